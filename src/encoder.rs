@@ -1,0 +1,241 @@
+//! Readings to bits, by a const table: thresholds, categories, missing values, what is out of range.
+//!
+//! A column of K ordered outcomes becomes a guarded thermometer of K-1 bits: "above the first edge?", "above the
+//! second?", … Once an answer is no, the guards force the rest. Outcomes of a numeric column are its cells, with one
+//! more below and one above the training range; outcomes of a category are its values, the most frequent first.
+
+use crate::error::EncodeError;
+use crate::link::Nats;
+
+/// One reading of one column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Reading {
+    /// An ADC count, a flag (0 or 1), or the code of a category.
+    Integer(i32),
+    /// A real number; NaN is a missing reading.
+    Real(f32),
+    /// The sensor had nothing to say.
+    Missing,
+}
+
+impl From<i32> for Reading {
+    fn from(value: i32) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<f32> for Reading {
+    fn from(value: f32) -> Self {
+        Self::Real(value)
+    }
+}
+
+impl<T: Into<Reading>> From<Option<T>> for Reading {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Missing, Into::into)
+    }
+}
+
+/// An integer that orders as `value` does, with -0 below +0 and the infinities at the ends (the total order of
+/// IEEE 754-2008, section 5.10), so that no floating-point instruction is needed to compare.
+///
+/// ```
+/// use surprisal::total_order;
+/// assert!(total_order(-1.5) < total_order(-1.0) && total_order(0.0) < total_order(f32::MIN_POSITIVE));
+/// ```
+pub const fn total_order(value: f32) -> i32 {
+    let bits = value.to_bits() as i32;
+    bits ^ (((bits >> 31) as u32) >> 1) as i32
+}
+
+/// What the values of a column mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// 0 or 1, one bit. When `flipped`, 0 is the rarer value and becomes the one.
+    Flag {
+        /// Is 0 the value that becomes a one?
+        flipped: bool,
+    },
+    /// `i32`, by cell.
+    Integer,
+    /// `f32`, by cell; edges are kept in [`total_order`].
+    Real,
+    /// An `i32` code, one outcome a value.
+    Category,
+}
+
+impl Kind {
+    const fn code(self) -> u16 {
+        match self {
+            Self::Flag { flipped: false } => 0,
+            Self::Flag { flipped: true } => 1,
+            Self::Integer => 2,
+            Self::Real => 3,
+            Self::Category => 4,
+        }
+    }
+}
+
+/// One column of an [`Encoder`].
+#[derive(Clone, Copy, Debug)]
+pub struct Column<'t> {
+    /// Which of the readings it is for.
+    pub source: u16,
+    /// What its values mean.
+    pub kind: Kind,
+    /// Does it begin with a bit that says "missing"?
+    pub may_miss: bool,
+    /// Ascending edges e of the bits `x > e` (cells), or the codes in the order of their bits (category).
+    pub values: &'t [i32],
+    /// For cells, one more than edges: ln of each cell's width over the narrowest one's, in units of 1/2048 nat.
+    pub widths: &'t [u16],
+}
+
+impl Column<'_> {
+    /// The word that describes this column in [`Encoder::new`]'s `columns`: the source in the low 12 bits, the kind
+    /// in the next 3, "may miss" on top. Kinds other than flags are followed by the number of their values.
+    pub const fn word(&self) -> u16 {
+        self.source & 0xFFF | self.kind.code() << 12 | (self.may_miss as u16) << 15
+    }
+
+    /// How many bits it becomes.
+    pub const fn bits(&self) -> usize {
+        let bits = match self.kind {
+            Kind::Flag { .. } => 1,
+            Kind::Category => self.values.len().saturating_sub(1),
+            Kind::Integer | Kind::Real => self.values.len(),
+        };
+        bits + self.may_miss as usize
+    }
+
+    /// Which outcome a reading is, counted from 0, or `None` for a missing one.
+    fn outcome(&self, reading: Reading) -> Result<Option<usize>, EncodeError> {
+        let column = self.source;
+        let key = match (reading, self.kind) {
+            (Reading::Missing, _) => None,
+            (Reading::Real(value), Kind::Real) => (!value.is_nan()).then_some(total_order(value)),
+            (Reading::Integer(value), kind) if kind != Kind::Real => Some(value),
+            _ => return Err(EncodeError::Kind { column }),
+        };
+        let Some(key) = key else {
+            return if self.may_miss { Ok(None) } else { Err(EncodeError::Missing { column }) };
+        };
+        let outcome = match self.kind {
+            Kind::Flag { flipped } => match key {
+                0 => Some(usize::from(flipped)),
+                1 => Some(usize::from(!flipped)),
+                _ => None,
+            },
+            Kind::Integer | Kind::Real => Some(self.values.iter().take_while(|&&edge| key > edge).count()),
+            Kind::Category => self.values.iter().position(|&code| code == key),
+        };
+        outcome.map_or(Err(EncodeError::Unknown { column }), |outcome| Ok(Some(outcome)))
+    }
+
+    /// ln of the width of an outcome's cell over the narrowest cell's: what makes a mass a density.
+    fn width(&self, outcome: Option<usize>) -> Nats {
+        let width = outcome.and_then(|outcome| self.widths.get(outcome)).copied().unwrap_or(0);
+        Nats::from_raw(u32::from(width) << 5)
+    }
+}
+
+/// The encoder's table: columns in model order. An empty one passes bits through.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoder<'t> {
+    columns: &'t [u16],
+    values: &'t [i32],
+    widths: &'t [u16],
+}
+
+impl<'t> Encoder<'t> {
+    /// From the [`Column::word`]s (each but a flag's followed by its number of values), all columns' values, and all
+    /// columns' widths, one after another. Missing values or widths read as none.
+    pub const fn new(columns: &'t [u16], values: &'t [i32], widths: &'t [u16]) -> Self {
+        Self { columns, values, widths }
+    }
+
+    /// The columns in model order.
+    pub fn columns(&self) -> impl Iterator<Item = Column<'t>> + use<'t> {
+        let Self { mut columns, mut values, mut widths } = *self;
+        core::iter::from_fn(move || {
+            let (&word, rest) = columns.split_first()?;
+            columns = rest;
+            let kind = match word >> 12 & 7 {
+                0 => Kind::Flag { flipped: false },
+                1 => Kind::Flag { flipped: true },
+                2 => Kind::Integer,
+                3 => Kind::Real,
+                _ => Kind::Category,
+            };
+            let mut column =
+                Column { source: word & 0xFFF, kind, may_miss: word >> 15 == 1, values: &[], widths: &[] };
+            if !matches!(kind, Kind::Flag { .. }) {
+                let (&count, rest) = columns.split_first()?;
+                columns = rest;
+                column.values = take(&mut values, usize::from(count));
+            }
+            if matches!(kind, Kind::Integer | Kind::Real) {
+                column.widths = take(&mut widths, column.values.len() + 1);
+            }
+            Some(column)
+        })
+    }
+
+    /// How many bits the columns become.
+    pub fn bits(&self) -> usize {
+        self.columns().map(|column| column.bits()).sum()
+    }
+
+    /// Writes the bits of `readings`, which are in the order of the training columns, to the start of `row`.
+    ///
+    /// Returns Σ ln(width of the cell / narrowest cell of the column). Added to the row's surprisal it makes the
+    /// score a log-density in units of each column's narrowest cell, so that wide cells are not taken for likely
+    /// ones; for flags and categories it is zero, and the score is the log-probability itself. Costs one step an
+    /// edge passed.
+    ///
+    /// # Errors
+    /// [`EncodeError`] says which reading does not fit its column; `row` then holds no meaning.
+    pub fn encode<const N: usize>(&self, readings: &[Reading], row: &mut [bool; N]) -> Result<Nats, EncodeError> {
+        self.encode_each(readings, row, |_, _| {})
+    }
+
+    /// As [`encode`](Self::encode), and hands each column with its share of the result to `each`.
+    pub(crate) fn encode_each<const N: usize>(
+        &self,
+        readings: &[Reading],
+        row: &mut [bool; N],
+        mut each: impl FnMut(&Column, Nats),
+    ) -> Result<Nats, EncodeError> {
+        let mut total = Nats::ZERO;
+        let mut bits = row.iter_mut();
+        for column in self.columns() {
+            let reading = *readings.get(usize::from(column.source)).ok_or(EncodeError::Absent { column: column.source })?;
+            let outcome = column.outcome(reading)?;
+            if column.may_miss {
+                *bits.next().ok_or(EncodeError::TooWide)? = outcome.is_none();
+            }
+            for level in usize::from(column.may_miss)..column.bits() {
+                let above = outcome.is_some_and(|outcome| outcome + usize::from(column.may_miss) > level);
+                *bits.next().ok_or(EncodeError::TooWide)? = above;
+            }
+            let width = column.width(outcome);
+            each(&column, width);
+            total += width;
+        }
+        bits.for_each(|bit| *bit = false);
+        Ok(total)
+    }
+
+    /// The slices it was made of, as [`new`](Self::new) takes them.
+    pub const fn slices(&self) -> (&'t [u16], &'t [i32], &'t [u16]) {
+        (self.columns, self.values, self.widths)
+    }
+}
+
+fn take<'t, T>(slice: &mut &'t [T], count: usize) -> &'t [T] {
+    let (taken, rest) = slice.split_at_checked(count).unwrap_or((slice, &[]));
+    *slice = rest;
+    taken
+}

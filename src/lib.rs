@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+// The device never panics: no indexing, no unwrapping, no arithmetic that could overflow unseen.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod link;
+mod part;
+mod model;
+mod encoder;
+mod detector;
+mod table;
+mod error;
+
+pub use detector::{Detector, Verdict};
+pub use encoder::{Column, Encoder, Kind, Reading, total_order};
+pub use error::{EncodeError, TableError};
+pub use link::{Logit, Mass, Nats};
+pub use model::{Conditional, Guard, Model, Walk};
+pub use part::{Columns, Forest, Linear, Part, Sum};
+pub use table::{Parts, Table, VERSION};

@@ -1,0 +1,220 @@
+//! The chain rule, and every verb over it.
+
+use crate::error::TableError;
+use crate::link::{Logit, Mass, Nats};
+use crate::part::Part;
+
+/// p(x) = ∏ p(x_i | x_<i) over rows of at most N bits; `P` adds up the logit of each conditional.
+///
+/// The table may be for fewer bits than N; the rest of a row is then left alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Model<'t, const N: usize, P> {
+    part: P,
+    guards: &'t [u16],
+    bits: usize,
+}
+
+/// What a word of a guard list says: either [`Guard::FREE`], or "if bit `parent` is `when`, this bit is `value`".
+///
+/// A forced bit has probability one: it costs nothing, is not looked up, and no sample violates it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard(u16);
+
+impl Guard {
+    /// Nothing forces this bit.
+    pub const FREE: Self = Self(u16::MAX);
+    const PARENT: u16 = (1 << 12) - 1;
+
+    /// If bit `parent` (below 4096) is `when`, the guarded bit is `value`.
+    pub const fn new(parent: u16, when: bool, value: bool) -> Self {
+        Self(parent & Self::PARENT | (when as u16) << 12 | (value as u16) << 13)
+    }
+
+    /// The guard with this code, as [`raw`](Self::raw) gave it.
+    pub const fn from_raw(raw: u16) -> Self {
+        Self(raw)
+    }
+
+    /// Parent in bits 0..12, `when` in bit 12, `value` in bit 13, the rest zero; all ones when free.
+    pub const fn raw(self) -> u16 {
+        self.0
+    }
+
+    /// `(parent, when, value)`, or `None` when free.
+    pub const fn condition(self) -> Option<(usize, bool, bool)> {
+        if self.0 == Self::FREE.0 {
+            return None;
+        }
+        Some(((self.0 & Self::PARENT) as usize, self.0 >> 12 & 1 == 1, self.0 >> 13 & 1 == 1))
+    }
+
+    fn forces(self, seen: &[bool]) -> Option<bool> {
+        let (parent, when, value) = self.condition()?;
+        (seen.get(parent).copied() == Some(when)).then_some(value)
+    }
+}
+
+/// What is known of the next bit before it is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conditional {
+    /// What was seen leaves one value.
+    Forced(bool),
+    /// Both values are possible.
+    Open(Logit),
+}
+
+impl Conditional {
+    /// -ln p(bit); [`Nats::IMPOSSIBLE`] for the other value of a forced bit.
+    pub fn surprisal(self, bit: bool) -> Nats {
+        match self {
+            Self::Open(logit) => logit.surprisal(bit),
+            Self::Forced(value) if value == bit => Nats::ZERO,
+            Self::Forced(_) => Nats::IMPOSSIBLE,
+        }
+    }
+
+    /// The probability of a one, or `None` for a forced bit.
+    pub fn mass(self) -> Option<Mass> {
+        match self {
+            Self::Open(logit) => Some(logit.mass()),
+            Self::Forced(_) => None,
+        }
+    }
+
+    /// The bit itself if it is forced, else a draw by a coin, uniform in 0..=65535; a forced bit takes no coin.
+    pub fn decide(self, coin: impl FnOnce() -> u16) -> bool {
+        match self {
+            Self::Open(logit) => logit.mass().decide(coin()),
+            Self::Forced(value) => value,
+        }
+    }
+}
+
+/// A row on its way through the chain rule: one conditional at a time.
+///
+/// Every verb is a loop over this; so is yours, if you need to stop between bits.
+#[derive(Debug)]
+pub struct Walk<'m, 't, const N: usize, P: Part<N>> {
+    model: &'m Model<'t, N, P>,
+    state: P::State,
+    at: usize,
+}
+
+impl<const N: usize, P: Part<N>> Walk<'_, '_, N, P> {
+    /// The index and conditional of the next bit given `seen[..i]`, or `None` after the last.
+    pub fn next(&self, seen: &[bool; N]) -> Option<(usize, Conditional)> {
+        let i = self.at;
+        if i >= self.model.bits {
+            return None;
+        }
+        let forced = self.model.guards.get(i).and_then(|&guard| Guard::from_raw(guard).forces(seen));
+        Some((i, match forced {
+            Some(value) => Conditional::Forced(value),
+            None => Conditional::Open(self.model.part.logit(&self.state, seen, i)),
+        }))
+    }
+
+    /// The next bit is `bit`.
+    pub fn observe(&mut self, bit: bool) {
+        if bit {
+            self.model.part.observe(&mut self.state, self.at);
+        }
+        self.at += 1;
+    }
+}
+
+impl<'t, const N: usize, P> Model<'t, N, P> {
+    /// A model of `bits` bits; `guards` holds one [`Guard::raw`] a bit, or is empty when nothing is ever forced.
+    ///
+    /// # Errors
+    /// [`TableError::TooWide`] when `bits` exceeds N (or 4096); [`TableError::Shape`] when there is another number of
+    /// guards; [`TableError::Order`] when a guard's parent does not come before its bit.
+    pub const fn new(part: P, guards: &'t [u16], bits: usize) -> Result<Self, TableError>
+    where
+        P: Copy,
+    {
+        if bits > N || bits > 4096 {
+            return Err(TableError::TooWide { bits: if bits > 65535 { 65535 } else { bits as u16 } });
+        }
+        if !guards.is_empty() && guards.len() != bits {
+            return Err(TableError::Shape("guards"));
+        }
+        let (mut left, mut bit) = (guards, 0);
+        while let Some((guard, rest)) = left.split_first() {
+            if let Some((parent, _, _)) = Guard::from_raw(*guard).condition()
+                && parent >= bit
+            {
+                return Err(TableError::Order { bit: bit as u16 });
+            }
+            left = rest;
+            bit += 1;
+        }
+        Ok(Self { part, guards, bits })
+    }
+
+    /// How many bits of a row the model speaks of.
+    pub const fn bits(&self) -> usize {
+        self.bits
+    }
+
+    /// The part and the guards it was made of, as [`new`](Self::new) takes them.
+    pub const fn pieces(&self) -> (&P, &'t [u16]) {
+        (&self.part, self.guards)
+    }
+}
+
+impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
+    /// Starts a walk before the first bit.
+    pub fn walk(&self) -> Walk<'_, 't, N, P> {
+        Walk { model: self, state: self.part.start(), at: 0 }
+    }
+
+    /// -ln p(row). [`Nats::IMPOSSIBLE`] for a row that a guard rules out.
+    ///
+    /// Takes one step a free bit, plus what its parts state: one addition a weight below each one, one step a level
+    /// of each tree. Both are bounded by the table.
+    pub fn surprisal(&self, row: &[bool; N]) -> Nats {
+        self.read(row, |_, _| {})
+    }
+
+    /// The surprisal of each bit given the bits before it, into `each`; they add up to the result exactly.
+    pub fn explain(&self, row: &[bool; N], each: &mut [Nats; N]) -> Nats {
+        self.read(row, |i, nats| {
+            if let Some(slot) = each.get_mut(i) {
+                *slot = nats;
+            }
+        })
+    }
+
+    fn read(&self, row: &[bool; N], mut each: impl FnMut(usize, Nats)) -> Nats {
+        let mut total = Nats::ZERO;
+        let mut walk = self.walk();
+        while let Some((i, conditional)) = walk.next(row) {
+            let bit = row.get(i).copied().unwrap_or(false);
+            let nats = conditional.surprisal(bit);
+            each(i, nats);
+            total += nats;
+            walk.observe(bit);
+        }
+        total
+    }
+
+    /// Draws a row with probability p(row), given a fair `coin` over all of `u16`, one a free bit.
+    pub fn sample(&self, coin: impl FnMut() -> u16) -> [bool; N] {
+        self.complete(&[], coin)
+    }
+
+    /// Draws the rest of a row given its first bits, which are taken as they are.
+    pub fn complete(&self, prefix: &[bool], mut coin: impl FnMut() -> u16) -> [bool; N] {
+        let mut row = [false; N];
+        let mut walk = self.walk();
+        while let Some((i, conditional)) = walk.next(&row) {
+            let bit = prefix.get(i).copied().unwrap_or_else(|| conditional.decide(&mut coin));
+            if let Some(slot) = row.get_mut(i) {
+                *slot = bit;
+            }
+            walk.observe(bit);
+        }
+        row
+    }
+}

@@ -1,0 +1,52 @@
+//! What a model is made of: additive pieces of every conditional's logit.
+
+use crate::link::Logit;
+
+mod forest;
+mod linear;
+
+pub use forest::Forest;
+pub use linear::{Columns, Linear};
+
+/// One additive piece of the logit of p(x_i = 1 | x_<i), for every i in 0..N.
+///
+/// The laws, which `tests/laws.rs` holds every part to:
+/// * the part is a table (`&self`, flash); all that it remembers of a row is its `State` (stack);
+/// * [`logit`](Part::logit) depends on `seen[..i]` only, never on bit i or a later one, so that any sum of parts
+///   is a normalised model;
+/// * zeros leave no trace: [`observe`](Part::observe) is called for ones only, in ascending order;
+/// * no call panics or allocates, whatever the index: past the table's end a part says [`Logit::ZERO`].
+pub trait Part<const N: usize> {
+    /// What is remembered of x_<i.
+    type State;
+
+    /// The state before the first bit.
+    fn start(&self) -> Self::State;
+
+    /// This part's share of the logit of bit `i`, when `seen[..i]` was seen.
+    fn logit(&self, state: &Self::State, seen: &[bool; N], i: usize) -> Logit;
+
+    /// Bit `i` turned out to be one.
+    fn observe(&self, state: &mut Self::State, i: usize);
+}
+
+/// Two parts as one: their logits add up. `Sum<Sum<A, B>, C>` sums three.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum<A, B>(pub A, pub B);
+
+impl<const N: usize, A: Part<N>, B: Part<N>> Part<N> for Sum<A, B> {
+    type State = (A::State, B::State);
+
+    fn start(&self) -> Self::State {
+        (self.0.start(), self.1.start())
+    }
+
+    fn logit(&self, state: &Self::State, seen: &[bool; N], i: usize) -> Logit {
+        self.0.logit(&state.0, seen, i) + self.1.logit(&state.1, seen, i)
+    }
+
+    fn observe(&self, state: &mut Self::State, i: usize) {
+        self.0.observe(&mut state.0, i);
+        self.1.observe(&mut state.1, i);
+    }
+}

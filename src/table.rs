@@ -1,0 +1,226 @@
+//! A whole model as one table, and its bytes: the `.srp` format. This is the only file that knows the layout, which
+//! `docs/format.md` describes.
+
+use bytemuck::{Pod, cast_slice, try_cast_slice};
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+
+use crate::detector::{Detector, Verdict};
+use crate::encoder::{Encoder, Reading};
+use crate::error::{EncodeError, TableError};
+use crate::link::Nats;
+use crate::model::Model;
+use crate::part::{Columns, Forest, Linear, Sum};
+
+/// The format that this library reads and writes.
+pub const VERSION: u16 = 1;
+
+/// `SRPL` as the bytes lie in the file; another byte order does not match.
+const MAGIC: u32 = u32::from_le_bytes(*b"SRPL");
+const SECTIONS: usize = 12;
+/// Words of the header before the section lengths, and bytes of the whole header.
+const HEAD: usize = 8;
+const HEADER: usize = 4 * (HEAD + SECTIONS);
+const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+/// The checksum covers everything after itself.
+const CHECKED: usize = 16;
+/// Set when the linear weights are dense.
+const DENSE: u32 = 1;
+
+/// The parts that a table of this format holds.
+pub type Parts<'t> = Sum<Linear<'t>, Forest<'t>>;
+
+/// Encoder, model and detector for rows of at most N bits: everything a board needs.
+///
+/// ```
+/// use surprisal::{Columns, Detector, Encoder, Forest, Linear, Model, Nats, Reading, Sum, Table};
+/// // Two flags; the second is mostly what the first is.
+/// let rows = Linear::new(&[0, -3072], &[3000, 3000], Columns::Dense(&[100])).unwrap();
+/// let model = Model::new(Sum(rows, Forest::EMPTY), &[], 2).unwrap();
+/// let detector = Detector { threshold: Nats::from_raw(3 << 16), false_alarm_ppm: 10_000, rows: 99 };
+/// let table = Table::<2>::new(Encoder::new(&[0x0000, 0x0001], &[], &[]), model, detector);
+///
+/// let odd = table.score(&[Reading::Integer(0), Reading::Integer(1)]).unwrap();
+/// assert_eq!(format!("{odd}"), "3.742"); // ln 2 + ln(1 + e³)
+/// assert!(table.judge(&[Reading::Integer(0), Reading::Integer(1)]).unwrap().is_odd());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'t, const N: usize> {
+    /// Readings to bits.
+    pub encoder: Encoder<'t>,
+    /// Bits to nats.
+    pub model: Model<'t, N, Parts<'t>>,
+    /// Nats to a verdict.
+    pub detector: Detector,
+}
+
+impl<'t, const N: usize> Table<'t, N> {
+    /// From its three pieces.
+    pub const fn new(encoder: Encoder<'t>, model: Model<'t, N, Parts<'t>>, detector: Detector) -> Self {
+        Self { encoder, model, detector }
+    }
+
+    /// The surprisal of one row of readings: log-probability plus log-widths, see [`Encoder::encode`].
+    ///
+    /// # Errors
+    /// [`EncodeError`] says which reading does not fit its column.
+    pub fn score(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
+        let mut row = [false; N];
+        let widths = self.encoder.encode(readings, &mut row)?;
+        Ok(self.model.surprisal(&row) + widths)
+    }
+
+    /// The detector's verdict on [`score`](Self::score).
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn judge(&self, readings: &[Reading]) -> Result<Verdict, EncodeError> {
+        Ok(self.detector.judge(self.score(readings)?))
+    }
+
+    /// The surprisal of each column given the columns before it in model order, into `each` by the position of its
+    /// reading. They add up to the result, which is the score, exactly.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
+        each.fill(Nats::ZERO);
+        let mut row = [false; N];
+        self.encoder.encode_each(readings, &mut row, |column, width| {
+            if let Some(slot) = each.get_mut(usize::from(column.source)) {
+                *slot = width;
+            }
+        })?;
+        let mut bits = [Nats::ZERO; N];
+        self.model.explain(&row, &mut bits);
+        let mut left = bits.iter();
+        for column in self.encoder.columns() {
+            if let Some(slot) = each.get_mut(usize::from(column.source)) {
+                *slot += left.by_ref().take(column.bits()).copied().sum();
+            }
+        }
+        Ok(each.iter().copied().sum())
+    }
+
+    /// Borrows a table from the bytes of a `.srp` file, in flash or in memory; nothing is copied. What follows the
+    /// table in the file (names and provenance for the host) is not looked at.
+    ///
+    /// # Errors
+    /// [`TableError`] for anything that is not a whole, uncorrupted table of this version for at most N bits, at an
+    /// address that is a multiple of four.
+    pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
+        let header = bytes.get(..HEADER).ok_or(TableError::Truncated)?;
+        let words: &[u32] = try_cast_slice(header).map_err(|_| TableError::Misaligned)?;
+        let (&[magic, version, length, checksum, threshold, false_alarm_ppm, rows, flags], counts) =
+            words.split_first_chunk::<HEAD>().ok_or(TableError::Truncated)?;
+        if magic != MAGIC {
+            return Err(TableError::Foreign);
+        }
+        if version as u16 != VERSION {
+            return Err(TableError::Version(version as u16));
+        }
+        let bytes = bytes.get(..length as usize).ok_or(TableError::Truncated)?;
+        if CHECKSUM.checksum(bytes.get(CHECKED..).ok_or(TableError::Truncated)?) != checksum {
+            return Err(TableError::Corrupt);
+        }
+        let mut sections = Sections { bytes: bytes.get(HEADER..).ok_or(TableError::Truncated)?, counts };
+        let encoder = Encoder::new(sections.next()?, sections.next()?, sections.next()?);
+        let (guards, biases, scales) = (sections.next()?, sections.next()?, sections.next()?);
+        let (starts, weights): (&[u16], &[u8]) = (sections.next()?, sections.next()?);
+        let columns = if flags & DENSE != 0 {
+            Columns::Dense(try_cast_slice(weights).map_err(|_| TableError::Misaligned)?)
+        } else {
+            Columns::Sparse {
+                starts,
+                entries: try_cast_slice(weights).map_err(|_| TableError::Shape("linear entries"))?,
+            }
+        };
+        let linear = Linear::new(biases, scales, columns)?;
+        let forest = Forest::new(
+            (flags >> 16) as u16,
+            sections.next()?,
+            sections.next()?,
+            sections.next()?,
+            sections.next()?,
+        )?;
+        let bits = linear.bits();
+        if forest.bits() != 0 && forest.bits() != bits {
+            return Err(TableError::Shape("forest"));
+        }
+        if encoder.bits() != bits && encoder.columns().next().is_some() {
+            return Err(TableError::Shape("encoder"));
+        }
+        let model = Model::new(Sum(linear, forest), guards, bits)?;
+        Ok(Self { encoder, model, detector: Detector { threshold: Nats::from_raw(threshold), false_alarm_ppm, rows } })
+    }
+
+    /// Writes the bytes that [`from_bytes`](Self::from_bytes) reads, piece by piece.
+    pub fn write(&self, mut sink: impl FnMut(&[u8])) {
+        let mut digest = CHECKSUM.digest();
+        let mut length = CHECKED as u32;
+        let head = [self.detector.threshold.raw(), self.detector.false_alarm_ppm, self.detector.rows, self.flags()];
+        self.write_checked(head, &mut |bytes| {
+            digest.update(bytes);
+            length += bytes.len() as u32;
+        });
+        for word in [MAGIC, u32::from(VERSION), length, digest.finalize()] {
+            sink(&word.to_le_bytes());
+        }
+        self.write_checked(head, &mut sink);
+    }
+
+    fn flags(&self) -> u32 {
+        let (Sum(linear, forest), _) = self.model.pieces();
+        let dense = if matches!(linear.slices().2, Columns::Dense(_)) { DENSE } else { 0 };
+        dense | u32::from(forest.slices().0) << 16
+    }
+
+    fn write_checked(&self, head: [u32; 4], sink: &mut impl FnMut(&[u8])) {
+        head.into_iter().for_each(|word| sink(&word.to_le_bytes()));
+        let (columns, values, widths) = self.encoder.slices();
+        let (Sum(linear, forest), guards) = self.model.pieces();
+        let (biases, scales, rows) = linear.slices();
+        let (starts, weights): (&[u16], &[u8]) = match rows {
+            Columns::Dense(weights) => (&[], cast_slice(weights)),
+            Columns::Sparse { starts, entries } => (starts, cast_slice(entries)),
+        };
+        let (_, trees, splits, leaves, leaf_scales) = forest.slices();
+        let sections: [(usize, &[u8]); SECTIONS] = [
+            (columns.len(), cast_slice(columns)),
+            (values.len(), cast_slice(values)),
+            (widths.len(), cast_slice(widths)),
+            (guards.len(), cast_slice(guards)),
+            (biases.len(), cast_slice(biases)),
+            (scales.len(), cast_slice(scales)),
+            (starts.len(), cast_slice(starts)),
+            (weights.len(), weights),
+            (trees.len(), cast_slice(trees)),
+            (splits.len(), cast_slice(splits)),
+            (leaves.len(), cast_slice(leaves)),
+            (leaf_scales.len(), cast_slice(leaf_scales)),
+        ];
+        sections.iter().for_each(|(count, _)| sink(&(*count as u32).to_le_bytes()));
+        for (_, bytes) in sections {
+            sink(bytes);
+            // Every section starts at a multiple of four.
+            sink([0; 3].get(..bytes.len().wrapping_neg() % 4).unwrap_or_default());
+        }
+    }
+}
+
+/// The sections that are still to be read.
+struct Sections<'t> {
+    bytes: &'t [u8],
+    counts: &'t [u32],
+}
+
+impl<'t> Sections<'t> {
+    fn next<T: Pod>(&mut self) -> Result<&'t [T], TableError> {
+        let (&count, counts) = self.counts.split_first().ok_or(TableError::Truncated)?;
+        self.counts = counts;
+        let length = (count as usize).checked_mul(size_of::<T>()).ok_or(TableError::Truncated)?;
+        let (section, _) = self.bytes.split_at_checked(length).ok_or(TableError::Truncated)?;
+        let padded = length.checked_next_multiple_of(4).ok_or(TableError::Truncated)?;
+        self.bytes = self.bytes.get(padded..).unwrap_or_default();
+        try_cast_slice(section).map_err(|_| TableError::Misaligned)
+    }
+}

@@ -1,0 +1,40 @@
+//! Runs the tests on a microcontroller, and talks like libtest.
+
+#![no_std]
+#![no_main]
+
+mod cases;
+
+use cases::TESTS;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use semihosting::{print, println, process};
+
+/// How many tests have passed so far: the panic handler has to know.
+static PASSED: AtomicUsize = AtomicUsize::new(0);
+
+#[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+fn main() -> ! {
+    println!("running {} tests", TESTS.len());
+    for (i, (name, test)) in TESTS.iter().enumerate() {
+        print!("test {name} ... ");
+        test();
+        println!("ok");
+        PASSED.store(i + 1, Relaxed);
+    }
+    println!("\ntest result: ok. {} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out", TESTS.len());
+    process::exit(0)
+}
+
+/// There is no unwinding here, so that the first failure is the last test.
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    let passed = PASSED.load(Relaxed);
+    println!("FAILED\n\n{info}");
+    println!(
+        "\ntest result: FAILED. {passed} passed; 1 failed; {} ignored; 0 measured; 0 filtered out",
+        TESTS.len().saturating_sub(passed + 1)
+    );
+    process::exit(101)
+}

@@ -1,0 +1,254 @@
+//! The `.srp` file: the table that the board reads, and behind it what only the host needs.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde::{Deserialize, Serialize};
+use surprisal::{Encoder, Kind, Nats, Reading, Table, TableError};
+
+use crate::data::Frame;
+use crate::schema::{Coding, Meaning, Schema};
+use crate::split::{odd_rows, split};
+
+/// Runs an expression with a const row length that `bits` fits: the smallest of 64, 256, 1024 and 4096.
+#[macro_export]
+macro_rules! with_capacity {
+    ($bits:expr, $N:ident => $body:expr) => {
+        match $bits {
+            0..=64 => {
+                const $N: usize = 64;
+                $body
+            }
+            65..=256 => {
+                const $N: usize = 256;
+                $body
+            }
+            257..=1024 => {
+                const $N: usize = 1024;
+                $body
+            }
+            _ => {
+                const $N: usize = 4096;
+                $body
+            }
+        }
+    };
+}
+
+/// A fitted model with its names.
+#[derive(Clone, Debug)]
+pub struct Artefact {
+    /// The table's bytes, in words to be aligned.
+    words: Vec<u32>,
+    /// How many bits a row has.
+    pub bits: usize,
+    /// The columns, in model order.
+    pub schema: Schema,
+    /// What the host wants to know besides.
+    pub notes: Notes,
+}
+
+/// What a `.srp` file says after its table, as JSON.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Notes {
+    /// The file's columns; none when they are called x0, x1, …
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// How many columns the file has.
+    pub columns: usize,
+    /// The positions of the columns that are not modelled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<usize>,
+    /// The texts of each category column, by code, with its position in the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<(usize, Vec<String>)>,
+    /// The column that marks anomalies, and its value on ordinary rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<(String, String)>,
+    /// How it was fitted.
+    pub fit: Provenance,
+}
+
+/// Enough to make the same file again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Provenance {
+    pub version: String,
+    pub family: crate::fit::Family,
+    pub order: String,
+    pub gamma: f64,
+    pub strength: f64,
+    pub seed: u64,
+    pub digest: u32,
+    pub train_rows: usize,
+    /// Shares of training, validation, calibration and held-out rows when one file was split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<[f64; 4]>,
+}
+
+impl Artefact {
+    /// From a table's bytes and what belongs to it.
+    ///
+    /// # Errors
+    /// The bytes are no table.
+    pub fn new(table: &[u8], schema: &Schema, label: Option<(String, String)>, fit: Provenance) -> Result<Self> {
+        let plain = schema.names.iter().enumerate().all(|(i, name)| *name == format!("x{i}"));
+        let modelled = |i: &usize| schema.columns.iter().any(|coding| coding.file == *i);
+        let labelled = schema.columns.iter().filter(|coding| !coding.labels.is_empty());
+        let notes = Notes {
+            names: if plain { Vec::new() } else { schema.names.clone() },
+            columns: schema.names.len(),
+            left_out: (0..schema.names.len()).filter(|i| !modelled(i)).collect(),
+            labels: labelled.map(|coding| (coding.file, coding.labels.clone())).collect(),
+            label,
+            fit,
+        };
+        Self::assemble(table, notes)
+    }
+
+    fn assemble(table: &[u8], notes: Notes) -> Result<Self> {
+        let words = table.chunks(4).map(|word| u32::from_ne_bytes(std::array::from_fn(|i| *word.get(i).unwrap_or(&0))));
+        let mut artefact = Self { words: words.collect(), bits: 0, schema: Schema::default(), notes };
+        artefact.bits = artefact.table::<4096>()?.model.bits();
+        let encoder = artefact.table::<4096>()?.encoder;
+        artefact.schema = schema_of(encoder, &artefact.notes)?;
+        Ok(artefact)
+    }
+
+    /// The table's bytes, aligned.
+    pub fn table_bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.words)
+    }
+
+    /// The core's table; N from [`with_capacity`](crate::with_capacity).
+    ///
+    /// # Errors
+    /// More bits than N.
+    pub fn table<const N: usize>(&self) -> Result<Table<'_, N>, TableError> {
+        Table::from_bytes(self.table_bytes())
+    }
+
+    /// The whole file: table, then length and CRC-32 of the notes, then the notes.
+    pub fn file_bytes(&self) -> Vec<u8> {
+        let notes = serde_json::to_vec(&self.notes).expect("notes are plain data");
+        let mut bytes = self.table_bytes().to_vec();
+        bytes.extend((notes.len() as u32).to_le_bytes());
+        bytes.extend(checksum(&notes).to_le_bytes());
+        bytes.extend(notes);
+        bytes
+    }
+
+    /// Reads a `.srp` file.
+    ///
+    /// # Errors
+    /// It is not one, or not whole.
+    pub fn read(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read; pass the file that `surprisal fit` wrote"))?;
+        let word = |at: usize| bytes.get(at..at + 4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+        ensure!(bytes.starts_with(b"SRPL"), "{shown}: {}", TableError::Foreign);
+        let whole = || anyhow!("{shown}: {}", TableError::Truncated);
+        let length = word(8).ok_or_else(whole)? as usize;
+        let table = bytes.get(..length).ok_or_else(whole)?;
+        let (size, crc) = word(length).zip(word(length + 4)).with_context(|| {
+            format!("{shown}: a bare table without names, as `surprisal export` writes for a board; pass the file that `surprisal fit` wrote")
+        })?;
+        let notes = bytes.get(length + 8..length + 8 + size as usize).ok_or_else(whole)?;
+        ensure!(checksum(notes) == crc, "{shown}: {}", TableError::Corrupt);
+        let notes = serde_json::from_slice(notes).with_context(|| format!("{shown}: notes of another version; fit again"))?;
+        Self::assemble(table, notes).with_context(|| format!("{shown}: not usable"))
+    }
+
+    /// The readings of the given rows, checked against the columns of training.
+    ///
+    /// # Errors
+    /// Other columns, or a bad cell with its place.
+    pub fn readings(&self, frame: &Frame, rows: &[usize]) -> Result<Vec<Vec<Reading>>> {
+        use rayon::prelude::*;
+        frame.check_same_columns(self.schema.names.iter().map(String::as_str))?;
+        rows.par_iter().map(|&row| self.schema.readings(frame, row)).collect()
+    }
+
+    /// The score of each row, as the board computes it.
+    ///
+    /// # Errors
+    /// A reading that does not fit its column.
+    pub fn scores(&self, readings: &[Vec<Reading>]) -> Result<Vec<Nats>> {
+        use rayon::prelude::*;
+        with_capacity!(self.bits, N => {
+            let table = self.table::<N>()?;
+            Ok(readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+impl Artefact {
+    /// The rows of the training file that the fit did not see: its held-out share and every abnormal row.
+    ///
+    /// # Errors
+    /// The model was fitted on separate files, or on another file than this.
+    pub fn held_out(&self, frame: &Frame) -> Result<Vec<usize>> {
+        let fit = &self.notes.fit;
+        let shown = frame.path.display();
+        let shares = fit.split.with_context(|| {
+            format!("--held-out: the model was fitted on separate files, so no row of {shown} was held out; leave the flag out")
+        })?;
+        ensure!(
+            frame.digest == fit.digest,
+            "--held-out: {shown} is not the file that the model was fitted on, or was changed since; leave the flag out to use all its rows"
+        );
+        let odd = match &self.notes.label {
+            Some((column, normal)) => odd_rows(frame, column, normal)?,
+            None => vec![false; frame.rows()],
+        };
+        let ordinary = (0..frame.rows()).filter(|&row| !odd[row]).collect();
+        let mut rows = split(ordinary, shares, fit.seed).held_out;
+        rows.extend((0..frame.rows()).filter(|&row| odd[row]));
+        rows.sort_unstable();
+        Ok(rows)
+    }
+}
+
+/// The schema, from what the table and the notes each know.
+fn schema_of(encoder: Encoder, notes: &Notes) -> Result<Schema> {
+    let names = if notes.names.is_empty() { (0..notes.columns).map(|i| format!("x{i}")).collect() } else { notes.names.clone() };
+    let files: Vec<usize> = (0..notes.columns).filter(|i| !notes.left_out.contains(i)).collect();
+    let columns = encoder.columns().map(|column| {
+        let file = *files.get(usize::from(column.source)).context("the notes name fewer columns than the table has")?;
+        let labels = notes.labels.iter().find(|(at, _)| *at == file).map(|(_, labels)| labels.clone());
+        let meaning = match column.kind {
+            Kind::Flag { flipped } => Meaning::Flag { flipped },
+            Kind::Integer => Meaning::Integer,
+            Kind::Real => Meaning::Real,
+            _ => Meaning::Category,
+        };
+        Ok(Coding {
+            file,
+            source: column.source,
+            meaning,
+            may_miss: column.may_miss,
+            values: column.values.to_vec(),
+            widths: column.widths.to_vec(),
+            labels: labels.unwrap_or_default(),
+        })
+    });
+    Ok(Schema { names, columns: columns.collect::<Result<_>>()? })
+}
+
+fn checksum(bytes: &[u8]) -> u32 {
+    crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(bytes)
+}
+
+/// Writes a file whole or not at all: into a temporary file beside it, then renamed.
+///
+/// # Errors
+/// The folder does not exist or cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = || format!("{}: cannot be written; check that the folder exists and is writable", path.display());
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    Ok(())
+}

@@ -1,0 +1,296 @@
+//! The command line: arguments in, one answer on stdout, everything else on stderr.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
+
+use crate::artefact::Artefact;
+use crate::data::{Frame, Header};
+use crate::fit::Family;
+use crate::order::Order;
+use crate::pipeline::{Job, run};
+use crate::select::Choices;
+use crate::split::odd_rows;
+
+mod apply;
+
+/// Fits models that tell a microcontroller how surprising a reading is.
+#[derive(Debug, Parser)]
+#[command(name = "surprisal", version, about)]
+struct Cli {
+    /// Print one JSON object on stdout instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// How many threads to use; the result does not depend on it.
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fit a model on a CSV file (plain or .gz) and write it as a .srp file.
+    Fit(FitArgs),
+    /// Mean surprisal of a file's rows and, with labels, how well anomalies stand out.
+    Eval(RowArgs),
+    /// The surprisal of each row, as CSV.
+    Score {
+        #[command(flatten)]
+        rows: RowArgs,
+        /// Write here instead of stdout.
+        #[arg(short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// The surprisal of each column, for the most surprising rows.
+    Explain {
+        #[command(flatten)]
+        rows: RowArgs,
+        /// How many rows to show.
+        #[arg(long, default_value_t = 5, value_name = "N")]
+        top: usize,
+        /// Show this line of the file instead.
+        #[arg(long, value_name = "LINE")]
+        line: Option<u64>,
+    },
+    /// Draw rows from the model, as CSV.
+    Sample {
+        /// The .srp file.
+        model: PathBuf,
+        /// How many rows.
+        #[arg(short = 'n', default_value_t = 10, value_name = "ROWS")]
+        rows: usize,
+        /// Of the random numbers.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Write here instead of stdout.
+        #[arg(short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// What is in a model: columns, sizes, provenance, worst-case work.
+    Inspect {
+        /// The .srp file.
+        model: PathBuf,
+    },
+    /// Write the table as Rust source, or as the bare bytes a board reads.
+    Export {
+        /// The .srp file.
+        model: PathBuf,
+        /// Where to: a .rs file, or a .srp file without names.
+        #[arg(short, value_name = "FILE")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct FitArgs {
+    /// The training rows. Without --valid, 70 % of them are fitted, 10 % choose settings, 10 % calibrate the
+    /// detector, and 10 % are held out for `eval --held-out`.
+    data: PathBuf,
+    /// Rows to choose settings and calibrate on.
+    #[arg(long, value_name = "FILE")]
+    valid: Option<PathBuf>,
+    /// Rows to report the log-likelihood of, once, at the end.
+    #[arg(long, value_name = "FILE")]
+    test: Option<PathBuf>,
+    /// Does the first line name the columns?
+    #[arg(long, value_enum, default_value_t)]
+    header: Header,
+    /// Leave this column out; may be repeated.
+    #[arg(long, value_name = "COLUMN")]
+    ignore: Vec<String>,
+    /// The column that marks anomalies: never modelled, and abnormal rows are not fitted.
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// The label of ordinary rows.
+    #[arg(long, value_name = "VALUE", default_value = "0", requires = "label")]
+    normal: String,
+    /// Keep numeric columns that never change in the training rows; any change will be a surprise.
+    #[arg(long)]
+    keep_constant: bool,
+    /// What each conditional is made of.
+    #[arg(long, value_enum, default_value_t)]
+    family: Family,
+    /// auto (learned or natural, by the validation rows), natural, learned, chow-liu, or a file of column names.
+    #[arg(long, default_value = "auto", value_name = "ORDER")]
+    order: Order,
+    /// The file never exceeds this size, for example 16KiB.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    flash: Option<usize>,
+    /// What a tree's split must gain, in nats of the training set; chosen if not given.
+    #[arg(long, value_name = "NATS")]
+    gamma: Option<f64>,
+    /// The L1 penalty in nats of the training set (for tree families the pseudo-count of leaves); chosen if not given.
+    #[arg(long, value_name = "STRENGTH")]
+    strength: Option<f64>,
+    /// The quadratic penalty on weights, in nats of the training set.
+    #[arg(long, value_name = "L2", default_value_t = 0.3)]
+    l2: f64,
+    /// The share of ordinary rows that may raise an alarm.
+    #[arg(long, value_name = "RATE", default_value_t = 0.01)]
+    false_alarm: f64,
+    /// Of the split.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The .srp file to write.
+    #[arg(short, value_name = "FILE", default_value = "model.srp")]
+    output: PathBuf,
+}
+
+/// A model and the rows to apply it to.
+#[derive(Debug, Args)]
+struct RowArgs {
+    /// The .srp file.
+    model: PathBuf,
+    /// The rows, in the same columns as the training data.
+    data: PathBuf,
+    /// Does the first line name the columns?
+    #[arg(long, value_enum, default_value_t)]
+    header: Header,
+    /// Only the rows of the training file that `fit` did not see.
+    #[arg(long)]
+    held_out: bool,
+    /// The column that marks anomalies, if not the one of `fit`.
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// The label of ordinary rows.
+    #[arg(long, value_name = "VALUE", requires = "label")]
+    normal: Option<String>,
+}
+
+/// A model, a file, which of its rows, and which of those are odd if that is known.
+struct Applied {
+    artefact: Artefact,
+    frame: Frame,
+    rows: Vec<usize>,
+    odd: Option<Vec<bool>>,
+    scores: Vec<surprisal::Nats>,
+}
+
+impl RowArgs {
+    fn apply(&self) -> Result<Applied> {
+        let artefact = Artefact::read(&self.model)?;
+        let frame = Frame::read(&self.data, self.header)?;
+        let rows = if self.held_out { artefact.held_out(&frame)? } else { (0..frame.rows()).collect() };
+        let label = match &self.label {
+            Some(column) => Some((column.clone(), self.normal.clone().unwrap_or_else(|| "0".into()))),
+            None => artefact.notes.label.clone(),
+        };
+        let odd = label.map(|(column, normal)| odd_rows(&frame, &column, &normal)).transpose()?;
+        let odd = odd.map(|odd| rows.iter().map(|&row| odd[row]).collect());
+        let scores = artefact.scores(&artefact.readings(&frame, &rows)?)?;
+        Ok(Applied { artefact, frame, rows, odd, scores })
+    }
+}
+
+/// Runs the command; exit code 2 when the input is at fault, which is the only fault there should be.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.json;
+    match answer(cli) {
+        Ok((text, value)) => {
+            // A closed pipe is the reader's choice, not a fault.
+            let out = if json { format!("{value}\n") } else { text };
+            let _ = std::io::Write::write_all(&mut std::io::stdout(), out.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The answer for people and the answer for programs.
+fn answer(cli: Cli) -> Result<(String, Value)> {
+    if let Some(threads) = cli.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads: cannot be set")?;
+    }
+    match cli.command {
+        Command::Fit(args) => fit(args),
+        Command::Eval(rows) => apply::eval(&rows),
+        Command::Score { rows, output } => apply::score(&rows, output.as_deref()),
+        Command::Explain { rows, top, line } => apply::explain(&rows, top, line),
+        Command::Sample { model, rows, seed, output } => apply::sample(&model, rows, seed, output.as_deref()),
+        Command::Inspect { model } => apply::inspect(&model),
+        Command::Export { model, output } => apply::export(&model, &output),
+    }
+}
+
+fn fit(args: FitArgs) -> Result<(String, Value)> {
+    anyhow::ensure!(
+        args.false_alarm > 0.0 && args.false_alarm < 1.0,
+        "--false-alarm {}: expected a rate between 0 and 1, for example 0.001",
+        args.false_alarm
+    );
+    let job = Job {
+        train: args.data,
+        valid: args.valid,
+        test: args.test,
+        header: args.header,
+        ignore: args.ignore,
+        label: args.label.map(|column| (column, args.normal)),
+        keep_constant: args.keep_constant,
+        choices: Choices {
+            family: args.family,
+            order: args.order,
+            gamma: args.gamma,
+            strength: args.strength,
+            l2: args.l2,
+            most_bytes: None,
+        },
+        flash: args.flash,
+        seed: args.seed,
+        false_alarm: args.false_alarm,
+    };
+    let (artefact, report) = run(&job)?;
+    crate::artefact::write_whole(&args.output, &artefact.file_bytes())?;
+    let mut text = String::new();
+    let out = &mut text;
+    writeln!(out, "{}: {} bytes, of which the board needs {}", args.output.display(), report.file_bytes, report.table_bytes)?;
+    writeln!(out, "  {} columns, {} bits; {}, {} order; split gain {}, strength {}", report.columns, report.bits,
+        report.family.name(), report.order, report.gamma, report.strength)?;
+    writeln!(out, "  log-likelihood in nats a row    float    integer")?;
+    let mut line = |name: &str, rows: usize, float: f64, integer: f64| {
+        writeln!(out, "    {name:<11} {rows:>8} rows {float:>12.4} {integer:>10.4}")
+    };
+    line("validation", report.valid_rows, report.float_valid_ll, report.valid_ll)?;
+    if let (Some(rows), Some(float), Some(integer)) = (report.test_rows, report.float_test_ll, report.test_ll) {
+        line("test", rows, float, integer)?;
+    }
+    writeln!(out, "  KL(float || integer) {:.5} nats a row", report.kl_quantisation)?;
+    match report.threshold {
+        Some(threshold) => writeln!(out, "  alarm above {threshold:.3} nats: at most {} % of ordinary rows, by {} held-out ones",
+            100.0 * report.false_alarm, report.calibration_rows)?,
+        None => writeln!(out, "  no alarm: {} calibration rows are too few for a false-alarm rate of {}; raise --false-alarm",
+            report.calibration_rows, report.false_alarm)?,
+    }
+    let mut value = serde_json::to_value(&report)?;
+    value["output"] = json!(args.output);
+    Ok((text, value))
+}
+
+/// Bytes from `16KiB`, `16k`, `0.5MiB` or `16384`.
+fn parse_size(text: &str) -> Result<usize, String> {
+    let lower = text.trim().to_ascii_lowercase();
+    let digits = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
+    let factor = match lower[digits..].trim() {
+        "" | "b" => 1.0,
+        "k" | "kb" | "kib" => 1024.0,
+        "m" | "mb" | "mib" => 1024.0 * 1024.0,
+        unit => return Err(format!("unknown unit `{unit}`; write for example 16KiB")),
+    };
+    let number: f64 = lower[..digits].parse().map_err(|_| "expected a size, for example 16KiB".to_owned())?;
+    Ok((number * factor) as usize)
+}
+
+/// Writes to the file, or else returns the text as the answer.
+fn deliver(output: Option<&Path>, text: String) -> Result<String> {
+    let Some(path) = output else { return Ok(text) };
+    crate::artefact::write_whole(path, text.as_bytes())?;
+    Ok(String::new())
+}

@@ -1,0 +1,160 @@
+//! The commands that read a model.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use surprisal::Nats;
+
+use super::{Applied, RowArgs, deliver};
+use crate::artefact::{Artefact, write_whole};
+use crate::evaluate::{auc_pr, auc_roc, mean};
+use crate::export::{rust_source, sampled_rows};
+use crate::with_capacity;
+
+pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
+    let Applied { artefact, rows, odd, scores, .. } = args.apply()?;
+    let mean_nats = mean(&scores);
+    let mut text = format!("{} rows, {mean_nats:.4} nats a row\n", rows.len());
+    let mut value = json!({ "rows": rows.len(), "mean_nats": mean_nats, "log_likelihood": -mean_nats });
+    let detector = with_capacity!(artefact.bits, N => artefact.table::<N>()?.detector);
+    let alarms: Vec<bool> = scores.iter().map(|&nats| detector.judge(nats).is_odd()).collect();
+    value["alarms"] = json!(alarms.iter().filter(|&&alarm| alarm).count());
+    if let Some(odd) = odd {
+        let (roc, pr) = (auc_roc(&scores, &odd), auc_pr(&scores, &odd));
+        value["auc_roc"] = json!(roc);
+        value["auc_pr"] = json!(pr);
+        for (kind, name) in [(false, "ordinary"), (true, "odd")] {
+            let of_kind: Vec<usize> = (0..odd.len()).filter(|&i| odd[i] == kind).collect();
+            let alarms = of_kind.iter().filter(|&&i| alarms[i]).count();
+            let scores: Vec<Nats> = of_kind.iter().map(|&i| scores[i]).collect();
+            writeln!(text, "  {name:<8} {:>8} rows, {:>9.4} nats a row, {alarms} alarms", scores.len(), mean(&scores))?;
+            value[name] = json!({ "rows": scores.len(), "mean_nats": mean(&scores), "alarms": alarms });
+        }
+        match (roc, pr) {
+            (Some(roc), Some(pr)) => writeln!(text, "  AUC-ROC {roc:.4}, AUC-PR {pr:.4}")?,
+            _ => writeln!(text, "  no AUC: it takes ordinary and odd rows")?,
+        }
+    }
+    Ok((text, value))
+}
+
+pub(super) fn score(args: &RowArgs, output: Option<&Path>) -> Result<(String, Value)> {
+    let Applied { artefact, frame, rows, scores, .. } = args.apply()?;
+    let detector = with_capacity!(artefact.bits, N => artefact.table::<N>()?.detector);
+    let mut csv = String::from("line,nats,odd\n");
+    for (&row, &nats) in rows.iter().zip(&scores) {
+        writeln!(csv, "{},{},{}", frame.lines[row], f64::from(nats), u8::from(detector.judge(nats).is_odd()))?;
+    }
+    let each: Vec<f64> = scores.iter().map(|&nats| nats.into()).collect();
+    let lines: Vec<u64> = rows.iter().map(|&row| frame.lines[row]).collect();
+    let odd: Vec<bool> = scores.iter().map(|&nats| detector.judge(nats).is_odd()).collect();
+    let value = json!({ "rows": rows.len(), "mean_nats": mean(&scores), "line": lines, "nats": each, "odd": odd });
+    Ok((deliver(output, csv)?, value))
+}
+
+pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(String, Value)> {
+    let Applied { artefact, frame, rows, scores, .. } = args.apply()?;
+    let mut shown: Vec<usize> = (0..rows.len()).collect();
+    if let Some(line) = line {
+        shown.retain(|&at| frame.lines[rows[at]] == line);
+        anyhow::ensure!(!shown.is_empty(), "{}: no row on line {line} among the rows asked for", frame.path.display());
+    } else {
+        shown.sort_by_key(|&at| std::cmp::Reverse(scores[at]));
+        shown.truncate(top);
+    }
+    let chosen: Vec<usize> = shown.iter().map(|&at| rows[at]).collect();
+    let readings = artefact.readings(&frame, &chosen)?;
+    let mut by_source: Vec<_> = artefact.schema.columns.iter().collect();
+    by_source.sort_by_key(|coding| coding.source);
+    let (mut text, mut values) = (String::new(), Vec::new());
+    for (&row, readings) in chosen.iter().zip(&readings) {
+        let mut each = vec![Nats::ZERO; by_source.len()];
+        let nats = with_capacity!(artefact.bits, N => artefact.table::<N>()?.explain(readings, &mut each)?);
+        let mut columns: Vec<_> = by_source.iter().zip(&each).collect();
+        columns.sort_by_key(|(_, nats)| std::cmp::Reverse(**nats));
+        writeln!(text, "line {}: {nats} nats", frame.lines[row])?;
+        let mut listed = Vec::new();
+        for (coding, &nats) in columns {
+            let (name, reading) = (artefact.schema.name(coding), frame.columns[coding.file].text(row));
+            writeln!(text, "  {name:<20} {reading:>14} {:>10}", nats.to_string())?;
+            listed.push(json!({ "column": name, "reading": reading, "nats": f64::from(nats) }));
+        }
+        values.push(json!({ "line": frame.lines[row], "nats": f64::from(nats), "columns": listed }));
+    }
+    Ok((text, json!({ "rows": values })))
+}
+
+pub(super) fn sample(model: &Path, rows: usize, seed: u64, output: Option<&Path>) -> Result<(String, Value)> {
+    let artefact = Artefact::read(model)?;
+    let (names, cells) = sampled_rows(&artefact, rows, &mut ChaCha8Rng::seed_from_u64(seed))?;
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(&names)?;
+    cells.iter().try_for_each(|row| csv.write_record(row))?;
+    let text = String::from_utf8(csv.into_inner().context("the CSV cannot be finished")?)?;
+    Ok((deliver(output, text)?, json!({ "columns": names, "rows": cells })))
+}
+
+pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
+    let artefact = Artefact::read(model)?;
+    let schema = &artefact.schema;
+    let fit = &artefact.notes.fit;
+    let (mut text, mut columns) = (String::new(), Vec::new());
+    let (weights, dense, splits, deepest, detector) = with_capacity!(artefact.bits, N => {
+        let table = artefact.table::<N>()?;
+        let (surprisal::Sum(linear, forest), _) = table.model.pieces();
+        let (weights, dense) = match linear.slices().2 {
+            surprisal::Columns::Dense(weights) => (weights.len(), true),
+            surprisal::Columns::Sparse { entries, .. } => (entries.len(), false),
+        };
+        let (bits, starts, splits, ..) = forest.slices();
+        let trees = starts.windows(2).map(|pair| &splits[usize::from(pair[0])..usize::from(pair[1])]);
+        (weights, dense, splits.len(), trees.map(|tree| depth(tree, bits)).sum::<usize>(), table.detector)
+    });
+    let bytes = artefact.table_bytes().len();
+    writeln!(text, "{}: {} columns, {} bits, {bytes} bytes on the board", model.display(), schema.columns.len(), artefact.bits)?;
+    writeln!(text, "  {}, {} order, split gain {}, strength {}, seed {}, {} training rows (digest {:08x}), version {}",
+        fit.family.name(), fit.order, fit.gamma, fit.strength, fit.seed, fit.train_rows, fit.digest, fit.version)?;
+    writeln!(text, "  {weights} {} weights, {splits} splits", if dense { "dense" } else { "sparse" })?;
+    writeln!(text, "  a row costs at most {weights} additions and {deepest} tree steps, and {} bytes of state", 3 * artefact.bits)?;
+    if detector.rows > 0 && detector.threshold != Nats::MAX {
+        writeln!(text, "  alarm above {} nats, for {} false alarms a million, by {} rows", detector.threshold, detector.false_alarm_ppm, detector.rows)?;
+    }
+    writeln!(text, "  in model order:")?;
+    for coding in &schema.columns {
+        let (name, column) = (schema.name(coding), coding.column());
+        let meaning = format!("{:?}", coding.meaning).to_lowercase();
+        writeln!(text, "    {name:<20} {meaning:<22} {:>3} bits{}", column.bits(), if coding.may_miss { ", may miss" } else { "" })?;
+        columns.push(json!({ "name": name, "meaning": coding.meaning, "bits": column.bits(), "may_miss": coding.may_miss, "labels": coding.labels }));
+    }
+    let value = json!({
+        "columns": columns, "bits": artefact.bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,
+        "most_additions": weights, "most_tree_steps": deepest, "state_bytes": 3 * artefact.bits,
+        "threshold": (detector.threshold != Nats::MAX).then(|| f64::from(detector.threshold)),
+        "false_alarm_ppm": detector.false_alarm_ppm, "calibration_rows": detector.rows, "fit": fit,
+    });
+    Ok((text, value))
+}
+
+/// The splits on the longest way from a tree's root to a leaf.
+fn depth(tree: &[u16], feature_bits: u16) -> usize {
+    let Some((root, rest)) = tree.split_first() else { return 0 };
+    let (left, right) = rest.split_at(usize::from(root >> feature_bits));
+    1 + depth(left, feature_bits).max(depth(right, feature_bits))
+}
+
+pub(super) fn export(model: &Path, output: &Path) -> Result<(String, Value)> {
+    let artefact = Artefact::read(model)?;
+    let bytes = match output.extension().and_then(|extension| extension.to_str()) {
+        Some("rs") => rust_source(&artefact)?.into_bytes(),
+        Some("srp") => artefact.table_bytes().to_vec(),
+        _ => anyhow::bail!("{}: expected a name that ends in .rs (Rust source) or .srp (bytes for a board)", output.display()),
+    };
+    write_whole(output, &bytes)?;
+    let table = artefact.table_bytes().len();
+    let text = format!("{}: a table of {table} bytes for rows of {} bits\n", output.display(), artefact.bits);
+    Ok((text, json!({ "output": output, "table_bytes": table, "bits": artefact.bits })))
+}

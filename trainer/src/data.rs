@@ -1,0 +1,195 @@
+//! Reads tables of readings: CSV, plain or gzipped, with or without a header, comma, semicolon or tab.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use flate2::read::MultiGzDecoder;
+
+/// Does the first line name the columns?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Header {
+    /// Yes, if none of its cells is a number and no two are equal.
+    #[default]
+    Auto,
+    /// Yes.
+    Yes,
+    /// No: the columns are called x0, x1, …
+    No,
+}
+
+/// A file of readings, each distinct cell text of a column kept once.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// One a column, in file order.
+    pub columns: Vec<Cells>,
+    /// The line each row began on, counted from 1.
+    pub lines: Vec<u64>,
+    /// CRC-32 of the file's bytes after decompression.
+    pub digest: u32,
+}
+
+/// One column of a [`Frame`].
+#[derive(Clone, Debug, Default)]
+pub struct Cells {
+    /// From the header, or `x` and the position.
+    pub name: String,
+    /// The distinct texts, in the order they first appear.
+    pub texts: Vec<String>,
+    /// For each row, which of the texts.
+    pub codes: Vec<u32>,
+}
+
+/// Is this text how a missing reading is written?
+pub fn is_missing(text: &str) -> bool {
+    matches!(text, "" | "?") || ["na", "n/a", "nan", "null", "none"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+impl Frame {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, has no rows, or has a row of another length than the first, with its line.
+    pub fn read(path: &Path, header: Header) -> Result<Self> {
+        let shown = path.display();
+        let text = read_text(path)?;
+        let digest = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&text);
+        let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let delimiter = [b';', b'\t', b',']
+            .into_iter()
+            .max_by_key(|delimiter| first.iter().filter(|byte| *byte == delimiter).count())
+            .unwrap_or(b',');
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .trim(csv::Trim::All)
+            .from_reader(text.as_slice());
+        let mut record = csv::StringRecord::new();
+        let mut frame = Self { path: path.to_owned(), columns: Vec::new(), lines: Vec::new(), digest };
+        let mut seen: Vec<HashMap<String, u32>> = Vec::new();
+        loop {
+            let read = reader.read_record(&mut record);
+            let line = reader.position().line().max(1);
+            let line = record.position().map_or(line, csv::Position::line);
+            if !read.with_context(|| format!("{shown}: line {line}: not readable as CSV in UTF-8; save the file as UTF-8"))? {
+                break;
+            }
+            if frame.columns.is_empty() {
+                let named = match header {
+                    Header::Yes => true,
+                    Header::No => false,
+                    Header::Auto => is_header(&record),
+                };
+                frame.columns = (0..record.len())
+                    .map(|i| Cells {
+                        name: if named { record[i].to_owned() } else { format!("x{i}") },
+                        ..Cells::default()
+                    })
+                    .collect();
+                seen = vec![HashMap::new(); record.len()];
+                if named {
+                    continue;
+                }
+            }
+            let expected = frame.columns.len();
+            ensure!(
+                record.len() == expected,
+                "{shown}: line {line}: {} cells where the first line has {expected}; every row needs one cell a column, \
+                 a missing reading is an empty cell",
+                record.len()
+            );
+            for ((text, cells), seen) in record.iter().zip(&mut frame.columns).zip(&mut seen) {
+                cells.push(text, seen);
+            }
+            frame.lines.push(line);
+        }
+        ensure!(!frame.lines.is_empty(), "{shown}: no rows; expected one row of readings a line");
+        Ok(frame)
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The position of the column with this name.
+    ///
+    /// # Errors
+    /// There is none; the message lists the names.
+    pub fn position(&self, name: &str) -> Result<usize> {
+        let found = self.columns.iter().position(|cells| cells.name == name);
+        found.with_context(|| {
+            let names: Vec<_> = self.columns.iter().map(|cells| cells.name.as_str()).take(30).collect();
+            format!("{}: no column `{name}`; the columns are {}", self.path.display(), names.join(", "))
+        })
+    }
+
+    /// "FILE: line L, column `NAME`", for messages about a cell.
+    pub fn place(&self, row: usize, column: usize) -> String {
+        format!("{}: line {}, column `{}`", self.path.display(), self.lines[row], self.columns[column].name)
+    }
+
+    /// Fails unless `other` has the same columns in the same order.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn check_same_columns<'a>(&self, names: impl ExactSizeIterator<Item = &'a str>) -> Result<()> {
+        let shown = self.path.display();
+        let (have, want) = (self.columns.len(), names.len());
+        ensure!(have == want, "{shown}: {have} columns where the training data had {want}; pass a file of the same columns");
+        for (cells, name) in self.columns.iter().zip(names) {
+            if cells.name != name {
+                bail!("{shown}: column `{}` stands where the training data had `{name}`; pass the columns in the same order", cells.name);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Cells {
+    /// The text of a row's cell.
+    pub fn text(&self, row: usize) -> &str {
+        &self.texts[self.codes[row] as usize]
+    }
+
+    fn push(&mut self, text: &str, seen: &mut HashMap<String, u32>) {
+        // Runs of equal cells are common; they need no hashing.
+        if let Some(&last) = self.codes.last()
+            && self.texts[last as usize] == text
+        {
+            return self.codes.push(last);
+        }
+        let code = seen.get(text).copied().unwrap_or_else(|| {
+            let code = self.texts.len() as u32;
+            self.texts.push(text.to_owned());
+            seen.insert(text.to_owned(), code);
+            code
+        });
+        self.codes.push(code);
+    }
+}
+
+fn is_header(record: &csv::StringRecord) -> bool {
+    let distinct: std::collections::HashSet<_> = record.iter().collect();
+    distinct.len() == record.len() && record.iter().all(|cell| !is_missing(cell) && cell.parse::<f64>().is_err())
+}
+
+fn read_text(path: &Path) -> Result<Vec<u8>> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("{shown}: cannot be opened; check the path"))?;
+    let mut reader = BufReader::new(file);
+    let start = reader.fill_buf().with_context(|| format!("{shown}: cannot be read"))?;
+    let zipped = start.starts_with(&[0x1f, 0x8b]);
+    let mut text = Vec::new();
+    let read = if zipped { MultiGzDecoder::new(reader).read_to_end(&mut text) } else { reader.read_to_end(&mut text) };
+    read.with_context(|| format!("{shown}: cannot be read to the end; a gzip file may be cut short"))?;
+    if text.starts_with(&[0xEF, 0xBB, 0xBF]) {
+        text.drain(..3);
+    }
+    Ok(text)
+}

@@ -1,0 +1,23 @@
+//! Fits, quantises, calibrates and exports the tables that the `surprisal` crate reads on a microcontroller.
+//!
+//! ```text
+//! data -> schema -> bits -> order -> fit -> quantise -> calibrate -> artefact (.srp) -> export (.rs)
+//! ```
+//!
+//! Whatever the device does (encoding, logits, masses, nats, verdicts) is done here by the `surprisal` crate itself,
+//! over the very bytes that are exported, so the numbers are the same bit for bit.
+
+pub mod data;
+pub mod split;
+pub mod schema;
+pub mod bits;
+pub mod order;
+pub mod model;
+pub mod fit;
+pub mod select;
+pub mod quantise;
+pub mod artefact;
+pub mod evaluate;
+pub mod pipeline;
+pub mod export;
+pub mod cli;

@@ -1,0 +1,129 @@
+//! The order in which columns are factorised.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use rayon::prelude::*;
+
+use crate::bits::Bits;
+use crate::fit::tree;
+use crate::schema::Schema;
+
+/// Where the order comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Natural or learned, whichever predicts the validation rows better.
+    #[default]
+    Auto,
+    /// As the columns stand in the file.
+    Natural,
+    /// The one that falls out of growing all trees together, [`tree::learn_order`].
+    Learned,
+    /// From the root of a maximum spanning tree of mutual information (Chow & Liu 1968).
+    ChowLiu,
+    /// A file of column names, one a line.
+    File(PathBuf),
+}
+
+impl std::str::FromStr for Order {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "natural" => Self::Natural,
+            "learned" => Self::Learned,
+            "chow-liu" => Self::ChowLiu,
+            path => Self::File(path.into()),
+        })
+    }
+}
+
+/// The gain in nats at which the trees that decide the order stop to grow.
+const GAMMA: f64 = 2.5;
+
+/// The learned order of the columns.
+pub fn learned(schema: &Schema, bits: &Bits, most: usize) -> Vec<usize> {
+    let column: Vec<usize> = schema.bits().enumerate().flat_map(|(k, bits)| vec![k; bits]).collect();
+    tree::learn_order(bits, &schema.guards(), &column, GAMMA, most)
+}
+
+/// Reads an order from a file of column names.
+///
+/// # Errors
+/// A name that is no column, or comes twice; a column without a line.
+pub fn from_file(schema: &Schema, path: &Path) -> Result<Vec<usize>> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!("{shown}: cannot be read; --order takes auto, natural, learned, chow-liu or a file of column names")
+    })?;
+    let mut order = Vec::new();
+    for (line, name) in text.lines().map(str::trim).enumerate().filter(|(_, name)| !name.is_empty()) {
+        let at = schema.columns.iter().position(|coding| schema.name(coding) == name);
+        let at = at.with_context(|| format!("{shown}: line {}: `{name}` is not a modelled column", line + 1))?;
+        ensure!(!order.contains(&at), "{shown}: line {}: `{name}` comes twice; name each column once", line + 1);
+        order.push(at);
+    }
+    let absent = (0..schema.columns.len()).find(|k| !order.contains(k));
+    if let Some(k) = absent {
+        anyhow::bail!("{shown}: column `{}` is not named; give every modelled column a line", schema.name(&schema.columns[k]));
+    }
+    Ok(order)
+}
+
+/// The maximum spanning tree of mutual information between columns: its order from the root, and for each column
+/// its parent in the tree.
+pub fn chow_liu(schema: &Schema, bits: &Bits) -> (Vec<usize>, Vec<Option<usize>>) {
+    let outcomes = outcomes(schema, bits);
+    let n = outcomes.len();
+    let information: Vec<Vec<f64>> = (0..n)
+        .into_par_iter()
+        .map(|a| (0..a).map(|b| mutual_information(&outcomes[a], &outcomes[b])).collect())
+        .collect();
+    let between = |a: usize, b: usize| information[a.max(b)][a.min(b)];
+    let total = |a: usize| (0..n).filter(|&b| b != a).map(|b| between(a, b)).sum::<f64>();
+    // Prim's algorithm from the column that tells most about the others.
+    let Some(root) = (0..n).max_by(|&a, &b| total(a).total_cmp(&total(b)).then(b.cmp(&a))) else { return Default::default() };
+    let (mut order, mut parent) = (vec![root], vec![None; n]);
+    let mut best: Vec<(f64, usize)> = (0..n).map(|a| if a == root { (0.0, root) } else { (between(a, root), root) }).collect();
+    while order.len() < n {
+        let outside = (0..n).filter(|a| !order.contains(a));
+        let Some(next) = outside.max_by(|&a, &b| best[a].0.total_cmp(&best[b].0).then(b.cmp(&a))) else { break };
+        parent[next] = Some(best[next].1);
+        order.push(next);
+        for a in (0..n).filter(|&a| a != next) {
+            if between(a, next) > best[a].0 {
+                best[a] = (between(a, next), next);
+            }
+        }
+    }
+    (order, parent)
+}
+
+/// For each column, how many outcomes it has and which each row is: as bits are thermometers, the number of ones,
+/// with "missing" after all others.
+fn outcomes(schema: &Schema, bits: &Bits) -> Vec<(usize, Vec<u16>)> {
+    let mut first = 0;
+    let each = schema.columns.iter().map(|coding| {
+        let width = coding.column().bits();
+        let mut outcome = vec![0; bits.rows];
+        for (level, ones) in bits.ones[first..first + width].iter().enumerate() {
+            let worth = if level == 0 && coding.may_miss { width as u16 } else { 1 };
+            ones.iter().for_each(|&row| outcome[row as usize] += worth);
+        }
+        first += width;
+        (width + 1, outcome)
+    });
+    each.collect()
+}
+
+fn mutual_information((ka, a): &(usize, Vec<u16>), (kb, b): &(usize, Vec<u16>)) -> f64 {
+    let mut joint = vec![0u32; ka * kb];
+    a.iter().zip(b).for_each(|(&a, &b)| joint[usize::from(a) * kb + usize::from(b)] += 1);
+    let n = a.len() as f64;
+    let plogp = |count: u32| if count == 0 { 0.0 } else { f64::from(count) * (f64::from(count) / n).ln() };
+    let row = |i: usize| joint[i * kb..][..*kb].iter().sum::<u32>();
+    let column = |j: usize| joint.iter().skip(j).step_by(*kb).sum::<u32>();
+    let both: f64 = joint.iter().map(|&count| plogp(count)).sum();
+    (both - (0..*ka).map(|i| plogp(row(i))).sum::<f64>() - (0..*kb).map(|j| plogp(column(j))).sum::<f64>()) / n
+}

@@ -1,0 +1,200 @@
+//! From files to an artefact: the whole of `surprisal fit`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use serde::Serialize;
+
+use crate::artefact::{Artefact, Provenance};
+use crate::data::{Frame, Header};
+use crate::evaluate::{calibrate, mean};
+use crate::fit::Family;
+use crate::quantise::divergence;
+use crate::schema::Schema;
+use crate::select::{Choices, select};
+use crate::split::{SHARES, Split, check_enough, odd_rows, split};
+
+/// What to fit, on what.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The training rows; split when there is no `valid`.
+    pub train: PathBuf,
+    /// Rows to choose settings and to calibrate on.
+    pub valid: Option<PathBuf>,
+    /// Rows to report on at the end.
+    pub test: Option<PathBuf>,
+    /// Do the files name their columns?
+    pub header: Header,
+    /// Columns that are not modelled.
+    pub ignore: Vec<String>,
+    /// The column that marks anomalies and its value on ordinary rows.
+    pub label: Option<(String, String)>,
+    /// Keep columns that never change.
+    pub keep_constant: bool,
+    /// Family, order and penalties, where they are given.
+    pub choices: Choices,
+    /// Bytes that the whole file must not exceed.
+    pub flash: Option<usize>,
+    /// Of the split and of sampling.
+    pub seed: u64,
+    /// The rate to calibrate the detector for.
+    pub false_alarm: f64,
+}
+
+/// What came out. Log-likelihoods are nats a row; those without `float` are of the integer table.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Report {
+    pub family: Family,
+    pub order: String,
+    pub gamma: f64,
+    pub strength: f64,
+    pub columns: usize,
+    pub bits: usize,
+    pub train_rows: usize,
+    pub valid_rows: usize,
+    pub calibration_rows: usize,
+    pub float_valid_ll: f64,
+    pub valid_ll: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_rows: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub float_test_ll: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_ll: Option<f64>,
+    pub kl_quantisation: f64,
+    pub table_bytes: usize,
+    pub file_bytes: usize,
+    /// `None` when the calibration rows are too few for the rate.
+    pub threshold: Option<f64>,
+    pub false_alarm: f64,
+    pub seconds: f64,
+}
+
+/// Prefixes on which the cost of quantisation is measured.
+const PREFIXES: usize = 2000;
+
+/// Reads, fits, quantises and calibrates. Writes nothing.
+///
+/// # Errors
+/// Anything wrong with the data, with its place; a size that nothing fits into.
+pub fn run(job: &Job) -> Result<(Artefact, Report)> {
+    let start = Instant::now();
+    let train = Frame::read(&job.train, job.header)?;
+    let (rows, shares) = deal(job, &train)?;
+    let mut left_out = job.ignore.clone();
+    left_out.extend(job.label.iter().map(|(column, _)| column.clone()));
+    let schema = Schema::find(&train, &rows.train, &left_out, job.keep_constant)?;
+    let readings = |frame: &Frame, rows: &[usize]| {
+        frame.check_same_columns(schema.names.iter().map(String::as_str))?;
+        rows.iter().map(|&row| schema.readings(frame, row)).collect::<Result<Vec<_>>>()
+    };
+    let (valid, calibration) = match &job.valid {
+        Some(path) => {
+            let frame = Frame::read(path, job.header)?;
+            let ordinary = ordinary_rows(job, &frame)?;
+            check_enough(&frame, [usize::MAX, ordinary.len(), ordinary.len()])?;
+            let valid = readings(&frame, &ordinary)?;
+            (valid.clone(), valid)
+        }
+        None => (readings(&train, &rows.valid)?, readings(&train, &rows.calibrate)?),
+    };
+    let test = job.test.as_ref().map(|path| -> Result<_> {
+        let frame = Frame::read(path, job.header)?;
+        readings(&frame, &ordinary_rows(job, &frame)?)
+    });
+    let test = test.transpose()?;
+    let (train_bits, _) = schema.encode(&readings(&train, &rows.train)?)?;
+    let (valid_bits, _) = schema.encode(&valid)?;
+
+    let provenance = Provenance {
+        version: env!("CARGO_PKG_VERSION").into(),
+        family: job.choices.family,
+        seed: job.seed,
+        digest: train.digest,
+        train_rows: rows.train.len(),
+        split: shares,
+        ..Provenance::default()
+    };
+    // The notes' length hangs on a few digits that are not known yet; leave room for them.
+    let notes = notes_bytes(&schema, job, &provenance)? + 64;
+    let choices = Choices { most_bytes: job.flash.map(|flash| flash.saturating_sub(notes)), ..job.choices.clone() };
+    let chosen = select(&schema, &train_bits, &valid_bits, &choices)?;
+
+    let mut data = chosen.table;
+    let provenance = Provenance {
+        order: chosen.order.clone(),
+        gamma: chosen.gamma,
+        strength: chosen.strength,
+        ..provenance
+    };
+    let assemble = |data: &crate::quantise::TableData| {
+        Artefact::new(&data.bytes()?, &chosen.schema, job.label.clone(), provenance.clone())
+    };
+    data.detector = calibrate(assemble(&data)?.scores(&calibration)?, job.false_alarm);
+    let artefact = assemble(&data)?;
+    let file_bytes = artefact.file_bytes().len();
+    ensure!(job.flash.is_none_or(|flash| file_bytes <= flash), "--flash: the file came out at {file_bytes} bytes; raise --flash");
+
+    let float_ll = |readings: &[_]| -> Result<f64> {
+        let (bits, widths) = chosen.schema.encode(readings)?;
+        Ok(chosen.model.log_likelihood(&bits) - widths)
+    };
+    let integer_ll = |readings: &[_]| -> Result<f64> { Ok(-mean(&artefact.scores(readings)?)) };
+    let report = Report {
+        family: job.choices.family,
+        order: chosen.order.clone(),
+        gamma: chosen.gamma,
+        strength: chosen.strength,
+        columns: chosen.schema.columns.len(),
+        bits: artefact.bits,
+        train_rows: rows.train.len(),
+        valid_rows: valid.len(),
+        calibration_rows: calibration.len(),
+        float_valid_ll: float_ll(&valid)?,
+        valid_ll: integer_ll(&valid)?,
+        test_rows: test.as_ref().map(Vec::len),
+        float_test_ll: test.as_deref().map(float_ll).transpose()?,
+        test_ll: test.as_deref().map(integer_ll).transpose()?,
+        kl_quantisation: divergence(&chosen.model, artefact.table_bytes(), PREFIXES, job.seed)?,
+        table_bytes: artefact.table_bytes().len(),
+        file_bytes,
+        threshold: (data.detector.threshold != surprisal::Nats::MAX).then(|| data.detector.threshold.into()),
+        false_alarm: job.false_alarm,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    Ok((artefact, report))
+}
+
+fn ordinary_rows(job: &Job, frame: &Frame) -> Result<Vec<usize>> {
+    let Some((column, normal)) = &job.label else { return Ok((0..frame.rows()).collect()) };
+    let odd = odd_rows(frame, column, normal)?;
+    Ok((0..frame.rows()).filter(|&row| !odd[row]).collect())
+}
+
+/// Deals the training file's ordinary rows, into one share if there is a validation file.
+fn deal(job: &Job, train: &Frame) -> Result<(Split, Option<[f64; 4]>)> {
+    let ordinary = ordinary_rows(job, train)?;
+    if job.valid.is_some() {
+        check_enough(train, [ordinary.len(), usize::MAX, usize::MAX])?;
+        return Ok((Split { train: ordinary, ..Split::default() }, None));
+    }
+    let shares = if job.test.is_some() { [SHARES[0] + SHARES[3], SHARES[1], SHARES[2], 0.0] } else { SHARES };
+    let rows = split(ordinary, shares, job.seed);
+    check_enough(train, [rows.train.len(), rows.valid.len(), rows.calibrate.len()])?;
+    Ok((rows, Some(shares)))
+}
+
+/// How long the file's notes will be.
+fn notes_bytes(schema: &Schema, job: &Job, provenance: &Provenance) -> Result<usize> {
+    let mut longest = provenance.clone();
+    longest.order = match &job.choices.order {
+        crate::order::Order::File(path) => path.display().to_string(),
+        _ => "chow-liu".into(),
+    };
+    let empty = crate::model::Model { conditionals: vec![Default::default(); schema.bits().sum()], guards: schema.guards() };
+    let data = crate::quantise::TableData::new(schema, &empty).expect("a model without weights has a table");
+    let artefact = Artefact::new(&data.bytes()?, schema, job.label.clone(), longest)?;
+    Ok(artefact.file_bytes().len() - artefact.table_bytes().len())
+}

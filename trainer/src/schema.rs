@@ -1,0 +1,380 @@
+//! What each column means, found from the training rows: the encoder before it is a table.
+
+use anyhow::{Context, Result, bail, ensure};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use surprisal::{Column, Encoder, Guard, Kind, Reading, total_order};
+
+use crate::bits::Bits;
+use crate::data::{Cells, Frame, is_missing};
+use crate::with_capacity;
+
+/// Cells between the smallest and the largest training value of a numeric column.
+const CELLS: usize = 16;
+/// The outermost quantile levels, in standard deviations of a normal distribution.
+const REACH: f64 = 3.0;
+/// An integer column with at most this many values gets a cell a value.
+const FEW: usize = 16;
+/// A column of text with more values than this is taken for an identifier.
+const MANY: usize = 64;
+
+/// All columns of a file, the modelled ones in the order the model sees them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Schema {
+    /// The file's columns in file order.
+    pub names: Vec<String>,
+    /// The columns that are modelled, in model order.
+    pub columns: Vec<Coding>,
+}
+
+/// How one column becomes bits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Coding {
+    /// Its position in the file.
+    pub file: usize,
+    /// Its position among the readings, which are the modelled columns in file order.
+    pub source: u16,
+    /// What its values mean.
+    pub meaning: Meaning,
+    /// Does a training row miss it?
+    pub may_miss: bool,
+    /// Edges or codes, as in [`Column::values`].
+    pub values: Vec<i32>,
+    /// As in [`Column::widths`].
+    pub widths: Vec<u16>,
+    /// The texts of a category, by code; empty when the codes are the values themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+}
+
+/// [`Kind`], as it is written to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Meaning {
+    Flag { flipped: bool },
+    Integer,
+    Real,
+    Category,
+}
+
+impl From<Meaning> for Kind {
+    fn from(meaning: Meaning) -> Self {
+        match meaning {
+            Meaning::Flag { flipped } => Self::Flag { flipped },
+            Meaning::Integer => Self::Integer,
+            Meaning::Real => Self::Real,
+            Meaning::Category => Self::Category,
+        }
+    }
+}
+
+impl Coding {
+    /// The core's view of it.
+    pub fn column(&self) -> Column<'_> {
+        Column {
+            source: self.source,
+            kind: self.meaning.into(),
+            may_miss: self.may_miss,
+            values: &self.values,
+            widths: &self.widths,
+        }
+    }
+}
+
+/// The owned slices of a [`surprisal::Encoder`].
+#[derive(Clone, Debug, Default)]
+pub struct EncoderTable {
+    /// As in [`Encoder::new`].
+    pub columns: Vec<u16>,
+    /// As in [`Encoder::new`].
+    pub values: Vec<i32>,
+    /// As in [`Encoder::new`].
+    pub widths: Vec<u16>,
+}
+
+impl EncoderTable {
+    /// The core's encoder over these slices.
+    pub fn view(&self) -> Encoder<'_> {
+        Encoder::new(&self.columns, &self.values, &self.widths)
+    }
+}
+
+impl Schema {
+    /// Finds the meaning of every column but those named in `leave_out`, from the given rows.
+    ///
+    /// # Errors
+    /// A bad cell, with its place; a constant column, unless `keep_constant`; a text column that looks like an
+    /// identifier; more columns or bits than a table holds.
+    pub fn find(frame: &Frame, rows: &[usize], leave_out: &[String], keep_constant: bool) -> Result<Self> {
+        let leave_out = leave_out.iter().map(|name| frame.position(name)).collect::<Result<Vec<_>>>()?;
+        let modelled: Vec<usize> = (0..frame.columns.len()).filter(|i| !leave_out.contains(i)).collect();
+        ensure!(!modelled.is_empty(), "{}: every column is left out; keep at least one", frame.path.display());
+        ensure!(modelled.len() < 4096, "{}: {} columns; a table holds at most 4095", frame.path.display(), modelled.len());
+        let columns = modelled
+            .par_iter()
+            .enumerate()
+            .map(|(source, &file)| find_coding(frame, file, source as u16, rows, keep_constant))
+            .collect::<Result<Vec<_>>>()?;
+        let schema = Self { names: frame.columns.iter().map(|cells| cells.name.clone()).collect(), columns };
+        let bits: usize = schema.bits().sum();
+        ensure!(bits <= 4096, "{}: {bits} bits; a table holds at most 4096, leave out some columns", frame.path.display());
+        Ok(schema)
+    }
+
+    /// How many bits each column takes, in model order.
+    pub fn bits(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().map(|coding| coding.column().bits())
+    }
+
+    /// The name of a modelled column.
+    pub fn name(&self, coding: &Coding) -> &str {
+        &self.names[coding.file]
+    }
+
+    /// The same schema with its columns in another order; `order[k]` is the present place of column k.
+    pub fn reordered(&self, order: &[usize]) -> Self {
+        Self { names: self.names.clone(), columns: order.iter().map(|&k| self.columns[k].clone()).collect() }
+    }
+
+    /// The encoder's slices.
+    pub fn table(&self) -> EncoderTable {
+        let mut table = EncoderTable::default();
+        for coding in &self.columns {
+            table.columns.push(coding.column().word());
+            if !matches!(coding.meaning, Meaning::Flag { .. }) {
+                table.columns.push(coding.values.len() as u16);
+            }
+            table.values.extend(&coding.values);
+            table.widths.extend(&coding.widths);
+        }
+        table
+    }
+
+    /// One guard a bit, or none at all when every bit is free: below a "missing" that is a one, and below a level
+    /// that was not passed, everything is zero.
+    pub fn guards(&self) -> Vec<u16> {
+        let mut guards = Vec::new();
+        for coding in &self.columns {
+            let first = guards.len();
+            for bit in 0..coding.column().bits() {
+                let parent = (first + bit).wrapping_sub(1) as u16;
+                guards.push(match bit {
+                    0 => Guard::FREE.raw(),
+                    1 if coding.may_miss => Guard::new(parent, true, false).raw(),
+                    _ => Guard::new(parent, false, false).raw(),
+                });
+            }
+        }
+        if guards.iter().all(|&guard| guard == Guard::FREE.raw()) { Vec::new() } else { guards }
+    }
+
+    /// The readings of one row, in the order of the core's [`Reading`]s.
+    ///
+    /// # Errors
+    /// A bad cell, a missing reading or an unknown value, with its place.
+    pub fn readings(&self, frame: &Frame, row: usize) -> Result<Vec<Reading>> {
+        let mut readings = vec![Reading::Missing; self.columns.len()];
+        for coding in &self.columns {
+            let cells = &frame.columns[coding.file];
+            let text = cells.text(row);
+            let place = || frame.place(row, coding.file);
+            readings[usize::from(coding.source)] = if is_missing(text) {
+                ensure!(
+                    coding.may_miss,
+                    "{}: the reading is missing, but no training row misses it; fill it in, or fit on rows that miss it too",
+                    place()
+                );
+                Reading::Missing
+            } else if coding.labels.is_empty() {
+                let number = parse(text).with_context(|| format!("{}: expected a number, found `{text}`; correct the cell or leave it empty", place()))?;
+                let reading = if coding.meaning == Meaning::Real { Reading::Real(number as f32) } else { Reading::Integer(integer(number).with_context(|| {
+                    format!("{}: expected a whole number that fits 32 bits, as in training, found `{text}`", place())
+                })?) };
+                self.check_known(coding, reading, text, place)?
+            } else {
+                let code = coding.labels.iter().position(|label| label == text);
+                Reading::Integer(code.map(|code| code as i32).with_context(|| unknown(text, &place(), &coding.labels.join(", ")))?)
+            };
+        }
+        Ok(readings)
+    }
+
+    /// The bits of the given rows of readings, and the mean of their log-widths in nats.
+    ///
+    /// # Errors
+    /// A reading that does not fit its column.
+    pub fn encode(&self, readings: &[Vec<Reading>]) -> Result<(Bits, f64)> {
+        let (table, width) = (self.table(), self.bits().sum());
+        let mut bits = Bits::new(width);
+        let mut widths = 0.0;
+        with_capacity!(width, N => {
+            let mut row = [false; N];
+            for readings in readings {
+                widths += f64::from(table.view().encode(readings, &mut row)?);
+                bits.push(&row);
+            }
+        });
+        Ok((bits, widths / readings.len().max(1) as f64))
+    }
+
+    fn check_known(&self, coding: &Coding, reading: Reading, text: &str, place: impl Fn() -> String) -> Result<Reading> {
+        let known = match (coding.meaning, reading) {
+            (Meaning::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value) => "0, 1".into(),
+            (Meaning::Category, Reading::Integer(value)) if !coding.values.contains(&value) => {
+                coding.values.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
+            }
+            _ => return Ok(reading),
+        };
+        bail!(unknown(text, &place(), &known))
+    }
+}
+
+fn unknown(text: &str, place: &str, known: &str) -> String {
+    format!("{place}: unknown category `{text}`; training rows have {known}. Correct the cell, or fit on rows that have it")
+}
+
+fn parse(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|number| number.is_finite())
+}
+
+fn integer(number: f64) -> Option<i32> {
+    (number.fract() == 0.0 && number.abs() < 2_147_483_648.0).then_some(number as i32)
+}
+
+fn find_coding(frame: &Frame, file: usize, source: u16, rows: &[usize], keep_constant: bool) -> Result<Coding> {
+    let cells = &frame.columns[file];
+    let shown = frame.path.display();
+    let mut counts = vec![0usize; cells.texts.len()];
+    rows.iter().for_each(|&row| counts[cells.codes[row] as usize] += 1);
+    let used: Vec<(&str, usize)> =
+        cells.texts.iter().map(String::as_str).zip(counts).filter(|&(_, count)| count > 0).collect();
+    let may_miss = used.iter().any(|(text, _)| is_missing(text));
+    let present: Vec<_> = used.into_iter().filter(|(text, _)| !is_missing(text)).collect();
+    let total: usize = present.iter().map(|(_, count)| count).sum();
+    ensure!(total > 0, "{shown}: column `{0}` has no readings in the training rows; leave it out with --ignore {0}", cells.name);
+
+    let numbers: Vec<(f64, usize)> =
+        present.iter().filter_map(|&(text, count)| parse(text).map(|number| (number, count))).collect();
+    let numeric: usize = numbers.iter().map(|(_, count)| count).sum();
+    let mut coding =
+        Coding { file, source, meaning: Meaning::Category, may_miss, values: Vec::new(), widths: Vec::new(), labels: Vec::new() };
+    let constant = if 2 * numeric < total {
+        category(&mut coding, cells, &present, rows).with_context(|| format!("{shown}: column `{}`", cells.name))?;
+        present.len() == 1
+    } else if numeric < total {
+        let row = rows.iter().find(|&&row| !is_missing(cells.text(row)) && parse(cells.text(row)).is_none());
+        let row = *row.context("a text cell was counted")?;
+        bail!("{}: expected a number, as in most rows, found `{}`; correct the cell or leave it empty", frame.place(row, file), cells.text(row));
+    } else {
+        number(&mut coding, numbers)
+    };
+    ensure!(
+        !constant || may_miss || keep_constant && coding.labels.is_empty(),
+        "{shown}: column `{0}` is constant (always `{1}`) in the {2} training rows; leave it out with --ignore {0}, or keep it \
+         with --keep-constant, and any other value will be a surprise",
+        cells.name,
+        present[0].0,
+        rows.len()
+    );
+    Ok(coding)
+}
+
+/// Codes by name, so that they do not depend on the order of rows; outcomes by frequency.
+fn category(coding: &mut Coding, cells: &Cells, present: &[(&str, usize)], rows: &[usize]) -> Result<()> {
+    ensure!(
+        present.len() <= MANY,
+        "{} different texts in {} rows look like an identifier or a time, not a category (at most {MANY}); leave it out \
+         with --ignore {}",
+        present.len(),
+        rows.len(),
+        cells.name
+    );
+    let mut by_name = present.to_vec();
+    by_name.sort_unstable();
+    coding.labels = by_name.iter().map(|(text, _)| (*text).to_owned()).collect();
+    let mut codes: Vec<i32> = (0..by_name.len() as i32).collect();
+    codes.sort_by_key(|&code| std::cmp::Reverse(by_name[code as usize].1));
+    coding.values = codes;
+    Ok(())
+}
+
+/// Returns whether there is but one value.
+fn number(coding: &mut Coding, mut numbers: Vec<(f64, usize)>) -> bool {
+    numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
+    numbers.dedup_by(|b, a| a.0 == b.0 && { a.1 += b.1; true });
+    let whole: Option<Vec<(i32, usize)>> = numbers.iter().map(|&(x, count)| Some((integer(x)?, count))).collect();
+    match whole {
+        Some(whole) if whole.iter().all(|(value, _)| (0..=1).contains(value)) => {
+            let ones: usize = whole.iter().filter(|(value, _)| *value == 1).map(|(_, count)| count).sum();
+            let total: usize = whole.iter().map(|(_, count)| count).sum();
+            coding.meaning = Meaning::Flag { flipped: 2 * ones > total };
+        }
+        Some(whole) if whole.len() == 2 => {
+            let mut whole = whole;
+            whole.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+            coding.values = whole.iter().map(|(value, _)| *value).collect();
+        }
+        Some(whole) => {
+            coding.meaning = Meaning::Integer;
+            let edges = edges(&whole, FEW);
+            // Both ends of a cell are known to be whole numbers, so its width is how many values it holds.
+            coding.widths = log_widths(&edges.iter().map(|&edge| f64::from(edge)).collect::<Vec<_>>(), 1.0);
+            coding.values = edges;
+        }
+        None => {
+            coding.meaning = Meaning::Real;
+            let keys: Vec<(i32, usize)> = numbers.iter().map(|&(x, count)| (total_order(x as f32), count)).collect();
+            let edges = edges(&keys, CELLS);
+            let reals: Vec<f64> = edges.iter().map(|&edge| f64::from(from_total_order(edge))).collect();
+            let range = reals[reals.len() - 1] - reals[0];
+            coding.widths = log_widths(&reals, (range / 1024.0).max(f64::from(f32::MIN_POSITIVE)));
+            coding.values = edges;
+        }
+    }
+    numbers.len() == 1
+}
+
+/// Ascending edges e of cells (e, e']: one just below the smallest value, the largest value, and between them either
+/// every value (if there are at most `few`) or the values at quantile levels that are evenly spaced in probit units.
+fn edges(values: &[(i32, usize)], few: usize) -> Vec<i32> {
+    let total: usize = values.iter().map(|(_, count)| count).sum();
+    let (first, last) = (values[0].0, values[values.len() - 1].0);
+    let mut edges = vec![first.saturating_sub(1)];
+    if values.len() <= few {
+        edges.extend(values.iter().map(|(value, _)| *value));
+    } else {
+        let level = |k: usize| {
+            let z = REACH * (2.0 * k as f64 / CELLS as f64 - 1.0);
+            0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
+        };
+        let mut below = 0;
+        let mut levels = (1..CELLS).map(level).peekable();
+        for &(value, count) in values {
+            below += count;
+            if levels.next_if(|&level| below as f64 >= level * total as f64).is_some() {
+                while levels.next_if(|&level| below as f64 >= level * total as f64).is_some() {}
+                edges.push(value);
+            }
+        }
+        edges.push(last);
+    }
+    edges.dedup();
+    edges
+}
+
+/// ln of each cell's width over the narrowest one's, in units of 1/2048 nat. The outcomes below and above the range
+/// count as wide as the widest cell. A cell that holds a single value of a real column (the many zeros of a sensor
+/// at rest) has no width; it counts as wide as 1/1024 of the range, or its density would drown all others.
+fn log_widths(edges: &[f64], floor: f64) -> Vec<u16> {
+    let widths: Vec<f64> = edges.windows(2).map(|pair| (pair[1] - pair[0]).max(floor)).collect();
+    let narrowest = widths.iter().copied().fold(f64::INFINITY, f64::min);
+    let log = |width: f64| ((width / narrowest).ln() * 2048.0).round().clamp(0.0, 65535.0) as u16;
+    let widest = log(widths.iter().copied().fold(0.0, f64::max));
+    std::iter::once(widest).chain(widths.iter().map(|&width| log(width))).chain(std::iter::once(widest)).collect()
+}
+
+/// The inverse of [`total_order`], which is its own.
+pub fn from_total_order(key: i32) -> f32 {
+    f32::from_bits(total_order(f32::from_bits(key as u32)) as u32)
+}

@@ -1,0 +1,211 @@
+//! Chooses order and penalties on the validation rows, under a size that is never exceeded.
+
+use anyhow::{Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::bits::Bits;
+use crate::fit::{Family, Recipe, fit};
+use crate::model::{Conditional, Model};
+use crate::order::{self, Order};
+use crate::quantise::{TableData, most_splits};
+use crate::schema::Schema;
+
+/// What the user may fix; the rest is chosen.
+#[derive(Clone, Debug, Default)]
+pub struct Choices {
+    /// What conditionals are made of.
+    pub family: Family,
+    /// Where the order comes from.
+    pub order: Order,
+    /// What a split must gain, in nats.
+    pub gamma: Option<f64>,
+    /// The L1 penalty of logistic rows, or the pseudo-count of trees alone.
+    pub strength: Option<f64>,
+    /// The quadratic penalty on weights.
+    pub l2: f64,
+    /// How many bytes the table may take.
+    pub most_bytes: Option<usize>,
+}
+
+/// The model that predicts the validation rows best, of those that fit.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// Columns in model order.
+    pub schema: Schema,
+    /// As fitted.
+    pub model: Model,
+    /// As quantised.
+    pub table: TableData,
+    /// `natural`, `learned`, `chow-liu` or the file's name.
+    pub order: String,
+    /// What a split had to gain.
+    pub gamma: f64,
+    /// The L1 penalty or pseudo-count.
+    pub strength: f64,
+    /// Mean log-likelihood of the validation rows under the float model.
+    pub valid_ll: f64,
+    /// Size of the table.
+    pub bytes: usize,
+}
+
+/// One way to factorise, with the training and validation rows in that order.
+struct Factorisation {
+    name: String,
+    schema: Schema,
+    guards: Vec<u16>,
+    askable: Option<Vec<Vec<usize>>>,
+    train: Bits,
+    valid: Bits,
+}
+
+impl Factorisation {
+    fn new(name: &str, schema: &Schema, order: &[usize], train: &Bits, valid: &Bits) -> Self {
+        let starts = starts(schema);
+        let bit_order: Vec<usize> = order.iter().flat_map(|&k| starts[k]..starts[k + 1]).collect();
+        let schema = schema.reordered(order);
+        let guards = schema.guards();
+        let (train, valid) = (train.reordered(&bit_order), valid.reordered(&bit_order));
+        Self { name: name.to_owned(), schema, guards, askable: None, train, valid }
+    }
+
+    /// Lets the trees of a column ask only that column and its parent in a tree of columns.
+    fn restrict(mut self, order: &[usize], parent: &[Option<usize>]) -> Self {
+        let starts = starts(&self.schema);
+        let askable = order.iter().enumerate().flat_map(|(at, &column)| {
+            let parent = parent[column].and_then(|parent| order.iter().position(|&k| k == parent));
+            let bits = parent.map_or(0..0, |parent| starts[parent]..starts[parent + 1]);
+            (starts[at]..starts[at + 1]).map(move |_| bits.clone().collect())
+        });
+        self.askable = Some(askable.collect());
+        self
+    }
+}
+
+/// Where each column's bits start, and where the last one's end.
+fn starts(schema: &Schema) -> Vec<usize> {
+    let mut end = 0;
+    std::iter::once(0).chain(schema.bits().map(|bits| { end += bits; end })).collect()
+}
+
+/// Fits the family's grid and returns the best that fits into the size.
+///
+/// # Errors
+/// An order file that does not fit the columns; a size that not even marginals fit into.
+pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) -> Result<Chosen> {
+    let mut factorisations = factorisations(schema, train, valid, choices)?;
+    let progress = progress_bar();
+    if factorisations.len() > 1 {
+        // One middling fit tells the orders apart.
+        let (gamma, strength) = (choices.gamma.unwrap_or(2.5), choices.strength.unwrap_or(5.0));
+        let mut best = (f64::NEG_INFINITY, 0);
+        for (at, factorisation) in factorisations.iter().enumerate() {
+            let fitted = run(factorisation, choices, gamma, &[strength], &progress);
+            let valid_ll = fitted[0].log_likelihood(&factorisation.valid);
+            if valid_ll > best.0 {
+                best = (valid_ll, at);
+            }
+        }
+        factorisations = vec![factorisations.swap_remove(best.1)];
+    }
+    let factorisation = &factorisations[0];
+    let (mut gammas, mut strengths) = grid(choices);
+    loop {
+        let mut best: Option<Chosen> = None;
+        for &gamma in &gammas {
+            for (model, &strength) in run(factorisation, choices, gamma, &strengths, &progress).into_iter().zip(&strengths) {
+                let Some(chosen) = candidate(factorisation, model, gamma, strength)? else { continue };
+                let fits = choices.most_bytes.is_none_or(|most| chosen.bytes <= most);
+                if fits && best.as_ref().is_none_or(|best| chosen.valid_ll > best.valid_ll) {
+                    best = Some(chosen);
+                }
+            }
+        }
+        if let Some(best) = best {
+            progress.finish_and_clear();
+            return Ok(best);
+        }
+        // Nothing is small enough yet: ask more of every split and weight.
+        let strongest = strengths.iter().copied().fold(0.0, f64::max);
+        if strongest > train.rows as f64 {
+            break;
+        }
+        gammas = vec![gammas.iter().copied().fold(0.0, f64::max) * 2.0];
+        strengths = [4.0, 2.8, 2.0, 1.4].map(|factor| strongest * factor).to_vec();
+    }
+    let least = run(factorisation, &Choices { family: Family::Marginal, ..choices.clone() }, 0.0, &[0.0], &progress).remove(0);
+    progress.finish_and_clear();
+    let Some(marginals) = candidate(factorisation, least, 0.0, 0.0)? else { bail!("not even marginals fit the format") };
+    match choices.most_bytes {
+        Some(most) if marginals.bytes > most => bail!(
+            "--flash: not even a model of marginals fits, which takes {} bytes more; raise --flash, or leave out columns with --ignore",
+            marginals.bytes - most
+        ),
+        _ => Ok(marginals),
+    }
+}
+
+fn candidate(factorisation: &Factorisation, model: Model, gamma: f64, strength: f64) -> Result<Option<Chosen>> {
+    let Some(table) = TableData::new(&factorisation.schema, &model) else { return Ok(None) };
+    Ok(Some(Chosen {
+        schema: factorisation.schema.clone(),
+        valid_ll: model.log_likelihood(&factorisation.valid),
+        bytes: table.bytes()?.len(),
+        order: factorisation.name.clone(),
+        model,
+        table,
+        gamma,
+        strength,
+    }))
+}
+
+fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) -> Result<Vec<Factorisation>> {
+    let natural: Vec<usize> = (0..schema.columns.len()).collect();
+    let make = |name: &str, order: &[usize]| Factorisation::new(name, schema, order, train, valid);
+    let learned = || make("learned", &order::learned(schema, train, most_splits(train.width())));
+    if choices.family == Family::ChowLiu || choices.order == Order::ChowLiu {
+        let (order, parent) = order::chow_liu(schema, train);
+        let factorisation = make("chow-liu", &order);
+        return Ok(vec![if choices.family == Family::ChowLiu { factorisation.restrict(&order, &parent) } else { factorisation }]);
+    }
+    Ok(match &choices.order {
+        Order::Auto if choices.family != Family::Marginal => vec![make("natural", &natural), learned()],
+        Order::Learned => vec![learned()],
+        Order::File(path) => vec![make(&path.display().to_string(), &order::from_file(schema, path)?)],
+        _ => vec![make("natural", &natural)],
+    })
+}
+
+/// Split gains and strengths to try, the strongest strength first.
+fn grid(choices: &Choices) -> (Vec<f64>, Vec<f64>) {
+    let (gammas, strengths): (&[f64], &[f64]) = match choices.family {
+        Family::Marginal => (&[0.0], &[0.0]),
+        Family::ChowLiu => (&[0.0], &[20.0, 8.0, 3.0, 1.0]),
+        Family::Tree => (&[0.0, 1.0, 2.5, 5.0, 10.0], &[20.0, 8.0, 3.0, 1.0]),
+        Family::Linear => (&[0.0], &[20.0, 10.0, 5.0, 2.5, 1.2]),
+        Family::Lintree => (&[1.0, 2.5, 5.0], &[20.0, 10.0, 5.0, 2.5]),
+    };
+    let fixed = |given: Option<f64>, grid: &[f64]| given.map_or(grid.to_vec(), |given| vec![given]);
+    (fixed(choices.gamma, gammas), fixed(choices.strength, strengths))
+}
+
+fn run(factorisation: &Factorisation, choices: &Choices, gamma: f64, strengths: &[f64], progress: &ProgressBar) -> Vec<Model> {
+    let n = factorisation.train.width();
+    let recipe = Recipe {
+        family: choices.family,
+        gamma,
+        most_splits: most_splits(n),
+        askable: factorisation.askable.as_deref(),
+        l2: choices.l2,
+    };
+    progress.set_length(n as u64);
+    progress.set_position(0);
+    progress.set_message(format!("{} {}, gain {gamma}", factorisation.name, choices.family.name()));
+    let fitted = fit(&factorisation.train, &factorisation.guards, &recipe, strengths, &|| progress.inc(1));
+    let model = |conditionals: Vec<Conditional>| Model { conditionals, guards: factorisation.guards.clone() };
+    fitted.into_iter().map(model).collect()
+}
+
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} conditionals  {msg}").expect("the template is well formed");
+    ProgressBar::no_length().with_style(style)
+}

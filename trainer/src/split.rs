@@ -1,0 +1,83 @@
+//! Which rows are for fitting, which for choosing, which for calibrating, and which are kept for the end.
+
+use anyhow::{Result, ensure};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::data::Frame;
+
+/// Shares of training, validation, calibration and held-out rows.
+pub const SHARES: [f64; 4] = [0.7, 0.1, 0.1, 0.1];
+/// The least of each kind that makes sense.
+const FEWEST: [(usize, &str); 3] = [(20, "training"), (2, "validation"), (2, "calibration")];
+
+/// Row numbers, each list ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Split {
+    /// To fit on.
+    pub train: Vec<usize>,
+    /// To choose settings on.
+    pub valid: Vec<usize>,
+    /// To set the threshold on.
+    pub calibrate: Vec<usize>,
+    /// Never looked at by `fit`.
+    pub held_out: Vec<usize>,
+}
+
+/// Deals rows into the four shares by a seeded shuffle.
+pub fn split(mut rows: Vec<usize>, shares: [f64; 4], seed: u64) -> Split {
+    rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    let total = rows.len() as f64;
+    let mut dealt = 0.0;
+    let mut ends = shares.map(|share| {
+        dealt += share;
+        (dealt * total).round() as usize
+    });
+    ends[3] = rows.len();
+    let take = |from: usize, to: usize| {
+        let mut taken = rows[from..to].to_vec();
+        taken.sort_unstable();
+        taken
+    };
+    Split {
+        train: take(0, ends[0]),
+        valid: take(ends[0], ends[1]),
+        calibrate: take(ends[1], ends[2]),
+        held_out: take(ends[2], ends[3]),
+    }
+}
+
+/// Fails unless there are enough rows of each kind to fit at all.
+///
+/// # Errors
+/// Names the kind that is short, and what to do.
+pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
+    for ((few, kind), count) in FEWEST.into_iter().zip(counts) {
+        ensure!(
+            count >= few,
+            "{}: {count} {kind} rows of {} in all, at least {few} are needed; supply more rows",
+            frame.path.display(),
+            frame.rows()
+        );
+    }
+    Ok(())
+}
+
+/// For each row, is it odd: does the label column differ from its ordinary value?
+///
+/// # Errors
+/// No such column; no row, or only rows, with that value.
+pub fn odd_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<bool>> {
+    let cells = &frame.columns[frame.position(column)?];
+    let number = normal.parse::<f64>().ok();
+    let is_normal = |text: &String| text == normal || number.is_some() && text.parse::<f64>().ok() == number;
+    let ordinary: Vec<bool> = cells.texts.iter().map(is_normal).collect();
+    ensure!(
+        ordinary.iter().any(|&ordinary| ordinary),
+        "{}: column `{column}` never is `{normal}`; name the ordinary value with --normal, one of {}",
+        frame.path.display(),
+        cells.texts.iter().take(20).cloned().collect::<Vec<_>>().join(", ")
+    );
+    Ok(cells.codes.iter().map(|&code| !ordinary[code as usize]).collect())
+}
