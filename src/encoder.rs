@@ -169,8 +169,7 @@ impl<'t> Encoder<'t> {
                 3 => Kind::Real,
                 _ => Kind::Category,
             };
-            let mut column =
-                Column { source: word & 0xFFF, kind, may_miss: word >> 15 == 1, values: &[], widths: &[] };
+            let mut column = Column { source: word & 0xFFF, kind, may_miss: word >> 15 == 1, values: &[], widths: &[] };
             if !matches!(kind, Kind::Flag { .. }) {
                 let (&count, rest) = columns.split_first()?;
                 columns = rest;
@@ -211,7 +210,8 @@ impl<'t> Encoder<'t> {
         let mut total = Nats::ZERO;
         let mut bits = row.iter_mut();
         for column in self.columns() {
-            let reading = *readings.get(usize::from(column.source)).ok_or(EncodeError::Absent { column: column.source })?;
+            let reading =
+                *readings.get(usize::from(column.source)).ok_or(EncodeError::Absent { column: column.source })?;
             let outcome = column.outcome(reading)?;
             if column.may_miss {
                 *bits.next().ok_or(EncodeError::TooWide)? = outcome.is_none();

@@ -34,14 +34,26 @@ pub enum TableError {
 impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Foreign => f.write_str("not a .srp table (or one for another byte order): pass the file that `surprisal fit` wrote"),
-            Self::Version(v) => write!(f, "table format {v}, this library reads {}: use the library version that made it, or fit again", crate::table::VERSION),
+            Self::Foreign => f.write_str(
+                "not a .srp table (or one for another byte order): pass the file that `surprisal fit` wrote",
+            ),
+            Self::Version(v) => write!(
+                f,
+                "table format {v}, this library reads {}: use the library version that made it, or fit again",
+                crate::table::VERSION
+            ),
             Self::Truncated => f.write_str("the table is cut short: copy the whole file"),
             Self::Corrupt => f.write_str("the table's checksum does not match: copy or flash it again"),
-            Self::Misaligned => f.write_str("the table must start at a multiple of four: wrap its bytes in a `#[repr(align(4))]` struct"),
+            Self::Misaligned => f.write_str(
+                "the table must start at a multiple of four: wrap its bytes in a `#[repr(align(4))]` struct",
+            ),
             Self::TooWide { bits } => write!(f, "the table is for {bits} bits: make N in `Table<N>` at least that"),
-            Self::Shape(section) => write!(f, "the section `{section}` does not fit the others: the table was not made by `surprisal`"),
-            Self::Order { bit } => write!(f, "bit {bit} depends on a bit that is not seen yet: the table was not made by `surprisal`"),
+            Self::Shape(section) => {
+                write!(f, "the section `{section}` does not fit the others: the table was not made by `surprisal`")
+            }
+            Self::Order { bit } => {
+                write!(f, "bit {bit} depends on a bit that is not seen yet: the table was not made by `surprisal`")
+            }
         }
     }
 }
@@ -80,10 +92,21 @@ pub enum EncodeError {
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Absent { column } => write!(f, "reading {column} is absent: pass one reading a column, in training order"),
-            Self::Kind { column } => write!(f, "reading {column} is of the wrong kind: pass Integer for integer and category columns, Real for real ones"),
-            Self::Missing { column } => write!(f, "reading {column} is missing, but never was in training: fit on rows that miss it, or supply a value"),
-            Self::Unknown { column } => write!(f, "reading {column} has a value that no training row has: treat it as an anomaly, or fit on rows that have it"),
+            Self::Absent { column } => {
+                write!(f, "reading {column} is absent: pass one reading a column, in training order")
+            }
+            Self::Kind { column } => write!(
+                f,
+                "reading {column} is of the wrong kind: pass Integer for integer and category columns, Real for real ones"
+            ),
+            Self::Missing { column } => write!(
+                f,
+                "reading {column} is missing, but never was in training: fit on rows that miss it, or supply a value"
+            ),
+            Self::Unknown { column } => write!(
+                f,
+                "reading {column} has a value that no training row has: treat it as an anomaly, or fit on rows that have it"
+            ),
             Self::TooWide => f.write_str("the table is for more bits than the row holds: make N larger"),
         }
     }

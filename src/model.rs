@@ -108,10 +108,13 @@ impl<const N: usize, P: Part<N>> Walk<'_, '_, N, P> {
             return None;
         }
         let forced = self.model.guards.get(i).and_then(|&guard| Guard::from_raw(guard).forces(seen));
-        Some((i, match forced {
-            Some(value) => Conditional::Forced(value),
-            None => Conditional::Open(self.model.part.logit(&self.state, seen, i)),
-        }))
+        Some((
+            i,
+            match forced {
+                Some(value) => Conditional::Forced(value),
+                None => Conditional::Open(self.model.part.logit(&self.state, seen, i)),
+            },
+        ))
     }
 
     /// The next bit is `bit`.

@@ -135,13 +135,8 @@ impl<'t, const N: usize> Table<'t, N> {
             }
         };
         let linear = Linear::new(biases, scales, columns)?;
-        let forest = Forest::new(
-            (flags >> 16) as u16,
-            sections.next()?,
-            sections.next()?,
-            sections.next()?,
-            sections.next()?,
-        )?;
+        let forest =
+            Forest::new((flags >> 16) as u16, sections.next()?, sections.next()?, sections.next()?, sections.next()?)?;
         let bits = linear.bits();
         if forest.bits() != 0 && forest.bits() != bits {
             return Err(TableError::Shape("forest"));

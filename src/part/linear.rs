@@ -26,7 +26,8 @@ pub enum Columns<'t> {
         /// `entries[starts[j]..starts[j + 1]]` is column j; n + 1 of them.
         starts: &'t [u16],
         /// `[gap, weight as u8]`: the row is `gap` below the previous entry's, or below the diagonal for the
-        /// first. A gap too long for a byte is bridged by entries of weight zero.
+        /// first. A gap too long for a byte is bridged by entries of weight zero; a weight too large for one is
+        /// continued by entries with no gap.
         entries: &'t [[u8; 2]],
     },
 }
@@ -87,7 +88,7 @@ const fn columns_fit(mut starts: &[u16], mut entries: &[[u8; 2]], n: usize) -> b
         while taken < *end as usize {
             let Some((entry, after)) = entries.split_first() else { return false };
             row += entry[0] as usize;
-            if row >= n || entry[0] == 0 {
+            if row >= n || row == column {
                 return false;
             }
             entries = after;

@@ -70,6 +70,18 @@ pub struct Notes {
     pub fit: Provenance,
 }
 
+impl Provenance {
+    /// "lintree, learned order, split gain 2.5, strength 5, seed 0; 1600 training rows".
+    pub fn summary(&self) -> String {
+        let settings = match (self.gamma, self.strength) {
+            (Some(gamma), Some(strength)) => format!("split gain {gamma}, strength {strength}"),
+            _ => "settings by conditional".into(),
+        };
+        let (family, order) = (self.family.name(), &self.order);
+        format!("{family}, {order} order, {settings}, seed {}; {} training rows", self.seed, self.train_rows)
+    }
+}
+
 /// Enough to make the same file again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -77,8 +89,10 @@ pub struct Provenance {
     pub version: String,
     pub family: crate::fit::Family,
     pub order: String,
-    pub gamma: f64,
-    pub strength: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gamma: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<f64>,
     pub seed: u64,
     pub digest: u32,
     pub train_rows: usize,
@@ -145,8 +159,10 @@ impl Artefact {
     /// It is not one, or not whole.
     pub fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read; pass the file that `surprisal fit` wrote"))?;
-        let word = |at: usize| bytes.get(at..at + 4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+        let bytes = std::fs::read(path)
+            .with_context(|| format!("{shown}: cannot be read; pass the file that `surprisal fit` wrote"))?;
+        let word =
+            |at: usize| bytes.get(at..at + 4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
         ensure!(bytes.starts_with(b"SRPL"), "{shown}: {}", TableError::Foreign);
         let whole = || anyhow!("{shown}: {}", TableError::Truncated);
         let length = word(8).ok_or_else(whole)? as usize;
@@ -156,7 +172,8 @@ impl Artefact {
         })?;
         let notes = bytes.get(length + 8..length + 8 + size as usize).ok_or_else(whole)?;
         ensure!(checksum(notes) == crc, "{shown}: {}", TableError::Corrupt);
-        let notes = serde_json::from_slice(notes).with_context(|| format!("{shown}: notes of another version; fit again"))?;
+        let notes =
+            serde_json::from_slice(notes).with_context(|| format!("{shown}: notes of another version; fit again"))?;
         Self::assemble(table, notes).with_context(|| format!("{shown}: not usable"))
     }
 
@@ -212,7 +229,11 @@ impl Artefact {
 
 /// The schema, from what the table and the notes each know.
 fn schema_of(encoder: Encoder, notes: &Notes) -> Result<Schema> {
-    let names = if notes.names.is_empty() { (0..notes.columns).map(|i| format!("x{i}")).collect() } else { notes.names.clone() };
+    let names = if notes.names.is_empty() {
+        (0..notes.columns).map(|i| format!("x{i}")).collect()
+    } else {
+        notes.names.clone()
+    };
     let files: Vec<usize> = (0..notes.columns).filter(|i| !notes.left_out.contains(i)).collect();
     let columns = encoder.columns().map(|column| {
         let file = *files.get(usize::from(column.source)).context("the notes name fewer columns than the table has")?;
@@ -231,6 +252,7 @@ fn schema_of(encoder: Encoder, notes: &Notes) -> Result<Schema> {
             values: column.values.to_vec(),
             widths: column.widths.to_vec(),
             labels: labels.unwrap_or_default(),
+            constant: false,
         })
     });
     Ok(Schema { names, columns: columns.collect::<Result<_>>()? })
@@ -247,7 +269,11 @@ fn checksum(bytes: &[u8]) -> u32 {
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = || format!("{}: cannot be written; check that the folder exists and is writable", path.display());
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    let mut builder = tempfile::Builder::new();
+    // As any new file; a temporary one would be its owner's alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).with_context(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).with_context(failed)?;
     file.persist(path).with_context(failed)?;
     Ok(())

@@ -251,9 +251,14 @@ fn fit(args: FitArgs) -> Result<(String, Value)> {
     crate::artefact::write_whole(&args.output, &artefact.file_bytes())?;
     let mut text = String::new();
     let out = &mut text;
-    writeln!(out, "{}: {} bytes, of which the board needs {}", args.output.display(), report.file_bytes, report.table_bytes)?;
-    writeln!(out, "  {} columns, {} bits; {}, {} order; split gain {}, strength {}", report.columns, report.bits,
-        report.family.name(), report.order, report.gamma, report.strength)?;
+    writeln!(
+        out,
+        "{}: {} bytes, of which the board needs {}",
+        args.output.display(),
+        report.file_bytes,
+        report.table_bytes
+    )?;
+    writeln!(out, "  {} columns, {} bits; {}", report.columns, report.bits, artefact.notes.fit.summary())?;
     writeln!(out, "  log-likelihood in nats a row    float    integer")?;
     let mut line = |name: &str, rows: usize, float: f64, integer: f64| {
         writeln!(out, "    {name:<11} {rows:>8} rows {float:>12.4} {integer:>10.4}")
@@ -264,10 +269,17 @@ fn fit(args: FitArgs) -> Result<(String, Value)> {
     }
     writeln!(out, "  KL(float || integer) {:.5} nats a row", report.kl_quantisation)?;
     match report.threshold {
-        Some(threshold) => writeln!(out, "  alarm above {threshold:.3} nats: at most {} % of ordinary rows, by {} held-out ones",
-            100.0 * report.false_alarm, report.calibration_rows)?,
-        None => writeln!(out, "  no alarm: {} calibration rows are too few for a false-alarm rate of {}; raise --false-alarm",
-            report.calibration_rows, report.false_alarm)?,
+        Some(threshold) => writeln!(
+            out,
+            "  alarm above {threshold:.3} nats: at most {} % of ordinary rows, by {} held-out ones",
+            100.0 * report.false_alarm,
+            report.calibration_rows
+        )?,
+        None => writeln!(
+            out,
+            "  no alarm: {} calibration rows are too few for a false-alarm rate of {}; raise --false-alarm",
+            report.calibration_rows, report.false_alarm
+        )?,
     }
     let mut value = serde_json::to_value(&report)?;
     value["output"] = json!(args.output);

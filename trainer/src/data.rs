@@ -76,7 +76,9 @@ impl Frame {
             let read = reader.read_record(&mut record);
             let line = reader.position().line().max(1);
             let line = record.position().map_or(line, csv::Position::line);
-            if !read.with_context(|| format!("{shown}: line {line}: not readable as CSV in UTF-8; save the file as UTF-8"))? {
+            if !read.with_context(|| {
+                format!("{shown}: line {line}: not readable as CSV in UTF-8; save the file as UTF-8")
+            })? {
                 break;
             }
             if frame.columns.is_empty() {
@@ -141,10 +143,16 @@ impl Frame {
     pub fn check_same_columns<'a>(&self, names: impl ExactSizeIterator<Item = &'a str>) -> Result<()> {
         let shown = self.path.display();
         let (have, want) = (self.columns.len(), names.len());
-        ensure!(have == want, "{shown}: {have} columns where the training data had {want}; pass a file of the same columns");
+        ensure!(
+            have == want,
+            "{shown}: {have} columns where the training data had {want}; pass a file of the same columns"
+        );
         for (cells, name) in self.columns.iter().zip(names) {
             if cells.name != name {
-                bail!("{shown}: column `{}` stands where the training data had `{name}`; pass the columns in the same order", cells.name);
+                bail!(
+                    "{shown}: column `{}` stands where the training data had `{name}`; pass the columns in the same order",
+                    cells.name
+                );
             }
         }
         Ok(())

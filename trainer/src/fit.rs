@@ -72,7 +72,13 @@ pub struct Recipe<'a> {
 
 /// Fits every conditional at each strength, the strongest first: rows a pseudo-count for trees alone, the L1 penalty
 /// for logistic rows. Returns a list of conditionals a strength.
-pub fn fit(train: &Bits, guards: &[u16], recipe: &Recipe, strengths: &[f64], done: &(dyn Fn() + Sync)) -> Vec<Vec<Conditional>> {
+pub fn fit(
+    train: &Bits,
+    guards: &[u16],
+    recipe: &Recipe,
+    strengths: &[f64],
+    done: &(dyn Fn() + Sync),
+) -> Vec<Vec<Conditional>> {
     let evidence = Evidence::new(train.rows);
     let each: Vec<Vec<Conditional>> = (0..train.width())
         .into_par_iter()
@@ -85,7 +91,14 @@ pub fn fit(train: &Bits, guards: &[u16], recipe: &Recipe, strengths: &[f64], don
     (0..strengths.len()).map(|k| each.iter().map(|fitted| fitted[k].clone()).collect()).collect()
 }
 
-fn fit_one(train: &Bits, guards: &[u16], recipe: &Recipe, strengths: &[f64], evidence: &Evidence, i: usize) -> Vec<Conditional> {
+fn fit_one(
+    train: &Bits,
+    guards: &[u16],
+    recipe: &Recipe,
+    strengths: &[f64],
+    evidence: &Evidence,
+    i: usize,
+) -> Vec<Conditional> {
     let free = train.free(guards, i);
     let (rows, ones) = counts(train, &free, i);
     // A bit that no training row lets vary tells nothing but that the other value is rarer than 1 in n + 2.

@@ -66,7 +66,10 @@ pub fn from_file(schema: &Schema, path: &Path) -> Result<Vec<usize>> {
     }
     let absent = (0..schema.columns.len()).find(|k| !order.contains(k));
     if let Some(k) = absent {
-        anyhow::bail!("{shown}: column `{}` is not named; give every modelled column a line", schema.name(&schema.columns[k]));
+        anyhow::bail!(
+            "{shown}: column `{}` is not named; give every modelled column a line",
+            schema.name(&schema.columns[k])
+        );
     }
     Ok(order)
 }
@@ -83,9 +86,12 @@ pub fn chow_liu(schema: &Schema, bits: &Bits) -> (Vec<usize>, Vec<Option<usize>>
     let between = |a: usize, b: usize| information[a.max(b)][a.min(b)];
     let total = |a: usize| (0..n).filter(|&b| b != a).map(|b| between(a, b)).sum::<f64>();
     // Prim's algorithm from the column that tells most about the others.
-    let Some(root) = (0..n).max_by(|&a, &b| total(a).total_cmp(&total(b)).then(b.cmp(&a))) else { return Default::default() };
+    let Some(root) = (0..n).max_by(|&a, &b| total(a).total_cmp(&total(b)).then(b.cmp(&a))) else {
+        return Default::default();
+    };
     let (mut order, mut parent) = (vec![root], vec![None; n]);
-    let mut best: Vec<(f64, usize)> = (0..n).map(|a| if a == root { (0.0, root) } else { (between(a, root), root) }).collect();
+    let mut best: Vec<(f64, usize)> =
+        (0..n).map(|a| if a == root { (0.0, root) } else { (between(a, root), root) }).collect();
     while order.len() < n {
         let outside = (0..n).filter(|a| !order.contains(a));
         let Some(next) = outside.max_by(|&a, &b| best[a].0.total_cmp(&best[b].0).then(b.cmp(&a))) else { break };

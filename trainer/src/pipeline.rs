@@ -48,8 +48,10 @@ pub struct Job {
 pub struct Report {
     pub family: Family,
     pub order: String,
-    pub gamma: f64,
-    pub strength: f64,
+    /// None when conditionals were chosen one by one to fit `--flash`.
+    pub gamma: Option<f64>,
+    /// Likewise.
+    pub strength: Option<f64>,
     pub columns: usize,
     pub bits: usize,
     pub train_rows: usize,
@@ -125,8 +127,8 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
     let mut data = chosen.table;
     let provenance = Provenance {
         order: chosen.order.clone(),
-        gamma: chosen.gamma,
-        strength: chosen.strength,
+        gamma: chosen.setting.map(|(gamma, _)| gamma),
+        strength: chosen.setting.map(|(_, strength)| strength),
         ..provenance
     };
     let assemble = |data: &crate::quantise::TableData| {
@@ -135,7 +137,10 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
     data.detector = calibrate(assemble(&data)?.scores(&calibration)?, job.false_alarm);
     let artefact = assemble(&data)?;
     let file_bytes = artefact.file_bytes().len();
-    ensure!(job.flash.is_none_or(|flash| file_bytes <= flash), "--flash: the file came out at {file_bytes} bytes; raise --flash");
+    ensure!(
+        job.flash.is_none_or(|flash| file_bytes <= flash),
+        "--flash: the file came out at {file_bytes} bytes; raise --flash"
+    );
 
     let float_ll = |readings: &[_]| -> Result<f64> {
         let (bits, widths) = chosen.schema.encode(readings)?;
@@ -145,8 +150,8 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
     let report = Report {
         family: job.choices.family,
         order: chosen.order.clone(),
-        gamma: chosen.gamma,
-        strength: chosen.strength,
+        gamma: chosen.setting.map(|(gamma, _)| gamma),
+        strength: chosen.setting.map(|(_, strength)| strength),
         columns: chosen.schema.columns.len(),
         bits: artefact.bits,
         train_rows: rows.train.len(),
@@ -193,7 +198,8 @@ fn notes_bytes(schema: &Schema, job: &Job, provenance: &Provenance) -> Result<us
         crate::order::Order::File(path) => path.display().to_string(),
         _ => "chow-liu".into(),
     };
-    let empty = crate::model::Model { conditionals: vec![Default::default(); schema.bits().sum()], guards: schema.guards() };
+    let empty =
+        crate::model::Model { conditionals: vec![Default::default(); schema.bits().sum()], guards: schema.guards() };
     let data = crate::quantise::TableData::new(schema, &empty).expect("a model without weights has a table");
     let artefact = Artefact::new(&data.bytes()?, schema, job.label.clone(), longest)?;
     Ok(artefact.file_bytes().len() - artefact.table_bytes().len())

@@ -44,6 +44,15 @@ pub enum Weights {
     Sparse { starts: Vec<u16>, entries: Vec<[u8; 2]> },
 }
 
+impl Weights {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Dense(weights) => weights.len(),
+            Self::Sparse { starts, entries } => 2 * starts.len() + 2 * entries.len(),
+        }
+    }
+}
+
 /// The bits of a split word that name the feature, for `n` bits a row.
 pub fn feature_bits(n: usize) -> u16 {
     (usize::BITS - n.saturating_sub(1).leading_zeros()).clamp(1, 15) as u16
@@ -71,16 +80,10 @@ impl TableData {
             leaf_scales: Vec::new(),
             detector: Detector::OFF,
         };
-        let mut columns = vec![Vec::new(); n];
-        for (i, conditional) in model.conditionals.iter().enumerate() {
+        for conditional in &model.conditionals {
             // The tree's offset joins the bias, so that its leaves use the whole range of a byte.
             let offset = middle(&conditional.tree);
             data.biases.push(((conditional.bias + offset) * 1024.0).round().clamp(-32768.0, 32767.0) as i16);
-            let (scale, weights) = quantise_row(conditional);
-            data.scales.push(scale);
-            for (j, weight) in weights {
-                columns[j as usize].push((i, weight));
-            }
             data.push_tree(&conditional.tree, offset);
         }
         if data.splits.is_empty() {
@@ -88,10 +91,12 @@ impl TableData {
         } else {
             data.tree_starts.push(u16::try_from(data.splits.len()).ok()?);
         }
-        if columns.iter().all(Vec::is_empty) {
-            data.scales.clear();
-        } else {
-            data.weights = pack(&columns)?;
+        if model.conditionals.iter().any(|conditional| !conditional.weights.is_empty()) {
+            let (dense_scales, columns) = quantise_rows(&model.conditionals, f64::INFINITY);
+            let dense = dense(&columns).map(|weights| (dense_scales, weights));
+            let (sparse_scales, columns) = quantise_rows(&model.conditionals, LARGEST_STEP);
+            let sparse = sparse(&columns).map(|weights| (sparse_scales, weights));
+            (data.scales, data.weights) = dense.into_iter().chain(sparse).min_by_key(|(_, weights)| weights.bytes())?;
         }
         Some(data)
     }
@@ -143,22 +148,52 @@ fn middle(tree: &Tree) -> f64 {
     if tree.leaves.is_empty() { 0.0 } else { 0.5 * (low + high) }
 }
 
+/// Where sparse, a weight may take several bytes, so that one large weight need not coarsen its row: the step of a
+/// row never exceeds 1/80 nat.
+const LARGEST_STEP: f64 = 0.0125;
+
+/// The scale of each row, and by column the rows with their weights in units of it.
+fn quantise_rows(conditionals: &[Conditional], largest_step: f64) -> (Vec<u16>, Vec<Vec<(usize, i32)>>) {
+    let mut columns = vec![Vec::new(); conditionals.len()];
+    let mut scales = Vec::new();
+    for (i, conditional) in conditionals.iter().enumerate() {
+        let (scale, weights) = quantise_row(conditional, largest_step);
+        scales.push(scale);
+        weights.into_iter().for_each(|(j, weight)| columns[j as usize].push((i, weight)));
+    }
+    (scales, columns)
+}
+
 /// A scale in units of 1/65536 nat and the weights in units of it, chosen so that no sum of weights leaves 16 bits.
-fn quantise_row(conditional: &Conditional) -> (u16, Vec<(u32, i8)>) {
+/// The scale makes the largest weight 127 units, or the step `largest_step` nats if that is finer.
+fn quantise_row(conditional: &Conditional, largest_step: f64) -> (u16, Vec<(u32, i32)>) {
     let largest = conditional.weights.iter().map(|(_, weight)| weight.abs()).fold(0.0, f64::max);
     let one_sided = |sign: f64| conditional.weights.iter().map(|(_, weight)| (weight * sign).max(0.0)).sum::<f64>();
     let widest = one_sided(1.0).max(one_sided(-1.0));
     // Half a unit of rounding for each weight is left free below 2^15.
     let room = 32767.0 - 0.5 * conditional.weights.len() as f64;
-    let scale = (largest / 127.0).max(widest / room) * 65536.0;
+    let scale = (largest / 127.0).min(largest_step).max(widest / room) * 65536.0;
     let scale = scale.ceil().clamp(1.0, 65535.0);
-    let quantised = |&(j, weight): &(u32, f64)| (j, (weight * 65536.0 / scale).round().clamp(-127.0, 127.0) as i8);
+    let quantised = |&(j, weight): &(u32, f64)| (j, (weight * 65536.0 / scale).round() as i32);
     (scale as u16, conditional.weights.iter().map(quantised).filter(|(_, weight)| *weight != 0).collect())
 }
 
-/// Dense or sparse, whichever is smaller.
-fn pack(columns: &[Vec<(usize, i8)>]) -> Option<Weights> {
+/// Every weight below the diagonal, column after column, if each fits a byte.
+fn dense(columns: &[Vec<(usize, i32)>]) -> Option<Weights> {
     let n = columns.len();
+    let mut weights = Vec::with_capacity(n * n.saturating_sub(1) / 2);
+    for (j, column) in columns.iter().enumerate() {
+        let first = weights.len();
+        weights.resize(first + n - 1 - j, 0);
+        for &(row, weight) in column {
+            weights[first + row - j - 1] = i8::try_from(weight).ok()?;
+        }
+    }
+    Some(Weights::Dense(weights))
+}
+
+/// The weights that are not zero, if 16 bits can count them.
+fn sparse(columns: &[Vec<(usize, i32)>]) -> Option<Weights> {
     let (mut starts, mut entries) = (vec![0], Vec::new());
     for (j, column) in columns.iter().enumerate() {
         let mut at = j;
@@ -167,22 +202,16 @@ fn pack(columns: &[Vec<(usize, i8)>]) -> Option<Weights> {
                 entries.push([255, 0]);
                 at += 255;
             }
-            entries.push([(row - at) as u8, weight as u8]);
-            at = row;
+            let mut rest = weight;
+            while rest != 0 {
+                let part = rest.clamp(-128, 127);
+                entries.push([(row - at) as u8, part as i8 as u8]);
+                at = row;
+                rest -= part;
+            }
         }
-        starts.push(entries.len());
+        starts.push(u16::try_from(entries.len()).ok()?);
     }
-    let dense = n * n.saturating_sub(1) / 2;
-    if dense <= 2 * starts.len() + 2 * entries.len() {
-        let mut weights = Vec::with_capacity(dense);
-        for (j, column) in columns.iter().enumerate() {
-            let first = weights.len();
-            weights.resize(first + n - 1 - j, 0);
-            column.iter().for_each(|&(row, weight)| weights[first + row - j - 1] = weight);
-        }
-        return Some(Weights::Dense(weights));
-    }
-    let starts = starts.into_iter().map(|start| u16::try_from(start).ok()).collect::<Option<Vec<_>>>()?;
     Some(Weights::Sparse { starts, entries })
 }
 
@@ -193,7 +222,8 @@ fn pack(columns: &[Vec<(usize, i8)>]) -> Option<Weights> {
 /// The bytes are no table.
 pub fn divergence(model: &Model, table: &[u8], rows: usize, seed: u64) -> Result<f64, TableError> {
     let prefixes = model.sample(rows, &mut ChaCha8Rng::seed_from_u64(seed));
-    let logits: Vec<Vec<f64>> = model.conditionals.par_iter().map(|conditional| conditional.logits(&prefixes)).collect();
+    let logits: Vec<Vec<f64>> =
+        model.conditionals.par_iter().map(|conditional| conditional.logits(&prefixes)).collect();
     with_capacity!(prefixes.width(), N => {
         let table = Table::<N>::from_bytes(table)?;
         let each: Vec<f64> = (0..rows).into_par_iter().map(|at| {

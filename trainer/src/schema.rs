@@ -45,6 +45,9 @@ pub struct Coding {
     /// The texts of a category, by code; empty when the codes are the values themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+    /// Did it never change in the training rows?
+    #[serde(skip)]
+    pub constant: bool,
 }
 
 /// [`Kind`], as it is written to a file.
@@ -104,21 +107,45 @@ impl Schema {
     /// Finds the meaning of every column but those named in `leave_out`, from the given rows.
     ///
     /// # Errors
-    /// A bad cell, with its place; a constant column, unless `keep_constant`; a text column that looks like an
+    /// A bad cell, with its place; a constant column, unless `keep_constant` or all columns are flags; a text column that looks like an
     /// identifier; more columns or bits than a table holds.
     pub fn find(frame: &Frame, rows: &[usize], leave_out: &[String], keep_constant: bool) -> Result<Self> {
         let leave_out = leave_out.iter().map(|name| frame.position(name)).collect::<Result<Vec<_>>>()?;
         let modelled: Vec<usize> = (0..frame.columns.len()).filter(|i| !leave_out.contains(i)).collect();
         ensure!(!modelled.is_empty(), "{}: every column is left out; keep at least one", frame.path.display());
-        ensure!(modelled.len() < 4096, "{}: {} columns; a table holds at most 4095", frame.path.display(), modelled.len());
+        ensure!(
+            modelled.len() < 4096,
+            "{}: {} columns; a table holds at most 4095",
+            frame.path.display(),
+            modelled.len()
+        );
         let columns = modelled
             .par_iter()
             .enumerate()
-            .map(|(source, &file)| find_coding(frame, file, source as u16, rows, keep_constant))
+            .map(|(source, &file)| find_coding(frame, file, source as u16, rows))
             .collect::<Result<Vec<_>>>()?;
+        // Among bits alone a bit that never changed is a bit; among sensors a value that never changes is a dead one.
+        let all_flags = columns.iter().all(|coding| matches!(coding.meaning, Meaning::Flag { .. }));
+        for coding in columns.iter().filter(|coding| coding.constant && !coding.may_miss && !all_flags) {
+            let cells = &frame.columns[coding.file];
+            ensure!(
+                keep_constant && coding.labels.is_empty(),
+                "{}: column `{name}` is constant in the {} training rows: always `{}`, from line {} on; leave it out with \
+                 --ignore {name}, or keep a numeric one with --keep-constant, and any other value will be a surprise",
+                frame.path.display(),
+                rows.len(),
+                cells.text(rows[0]),
+                frame.lines[rows[0]],
+                name = cells.name
+            );
+        }
         let schema = Self { names: frame.columns.iter().map(|cells| cells.name.clone()).collect(), columns };
         let bits: usize = schema.bits().sum();
-        ensure!(bits <= 4096, "{}: {bits} bits; a table holds at most 4096, leave out some columns", frame.path.display());
+        ensure!(
+            bits <= 4096,
+            "{}: {bits} bits; a table holds at most 4096, leave out some columns",
+            frame.path.display()
+        );
         Ok(schema)
     }
 
@@ -187,14 +214,25 @@ impl Schema {
                 );
                 Reading::Missing
             } else if coding.labels.is_empty() {
-                let number = parse(text).with_context(|| format!("{}: expected a number, found `{text}`; correct the cell or leave it empty", place()))?;
-                let reading = if coding.meaning == Meaning::Real { Reading::Real(number as f32) } else { Reading::Integer(integer(number).with_context(|| {
-                    format!("{}: expected a whole number that fits 32 bits, as in training, found `{text}`", place())
-                })?) };
+                let number = parse(text).with_context(|| {
+                    format!("{}: expected a number, found `{text}`; correct the cell or leave it empty", place())
+                })?;
+                let reading = if coding.meaning == Meaning::Real {
+                    Reading::Real(number as f32)
+                } else {
+                    Reading::Integer(integer(number).with_context(|| {
+                        format!(
+                            "{}: expected a whole number that fits 32 bits, as in training, found `{text}`",
+                            place()
+                        )
+                    })?)
+                };
                 self.check_known(coding, reading, text, place)?
             } else {
                 let code = coding.labels.iter().position(|label| label == text);
-                Reading::Integer(code.map(|code| code as i32).with_context(|| unknown(text, &place(), &coding.labels.join(", ")))?)
+                Reading::Integer(
+                    code.map(|code| code as i32).with_context(|| unknown(text, &place(), &coding.labels.join(", ")))?,
+                )
             };
         }
         Ok(readings)
@@ -218,7 +256,13 @@ impl Schema {
         Ok((bits, widths / readings.len().max(1) as f64))
     }
 
-    fn check_known(&self, coding: &Coding, reading: Reading, text: &str, place: impl Fn() -> String) -> Result<Reading> {
+    fn check_known(
+        &self,
+        coding: &Coding,
+        reading: Reading,
+        text: &str,
+        place: impl Fn() -> String,
+    ) -> Result<Reading> {
         let known = match (coding.meaning, reading) {
             (Meaning::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value) => "0, 1".into(),
             (Meaning::Category, Reading::Integer(value)) if !coding.values.contains(&value) => {
@@ -231,7 +275,9 @@ impl Schema {
 }
 
 fn unknown(text: &str, place: &str, known: &str) -> String {
-    format!("{place}: unknown category `{text}`; training rows have {known}. Correct the cell, or fit on rows that have it")
+    format!(
+        "{place}: unknown category `{text}`; training rows have {known}. Correct the cell, or fit on rows that have it"
+    )
 }
 
 fn parse(text: &str) -> Option<f64> {
@@ -242,7 +288,7 @@ fn integer(number: f64) -> Option<i32> {
     (number.fract() == 0.0 && number.abs() < 2_147_483_648.0).then_some(number as i32)
 }
 
-fn find_coding(frame: &Frame, file: usize, source: u16, rows: &[usize], keep_constant: bool) -> Result<Coding> {
+fn find_coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) -> Result<Coding> {
     let cells = &frame.columns[file];
     let shown = frame.path.display();
     let mut counts = vec![0usize; cells.texts.len()];
@@ -252,31 +298,39 @@ fn find_coding(frame: &Frame, file: usize, source: u16, rows: &[usize], keep_con
     let may_miss = used.iter().any(|(text, _)| is_missing(text));
     let present: Vec<_> = used.into_iter().filter(|(text, _)| !is_missing(text)).collect();
     let total: usize = present.iter().map(|(_, count)| count).sum();
-    ensure!(total > 0, "{shown}: column `{0}` has no readings in the training rows; leave it out with --ignore {0}", cells.name);
+    ensure!(
+        total > 0,
+        "{shown}: column `{0}` has no readings in the training rows; leave it out with --ignore {0}",
+        cells.name
+    );
 
     let numbers: Vec<(f64, usize)> =
         present.iter().filter_map(|&(text, count)| parse(text).map(|number| (number, count))).collect();
     let numeric: usize = numbers.iter().map(|(_, count)| count).sum();
-    let mut coding =
-        Coding { file, source, meaning: Meaning::Category, may_miss, values: Vec::new(), widths: Vec::new(), labels: Vec::new() };
-    let constant = if 2 * numeric < total {
+    let mut coding = Coding {
+        file,
+        source,
+        meaning: Meaning::Category,
+        may_miss,
+        values: Vec::new(),
+        widths: Vec::new(),
+        labels: Vec::new(),
+        constant: false,
+    };
+    coding.constant = if 2 * numeric < total {
         category(&mut coding, cells, &present, rows).with_context(|| format!("{shown}: column `{}`", cells.name))?;
         present.len() == 1
     } else if numeric < total {
         let row = rows.iter().find(|&&row| !is_missing(cells.text(row)) && parse(cells.text(row)).is_none());
         let row = *row.context("a text cell was counted")?;
-        bail!("{}: expected a number, as in most rows, found `{}`; correct the cell or leave it empty", frame.place(row, file), cells.text(row));
+        bail!(
+            "{}: expected a number, as in most rows, found `{}`; correct the cell or leave it empty",
+            frame.place(row, file),
+            cells.text(row)
+        );
     } else {
         number(&mut coding, numbers)
     };
-    ensure!(
-        !constant || may_miss || keep_constant && coding.labels.is_empty(),
-        "{shown}: column `{0}` is constant (always `{1}`) in the {2} training rows; leave it out with --ignore {0}, or keep it \
-         with --keep-constant, and any other value will be a surprise",
-        cells.name,
-        present[0].0,
-        rows.len()
-    );
     Ok(coding)
 }
 
@@ -302,7 +356,12 @@ fn category(coding: &mut Coding, cells: &Cells, present: &[(&str, usize)], rows:
 /// Returns whether there is but one value.
 fn number(coding: &mut Coding, mut numbers: Vec<(f64, usize)>) -> bool {
     numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
-    numbers.dedup_by(|b, a| a.0 == b.0 && { a.1 += b.1; true });
+    numbers.dedup_by(|b, a| {
+        a.0 == b.0 && {
+            a.1 += b.1;
+            true
+        }
+    });
     let whole: Option<Vec<(i32, usize)>> = numbers.iter().map(|&(x, count)| Some((integer(x)?, count))).collect();
     match whole {
         Some(whole) if whole.iter().all(|(value, _)| (0..=1).contains(value)) => {

@@ -1,7 +1,8 @@
 //! Chooses order and penalties on the validation rows, under a size that is never exceeded.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
 
 use crate::bits::Bits;
 use crate::fit::{Family, Recipe, fit};
@@ -38,10 +39,9 @@ pub struct Chosen {
     pub table: TableData,
     /// `natural`, `learned`, `chow-liu` or the file's name.
     pub order: String,
-    /// What a split had to gain.
-    pub gamma: f64,
-    /// The L1 penalty or pseudo-count.
-    pub strength: f64,
+    /// What a split had to gain, and the L1 penalty or pseudo-count; none when conditionals were chosen one by one to
+    /// fit a size.
+    pub setting: Option<(f64, f64)>,
     /// Mean log-likelihood of the validation rows under the float model.
     pub valid_ll: f64,
     /// Size of the table.
@@ -84,7 +84,12 @@ impl Factorisation {
 /// Where each column's bits start, and where the last one's end.
 fn starts(schema: &Schema) -> Vec<usize> {
     let mut end = 0;
-    std::iter::once(0).chain(schema.bits().map(|bits| { end += bits; end })).collect()
+    std::iter::once(0)
+        .chain(schema.bits().map(|bits| {
+            end += bits;
+            end
+        }))
+        .collect()
 }
 
 /// Fits the family's grid and returns the best that fits into the size.
@@ -108,43 +113,100 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) ->
         factorisations = vec![factorisations.swap_remove(best.1)];
     }
     let factorisation = &factorisations[0];
-    let (mut gammas, mut strengths) = grid(choices);
-    loop {
-        let mut best: Option<Chosen> = None;
-        for &gamma in &gammas {
-            for (model, &strength) in run(factorisation, choices, gamma, &strengths, &progress).into_iter().zip(&strengths) {
-                let Some(chosen) = candidate(factorisation, model, gamma, strength)? else { continue };
-                let fits = choices.most_bytes.is_none_or(|most| chosen.bytes <= most);
-                if fits && best.as_ref().is_none_or(|best| chosen.valid_ll > best.valid_ll) {
-                    best = Some(chosen);
-                }
-            }
+    let (gammas, strengths) = grid(choices);
+    let mut models = Vec::new();
+    let mut best: Option<Chosen> = None;
+    for gamma in gammas {
+        for (model, &strength) in run(factorisation, choices, gamma, &strengths, &progress).into_iter().zip(&strengths)
+        {
+            let found = candidate(factorisation, model.clone(), Some((gamma, strength)))?;
+            best = best.into_iter().chain(found).reduce(better);
+            models.push(model);
         }
-        if let Some(best) = best {
-            progress.finish_and_clear();
-            return Ok(best);
-        }
-        // Nothing is small enough yet: ask more of every split and weight.
-        let strongest = strengths.iter().copied().fold(0.0, f64::max);
-        if strongest > train.rows as f64 {
-            break;
-        }
-        gammas = vec![gammas.iter().copied().fold(0.0, f64::max) * 2.0];
-        strengths = [4.0, 2.8, 2.0, 1.4].map(|factor| strongest * factor).to_vec();
     }
-    let least = run(factorisation, &Choices { family: Family::Marginal, ..choices.clone() }, 0.0, &[0.0], &progress).remove(0);
-    progress.finish_and_clear();
-    let Some(marginals) = candidate(factorisation, least, 0.0, 0.0)? else { bail!("not even marginals fit the format") };
-    match choices.most_bytes {
-        Some(most) if marginals.bytes > most => bail!(
-            "--flash: not even a model of marginals fits, which takes {} bytes more; raise --flash, or leave out columns with --ignore",
-            marginals.bytes - most
-        ),
-        _ => Ok(marginals),
+    let fits = |chosen: &Chosen| choices.most_bytes.is_none_or(|most| chosen.bytes <= most);
+    if let Some(best) = best.filter(fits) {
+        return Ok(best);
+    }
+    for (family, gammas, strengths) in smaller(choices.family) {
+        let choices = Choices { family: *family, ..choices.clone() };
+        for &gamma in *gammas {
+            models.extend(run(factorisation, &choices, gamma, strengths, &progress));
+        }
+    }
+    let most_bytes = choices.most_bytes.unwrap_or(usize::MAX);
+    // Without any weights, or without any trees, a table saves what every bit pays for having some.
+    let weightless =
+        models.iter().filter(|model| model.conditionals.iter().all(|c| c.weights.is_empty())).cloned().collect();
+    let treeless =
+        models.iter().filter(|model| model.conditionals.iter().all(|c| c.tree.splits.is_empty())).cloned().collect();
+    let rationed = [models, weightless, treeless].into_iter().map(|models| ration(factorisation, models, most_bytes));
+    let best = rationed.collect::<Result<Vec<_>>>()?.into_iter().reduce(better);
+    best.context("the pools are never empty")
+}
+
+/// What to fit besides when the grid's best is too large: other families that the given one contains, with split gains
+/// and strengths.
+fn smaller(family: Family) -> &'static [(Family, &'static [f64], &'static [f64])] {
+    const MARGINAL: (Family, &[f64], &[f64]) = (Family::Marginal, &[0.0], &[0.0]);
+    const TREE: (Family, &[f64], &[f64]) = (Family::Tree, &[1.0, 2.5, 5.0, 10.0, 20.0, 40.0], &[8.0]);
+    const LINEAR: (Family, &[f64], &[f64]) = (Family::Linear, &[0.0], &[160.0, 80.0, 40.0, 20.0, 10.0]);
+    match family {
+        Family::Marginal | Family::ChowLiu => &[MARGINAL],
+        Family::Tree => &[TREE, MARGINAL],
+        Family::Linear => &[LINEAR, MARGINAL],
+        Family::Lintree => &[TREE, LINEAR, MARGINAL],
     }
 }
 
-fn candidate(factorisation: &Factorisation, model: Model, gamma: f64, strength: f64) -> Result<Option<Chosen>> {
+fn better(a: Chosen, b: Chosen) -> Chosen {
+    if b.valid_ll > a.valid_ll { b } else { a }
+}
+
+/// The best mixture of conditionals under a size: each bit takes that of the model which maximises its validation
+/// log-likelihood minus a price a byte, and the price is the lowest at which the table fits (a Lagrange multiplier,
+/// found by bisection).
+fn ration(factorisation: &Factorisation, models: Vec<Model>, most_bytes: usize) -> Result<Chosen> {
+    let (valid, guards) = (&factorisation.valid, &factorisation.guards);
+    let offers: Vec<Vec<(f64, f64)>> = (0..valid.width())
+        .into_par_iter()
+        .map(|i| {
+            let offer = |model: &Model| {
+                let conditional = &model.conditionals[i];
+                let bytes = 2 * conditional.weights.len() + 3 * conditional.tree.splits.len();
+                (conditional.log_likelihood(valid, guards, i) / valid.rows as f64, bytes as f64)
+            };
+            models.iter().map(offer).collect()
+        })
+        .collect();
+    let at_price = |price: f64| {
+        let worth = |&(gain, bytes): &(f64, f64)| gain - price * bytes;
+        let pick = |(i, offers): (usize, &Vec<(f64, f64)>)| {
+            let best = (0..offers.len()).max_by(|&a, &b| worth(&offers[a]).total_cmp(&worth(&offers[b])));
+            models[best.unwrap_or(0)].conditionals[i].clone()
+        };
+        let conditionals = offers.iter().enumerate().map(pick).collect();
+        candidate(factorisation, Model { conditionals, guards: guards.clone() }, None)
+    };
+    let least = at_price(f64::MAX)?.context("a table without weights and trees has no limits to exceed")?;
+    if least.bytes > most_bytes {
+        bail!(
+            "--flash: a table of marginals alone takes {} bytes more; raise --flash, or leave out columns with --ignore",
+            least.bytes - most_bytes
+        );
+    }
+    let (mut best, mut cheap, mut dear) = (least, -20.0f64, 3.0f64);
+    for _ in 0..24 {
+        let middle = 0.5 * (cheap + dear);
+        match at_price(middle.exp())?.filter(|chosen| chosen.bytes <= most_bytes) {
+            Some(chosen) => (best, dear) = (better(best, chosen), middle),
+            None => cheap = middle,
+        }
+    }
+    Ok(best)
+}
+
+fn candidate(factorisation: &Factorisation, model: Model, setting: Option<(f64, f64)>) -> Result<Option<Chosen>> {
     let Some(table) = TableData::new(&factorisation.schema, &model) else { return Ok(None) };
     Ok(Some(Chosen {
         schema: factorisation.schema.clone(),
@@ -153,8 +215,7 @@ fn candidate(factorisation: &Factorisation, model: Model, gamma: f64, strength: 
         order: factorisation.name.clone(),
         model,
         table,
-        gamma,
-        strength,
+        setting,
     }))
 }
 
@@ -165,7 +226,11 @@ fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices
     if choices.family == Family::ChowLiu || choices.order == Order::ChowLiu {
         let (order, parent) = order::chow_liu(schema, train);
         let factorisation = make("chow-liu", &order);
-        return Ok(vec![if choices.family == Family::ChowLiu { factorisation.restrict(&order, &parent) } else { factorisation }]);
+        return Ok(vec![if choices.family == Family::ChowLiu {
+            factorisation.restrict(&order, &parent)
+        } else {
+            factorisation
+        }]);
     }
     Ok(match &choices.order {
         Order::Auto if choices.family != Family::Marginal => vec![make("natural", &natural), learned()],
@@ -188,7 +253,13 @@ fn grid(choices: &Choices) -> (Vec<f64>, Vec<f64>) {
     (fixed(choices.gamma, gammas), fixed(choices.strength, strengths))
 }
 
-fn run(factorisation: &Factorisation, choices: &Choices, gamma: f64, strengths: &[f64], progress: &ProgressBar) -> Vec<Model> {
+fn run(
+    factorisation: &Factorisation,
+    choices: &Choices,
+    gamma: f64,
+    strengths: &[f64],
+    progress: &ProgressBar,
+) -> Vec<Model> {
     let n = factorisation.train.width();
     let recipe = Recipe {
         family: choices.family,
@@ -206,6 +277,7 @@ fn run(factorisation: &Factorisation, choices: &Choices, gamma: f64, strengths: 
 }
 
 fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} conditionals  {msg}").expect("the template is well formed");
+    let style =
+        ProgressStyle::with_template("{bar:30} {pos}/{len} conditionals  {msg}").expect("the template is well formed");
     ProgressBar::no_length().with_style(style)
 }

@@ -13,17 +13,21 @@ use std::time::{Duration, Instant};
 ///
 /// `args` are further arguments of `cargo build`; they must leave exactly one program.
 pub fn build(toolchain: &Toolchain, dir: &Path, board: &Board, args: &[&str]) -> Result<PathBuf> {
-    let output = toolchain
-        .cargo()
-        .args(["build", "--release", "--quiet", "--message-format=json-render-diagnostics"])
-        .args(["--target", board.target])
-        .args(args)
+    let mut cargo = toolchain.cargo();
+    cargo.args(["build", "--target", board.target]).args(args);
+    build_by(cargo, dir)
+}
+
+/// Has this `cargo build` done in release, and says where the one program is that it leaves.
+pub fn build_by(mut cargo: Command, dir: &Path) -> Result<PathBuf> {
+    let output = cargo
+        .args(["--release", "--quiet", "--message-format=json-render-diagnostics"])
         .current_dir(dir)
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start cargo")?;
     if !output.status.success() {
-        bail!("{} does not build for {}", dir.display(), board.target);
+        bail!("{} does not build", dir.display());
     }
     // Cargo is asked rather than the path guessed: CARGO_TARGET_DIR may point anywhere.
     let programs: Vec<PathBuf> = String::from_utf8_lossy(&output.stdout)

@@ -1,13 +1,21 @@
 //! The project's own commands: `cargo xtask <COMMAND>`.
 
+mod bench;
 mod board;
+mod demo;
 mod firmware;
+mod golden;
+mod link_table;
 mod on_target;
 mod setup;
+mod shuttle;
+mod test;
 
 use anyhow::Result;
 use board::Board;
 use clap::{Parser, Subcommand};
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The project's own commands
@@ -28,6 +36,27 @@ enum Command {
         #[arg(value_name = "BOARD", value_parser = Board::named)]
         boards: Vec<Board>,
     },
+    /// From a CSV file to verdicts on an emulated microcontroller, compared with the host's bit for bit
+    Demo,
+    /// Everything that must hold: format, lints, docs, host tests, on-target tests, README
+    Test,
+    /// Measure what the documentation claims
+    #[command(subcommand)]
+    Bench(Bench),
+    /// Make `tests/golden` anew: a table, rows, and their exact scores
+    Golden,
+    /// Make `src/link/table.rs` anew
+    LinkTable,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Test log-likelihoods of exported tables on public binary data sets
+    Density {
+        /// The folder of NAME.{train,valid,test}.csv.gz
+        #[arg(long, value_name = "DIR", default_value = "../shared/data/debd")]
+        data: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -45,5 +74,10 @@ fn run(command: Command) -> Result<()> {
         Command::Setup => setup::everything(),
         Command::OnTarget { boards } if boards.is_empty() => on_target::run(board::BOARDS),
         Command::OnTarget { boards } => on_target::run(&boards),
+        Command::Demo => demo::run(),
+        Command::Test => test::run(),
+        Command::Bench(Bench::Density { data }) => bench::density(&data),
+        Command::Golden => golden::run(),
+        Command::LinkTable => Ok(fs::write(setup::root().join("src/link/table.rs"), link_table::source())?),
     }
 }

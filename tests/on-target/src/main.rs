@@ -3,9 +3,10 @@
 #![no_std]
 #![no_main]
 
+#[path = "../../support/cases.rs"]
 mod cases;
 
-use cases::TESTS;
+use cases::CASES;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use semihosting::{print, println, process};
@@ -16,14 +17,14 @@ static PASSED: AtomicUsize = AtomicUsize::new(0);
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
-    println!("running {} tests", TESTS.len());
-    for (i, (name, test)) in TESTS.iter().enumerate() {
+    println!("running {} tests", CASES.len());
+    for (i, (name, test)) in CASES.iter().enumerate() {
         print!("test {name} ... ");
         test();
         println!("ok");
         PASSED.store(i + 1, Relaxed);
     }
-    println!("\ntest result: ok. {} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out", TESTS.len());
+    println!("\ntest result: ok. {} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out", CASES.len());
     process::exit(0)
 }
 
@@ -34,7 +35,7 @@ fn panic(info: &PanicInfo) -> ! {
     println!("FAILED\n\n{info}");
     println!(
         "\ntest result: FAILED. {passed} passed; 1 failed; {} ignored; 0 measured; 0 filtered out",
-        TESTS.len().saturating_sub(passed + 1)
+        CASES.len().saturating_sub(passed + 1)
     );
     process::exit(101)
 }

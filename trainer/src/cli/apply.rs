@@ -115,19 +115,37 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         (weights, dense, splits.len(), trees.map(|tree| depth(tree, bits)).sum::<usize>(), table.detector)
     });
     let bytes = artefact.table_bytes().len();
-    writeln!(text, "{}: {} columns, {} bits, {bytes} bytes on the board", model.display(), schema.columns.len(), artefact.bits)?;
-    writeln!(text, "  {}, {} order, split gain {}, strength {}, seed {}, {} training rows (digest {:08x}), version {}",
-        fit.family.name(), fit.order, fit.gamma, fit.strength, fit.seed, fit.train_rows, fit.digest, fit.version)?;
+    writeln!(
+        text,
+        "{}: {} columns, {} bits, {bytes} bytes on the board",
+        model.display(),
+        schema.columns.len(),
+        artefact.bits
+    )?;
+    writeln!(text, "  {} (digest {:08x}), version {}", fit.summary(), fit.digest, fit.version)?;
     writeln!(text, "  {weights} {} weights, {splits} splits", if dense { "dense" } else { "sparse" })?;
-    writeln!(text, "  a row costs at most {weights} additions and {deepest} tree steps, and {} bytes of state", 3 * artefact.bits)?;
+    writeln!(
+        text,
+        "  a row costs at most {weights} additions and {deepest} tree steps, and {} bytes of state",
+        3 * artefact.bits
+    )?;
     if detector.rows > 0 && detector.threshold != Nats::MAX {
-        writeln!(text, "  alarm above {} nats, for {} false alarms a million, by {} rows", detector.threshold, detector.false_alarm_ppm, detector.rows)?;
+        writeln!(
+            text,
+            "  alarm above {} nats, for {} false alarms a million, by {} rows",
+            detector.threshold, detector.false_alarm_ppm, detector.rows
+        )?;
     }
     writeln!(text, "  in model order:")?;
     for coding in &schema.columns {
         let (name, column) = (schema.name(coding), coding.column());
         let meaning = format!("{:?}", coding.meaning).to_lowercase();
-        writeln!(text, "    {name:<20} {meaning:<22} {:>3} bits{}", column.bits(), if coding.may_miss { ", may miss" } else { "" })?;
+        writeln!(
+            text,
+            "    {name:<20} {meaning:<22} {:>3} bits{}",
+            column.bits(),
+            if coding.may_miss { ", may miss" } else { "" }
+        )?;
         columns.push(json!({ "name": name, "meaning": coding.meaning, "bits": column.bits(), "may_miss": coding.may_miss, "labels": coding.labels }));
     }
     let value = json!({
@@ -151,7 +169,10 @@ pub(super) fn export(model: &Path, output: &Path) -> Result<(String, Value)> {
     let bytes = match output.extension().and_then(|extension| extension.to_str()) {
         Some("rs") => rust_source(&artefact)?.into_bytes(),
         Some("srp") => artefact.table_bytes().to_vec(),
-        _ => anyhow::bail!("{}: expected a name that ends in .rs (Rust source) or .srp (bytes for a board)", output.display()),
+        _ => anyhow::bail!(
+            "{}: expected a name that ends in .rs (Rust source) or .srp (bytes for a board)",
+            output.display()
+        ),
     };
     write_whole(output, &bytes)?;
     let table = artefact.table_bytes().len();

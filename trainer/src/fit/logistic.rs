@@ -27,6 +27,8 @@ pub struct Solver<'p> {
     rows: Vec<Row>,
     curvature: Vec<f64>,
     active: Vec<u32>,
+    /// [`REST`] for all rows together.
+    rest: f64,
     /// One a feature.
     pub weights: Vec<f64>,
     /// The log-odds of a row without features.
@@ -44,8 +46,8 @@ struct Row {
     weight: f64,
 }
 
-/// A coordinate is at rest when a Newton step on it would gain less than this many nats of the whole training set.
-const REST: f64 = 2e-3;
+/// A coordinate is at rest when a Newton step on it would gain less than this many nats a training row.
+const REST: f64 = 1e-6;
 const NEWTON_STEPS: usize = 60;
 const SWEEPS: usize = 12;
 
@@ -59,6 +61,7 @@ impl<'p> Solver<'p> {
             rows: vec![Row { logit: bias, ..Row::default() }; n],
             curvature: vec![0.0; problem.features.len()],
             active: Vec::new(),
+            rest: REST * n as f64,
             weights: vec![0.0; problem.features.len()],
             bias,
         }
@@ -82,7 +85,7 @@ impl<'p> Solver<'p> {
             }
             let gained = objective - after;
             objective = after;
-            if moved < REST || gained.abs() < REST {
+            if moved < self.rest || gained.abs() < self.rest {
                 // Converged on the active set: done, unless another feature wants to join.
                 if !self.screen(penalty) && resting {
                     break;
@@ -125,7 +128,7 @@ impl<'p> Solver<'p> {
                 curvature += self.rows[t as usize].weight;
             }
             let slack = gradient.abs() - penalty.l1;
-            if slack > 0.0 && slack * slack > REST * (curvature + penalty.l2) {
+            if slack > 0.0 && slack * slack > self.rest * (curvature + penalty.l2) {
                 self.active.push(j);
                 self.curvature[j as usize] = curvature;
             }
@@ -168,7 +171,7 @@ impl<'p> Solver<'p> {
             if sweep == 0 {
                 first = largest;
             }
-            if largest < 0.5 * REST || largest < 0.01 * first {
+            if largest < 0.5 * self.rest || largest < 0.01 * first {
                 break;
             }
         }
@@ -181,7 +184,8 @@ impl<'p> Solver<'p> {
             *weight = 0.5 * (*weight + old);
         }
         self.rows.iter_mut().for_each(|row| row.logit = self.bias);
-        for (&weight, members) in self.weights.iter().zip(&self.problem.features).filter(|(weight, _)| **weight != 0.0) {
+        for (&weight, members) in self.weights.iter().zip(&self.problem.features).filter(|(weight, _)| **weight != 0.0)
+        {
             members.iter().for_each(|&t| self.rows[t as usize].logit += weight);
         }
     }

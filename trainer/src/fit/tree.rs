@@ -171,11 +171,8 @@ pub fn learn_order(bits: &Bits, guards: &[u16], column: &[usize], gamma: f64, mo
     let n = bits.width();
     let columns = column.last().map_or(0, |last| last + 1);
     let evidence = Evidence::new(bits.rows);
-    let allowed = |target: usize| {
-        (0..n).filter(move |&feature| column[feature] != column[target] || feature < target)
-    };
-    let mut growers: Vec<Grower> =
-        (0..n).map(|i| Grower::new(bits, &evidence, i, bits.free(guards, i))).collect();
+    let allowed = |target: usize| (0..n).filter(move |&feature| column[feature] != column[target] || feature < target);
+    let mut growers: Vec<Grower> = (0..n).map(|i| Grower::new(bits, &evidence, i, bits.free(guards, i))).collect();
     let mut heap = BinaryHeap::new();
     let roots: Vec<Vec<Candidate>> =
         growers.par_iter().enumerate().map(|(i, grower)| grower.candidates(0, allowed(i), gamma)).collect();
@@ -216,12 +213,7 @@ pub fn learn_order(bits: &Bits, guards: &[u16], column: &[usize], gamma: f64, mo
 
 type Offer = (u64, Reverse<usize>, Reverse<usize>, usize);
 
-fn offer(
-    heap: &mut BinaryHeap<Offer>,
-    waiting: &mut [Vec<std::vec::IntoIter<Candidate>>],
-    target: usize,
-    leaf: usize,
-) {
+fn offer(heap: &mut BinaryHeap<Offer>, waiting: &mut [Vec<std::vec::IntoIter<Candidate>>], target: usize, leaf: usize) {
     if let Some((gain, feature)) = waiting[target][leaf].next() {
         heap.push((gain.to_bits(), Reverse(target), Reverse(leaf), feature));
     }

@@ -1,0 +1,101 @@
+//! Watches the radiator of a space shuttle: scores nine sensor readings at a time, and says which rows are odd and why.
+//!
+//! `src/shuttle.rs` is the model, as `surprisal export` wrote it. `cargo xtask demo` makes it anew and runs this.
+
+#![no_std]
+#![no_main]
+
+mod meter;
+#[rustfmt::skip]
+mod shuttle;
+
+use core::panic::PanicInfo;
+use cortex_m_rt::ExceptionFrame;
+// The log goes to QEMU. On a board put `defmt_rtt` here.
+use defmt_semihosting as _;
+use semihosting::fs::File;
+use semihosting::io::{Read, Write};
+use semihosting::process;
+use shuttle::{COLUMNS, TABLE};
+use surprisal::{Nats, Reading};
+
+/// How many odd rows are explained in the log.
+const EXPLAINED: u32 = 5;
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let core = cortex_m::Peripherals::take().expect("main runs once");
+    let instructions = meter::Instructions::new(core.SYST);
+    let mut sensors = File::open(c"readings.bin").expect("no readings.bin here; `cargo xtask demo` writes it");
+    let mut scores = File::create(c"scores.bin").expect("scores.bin cannot be written here");
+
+    let (mut rows, mut odd, mut stack) = (0_u32, 0_u32, 0);
+    let (mut sum, mut max) = (0_u64, 0);
+    while let Some(row) = next_row(&mut sensors) {
+        // All it takes: readings in, nats out, a verdict on them.
+        let readings = row.map(Reading::Integer);
+        let (score, taken) = instructions.count(|| TABLE.score(&readings));
+        // A reading that does not fit its column, such as a category never seen, is as odd as can be.
+        let score = score.unwrap_or(Nats::IMPOSSIBLE);
+        let verdict = TABLE.detector.judge(score);
+
+        rows += 1;
+        if verdict.is_odd() {
+            odd += 1;
+            if odd <= EXPLAINED {
+                explain(rows, &readings);
+            }
+        }
+        if rows == 1 {
+            stack = meter::stack(|| _ = core::hint::black_box(TABLE.score(&readings)));
+        }
+        sum += u64::from(taken);
+        max = max.max(taken);
+        scores.write_all(&score.raw().to_le_bytes()).expect("scores.bin cannot be written to");
+    }
+
+    defmt::info!("{} rows, {} of them odd", rows, odd);
+    defmt::info!("instructions per score: mean {}, max {}", sum / u64::from(rows.max(1)), max);
+    defmt::info!("stack of a score: {} bytes", stack);
+    process::exit(0)
+}
+
+/// The next row of sensor readings: nine little-endian `i32`. On a board, the converter's registers.
+fn next_row(sensors: &mut File) -> Option<[i32; COLUMNS.len()]> {
+    let mut row = [[0; 4]; COLUMNS.len()];
+    sensors.read_exact(row.as_flattened_mut()).ok()?;
+    Some(row.map(i32::from_le_bytes))
+}
+
+/// Logs how odd a row is, and which column surprises most.
+fn explain(row: u32, readings: &[Reading]) {
+    let mut each = [Nats::ZERO; COLUMNS.len()];
+    match (TABLE.explain(readings, &mut each), each.iter().zip(COLUMNS).max()) {
+        (Ok(score), Some((most, name))) => {
+            let percent = u64::from(most.raw()) * 100 / u64::from(score.raw().max(1));
+            let threshold = TABLE.detector.threshold;
+            defmt::warn!(
+                "row {} is odd: {}, threshold {}; {=u64} % of it from {}",
+                row,
+                score,
+                threshold,
+                percent,
+                name
+            );
+        }
+        (Err(error), _) => defmt::warn!("row {} is odd: {}", row, error),
+        _ => {}
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    defmt::error!("{}", defmt::Display2Format(info));
+    process::exit(101)
+}
+
+#[cortex_m_rt::exception]
+unsafe fn HardFault(_: &ExceptionFrame) -> ! {
+    defmt::error!("the processor faulted");
+    process::exit(101)
+}

@@ -1,0 +1,138 @@
+//! The cases that host and boards share: the golden table reproduces its streams, whatever the machine.
+
+#[path = "coin.rs"]
+mod coin;
+#[path = "../golden/shuttle.rs"]
+#[rustfmt::skip]
+mod shuttle;
+
+use coin::{Coin, pack};
+use shuttle::{BITS, COLUMNS, TABLE};
+use surprisal::{Logit, Nats, Reading, Table, TableError};
+
+macro_rules! cases {
+    ($($(#[$doc:meta])* fn $name:ident() $body:block)*) => {
+        $($(#[$doc])* #[cfg_attr(test, test)] fn $name() $body)*
+        /// Every case and its name, for boards, which have no libtest.
+        #[cfg(not(test))]
+        pub const CASES: &[(&str, fn())] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+/// Bytes where a table may begin: at a multiple of four.
+#[repr(C, align(4))]
+struct Aligned<T: ?Sized>(T);
+
+static BYTES: &Aligned<[u8]> = &Aligned(*include_bytes!("../golden/shuttle.srp"));
+static READINGS: &[u8] = include_bytes!("../golden/shuttle.readings");
+static NATS: &[u8] = include_bytes!("../golden/shuttle.nats");
+static SAMPLES: &[u8] = include_bytes!("../golden/shuttle.samples");
+
+/// The same bytes with one bit turned. A copy in flash, as small boards have no room for it in RAM.
+static CORRUPT: &Aligned<[u8]> = &Aligned({
+    let mut bytes = *include_bytes!("../golden/shuttle.srp");
+    bytes[bytes.len() - 5] ^= 1;
+    bytes
+});
+
+fn table() -> Table<'static, BITS> {
+    Table::from_bytes(&BYTES.0).expect("the golden table is whole")
+}
+
+/// The golden rows and their scores.
+fn rows() -> impl Iterator<Item = ([Reading; COLUMNS.len()], Nats)> {
+    let (readings, _) = READINGS.as_chunks::<2>();
+    let (rows, _) = readings.as_chunks::<{ COLUMNS.len() }>();
+    let (nats, _) = NATS.as_chunks::<4>();
+    assert!(rows.len() == nats.len() && rows.len() >= 1024);
+    rows.iter().zip(nats).map(|(row, &nats)| {
+        (
+            row.map(|reading| Reading::Integer(i16::from_le_bytes(reading).into())),
+            Nats::from_raw(u32::from_le_bytes(nats)),
+        )
+    })
+}
+
+cases! {
+    /// What the trainer computed is what this machine computes.
+    fn every_score_equals_the_stream() {
+        let table = table();
+        for (row, nats) in rows() {
+            assert_eq!(table.score(&row), Ok(nats));
+        }
+    }
+
+    /// Flash holds the same table whether it came as bytes or as Rust source.
+    fn the_exported_source_is_the_same_table() {
+        let mut left = &BYTES.0[..];
+        TABLE.write(|piece| left = left.strip_prefix(piece).expect("the source differs from the bytes"));
+        assert!(left.is_empty());
+        for (row, nats) in rows().step_by(16) {
+            assert_eq!(TABLE.score(&row), Ok(nats));
+        }
+    }
+
+    /// The shares of the columns lose nothing.
+    fn explanations_add_up_to_the_score() {
+        let table = table();
+        for (row, nats) in rows() {
+            let mut each = [Nats::MAX; COLUMNS.len()];
+            assert_eq!(table.explain(&row, &mut each), Ok(nats));
+            assert_eq!(each.into_iter().sum::<Nats>(), nats);
+        }
+    }
+
+    /// A row is odd when its score exceeds the threshold, and some rows of both kinds are here.
+    fn verdicts_follow_the_threshold() {
+        let table = table();
+        let odd = rows().filter(|(row, nats)| {
+            let odd = table.judge(row).expect("golden rows are of the training columns").is_odd();
+            assert_eq!(odd, *nats > table.detector.threshold);
+            odd
+        });
+        assert!((1..1024).contains(&odd.count()));
+    }
+
+    /// The same coins give the same rows.
+    fn every_sample_equals_the_stream() {
+        let table = table();
+        let mut coin = Coin::default();
+        let samples = SAMPLES.chunks_exact(BITS.div_ceil(8));
+        assert_eq!(samples.len(), 64);
+        for sample in samples {
+            let row = table.model.sample(|| coin.toss());
+            assert!(row.chunks(8).map(pack).eq(sample.iter().copied()));
+            assert!(table.model.surprisal(&row) < Nats::IMPOSSIBLE);
+        }
+    }
+
+    /// Damage is noticed, and named.
+    fn damaged_bytes_are_refused() {
+        let read = |bytes| Table::<BITS>::from_bytes(bytes).map(|_| ());
+        let whole = &BYTES.0;
+        assert_eq!(read(whole), Ok(()));
+        assert_eq!(read(&CORRUPT.0), Err(TableError::Corrupt));
+        assert_eq!(read(&whole[..whole.len() - 4]), Err(TableError::Truncated));
+        assert_eq!(read(&[]), Err(TableError::Truncated));
+        assert_eq!(read(&whole[1..]), Err(TableError::Misaligned));
+        assert_eq!(read(&whole[4..]), Err(TableError::Foreign));
+        assert_eq!(Table::<8>::from_bytes(whole).map(|_| ()), Err(TableError::TooWide { bits: BITS as u16 }));
+    }
+
+    /// At every step of the link the two masses add up to one, mirror each other, and grow with the logit.
+    fn masses_add_up_to_one() {
+        let mut last = 0;
+        for step in -352..=352 {
+            let (logit, mirrored) = (Logit::from_raw(step << 11), Logit::from_raw(-step << 11));
+            let mass = logit.mass();
+            assert_eq!((logit.step(), mass.of(true) + mass.of(false)), (step, 65536));
+            assert_eq!(mass.of(true), mirrored.mass().of(false));
+            assert_eq!(logit.surprisal(true), mirrored.surprisal(false));
+            assert!(mass.of(true) >= last.max(1));
+            last = mass.of(true);
+        }
+        for beyond in [i32::MIN, i32::MAX] {
+            assert_eq!(Logit::from_raw(beyond).mass().of(beyond > 0), 65535);
+        }
+    }
+}
