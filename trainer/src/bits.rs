@@ -34,7 +34,7 @@ impl Bits {
     /// Appends a row.
     pub fn push(&mut self, row: &[bool]) {
         for (i, &bit) in row.iter().take(self.sets.len()).enumerate() {
-            if self.rows % 64 == 0 {
+            if self.rows.is_multiple_of(64) {
                 self.sets[i].push(0);
             }
             if bit {

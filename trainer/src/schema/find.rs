@@ -1,0 +1,162 @@
+//! The meaning of a column, from its cells.
+
+use anyhow::{Context, Result, bail, ensure};
+use surprisal::total_order;
+
+use super::{Coding, Meaning, from_total_order, integer, parse};
+use crate::data::{Cells, Frame, is_missing};
+
+/// Cells between the smallest and the largest training value of a numeric column.
+const CELLS: usize = 16;
+/// The outermost quantile levels, in standard deviations of a normal distribution.
+const REACH: f64 = 3.0;
+/// An integer column with at most this many values gets a cell a value.
+const FEW: usize = 16;
+/// A column of text with more values than this is taken for an identifier.
+const MANY: usize = 64;
+
+/// Finds how a column becomes bits, from the given rows.
+pub(super) fn coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) -> Result<Coding> {
+    let cells = &frame.columns[file];
+    let shown = frame.path.display();
+    let mut counts = vec![0usize; cells.texts.len()];
+    rows.iter().for_each(|&row| counts[cells.codes[row] as usize] += 1);
+    let used: Vec<(&str, usize)> =
+        cells.texts.iter().map(String::as_str).zip(counts).filter(|&(_, count)| count > 0).collect();
+    let may_miss = used.iter().any(|(text, _)| is_missing(text));
+    let present: Vec<_> = used.into_iter().filter(|(text, _)| !is_missing(text)).collect();
+    let total: usize = present.iter().map(|(_, count)| count).sum();
+    ensure!(
+        total > 0,
+        "{shown}: column `{0}` has no readings in the training rows; leave it out with --ignore {0}",
+        cells.name
+    );
+
+    let numbers: Vec<(f64, usize)> =
+        present.iter().filter_map(|&(text, count)| parse(text).map(|number| (number, count))).collect();
+    let numeric: usize = numbers.iter().map(|(_, count)| count).sum();
+    let mut coding = Coding {
+        file,
+        source,
+        meaning: Meaning::Category,
+        may_miss,
+        values: Vec::new(),
+        widths: Vec::new(),
+        labels: Vec::new(),
+        constant: false,
+    };
+    coding.constant = if 2 * numeric < total {
+        category(&mut coding, cells, &present, rows).with_context(|| format!("{shown}: column `{}`", cells.name))?;
+        present.len() == 1
+    } else if numeric < total {
+        let row = rows.iter().find(|&&row| !is_missing(cells.text(row)) && parse(cells.text(row)).is_none());
+        let row = *row.context("a text cell was counted")?;
+        bail!(
+            "{}: expected a number, as in most rows, found `{}`; correct the cell or leave it empty",
+            frame.place(row, file),
+            cells.text(row)
+        );
+    } else {
+        number(&mut coding, numbers)
+    };
+    Ok(coding)
+}
+
+/// Codes by name, so that they do not depend on the order of rows; outcomes by frequency.
+fn category(coding: &mut Coding, cells: &Cells, present: &[(&str, usize)], rows: &[usize]) -> Result<()> {
+    ensure!(
+        present.len() <= MANY,
+        "{} different texts in {} rows look like an identifier or a time, not a category (at most {MANY}); leave it out \
+         with --ignore {}",
+        present.len(),
+        rows.len(),
+        cells.name
+    );
+    let mut by_name = present.to_vec();
+    by_name.sort_unstable();
+    coding.labels = by_name.iter().map(|(text, _)| (*text).to_owned()).collect();
+    let mut codes: Vec<i32> = (0..by_name.len() as i32).collect();
+    codes.sort_by_key(|&code| std::cmp::Reverse(by_name[code as usize].1));
+    coding.values = codes;
+    Ok(())
+}
+
+/// Returns whether there is but one value.
+fn number(coding: &mut Coding, mut numbers: Vec<(f64, usize)>) -> bool {
+    numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
+    numbers.dedup_by(|b, a| {
+        a.0 == b.0 && {
+            a.1 += b.1;
+            true
+        }
+    });
+    let whole: Option<Vec<(i32, usize)>> = numbers.iter().map(|&(x, count)| Some((integer(x)?, count))).collect();
+    match whole {
+        Some(whole) if whole.iter().all(|(value, _)| (0..=1).contains(value)) => {
+            let ones: usize = whole.iter().filter(|(value, _)| *value == 1).map(|(_, count)| count).sum();
+            let total: usize = whole.iter().map(|(_, count)| count).sum();
+            coding.meaning = Meaning::Flag { flipped: 2 * ones > total };
+        }
+        Some(whole) if whole.len() == 2 => {
+            let mut whole = whole;
+            whole.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+            coding.values = whole.iter().map(|(value, _)| *value).collect();
+        }
+        Some(whole) => {
+            coding.meaning = Meaning::Integer;
+            let edges = edges(&whole, FEW);
+            // Both ends of a cell are known to be whole numbers, so its width is how many values it holds.
+            coding.widths = log_widths(&edges.iter().map(|&edge| f64::from(edge)).collect::<Vec<_>>(), 1.0);
+            coding.values = edges;
+        }
+        None => {
+            coding.meaning = Meaning::Real;
+            let keys: Vec<(i32, usize)> = numbers.iter().map(|&(x, count)| (total_order(x as f32), count)).collect();
+            let edges = edges(&keys, CELLS);
+            let reals: Vec<f64> = edges.iter().map(|&edge| f64::from(from_total_order(edge))).collect();
+            let range = reals[reals.len() - 1] - reals[0];
+            coding.widths = log_widths(&reals, (range / 1024.0).max(f64::from(f32::MIN_POSITIVE)));
+            coding.values = edges;
+        }
+    }
+    numbers.len() == 1
+}
+
+/// Ascending edges e of cells (e, e']: one just below the smallest value, the largest value, and between them either
+/// every value (if there are at most `few`) or the values at quantile levels that are evenly spaced in probit units.
+fn edges(values: &[(i32, usize)], few: usize) -> Vec<i32> {
+    let total: usize = values.iter().map(|(_, count)| count).sum();
+    let (first, last) = (values[0].0, values[values.len() - 1].0);
+    let mut edges = vec![first.saturating_sub(1)];
+    if values.len() <= few {
+        edges.extend(values.iter().map(|(value, _)| *value));
+    } else {
+        let level = |k: usize| {
+            let z = REACH * (2.0 * k as f64 / CELLS as f64 - 1.0);
+            0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
+        };
+        let mut below = 0;
+        let mut levels = (1..CELLS).map(level).peekable();
+        for &(value, count) in values {
+            below += count;
+            if levels.next_if(|&level| below as f64 >= level * total as f64).is_some() {
+                while levels.next_if(|&level| below as f64 >= level * total as f64).is_some() {}
+                edges.push(value);
+            }
+        }
+        edges.push(last);
+    }
+    edges.dedup();
+    edges
+}
+
+/// ln of each cell's width over the narrowest one's, in units of 1/2048 nat. The outcomes below and above the range
+/// count as wide as the widest cell. A cell that holds a single value of a real column (the many zeros of a sensor
+/// at rest) has no width; it counts as wide as 1/1024 of the range, or its density would drown all others.
+fn log_widths(edges: &[f64], floor: f64) -> Vec<u16> {
+    let widths: Vec<f64> = edges.windows(2).map(|pair| (pair[1] - pair[0]).max(floor)).collect();
+    let narrowest = widths.iter().copied().fold(f64::INFINITY, f64::min);
+    let log = |width: f64| ((width / narrowest).ln() * 2048.0).round().clamp(0.0, 65535.0) as u16;
+    let widest = log(widths.iter().copied().fold(0.0, f64::max));
+    std::iter::once(widest).chain(widths.iter().map(|&width| log(width))).chain(std::iter::once(widest)).collect()
+}
