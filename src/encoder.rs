@@ -1,8 +1,10 @@
 //! Readings to bits, by a const table: thresholds, categories, missing values, what is out of range.
 //!
-//! A column of K ordered outcomes becomes a guarded thermometer of K-1 bits: "above the first edge?", "above the
-//! second?", … Once an answer is no, the guards force the rest. Outcomes of a numeric column are its cells, with one
-//! more below and one above the training range; outcomes of a category are its values, the most frequent first.
+//! A column of K ordered outcomes becomes K-1 bits, a guarded thermometer from the middle out: "above the pivot edge?";
+//! if so, "above the next?", and on upwards; if not, "below the one before?", and on downwards. Once an answer is no,
+//! the guards force the rest, so that an ordinary reading costs few questions and fewer ones. Outcomes of a numeric
+//! column are its cells, with one more below and one above the training range; outcomes of a category are its values,
+//! the most frequent first and the pivot at the first.
 
 use crate::error::EncodeError;
 use crate::link::Nats;
@@ -37,15 +39,19 @@ impl<T: Into<Reading>> From<Option<T>> for Reading {
     }
 }
 
-/// An integer that orders as `value` does, with -0 below +0 and the infinities at the ends (the total order of
-/// IEEE 754-2008, section 5.10), so that no floating-point instruction is needed to compare.
+/// An integer that orders as `value` does, with the two zeros as one and the infinities at the ends, so that no
+/// floating-point instruction is needed to compare. Its own inverse, but for the sign of zero.
 ///
 /// ```
 /// use surprisal::total_order;
 /// assert!(total_order(-1.5) < total_order(-1.0) && total_order(0.0) < total_order(f32::MIN_POSITIVE));
+/// assert_eq!(total_order(-0.0), total_order(0.0));
 /// ```
 pub const fn total_order(value: f32) -> i32 {
     let bits = value.to_bits() as i32;
+    if bits == i32::MIN {
+        return 0;
+    }
     bits ^ (((bits >> 31) as u32) >> 1) as i32
 }
 
@@ -89,13 +95,16 @@ pub struct Column<'t> {
     pub may_miss: bool,
     /// Ascending edges e of the bits `x > e` (cells), or the codes in the order of their bits (category).
     pub values: &'t [i32],
+    /// Which edge is asked first; 0 for categories, and for columns that may miss, as guards have but one parent.
+    pub pivot: u16,
     /// For cells, one more than edges: ln of each cell's width over the narrowest one's, in units of 1/2048 nat.
     pub widths: &'t [u16],
 }
 
 impl Column<'_> {
     /// The word that describes this column in [`Encoder::new`]'s `columns`: the source in the low 12 bits, the kind
-    /// in the next 3, "may miss" on top. Kinds other than flags are followed by the number of their values.
+    /// in the next 3, "may miss" on top. Kinds other than flags are followed by the number of their values,
+    /// [`Kind::Integer`] and [`Kind::Real`] then by their pivot.
     pub const fn word(&self) -> u16 {
         self.source & 0xFFF | self.kind.code() << 12 | (self.may_miss as u16) << 15
     }
@@ -134,6 +143,26 @@ impl Column<'_> {
         outcome.map_or(Err(EncodeError::Unknown { column }), |outcome| Ok(Some(outcome)))
     }
 
+    /// The bits of an outcome, its missing bit aside: `outcome > pivot`, then `outcome > level` for the levels above it,
+    /// then `outcome <= level` for those below it, downwards.
+    fn levels(&self, outcome: usize) -> impl Iterator<Item = bool> + use<> {
+        let (pivot, levels) = (usize::from(self.pivot), self.bits() - self.may_miss as usize);
+        let up = (pivot..levels).map(move |level| outcome > level);
+        up.chain((0..pivot).rev().map(move |level| outcome <= level))
+    }
+
+    /// The outcome that this column's bits say, or `None` for a missing reading: the inverse of encoding.
+    pub fn decode(&self, bits: &[bool]) -> Option<usize> {
+        let mut bits = bits.iter().copied().take(self.bits());
+        if self.may_miss && bits.next() == Some(true) {
+            return None;
+        }
+        let (pivot, levels) = (usize::from(self.pivot), self.bits() - self.may_miss as usize);
+        let above = bits.by_ref().take(levels.saturating_sub(pivot)).filter(|&bit| bit).count();
+        let below = bits.filter(|&bit| bit).count();
+        Some(if above > 0 { pivot + above } else { pivot.saturating_sub(below) })
+    }
+
     /// ln of the width of an outcome's cell over the narrowest cell's: what makes a mass a density.
     fn width(&self, outcome: Option<usize>) -> Nats {
         let width = outcome.and_then(|outcome| self.widths.get(outcome)).copied().unwrap_or(0);
@@ -169,13 +198,17 @@ impl<'t> Encoder<'t> {
                 3 => Kind::Real,
                 _ => Kind::Category,
             };
-            let mut column = Column { source: word & 0xFFF, kind, may_miss: word >> 15 == 1, values: &[], widths: &[] };
+            let mut column =
+                Column { source: word & 0xFFF, kind, may_miss: word >> 15 == 1, values: &[], pivot: 0, widths: &[] };
             if !matches!(kind, Kind::Flag { .. }) {
                 let (&count, rest) = columns.split_first()?;
                 columns = rest;
                 column.values = take(&mut values, usize::from(count));
             }
             if matches!(kind, Kind::Integer | Kind::Real) {
+                let (&pivot, rest) = columns.split_first()?;
+                columns = rest;
+                column.pivot = pivot.min(column.values.len() as u16);
                 column.widths = take(&mut widths, column.values.len() + 1);
             }
             Some(column)
@@ -216,9 +249,9 @@ impl<'t> Encoder<'t> {
             if column.may_miss {
                 *bits.next().ok_or(EncodeError::TooWide)? = outcome.is_none();
             }
-            for level in usize::from(column.may_miss)..column.bits() {
-                let above = outcome.is_some_and(|outcome| outcome + usize::from(column.may_miss) > level);
-                *bits.next().ok_or(EncodeError::TooWide)? = above;
+            // A missing reading has no outcome, and no level of it is reached.
+            for bit in column.levels(outcome.unwrap_or(0)) {
+                *bits.next().ok_or(EncodeError::TooWide)? = bit && outcome.is_some();
             }
             let width = column.width(outcome);
             each(&column, width);

@@ -85,20 +85,21 @@ impl<'t, const N: usize> Table<'t, N> {
     pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         each.fill(Nats::ZERO);
         let mut row = [false; N];
-        self.encoder.encode_each(readings, &mut row, |column, width| {
+        let widths = self.encoder.encode_each(readings, &mut row, |column, width| {
             if let Some(slot) = each.get_mut(usize::from(column.source)) {
-                *slot = width;
+                *slot += width;
             }
         })?;
         let mut bits = [Nats::ZERO; N];
-        self.model.explain(&row, &mut bits);
+        let score = self.model.explain(&row, &mut bits) + widths;
         let mut left = bits.iter();
         for column in self.encoder.columns() {
+            let nats = left.by_ref().take(column.bits()).copied().sum();
             if let Some(slot) = each.get_mut(usize::from(column.source)) {
-                *slot += left.by_ref().take(column.bits()).copied().sum();
+                *slot += nats;
             }
         }
-        Ok(each.iter().copied().sum())
+        Ok(score)
     }
 
     /// Borrows a table from the bytes of a `.srp` file, in flash or in memory; nothing is copied. What follows the
@@ -119,7 +120,7 @@ impl<'t, const N: usize> Table<'t, N> {
             return Err(TableError::Version(version as u16));
         }
         let bytes = bytes.get(..length as usize).ok_or(TableError::Truncated)?;
-        if CHECKSUM.checksum(bytes.get(CHECKED..).ok_or(TableError::Truncated)?) != checksum {
+        if version > 0xFFFF || CHECKSUM.checksum(bytes.get(CHECKED..).ok_or(TableError::Truncated)?) != checksum {
             return Err(TableError::Corrupt);
         }
         let mut sections = Sections { bytes: bytes.get(HEADER..).ok_or(TableError::Truncated)?, counts };

@@ -96,12 +96,13 @@ impl<const N: usize> Part<N> for Forest<'_> {
         let mut splits = usize::from(end.saturating_sub(start));
         while splits > 0 {
             let Some(&split) = self.splits.get(at) else { break };
-            let left = usize::from(split >> self.feature_bits);
+            // Whatever it says, it stays within the subtree: past it, trees of other bits ask what is not seen yet.
+            let left = usize::from(split >> self.feature_bits).min(splits - 1);
             at += 1;
             if seen.get(usize::from(split & mask)).copied().unwrap_or(false) {
                 at += left;
                 leaf += left + 1;
-                splits = splits.saturating_sub(left + 1);
+                splits -= left + 1;
             } else {
                 splits = left;
             }

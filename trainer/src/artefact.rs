@@ -250,6 +250,7 @@ fn schema_of(encoder: Encoder, notes: &Notes) -> Result<Schema> {
             meaning,
             may_miss: column.may_miss,
             values: column.values.to_vec(),
+            pivot: column.pivot,
             widths: column.widths.to_vec(),
             labels: labels.unwrap_or_default(),
             constant: false,

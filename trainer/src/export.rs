@@ -140,18 +140,13 @@ pub fn sampled_rows(
 }
 
 fn cell(coding: &Coding, bits: &[bool], random: &mut impl Rng) -> String {
-    let (missing, bits) = bits.split_at(usize::from(coding.may_miss));
-    if missing == [true] {
-        return String::new();
-    }
-    let levels = coding.column().bits() - missing.len();
-    let outcome = bits[..levels].iter().filter(|&&bit| bit).count();
+    let Some(outcome) = coding.column().decode(bits) else { return String::new() };
     let ends = |outcome: usize| {
         let last = coding.values.len() - 1;
         (coding.values[outcome.clamp(1, last) - 1], coding.values[outcome.clamp(1, last)])
     };
     match Kind::from(coding.meaning) {
-        Kind::Flag { flipped } => u8::from(bits[0] != flipped).to_string(),
+        Kind::Flag { flipped } => u8::from((outcome == 1) != flipped).to_string(),
         Kind::Integer => match (outcome, ends(outcome)) {
             (0, (low, _)) => low.to_string(),
             (outcome, (_, high)) if outcome == coding.values.len() => high.saturating_add(1).to_string(),

@@ -106,19 +106,19 @@ pub fn chow_liu(schema: &Schema, bits: &Bits) -> (Vec<usize>, Vec<Option<usize>>
     (order, parent)
 }
 
-/// For each column, how many outcomes it has and which each row is: as bits are thermometers, the number of ones,
-/// with "missing" after all others.
+/// For each column, how many outcomes it has and which each row is, "missing" after all others.
 fn outcomes(schema: &Schema, bits: &Bits) -> Vec<(usize, Vec<u16>)> {
     let mut first = 0;
     let each = schema.columns.iter().map(|coding| {
-        let width = coding.column().bits();
-        let mut outcome = vec![0; bits.rows];
-        for (level, ones) in bits.ones[first..first + width].iter().enumerate() {
-            let worth = if level == 0 && coding.may_miss { width as u16 } else { 1 };
-            ones.iter().for_each(|&row| outcome[row as usize] += worth);
-        }
-        first += width;
-        (width + 1, outcome)
+        let column = coding.column();
+        let mut cell = vec![false; column.bits()];
+        let mut outcome = |row: usize| {
+            cell.iter_mut().enumerate().for_each(|(at, bit)| *bit = bits.get(row, first + at));
+            column.decode(&cell).unwrap_or(cell.len()) as u16
+        };
+        let outcomes = (0..bits.rows).map(&mut outcome).collect();
+        first += column.bits();
+        (column.bits() + 1, outcomes)
     });
     each.collect()
 }

@@ -33,6 +33,8 @@ pub struct Coding {
     pub may_miss: bool,
     /// Edges or codes, as in [`Column::values`].
     pub values: Vec<i32>,
+    /// As in [`Column::pivot`].
+    pub pivot: u16,
     /// As in [`Column::widths`].
     pub widths: Vec<u16>,
     /// The texts of a category, by code; empty when the codes are the values themselves.
@@ -73,6 +75,7 @@ impl Coding {
             kind: self.meaning.into(),
             may_miss: self.may_miss,
             values: &self.values,
+            pivot: self.pivot,
             widths: &self.widths,
         }
     }
@@ -165,25 +168,33 @@ impl Schema {
             if !matches!(coding.meaning, Meaning::Flag { .. }) {
                 table.columns.push(coding.values.len() as u16);
             }
+            if matches!(coding.meaning, Meaning::Integer | Meaning::Real) {
+                table.columns.push(coding.pivot);
+            }
             table.values.extend(&coding.values);
             table.widths.extend(&coding.widths);
         }
         table
     }
 
-    /// One guard a bit, or none at all when every bit is free: below a "missing" that is a one, and below a level
-    /// that was not passed, everything is zero.
+    /// One guard a bit, or none at all when every bit is free. Below a "missing" that is a one, and after a level that
+    /// was not reached, everything is zero; and of the two ways from the pivot one is shut.
     pub fn guards(&self) -> Vec<u16> {
         let mut guards = Vec::new();
         for coding in &self.columns {
-            let first = guards.len();
-            for bit in 0..coding.column().bits() {
-                let parent = (first + bit).wrapping_sub(1) as u16;
-                guards.push(match bit {
-                    0 => Guard::FREE.raw(),
-                    1 if coding.may_miss => Guard::new(parent, true, false).raw(),
-                    _ => Guard::new(parent, false, false).raw(),
-                });
+            let column = coding.column();
+            let pivot = guards.len() + usize::from(coding.may_miss);
+            let end = guards.len() + column.bits();
+            let downwards = end - usize::from(coding.pivot);
+            for bit in guards.len()..end {
+                let guard = match bit {
+                    _ if bit < pivot => Guard::FREE,
+                    _ if bit == pivot && !coding.may_miss => Guard::FREE,
+                    _ if bit == pivot => Guard::new(bit as u16 - 1, true, false),
+                    _ if bit == downwards => Guard::new(pivot as u16, true, false),
+                    _ => Guard::new(bit as u16 - 1, false, false),
+                };
+                guards.push(guard.raw());
             }
         }
         if guards.iter().all(|&guard| guard == Guard::FREE.raw()) { Vec::new() } else { guards }

@@ -10,7 +10,7 @@ use crate::data::{Cells, Frame, is_missing};
 const CELLS: usize = 16;
 /// The outermost quantile levels, in standard deviations of a normal distribution.
 const REACH: f64 = 3.0;
-/// An integer column with at most this many values gets a cell a value.
+/// A column with at most this many values gets a cell a value.
 const FEW: usize = 16;
 /// A column of text with more values than this is taken for an identifier.
 const MANY: usize = 64;
@@ -41,6 +41,7 @@ pub(super) fn coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) ->
         meaning: Meaning::Category,
         may_miss,
         values: Vec::new(),
+        pivot: 0,
         widths: Vec::new(),
         labels: Vec::new(),
         constant: false,
@@ -104,31 +105,46 @@ fn number(coding: &mut Coding, mut numbers: Vec<(f64, usize)>) -> bool {
         }
         Some(whole) => {
             coding.meaning = Meaning::Integer;
-            let edges = edges(&whole, FEW);
-            // Both ends of a cell are known to be whole numbers, so its width is how many values it holds.
-            coding.widths = log_widths(&edges.iter().map(|&edge| f64::from(edge)).collect::<Vec<_>>(), 1.0);
-            coding.values = edges;
+            cells(coding, &whole, f64::from);
         }
         None => {
             coding.meaning = Meaning::Real;
             let keys: Vec<(i32, usize)> = numbers.iter().map(|&(x, count)| (total_order(x as f32), count)).collect();
-            let edges = edges(&keys, CELLS);
-            let reals: Vec<f64> = edges.iter().map(|&edge| f64::from(from_total_order(edge))).collect();
-            let range = reals[reals.len() - 1] - reals[0];
-            coding.widths = log_widths(&reals, (range / 1024.0).max(f64::from(f32::MIN_POSITIVE)));
-            coding.values = edges;
+            cells(coding, &keys, |key| f64::from(from_total_order(key)));
         }
     }
     numbers.len() == 1
 }
 
+/// Edges, pivot and widths from ascending keys and their counts.
+fn cells(coding: &mut Coding, keys: &[(i32, usize)], real: impl Fn(i32) -> f64) {
+    coding.values = edges(keys);
+    let total: usize = keys.iter().map(|(_, count)| count).sum();
+    // The cell of the median is the one that is reached without a one.
+    let mut below = 0;
+    let median = keys.iter().find(|(_, count)| {
+        below += count;
+        2 * below >= total
+    });
+    let pivot = coding.values.iter().position(|&edge| median.is_some_and(|&(key, _)| key <= edge));
+    coding.pivot = if coding.may_miss { 0 } else { pivot.unwrap_or(0) as u16 };
+
+    // The distance between neighbouring values is as fine as the sensor tells.
+    let mut gaps: Vec<f64> = keys.windows(2).map(|pair| real(pair[1].0) - real(pair[0].0)).collect();
+    gaps.sort_by(f64::total_cmp);
+    let resolution = gaps.get(gaps.len() / 2).copied().unwrap_or(1.0);
+    let mut reals: Vec<f64> = coding.values.iter().map(|&edge| real(edge)).collect();
+    reals[0] = real(keys[0].0) - resolution;
+    coding.widths = log_widths(&reals, resolution);
+}
+
 /// Ascending edges e of cells (e, e']: one just below the smallest value, the largest value, and between them either
-/// every value (if there are at most `few`) or the values at quantile levels that are evenly spaced in probit units.
-fn edges(values: &[(i32, usize)], few: usize) -> Vec<i32> {
+/// every value (if there are few) or the values at quantile levels that are evenly spaced in probit units.
+fn edges(values: &[(i32, usize)]) -> Vec<i32> {
     let total: usize = values.iter().map(|(_, count)| count).sum();
     let (first, last) = (values[0].0, values[values.len() - 1].0);
     let mut edges = vec![first.saturating_sub(1)];
-    if values.len() <= few {
+    if values.len() <= FEW {
         edges.extend(values.iter().map(|(value, _)| *value));
     } else {
         let level = |k: usize| {
@@ -151,10 +167,10 @@ fn edges(values: &[(i32, usize)], few: usize) -> Vec<i32> {
 }
 
 /// ln of each cell's width over the narrowest one's, in units of 1/2048 nat. The outcomes below and above the range
-/// count as wide as the widest cell. A cell that holds a single value of a real column (the many zeros of a sensor
-/// at rest) has no width; it counts as wide as 1/1024 of the range, or its density would drown all others.
-fn log_widths(edges: &[f64], floor: f64) -> Vec<u16> {
-    let widths: Vec<f64> = edges.windows(2).map(|pair| (pair[1] - pair[0]).max(floor)).collect();
+/// count as wide as the widest cell. No cell is narrower than the resolution, or the density of a single value (the
+/// many zeros of a sensor at rest) would drown all others.
+fn log_widths(edges: &[f64], resolution: f64) -> Vec<u16> {
+    let widths: Vec<f64> = edges.windows(2).map(|pair| (pair[1] - pair[0]).max(resolution)).collect();
     let narrowest = widths.iter().copied().fold(f64::INFINITY, f64::min);
     let log = |width: f64| ((width / narrowest).ln() * 2048.0).round().clamp(0.0, 65535.0) as u16;
     let widest = log(widths.iter().copied().fold(0.0, f64::max));
