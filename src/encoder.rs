@@ -170,7 +170,7 @@ impl Column<'_> {
     }
 }
 
-/// The encoder's table: columns in model order. An empty one passes bits through.
+/// The encoder's table: columns in model order. It has none for a model that is fed bits directly.
 #[derive(Clone, Copy, Debug)]
 pub struct Encoder<'t> {
     columns: &'t [u16],

@@ -10,7 +10,7 @@ pub enum TableError {
     /// The bytes do not begin as a `.srp` file does.
     Foreign,
     /// The file is of another format version.
-    Version(u16),
+    Version(u32),
     /// The bytes end before the table does.
     Truncated,
     /// The checksum does not match.

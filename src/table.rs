@@ -1,7 +1,7 @@
 //! A whole model as one table, and its bytes: the `.srp` format. This is the only file that knows the layout, which
 //! `docs/format.md` describes.
 
-use bytemuck::{Pod, cast_slice, try_cast_slice};
+use bytemuck::{Pod, try_cast_slice};
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
 use crate::detector::{Detector, Verdict};
@@ -12,7 +12,7 @@ use crate::model::Model;
 use crate::part::{Columns, Forest, Linear, Sum};
 
 /// The format that this library reads and writes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u32 = 1;
 
 /// `SRPL` as the bytes lie in the file; another byte order does not match.
 const MAGIC: u32 = u32::from_le_bytes(*b"SRPL");
@@ -116,11 +116,11 @@ impl<'t, const N: usize> Table<'t, N> {
         if magic != MAGIC {
             return Err(TableError::Foreign);
         }
-        if version as u16 != VERSION {
-            return Err(TableError::Version(version as u16));
+        if version != VERSION {
+            return Err(TableError::Version(version));
         }
         let bytes = bytes.get(..length as usize).ok_or(TableError::Truncated)?;
-        if version > 0xFFFF || CHECKSUM.checksum(bytes.get(CHECKED..).ok_or(TableError::Truncated)?) != checksum {
+        if CHECKSUM.checksum(bytes.get(CHECKED..).ok_or(TableError::Truncated)?) != checksum {
             return Err(TableError::Corrupt);
         }
         let mut sections = Sections { bytes: bytes.get(HEADER..).ok_or(TableError::Truncated)?, counts };
@@ -158,7 +158,7 @@ impl<'t, const N: usize> Table<'t, N> {
             digest.update(bytes);
             length += bytes.len() as u32;
         });
-        for word in [MAGIC, u32::from(VERSION), length, digest.finalize()] {
+        for word in [MAGIC, VERSION, length, digest.finalize()] {
             sink(&word.to_le_bytes());
         }
         self.write_checked(head, &mut sink);
@@ -176,23 +176,23 @@ impl<'t, const N: usize> Table<'t, N> {
         let (Sum(linear, forest), guards) = self.model.pieces();
         let (biases, scales, rows) = linear.slices();
         let (starts, weights): (&[u16], &[u8]) = match rows {
-            Columns::Dense(weights) => (&[], cast_slice(weights)),
-            Columns::Sparse { starts, entries } => (starts, cast_slice(entries)),
+            Columns::Dense(weights) => (&[], bytes_of(weights)),
+            Columns::Sparse { starts, entries } => (starts, bytes_of(entries)),
         };
         let (_, trees, splits, leaves, leaf_scales) = forest.slices();
         let sections: [(usize, &[u8]); SECTIONS] = [
-            (columns.len(), cast_slice(columns)),
-            (values.len(), cast_slice(values)),
-            (widths.len(), cast_slice(widths)),
-            (guards.len(), cast_slice(guards)),
-            (biases.len(), cast_slice(biases)),
-            (scales.len(), cast_slice(scales)),
-            (starts.len(), cast_slice(starts)),
+            (columns.len(), bytes_of(columns)),
+            (values.len(), bytes_of(values)),
+            (widths.len(), bytes_of(widths)),
+            (guards.len(), bytes_of(guards)),
+            (biases.len(), bytes_of(biases)),
+            (scales.len(), bytes_of(scales)),
+            (starts.len(), bytes_of(starts)),
             (weights.len(), weights),
-            (trees.len(), cast_slice(trees)),
-            (splits.len(), cast_slice(splits)),
-            (leaves.len(), cast_slice(leaves)),
-            (leaf_scales.len(), cast_slice(leaf_scales)),
+            (trees.len(), bytes_of(trees)),
+            (splits.len(), bytes_of(splits)),
+            (leaves.len(), bytes_of(leaves)),
+            (leaf_scales.len(), bytes_of(leaf_scales)),
         ];
         sections.iter().for_each(|(count, _)| sink(&(*count as u32).to_le_bytes()));
         for (_, bytes) in sections {
@@ -201,6 +201,11 @@ impl<'t, const N: usize> Table<'t, N> {
             sink([0; 3].get(..bytes.len().wrapping_neg() % 4).unwrap_or_default());
         }
     }
+}
+
+/// Bytes are never misaligned, but the compiler does not always see it.
+fn bytes_of<T: Pod>(numbers: &[T]) -> &[u8] {
+    try_cast_slice(numbers).unwrap_or_default()
 }
 
 /// The sections that are still to be read.

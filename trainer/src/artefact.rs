@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use surprisal::{Encoder, Kind, Nats, Reading, Table, TableError};
 
-use crate::data::Frame;
+use crate::data::{Frame, default_name};
 use crate::schema::{Coding, Meaning, Schema};
 use crate::split::{odd_rows, split};
 
@@ -107,7 +107,7 @@ impl Artefact {
     /// # Errors
     /// The bytes are no table.
     pub fn new(table: &[u8], schema: &Schema, label: Option<(String, String)>, fit: Provenance) -> Result<Self> {
-        let plain = schema.names.iter().enumerate().all(|(i, name)| *name == format!("x{i}"));
+        let plain = schema.names.iter().enumerate().all(|(i, name)| *name == default_name(i));
         let modelled = |i: &usize| schema.columns.iter().any(|coding| coding.file == *i);
         let labelled = schema.columns.iter().filter(|coding| !coding.labels.is_empty());
         let notes = Notes {
@@ -135,7 +135,7 @@ impl Artefact {
         bytemuck::cast_slice(&self.words)
     }
 
-    /// The core's table; N from [`with_capacity`](crate::with_capacity).
+    /// The core's table; N from [`with_capacity`].
     ///
     /// # Errors
     /// More bits than N.
@@ -175,16 +175,6 @@ impl Artefact {
         let notes =
             serde_json::from_slice(notes).with_context(|| format!("{shown}: notes of another version; fit again"))?;
         Self::assemble(table, notes).with_context(|| format!("{shown}: not usable"))
-    }
-
-    /// The readings of the given rows, checked against the columns of training.
-    ///
-    /// # Errors
-    /// Other columns, or a bad cell with its place.
-    pub fn readings(&self, frame: &Frame, rows: &[usize]) -> Result<Vec<Vec<Reading>>> {
-        use rayon::prelude::*;
-        frame.check_same_columns(self.schema.names.iter().map(String::as_str))?;
-        rows.par_iter().map(|&row| self.schema.readings(frame, row)).collect()
     }
 
     /// The score of each row, as the board computes it.
@@ -229,11 +219,8 @@ impl Artefact {
 
 /// The schema, from what the table and the notes each know.
 fn schema_of(encoder: Encoder, notes: &Notes) -> Result<Schema> {
-    let names = if notes.names.is_empty() {
-        (0..notes.columns).map(|i| format!("x{i}")).collect()
-    } else {
-        notes.names.clone()
-    };
+    let names =
+        if notes.names.is_empty() { (0..notes.columns).map(default_name).collect() } else { notes.names.clone() };
     let files: Vec<usize> = (0..notes.columns).filter(|i| !notes.left_out.contains(i)).collect();
     let columns = encoder.columns().map(|column| {
         let file = *files.get(usize::from(column.source)).context("the notes name fewer columns than the table has")?;

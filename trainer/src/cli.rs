@@ -178,11 +178,12 @@ impl RowArgs {
         let rows = if self.held_out { artefact.held_out(&frame)? } else { (0..frame.rows()).collect() };
         let label = match &self.label {
             Some(column) => Some((column.clone(), self.normal.clone().unwrap_or_else(|| "0".into()))),
-            None => artefact.notes.label.clone(),
+            // Rows from the field carry no label, and need none.
+            None => artefact.notes.label.clone().filter(|(column, _)| frame.position(column).is_ok()),
         };
         let odd = label.map(|(column, normal)| odd_rows(&frame, &column, &normal)).transpose()?;
         let odd = odd.map(|odd| rows.iter().map(|&row| odd[row]).collect());
-        let scores = artefact.scores(&artefact.readings(&frame, &rows)?)?;
+        let scores = artefact.scores(&artefact.schema.all_readings(&frame, &rows)?)?;
         Ok(Applied { artefact, frame, rows, odd, scores })
     }
 }

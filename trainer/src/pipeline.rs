@@ -88,10 +88,7 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
     let mut left_out = job.ignore.clone();
     left_out.extend(job.label.iter().map(|(column, _)| column.clone()));
     let schema = Schema::find(&train, &rows.train, &left_out, job.keep_constant)?;
-    let readings = |frame: &Frame, rows: &[usize]| {
-        frame.check_same_columns(schema.names.iter().map(String::as_str))?;
-        rows.iter().map(|&row| schema.readings(frame, row)).collect::<Result<Vec<_>>>()
-    };
+    let readings = |frame: &Frame, rows: &[usize]| schema.all_readings(frame, rows);
     let (valid, calibration) = match &job.valid {
         Some(path) => {
             let frame = Frame::read(path, job.header)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use surprisal::{Column, Encoder, Guard, Kind, Reading, total_order};
 
 use crate::bits::Bits;
-use crate::data::{Frame, is_missing};
+use crate::data::{Frame, default_name, is_missing};
 use crate::with_capacity;
 
 mod find;
@@ -100,11 +100,11 @@ impl EncoderTable {
 }
 
 impl Schema {
-    /// Finds the meaning of every column but those named in `leave_out`, from the given rows.
+    /// Finds the meaning of every column but those named in `leave_out`, its edges from the given rows.
     ///
     /// # Errors
-    /// A bad cell, with its place; a constant column, unless `keep_constant` or all columns are flags; a text column that looks like an
-    /// identifier; more columns or bits than a table holds.
+    /// A bad cell, with its place; a column that is constant in the given rows, unless `keep_constant` or all columns
+    /// are flags; a text column that looks like an identifier; more columns or bits than a table holds.
     pub fn find(frame: &Frame, rows: &[usize], leave_out: &[String], keep_constant: bool) -> Result<Self> {
         let leave_out = leave_out.iter().map(|name| frame.position(name)).collect::<Result<Vec<_>>>()?;
         let modelled: Vec<usize> = (0..frame.columns.len()).filter(|i| !leave_out.contains(i)).collect();
@@ -200,6 +200,35 @@ impl Schema {
         if guards.iter().all(|&guard| guard == Guard::FREE.raw()) { Vec::new() } else { guards }
     }
 
+    /// The same schema for a file that may lack, add or move columns, as long as the modelled ones are there.
+    ///
+    /// # Errors
+    /// A modelled column is absent. Columns without names are told by their position, so that all must be there.
+    pub fn aligned(&self, frame: &Frame) -> Result<Self> {
+        let shown = frame.path.display();
+        let plain = self.names.iter().enumerate().all(|(at, name)| *name == default_name(at));
+        let (have, want) = (frame.columns.len(), self.names.len());
+        ensure!(
+            !plain || have == want,
+            "{shown}: {have} columns where the training data had {want} without names; pass a file of the same columns"
+        );
+        let mut aligned =
+            Self { names: frame.columns.iter().map(|cells| cells.name.clone()).collect(), ..self.clone() };
+        for coding in aligned.columns.iter_mut().filter(|_| !plain) {
+            coding.file = frame.position(&self.names[coding.file])?;
+        }
+        Ok(aligned)
+    }
+
+    /// The readings of the given rows of a file.
+    ///
+    /// # Errors
+    /// As [`aligned`](Self::aligned) and [`readings`](Self::readings).
+    pub fn all_readings(&self, frame: &Frame, rows: &[usize]) -> Result<Vec<Vec<Reading>>> {
+        let aligned = self.aligned(frame)?;
+        rows.par_iter().map(|&row| aligned.readings(frame, row)).collect()
+    }
+
     /// The readings of one row, in the order of the core's [`Reading`]s.
     ///
     /// # Errors
@@ -221,15 +250,11 @@ impl Schema {
                 let number = parse(text).with_context(|| {
                     format!("{}: expected a number, found `{text}`; correct the cell or leave it empty", place())
                 })?;
-                let reading = if coding.meaning == Meaning::Real {
-                    Reading::Real(number as f32)
-                } else {
-                    Reading::Integer(integer(number).with_context(|| {
-                        format!(
-                            "{}: expected a whole number that fits 32 bits, as in training, found `{text}`",
-                            place()
-                        )
-                    })?)
+                let reading = match coding.meaning {
+                    Meaning::Real => Reading::Real(number as f32),
+                    // Between two whole numbers x > e is ⌈x⌉ > e.
+                    Meaning::Integer => Reading::Integer(number.ceil() as i32),
+                    _ => Reading::Integer(integer(number).with_context(|| unknown(text, &place(), "whole numbers"))?),
                 };
                 self.check_known(coding, reading, text, place)?
             } else {
@@ -285,7 +310,7 @@ fn unknown(text: &str, place: &str, known: &str) -> String {
 }
 
 fn parse(text: &str) -> Option<f64> {
-    text.parse::<f64>().ok().filter(|number| number.is_finite())
+    text.parse::<f64>().ok().filter(|number| (*number as f32).is_finite())
 }
 
 fn integer(number: f64) -> Option<i32> {

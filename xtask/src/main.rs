@@ -6,6 +6,7 @@ mod demo;
 mod firmware;
 mod golden;
 mod link_table;
+mod no_panic;
 mod on_target;
 mod setup;
 mod shuttle;

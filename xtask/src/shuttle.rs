@@ -68,7 +68,7 @@ impl HeldOut {
         let frame = Frame::read(&root().join(DATA), Header::Auto)?;
         let rows = artefact.held_out(&frame)?;
         let odd = odd_rows(&frame, "Class", "Rad.Flow")?;
-        let readings = artefact.readings(&frame, &rows)?;
+        let readings = artefact.schema.all_readings(&frame, &rows)?;
         Ok(Self {
             lines: rows.iter().map(|&row| frame.lines[row]).collect(),
             odd: rows.iter().map(|&row| odd[row]).collect(),

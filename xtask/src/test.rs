@@ -3,14 +3,14 @@
 use crate::board::{BOARDS, Board};
 use crate::setup::{self, Toolchain, root};
 use crate::shuttle::Surprisal;
-use crate::{demo, on_target};
+use crate::{demo, no_panic, on_target};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 /// Packages outside the workspace, each with its own lock file.
-const OUTSIDE: [&str; 2] = ["tests/on-target", "examples/cortex-m"];
+const OUTSIDE: [&str; 3] = ["tests/on-target", "tests/no-panic", "examples/cortex-m"];
 /// The features of the core, each built alone.
 const FEATURES: [&str; 2] = ["", "defmt"];
 
@@ -42,6 +42,8 @@ pub fn run() -> Result<()> {
         build.args(["--features", feature, "--target-dir", "target/features"]).current_dir(root());
         step(&format!("the core on {} with features [{feature}]", m0.target), &mut build)?;
     }
+    announce("the core cannot panic");
+    no_panic::run()?;
     announce("on-target tests");
     on_target::run(BOARDS)?;
     announce("the README's first command");

@@ -67,8 +67,9 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
         shown.truncate(top);
     }
     let chosen: Vec<usize> = shown.iter().map(|&at| rows[at]).collect();
-    let readings = artefact.readings(&frame, &chosen)?;
-    let mut by_source: Vec<_> = artefact.schema.columns.iter().collect();
+    let aligned = artefact.schema.aligned(&frame)?;
+    let readings = aligned.all_readings(&frame, &chosen)?;
+    let mut by_source: Vec<_> = aligned.columns.iter().collect();
     by_source.sort_by_key(|coding| coding.source);
     let (mut text, mut values) = (String::new(), Vec::new());
     for (&row, readings) in chosen.iter().zip(&readings) {
@@ -79,7 +80,7 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
         writeln!(text, "line {}: {nats} nats", frame.lines[row])?;
         let mut listed = Vec::new();
         for (coding, &nats) in columns {
-            let (name, reading) = (artefact.schema.name(coding), frame.columns[coding.file].text(row));
+            let (name, reading) = (aligned.name(coding), frame.columns[coding.file].text(row));
             writeln!(text, "  {name:<20} {reading:>14} {:>10}", nats.to_string())?;
             listed.push(json!({ "column": name, "reading": reading, "nats": f64::from(nats) }));
         }

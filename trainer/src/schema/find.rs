@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use surprisal::total_order;
 
 use super::{Coding, Meaning, from_total_order, integer, parse};
-use crate::data::{Cells, Frame, is_missing};
+use crate::data::{Frame, is_missing};
 
 /// Cells between the smallest and the largest training value of a numeric column.
 const CELLS: usize = 16;
@@ -15,16 +15,15 @@ const FEW: usize = 16;
 /// A column of text with more values than this is taken for an identifier.
 const MANY: usize = 64;
 
-/// Finds how a column becomes bits, from the given rows.
+/// Finds how a column becomes bits. What kinds of values there are is read off the whole file, so that a rare one is
+/// known wherever its row went; how often they come, and so every edge, from the given rows alone.
 pub(super) fn coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) -> Result<Coding> {
     let cells = &frame.columns[file];
     let shown = frame.path.display();
     let mut counts = vec![0usize; cells.texts.len()];
     rows.iter().for_each(|&row| counts[cells.codes[row] as usize] += 1);
-    let used: Vec<(&str, usize)> =
-        cells.texts.iter().map(String::as_str).zip(counts).filter(|&(_, count)| count > 0).collect();
-    let may_miss = used.iter().any(|(text, _)| is_missing(text));
-    let present: Vec<_> = used.into_iter().filter(|(text, _)| !is_missing(text)).collect();
+    let texts = cells.texts.iter().map(String::as_str).zip(counts);
+    let (missing, present): (Vec<(&str, usize)>, Vec<_>) = texts.partition(|(text, _)| is_missing(text));
     let total: usize = present.iter().map(|(_, count)| count).sum();
     ensure!(
         total > 0,
@@ -39,86 +38,82 @@ pub(super) fn coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) ->
         file,
         source,
         meaning: Meaning::Category,
-        may_miss,
+        may_miss: !missing.is_empty(),
         values: Vec::new(),
         pivot: 0,
         widths: Vec::new(),
         labels: Vec::new(),
-        constant: false,
+        constant: present.iter().filter(|(_, count)| *count > 0).count() == 1,
     };
-    coding.constant = if 2 * numeric < total {
-        category(&mut coding, cells, &present, rows).with_context(|| format!("{shown}: column `{}`", cells.name))?;
-        present.len() == 1
-    } else if numeric < total {
-        let row = rows.iter().find(|&&row| !is_missing(cells.text(row)) && parse(cells.text(row)).is_none());
-        let row = *row.context("a text cell was counted")?;
+    if 2 * numeric < total {
+        category(&mut coding, &present).with_context(|| {
+            format!(
+                "{shown}: column `{0}` looks like an identifier or a time; leave it out with --ignore {0}",
+                cells.name
+            )
+        })?;
+    } else if numbers.len() < present.len() {
+        let bad = |row: &usize| !is_missing(cells.text(*row)) && parse(cells.text(*row)).is_none();
+        let row = (0..frame.rows()).find(bad).context("a text cell was counted")?;
         bail!(
             "{}: expected a number, as in most rows, found `{}`; correct the cell or leave it empty",
             frame.place(row, file),
             cells.text(row)
         );
     } else {
-        number(&mut coding, numbers)
-    };
+        number(&mut coding, numbers);
+    }
     Ok(coding)
 }
 
 /// Codes by name, so that they do not depend on the order of rows; outcomes by frequency.
-fn category(coding: &mut Coding, cells: &Cells, present: &[(&str, usize)], rows: &[usize]) -> Result<()> {
-    ensure!(
-        present.len() <= MANY,
-        "{} different texts in {} rows look like an identifier or a time, not a category (at most {MANY}); leave it out \
-         with --ignore {}",
-        present.len(),
-        rows.len(),
-        cells.name
-    );
+fn category(coding: &mut Coding, present: &[(&str, usize)]) -> Result<()> {
+    ensure!(present.len() <= MANY, "{} different texts, a category has at most {MANY}", present.len());
     let mut by_name = present.to_vec();
     by_name.sort_unstable();
     coding.labels = by_name.iter().map(|(text, _)| (*text).to_owned()).collect();
-    let mut codes: Vec<i32> = (0..by_name.len() as i32).collect();
-    codes.sort_by_key(|&code| std::cmp::Reverse(by_name[code as usize].1));
-    coding.values = codes;
+    coding.values = by_frequency((0..).zip(by_name.iter().map(|(_, count)| *count)));
     Ok(())
 }
 
-/// Returns whether there is but one value.
-fn number(coding: &mut Coding, mut numbers: Vec<(f64, usize)>) -> bool {
-    numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
-    numbers.dedup_by(|b, a| {
-        a.0 == b.0 && {
-            a.1 += b.1;
-            true
-        }
-    });
+/// Values with the most frequent first.
+fn by_frequency(values: impl Iterator<Item = (i32, usize)>) -> Vec<i32> {
+    let mut values: Vec<(i32, usize)> = values.collect();
+    values.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    values.into_iter().map(|(value, _)| value).collect()
+}
+
+fn number(coding: &mut Coding, numbers: Vec<(f64, usize)>) {
     let whole: Option<Vec<(i32, usize)>> = numbers.iter().map(|&(x, count)| Some((integer(x)?, count))).collect();
-    match whole {
+    match whole.map(merged) {
         Some(whole) if whole.iter().all(|(value, _)| (0..=1).contains(value)) => {
             let ones: usize = whole.iter().filter(|(value, _)| *value == 1).map(|(_, count)| count).sum();
             let total: usize = whole.iter().map(|(_, count)| count).sum();
             coding.meaning = Meaning::Flag { flipped: 2 * ones > total };
         }
-        Some(whole) if whole.len() == 2 => {
-            let mut whole = whole;
-            whole.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
-            coding.values = whole.iter().map(|(value, _)| *value).collect();
-        }
+        Some(whole) if whole.len() == 2 => coding.values = by_frequency(whole.into_iter()),
         Some(whole) => {
             coding.meaning = Meaning::Integer;
             cells(coding, &whole, f64::from);
         }
         None => {
             coding.meaning = Meaning::Real;
-            let keys: Vec<(i32, usize)> = numbers.iter().map(|&(x, count)| (total_order(x as f32), count)).collect();
-            cells(coding, &keys, |key| f64::from(from_total_order(key)));
+            let keys = numbers.iter().map(|&(x, count)| (total_order(x as f32), count)).collect();
+            cells(coding, &merged(keys), |key| f64::from(from_total_order(key)));
         }
     }
-    numbers.len() == 1
+}
+
+/// Ascending, equal keys as one.
+fn merged(mut keys: Vec<(i32, usize)>) -> Vec<(i32, usize)> {
+    keys.sort_unstable();
+    keys.chunk_by(|a, b| a.0 == b.0).map(|equal| (equal[0].0, equal.iter().map(|(_, count)| count).sum())).collect()
 }
 
 /// Edges, pivot and widths from ascending keys and their counts.
 fn cells(coding: &mut Coding, keys: &[(i32, usize)], real: impl Fn(i32) -> f64) {
-    coding.values = edges(keys);
+    let keys: Vec<(i32, usize)> = keys.iter().copied().filter(|(_, count)| *count > 0).collect();
+    coding.values = edges(&keys);
     let total: usize = keys.iter().map(|(_, count)| count).sum();
     // The cell of the median is the one that is reached without a one.
     let mut below = 0;

@@ -1,0 +1,242 @@
+//! Readings to bits: every kind at every edge, compared with the definition.
+
+mod support {
+    pub mod naive;
+    pub mod random;
+}
+
+use support::naive;
+use support::random::{Dice, Random, encoder_slices};
+use surprisal::{Column, EncodeError, Encoder, Kind, Nats, Reading, Table, total_order};
+
+/// Room to spare beyond the bits of any encoder here.
+const N: usize = 24;
+const EDGES: [i32; 4] = [-7, 0, 1, 90];
+const WIDTHS: [u16; 5] = [4000, 0, 700, 2048, 4000];
+const REAL_EDGES: [i32; 4] = [total_order(-1.5), total_order(-0.0), total_order(0.25), total_order(3e38)];
+const CODES: [i32; 3] = [4, 0, 2];
+
+fn column(kind: Kind, may_miss: bool) -> Column<'static> {
+    let (values, widths): (&[i32], &[u16]) = match kind {
+        Kind::Integer => (&EDGES, &WIDTHS),
+        Kind::Real => (&REAL_EDGES, &WIDTHS),
+        Kind::Category => (&CODES, &[]),
+        _ => (&[], &[]),
+    };
+    Column { source: 0, kind, may_miss, values, pivot: 0, widths }
+}
+
+/// Every kind, with and without missing readings, and numbers with every pivot.
+fn every_column() -> impl Iterator<Item = Column<'static>> {
+    let kinds =
+        [Kind::Flag { flipped: false }, Kind::Flag { flipped: true }, Kind::Integer, Kind::Real, Kind::Category];
+    let columns = kinds.into_iter().flat_map(|kind| [false, true].map(|may_miss| column(kind, may_miss)));
+    columns.flat_map(|column| {
+        let pivots = if column.widths.is_empty() || column.may_miss { 0..=0 } else { 0..=4 };
+        pivots.map(move |pivot| Column { pivot, ..column })
+    })
+}
+
+fn every_reading() -> Vec<Reading> {
+    let near = |&edge: &i32| [edge - 1, edge, edge + 1];
+    let integers = EDGES.iter().chain(&CODES).flat_map(near).chain([i32::MIN, i32::MIN + 1, 2, i32::MAX]);
+    let reals = [-1.5f32, 0.0, 0.25, 3e38, 1e-40].into_iter().flat_map(|x| [x, -x, x.next_up(), x.next_down()]);
+    let odd = [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN];
+    integers.map(Reading::Integer).chain(reals.chain(odd).map(Reading::Real)).chain([Reading::Missing]).collect()
+}
+
+/// Encodes into a row of ones, so that a bit left alone shows.
+fn encode(columns: &[Column], readings: &[Reading]) -> Result<([bool; N], Nats), EncodeError> {
+    let (words, values, widths) = encoder_slices(columns);
+    let mut row = [true; N];
+    Encoder::new(&words, &values, &widths).encode(readings, &mut row).map(|nats| (row, nats))
+}
+
+#[test]
+fn every_reading_of_every_kind_is_encoded_by_definition() {
+    for column in every_column() {
+        for reading in every_reading() {
+            let expected = naive::encode(&column, reading).map(|(mut bits, width)| {
+                bits.resize(N, false);
+                (bits, Nats::from_raw(u32::from(width) << 5))
+            });
+            let found = encode(&[column], &[reading]).ok().map(|(row, nats)| (row.to_vec(), nats));
+            assert_eq!(found, expected, "{column:?} {reading:?}");
+        }
+    }
+}
+
+#[test]
+fn cells_end_with_their_edge_and_outcomes_lie_below_and_above_the_range() {
+    let ones = |value| {
+        encode(&[column(Kind::Integer, false)], &[Reading::Integer(value)])
+            .map(|(row, _)| row.iter().filter(|&&bit| bit).count())
+    };
+    let cases = [(i32::MIN, 0), (-7, 0), (-6, 1), (0, 1), (1, 2), (2, 3), (90, 3), (91, 4), (i32::MAX, 4)];
+    for (value, outcome) in cases {
+        assert_eq!(ones(value), Ok(outcome), "{value}");
+    }
+}
+
+#[test]
+fn reals_order_as_numbers_do_without_a_float_comparison() {
+    let mut dice = Dice(3);
+    let random = (0..20_000).map(|_| f32::from_bits(dice.word() as u32));
+    let special = [f32::NEG_INFINITY, f32::MIN, -1.0, -1e-40, -0.0, 0.0, 1e-40, 1.0, f32::MAX, f32::INFINITY];
+    let reals: Vec<f32> = random.filter(|real| !real.is_nan()).chain(special).collect();
+    for (at, &a) in reals.iter().enumerate() {
+        for &b in special.iter().chain(&reals[..at.min(50)]) {
+            assert_eq!(Some(total_order(a).cmp(&total_order(b))), a.partial_cmp(&b), "{a} {b}");
+        }
+        assert_eq!(f32::from_bits(total_order(f32::from_bits(total_order(a) as u32)) as u32), a, "its own inverse");
+    }
+}
+
+#[test]
+fn a_column_s_bits_say_its_outcome() {
+    for column in every_column() {
+        for reading in every_reading() {
+            let (Ok((row, _)), Some(outcome)) = (encode(&[column], &[reading]), naive::outcome(&column, reading))
+            else {
+                continue;
+            };
+            assert_eq!(column.decode(&row), outcome, "{column:?} {reading:?}");
+        }
+    }
+}
+
+#[test]
+fn the_outcome_at_the_pivot_takes_no_ones() {
+    for column in every_column().filter(|column| !column.may_miss) {
+        let at_pivot = vec![false; N];
+        assert_eq!(column.decode(&at_pivot), Some(usize::from(column.pivot)), "{column:?}");
+    }
+}
+
+#[test]
+fn a_nan_is_a_missing_reading() {
+    let row = |reading| encode(&[column(Kind::Real, true)], &[reading]);
+    assert_eq!(row(Reading::Real(f32::NAN)), row(Reading::Missing));
+    assert_eq!(encode(&[column(Kind::Real, false)], &[f32::NAN.into()]), Err(EncodeError::Missing { column: 0 }));
+    assert_eq!(Reading::from(None::<i32>), Reading::Missing);
+    assert_eq!(Reading::from(Some(3)), Reading::Integer(3));
+}
+
+#[test]
+fn an_error_names_the_reading_that_does_not_fit() {
+    let at = |source, kind| Column { source, ..column(kind, false) };
+    let columns =
+        [at(2, Kind::Integer), at(0, Kind::Real), at(3, Kind::Category), at(1, Kind::Flag { flipped: false })];
+    let good = [Reading::Real(0.5), Reading::Integer(1), Reading::Integer(12), Reading::Integer(2)];
+    assert!(encode(&columns, &good).is_ok());
+    let with = |column: usize, reading| {
+        let mut readings = good;
+        readings[column] = reading;
+        encode(&columns, &readings).unwrap_err()
+    };
+    for column in 0..4 {
+        assert_eq!(with(usize::from(column), Reading::Missing), EncodeError::Missing { column });
+    }
+    assert_eq!(with(0, Reading::Integer(1)), EncodeError::Kind { column: 0 });
+    for column in 1..4 {
+        assert_eq!(with(usize::from(column), Reading::Real(1.0)), EncodeError::Kind { column });
+    }
+    for value in [2, -1, i32::MIN, i32::MAX] {
+        assert_eq!(with(1, Reading::Integer(value)), EncodeError::Unknown { column: 1 });
+    }
+    assert_eq!(with(3, Reading::Integer(1)), EncodeError::Unknown { column: 3 });
+    assert_eq!(encode(&columns, &good[..3]), Err(EncodeError::Absent { column: 3 }));
+    assert_eq!(encode(&columns, &[]), Err(EncodeError::Absent { column: 2 }));
+}
+
+#[test]
+fn a_row_too_short_for_the_columns_is_refused() {
+    let (words, values, widths) = encoder_slices(&[column(Kind::Integer, true)]);
+    let encoder = Encoder::new(&words, &values, &widths);
+    assert_eq!(encoder.bits(), 5);
+    assert_eq!(encoder.encode(&[3.into()], &mut [false; 4]), Err(EncodeError::TooWide));
+    assert!(encoder.encode(&[3.into()], &mut [false; 5]).is_ok());
+}
+
+#[test]
+fn the_table_says_what_its_columns_are() {
+    let columns: Vec<Column> =
+        every_column().enumerate().map(|(source, column)| Column { source: source as u16 * 200, ..column }).collect();
+    let (words, values, widths) = encoder_slices(&columns);
+    let encoder = Encoder::new(&words, &values, &widths);
+    assert_eq!(format!("{:?}", encoder.columns().collect::<Vec<_>>()), format!("{columns:?}"));
+    assert_eq!(encoder.bits(), columns.iter().map(Column::bits).sum());
+    assert_eq!(encoder.slices(), (&words[..], &values[..], &widths[..]));
+}
+
+#[test]
+fn no_reading_violates_the_guards_of_its_thermometer() {
+    for column in every_column() {
+        let guards = naive::guards(&[column]);
+        for reading in every_reading() {
+            let Ok((row, _)) = encode(&[column], &[reading]) else { continue };
+            for i in 0..column.bits() {
+                assert!(naive::forced(&guards, &row, i).is_none_or(|value| value == row[i]), "{column:?} {reading:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_score_is_its_row_s_surprisal_plus_its_widths_and_the_columns_add_up_to_it() {
+    let mut dice = Dice(4);
+    for _ in 0..60 {
+        // Columns in another order than their readings.
+        let mut columns: Vec<Column> =
+            every_column().skip(dice.between(0, 2) as usize).step_by(dice.between(5, 7) as usize).collect();
+        let mut sources: Vec<u16> = (0..columns.len() as u16).collect();
+        for column in &mut columns {
+            column.source = sources.swap_remove(dice.between(0, sources.len() as i64 - 1) as usize);
+        }
+        let (words, values, widths) = encoder_slices(&columns);
+        let encoder = Encoder::new(&words, &values, &widths);
+        let random = Random { guards: naive::guards(&columns), ..Random::new(encoder.bits(), true, false, &mut dice) };
+        let table: Table<N> = random.table(encoder);
+        let choices = every_reading();
+        for _ in 0..200 {
+            let readings: Vec<Reading> =
+                (0..columns.len()).map(|_| choices[dice.between(0, choices.len() as i64 - 1) as usize]).collect();
+            let mut row = [false; N];
+            let expected = encoder.encode(&readings, &mut row).map(|widths| table.model.surprisal(&row) + widths);
+            let mut each = vec![Nats::MAX; columns.len()];
+            assert_eq!(table.score(&readings), expected);
+            assert_eq!(table.explain(&readings, &mut each), expected);
+            if let Ok(score) = expected {
+                assert!(score < Nats::IMPOSSIBLE);
+                assert_eq!(each.iter().copied().sum::<Nats>(), score);
+                for column in &columns {
+                    assert_eq!(each[usize::from(column.source)], share(&table, column, &row, &readings));
+                }
+            }
+        }
+    }
+}
+
+/// What a column's bits and its cell's width add to the score.
+fn share(table: &Table<N>, column: &Column, row: &[bool; N], readings: &[Reading]) -> Nats {
+    let first: usize =
+        table.encoder.columns().take_while(|other| other.source != column.source).map(|column| column.bits()).sum();
+    let mut bits = [Nats::ZERO; N];
+    table.model.explain(row, &mut bits);
+    let (_, width) = naive::encode(column, readings[usize::from(column.source)]).unwrap();
+    bits[first..first + column.bits()].iter().copied().sum::<Nats>() + Nats::from_raw(u32::from(width) << 5)
+}
+
+#[test]
+fn a_column_beyond_the_explanation_s_room_is_counted_in_the_score_alone() {
+    let columns =
+        [Column { source: 1, pivot: 2, ..column(Kind::Integer, false) }, column(Kind::Flag { flipped: false }, false)];
+    let (words, values, widths) = encoder_slices(&columns);
+    let random = Random { guards: naive::guards(&columns), ..Random::new(5, false, false, &mut Dice(6)) };
+    let table: Table<N> = random.table(Encoder::new(&words, &values, &widths));
+    let readings = [Reading::Integer(1), Reading::Integer(50)];
+    let (mut both, mut first) = ([Nats::ZERO; 2], [Nats::ZERO; 1]);
+    let score = table.score(&readings);
+    assert_eq!((table.explain(&readings, &mut both), table.explain(&readings, &mut first)), (score, score));
+    assert_eq!(first[0], both[0]);
+}

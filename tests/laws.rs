@@ -1,0 +1,269 @@
+//! The laws of `docs/design.md`, held to random tables of every make.
+#![allow(clippy::let_unit_value, reason = "a law for every part does not know that a forest has no state")]
+
+mod support {
+    pub mod budget;
+    pub mod naive;
+    pub mod random;
+}
+
+use proptest::prelude::*;
+use support::random::{self, Dice, Random, cases, tables};
+use support::{budget, naive};
+use surprisal::{Conditional, Forest, Guard, Logit, Model, Nats, Part, Sum, TableError};
+
+/// Room for the widest random table.
+const N: usize = 10;
+
+/// Runs a law on the linear rows alone, on the forest alone, and on both.
+macro_rules! for_each_part {
+    ($random:expr, |$part:ident, $logit:ident| $law:expr) => {{
+        let random: &Random = $random;
+        let ($part, $logit) = (random.linear(), |row: &[bool], i: usize| random.linear_logit(row, i));
+        $law;
+        let ($part, $logit) = (random.forest(), |row: &[bool], i: usize| random.forest_logit(row, i));
+        $law;
+        let ($part, $logit) = (Sum(random.linear(), random.forest()), |row: &[bool], i: usize| {
+            random.linear_logit(row, i) + random.forest_logit(row, i)
+        });
+        $law
+    }};
+}
+
+fn model<P: Part<N> + Copy>(part: P, random: &Random) -> Model<'_, N, P> {
+    Model::new(part, &random.guards, random.bits).expect("the guards are valid")
+}
+
+/// Whether a guard rules the row out.
+fn violates(random: &Random, row: &[bool]) -> bool {
+    (0..random.bits).any(|i| naive::forced(&random.guards, row, i).is_some_and(|value| value != row[i]))
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    #[test]
+    fn the_probabilities_of_all_rows_add_up_to_exactly_one(random in tables(1usize..=7)) {
+        for_each_part!(&random, |part, _logit| {
+            let model = model(part, &random);
+            let sum: u128 = naive::rows(random.bits).map(|row| naive::coins(&model, &row)).sum();
+            prop_assert_eq!(sum, 1u128 << (16 * random.bits));
+        });
+    }
+
+    #[test]
+    fn a_score_is_the_sum_of_its_explanation_and_of_the_naive_terms(random in tables(1usize..=N), seed: u64) {
+        let mut dice = Dice(seed);
+        for_each_part!(&random, |part, logit| {
+            let model = model(part, &random);
+            let row = dice.row::<N>();
+            let mut each = [Nats::ZERO; N];
+            let score = model.surprisal(&row);
+            prop_assert_eq!(model.explain(&row, &mut each), score);
+            prop_assert_eq!(each.into_iter().sum::<Nats>(), score);
+            for i in 0..random.bits {
+                let error = match naive::forced(&random.guards, &row, i) {
+                    Some(value) => {
+                        prop_assert_eq!(each[i], if value == row[i] { Nats::ZERO } else { Nats::IMPOSSIBLE });
+                        continue;
+                    }
+                    None => {
+                        let one = naive::mass(naive::step(logit(&row, i))) / 65536.0;
+                        f64::from(each[i]) + if row[i] { one } else { 1.0 - one }.ln()
+                    }
+                };
+                prop_assert!(error.abs() <= budget::NATS_OF_A_BIT, "bit {}: off by {}", i, error);
+            }
+            prop_assert!(each[random.bits..].iter().all(|&nats| nats == Nats::ZERO));
+        });
+    }
+
+    #[test]
+    fn every_logit_is_what_its_part_says_by_definition(random in tables(1usize..=N), seed: u64) {
+        let mut dice = Dice(seed);
+        for_each_part!(&random, |part, logit| {
+            let row = dice.row::<N>();
+            let mut state = Part::<N>::start(&part);
+            for i in 0..random.bits {
+                prop_assert_eq!(f64::from(part.logit(&state, &row, i).raw()), logit(&row, i), "bit {}", i);
+                if row[i] {
+                    Part::<N>::observe(&part, &mut state, i);
+                }
+            }
+            for beyond in random.bits..N + 2 {
+                prop_assert_eq!(part.logit(&state, &row, beyond), Logit::ZERO);
+                Part::<N>::observe(&part, &mut state, beyond);
+            }
+        });
+    }
+
+    #[test]
+    fn a_logit_does_not_see_its_own_bit_or_later_ones(random in tables(1usize..=N), seed: u64) {
+        let row = Dice(seed).row::<N>();
+        for_each_part!(&random, |part, _logit| {
+            let mut state = Part::<N>::start(&part);
+            for i in 0..random.bits {
+                let mut flipped = row;
+                flipped[i..].iter_mut().for_each(|bit| *bit = !*bit);
+                prop_assert_eq!(part.logit(&state, &row, i), part.logit(&state, &flipped, i), "bit {}", i);
+                if row[i] {
+                    Part::<N>::observe(&part, &mut state, i);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn trees_stay_their_own_whatever_their_splits_count(random in tables(2usize..=7), seed: u64) {
+        let mut dice = Dice(seed);
+        let mut splits = random.splits.clone();
+        splits.iter_mut().for_each(|split| *split = *split & ((1 << random.feature_bits) - 1) | (dice.coin() & 3) << random.feature_bits);
+        let part = Forest::new(random.feature_bits, &random.starts, &splits, &random.leaves, &random.leaf_scales);
+        if let Ok(part) = part {
+            let model = model(part, &random);
+            let sum: u128 = naive::rows(random.bits).map(|row| naive::coins(&model, &row)).sum();
+            prop_assert_eq!(sum, 1u128 << (16 * random.bits));
+        }
+    }
+
+    #[test]
+    fn a_sample_inverts_the_score(random in tables(1usize..=6)) {
+        let model = random.model::<N>();
+        for row in naive::rows::<N>(random.bits).filter(|row| !violates(&random, row)) {
+            // The last coin that makes a bit a one, or the first that does not.
+            let mut coins = Vec::new();
+            let mut walk = model.walk();
+            while let Some((i, conditional)) = walk.next(&row) {
+                if let Conditional::Open(logit) = conditional {
+                    coins.push((logit.mass().of(true) - u32::from(row[i])) as u16);
+                }
+                walk.observe(row[i]);
+            }
+            let mut left = coins.into_iter();
+            prop_assert_eq!(model.sample(|| left.next().expect("a free bit takes one coin")), row);
+            prop_assert!(left.next().is_none(), "a forced bit takes no coin");
+        }
+    }
+
+    #[test]
+    fn no_sample_violates_a_guard(random in tables(1usize..=N), seed: u64) {
+        let (model, mut dice) = (random.model::<N>(), Dice(seed));
+        for _ in 0..32 {
+            let row = model.sample(|| dice.coin());
+            prop_assert!(!violates(&random, &row));
+            prop_assert!(model.surprisal(&row) < Nats::IMPOSSIBLE);
+            prop_assert!(row[random.bits..].iter().all(|bit| !bit));
+        }
+    }
+
+    #[test]
+    fn completion_keeps_the_prefix_and_obeys_the_guards_after_it(random in tables(1usize..=N), seed: u64) {
+        let (model, mut dice) = (random.model::<N>(), Dice(seed));
+        let wanted = dice.row::<N>();
+        for length in 0..=random.bits {
+            let row = model.complete(&wanted[..length], || dice.coin());
+            prop_assert_eq!(&row[..length], &wanted[..length]);
+            for i in length..random.bits {
+                prop_assert!(naive::forced(&random.guards, &row, i).is_none_or(|value| value == row[i]));
+            }
+        }
+        let mut coins = 0;
+        prop_assert_eq!(&model.complete(&wanted, || { coins += 1; 0 })[..random.bits], &wanted[..random.bits]);
+        prop_assert_eq!(coins, 0);
+    }
+
+    #[test]
+    fn a_forced_bit_is_free_and_its_violation_impossible(random in tables(2usize..=N), seed: u64) {
+        let (model, mut dice) = (random.model::<N>(), Dice(seed));
+        let row = model.sample(|| dice.coin());
+        let mut each = [Nats::ZERO; N];
+        model.explain(&row, &mut each);
+        for i in 0..random.bits {
+            let forced = naive::forced(&random.guards, &row, i).is_some();
+            prop_assert_eq!(each[i] == Nats::ZERO, forced);
+            if forced {
+                let mut other = row;
+                other[i] = !other[i];
+                prop_assert_eq!(model.surprisal(&other), Nats::IMPOSSIBLE);
+            }
+        }
+    }
+}
+
+#[test]
+fn samples_are_as_frequent_as_their_probabilities() {
+    for seed in 0..20 {
+        let random = moderate(seed);
+        let model = random.model::<3>();
+        let mut counts = [0u32; 8];
+        let (mut dice, rolls) = (Dice(seed + 100), 20_000);
+        for _ in 0..rolls {
+            let row = model.sample(|| dice.coin());
+            counts[row.iter().rev().fold(0, |number, &bit| 2 * number + usize::from(bit))] += 1;
+        }
+        let terms = naive::rows::<3>(3).zip(counts).map(|(row, count)| {
+            let expected = f64::from(rolls) * naive::coins(&model, &row) as f64 / 65536f64.powi(3);
+            (f64::from(count) - expected).powi(2) / expected
+        });
+        let chi_square: f64 = terms.sum();
+        assert!(chi_square < budget::CHI_SQUARE_7, "table {seed}: {chi_square}");
+    }
+}
+
+/// A table of three bits without guards, whose logits all stay within about ±2.
+fn moderate(seed: u64) -> Random {
+    let mut random = Random::new(3, seed.is_multiple_of(2), false, &mut Dice(seed));
+    random.biases.iter_mut().for_each(|bias| *bias %= 1024);
+    random.scales.fill(100);
+    random.leaf_scales.fill(256);
+    random
+}
+
+#[test]
+fn a_gap_longer_than_a_byte_is_bridged() {
+    const WIDE: usize = 600;
+    let mut dice = Dice(9);
+    let mut weights: Vec<Vec<i32>> = (0..WIDE).map(|i| vec![0; i]).collect();
+    for (row, column) in [(256, 0), (599, 0), (300, 44), (301, 44), (599, 598), (599, 340)] {
+        weights[row][column] = dice.between(-2000, 2000) as i32;
+    }
+    let (starts, entries) = random::entries(&weights, &mut dice);
+    let (biases, scales) = (vec![-512; WIDE], vec![300; WIDE]);
+    let part =
+        surprisal::Linear::new(&biases, &scales, surprisal::Columns::Sparse { starts: &starts, entries: &entries })
+            .unwrap();
+    let model = Model::<WIDE, _>::new(part, &[], WIDE).unwrap();
+    for _ in 0..20 {
+        let row = dice.row::<WIDE>();
+        let mut walk = model.walk();
+        while let Some((i, conditional)) = walk.next(&row) {
+            let logit = naive::linear(biases[i], scales[i], &weights[i], &row);
+            assert_eq!(conditional, Conditional::Open(Logit::from_raw(logit as i32)), "bit {i}");
+            walk.observe(row[i]);
+        }
+    }
+}
+
+#[test]
+fn marginals_need_neither_weights_nor_scales() {
+    let biases = [1024, -1024, 0];
+    let part = surprisal::Linear::new(&biases, &[], surprisal::Columns::Dense(&[])).unwrap();
+    let model = Model::<3, _>::new(part, &[], 3).unwrap();
+    for row in naive::rows::<3>(3) {
+        let expected: Nats =
+            biases.iter().zip(row).map(|(&bias, bit)| Logit::from_raw(i32::from(bias) << 6).surprisal(bit)).sum();
+        assert_eq!(model.surprisal(&row), expected);
+    }
+}
+
+#[test]
+fn a_model_refuses_guards_that_look_ahead_and_rows_that_are_too_wide() {
+    fn model(guards: &[u16], bits: usize) -> Result<(), TableError> {
+        Model::<3, _>::new(Forest::EMPTY, guards, bits).map(|_| ())
+    }
+    let [free, ahead] = [Guard::FREE, Guard::new(1, true, true)].map(Guard::raw);
+    assert_eq!(model(&[free, ahead, free], 3), Err(TableError::Order { bit: 1 }));
+    assert_eq!(model(&[free, free, ahead], 3), Ok(()));
+    assert_eq!(model(&[free, free], 3), Err(TableError::Shape("guards")));
+    assert_eq!(model(&[], 4), Err(TableError::TooWide { bits: 4 }));
+}

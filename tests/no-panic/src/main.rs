@@ -1,0 +1,65 @@
+//! Links only if no function of the core that a board calls can panic: the panic handler calls what does not exist, so
+//! that it has to be dead code.
+
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+use core::panic::PanicInfo;
+use surprisal::{Column, Detector, Encoder, Kind, Logit, Nats, Reading, Table, total_order};
+
+#[panic_handler]
+fn panic(_: &PanicInfo) -> ! {
+    unsafe extern "C" {
+        #[link_name = "ERROR: a panic path is still linked"]
+        fn still_linked() -> !;
+    }
+    // SAFETY: never called, as it does not link if it could be.
+    unsafe { still_linked() }
+}
+
+/// Passes a value where the compiler cannot follow it.
+fn any<T>(value: T) -> T {
+    black_box(value)
+}
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let bytes: &'static [u8] = any(&[]);
+    let readings: &[Reading] = any(&[Reading::Real(0.5)]);
+    let mut each = [Nats::ZERO; 9];
+    let mut row = any([false; 64]);
+    let mut coin = || any(0u16);
+    if let Ok(table) = Table::<64>::from_bytes(bytes) {
+        _ = any((table.score(readings), table.judge(readings)));
+        _ = any(table.explain(readings, any(&mut each[..])));
+        _ = any(table.encoder.encode(readings, &mut row));
+        _ = any(table.encoder.bits());
+        _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
+        _ = any((table.model.sample(&mut coin), table.model.complete(any(&[true]), &mut coin)));
+        table.write(|piece| _ = any(piece));
+        let mut walk = table.model.walk();
+        while let Some((_, conditional)) = walk.next(&row) {
+            walk.observe(any(conditional.decide(&mut coin)));
+        }
+    }
+    let column = Column {
+        source: 0,
+        kind: Kind::Integer,
+        may_miss: any(true),
+        values: any(&[]),
+        pivot: any(0),
+        widths: any(&[]),
+    };
+    _ = any((column.bits(), column.word(), column.decode(any(&[]))));
+    _ = any(Encoder::new(any(&[]), any(&[]), any(&[])).bits());
+    let logit = any(Logit::ZERO) + any(Logit::ZERO);
+    _ = any((logit.mass().of(any(true)), logit.surprisal(any(true)), total_order(any(0.0))));
+    _ = any(any(Nats::ZERO) + any(Nats::MAX)).millinats();
+    _ = any(Detector::OFF).judge(any(Nats::ZERO));
+    #[cfg(feature = "planted")]
+    {
+        _ = any(readings[any(0)]);
+    }
+    loop {}
+}

@@ -1,0 +1,34 @@
+//! Every tolerance of the tests, with its reason. What is not here is compared exactly.
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+/// A stored surprisal is -ln of its mass, rounded: half a unit of 1/65536 nat, and the error of `f64::ln`.
+pub const NATS_OF_A_BIT: f64 = 0.5 / 65536.0 + 1e-12;
+
+/// Chi-square with 7 degrees of freedom stays below this in all but one of 10,000 fair experiments.
+pub const CHI_SQUARE_7: f64 = 29.88;
+
+/// A mean within this many standard errors of its expectation: all but one of 15,000 fair experiments.
+pub const STANDARD_ERRORS: f64 = 4.0;
+
+/// The link rounds a logit to 1/32 nat, which costs each bit p(1-p)/2 · (1/64)²/3 < 1.1e-5 nats in the mean, and
+/// where the rarer outcome is off the grid's end a little more; weights of 8 bits cost about as much again.
+pub const KL_A_BIT: f64 = 1e-4;
+
+/// One row may lie further off than the mean of all: half a step of the link, 1/64 nat, for each of its bits, and as
+/// much again for the weights. Over hundreds of rows most of that cancels.
+pub const FLOAT_TO_INTEGER_A_BIT: f64 = 2e-3;
+
+/// The solver stops when no single coordinate would gain more than this many nats of the whole training set; a
+/// gradient that leaves the optimality conditions by g promises g² / (2 · curvature) of them. Twice that is left for
+/// the curvature's drift since the last Newton step.
+pub const LOGISTIC_GAIN: f64 = 2.0 * 2e-3;
+
+/// Sums of a few thousand `f64` in another order.
+pub const F64_SUM: f64 = 1e-9;
+
+/// Seven parameters from 4000 rows cost 7 / (2 · 4000) nats a row in the mean; the difference of two scores of 4000
+/// other rows has a standard error of about as much. Four times both, with the rounding of four bits.
+pub const ESTIMATION: f64 = 4.0 * 2.0 * 7.0 / 8000.0 + 4.0 * KL_A_BIT;
+
+/// Growth of all trees at once is greedy: another order may happen to serve the training rows a little better.
+pub const ORDER: f64 = 2e-3;

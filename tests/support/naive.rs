@@ -1,0 +1,117 @@
+//! What everything fast is compared with: by definition, a few lines a part, nothing clever.
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use surprisal::{Column, Conditional, Guard, Kind, Model, Part, Reading};
+
+/// A decision tree as the word is understood.
+#[derive(Clone, Debug)]
+pub enum Tree {
+    Leaf(i8),
+    /// The bit that is asked, what follows a zero, what follows a one.
+    Ask(usize, Box<Tree>, Box<Tree>),
+}
+
+impl Tree {
+    pub fn leaf(&self, row: &[bool]) -> i8 {
+        match self {
+            Self::Leaf(leaf) => *leaf,
+            Self::Ask(bit, zero, one) => if row[*bit] { one } else { zero }.leaf(row),
+        }
+    }
+}
+
+/// logit = bias + scale · Σ of the weights w\[j\] with x_j = 1, in units of 1/65536 nat.
+pub fn linear(bias: i16, scale: u16, weights: &[i32], row: &[bool]) -> f64 {
+    let sum: i32 = weights.iter().zip(row).map(|(&weight, &bit)| if bit { weight } else { 0 }).sum();
+    f64::from(bias) * 64.0 + f64::from(sum) * f64::from(scale)
+}
+
+/// The grid point of a logit in units of 1/65536 nat: the nearest multiple of 1/32 nat, a tie going up, within ±11.
+pub fn step(logit: f64) -> f64 {
+    (logit / 2048.0 + 0.5).floor().clamp(-352.0, 352.0)
+}
+
+/// How many of 65536 equally likely coins give a one at a grid point.
+pub fn mass(step: f64) -> f64 {
+    let rare = (65536.0 / (1.0 + (step.abs() / 32.0).exp())).round().max(1.0);
+    if step > 0.0 { 65536.0 - rare } else { rare }
+}
+
+/// What a guard leaves bit i, given the bits before it.
+pub fn forced(guards: &[u16], row: &[bool], i: usize) -> Option<bool> {
+    let (parent, when, value) = Guard::from_raw(*guards.get(i)?).condition()?;
+    (row[parent] == when).then_some(value)
+}
+
+/// How many of the 65536^n equally likely sequences of n coins give this row.
+pub fn coins<const N: usize, P: Part<N>>(model: &Model<N, P>, row: &[bool; N]) -> u128 {
+    let (mut coins, mut walk) = (1, model.walk());
+    while let Some((i, conditional)) = walk.next(row) {
+        coins *= match conditional {
+            Conditional::Open(logit) => u128::from(logit.mass().of(row[i])),
+            Conditional::Forced(value) => {
+                if value == row[i] {
+                    65536
+                } else {
+                    0
+                }
+            }
+        };
+        walk.observe(row[i]);
+    }
+    coins
+}
+
+/// All rows of n bits.
+pub fn rows<const N: usize>(n: usize) -> impl Iterator<Item = [bool; N]> {
+    (0..1u32 << n).map(move |number| std::array::from_fn(|i| i < n && number >> i & 1 == 1))
+}
+
+/// The outcome of a reading, `Some(None)` if it is missing, or `None` if it does not fit the column.
+pub fn outcome(column: &Column, reading: Reading) -> Option<Option<usize>> {
+    let rank = |beyond: &dyn Fn(i32) -> bool| column.values.iter().filter(|&&edge| beyond(edge)).count();
+    let real = |key: i32| f32::from_bits(surprisal::total_order(f32::from_bits(key as u32)) as u32);
+    let outcome = match (column.kind, reading) {
+        (_, Reading::Missing) => None,
+        (Kind::Real, Reading::Real(value)) if value.is_nan() => None,
+        (Kind::Real, Reading::Real(value)) => Some(rank(&|edge| value > real(edge))),
+        (Kind::Integer, Reading::Integer(value)) => Some(rank(&|edge| value > edge)),
+        (Kind::Category, Reading::Integer(value)) => Some(column.values.iter().position(|&code| code == value)?),
+        (Kind::Flag { flipped }, Reading::Integer(value @ 0..=1)) => Some(usize::from((value == 1) != flipped)),
+        _ => return None,
+    };
+    (outcome.is_some() || column.may_miss).then_some(outcome)
+}
+
+/// The bits of a reading, and its cell's log-width in units of 1/2048 nat: "missing?" if the column may miss, then "is
+/// the outcome above the pivot, the next, …?", then "is it at most the one before the pivot, the one before that, …?".
+pub fn encode(column: &Column, reading: Reading) -> Option<(Vec<bool>, u16)> {
+    let outcome = outcome(column, reading)?;
+    let mut bits = Vec::new();
+    bits.extend(column.may_miss.then_some(outcome.is_none()));
+    let (pivot, levels) = (usize::from(column.pivot), column.bits() - bits.len());
+    bits.extend((pivot..levels).map(|level| outcome.is_some_and(|outcome| outcome > level)));
+    bits.extend((0..pivot).rev().map(|level| outcome.is_some_and(|outcome| outcome <= level)));
+    let width = outcome.and_then(|outcome| column.widths.get(outcome));
+    Some((bits, width.copied().unwrap_or(0)))
+}
+
+/// The guards that say which bits of a column follow from which: none is asked below a "missing", past a level that was
+/// not reached, or on the other side of the pivot.
+pub fn guards(columns: &[Column]) -> Vec<u16> {
+    let mut guards = Vec::new();
+    for column in columns {
+        let first = guards.len();
+        let after = |bit: usize, when| Guard::new((first + bit) as u16, when, false);
+        let downwards = column.bits() - usize::from(column.pivot);
+        for bit in 0..column.bits() {
+            guards.push(match bit {
+                0 => Guard::FREE.raw(),
+                1 if column.may_miss => after(0, true).raw(),
+                _ if bit == downwards => after(0, true).raw(),
+                _ => after(bit - 1, false).raw(),
+            });
+        }
+    }
+    guards
+}

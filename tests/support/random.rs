@@ -1,0 +1,209 @@
+//! Random valid tables, as plain definitions together with the slices that say the same.
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed};
+use surprisal::{Column, Columns, Detector, Encoder, Forest, Guard, Kind, Linear, Model, Nats, Parts, Sum, Table};
+
+use super::naive::{self, Tree};
+
+/// The same cases on every run.
+pub fn cases(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(0x5EED), ..Config::default() }
+}
+
+/// SplitMix64 (Steele, Lea & Flood 2014).
+#[derive(Clone, Debug)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ z >> 31
+    }
+
+    /// Uniform in `low..=high`.
+    pub fn between(&mut self, low: i64, high: i64) -> i64 {
+        low + (self.word() % (high - low + 1) as u64) as i64
+    }
+
+    pub fn one_in(&mut self, n: i64) -> bool {
+        self.between(1, n) == 1
+    }
+
+    pub fn coin(&mut self) -> u16 {
+        self.word() as u16
+    }
+
+    pub fn row<const N: usize>(&mut self) -> [bool; N] {
+        std::array::from_fn(|_| self.one_in(2))
+    }
+}
+
+/// A random table: what it means, and its slices.
+#[derive(Clone, Debug)]
+pub struct Random {
+    pub bits: usize,
+    pub guards: Vec<u16>,
+    pub biases: Vec<i16>,
+    pub scales: Vec<u16>,
+    /// `weights[i][j]` for j < i.
+    pub weights: Vec<Vec<i32>>,
+    pub dense: Vec<i8>,
+    /// Starts and entries, when the weights are sparse.
+    pub sparse: Option<(Vec<u16>, Vec<[u8; 2]>)>,
+    pub trees: Vec<Tree>,
+    pub feature_bits: u16,
+    pub starts: Vec<u16>,
+    pub splits: Vec<u16>,
+    pub leaves: Vec<i8>,
+    pub leaf_scales: Vec<u16>,
+}
+
+/// Tables of `bits` bits of every make.
+pub fn tables(bits: impl Strategy<Value = usize>) -> impl Strategy<Value = Random> {
+    (bits, any::<u64>(), any::<bool>(), any::<bool>())
+        .prop_map(|(bits, seed, sparse, guarded)| Random::new(bits, sparse, guarded, &mut Dice(seed)))
+}
+
+impl Random {
+    pub fn new(bits: usize, sparse: bool, guarded: bool, dice: &mut Dice) -> Self {
+        let reach = if dice.one_in(4) { 32767 } else { 3000 };
+        let steepest = if dice.one_in(4) { 65535 } else { 2000 };
+        let weight = |dice: &mut Dice| match (sparse, dice.one_in(2)) {
+            (false, _) => dice.between(-128, 127) as i32,
+            (true, false) => 0,
+            (true, true) => dice.between(-600, 600) as i32,
+        };
+        let mut random = Self {
+            bits,
+            guards: Vec::new(),
+            biases: (0..bits).map(|_| dice.between(-reach - 1, reach) as i16).collect(),
+            scales: (0..bits).map(|_| dice.between(0, steepest) as u16).collect(),
+            weights: (0..bits).map(|i| (0..i).map(|_| weight(dice)).collect()).collect(),
+            dense: Vec::new(),
+            sparse: None,
+            trees: (0..bits).map(|i| tree(i, 4, dice)).collect(),
+            feature_bits: dice.between(4, 12) as u16,
+            starts: vec![0],
+            splits: Vec::new(),
+            leaves: Vec::new(),
+            leaf_scales: (0..bits).map(|_| dice.between(0, 3000) as u16).collect(),
+        };
+        if guarded {
+            random.guards = (0..bits).map(|i| guard(i, dice).raw()).collect();
+        }
+        if sparse {
+            random.sparse = Some(entries(&random.weights, dice));
+        } else {
+            random.dense = (0..bits)
+                .flat_map(|j| (j + 1..bits).map(move |i| (i, j)))
+                .map(|(i, j)| random.weights[i][j] as i8)
+                .collect();
+        }
+        for tree in random.trees.clone() {
+            random.flatten(&tree);
+            random.starts.push(random.splits.len() as u16);
+        }
+        random
+    }
+
+    /// Appends a tree's splits in preorder and its leaves from left to right.
+    fn flatten(&mut self, tree: &Tree) {
+        match tree {
+            Tree::Leaf(leaf) => self.leaves.push(*leaf),
+            Tree::Ask(bit, zero, one) => {
+                let at = self.splits.len();
+                self.splits.push(0);
+                self.flatten(zero);
+                self.splits[at] = *bit as u16 | ((self.splits.len() - at - 1) as u16) << self.feature_bits;
+                self.flatten(one);
+            }
+        }
+    }
+
+    pub fn linear(&self) -> Linear<'_> {
+        let columns = match &self.sparse {
+            Some((starts, entries)) => Columns::Sparse { starts, entries },
+            None => Columns::Dense(&self.dense),
+        };
+        Linear::new(&self.biases, &self.scales, columns).expect("the rows are valid")
+    }
+
+    pub fn forest(&self) -> Forest<'_> {
+        Forest::new(self.feature_bits, &self.starts, &self.splits, &self.leaves, &self.leaf_scales)
+            .expect("the trees are valid")
+    }
+
+    pub fn model<const N: usize>(&self) -> Model<'_, N, Parts<'_>> {
+        Model::new(Sum(self.linear(), self.forest()), &self.guards, self.bits).expect("the guards are valid")
+    }
+
+    pub fn table<'t, const N: usize>(&'t self, encoder: Encoder<'t>) -> Table<'t, N> {
+        let detector = Detector { threshold: Nats::from_raw(7 << 16), false_alarm_ppm: 10_000, rows: 99 };
+        Table::new(encoder, self.model(), detector)
+    }
+
+    /// The linear share of a logit by definition, in units of 1/65536 nat.
+    pub fn linear_logit(&self, row: &[bool], i: usize) -> f64 {
+        naive::linear(self.biases[i], self.scales[i], &self.weights[i], row)
+    }
+
+    /// The forest's share of a logit by definition.
+    pub fn forest_logit(&self, row: &[bool], i: usize) -> f64 {
+        f64::from(self.trees[i].leaf(row)) * f64::from(self.leaf_scales[i])
+    }
+}
+
+fn guard(i: usize, dice: &mut Dice) -> Guard {
+    if i == 0 || dice.one_in(3) {
+        return Guard::FREE;
+    }
+    Guard::new(dice.between(0, i as i64 - 1) as u16, dice.one_in(2), dice.one_in(2))
+}
+
+fn tree(i: usize, depth: usize, dice: &mut Dice) -> Tree {
+    if i == 0 || depth == 0 || dice.one_in(3) {
+        return Tree::Leaf(dice.between(-128, 127) as i8);
+    }
+    let bit = dice.between(0, i as i64 - 1) as usize;
+    Tree::Ask(bit, tree(i, depth - 1, dice).into(), tree(i, depth - 1, dice).into())
+}
+
+/// The sparse columns of `weights`: long gaps bridged, and some short ones too; large weights continued.
+pub fn entries(weights: &[Vec<i32>], dice: &mut Dice) -> (Vec<u16>, Vec<[u8; 2]>) {
+    let (mut starts, mut entries) = (vec![0], Vec::new());
+    for j in 0..weights.len() {
+        let mut at = j;
+        for (i, row) in weights.iter().enumerate().skip(j + 1).filter(|(_, row)| row[j] != 0) {
+            while i - at > 255 || i - at > 1 && dice.one_in(4) {
+                let bridge = dice.between(1, (i - at - 1).min(255) as i64);
+                entries.push([bridge as u8, 0]);
+                at += bridge as usize;
+            }
+            let mut left = row[j];
+            while left != 0 {
+                let part = left.clamp(-128, 127);
+                entries.push([(i - at) as u8, part as i8 as u8]);
+                (at, left) = (i, left - part);
+            }
+        }
+        starts.push(entries.len() as u16);
+    }
+    (starts, entries)
+}
+
+/// An encoder's three slices, column after column.
+pub fn encoder_slices(columns: &[Column]) -> (Vec<u16>, Vec<i32>, Vec<u16>) {
+    let words = columns.iter().flat_map(|column| {
+        let count = (!matches!(column.kind, Kind::Flag { .. })).then_some(column.values.len() as u16);
+        let pivot = matches!(column.kind, Kind::Integer | Kind::Real).then_some(column.pivot);
+        [column.word()].into_iter().chain(count).chain(pivot)
+    });
+    let values = columns.iter().flat_map(|column| column.values.iter().copied());
+    let widths = columns.iter().flat_map(|column| column.widths.iter().copied());
+    (words.collect(), values.collect(), widths.collect())
+}

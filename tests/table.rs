@@ -1,0 +1,226 @@
+//! Tables as bytes: what was written is read back, and nothing else is ever taken for a table.
+
+mod support {
+    pub mod naive;
+    pub mod random;
+}
+
+use proptest::prelude::*;
+use support::naive;
+use support::random::{Dice, Random, cases, encoder_slices, tables};
+use surprisal::{Column, Encoder, Kind, Nats, Reading, Table, TableError, total_order};
+
+/// Room for the widest random table; 7 masses multiply within 128 bits.
+const N: usize = 7;
+/// The checksum, at bytes 12..16, covers what follows it.
+const CHECKED: usize = 16;
+/// Twelve section lengths follow the eight words of the head.
+const COUNTS: std::ops::Range<usize> = 32..80;
+
+/// Bytes at an address that is a multiple of four.
+struct Aligned {
+    words: Vec<u32>,
+    length: usize,
+}
+
+impl Aligned {
+    fn new(bytes: &[u8]) -> Self {
+        let word = |chunk: &[u8]| u32::from_ne_bytes(std::array::from_fn(|i| *chunk.get(i).unwrap_or(&0)));
+        Self { words: bytes.chunks(4).map(word).collect(), length: bytes.len() }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.words)[..self.length]
+    }
+
+    fn read(&self) -> Result<Table<'_, N>, TableError> {
+        Table::from_bytes(self.bytes())
+    }
+}
+
+fn written<const N: usize>(table: &Table<N>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    table.write(|piece| bytes.extend_from_slice(piece));
+    bytes
+}
+
+/// One column of each kind, as many as the bits allow; some may miss.
+fn columns(bits: usize, dice: &mut Dice) -> Vec<Column<'static>> {
+    const REALS: &[i32] = &[total_order(-1.5), total_order(0.0), total_order(2.5)];
+    let mut columns = Vec::new();
+    let mut left = bits;
+    while left > 0 {
+        let (kind, values, widths): (_, &[i32], &[u16]) = match dice.between(0, 4) {
+            0 => (Kind::Flag { flipped: dice.one_in(2) }, &[], &[]),
+            1 => (Kind::Integer, &[-3, 4], &[900, 0, 2048]),
+            2 => (Kind::Real, REALS, &[7, 0, 500, 7]),
+            3 => (Kind::Category, &[2, 0, 7], &[]),
+            _ => (Kind::Integer, &[100], &[5, 0]),
+        };
+        let pivot = if widths.is_empty() { 0 } else { dice.between(0, values.len() as i64) as u16 };
+        let column = Column { source: columns.len() as u16, kind, may_miss: dice.one_in(3), values, pivot, widths };
+        if column.bits() <= left {
+            left -= column.bits();
+            columns.push(column);
+        }
+    }
+    columns
+}
+
+fn reading(dice: &mut Dice) -> Reading {
+    match dice.between(0, 3) {
+        0 => Reading::Missing,
+        1 => Reading::Real(f32::from_bits(dice.word() as u32)),
+        _ => Reading::Integer(dice.between(-5, 8) as i32),
+    }
+}
+
+fn readings(dice: &mut Dice) -> [Reading; N] {
+    std::array::from_fn(|_| reading(dice))
+}
+
+/// The bytes of a random table with a random encoder.
+fn random_bytes(random: &Random, dice: &mut Dice) -> Vec<u8> {
+    let (words, values, widths) = encoder_slices(&columns(random.bits, dice));
+    let encoder = if dice.one_in(4) { Encoder::new(&[], &[], &[]) } else { Encoder::new(&words, &values, &widths) };
+    written(&random.table::<N>(encoder))
+}
+
+/// Sets the checksum that belongs to the bytes.
+fn seal(bytes: &mut [u8]) {
+    let length = (u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize).min(bytes.len());
+    let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&bytes[CHECKED..length.max(CHECKED)]);
+    bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
+}
+
+/// Holds whatever passes for a table to the laws: it adds up to one, and every verb returns.
+fn obeys_the_laws(table: &Table<N>, dice: &mut Dice) {
+    let bits = table.model.bits();
+    let sum: u128 = naive::rows(bits).map(|row| naive::coins(&table.model, &row)).sum();
+    assert_eq!(sum, 1 << (16 * bits), "the probabilities add up to one");
+    for _ in 0..8 {
+        let sample = table.model.sample(|| dice.coin());
+        assert!(table.model.surprisal(&sample) < Nats::IMPOSSIBLE);
+        let (readings, mut each) = (readings(dice), [Nats::ZERO; 4096]);
+        let score = table.score(&readings);
+        assert_eq!(table.explain(&readings, &mut each), score);
+        assert_eq!(
+            table.judge(&readings).map(|verdict| verdict.is_odd()),
+            score.map(|score| score > table.detector.threshold)
+        );
+    }
+    let _ = written(table);
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn what_was_written_is_read_back(random in tables(1usize..=N), seed: u64) {
+        let mut dice = Dice(seed);
+        let columns = columns(random.bits, &mut dice);
+        let (words, values, widths) = encoder_slices(&columns);
+        let table = random.table::<N>(Encoder::new(&words, &values, &widths));
+        let bytes = written(&table);
+        let aligned = Aligned::new(&bytes);
+        let read = aligned.read().expect("what was written is a table");
+        prop_assert_eq!(written(&read), bytes);
+        prop_assert_eq!(read.detector, table.detector);
+        for row in naive::rows(random.bits) {
+            prop_assert_eq!(read.model.surprisal(&row), table.model.surprisal(&row));
+        }
+        for _ in 0..16 {
+            let readings = readings(&mut dice);
+            prop_assert_eq!(read.score(&readings), table.score(&readings));
+        }
+    }
+
+    #[test]
+    fn a_valid_checksum_over_any_content_gives_an_error_or_a_model(random in tables(1usize..=N), seed: u64) {
+        let mut dice = Dice(seed);
+        let whole = random_bytes(&random, &mut dice);
+        for _ in 0..40 {
+            let mut bytes = whole.clone();
+            let last = bytes.len() as i64 - 1;
+            match dice.between(0, 3) {
+                // A few bytes anywhere, lengths of sections among them.
+                0 => (0..dice.between(1, 4)).for_each(|_| bytes[dice.between(CHECKED as i64, last) as usize] = dice.word() as u8),
+                // A small change of one section's length.
+                1 => {
+                    let count = COUNTS.start + 4 * dice.between(0, 11) as usize;
+                    bytes[count] = bytes[count].wrapping_add(dice.between(-3, 3) as u8);
+                }
+                // A few bits in the sections.
+                2 => (0..dice.between(1, 6)).for_each(|_| {
+                    bytes[dice.between(COUNTS.end as i64, last) as usize] ^= 1 << dice.between(0, 7);
+                }),
+                // All of the sections' content.
+                _ => bytes[COUNTS.end..].fill_with(|| dice.between(0, 3) as u8 * dice.between(0, 1) as u8),
+            }
+            seal(&mut bytes);
+            if let Ok(table) = Aligned::new(&bytes).read() {
+                obeys_the_laws(&table, &mut dice);
+            }
+        }
+    }
+
+    #[test]
+    fn garbage_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(Aligned::new(&bytes).read().is_err());
+        let mut headed = bytes;
+        headed.resize(headed.len().max(80), 0);
+        headed[..8].copy_from_slice(b"SRPL\x01\0\0\0");
+        let length = headed.len() as u32;
+        headed[8..12].copy_from_slice(&length.to_le_bytes());
+        seal(&mut headed);
+        if let Ok(table) = Aligned::new(&headed).read() {
+            obeys_the_laws(&table, &mut Dice(0));
+        }
+    }
+}
+
+#[test]
+fn every_damaged_byte_is_noticed() {
+    for sparse in [false, true] {
+        let mut dice = Dice(7);
+        let whole = random_bytes(&Random::new(4, sparse, true, &mut dice), &mut dice);
+        assert!(Aligned::new(&whole).read().is_ok());
+        for at in 0..whole.len() {
+            for flip in 1..=255 {
+                let mut bytes = whole.clone();
+                bytes[at] ^= flip;
+                assert!(Aligned::new(&bytes).read().is_err(), "byte {at} ^ {flip:#x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_cut_is_noticed_and_what_follows_is_not_looked_at() {
+    let mut dice = Dice(8);
+    let whole = random_bytes(&Random::new(5, true, true, &mut dice), &mut dice);
+    for length in 0..whole.len() {
+        assert!(Aligned::new(&whole[..length]).read().is_err(), "{length} bytes of {}", whole.len());
+    }
+    let mut longer = whole.clone();
+    longer.extend(*b"notes for the host");
+    assert_eq!(written(&Aligned::new(&longer).read().unwrap()), whole);
+}
+
+#[test]
+fn each_fault_has_its_own_name() {
+    let mut dice = Dice(9);
+    let whole = random_bytes(&Random::new(5, false, false, &mut dice), &mut dice);
+    let error = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = whole.clone();
+        change(&mut bytes);
+        Aligned::new(&bytes).read().expect_err("it is damaged")
+    };
+    assert_eq!(error(&|bytes| bytes[0] = b'X'), TableError::Foreign);
+    assert_eq!(error(&|bytes| bytes[4] = 2), TableError::Version(2));
+    assert_eq!(error(&|bytes| bytes.truncate(100)), TableError::Truncated);
+    assert_eq!(error(&|bytes| bytes[40] ^= 1), TableError::Corrupt);
+    let aligned = Aligned::new(&[&[0], &whole[..]].concat());
+    assert_eq!(Table::<N>::from_bytes(&aligned.bytes()[1..]).err(), Some(TableError::Misaligned));
+    assert_eq!(Table::<4>::from_bytes(Aligned::new(&whole).bytes()).err(), Some(TableError::TooWide { bits: 5 }));
+}

@@ -1,0 +1,205 @@
+//! Whatever is wrong with the input: exit code 2, a message that names the place, and no file left behind.
+
+use crate::data::{Folder, mixed};
+
+const MARGINAL: &str = "--family marginal -o model.srp";
+
+/// The generated file with one line changed; the header is line 1.
+fn with_line(line: usize, change: impl Fn(&str) -> String) -> String {
+    let csv = mixed(400, 20, 1);
+    csv.lines()
+        .enumerate()
+        .map(|(at, text)| if at + 1 == line { change(text) } else { text.to_owned() } + "\n")
+        .collect()
+}
+
+/// With cell `column` of a line replaced.
+fn with_cell(line: usize, column: usize, cell: &str) -> String {
+    with_line(line, |text| {
+        let mut cells: Vec<&str> = text.split(',').collect();
+        cells[column] = cell;
+        cells.join(",")
+    })
+}
+
+/// A fit of this content must be refused with these words.
+fn fit_refuses(content: impl AsRef<[u8]>, options: &str, words: &[&str]) {
+    let folder = Folder::new();
+    folder.write("bad.csv", content);
+    folder.refuses(&format!("fit bad.csv {options} {MARGINAL}"), &[&["bad.csv"], words].concat());
+}
+
+/// A folder with a model of the generated file.
+fn with_model() -> Folder {
+    let folder = Folder::with_data();
+    folder.text(&format!("fit data.csv --label label {MARGINAL}"));
+    folder
+}
+
+#[test]
+fn a_cell_that_is_no_number() {
+    for line in [2, 57, 219, 400] {
+        fit_refuses(with_cell(line, 2, "12x"), "", &[&format!("line {line}"), "`shake`", "12x"]);
+        fit_refuses(with_cell(line, 1, "inf"), "", &[&format!("line {line}"), "`heat`", "inf"]);
+    }
+}
+
+#[test]
+fn a_row_of_another_length() {
+    fit_refuses(with_line(30, |line| format!("{line},7")), "", &["line 30", "7 cells", "6"]);
+    fit_refuses(with_line(31, |line| line.rsplit_once(',').unwrap().0.to_owned()), "", &["line 31", "5 cells", "6"]);
+}
+
+#[test]
+fn a_file_without_rows() {
+    fit_refuses("", "", &["no rows"]);
+    fit_refuses("mode,heat,shake\n", "", &["no rows"]);
+}
+
+#[test]
+fn a_file_that_is_no_text() {
+    fit_refuses([b"a,b\n1,2\n".as_slice(), b"3,\xFF\xFE\n"].concat(), "", &["line 3", "UTF-8"]);
+}
+
+#[test]
+fn a_file_that_is_absent() {
+    Folder::new().refuses(&format!("fit nowhere.csv {MARGINAL}"), &["nowhere.csv"]);
+}
+
+#[test]
+fn too_few_rows() {
+    fit_refuses(mixed(12, 0, 1), "", &["rows", "supply more"]);
+}
+
+#[test]
+fn a_sensor_that_never_changes() {
+    let constant: String = mixed(400, 0, 1)
+        .lines()
+        .map(|line| format!("{line},{}\n", if line.starts_with("mode") { "dead" } else { "7" }))
+        .collect();
+    fit_refuses(&constant, "--ignore label", &["`dead`", "constant", "--ignore dead", "--keep-constant"]);
+    let folder = Folder::new();
+    folder.write("data.csv", constant);
+    folder.text(&format!("fit data.csv --ignore label --keep-constant {MARGINAL}"));
+}
+
+#[test]
+fn a_column_that_is_not_there() {
+    for option in ["--ignore nope", "--label nope"] {
+        fit_refuses(mixed(400, 20, 1), option, &["`nope`", "mode, heat, shake, door, humid, label"]);
+    }
+    with_model().refuses("eval model.srp data.csv --label nope", &["data.csv", "`nope`"]);
+}
+
+#[test]
+fn a_label_that_is_never_ordinary() {
+    fit_refuses(mixed(400, 20, 1), "--label label --normal fine", &["`label`", "`fine`", "--normal"]);
+}
+
+#[test]
+fn an_order_that_does_not_name_the_columns() {
+    let folder = Folder::with_data();
+    let command = "fit data.csv --label label --family linear --order order.txt -o model.srp";
+    folder.write("order.txt", "heat\nnope\n");
+    folder.refuses(command, &["order.txt", "line 2", "`nope`"]);
+    folder.write("order.txt", "heat\nshake\nheat\n");
+    folder.refuses(command, &["order.txt", "line 3", "`heat`", "twice"]);
+    folder.write("order.txt", "heat\nshake\n");
+    folder.refuses(command, &["order.txt", "`mode`"]);
+    folder.refuses("fit data.csv --label label --order nowhere.txt -o model.srp", &["nowhere.txt"]);
+    folder.write("order.txt", "heat\nshake\n\nmode\nhumid\ndoor\n");
+    folder.text(command);
+}
+
+#[test]
+fn a_zipped_file_that_is_cut_short() {
+    use std::io::Write;
+    let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    zip.write_all(mixed(400, 20, 1).as_bytes()).unwrap();
+    let zip = zip.finish().unwrap();
+    for length in [12, zip.len() / 2, zip.len() - 1] {
+        fit_refuses(&zip[..length], "", &["cut short"]);
+    }
+}
+
+#[test]
+fn an_option_that_makes_no_sense() {
+    let folder = Folder::with_data();
+    for option in
+        ["--false-alarm 0", "--false-alarm 1.5", "--flash 3lb", "--family oak", "--header perhaps", "--normal 1"]
+    {
+        folder.refuses(&format!("fit data.csv {option} {MARGINAL}"), &[option.split_once(' ').unwrap().0]);
+    }
+}
+
+#[test]
+fn a_folder_that_does_not_exist() {
+    let folder = Folder::with_data();
+    folder.refuses("fit data.csv --label label --family marginal -o no/model.srp", &["no/model.srp", "folder"]);
+    with_model().refuses("export model.srp -o no/table.rs", &["no/table.rs", "folder"]);
+}
+
+#[test]
+fn a_failed_fit_leaves_the_last_model_alone() {
+    let folder = with_model();
+    folder.write("bad.csv", with_cell(9, 1, "warm"));
+    folder.refuses(&format!("fit bad.csv {MARGINAL}"), &["bad.csv", "line 9"]);
+    folder.refuses("fit data.csv --label label --flash 200 -o model.srp", &["--flash"]);
+    folder.text("eval model.srp data.csv");
+}
+
+#[test]
+fn a_value_that_training_never_saw() {
+    let folder = with_model();
+    let cases = [(0, "asleep", "mode"), (3, "2", "door"), (1, "", "heat"), (0, "NA", "mode"), (1, "hot", "heat")];
+    for command in ["eval", "score", "explain"] {
+        for (column, cell, name) in cases {
+            folder.write("bad.csv", with_cell(6, column, cell));
+            folder.refuses(&format!("{command} model.srp bad.csv"), &["bad.csv: line 6", &format!("`{name}`")]);
+        }
+    }
+    // A number out of range is no fault but a surprise, and so is a missing reading where some were; a fraction among
+    // whole numbers falls into the cell of the next one.
+    folder.write("odd.csv", with_cell(6, 2, "1.5"));
+    folder.write("even.csv", with_cell(6, 2, "2"));
+    let [odd, even] = ["odd", "even"].map(|name| folder.text(&format!("score model.srp {name}.csv")));
+    assert_eq!(odd, even);
+    folder.write("odd.csv", with_cell(6, 2, "-2000000000"));
+    folder.text("eval model.srp odd.csv");
+    folder.write("odd.csv", with_cell(6, 4, "?"));
+    folder.text("eval model.srp odd.csv");
+}
+
+#[test]
+fn columns_that_are_not_those_of_training() {
+    let folder = with_model();
+    folder.write("fewer.csv", "mode,heat\nidle,20.5\n");
+    folder.refuses("eval model.srp fewer.csv", &["fewer.csv", "no column", "mode, heat"]);
+    folder.write("other.csv", mixed(400, 20, 2));
+    folder.refuses("eval model.srp other.csv --held-out", &["other.csv", "--held-out"]);
+}
+
+#[test]
+fn a_model_that_is_none() {
+    let folder = with_model();
+    for command in ["eval data.csv data.csv", "inspect data.csv", "sample data.csv", "export data.csv -o table.rs"] {
+        folder.refuses(command, &["data.csv", "not a .srp table"]);
+    }
+    folder.refuses("inspect nowhere.srp", &["nowhere.srp"]);
+}
+
+#[test]
+fn a_model_that_is_cut_short_or_damaged() {
+    let folder = with_model();
+    let whole = folder.read("model.srp");
+    for length in (0..whole.len()).step_by(31).chain([whole.len() - 1]) {
+        folder.write("bad.srp", &whole[..length]);
+        folder.refuses("inspect bad.srp", &["bad.srp"]);
+    }
+    for at in (0..whole.len()).step_by(7) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        folder.write("bad.srp", bytes);
+        folder.refuses("inspect bad.srp", &["bad.srp"]);
+    }
+}

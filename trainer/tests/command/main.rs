@@ -1,0 +1,251 @@
+//! The `surprisal` command as its user meets it: the real binary on real files.
+
+#[path = "../../../tests/support/budget.rs"]
+mod budget;
+mod data;
+mod faults;
+mod known;
+
+use data::{Folder, mixed, number};
+use std::io::Write;
+
+/// Quick and simple enough for tests that are about something else.
+const QUICK: &str = "--family linear --order natural --strength 5";
+
+#[test]
+fn fit_reports_what_it_did() {
+    let folder = Folder::with_data();
+    folder.write("more.csv", mixed(300, 0, 2));
+    let report = folder.json("fit data.csv --label label --test more.csv --false-alarm 0.05 -o model.srp");
+    assert_eq!((&report["family"], &report["output"]), (&"lintree".into(), &"model.srp".into()));
+    assert!(["natural", "learned"].contains(&report["order"].as_str().unwrap()));
+    assert_eq!((number(&report, "columns"), number(&report, "test_rows")), (5.0, 300.0));
+    assert_eq!(number(&report, "train_rows"), 320.0, "80 % of the ordinary rows");
+    assert_eq!(number(&report, "file_bytes"), folder.read("model.srp").len() as f64);
+    assert!(number(&report, "table_bytes") < number(&report, "file_bytes"));
+    assert!(number(&report, "seconds") >= 0.0 && number(&report, "threshold") > 0.0);
+
+    let bits = number(&report, "bits");
+    let kl = number(&report, "kl_quantisation");
+    assert!((0.0..budget::KL_A_BIT * bits).contains(&kl), "{kl}");
+    for rows in ["valid", "test"] {
+        let [float, integer] = [format!("float_{rows}_ll"), format!("{rows}_ll")].map(|key| number(&report, &key));
+        assert!((float - integer).abs() < budget::FLOAT_TO_INTEGER_A_BIT * bits, "{rows}: {float} and {integer}");
+    }
+    let without_test = folder.json(&format!("fit data.csv --label label -o other.srp {QUICK}"));
+    assert!(without_test.get("test_ll").is_none() && without_test.get("float_test_ll").is_none());
+}
+
+#[test]
+fn every_family_beats_marginals() {
+    let folder = Folder::with_data();
+    folder.write("more.csv", mixed(300, 0, 2));
+    let ll = |family: &str| {
+        let report =
+            folder.json(&format!("fit data.csv --label label --test more.csv --family {family} -o {family}.srp"));
+        assert_eq!(report["family"], family);
+        number(&report, "test_ll")
+    };
+    let marginal = ll("marginal");
+    for family in ["chow-liu", "tree", "linear", "lintree"] {
+        // The load alone, ln 3 nats, is told by three columns.
+        assert!(ll(family) > marginal + 1.0, "{family}");
+    }
+}
+
+#[test]
+fn eval_tells_odd_rows_from_ordinary_ones() {
+    let folder = Folder::with_data();
+    folder.json(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    let value = folder.json("eval model.srp data.csv");
+    assert_eq!(number(&value, "rows"), 420.0);
+    assert_eq!(number(&value, "mean_nats"), -number(&value, "log_likelihood"));
+    // By chance they would be 0.5 and 20 / 420.
+    assert!((0.7..=1.0).contains(&number(&value, "auc_roc")), "{value}");
+    assert!((0.2..=1.0).contains(&number(&value, "auc_pr")), "{value}");
+    let held_out = folder.json("eval model.srp data.csv --held-out");
+    assert_eq!(number(&held_out, "rows"), 60.0, "a tenth of the ordinary rows and every odd one");
+
+    folder.json(&format!("fit data.csv --ignore label {QUICK} -o plain.srp"));
+    let plain = folder.json("eval plain.srp data.csv");
+    assert!(plain.get("auc_roc").is_none());
+    assert!(number(&folder.json("eval plain.srp data.csv --label label"), "auc_roc") > 0.5);
+}
+
+#[test]
+fn score_eval_and_explain_agree() {
+    let folder = Folder::with_data();
+    folder.json(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    let scores = folder.json("score model.srp data.csv");
+    let nats: Vec<f64> = scores["nats"].as_array().unwrap().iter().map(|nats| nats.as_f64().unwrap()).collect();
+    let mean = nats.iter().sum::<f64>() / nats.len() as f64;
+    assert_eq!(nats.len(), 420);
+    assert!((mean - number(&folder.json("eval model.srp data.csv"), "mean_nats")).abs() < budget::F64_SUM);
+
+    let csv = folder.text("score model.srp data.csv");
+    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("line,nats,odd"), 421));
+    let eighth: Vec<&str> = csv.lines().nth(7).unwrap().split(',').collect();
+    assert_eq!(eighth[0], "8");
+    assert!((eighth[1].parse::<f64>().unwrap() - nats[6]).abs() < budget::F64_SUM);
+    assert_eq!(folder.text("score model.srp data.csv -o scores.csv"), "");
+    assert_eq!(folder.read("scores.csv"), csv.as_bytes());
+
+    let explained = folder.json("explain model.srp data.csv --top 3");
+    let rows = explained["rows"].as_array().unwrap();
+    let most = nats.iter().copied().fold(0.0, f64::max);
+    assert_eq!((rows.len(), number(&rows[0], "nats")), (3, most));
+    for row in rows {
+        let columns = row["columns"].as_array().unwrap();
+        let sum: f64 = columns.iter().map(|column| number(column, "nats")).sum();
+        assert_eq!(columns.len(), 5);
+        assert!((sum - number(row, "nats")).abs() < budget::F64_SUM);
+    }
+    let one = folder.json("explain model.srp data.csv --line 8");
+    assert_eq!((number(&one["rows"][0], "line"), number(&one["rows"][0], "nats")), (8.0, nats[6]));
+}
+
+#[test]
+fn samples_are_rows_that_the_model_takes_for_ordinary() {
+    let folder = Folder::with_data();
+    folder.json("fit data.csv --ignore label -o model.srp");
+    let csv = folder.text("sample model.srp -n 300 --seed 5");
+    assert_eq!(csv, folder.text("sample model.srp -n 300 --seed 5"));
+    assert_ne!(csv, folder.text("sample model.srp -n 300 --seed 6"));
+    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("mode,heat,shake,door,humid"), 301));
+    // `eval` wants the column that the model leaves out as well.
+    let lines = csv.lines().enumerate().map(|(at, line)| format!("{line},{}\n", if at == 0 { "label" } else { "0" }));
+    folder.write("sampled.csv", lines.collect::<String>());
+    let [sampled, real] =
+        ["sampled.csv", "data.csv"].map(|file| number(&folder.json(&format!("eval model.srp {file}")), "mean_nats"));
+    assert!((sampled - real).abs() < 1.0, "{sampled} and {real}");
+}
+
+#[test]
+fn inspect_names_the_columns_and_the_limits() {
+    let folder = Folder::with_data();
+    let report = folder.json(&format!("fit data.csv --label label {QUICK} -o model.srp --seed 7"));
+    let value = folder.json("inspect model.srp");
+    let meaning = |name: &str| {
+        let columns = value["columns"].as_array().unwrap();
+        columns.iter().find(|column| column["name"] == name).unwrap_or_else(|| panic!("no {name}")).clone()
+    };
+    assert_eq!(meaning("mode")["labels"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        (meaning("shake")["meaning"].as_str(), meaning("heat")["meaning"].as_str()),
+        (Some("integer"), Some("real"))
+    );
+    assert_eq!((&meaning("humid")["may_miss"], &meaning("heat")["may_miss"]), (&true.into(), &false.into()));
+    assert_eq!(
+        (number(&value, "bits"), number(&value, "table_bytes")),
+        (number(&report, "bits"), number(&report, "table_bytes"))
+    );
+    assert_eq!((number(&value["fit"], "seed"), &value["fit"]["family"]), (7.0, &"linear".into()));
+    assert!(folder.text("inspect model.srp").contains("humid"));
+}
+
+#[test]
+fn export_writes_the_bare_table_or_its_source() {
+    let folder = Folder::with_data();
+    let report = folder.json(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    let value = folder.json("export model.srp -o table.srp");
+    let table = folder.read("table.srp");
+    assert_eq!(
+        (table.len() as f64, number(&value, "table_bytes")),
+        (number(&report, "table_bytes"), table.len() as f64)
+    );
+    assert!(folder.read("model.srp").starts_with(&table));
+    folder.json("export model.srp -o table.rs");
+    let source = String::from_utf8(folder.read("table.rs")).unwrap();
+    for word in ["pub static TABLE", "pub const BITS", "\"humid\""] {
+        assert!(source.contains(word), "{word}");
+    }
+    folder.refuses("export model.srp -o table.txt", &["table.txt", ".rs", ".srp"]);
+    folder.refuses("eval table.srp data.csv", &["table.srp", "bare table"]);
+}
+
+#[test]
+fn the_seed_decides_every_byte_and_the_threads_none() {
+    let folder = Folder::with_data();
+    let fit = |options: &str| {
+        folder.json(&format!("fit data.csv --label label -o model.srp {options}"));
+        folder.read("model.srp")
+    };
+    let first = fit("--seed 3 --threads 1");
+    assert!(first == fit("--seed 3 --threads 2"));
+    assert!(first != fit("--seed 4 --threads 2"));
+}
+
+#[test]
+fn the_file_never_exceeds_the_flash() {
+    let folder = Folder::with_data();
+    for (size, bytes) in [("1500", 1500), ("1.75KiB", 1792), ("2k", 2048), ("3KiB", 3072), ("1MiB", 1 << 20)] {
+        folder.json(&format!("fit data.csv --label label --flash {size} -o model.srp"));
+        let found = folder.read("model.srp").len();
+        assert!(found <= bytes, "{size}: {found} bytes");
+    }
+    folder.refuses("fit data.csv --label label --flash 300 -o none.srp", &["--flash", "bytes"]);
+    folder.refuses("fit data.csv --label label --flash 0 -o none.srp", &["--flash"]);
+}
+
+/// What kinds of values there are is read off the whole file; how often they come, from ordinary rows alone.
+#[test]
+fn odd_rows_have_no_say_in_the_fit() {
+    let folder = Folder::with_data();
+    let table = |name: &str| {
+        folder.json(&format!("fit {name}.csv --label label {QUICK} -o {name}.srp --seed 2"));
+        folder.text(&format!("export {name}.srp -o {name}-table.srp"));
+        folder.read(&format!("{name}-table.srp"))
+    };
+    let change =
+        |line: &str| if line.ends_with(",1") { "full,1e30,-2000000,1,,1\n".to_owned() } else { format!("{line}\n") };
+    let changed: String = mixed(400, 20, 1).lines().map(change).collect();
+    assert!(changed.contains("1e30"));
+    folder.write("changed.csv", changed);
+    assert!(table("data") == table("changed"));
+}
+
+#[test]
+fn one_table_comes_out_whatever_the_dress_of_the_file() {
+    let folder = Folder::with_data();
+    let csv = mixed(400, 20, 1);
+    let headless: String = csv.lines().skip(1).map(|line| format!("{line}\n")).collect();
+    let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    zip.write_all(csv.as_bytes()).unwrap();
+    folder.write("zipped.csv", zip.finish().unwrap());
+    folder.write("semicolon.csv", csv.replace(',', ";"));
+    folder.write("tab.csv", csv.replace(',', "\t"));
+    folder.write("crlf.csv", csv.replace('\n', "\r\n"));
+    folder.write("bom.csv", format!("\u{FEFF}{csv}"));
+    folder.write("spaced.csv", csv.replace(',', " , "));
+    folder.write("quoted.csv", csv.replace("idle", "\"idle\""));
+    folder.write("headless.csv", &headless);
+    let table = |name: &str, options: &str| {
+        folder.json(&format!("fit {name}.csv {options} {QUICK} -o model.srp"));
+        folder.text("export model.srp -o table.srp");
+        folder.read("table.srp")
+    };
+    let expected = table("data", "--label label");
+    for name in ["zipped", "semicolon", "tab", "crlf", "bom", "spaced", "quoted"] {
+        assert!(table(name, "--label label") == expected, "{name}");
+    }
+    assert!(table("data", "--label label --header yes") == expected);
+    // Without a header the columns have numbers for names; what the board reads is the same.
+    assert!(table("headless", "--label x5 --header no") == expected);
+    assert!(table("headless", "--label x5") == expected, "a first line with numbers is no header");
+}
+
+#[test]
+fn columns_are_known_by_their_names_wherever_they_stand() {
+    let folder = Folder::with_data();
+    folder.json(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    let moved = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let [mode, heat, shake, door, humid, _label] = cells[..] else { panic!("six columns: {line}") };
+        format!("{humid},{shake},{mode},extra,{door},{heat}\n")
+    };
+    folder.write("moved.csv", mixed(400, 20, 1).lines().map(moved).collect::<String>());
+    let scores = |name: &str| folder.text(&format!("score model.srp {name}.csv"));
+    assert_eq!(scores("moved"), scores("data"));
+    let columns = |name: &str| folder.json(&format!("explain model.srp {name}.csv"));
+    assert_eq!(columns("moved"), columns("data"));
+}
