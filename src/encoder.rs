@@ -171,6 +171,24 @@ impl Column<'_> {
 }
 
 /// The encoder's table: columns in model order. It has none for a model that is fed bits directly.
+///
+/// ```
+/// use surprisal::{Column, Encoder, Kind, Nats, Reading};
+/// // One integer sensor with cells (9, 10], (10, 20] and (20, 40], asked from the middle edge on.
+/// let widths = [6135, 0, 4716, 6135, 6135]; // ln of 20, 1, 10, 20 and 20, in units of 1/2048 nat
+/// let values = [9, 10, 20, 40];
+/// let column = Column { source: 0, kind: Kind::Integer, may_miss: false, values: &values, pivot: 2, widths: &widths };
+/// let words = [column.word(), 4, 2];
+/// let encoder = Encoder::new(&words, &values, &widths);
+///
+/// let mut row = [false; 4];
+/// encoder.encode(&[Reading::Integer(15)], &mut row)?;
+/// assert_eq!(row, [false; 4]); // not above 20, and not at most 10
+/// encoder.encode(&[Reading::Integer(1000)], &mut row)?;
+/// assert_eq!(row, [true, true, false, false]); // above 20, above 40
+/// assert_eq!(column.decode(&row), Some(4));
+/// # Ok::<(), surprisal::EncodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Encoder<'t> {
     columns: &'t [u16],

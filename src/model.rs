@@ -7,6 +7,23 @@ use crate::part::Part;
 /// p(x) = ∏ p(x_i | x_<i) over rows of at most N bits; `P` adds up the logit of each conditional.
 ///
 /// The table may be for fewer bits than N; the rest of a row is then left alone.
+///
+/// ```
+/// use surprisal::{Columns, Linear, Model, Nats};
+/// // Two bits: a fair one, and one that is 5 nats likelier to be a one after a one.
+/// let linear = Linear::new(&[0, -2048], &[0, 3277], Columns::Dense(&[100])).unwrap();
+/// let model = Model::<2, _>::new(linear, &[], 2).unwrap();
+///
+/// let mut each = [Nats::ZERO; 2];
+/// let nats = model.explain(&[true, false], &mut each);
+/// assert_eq!(nats, model.surprisal(&[true, false]));
+/// assert_eq!(nats, each[0] + each[1]);
+///
+/// let mut coins = [0x1234, 0xFEDC].into_iter().cycle();
+/// let row = model.sample(|| coins.next().unwrap());
+/// assert_eq!(row, [true, false]);
+/// assert!(model.complete(&[true], || 0x8000)[1]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'t, const N: usize, P> {
     part: P,
@@ -17,6 +34,16 @@ pub struct Model<'t, const N: usize, P> {
 /// What a word of a guard list says: either [`Guard::FREE`], or "if bit `parent` is `when`, this bit is `value`".
 ///
 /// A forced bit has probability one: it costs nothing, is not looked up, and no sample violates it.
+///
+/// ```
+/// use surprisal::{Columns, Guard, Linear, Model, Nats};
+/// // A thermometer of two levels: the second is not reached where the first is not.
+/// let guards = [Guard::FREE.raw(), Guard::new(0, false, false).raw()];
+/// let linear = Linear::new(&[0, 0], &[], Columns::Dense(&[])).unwrap();
+/// let model = Model::<2, _>::new(linear, &guards, 2).unwrap();
+/// assert_eq!(model.surprisal(&[false, false]), Nats::from_raw(45426)); // ln 2, for the first bit alone
+/// assert_eq!(model.surprisal(&[false, true]), Nats::IMPOSSIBLE);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guard(u16);
 
@@ -93,6 +120,19 @@ impl Conditional {
 /// A row on its way through the chain rule: one conditional at a time.
 ///
 /// Every verb is a loop over this; so is yours, if you need to stop between bits.
+///
+/// ```
+/// use surprisal::{Columns, Linear, Model, Nats};
+/// let linear = Linear::new(&[0, -2048], &[0, 3277], Columns::Dense(&[100])).unwrap();
+/// let model = Model::<2, _>::new(linear, &[], 2).unwrap();
+/// let row = [true, false];
+/// let (mut walk, mut total) = (model.walk(), Nats::ZERO);
+/// while let Some((i, conditional)) = walk.next(&row) {
+///     total += conditional.surprisal(row[i]);
+///     walk.observe(row[i]);
+/// }
+/// assert_eq!(total, model.surprisal(&row));
+/// ```
 #[derive(Debug)]
 pub struct Walk<'m, 't, const N: usize, P: Part<N>> {
     model: &'m Model<'t, N, P>,

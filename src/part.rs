@@ -16,6 +16,32 @@ pub use linear::{Columns, Linear};
 ///   is a normalised model;
 /// * zeros leave no trace: [`observe`](Part::observe) is called for ones only, in ascending order;
 /// * no call panics or allocates, whatever the index: past the table's end a part says [`Logit::ZERO`].
+///
+/// A part of one's own gets every verb:
+///
+/// ```
+/// use surprisal::{Logit, Model, Part};
+///
+/// /// Every bit is likely what the one before it was.
+/// #[derive(Clone, Copy)]
+/// struct Sticky;
+///
+/// impl<const N: usize> Part<N> for Sticky {
+///     type State = ();
+///     fn start(&self) {}
+///     fn logit(&self, (): &(), seen: &[bool; N], i: usize) -> Logit {
+///         match i.checked_sub(1).and_then(|before| seen.get(before)) {
+///             Some(true) => Logit::from_raw(2 << 16),
+///             Some(false) => Logit::from_raw(-2 << 16),
+///             None => Logit::ZERO,
+///         }
+///     }
+///     fn observe(&self, (): &mut (), _: usize) {}
+/// }
+///
+/// let model = Model::<4, _>::new(Sticky, &[], 4).unwrap();
+/// assert!(model.surprisal(&[true, true, false, false]) < model.surprisal(&[true, false, true, false]));
+/// ```
 pub trait Part<const N: usize> {
     /// What is remembered of x_<i.
     type State;
@@ -31,6 +57,17 @@ pub trait Part<const N: usize> {
 }
 
 /// Two parts as one: their logits add up. `Sum<Sum<A, B>, C>` sums three.
+///
+/// ```
+/// use surprisal::{Columns, Linear, Model, Nats, Sum};
+/// let half = Linear::new(&[512], &[], Columns::Dense(&[])).unwrap(); // a bias of 1/2 nat
+/// let whole = Linear::new(&[1024], &[], Columns::Dense(&[])).unwrap();
+/// let [sum, one] = [
+///     Model::<1, _>::new(Sum(half, half), &[], 1).unwrap().surprisal(&[true]),
+///     Model::<1, _>::new(whole, &[], 1).unwrap().surprisal(&[true]),
+/// ];
+/// assert_eq!(sum, one);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Sum<A, B>(pub A, pub B);
 

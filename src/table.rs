@@ -105,6 +105,19 @@ impl<'t, const N: usize> Table<'t, N> {
     /// Borrows a table from the bytes of a `.srp` file, in flash or in memory; nothing is copied. What follows the
     /// table in the file (names and provenance for the host) is not looked at.
     ///
+    /// ```
+    /// use surprisal::{Table, TableError};
+    /// #[repr(C, align(4))]
+    /// struct Aligned<T: ?Sized>(T);
+    /// static FLASH: &Aligned<[u8]> =
+    ///     &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.srp")));
+    ///
+    /// let table = Table::<123>::from_bytes(&FLASH.0)?;
+    /// assert_eq!(table.model.bits(), 123);
+    /// assert_eq!(Table::<123>::from_bytes(&FLASH.0[..100]).unwrap_err(), TableError::Truncated);
+    /// # Ok::<(), TableError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`TableError`] for anything that is not a whole, uncorrupted table of this version for at most N bits, at an
     /// address that is a multiple of four.

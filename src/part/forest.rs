@@ -11,6 +11,14 @@ use crate::link::Logit;
 /// A split is one word, the asked bit in the low `feature_bits`, the number of splits in its left subtree above.
 /// That number is all it takes: leaves are counted from left to right, and a subtree without splits is a leaf.
 /// Scoring costs one step a level of each tree; there is no state.
+///
+/// ```
+/// use surprisal::{Forest, Logit, Part};
+/// // Two bits. The second one's tree asks the first: leaf -10 for a zero, +20 for a one, in units of 1/16 nat.
+/// let forest = Forest::new(1, &[0, 0, 1], &[0], &[0, -10, 20], &[4096, 4096]).unwrap();
+/// assert_eq!(forest.logit(&(), &[true, false], 1), Logit::from_raw(20 * 4096));
+/// assert_eq!(forest.logit(&(), &[false, false], 1), Logit::from_raw(-10 * 4096));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Forest<'t> {
     feature_bits: u16,

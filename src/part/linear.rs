@@ -9,6 +9,16 @@ use crate::link::Logit;
 ///
 /// Rows are walked by columns: a one at j adds column j to the sums of the rows below it; a zero costs nothing.
 /// Scoring costs at most one addition a stored weight, and one multiplication a bit. The state is `2·N` bytes.
+///
+/// ```
+/// use surprisal::{Columns, Linear, Logit, Part};
+/// // Three bits; the third has weight 100 · 3277/65536 = 5 nats on the first.
+/// let columns = Columns::Dense(&[0, 100, 0]);
+/// let linear = Linear::new(&[0, 0, -1024], &[0, 0, 3277], columns).unwrap();
+/// let mut sums = Part::<3>::start(&linear);
+/// Part::<3>::observe(&linear, &mut sums, 0);
+/// assert_eq!(linear.logit(&sums, &[true, false, false], 2), Logit::from_raw(100 * 3277 - (1 << 16)));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Linear<'t> {
     biases: &'t [i16],

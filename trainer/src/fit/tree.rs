@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 use rayon::prelude::*;
 
-use crate::bits::{Bits, count, count_both};
+use crate::bits::{Bits, count, count_both, members};
 use crate::model::{Split, Tree};
 
 /// ln of the marginal likelihood of k ones among n rows under a uniform prior, ln B(k+1, n-k+1).
@@ -222,40 +222,48 @@ fn offer(heap: &mut BinaryHeap<Offer>, waiting: &mut [Vec<std::vec::IntoIter<Can
 /// Which column must come before which, closed under transitivity.
 #[derive(Debug)]
 struct Precedence {
-    before: Vec<Vec<bool>>,
+    /// For each column, the set of those after it.
+    after: Vec<Vec<u64>>,
 }
 
 impl Precedence {
     fn new(columns: usize) -> Self {
-        Self { before: vec![vec![false; columns]; columns] }
+        Self { after: vec![vec![0; columns.div_ceil(64)]; columns] }
+    }
+
+    fn known(&self, first: usize, second: usize) -> bool {
+        self.after[first][second / 64] >> (second % 64) & 1 == 1
     }
 
     /// Must `second` come before `first` already?
     fn contradicts(&self, first: usize, second: usize) -> bool {
-        self.before[second][first]
+        self.known(second, first)
     }
 
     /// Puts `first` before `second`; returns false, and changes nothing, if that contradicts what is known.
     fn add(&mut self, first: usize, second: usize) -> bool {
-        if first == second || self.before[first][second] {
+        if first == second || self.known(first, second) {
             return true;
         }
         if self.contradicts(first, second) {
             return false;
         }
-        let n = self.before.len();
-        let later: Vec<usize> = (0..n).filter(|&k| k == second || self.before[second][k]).collect();
-        for earlier in (0..n).filter(|&k| k == first || self.before[k][first]).collect::<Vec<_>>() {
-            later.iter().for_each(|&k| self.before[earlier][k] = true);
+        let mut later = self.after[second].clone();
+        later[second / 64] |= 1 << (second % 64);
+        for earlier in 0..self.after.len() {
+            if earlier == first || self.known(earlier, first) {
+                self.after[earlier].iter_mut().zip(&later).for_each(|(after, later)| *after |= later);
+            }
         }
         true
     }
 
     /// All columns in an order that agrees; among free choices, the natural one.
     fn order(&self) -> Vec<usize> {
-        let n = self.before.len();
+        let n = self.after.len();
+        let mut earlier = vec![0; n];
+        self.after.iter().flat_map(|after| members(after)).for_each(|later| earlier[later as usize] += 1);
         let mut order: Vec<usize> = (0..n).collect();
-        let earlier: Vec<usize> = (0..n).map(|k| (0..n).filter(|&j| self.before[j][k]).count()).collect();
         order.sort_by_key(|&k| (earlier[k], k));
         order
     }
