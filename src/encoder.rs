@@ -143,24 +143,32 @@ impl Column<'_> {
         outcome.map_or(Err(EncodeError::Unknown { column }), |outcome| Ok(Some(outcome)))
     }
 
-    /// The bits of an outcome, its missing bit aside: `outcome > pivot`, then `outcome > level` for the levels above it,
-    /// then `outcome <= level` for those below it, downwards.
-    fn levels(&self, outcome: usize) -> impl Iterator<Item = bool> + use<> {
-        let (pivot, levels) = (usize::from(self.pivot), self.bits() - self.may_miss as usize);
-        let up = (pivot..levels).map(move |level| outcome > level);
-        up.chain((0..pivot).rev().map(move |level| outcome <= level))
+    /// Splits this column's bits into "missing" (or nothing), the levels from the pivot upwards (`outcome > level`),
+    /// and those below it, downwards (`outcome <= level`).
+    fn split<'b>(&self, bits: &'b mut [bool]) -> (&'b mut [bool], &'b mut [bool], &'b mut [bool]) {
+        let (missing, levels) = bits.split_at_mut_checked(usize::from(self.may_miss)).unwrap_or_default();
+        let above = levels.len().saturating_sub(usize::from(self.pivot));
+        let (up, down) = levels.split_at_mut_checked(above).unwrap_or_default();
+        (missing, up, down)
+    }
+
+    /// Sets this column's bits, which are all false, to say an outcome, or "missing".
+    fn set(&self, outcome: Option<usize>, bits: &mut [bool]) {
+        let pivot = usize::from(self.pivot);
+        let (missing, up, down) = self.split(bits);
+        let Some(outcome) = outcome else { return missing.fill(true) };
+        up.iter_mut().take(outcome.saturating_sub(pivot)).for_each(|bit| *bit = true);
+        down.iter_mut().take(pivot.saturating_sub(outcome)).for_each(|bit| *bit = true);
     }
 
     /// The outcome that this column's bits say, or `None` for a missing reading: the inverse of encoding.
     pub fn decode(&self, bits: &[bool]) -> Option<usize> {
-        let mut bits = bits.iter().copied().take(self.bits());
-        if self.may_miss && bits.next() == Some(true) {
-            return None;
-        }
-        let (pivot, levels) = (usize::from(self.pivot), self.bits() - self.may_miss as usize);
-        let above = bits.by_ref().take(levels.saturating_sub(pivot)).filter(|&bit| bit).count();
-        let below = bits.filter(|&bit| bit).count();
-        Some(if above > 0 { pivot + above } else { pivot.saturating_sub(below) })
+        let pivot = usize::from(self.pivot);
+        let (missing, levels) = bits.split_at_checked(usize::from(self.may_miss))?;
+        let (up, down) = levels.split_at_checked(self.bits().saturating_sub(missing.len() + pivot))?;
+        let above = up.iter().filter(|&&bit| bit).count();
+        let below = down.iter().take(pivot).filter(|&&bit| bit).count();
+        (missing != [true]).then(|| (pivot + above).saturating_sub(below))
     }
 
     /// ln of the width of an outcome's cell over the narrowest cell's: what makes a mass a density.
@@ -259,23 +267,19 @@ impl<'t> Encoder<'t> {
         mut each: impl FnMut(&Column, Nats),
     ) -> Result<Nats, EncodeError> {
         let mut total = Nats::ZERO;
-        let mut bits = row.iter_mut();
+        row.fill(false);
+        let mut bits = &mut row[..];
         for column in self.columns() {
             let reading =
                 *readings.get(usize::from(column.source)).ok_or(EncodeError::Absent { column: column.source })?;
             let outcome = column.outcome(reading)?;
-            if column.may_miss {
-                *bits.next().ok_or(EncodeError::TooWide)? = outcome.is_none();
-            }
-            // A missing reading has no outcome, and no level of it is reached.
-            for bit in column.levels(outcome.unwrap_or(0)) {
-                *bits.next().ok_or(EncodeError::TooWide)? = bit && outcome.is_some();
-            }
+            let (own, rest) = bits.split_at_mut_checked(column.bits()).ok_or(EncodeError::TooWide)?;
+            column.set(outcome, own);
+            bits = rest;
             let width = column.width(outcome);
             each(&column, width);
             total += width;
         }
-        bits.for_each(|bit| *bit = false);
         Ok(total)
     }
 
