@@ -128,7 +128,7 @@ struct FitArgs {
     #[arg(long, value_name = "STRENGTH")]
     strength: Option<f64>,
     /// The quadratic penalty on weights, in nats of the training set.
-    #[arg(long, value_name = "L2", default_value_t = 0.3)]
+    #[arg(long, value_name = "L2", default_value_t = Choices::default().l2)]
     l2: f64,
     /// The share of ordinary rows that may raise an alarm.
     #[arg(long, value_name = "RATE", default_value_t = 0.01)]

@@ -42,6 +42,25 @@ pub struct Job {
     pub false_alarm: f64,
 }
 
+impl Job {
+    /// All defaults, on one file.
+    pub fn new(train: impl Into<PathBuf>) -> Self {
+        Self {
+            train: train.into(),
+            valid: None,
+            test: None,
+            header: Header::Auto,
+            ignore: Vec::new(),
+            label: None,
+            keep_constant: false,
+            choices: Choices::default(),
+            flash: None,
+            seed: 0,
+            false_alarm: 0.01,
+        }
+    }
+}
+
 /// What came out. Log-likelihoods are nats a row; those without `float` are of the integer table.
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs)]
@@ -78,6 +97,20 @@ pub struct Report {
 const PREFIXES: usize = 2000;
 
 /// Reads, fits, quantises and calibrates. Writes nothing.
+///
+/// ```
+/// use surprisal_trainer::pipeline::{Job, run};
+/// // A machine whose two flags agree nine times of ten.
+/// let file = tempfile::Builder::new().suffix(".csv").tempfile()?;
+/// let rows: String = (0..400).map(|i| format!("{},{}\n", i / 10 % 2, (i / 10 + usize::from(i % 10 == 0)) % 2)).collect();
+/// std::fs::write(file.path(), format!("pump,flow\n{rows}"))?;
+///
+/// let (artefact, report) = run(&Job::new(file.path()))?;
+/// let independent = 2.0 * 2f64.ln();
+/// assert!(-report.valid_ll < independent - 0.2);
+/// assert_eq!(artefact.bits, 2);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 ///
 /// # Errors
 /// Anything wrong with the data, with its place; a size that nothing fits into.

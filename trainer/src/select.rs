@@ -12,7 +12,7 @@ use crate::quantise::{TableData, most_splits};
 use crate::schema::Schema;
 
 /// What the user may fix; the rest is chosen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Choices {
     /// What conditionals are made of.
     pub family: Family,
@@ -26,6 +26,13 @@ pub struct Choices {
     pub l2: f64,
     /// How many bytes the table may take.
     pub most_bytes: Option<usize>,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        let (family, order) = Default::default();
+        Self { family, order, gamma: None, strength: None, l2: 0.3, most_bytes: None }
+    }
 }
 
 /// The model that predicts the validation rows best, of those that fit.
