@@ -7,7 +7,7 @@ use crate::link::Nats;
 /// With n calibration scores, the threshold for a false-alarm rate α is the ⌈(n+1)(1-α)⌉-th smallest of them. If a
 /// fresh ordinary row is exchangeable with those, its alarm has probability at most α (split conformal prediction:
 /// Vovk, Gammerman & Shafer, *Algorithmic Learning in a Random World*, 2005). When α < 1/(n+1) no such score exists
-/// and the threshold is [`Nats::MAX`]: no alarm, rather than a promise that n rows cannot support.
+/// and the threshold is [`Nats::IMPOSSIBLE`]: no alarm, rather than a promise that n rows cannot support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detector {
     /// The largest score that is still ordinary.
@@ -40,7 +40,7 @@ impl Verdict {
 
 impl Detector {
     /// Never alarms.
-    pub const OFF: Self = Self { threshold: Nats::MAX, false_alarm_ppm: 0, rows: 0 };
+    pub const OFF: Self = Self { threshold: Nats::IMPOSSIBLE, false_alarm_ppm: 0, rows: 0 };
 
     /// The verdict on a score.
     ///

@@ -107,7 +107,7 @@ impl Mass {
     }
 }
 
-/// Surprisal: -ln of a probability, in units of 1/65536 nat. Sums saturate at [`Nats::MAX`].
+/// Surprisal: -ln of a probability, in units of 1/65536 nat. Sums saturate at [`Nats::IMPOSSIBLE`].
 ///
 /// A conditional costs at most 11.1 nats, so no row of fewer than 5,900 bits can saturate.
 ///
@@ -123,10 +123,9 @@ pub struct Nats(u32);
 impl Nats {
     /// The surprisal of what is certain.
     pub const ZERO: Self = Self(0);
-    /// The largest value; stands for the surprisal of what a guard rules out, which is infinite.
+    /// The largest value; stands for the surprisal of what a guard rules out, which is infinite. As a threshold it is
+    /// never exceeded.
     pub const IMPOSSIBLE: Self = Self(u32::MAX);
-    /// The same value, where it is a bound and not a verdict.
-    pub const MAX: Self = Self::IMPOSSIBLE;
 
     /// `raw` in units of 1/65536 nat.
     pub const fn from_raw(raw: u32) -> Self {

@@ -203,7 +203,7 @@ fn a_score_is_its_row_s_surprisal_plus_its_widths_and_the_columns_add_up_to_it()
                 (0..columns.len()).map(|_| choices[dice.between(0, choices.len() as i64 - 1) as usize]).collect();
             let mut row = [false; N];
             let expected = encoder.encode(&readings, &mut row).map(|widths| table.model.surprisal(&row) + widths);
-            let mut each = vec![Nats::MAX; columns.len()];
+            let mut each = vec![Nats::IMPOSSIBLE; columns.len()];
             assert_eq!(table.score(&readings), expected);
             assert_eq!(table.explain(&readings, &mut each), expected);
             if let Ok(score) = expected {

@@ -51,12 +51,12 @@ fn tied_groups<T: Ord + Copy>(scores: &[T], odd: &[bool]) -> Vec<(f64, f64)> {
 /// use surprisal_trainer::evaluate::calibrate;
 /// let scores: Vec<Nats> = (1..=99).map(Nats::from_raw).collect();
 /// assert_eq!(calibrate(scores.clone(), 0.02).threshold, Nats::from_raw(98));
-/// assert_eq!(calibrate(scores, 0.001).threshold, Nats::MAX);
+/// assert_eq!(calibrate(scores, 0.001).threshold, Nats::IMPOSSIBLE);
 /// ```
 pub fn calibrate(mut scores: Vec<Nats>, false_alarm: f64) -> Detector {
     scores.sort_unstable();
     let rank = ((scores.len() + 1) as f64 * (1.0 - false_alarm) - 1e-9).ceil() as usize;
-    let threshold = scores.get(rank.max(1) - 1).copied().unwrap_or(Nats::MAX);
+    let threshold = scores.get(rank.max(1) - 1).copied().unwrap_or(Nats::IMPOSSIBLE);
     Detector { threshold, false_alarm_ppm: (false_alarm * 1e6).round() as u32, rows: scores.len() as u32 }
 }
 

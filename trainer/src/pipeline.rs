@@ -195,7 +195,7 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
         kl_quantisation: divergence(&chosen.model, artefact.table_bytes(), PREFIXES, job.seed)?,
         table_bytes: artefact.table_bytes().len(),
         file_bytes,
-        threshold: (data.detector.threshold != surprisal::Nats::MAX).then(|| data.detector.threshold.into()),
+        threshold: (data.detector.threshold != surprisal::Nats::IMPOSSIBLE).then(|| data.detector.threshold.into()),
         false_alarm: job.false_alarm,
         seconds: start.elapsed().as_secs_f64(),
     };

@@ -130,7 +130,7 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         "  a row costs at most {weights} additions and {deepest} tree steps, and {} bytes of state",
         3 * artefact.bits
     )?;
-    if detector.rows > 0 && detector.threshold != Nats::MAX {
+    if detector.rows > 0 && detector.threshold != Nats::IMPOSSIBLE {
         writeln!(
             text,
             "  alarm above {} nats, for {} false alarms a million, by {} rows",
@@ -152,7 +152,7 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     let value = json!({
         "columns": columns, "bits": artefact.bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,
         "most_additions": weights, "most_tree_steps": deepest, "state_bytes": 3 * artefact.bits,
-        "threshold": (detector.threshold != Nats::MAX).then(|| f64::from(detector.threshold)),
+        "threshold": (detector.threshold != Nats::IMPOSSIBLE).then(|| f64::from(detector.threshold)),
         "false_alarm_ppm": detector.false_alarm_ppm, "calibration_rows": detector.rows, "fit": fit,
     });
     Ok((text, value))
