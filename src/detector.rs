@@ -9,6 +9,7 @@ use crate::link::Nats;
 /// Vovk, Gammerman & Shafer, *Algorithmic Learning in a Random World*, 2005). When α < 1/(n+1) no such score exists
 /// and the threshold is [`Nats::IMPOSSIBLE`]: no alarm, rather than a promise that n rows cannot support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Detector {
     /// The largest score that is still ordinary.
     pub threshold: Nats,

@@ -102,11 +102,16 @@ pub struct Column<'t> {
 }
 
 impl Column<'_> {
-    /// The word that describes this column in [`Encoder::new`]'s `columns`: the source in the low 12 bits, the kind
-    /// in the next 3, "may miss" on top. Kinds other than flags are followed by the number of their values,
-    /// [`Kind::Integer`] and [`Kind::Real`] then by their pivot.
-    pub const fn word(&self) -> u16 {
-        self.source & 0xFFF | self.kind.code() << 12 | (self.may_miss as u16) << 15
+    /// The words that describe this column in [`Encoder::new`]'s `columns`: the source in the low 12 bits, the kind in
+    /// the next 3, "may miss" on top; for other kinds than flags the number of values; for numbers the pivot.
+    pub fn words(&self) -> impl Iterator<Item = u16> + use<> {
+        let word = self.source & 0xFFF | self.kind.code() << 12 | u16::from(self.may_miss) << 15;
+        let words = [word, self.values.len() as u16, self.pivot];
+        words.into_iter().take(match self.kind {
+            Kind::Flag { .. } => 1,
+            Kind::Category => 2,
+            Kind::Integer | Kind::Real => 3,
+        })
     }
 
     /// How many bits it becomes.
@@ -186,7 +191,7 @@ impl Column<'_> {
 /// let widths = [6135, 0, 4716, 6135, 6135]; // ln of 20, 1, 10, 20 and 20, in units of 1/2048 nat
 /// let values = [9, 10, 20, 40];
 /// let column = Column { source: 0, kind: Kind::Integer, may_miss: false, values: &values, pivot: 2, widths: &widths };
-/// let words = [column.word(), 4, 2];
+/// let words: Vec<u16> = column.words().collect();
 /// let encoder = Encoder::new(&words, &values, &widths);
 ///
 /// let mut row = [false; 4];
@@ -205,8 +210,8 @@ pub struct Encoder<'t> {
 }
 
 impl<'t> Encoder<'t> {
-    /// From the [`Column::word`]s (each but a flag's followed by its number of values), all columns' values, and all
-    /// columns' widths, one after another. Missing values or widths read as none.
+    /// From all columns' [`words`](Column::words), values and widths, one after another. Missing values or widths read
+    /// as none.
     pub const fn new(columns: &'t [u16], values: &'t [i32], widths: &'t [u16]) -> Self {
         Self { columns, values, widths }
     }

@@ -18,6 +18,7 @@ const STEP: u32 = 11;
 
 /// A share of a conditional's log-odds ln(p/(1-p)), in units of 1/65536 nat. Shares add up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Logit(i32);
 
 impl Logit {
@@ -88,6 +89,7 @@ fn entry<T: Copy + Default>(table: &[T; table::LAST + 1], step: i32) -> T {
 
 /// The probability of a one: `m / 65536` with `m` in 1..=65535. A zero has the rest, which is at least 1 as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Mass(u16);
 
 impl Mass {

@@ -45,6 +45,7 @@ pub struct Model<'t, const N: usize, P> {
 /// assert_eq!(model.surprisal(&[false, true]), Nats::IMPOSSIBLE);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Guard(u16);
 
 impl Guard {
@@ -75,7 +76,8 @@ impl Guard {
         Some(((self.0 & Self::PARENT) as usize, self.0 >> 12 & 1 == 1, self.0 >> 13 & 1 == 1))
     }
 
-    fn forces(self, seen: &[bool]) -> Option<bool> {
+    /// The value of the guarded bit, if what was seen leaves but one.
+    pub fn forces(self, seen: &[bool]) -> Option<bool> {
         let (parent, when, value) = self.condition()?;
         (seen.get(parent).copied() == Some(when)).then_some(value)
     }
@@ -83,6 +85,7 @@ impl Guard {
 
 /// What is known of the next bit before it is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Conditional {
     /// What was seen leaves one value.
     Forced(bool),
@@ -214,13 +217,14 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
 
     /// -ln p(row). [`Nats::IMPOSSIBLE`] for a row that a guard rules out.
     ///
-    /// Takes one step a free bit, plus what its parts state: one addition a weight below each one, one step a level
-    /// of each tree. Both are bounded by the table.
+    /// Takes one step a bit, plus what the parts state: for free bits one step a level of their trees, for ones an
+    /// addition a weight below them. Both are bounded by the table.
     pub fn surprisal(&self, row: &[bool; N]) -> Nats {
         self.read(row, |_, _| {})
     }
 
-    /// The surprisal of each bit given the bits before it, into `each`; they add up to the result exactly.
+    /// The surprisal of each bit given the bits before it, into the first [`bits`](Self::bits) of `each`, which add up to
+    /// the result exactly.
     pub fn explain(&self, row: &[bool; N], each: &mut [Nats; N]) -> Nats {
         self.read(row, |i, nats| {
             if let Some(slot) = each.get_mut(i) {

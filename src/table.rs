@@ -37,7 +37,7 @@ pub type Parts<'t> = Sum<Linear<'t>, Forest<'t>>;
 /// let rows = Linear::new(&[0, -3072], &[3000, 3000], Columns::Dense(&[100])).unwrap();
 /// let model = Model::new(Sum(rows, Forest::EMPTY), &[], 2).unwrap();
 /// let detector = Detector { threshold: Nats::from_raw(3 << 16), false_alarm_ppm: 10_000, rows: 99 };
-/// let table = Table::<2>::new(Encoder::new(&[0x0000, 0x0001], &[], &[]), model, detector);
+/// let table = Table::<2>::new(Encoder::new(&[0, 1], &[], &[]), model, detector);
 ///
 /// let odd = table.score(&[Reading::Integer(0), Reading::Integer(1)]).unwrap();
 /// assert_eq!(format!("{odd}"), "3.742"); // ln 2 + ln(1 + e³)

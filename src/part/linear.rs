@@ -55,7 +55,7 @@ impl<'t> Linear<'t> {
         let n = biases.len();
         let marginal = match columns {
             Columns::Dense(weights) => {
-                if !weights.is_empty() && weights.len() != n * n.saturating_sub(1) / 2 {
+                if !weights.is_empty() && weights.len() as u64 != n as u64 * (n as u64).saturating_sub(1) / 2 {
                     return Err(TableError::Shape("linear weights"));
                 }
                 weights.is_empty()

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
-use surprisal::{Column, Columns, Detector, Encoder, Forest, Guard, Kind, Linear, Model, Nats, Parts, Sum, Table};
+use surprisal::{Column, Columns, Detector, Encoder, Forest, Guard, Linear, Model, Nats, Parts, Sum, Table};
 
 use super::naive::{self, Tree};
 
@@ -198,11 +198,7 @@ pub fn entries(weights: &[Vec<i32>], dice: &mut Dice) -> (Vec<u16>, Vec<[u8; 2]>
 
 /// An encoder's three slices, column after column.
 pub fn encoder_slices(columns: &[Column]) -> (Vec<u16>, Vec<i32>, Vec<u16>) {
-    let words = columns.iter().flat_map(|column| {
-        let count = (!matches!(column.kind, Kind::Flag { .. })).then_some(column.values.len() as u16);
-        let pivot = matches!(column.kind, Kind::Integer | Kind::Real).then_some(column.pivot);
-        [column.word()].into_iter().chain(count).chain(pivot)
-    });
+    let words = columns.iter().flat_map(Column::words);
     let values = columns.iter().flat_map(|column| column.values.iter().copied());
     let widths = columns.iter().flat_map(|column| column.widths.iter().copied());
     (words.collect(), values.collect(), widths.collect())

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
-use surprisal::{Encoder, Kind, Nats, Reading, Table, TableError};
+use surprisal::{Detector, Encoder, Kind, Nats, Reading, Table, TableError};
 
 use crate::data::{Frame, default_name};
 use crate::schema::{Coding, Meaning, Schema};
-use crate::split::{odd_rows, split};
+use crate::split::{ordinary_rows, split};
 
 /// Runs an expression with a const row length that `bits` fits: the smallest of 64, 256, 1024 and 4096.
 #[macro_export]
@@ -101,24 +101,36 @@ pub struct Provenance {
     pub split: Option<[f64; 4]>,
 }
 
-impl Artefact {
-    /// From a table's bytes and what belongs to it.
-    ///
-    /// # Errors
-    /// The bytes are no table.
-    pub fn new(table: &[u8], schema: &Schema, label: Option<(String, String)>, fit: Provenance) -> Result<Self> {
+impl Notes {
+    /// What is worth knowing of a schema and a fit.
+    pub fn new(schema: &Schema, label: Option<(String, String)>, fit: Provenance) -> Self {
         let plain = schema.names.iter().enumerate().all(|(i, name)| *name == default_name(i));
         let modelled = |i: &usize| schema.columns.iter().any(|coding| coding.file == *i);
         let labelled = schema.columns.iter().filter(|coding| !coding.labels.is_empty());
-        let notes = Notes {
+        Self {
             names: if plain { Vec::new() } else { schema.names.clone() },
             columns: schema.names.len(),
             left_out: (0..schema.names.len()).filter(|i| !modelled(i)).collect(),
             labels: labelled.map(|coding| (coding.file, coding.labels.clone())).collect(),
             label,
             fit,
-        };
-        Self::assemble(table, notes)
+        }
+    }
+
+    /// As they stand in the file: length, CRC-32, JSON.
+    pub fn bytes(&self) -> Vec<u8> {
+        let json = serde_json::to_vec(self).expect("notes are plain data");
+        [&(json.len() as u32).to_le_bytes()[..], &checksum(&json).to_le_bytes(), &json].concat()
+    }
+}
+
+impl Artefact {
+    /// From a table's bytes and what belongs to it.
+    ///
+    /// # Errors
+    /// The bytes are no table.
+    pub fn new(table: &[u8], schema: &Schema, label: Option<(String, String)>, fit: Provenance) -> Result<Self> {
+        Self::assemble(table, Notes::new(schema, label, fit))
     }
 
     fn assemble(table: &[u8], notes: Notes) -> Result<Self> {
@@ -143,14 +155,14 @@ impl Artefact {
         Table::from_bytes(self.table_bytes())
     }
 
-    /// The whole file: table, then length and CRC-32 of the notes, then the notes.
+    /// The whole file: table, then notes.
     pub fn file_bytes(&self) -> Vec<u8> {
-        let notes = serde_json::to_vec(&self.notes).expect("notes are plain data");
-        let mut bytes = self.table_bytes().to_vec();
-        bytes.extend((notes.len() as u32).to_le_bytes());
-        bytes.extend(checksum(&notes).to_le_bytes());
-        bytes.extend(notes);
-        bytes
+        [self.table_bytes(), &self.notes.bytes()].concat()
+    }
+
+    /// The table's detector.
+    pub fn detector(&self) -> Detector {
+        self.table::<4096>().expect("it was read before").detector
     }
 
     /// Reads a `.srp` file.
@@ -177,20 +189,6 @@ impl Artefact {
         Self::assemble(table, notes).with_context(|| format!("{shown}: not usable"))
     }
 
-    /// The score of each row, as the board computes it.
-    ///
-    /// # Errors
-    /// A reading that does not fit its column.
-    pub fn scores(&self, readings: &[Vec<Reading>]) -> Result<Vec<Nats>> {
-        use rayon::prelude::*;
-        with_capacity!(self.bits, N => {
-            let table = self.table::<N>()?;
-            Ok(readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?)
-        })
-    }
-}
-
-impl Artefact {
     /// The rows of the training file that the fit did not see: its held-out share and every abnormal row.
     ///
     /// # Errors
@@ -205,15 +203,23 @@ impl Artefact {
             frame.digest == fit.digest,
             "--held-out: {shown} is not the file that the model was fitted on, or was changed since; leave the flag out to use all its rows"
         );
-        let odd = match &self.notes.label {
-            Some((column, normal)) => odd_rows(frame, column, normal)?,
-            None => vec![false; frame.rows()],
-        };
-        let ordinary = (0..frame.rows()).filter(|&row| !odd[row]).collect();
-        let mut rows = split(ordinary, shares, fit.seed).held_out;
-        rows.extend((0..frame.rows()).filter(|&row| odd[row]));
+        let ordinary = ordinary_rows(frame, self.notes.label.as_ref())?;
+        let mut rows = split(ordinary.clone(), shares, fit.seed).held_out;
+        rows.extend((0..frame.rows()).filter(|row| ordinary.binary_search(row).is_err()));
         rows.sort_unstable();
         Ok(rows)
+    }
+
+    /// The score of each row, as the board computes it.
+    ///
+    /// # Errors
+    /// A reading that does not fit its column.
+    pub fn scores(&self, readings: &[Vec<Reading>]) -> Result<Vec<Nats>> {
+        use rayon::prelude::*;
+        with_capacity!(self.bits, N => {
+            let table = self.table::<N>()?;
+            Ok(readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?)
+        })
     }
 }
 
@@ -250,19 +256,28 @@ fn checksum(bytes: &[u8]) -> u32 {
     crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(bytes)
 }
 
-/// Writes a file whole or not at all: into a temporary file beside it, then renamed.
+/// Writes a file whole or not at all: into a temporary file beside it, then renamed. What is no ordinary file (a pipe,
+/// a device) is written to as it is, and a link's target takes its place.
 ///
 /// # Errors
-/// The folder does not exist or cannot be written.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+/// The folder does not exist or cannot be written; the file is one of `inputs`, which would be lost.
+pub fn write_whole(path: &Path, bytes: &[u8], inputs: &[&Path]) -> Result<()> {
     let failed = || format!("{}: cannot be written; check that the folder exists and is writable", path.display());
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    for input in inputs {
+        let same = input.canonicalize().is_ok_and(|input| input == target);
+        ensure!(!same, "{}: is an input and would be overwritten; name another file by -o", path.display());
+    }
+    if target.exists() && !target.is_file() {
+        return std::fs::write(&target, bytes).with_context(failed);
+    }
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // As any new file; a temporary one would be its owner's alone.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).with_context(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).with_context(failed)?;
-    file.persist(path).with_context(failed)?;
+    file.persist(&target).with_context(failed)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The command line: arguments in, one answer on stdout, everything else on stderr.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -91,9 +92,13 @@ struct FitArgs {
     /// The training rows. Without --valid, 70 % of them are fitted, 10 % choose settings, 10 % calibrate the
     /// detector, and 10 % are held out for `eval --held-out`.
     data: PathBuf,
-    /// Rows to choose settings and calibrate on.
+    /// Rows to choose settings on; a quarter of them calibrate if --calibrate is not given. Rows of another day's
+    /// recording show better what to expect than rows between those of training.
     #[arg(long, value_name = "FILE")]
     valid: Option<PathBuf>,
+    /// Rows to calibrate the detector on.
+    #[arg(long, value_name = "FILE")]
+    calibrate: Option<PathBuf>,
     /// Rows to report the log-likelihood of, once, at the end.
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
@@ -122,15 +127,15 @@ struct FitArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     flash: Option<usize>,
     /// What a tree's split must gain, in nats of the training set; chosen if not given.
-    #[arg(long, value_name = "NATS")]
+    #[arg(long, value_name = "NATS", value_parser = parse_amount)]
     gamma: Option<f64>,
     /// The L1 penalty in nats of the training set (for tree families the pseudo-count of leaves); chosen if not given.
-    #[arg(long, value_name = "STRENGTH")]
+    #[arg(long, value_name = "STRENGTH", value_parser = parse_amount)]
     strength: Option<f64>,
     /// The quadratic penalty on weights, in nats of the training set.
-    #[arg(long, value_name = "L2", default_value_t = Choices::default().l2)]
+    #[arg(long, value_name = "L2", value_parser = parse_amount, default_value_t = Choices::default().l2)]
     l2: f64,
-    /// The share of ordinary rows that may raise an alarm.
+    /// The share of ordinary rows that may raise an alarm, if they are exchangeable with the calibration rows.
     #[arg(long, value_name = "RATE", default_value_t = 0.01)]
     false_alarm: f64,
     /// Of the split.
@@ -194,10 +199,16 @@ pub fn main() -> ExitCode {
     let json = cli.json;
     match answer(cli) {
         Ok((text, value)) => {
-            // A closed pipe is the reader's choice, not a fault.
             let out = if json { format!("{value}\n") } else { text };
-            let _ = std::io::Write::write_all(&mut std::io::stdout(), out.as_bytes());
-            ExitCode::SUCCESS
+            let mut stdout = std::io::stdout().lock();
+            match stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()) {
+                // A closed pipe is the reader's choice, not a fault.
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    eprintln!("error: standard output: {error}");
+                    ExitCode::from(2)
+                }
+                _ => ExitCode::SUCCESS,
+            }
         }
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -228,9 +239,14 @@ fn fit(args: FitArgs) -> Result<(String, Value)> {
         "--false-alarm {}: expected a rate between 0 and 1, for example 0.001",
         args.false_alarm
     );
+    anyhow::ensure!(
+        args.strength != Some(0.0) || !matches!(args.family, Family::Tree | Family::ChowLiu),
+        "--strength 0: leaves need a pseudo-count above zero, for example 1"
+    );
     let job = Job {
         train: args.data,
         valid: args.valid,
+        calibrate: args.calibrate,
         test: args.test,
         header: args.header,
         ignore: args.ignore,
@@ -242,14 +258,15 @@ fn fit(args: FitArgs) -> Result<(String, Value)> {
             gamma: args.gamma,
             strength: args.strength,
             l2: args.l2,
-            most_bytes: None,
         },
         flash: args.flash,
         seed: args.seed,
         false_alarm: args.false_alarm,
     };
     let (artefact, report) = run(&job)?;
-    crate::artefact::write_whole(&args.output, &artefact.file_bytes())?;
+    let inputs = [Some(&job.train), job.valid.as_ref(), job.calibrate.as_ref(), job.test.as_ref()];
+    let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
+    crate::artefact::write_whole(&args.output, &artefact.file_bytes(), &inputs)?;
     let mut text = String::new();
     let out = &mut text;
     writeln!(
@@ -278,13 +295,21 @@ fn fit(args: FitArgs) -> Result<(String, Value)> {
         )?,
         None => writeln!(
             out,
-            "  no alarm: {} calibration rows are too few for a false-alarm rate of {}; raise --false-alarm",
-            report.calibration_rows, report.false_alarm
+            "  no alarm ever: {} calibration rows are too few for a false-alarm rate of {}; raise --false-alarm to {:.1e}",
+            report.calibration_rows,
+            report.false_alarm,
+            1.05 / (report.calibration_rows + 1) as f64
         )?,
     }
     let mut value = serde_json::to_value(&report)?;
     value["output"] = json!(args.output);
     Ok((text, value))
+}
+
+/// A finite number that is not negative.
+fn parse_amount(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "expected a number that is zero or more, for example 2.5".to_owned())
 }
 
 /// Bytes from `16KiB`, `16k`, `0.5MiB` or `16384`.
@@ -301,9 +326,9 @@ fn parse_size(text: &str) -> Result<usize, String> {
     Ok((number * factor) as usize)
 }
 
-/// Writes to the file, or else returns the text as the answer.
-fn deliver(output: Option<&Path>, text: String) -> Result<String> {
+/// Writes to the file, which must be none of the inputs, or else returns the text as the answer.
+fn deliver(output: Option<&Path>, text: String, inputs: &[&Path]) -> Result<String> {
     let Some(path) = output else { return Ok(text) };
-    crate::artefact::write_whole(path, text.as_bytes())?;
+    crate::artefact::write_whole(path, text.as_bytes(), inputs)?;
     Ok(String::new())
 }

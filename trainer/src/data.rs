@@ -11,7 +11,7 @@ use flate2::read::MultiGzDecoder;
 /// Does the first line name the columns?
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Header {
-    /// Yes, if none of its cells is a number and no two are equal.
+    /// Yes, if none of its cells is a number.
     #[default]
     Auto,
     /// Yes.
@@ -64,7 +64,8 @@ impl Frame {
         let text = read_text(path)?;
         let digest = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&text);
         let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let delimiter = [b';', b'\t', b',']
+        // As often as the others, a comma is taken for a decimal one.
+        let delimiter = [b',', b'\t', b';']
             .into_iter()
             .max_by_key(|delimiter| first.iter().filter(|byte| *byte == delimiter).count())
             .unwrap_or(b',');
@@ -77,10 +78,11 @@ impl Frame {
         let mut record = csv::StringRecord::new();
         let mut frame = Self { path: path.to_owned(), columns: Vec::new(), lines: Vec::new(), digest };
         let mut seen: Vec<HashMap<String, u32>> = Vec::new();
+        let mut lines = Lines::default();
         loop {
+            let from = reader.position().byte() as usize;
             let read = reader.read_record(&mut record);
-            let line = reader.position().line().max(1);
-            let line = record.position().map_or(line, csv::Position::line);
+            let line = lines.number(&text, record.position().map_or(from, |position| position.byte() as usize));
             if !read.with_context(|| {
                 format!("{shown}: line {line}: not readable as CSV in UTF-8; save the file as UTF-8")
             })? {
@@ -94,15 +96,15 @@ impl Frame {
                 };
                 frame.columns = (0..record.len())
                     .map(|i| Cells {
-                        name: if named { record[i].to_owned() } else { default_name(i) },
+                        name: if named && !record[i].is_empty() { record[i].to_owned() } else { default_name(i) },
                         ..Cells::default()
                     })
                     .collect();
                 seen = vec![HashMap::new(); record.len()];
-                if let Some(twice) =
-                    (1..record.len()).find(|&at| frame.columns[..at].iter().any(|c| c.name == record[at]))
-                {
-                    bail!("{shown}: line {line}: two columns are called `{}`; rename one", &record[twice]);
+                let twice = |&at: &usize| frame.columns[..at].iter().any(|cells| cells.name == frame.columns[at].name);
+                if let Some(twice) = (1..record.len()).find(twice) {
+                    let name = &frame.columns[twice].name;
+                    bail!("{shown}: line {line}: two columns are called `{name}`; rename one, or pass --header no");
                 }
                 if named {
                     continue;
@@ -171,8 +173,30 @@ impl Cells {
 }
 
 fn is_header(record: &csv::StringRecord) -> bool {
-    let distinct: std::collections::HashSet<_> = record.iter().collect();
-    distinct.len() == record.len() && record.iter().all(|cell| !is_missing(cell) && cell.parse::<f64>().is_err())
+    record.iter().any(|cell| !is_missing(cell)) && record.iter().all(|cell| cell.parse::<f64>().is_err())
+}
+
+/// Counts lines up to a byte, which must not go back between calls.
+#[derive(Debug, Default)]
+struct Lines {
+    byte: usize,
+    breaks: u64,
+}
+
+impl Lines {
+    /// The number of the line, counted from 1, on which the record that begins at or after `byte` has its first cell.
+    fn number(&mut self, text: &[u8], byte: usize) -> u64 {
+        // The reader's own count of lines is behind by one after CRLF, whose LF it leaves to the next record.
+        let byte = byte.min(text.len());
+        let rest = &text[byte..];
+        let skipped = rest.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(rest.len());
+        while self.byte < byte + skipped {
+            let lone_cr = text[self.byte] == b'\r' && text.get(self.byte + 1) != Some(&b'\n');
+            self.breaks += u64::from(text[self.byte] == b'\n' || lone_cr);
+            self.byte += 1;
+        }
+        self.breaks + 1
+    }
 }
 
 fn read_text(path: &Path) -> Result<Vec<u8>> {

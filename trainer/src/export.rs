@@ -141,30 +141,25 @@ pub fn sampled_rows(
 
 fn cell(coding: &Coding, bits: &[bool], random: &mut impl Rng) -> String {
     let Some(outcome) = coding.column().decode(bits) else { return String::new() };
-    let ends = |outcome: usize| {
-        let last = coding.values.len() - 1;
-        (coding.values[outcome.clamp(1, last) - 1], coding.values[outcome.clamp(1, last)])
-    };
+    let values = &coding.values;
     match Kind::from(coding.meaning) {
         Kind::Flag { flipped } => u8::from((outcome == 1) != flipped).to_string(),
-        Kind::Integer => match (outcome, ends(outcome)) {
-            (0, (low, _)) => low.to_string(),
-            (outcome, (_, high)) if outcome == coding.values.len() => high.saturating_add(1).to_string(),
-            (_, (low, high)) => random.random_range(low.saturating_add(1)..=high).to_string(),
-        },
+        Kind::Integer if outcome == 0 => values[0].to_string(),
+        Kind::Integer if outcome == values.len() => values[outcome - 1].saturating_add(1).to_string(),
+        Kind::Integer => random.random_range(values[outcome - 1].saturating_add(1)..=values[outcome]).to_string(),
         Kind::Real => {
-            let (low, high) = ends(outcome);
-            // The first edge lies one step below the smallest value.
-            let (low, high) = (from_total_order(low), from_total_order(high));
-            match outcome {
-                0 => low.to_string(),
-                _ if outcome == coding.values.len() => {
-                    from_total_order(total_order(high).saturating_add(1)).to_string()
+            // The key between those of the two smallest numbers around zero belongs to -0, which reads as +0.
+            let real = |key: i32| from_total_order(if key == -1 { -2 } else { key });
+            let key = match outcome {
+                0 => values[0],
+                _ if outcome == values.len() => values[outcome - 1].saturating_add(1),
+                _ => {
+                    let (low, high) = (values[outcome - 1], values[outcome]);
+                    let drawn = real(low) + (real(high) - real(low)) * random.random::<f32>();
+                    total_order(drawn).clamp(low.saturating_add(1), high)
                 }
-                _ => (low + (high - low) * random.random::<f32>())
-                    .clamp(from_total_order(total_order(low).saturating_add(1)), high)
-                    .to_string(),
-            }
+            };
+            real(key).to_string()
         }
         _ => {
             let code = coding.values[outcome];

@@ -157,17 +157,15 @@ fn fit_weights(train: &Bits, grower: &Grower, recipe: &Recipe, strengths: &[f64]
     for j in 0..i {
         add(Feature::Bit(j as u32), placed(&mut train.ones[j].iter().copied()));
     }
-    for (at, node) in grower.nodes.iter().enumerate().skip(1) {
-        // The root's children are bits, which are features already; of other siblings the smaller one does.
-        let smaller = grower.nodes.iter().skip(1).any(|parent| match parent.split {
-            Some((_, zero, one)) => at == if grower.nodes[zero].rows < grower.nodes[one].rows { zero } else { one },
-            None => false,
-        });
-        if smaller {
-            add(Feature::Node(at), placed(&mut members(&node.set)));
-        }
+    // The root's children are bits, which are features already; of other siblings the smaller one does.
+    for (_, zero, one) in grower.nodes.iter().skip(1).filter_map(|parent| parent.split) {
+        let smaller = if grower.nodes[zero].rows < grower.nodes[one].rows { zero } else { one };
+        add(Feature::Node(smaller), placed(&mut members(&grower.nodes[smaller].set)));
     }
     let mut solver = Solver::new(&problem);
+    // The path begins well above the first penalty asked for, or that one alone would start cold.
+    let first = strengths.first().copied().unwrap_or_default();
+    [8.0, 4.0, 2.0].iter().for_each(|factor| solver.solve(Penalty { l1: factor * first, l2: recipe.l2 }));
     let mut fitted = Vec::new();
     for &l1 in strengths {
         solver.solve(Penalty { l1, l2: recipe.l2 });

@@ -83,11 +83,20 @@ impl Conditional {
         logits
     }
 
-    /// Σ ln p(x_i | x_<i) over the rows in which bit `i` is free.
-    pub fn log_likelihood(&self, bits: &Bits, guards: &[u16], i: usize) -> f64 {
-        let free = bits.free(guards, i);
+    /// ln p(x_i | x_<i) of each row; zero where bit `i` is forced.
+    pub fn log_likelihoods(&self, bits: &Bits, guards: &[u16], i: usize) -> Vec<f64> {
         let logits = self.logits(bits);
-        crate::bits::members(&free).map(|row| log_sigmoid(logits[row as usize], bits.get(row as usize, i))).sum()
+        let mut each = vec![0.0; bits.rows];
+        for row in crate::bits::members(&bits.free(guards, i)) {
+            let row = row as usize;
+            each[row] = log_sigmoid(logits[row], bits.get(row, i));
+        }
+        each
+    }
+
+    /// Their sum.
+    pub fn log_likelihood(&self, bits: &Bits, guards: &[u16], i: usize) -> f64 {
+        self.log_likelihoods(bits, guards, i).iter().sum()
     }
 }
 
@@ -106,14 +115,11 @@ impl Model {
         for _ in 0..rows {
             let mut row = vec![false; n];
             for (i, conditional) in self.conditionals.iter().enumerate() {
-                let guard = self.guards.get(i).and_then(|&guard| Guard::from_raw(guard).condition());
-                row[i] = match guard {
-                    Some((parent, when, value)) if row[parent] == when => value,
-                    _ => {
-                        let coin = random.next_u32() as f64 / 4_294_967_296.0;
-                        coin < 1.0 / (1.0 + (-conditional.logit(|j| row[j])).exp())
-                    }
-                };
+                let forced = self.guards.get(i).and_then(|&guard| Guard::from_raw(guard).forces(&row));
+                row[i] = forced.unwrap_or_else(|| {
+                    let coin = f64::from(random.next_u32()) / 4_294_967_296.0;
+                    coin < 1.0 / (1.0 + (-conditional.logit(|j| row[j])).exp())
+                });
             }
             bits.push(&row);
         }

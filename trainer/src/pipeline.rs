@@ -6,22 +6,24 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use crate::artefact::{Artefact, Provenance};
+use crate::artefact::{Artefact, Notes, Provenance};
 use crate::data::{Frame, Header};
 use crate::evaluate::{calibrate, mean};
 use crate::fit::Family;
 use crate::quantise::divergence;
 use crate::schema::Schema;
-use crate::select::{Choices, select};
-use crate::split::{SHARES, Split, check_enough, odd_rows, split};
+use crate::select::{Budget, Choices, select};
+use crate::split::{SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
 
 /// What to fit, on what.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The training rows; split when there is no `valid`.
     pub train: PathBuf,
-    /// Rows to choose settings and to calibrate on.
+    /// Rows to choose settings on; a quarter of them calibrate if there is no `calibrate`.
     pub valid: Option<PathBuf>,
+    /// Rows to calibrate on.
+    pub calibrate: Option<PathBuf>,
     /// Rows to report on at the end.
     pub test: Option<PathBuf>,
     /// Do the files name their columns?
@@ -48,6 +50,7 @@ impl Job {
         Self {
             train: train.into(),
             valid: None,
+            calibrate: None,
             test: None,
             header: Header::Auto,
             ignore: Vec::new(),
@@ -118,24 +121,30 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
     let start = Instant::now();
     let train = Frame::read(&job.train, job.header)?;
     let (rows, shares) = deal(job, &train)?;
+    check_enough(&train, [rows.train.len(), usize::MAX, usize::MAX])?;
     let mut left_out = job.ignore.clone();
     left_out.extend(job.label.iter().map(|(column, _)| column.clone()));
     let schema = Schema::find(&train, &rows.train, &left_out, job.keep_constant)?;
     let readings = |frame: &Frame, rows: &[usize]| schema.all_readings(frame, rows);
-    let (valid, calibration) = match &job.valid {
+    let ordinary = |path: &PathBuf| -> Result<(Frame, Vec<usize>)> {
+        let frame = Frame::read(path, job.header)?;
+        let rows = ordinary_rows(&frame, job.label.as_ref())?;
+        Ok((frame, rows))
+    };
+    let (valid, mut calibration) = match &job.valid {
         Some(path) => {
-            let frame = Frame::read(path, job.header)?;
-            let ordinary = ordinary_rows(job, &frame)?;
-            check_enough(&frame, [usize::MAX, ordinary.len(), ordinary.len()])?;
-            let valid = readings(&frame, &ordinary)?;
-            (valid.clone(), valid)
+            let (frame, rows) = ordinary(path)?;
+            let rows = split(rows, if job.calibrate.is_some() { [0.0, 1.0, 0.0, 0.0] } else { VALID_SHARES }, job.seed);
+            (readings(&frame, &rows.valid)?, readings(&frame, &rows.calibrate)?)
         }
         None => (readings(&train, &rows.valid)?, readings(&train, &rows.calibrate)?),
     };
-    let test = job.test.as_ref().map(|path| -> Result<_> {
-        let frame = Frame::read(path, job.header)?;
-        readings(&frame, &ordinary_rows(job, &frame)?)
-    });
+    if let Some(path) = &job.calibrate {
+        let (frame, rows) = ordinary(path)?;
+        calibration = readings(&frame, &rows)?;
+    }
+    check_enough(&train, [rows.train.len(), valid.len(), calibration.len()])?;
+    let test = job.test.as_ref().map(|path| ordinary(path).and_then(|(frame, rows)| readings(&frame, &rows)));
     let test = test.transpose()?;
     let (train_bits, _) = schema.encode(&readings(&train, &rows.train)?)?;
     let (valid_bits, _) = schema.encode(&valid)?;
@@ -149,18 +158,18 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
         split: shares,
         ..Provenance::default()
     };
-    // The notes' length hangs on a few digits that are not known yet; leave room for them.
-    let notes = notes_bytes(&schema, job, &provenance)? + 64;
-    let choices = Choices { most_bytes: job.flash.map(|flash| flash.saturating_sub(notes)), ..job.choices.clone() };
-    let chosen = select(&schema, &train_bits, &valid_bits, &choices)?;
+    let provenance = |order: &str, setting: Option<(f64, f64)>| Provenance {
+        order: order.into(),
+        gamma: setting.map(|(gamma, _)| gamma),
+        strength: setting.map(|(_, strength)| strength),
+        ..provenance.clone()
+    };
+    let notes = |order: &str, setting| Notes::new(&schema, job.label.clone(), provenance(order, setting)).bytes().len();
+    let budget = Budget { most: job.flash.unwrap_or(usize::MAX), notes: &notes };
+    let chosen = select(&schema, &train_bits, &valid_bits, &job.choices, &budget)?;
 
     let mut data = chosen.table;
-    let provenance = Provenance {
-        order: chosen.order.clone(),
-        gamma: chosen.setting.map(|(gamma, _)| gamma),
-        strength: chosen.setting.map(|(_, strength)| strength),
-        ..provenance
-    };
+    let provenance = provenance(&chosen.order, chosen.setting);
     let assemble = |data: &crate::quantise::TableData| {
         Artefact::new(&data.bytes()?, &chosen.schema, job.label.clone(), provenance.clone())
     };
@@ -202,35 +211,17 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
     Ok((artefact, report))
 }
 
-fn ordinary_rows(job: &Job, frame: &Frame) -> Result<Vec<usize>> {
-    let Some((column, normal)) = &job.label else { return Ok((0..frame.rows()).collect()) };
-    let odd = odd_rows(frame, column, normal)?;
-    Ok((0..frame.rows()).filter(|&row| !odd[row]).collect())
-}
-
-/// Deals the training file's ordinary rows, into one share if there is a validation file.
+/// Deals the training file's ordinary rows, keeping no share for what has a file of its own.
 fn deal(job: &Job, train: &Frame) -> Result<(Split, Option<[f64; 4]>)> {
-    let ordinary = ordinary_rows(job, train)?;
+    let ordinary = ordinary_rows(train, job.label.as_ref())?;
     if job.valid.is_some() {
-        check_enough(train, [ordinary.len(), usize::MAX, usize::MAX])?;
         return Ok((Split { train: ordinary, ..Split::default() }, None));
     }
-    let shares = if job.test.is_some() { [SHARES[0] + SHARES[3], SHARES[1], SHARES[2], 0.0] } else { SHARES };
-    let rows = split(ordinary, shares, job.seed);
-    check_enough(train, [rows.train.len(), rows.valid.len(), rows.calibrate.len()])?;
-    Ok((rows, Some(shares)))
-}
-
-/// How long the file's notes will be.
-fn notes_bytes(schema: &Schema, job: &Job, provenance: &Provenance) -> Result<usize> {
-    let mut longest = provenance.clone();
-    longest.order = match &job.choices.order {
-        crate::order::Order::File(path) => path.display().to_string(),
-        _ => "chow-liu".into(),
-    };
-    let empty =
-        crate::model::Model { conditionals: vec![Default::default(); schema.bits().sum()], guards: schema.guards() };
-    let data = crate::quantise::TableData::new(schema, &empty).expect("a model without weights has a table");
-    let artefact = Artefact::new(&data.bytes()?, schema, job.label.clone(), longest)?;
-    Ok(artefact.file_bytes().len() - artefact.table_bytes().len())
+    let mut shares = SHARES;
+    for (share, file) in [(2, &job.calibrate), (3, &job.test)] {
+        if file.is_some() {
+            shares[0] += std::mem::take(&mut shares[share]);
+        }
+    }
+    Ok((split(ordinary, shares, job.seed), Some(shares)))
 }

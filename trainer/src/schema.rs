@@ -164,13 +164,7 @@ impl Schema {
     pub fn table(&self) -> EncoderTable {
         let mut table = EncoderTable::default();
         for coding in &self.columns {
-            table.columns.push(coding.column().word());
-            if !matches!(coding.meaning, Meaning::Flag { .. }) {
-                table.columns.push(coding.values.len() as u16);
-            }
-            if matches!(coding.meaning, Meaning::Integer | Meaning::Real) {
-                table.columns.push(coding.pivot);
-            }
+            table.columns.extend(coding.column().words());
             table.values.extend(&coding.values);
             table.widths.extend(&coding.widths);
         }

@@ -1,6 +1,6 @@
 //! Chooses order and penalties on the validation rows, under a size that is never exceeded.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
@@ -24,14 +24,22 @@ pub struct Choices {
     pub strength: Option<f64>,
     /// The quadratic penalty on weights.
     pub l2: f64,
-    /// How many bytes the table may take.
-    pub most_bytes: Option<usize>,
 }
+
+/// What a file may take.
+pub struct Budget<'a> {
+    /// Bytes.
+    pub most: usize,
+    /// How many of them its notes take, given the name of the order and the setting.
+    pub notes: &'a NotesBytes<'a>,
+}
+
+type NotesBytes<'a> = dyn Fn(&str, Option<(f64, f64)>) -> usize + 'a;
 
 impl Default for Choices {
     fn default() -> Self {
         let (family, order) = Default::default();
-        Self { family, order, gamma: None, strength: None, l2: 0.3, most_bytes: None }
+        Self { family, order, gamma: None, strength: None, l2: 0.3 }
     }
 }
 
@@ -51,7 +59,7 @@ pub struct Chosen {
     pub setting: Option<(f64, f64)>,
     /// Mean log-likelihood of the validation rows under the float model.
     pub valid_ll: f64,
-    /// Size of the table.
+    /// Size of the file.
     pub bytes: usize,
 }
 
@@ -75,7 +83,7 @@ impl Factorisation {
         Self { name: name.to_owned(), schema, guards, askable: None, train, valid }
     }
 
-    /// Lets the trees of a column ask only that column and its parent in a tree of columns.
+    /// Lets the trees of a column ask only its parent's bits in a tree of columns; guards see to its own.
     fn restrict(mut self, order: &[usize], parent: &[Option<usize>]) -> Self {
         let starts = starts(&self.schema);
         let askable = order.iter().enumerate().flat_map(|(at, &column)| {
@@ -103,7 +111,7 @@ fn starts(schema: &Schema) -> Vec<usize> {
 ///
 /// # Errors
 /// An order file that does not fit the columns; a size that not even marginals fit into.
-pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) -> Result<Chosen> {
+pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, budget: &Budget) -> Result<Chosen> {
     let mut factorisations = factorisations(schema, train, valid, choices)?;
     let progress = progress_bar();
     if factorisations.len() > 1 {
@@ -122,18 +130,18 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) ->
     let factorisation = &factorisations[0];
     let (gammas, strengths) = grid(choices);
     let mut models = Vec::new();
-    let mut best: Option<Chosen> = None;
+    let mut candidates = Vec::new();
     for gamma in gammas {
         for (model, &strength) in run(factorisation, choices, gamma, &strengths, &progress).into_iter().zip(&strengths)
         {
-            let found = candidate(factorisation, model.clone(), Some((gamma, strength)))?;
-            best = best.into_iter().chain(found).reduce(better);
+            candidates.extend(candidate(factorisation, model.clone(), Some((gamma, strength)), budget)?);
             models.push(model);
         }
     }
-    let fits = |chosen: &Chosen| choices.most_bytes.is_none_or(|most| chosen.bytes <= most);
-    if let Some(best) = best.filter(fits) {
-        return Ok(best);
+    let best = candidates.iter().max_by(|a, b| a.valid_ll.total_cmp(&b.valid_ll));
+    let best = best.context("every model of the grid is too large for the format; ask more of it by --strength")?;
+    if best.bytes <= budget.most {
+        return Ok(best.clone());
     }
     for (family, gammas, strengths) in smaller(choices.family) {
         let choices = Choices { family: *family, ..choices.clone() };
@@ -141,15 +149,22 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) ->
             models.extend(run(factorisation, &choices, gamma, strengths, &progress));
         }
     }
-    let most_bytes = choices.most_bytes.unwrap_or(usize::MAX);
     // Without any weights, or without any trees, a table saves what every bit pays for having some.
-    let weightless =
-        models.iter().filter(|model| model.conditionals.iter().all(|c| c.weights.is_empty())).cloned().collect();
-    let treeless =
-        models.iter().filter(|model| model.conditionals.iter().all(|c| c.tree.splits.is_empty())).cloned().collect();
-    let rationed = [models, weightless, treeless].into_iter().map(|models| ration(factorisation, models, most_bytes));
-    let best = rationed.collect::<Result<Vec<_>>>()?.into_iter().reduce(better);
-    best.context("the pools are never empty")
+    let weightless = models.iter().filter(|model| model.conditionals.iter().all(|c| c.weights.is_empty())).cloned();
+    let treeless = models.iter().filter(|model| model.conditionals.iter().all(|c| c.tree.splits.is_empty())).cloned();
+    let pools = [weightless.collect(), treeless.collect(), models];
+    let mut found: Vec<(f64, Chosen)> = Vec::new();
+    let mut least = usize::MAX;
+    for pool in &pools {
+        let rationed = ration(factorisation, best, pool, budget)?;
+        least = least.min(rationed.least);
+        found.extend(rationed.best);
+    }
+    found.extend(candidates.iter().filter(|c| c.bytes <= budget.most).map(|c| (c.valid_ll, c.clone())));
+    let best = found.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, chosen)| chosen);
+    best.with_context(|| {
+        format!("--flash: the smallest file takes {least} bytes; raise --flash, or leave out columns with --ignore")
+    })
 }
 
 /// What to fit besides when the grid's best is too large: other families that the given one contains, with split gains
@@ -166,59 +181,76 @@ fn smaller(family: Family) -> &'static [(Family, &'static [f64], &'static [f64])
     }
 }
 
-fn better(a: Chosen, b: Chosen) -> Chosen {
-    if b.valid_ll > a.valid_ll { b } else { a }
+/// What [`ration`] found.
+struct Rationed {
+    /// The best under the size, if any, with a cautious estimate of its validation log-likelihood.
+    best: Option<(f64, Chosen)>,
+    /// The size of the smallest.
+    least: usize,
 }
 
 /// The best mixture of conditionals under a size: each bit takes that of the model which maximises its validation
-/// log-likelihood minus a price a byte, and the price is the lowest at which the table fits (a Lagrange multiplier,
-/// found by bisection).
-fn ration(factorisation: &Factorisation, models: Vec<Model>, most_bytes: usize) -> Result<Chosen> {
+/// log-likelihood minus a price a byte, and the price is the lowest at which the file fits (a Lagrange multiplier,
+/// found by bisection). Choosing so often would overfit the validation rows; so whatever differs from the grid's best
+/// model is credited with its gain less one standard error.
+fn ration(factorisation: &Factorisation, best: &Chosen, models: &[Model], budget: &Budget) -> Result<Rationed> {
     let (valid, guards) = (&factorisation.valid, &factorisation.guards);
+    let rows = valid.rows as f64;
     let offers: Vec<Vec<(f64, f64)>> = (0..valid.width())
         .into_par_iter()
         .map(|i| {
+            let reference = best.model.conditionals[i].log_likelihoods(valid, guards, i);
             let offer = |model: &Model| {
                 let conditional = &model.conditionals[i];
+                let each = conditional.log_likelihoods(valid, guards, i);
+                let gains = || each.iter().zip(&reference).map(|(a, b)| a - b);
+                let mean = gains().sum::<f64>() / rows;
+                let variance = gains().map(|gain| (gain - mean).powi(2)).sum::<f64>() / rows;
                 let bytes = 2 * conditional.weights.len() + 3 * conditional.tree.splits.len();
-                (conditional.log_likelihood(valid, guards, i) / valid.rows as f64, bytes as f64)
+                (mean - (variance / rows).sqrt(), bytes as f64)
             };
             models.iter().map(offer).collect()
         })
         .collect();
-    let at_price = |price: f64| {
+    let at_price = |price: f64| -> Result<Option<(f64, Chosen)>> {
         let worth = |&(gain, bytes): &(f64, f64)| gain - price * bytes;
-        let pick = |(i, offers): (usize, &Vec<(f64, f64)>)| {
-            let best = (0..offers.len()).max_by(|&a, &b| worth(&offers[a]).total_cmp(&worth(&offers[b])));
-            models[best.unwrap_or(0)].conditionals[i].clone()
+        let dearest = |offers: &Vec<(f64, f64)>| {
+            let by_worth = |&a: &usize, &b: &usize| worth(&offers[a]).total_cmp(&worth(&offers[b]));
+            (0..offers.len()).max_by(by_worth).unwrap_or(0)
         };
-        let conditionals = offers.iter().enumerate().map(pick).collect();
-        candidate(factorisation, Model { conditionals, guards: guards.clone() }, None)
+        let picks: Vec<usize> = offers.iter().map(dearest).collect();
+        let gain: f64 = offers.iter().zip(&picks).map(|(offers, &pick)| offers[pick].0).sum();
+        let conditionals = picks.iter().enumerate().map(|(i, &pick)| models[pick].conditionals[i].clone()).collect();
+        let chosen = candidate(factorisation, Model { conditionals, guards: guards.clone() }, None, budget)?;
+        Ok(chosen.map(|chosen| (best.valid_ll + gain, chosen)))
     };
-    let least = at_price(f64::MAX)?.context("a table without weights and trees has no limits to exceed")?;
-    if least.bytes > most_bytes {
-        bail!(
-            "--flash: a table of marginals alone takes {} bytes more; raise --flash, or leave out columns with --ignore",
-            least.bytes - most_bytes
-        );
-    }
-    let (mut best, mut cheap, mut dear) = (least, -20.0f64, 3.0f64);
+    let least = at_price(1e9)?.context("a table without weights and trees has no limits to exceed")?;
+    let mut rationed = Rationed { least: least.1.bytes, best: Some(least).filter(|(_, c)| c.bytes <= budget.most) };
+    let (mut cheap, mut dear) = (-20.0f64, 3.0f64);
     for _ in 0..24 {
         let middle = 0.5 * (cheap + dear);
-        match at_price(middle.exp())?.filter(|chosen| chosen.bytes <= most_bytes) {
-            Some(chosen) => (best, dear) = (better(best, chosen), middle),
+        match at_price(middle.exp())?.filter(|(_, chosen)| chosen.bytes <= budget.most) {
+            Some(found) => {
+                rationed.best = rationed.best.into_iter().chain([found]).reduce(|a, b| if b.0 > a.0 { b } else { a });
+                dear = middle;
+            }
             None => cheap = middle,
         }
     }
-    Ok(best)
+    Ok(rationed)
 }
 
-fn candidate(factorisation: &Factorisation, model: Model, setting: Option<(f64, f64)>) -> Result<Option<Chosen>> {
+fn candidate(
+    factorisation: &Factorisation,
+    model: Model,
+    setting: Option<(f64, f64)>,
+    budget: &Budget,
+) -> Result<Option<Chosen>> {
     let Some(table) = TableData::new(&factorisation.schema, &model) else { return Ok(None) };
     Ok(Some(Chosen {
         schema: factorisation.schema.clone(),
         valid_ll: model.log_likelihood(&factorisation.valid),
-        bytes: table.bytes()?.len(),
+        bytes: table.bytes()?.len() + (budget.notes)(&factorisation.name, setting),
         order: factorisation.name.clone(),
         model,
         table,
@@ -231,6 +263,10 @@ fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices
     let make = |name: &str, order: &[usize]| Factorisation::new(name, schema, order, train, valid);
     let learned = || make("learned", &order::learned(schema, train, most_splits(train.width())));
     if choices.family == Family::ChowLiu || choices.order == Order::ChowLiu {
+        ensure!(
+            matches!(choices.order, Order::Auto | Order::ChowLiu),
+            "--order: the chow-liu family brings its own order; leave --order out"
+        );
         let (order, parent) = order::chow_liu(schema, train);
         let factorisation = make("chow-liu", &order);
         return Ok(vec![if choices.family == Family::ChowLiu {

@@ -9,6 +9,9 @@ use crate::data::Frame;
 
 /// Shares of training, validation, calibration and held-out rows.
 pub const SHARES: [f64; 4] = [0.7, 0.1, 0.1, 0.1];
+/// The same for a file of validation rows: those that chose the settings would be a little too well predicted to
+/// calibrate on.
+pub const VALID_SHARES: [f64; 4] = [0.0, 0.75, 0.25, 0.0];
 /// The least of each kind that makes sense.
 const FEWEST: [(usize, &str); 3] = [(20, "training"), (2, "validation"), (2, "calibration")];
 
@@ -30,11 +33,10 @@ pub fn split(mut rows: Vec<usize>, shares: [f64; 4], seed: u64) -> Split {
     rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let total = rows.len() as f64;
     let mut dealt = 0.0;
-    let mut ends = shares.map(|share| {
+    let ends = shares.map(|share| {
         dealt += share;
         (dealt * total).round() as usize
     });
-    ends[3] = rows.len();
     let take = |from: usize, to: usize| {
         let mut taken = rows[from..to].to_vec();
         taken.sort_unstable();
@@ -56,9 +58,8 @@ pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
     for ((few, kind), count) in FEWEST.into_iter().zip(counts) {
         ensure!(
             count >= few,
-            "{}: {count} {kind} rows of {} in all, at least {few} are needed; supply more rows",
+            "{}: {count} ordinary {kind} rows, at least {few} are needed; supply more rows",
             frame.path.display(),
-            frame.rows()
         );
     }
     Ok(())
@@ -67,17 +68,29 @@ pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
 /// For each row, is it odd: does the label column differ from its ordinary value?
 ///
 /// # Errors
-/// No such column; no row, or only rows, with that value.
+/// No such column.
 pub fn odd_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<bool>> {
     let cells = &frame.columns[frame.position(column)?];
     let number = normal.parse::<f64>().ok();
     let is_normal = |text: &String| text == normal || number.is_some() && text.parse::<f64>().ok() == number;
     let ordinary: Vec<bool> = cells.texts.iter().map(is_normal).collect();
+    Ok(cells.codes.iter().map(|&code| !ordinary[code as usize]).collect())
+}
+
+/// The rows to learn from: all, or those that the label column calls ordinary.
+///
+/// # Errors
+/// No such column, or it calls no row ordinary.
+pub fn ordinary_rows(frame: &Frame, label: Option<&(String, String)>) -> Result<Vec<usize>> {
+    let Some((column, normal)) = label else { return Ok((0..frame.rows()).collect()) };
+    let odd = odd_rows(frame, column, normal)?;
+    let ordinary: Vec<usize> = (0..frame.rows()).filter(|&row| !odd[row]).collect();
+    let texts = frame.columns[frame.position(column)?].texts.iter().take(20).map(|text| format!("`{text}`"));
     ensure!(
-        ordinary.iter().any(|&ordinary| ordinary),
+        !ordinary.is_empty(),
         "{}: column `{column}` never is `{normal}`; name the ordinary value with --normal, one of {}",
         frame.path.display(),
-        cells.texts.iter().take(20).cloned().collect::<Vec<_>>().join(", ")
+        texts.collect::<Vec<_>>().join(", ")
     );
-    Ok(cells.codes.iter().map(|&code| !ordinary[code as usize]).collect())
+    Ok(ordinary)
 }

@@ -214,7 +214,9 @@ pub fn qemu_run() -> Result<PathBuf> {
         say(&format!("cargo install qemu-run {QEMU_RUN} (a minute or two)"));
         let mut install = Toolchain::Own.cargo();
         install.args(["install", "qemu-run", "--locked", "--version", QEMU_RUN, "--root"]).arg(&tools);
-        output(&mut install)?;
+        output(&mut install).with_context(|| {
+            format!("no qemu-run; install it by hand: `cargo install qemu-run --locked --version {QEMU_RUN}`")
+        })?;
     }
     Ok(program)
 }

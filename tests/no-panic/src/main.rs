@@ -51,7 +51,7 @@ fn main() -> ! {
         pivot: any(0),
         widths: any(&[]),
     };
-    _ = any((column.bits(), column.word(), column.decode(any(&[]))));
+    _ = any((column.bits(), column.words().count(), column.decode(any(&[]))));
     _ = any(Encoder::new(any(&[]), any(&[]), any(&[])).bits());
     let logit = any(Logit::ZERO) + any(Logit::ZERO);
     _ = any((logit.mass().of(any(true)), logit.surprisal(any(true)), total_order(any(0.0))));

@@ -13,16 +13,19 @@ use super::{Applied, RowArgs, deliver};
 use crate::artefact::{Artefact, write_whole};
 use crate::evaluate::{auc_pr, auc_roc, mean};
 use crate::export::{rust_source, sampled_rows};
+use crate::schema::Meaning;
 use crate::with_capacity;
 
 pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
     let Applied { artefact, rows, odd, scores, .. } = args.apply()?;
     let mean_nats = mean(&scores);
-    let mut text = format!("{} rows, {mean_nats:.4} nats a row\n", rows.len());
+    let mut text = format!("{} rows, {mean_nats:.4} nats a row", rows.len());
     let mut value = json!({ "rows": rows.len(), "mean_nats": mean_nats, "log_likelihood": -mean_nats });
-    let detector = with_capacity!(artefact.bits, N => artefact.table::<N>()?.detector);
+    let detector = artefact.detector();
     let alarms: Vec<bool> = scores.iter().map(|&nats| detector.judge(nats).is_odd()).collect();
-    value["alarms"] = json!(alarms.iter().filter(|&&alarm| alarm).count());
+    let raised = alarms.iter().filter(|&&alarm| alarm).count();
+    writeln!(text, ", {raised} alarms")?;
+    value["alarms"] = json!(raised);
     if let Some(odd) = odd {
         let (roc, pr) = (auc_roc(&scores, &odd), auc_pr(&scores, &odd));
         value["auc_roc"] = json!(roc);
@@ -44,16 +47,16 @@ pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
 
 pub(super) fn score(args: &RowArgs, output: Option<&Path>) -> Result<(String, Value)> {
     let Applied { artefact, frame, rows, scores, .. } = args.apply()?;
-    let detector = with_capacity!(artefact.bits, N => artefact.table::<N>()?.detector);
-    let mut csv = String::from("line,nats,odd\n");
-    for (&row, &nats) in rows.iter().zip(&scores) {
-        writeln!(csv, "{},{},{}", frame.lines[row], f64::from(nats), u8::from(detector.judge(nats).is_odd()))?;
-    }
+    let detector = artefact.detector();
     let each: Vec<f64> = scores.iter().map(|&nats| nats.into()).collect();
     let lines: Vec<u64> = rows.iter().map(|&row| frame.lines[row]).collect();
     let odd: Vec<bool> = scores.iter().map(|&nats| detector.judge(nats).is_odd()).collect();
+    let mut csv = String::from("line,nats,odd\n");
+    for ((line, nats), &odd) in lines.iter().zip(&each).zip(&odd) {
+        writeln!(csv, "{line},{nats},{}", u8::from(odd))?;
+    }
     let value = json!({ "rows": rows.len(), "mean_nats": mean(&scores), "line": lines, "nats": each, "odd": odd });
-    Ok((deliver(output, csv)?, value))
+    Ok((deliver(output, csv, &[&args.model, &args.data])?, value))
 }
 
 pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(String, Value)> {
@@ -96,7 +99,7 @@ pub(super) fn sample(model: &Path, rows: usize, seed: u64, output: Option<&Path>
     csv.write_record(&names)?;
     cells.iter().try_for_each(|row| csv.write_record(row))?;
     let text = String::from_utf8(csv.into_inner().context("the CSV cannot be finished")?)?;
-    Ok((deliver(output, text)?, json!({ "columns": names, "rows": cells })))
+    Ok((deliver(output, text, &[model])?, json!({ "columns": names, "rows": cells })))
 }
 
 pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
@@ -140,10 +143,16 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     writeln!(text, "  in model order:")?;
     for coding in &schema.columns {
         let (name, column) = (schema.name(coding), coding.column());
-        let meaning = format!("{:?}", coding.meaning).to_lowercase();
+        let meaning = match coding.meaning {
+            Meaning::Flag { flipped: false } => "flag",
+            Meaning::Flag { flipped: true } => "flag, mostly 1",
+            Meaning::Integer => "integer",
+            Meaning::Real => "real",
+            Meaning::Category => "category",
+        };
         writeln!(
             text,
-            "    {name:<20} {meaning:<22} {:>3} bits{}",
+            "    {name:<20} {meaning:<14} {:>3} bits{}",
             column.bits(),
             if coding.may_miss { ", may miss" } else { "" }
         )?;
@@ -161,7 +170,7 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
 /// The splits on the longest way from a tree's root to a leaf.
 fn depth(tree: &[u16], feature_bits: u16) -> usize {
     let Some((root, rest)) = tree.split_first() else { return 0 };
-    let (left, right) = rest.split_at(usize::from(root >> feature_bits));
+    let (left, right) = rest.split_at(usize::from(root >> feature_bits).min(rest.len()));
     1 + depth(left, feature_bits).max(depth(right, feature_bits))
 }
 
@@ -175,7 +184,7 @@ pub(super) fn export(model: &Path, output: &Path) -> Result<(String, Value)> {
             output.display()
         ),
     };
-    write_whole(output, &bytes)?;
+    write_whole(output, &bytes, &[model])?;
     let table = artefact.table_bytes().len();
     let text = format!("{}: a table of {table} bytes for rows of {} bits\n", output.display(), artefact.bits);
     Ok((text, json!({ "output": output, "table_bytes": table, "bits": artefact.bits })))

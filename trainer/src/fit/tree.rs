@@ -258,7 +258,7 @@ impl Precedence {
         true
     }
 
-    /// All columns in an order that agrees; among free choices, the natural one.
+    /// All columns in an order that agrees: by how many must come before, then the natural one.
     fn order(&self) -> Vec<usize> {
         let n = self.after.len();
         let mut earlier = vec![0; n];

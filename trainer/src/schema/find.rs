@@ -47,10 +47,13 @@ pub(super) fn coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) ->
     };
     if 2 * numeric < total {
         category(&mut coding, &present).with_context(|| {
-            format!(
-                "{shown}: column `{0}` looks like an identifier or a time; leave it out with --ignore {0}",
-                cells.name
-            )
+            let decimal = |text: &str| parse(&text.replacen(',', ".", 1)).is_some();
+            let cause = if present.iter().all(|(text, _)| decimal(text)) {
+                "has decimal commas; write numbers with a point, or leave it out"
+            } else {
+                "looks like an identifier or a time; leave it out"
+            };
+            format!("{shown}: column `{0}` {cause} with --ignore {0}", cells.name)
         })?;
     } else if numbers.len() < present.len() {
         let bad = |row: &usize| !is_missing(cells.text(*row)) && parse(cells.text(*row)).is_none();
@@ -61,7 +64,14 @@ pub(super) fn coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) ->
             cells.text(row)
         );
     } else {
-        number(&mut coding, numbers);
+        let known = number(&mut coding, numbers);
+        ensure!(
+            2 * known >= present.len(),
+            "{shown}: column `{0}` needs more digits than an f32 or i32 holds ({1} numbers, {known} of them told apart): a \
+             counter or a time? leave it out with --ignore {0}, or rescale it",
+            cells.name,
+            present.len()
+        );
     }
     Ok(coding)
 }
@@ -83,25 +93,27 @@ fn by_frequency(values: impl Iterator<Item = (i32, usize)>) -> Vec<i32> {
     values.into_iter().map(|(value, _)| value).collect()
 }
 
-fn number(coding: &mut Coding, numbers: Vec<(f64, usize)>) {
+/// Returns how many numbers can be told apart.
+fn number(coding: &mut Coding, numbers: Vec<(f64, usize)>) -> usize {
     let whole: Option<Vec<(i32, usize)>> = numbers.iter().map(|&(x, count)| Some((integer(x)?, count))).collect();
-    match whole.map(merged) {
-        Some(whole) if whole.iter().all(|(value, _)| (0..=1).contains(value)) => {
-            let ones: usize = whole.iter().filter(|(value, _)| *value == 1).map(|(_, count)| count).sum();
-            let total: usize = whole.iter().map(|(_, count)| count).sum();
-            coding.meaning = Meaning::Flag { flipped: 2 * ones > total };
-        }
-        Some(whole) if whole.len() == 2 => coding.values = by_frequency(whole.into_iter()),
-        Some(whole) => {
-            coding.meaning = Meaning::Integer;
-            cells(coding, &whole, f64::from);
-        }
-        None => {
-            coding.meaning = Meaning::Real;
-            let keys = numbers.iter().map(|&(x, count)| (total_order(x as f32), count)).collect();
-            cells(coding, &merged(keys), |key| f64::from(from_total_order(key)));
-        }
+    let keys = match &whole {
+        Some(whole) => merged(whole.clone()),
+        None => merged(numbers.iter().map(|&(x, count)| (total_order(x as f32), count)).collect()),
+    };
+    if whole.is_none() {
+        coding.meaning = Meaning::Real;
+        cells(coding, &keys, |key| f64::from(from_total_order(key)));
+    } else if keys.iter().all(|(value, _)| (0..=1).contains(value)) {
+        let ones: usize = keys.iter().filter(|(value, _)| *value == 1).map(|(_, count)| count).sum();
+        let total: usize = keys.iter().map(|(_, count)| count).sum();
+        coding.meaning = Meaning::Flag { flipped: 2 * ones > total };
+    } else if keys.len() == 2 {
+        coding.values = by_frequency(keys.iter().copied());
+    } else {
+        coding.meaning = Meaning::Integer;
+        cells(coding, &keys, f64::from);
     }
+    keys.len()
 }
 
 /// Ascending, equal keys as one.

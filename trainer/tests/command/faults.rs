@@ -203,3 +203,47 @@ fn a_model_that_is_cut_short_or_damaged() {
         folder.refuses("inspect bad.srp", &["bad.srp"]);
     }
 }
+
+#[test]
+fn an_output_that_is_an_input() {
+    let folder = with_model();
+    folder.refuses("fit data.csv --label label -o data.csv", &["data.csv", "input"]);
+    folder.refuses("export model.srp -o model.srp", &["model.srp", "input"]);
+    folder.refuses("score model.srp data.csv -o model.srp", &["model.srp", "input"]);
+    folder.refuses("sample model.srp -o ./model.srp", &["model.srp", "input"]);
+}
+
+#[test]
+fn a_line_is_counted_as_editors_do() {
+    for (name, ending) in [("lf", "\n"), ("crlf", "\r\n"), ("cr", "\r")] {
+        let csv = with_cell(101, 1, "oops").replace('\n', ending);
+        fit_refuses(csv, "--label label", &["line 101, column `heat`"]);
+        let folder = with_model();
+        folder.write(name, mixed(400, 20, 1).replace('\n', ending));
+        let lines = folder.json(&format!("score model.srp {name}"))["line"].clone();
+        assert_eq!((&lines[0], &lines[419]), (&2.into(), &421.into()), "{name}");
+    }
+}
+
+#[test]
+fn a_setting_that_is_no_amount() {
+    let folder = Folder::with_data();
+    for option in ["--strength=nan", "--strength=-1", "--gamma=inf", "--gamma=-10", "--l2=-3"] {
+        folder.refuses(&format!("fit data.csv --label label {option}"), &["zero or more"]);
+    }
+    folder.refuses("fit data.csv --label label --family tree --strength 0", &["--strength"]);
+    folder.refuses("fit data.csv --label label --family chow-liu --order natural", &["--order"]);
+}
+
+#[test]
+fn two_columns_of_one_name() {
+    fit_refuses("a,a,b\n1,2,3\n", "", &["line 1", "`a`", "rename"]);
+}
+
+#[test]
+fn numbers_that_cannot_be_told_apart() {
+    let time: String = (0..300u64).map(|i| format!("{},{}\n", 1_700_000_000_000 + i * 50, i % 7)).collect();
+    fit_refuses(time, "", &["column `x0`", "--ignore x0"]);
+    let comma: String = (0..300).map(|i| format!("1,{i};{}\n", i % 7)).collect();
+    fit_refuses(comma, "", &["column `x0`", "decimal commas"]);
+}

@@ -53,7 +53,7 @@ fn marginals_are_counts_with_one_row_of_each_kind_added() {
     let (train, valid) = (Known::rows(500, 4), Known::rows(200, 5));
     folder.write("train.csv", flags(&train));
     folder.write("valid.csv", flags(&valid));
-    let report = folder.json("fit train.csv --valid valid.csv --family marginal -o model.srp");
+    let report = folder.json("fit train.csv --valid valid.csv --calibrate valid.csv --family marginal -o model.srp");
     let one = |i: usize| (train.iter().filter(|row| row[i]).count() as f64 + 1.0) / (train.len() as f64 + 2.0);
     let log_probability =
         |row: &Vec<bool>| (0..4).map(|i| if row[i] { one(i) } else { 1.0 - one(i) }.ln()).sum::<f64>();

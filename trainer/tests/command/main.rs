@@ -187,6 +187,61 @@ fn the_file_never_exceeds_the_flash() {
     folder.refuses("fit data.csv --label label --flash 0 -o none.srp", &["--flash"]);
 }
 
+/// Rows that chose the settings are predicted too well to calibrate on.
+#[test]
+fn a_detector_rests_on_rows_that_chose_nothing() {
+    let folder = Folder::with_data();
+    folder.write("valid.csv", mixed(200, 0, 7));
+    folder.write("quiet.csv", mixed(120, 0, 8));
+    let rows = |options: &str| {
+        let report = folder.json(&format!("fit data.csv --label label {QUICK} {options} -o model.srp"));
+        [number(&report, "train_rows"), number(&report, "valid_rows"), number(&report, "calibration_rows")]
+    };
+    assert_eq!(rows(""), [280.0, 40.0, 40.0]);
+    assert_eq!(rows("--calibrate quiet.csv"), [320.0, 40.0, 120.0]);
+    assert_eq!(rows("--valid valid.csv"), [400.0, 150.0, 50.0]);
+    assert_eq!(rows("--valid valid.csv --calibrate quiet.csv"), [400.0, 200.0, 120.0]);
+}
+
+/// A sample of a column that touches zero used to leave its cell.
+#[test]
+fn samples_of_reals_around_zero_stay_in_their_cells() {
+    let folder = Folder::new();
+    let rows: String =
+        (0..400).map(|i| format!("{},{}\n", f64::from(i % 40 - 20) * 0.25, f64::from(i % 23) * 0.5)).collect();
+    folder.write("data.csv", rows);
+    folder.text(&format!("fit data.csv {QUICK} -o model.srp"));
+    folder.write("samples.csv", folder.text("sample model.srp -n 2000"));
+    assert!(!folder.read("samples.csv").starts_with(b"-0,"));
+    assert_eq!(number(&folder.json("eval model.srp samples.csv --header yes"), "rows"), 2000.0);
+}
+
+/// Rows without an ordinary one among them can be scored; only a fit needs ordinary rows.
+#[test]
+fn rows_that_are_all_odd_are_scored() {
+    let folder = Folder::with_data();
+    folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    let odd: Vec<String> =
+        mixed(400, 20, 1).lines().filter(|line| !line.ends_with(",0")).map(|line| line.to_owned() + "\n").collect();
+    folder.write("odd.csv", odd.concat());
+    let report = folder.json("eval model.srp odd.csv");
+    assert_eq!((number(&report, "rows"), &report["auc_roc"]), (20.0, &serde_json::Value::Null));
+}
+
+/// A link's target takes the output, and so does a device.
+#[cfg(unix)]
+#[test]
+fn an_output_goes_where_its_name_leads() {
+    let folder = Folder::with_data();
+    folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    folder.write("target.csv", "old");
+    std::os::unix::fs::symlink("target.csv", folder.path("link.csv")).expect("a link");
+    folder.text("score model.srp data.csv -o link.csv");
+    assert!(folder.path("link.csv").is_symlink() && folder.read("target.csv").starts_with(b"line,nats,odd"));
+    folder.text("score model.srp data.csv -o /dev/null");
+    assert!(!std::path::Path::new("/dev/null").is_file());
+}
+
 /// What kinds of values there are is read off the whole file; how often they come, from ordinary rows alone.
 #[test]
 fn odd_rows_have_no_say_in_the_fit() {
