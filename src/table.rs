@@ -1,5 +1,4 @@
-//! A whole model as one table, and its bytes: the `.srp` format. This is the only file that knows the layout, which
-//! `docs/format.md` describes.
+//! A whole model as one table, and its bytes: the `.srp` format, which `docs/format.md` describes.
 
 use bytemuck::{Pod, try_cast_slice};
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};

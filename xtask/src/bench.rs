@@ -36,7 +36,7 @@ pub fn density(data: &Path) -> Result<()> {
     let scratch = crate::setup::root().join("target/bench");
     std::fs::create_dir_all(&scratch)?;
     println!("test log-likelihood in nats a row; choices on validation rows; tables as exported");
-    println!("set        flash     file  order     gain  l1    float_ll integer_ll     floor       KL  seconds");
+    println!("set        flash     file  order     gamma strength float_ll integer_ll     floor       KL  seconds");
     let mut missed = Vec::new();
     for (name, flash, floor) in SETS {
         let path = |part| file(name, part).display().to_string();
@@ -48,7 +48,7 @@ pub fn density(data: &Path) -> Result<()> {
         let setting = |key: &str| report[key].as_f64().map_or("mixed".into(), |value| value.to_string());
         let (integer, divergence) = (number("test_ll")?, number("kl_quantisation")?);
         println!(
-            "{name:<10} {flash:<7} {:>6}  {:<9} {:<5} {:<5} {:>8.3} {integer:>10.3} {floor:>9.2} {divergence:>8.4} {:>8.1}",
+            "{name:<10} {flash:<7} {:>6}  {:<9} {:<5} {:<8} {:>8.3} {integer:>10.3} {floor:>9.2} {divergence:>8.4} {:>8.1}",
             report["file_bytes"],
             report["order"].as_str().unwrap_or_default(),
             setting("gamma"),
