@@ -1,8 +1,13 @@
-//! The proof that the core cannot panic: `tests/no-panic` links, and with a planted panic it does not.
+//! The proof that the core cannot panic: `tests/no-panic` links, and with a planted panic it does not. And what links
+//! holds no floating-point arithmetic, which a core without FPU would show as calls.
 
 use crate::board::Board;
+use crate::firmware;
 use crate::setup::{self, Toolchain};
 use anyhow::{Context, Result, bail, ensure};
+use object::{Object, ObjectSymbol};
+use std::fs;
+use std::path::Path;
 
 /// With little and with much of the inlining that makes checks vanish.
 const OPT_LEVELS: [&str; 2] = ["\"s\"", "3"];
@@ -17,12 +22,30 @@ pub fn run() -> Result<()> {
                 bail!("at opt-level {level} for {}:\n{said}", board.target);
             }
             println!("no panic path at opt-level {level} for {}", board.target);
+            let dir = setup::root().join("tests/no-panic");
+            let config = format!("profile.release.opt-level={level}");
+            let program = firmware::build(&toolchain, &dir, &board, &["--config", &config])?;
+            let floats = float_calls(&program)?;
+            ensure!(floats.is_empty(), "at opt-level {level} for {}: calls {}", board.target, floats.join(", "));
         }
         let said = refused(&toolchain, &board, OPT_LEVELS[0], "planted")?;
         let said = said.context("the probe links with a panic planted in it: it proves nothing")?;
         ensure!(said.contains("a panic path is still linked"), "the probe failed for another reason:\n{said}");
     }
     Ok(())
+}
+
+/// The functions of software floating point that a program holds.
+fn float_calls(program: &Path) -> Result<Vec<String>> {
+    let elf = fs::read(program)?;
+    let file = object::File::parse(&*elf)?;
+    let names: Vec<&str> = file.symbols().filter_map(|symbol| symbol.name().ok()).collect();
+    ensure!(names.iter().any(|name| name.contains("main")), "{} has no symbols to look at", program.display());
+    let float = |name: &&str| {
+        ["__aeabi_f", "__aeabi_d"].iter().any(|start| name.starts_with(start)) && !name.contains("div0")
+            || ["sf2", "sf3", "df2", "df3"].iter().any(|end| name.ends_with(end))
+    };
+    Ok(names.into_iter().filter(float).map(str::to_owned).collect())
 }
 
 /// What the linker says if it refuses the probe.
