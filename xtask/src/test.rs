@@ -16,9 +16,7 @@ const FEATURES: [&str; 2] = ["", "defmt"];
 
 /// Format, lints, docs, host tests, each feature on bare metal, all boards, the README.
 pub fn run() -> Result<()> {
-    for component in ["rustfmt", "clippy"] {
-        setup::component(component)?;
-    }
+    setup::everything()?;
     let cargo = |args: &[&str]| {
         let mut command = Toolchain::Own.cargo();
         command.args(args).current_dir(root());
