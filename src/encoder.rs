@@ -93,7 +93,7 @@ pub struct Column<'t> {
     pub kind: Kind,
     /// Does it begin with a bit that says "missing"?
     pub may_miss: bool,
-    /// Ascending edges e of the bits `x > e` (cells), or the codes in the order of their bits (category).
+    /// Ascending edges e of the cells (e, e'], or the codes of a category in the order of their outcomes.
     pub values: &'t [i32],
     /// Which edge is asked first; 0 for categories, and for columns that may miss, as guards have but one parent.
     pub pivot: u16,
@@ -151,22 +151,17 @@ impl Column<'_> {
         outcome.map_or(Err(EncodeError::Unknown { column }), |outcome| Ok(Some(outcome)))
     }
 
-    /// Splits this column's bits into "missing" (or nothing), the levels from the pivot upwards (`outcome > level`),
-    /// and those below it, downwards (`outcome <= level`).
-    fn split<'b>(&self, bits: &'b mut [bool]) -> (&'b mut [bool], &'b mut [bool], &'b mut [bool]) {
-        let (missing, levels) = bits.split_at_mut_checked(usize::from(self.may_miss)).unwrap_or_default();
-        let above = levels.len().saturating_sub(usize::from(self.pivot));
-        let (up, down) = levels.split_at_mut_checked(above).unwrap_or_default();
-        (missing, up, down)
-    }
-
-    /// Sets this column's bits, which are all false, to say an outcome, or "missing".
+    /// Sets this column's bits, which are all false, to say an outcome, or "missing": after the bit for that come the
+    /// levels from the pivot upwards (`outcome > level`), then those below it, downwards (`outcome <= level`).
     fn set(&self, outcome: Option<usize>, bits: &mut [bool]) {
         let pivot = usize::from(self.pivot);
-        let (missing, up, down) = self.split(bits);
+        let (missing, levels) = bits.split_at_mut_checked(usize::from(self.may_miss)).unwrap_or_default();
         let Some(outcome) = outcome else { return missing.fill(true) };
-        up.iter_mut().take(outcome.saturating_sub(pivot)).for_each(|bit| *bit = true);
-        down.iter_mut().take(pivot.saturating_sub(outcome)).for_each(|bit| *bit = true);
+        let above = levels.len().saturating_sub(pivot);
+        let (up, down) = levels.split_at_mut_checked(above).unwrap_or_default();
+        let reached = |levels: &mut [bool], count: usize| levels.iter_mut().take(count).for_each(|bit| *bit = true);
+        reached(up, outcome.saturating_sub(pivot));
+        reached(down, pivot.saturating_sub(outcome));
     }
 
     /// The outcome that this column's bits say, or `None` for a missing reading: the inverse of encoding.
