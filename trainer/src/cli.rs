@@ -38,14 +38,18 @@ enum Command {
     /// Fit a model on a CSV file (plain or .gz) and write it as a .srp file.
     Fit(FitArgs),
     /// Mean surprisal of a file's rows and, with labels, how well anomalies stand out.
-    Eval(RowArgs),
+    Eval {
+        #[command(flatten)]
+        rows: RowArgs,
+        #[command(flatten)]
+        out: OutArgs,
+    },
     /// The surprisal of each row, as CSV.
     Score {
         #[command(flatten)]
         rows: RowArgs,
-        /// Write here instead of stdout.
-        #[arg(short, value_name = "FILE")]
-        output: Option<PathBuf>,
+        #[command(flatten)]
+        out: OutArgs,
     },
     /// The surprisal of each column, for the most surprising rows.
     Explain {
@@ -57,6 +61,8 @@ enum Command {
         /// Show this line of the file instead.
         #[arg(long, value_name = "LINE")]
         line: Option<u64>,
+        #[command(flatten)]
+        out: OutArgs,
     },
     /// Draw rows from the model, as CSV.
     Sample {
@@ -68,14 +74,15 @@ enum Command {
         /// Of the random numbers.
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// Write here instead of stdout.
-        #[arg(short, value_name = "FILE")]
-        output: Option<PathBuf>,
+        #[command(flatten)]
+        out: OutArgs,
     },
     /// What is in a model: columns, sizes, provenance, worst-case work.
     Inspect {
         /// The .srp file.
         model: PathBuf,
+        #[command(flatten)]
+        out: OutArgs,
     },
     /// Write the table as Rust source, or as the bare bytes a board reads.
     Export {
@@ -146,6 +153,24 @@ struct FitArgs {
     output: PathBuf,
 }
 
+/// Where the answer for people goes.
+#[derive(Debug, Args)]
+struct OutArgs {
+    /// Write here instead of stdout.
+    #[arg(short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl OutArgs {
+    /// Writes the text to the file, which must be none of the inputs, or else leaves it as the answer.
+    fn deliver(&self, answer: Result<(String, Value)>, inputs: &[&Path]) -> Result<(String, Value)> {
+        let (text, value) = answer?;
+        let Some(path) = &self.output else { return Ok((text, value)) };
+        crate::artefact::write_whole(path, text.as_bytes(), inputs)?;
+        Ok((String::new(), value))
+    }
+}
+
 /// A model and the rows to apply it to.
 #[derive(Debug, Args)]
 struct RowArgs {
@@ -177,6 +202,10 @@ struct Applied {
 }
 
 impl RowArgs {
+    fn inputs(&self) -> [&Path; 2] {
+        [&self.model, &self.data]
+    }
+
     fn apply(&self) -> Result<Applied> {
         let artefact = Artefact::read(&self.model)?;
         let frame = Frame::read(&self.data, self.header)?;
@@ -224,11 +253,11 @@ fn answer(cli: Cli) -> Result<(String, Value)> {
     }
     match cli.command {
         Command::Fit(args) => fit(args),
-        Command::Eval(rows) => apply::eval(&rows),
-        Command::Score { rows, output } => apply::score(&rows, output.as_deref()),
-        Command::Explain { rows, top, line } => apply::explain(&rows, top, line),
-        Command::Sample { model, rows, seed, output } => apply::sample(&model, rows, seed, output.as_deref()),
-        Command::Inspect { model } => apply::inspect(&model),
+        Command::Eval { rows, out } => out.deliver(apply::eval(&rows), &rows.inputs()),
+        Command::Score { rows, out } => out.deliver(apply::score(&rows), &rows.inputs()),
+        Command::Explain { rows, top, line, out } => out.deliver(apply::explain(&rows, top, line), &rows.inputs()),
+        Command::Sample { model, rows, seed, out } => out.deliver(apply::sample(&model, rows, seed), &[&model]),
+        Command::Inspect { model, out } => out.deliver(apply::inspect(&model), &[&model]),
         Command::Export { model, output } => apply::export(&model, &output),
     }
 }
@@ -324,11 +353,4 @@ fn parse_size(text: &str) -> Result<usize, String> {
     };
     let number: f64 = lower[..digits].parse().map_err(|_| "expected a size, for example 16KiB".to_owned())?;
     Ok((number * factor) as usize)
-}
-
-/// Writes to the file, which must be none of the inputs, or else returns the text as the answer.
-fn deliver(output: Option<&Path>, text: String, inputs: &[&Path]) -> Result<String> {
-    let Some(path) = output else { return Ok(text) };
-    crate::artefact::write_whole(path, text.as_bytes(), inputs)?;
-    Ok(String::new())
 }

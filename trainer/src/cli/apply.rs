@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use surprisal::Nats;
 
-use super::{Applied, RowArgs, deliver};
+use super::{Applied, RowArgs};
 use crate::artefact::{Artefact, write_whole};
 use crate::evaluate::{auc_pr, auc_roc, mean};
 use crate::export::{rust_source, sampled_rows};
@@ -45,7 +45,7 @@ pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
     Ok((text, value))
 }
 
-pub(super) fn score(args: &RowArgs, output: Option<&Path>) -> Result<(String, Value)> {
+pub(super) fn score(args: &RowArgs) -> Result<(String, Value)> {
     let Applied { artefact, frame, rows, scores, .. } = args.apply()?;
     let detector = artefact.detector();
     let each: Vec<f64> = scores.iter().map(|&nats| nats.into()).collect();
@@ -56,7 +56,7 @@ pub(super) fn score(args: &RowArgs, output: Option<&Path>) -> Result<(String, Va
         writeln!(csv, "{line},{nats},{}", u8::from(odd))?;
     }
     let value = json!({ "rows": rows.len(), "mean_nats": mean(&scores), "line": lines, "nats": each, "odd": odd });
-    Ok((deliver(output, csv, &[&args.model, &args.data])?, value))
+    Ok((csv, value))
 }
 
 pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(String, Value)> {
@@ -92,14 +92,14 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
     Ok((text, json!({ "rows": values })))
 }
 
-pub(super) fn sample(model: &Path, rows: usize, seed: u64, output: Option<&Path>) -> Result<(String, Value)> {
+pub(super) fn sample(model: &Path, rows: usize, seed: u64) -> Result<(String, Value)> {
     let artefact = Artefact::read(model)?;
     let (names, cells) = sampled_rows(&artefact, rows, &mut ChaCha8Rng::seed_from_u64(seed))?;
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(&names)?;
     cells.iter().try_for_each(|row| csv.write_record(row))?;
     let text = String::from_utf8(csv.into_inner().context("the CSV cannot be finished")?)?;
-    Ok((deliver(output, text, &[model])?, json!({ "columns": names, "rows": cells })))
+    Ok((text, json!({ "columns": names, "rows": cells })))
 }
 
 pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {

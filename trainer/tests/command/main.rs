@@ -228,6 +228,24 @@ fn rows_that_are_all_odd_are_scored() {
     assert_eq!((number(&report, "rows"), &report["auc_roc"]), (20.0, &serde_json::Value::Null));
 }
 
+/// `-o` takes the answer of every command that would print one.
+#[test]
+fn every_answer_can_go_to_a_file() {
+    let folder = Folder::with_data();
+    folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    for command in [
+        "eval model.srp data.csv",
+        "score model.srp data.csv",
+        "explain model.srp data.csv",
+        "inspect model.srp",
+        "sample model.srp",
+    ] {
+        let answer = folder.text(command);
+        assert_eq!(folder.text(&format!("{command} -o answer.txt")), "");
+        assert_eq!(folder.read("answer.txt"), answer.as_bytes(), "{command}");
+    }
+}
+
 /// A link's target takes the output, and so does a device.
 #[cfg(unix)]
 #[test]
