@@ -5,13 +5,13 @@
 // The device never panics: no indexing, no unwrapping, no arithmetic that could overflow unseen.
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod detector;
 mod encoder;
-mod error;
 mod link;
-mod model;
 mod part;
+mod model;
+mod detector;
 mod table;
+mod error;
 
 pub use detector::{Detector, Verdict};
 pub use encoder::{Column, Encoder, Kind, Reading, total_order};

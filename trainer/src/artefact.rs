@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use surprisal::{Detector, Encoder, Kind, Nats, Reading, Table, TableError};
 
-use crate::data::{Frame, default_name};
+use crate::data::{Frame, checksum, default_name};
 use crate::schema::{Coding, Meaning, Schema};
 use crate::split::{ordinary_rows, split};
 
@@ -104,11 +104,10 @@ pub struct Provenance {
 impl Notes {
     /// What is worth knowing of a schema and a fit.
     pub fn new(schema: &Schema, label: Option<(String, String)>, fit: Provenance) -> Self {
-        let plain = schema.names.iter().enumerate().all(|(i, name)| *name == default_name(i));
         let modelled = |i: &usize| schema.columns.iter().any(|coding| coding.file == *i);
         let labelled = schema.columns.iter().filter(|coding| !coding.labels.is_empty());
         Self {
-            names: if plain { Vec::new() } else { schema.names.clone() },
+            names: if schema.is_unnamed() { Vec::new() } else { schema.names.clone() },
             columns: schema.names.len(),
             left_out: (0..schema.names.len()).filter(|i| !modelled(i)).collect(),
             labels: labelled.map(|coding| (coding.file, coding.labels.clone())).collect(),
@@ -136,9 +135,8 @@ impl Artefact {
     fn assemble(table: &[u8], notes: Notes) -> Result<Self> {
         let words = table.chunks(4).map(|word| u32::from_ne_bytes(std::array::from_fn(|i| *word.get(i).unwrap_or(&0))));
         let mut artefact = Self { words: words.collect(), bits: 0, schema: Schema::default(), notes };
-        artefact.bits = artefact.table::<4096>()?.model.bits();
-        let encoder = artefact.table::<4096>()?.encoder;
-        artefact.schema = schema_of(encoder, &artefact.notes)?;
+        let table = artefact.table::<4096>()?;
+        (artefact.bits, artefact.schema) = (table.model.bits(), schema_of(table.encoder, &artefact.notes)?);
         Ok(artefact)
     }
 
@@ -250,10 +248,6 @@ fn schema_of(encoder: Encoder, notes: &Notes) -> Result<Schema> {
         })
     });
     Ok(Schema { names, columns: columns.collect::<Result<_>>()? })
-}
-
-fn checksum(bytes: &[u8]) -> u32 {
-    crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(bytes)
 }
 
 /// Writes a file whole or not at all: into a temporary file beside it, then renamed. What is no ordinary file (a pipe,

@@ -49,6 +49,11 @@ pub fn is_missing(text: &str) -> bool {
     matches!(text, "" | "?") || ["na", "n/a", "nan", "null", "none"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
+/// CRC-32, as in the table.
+pub fn checksum(bytes: &[u8]) -> u32 {
+    crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(bytes)
+}
+
 /// What the column at a position is called if the file does not say.
 pub fn default_name(at: usize) -> String {
     format!("x{at}")
@@ -62,7 +67,7 @@ impl Frame {
     pub fn read(path: &Path, header: Header) -> Result<Self> {
         let shown = path.display();
         let text = read_text(path)?;
-        let digest = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&text);
+        let digest = checksum(&text);
         let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
         // As often as the others, a comma is taken for a decimal one.
         let delimiter = [b',', b'\t', b';']

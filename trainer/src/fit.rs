@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::bits::{Bits, members};
-use crate::model::{Conditional, Tree, counts};
+use crate::model::{Conditional, Tree};
 
 pub mod logistic;
 pub mod tree;
@@ -99,15 +99,14 @@ fn fit_one(
     evidence: &Evidence,
     i: usize,
 ) -> Vec<Conditional> {
-    let free = train.free(guards, i);
-    let (rows, ones) = counts(train, &free, i);
+    let mut grower = Grower::new(train, evidence, i, train.free(guards, i));
+    let (rows, ones) = (grower.nodes[0].rows, grower.nodes[0].ones);
     // A bit that no training row lets vary tells nothing but that the other value is rarer than 1 in n + 2.
     let bias = ((ones as f64 + 1.0) / ((rows - ones) as f64 + 1.0)).ln();
     let marginal = Conditional { bias, ..Conditional::default() };
     if ones == 0 || ones == rows || recipe.family == Family::Marginal {
         return vec![marginal; strengths.len()];
     }
-    let mut grower = Grower::new(train, evidence, i, free);
     if recipe.family.has_tree() {
         let earlier: Vec<usize> = (0..i).collect();
         let features = recipe.askable.map_or(&earlier, |askable| &askable[i]);

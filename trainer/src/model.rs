@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use crate::bits::{Bits, count_both};
+use crate::bits::{Bits, members};
 use surprisal::Guard;
 
 /// logit p(x_i = 1 | x_<i) = bias + Σ weights over the ones + the leaf that the tree leads to.
@@ -87,7 +87,7 @@ impl Conditional {
     pub fn log_likelihoods(&self, bits: &Bits, guards: &[u16], i: usize) -> Vec<f64> {
         let logits = self.logits(bits);
         let mut each = vec![0.0; bits.rows];
-        for row in crate::bits::members(&bits.free(guards, i)) {
+        for row in members(&bits.free(guards, i)) {
             let row = row as usize;
             each[row] = log_sigmoid(logits[row], bits.get(row, i));
         }
@@ -131,9 +131,4 @@ impl Model {
 pub fn log_sigmoid(logit: f64, bit: bool) -> f64 {
     let towards = if bit { logit } else { -logit };
     towards.min(0.0) - (-logit.abs()).exp().ln_1p()
-}
-
-/// How many free rows, and how many of them have bit `i` a one.
-pub fn counts(bits: &Bits, free: &[u64], i: usize) -> (usize, usize) {
-    (crate::bits::count(free), count_both(free, &bits.sets[i]))
 }

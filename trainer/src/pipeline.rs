@@ -147,7 +147,7 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
     let test = job.test.as_ref().map(|path| ordinary(path).and_then(|(frame, rows)| readings(&frame, &rows)));
     let test = test.transpose()?;
     let (train_bits, _) = schema.encode(&readings(&train, &rows.train)?)?;
-    let (valid_bits, _) = schema.encode(&valid)?;
+    let (valid_bits, valid_widths) = schema.encode(&valid)?;
 
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -189,14 +189,14 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
     let report = Report {
         family: job.choices.family,
         order: chosen.order.clone(),
-        gamma: chosen.setting.map(|(gamma, _)| gamma),
-        strength: chosen.setting.map(|(_, strength)| strength),
+        gamma: provenance.gamma,
+        strength: provenance.strength,
         columns: chosen.schema.columns.len(),
         bits: artefact.bits,
         train_rows: rows.train.len(),
         valid_rows: valid.len(),
         calibration_rows: calibration.len(),
-        float_valid_ll: float_ll(&valid)?,
+        float_valid_ll: chosen.valid_ll - valid_widths,
         valid_ll: integer_ll(&valid)?,
         test_rows: test.as_ref().map(Vec::len),
         float_test_ll: test.as_deref().map(float_ll).transpose()?,

@@ -155,6 +155,11 @@ impl Schema {
         &self.names[coding.file]
     }
 
+    /// Did the file not name its columns?
+    pub fn is_unnamed(&self) -> bool {
+        self.names.iter().enumerate().all(|(at, name)| *name == default_name(at))
+    }
+
     /// The same schema with its columns in another order; `order[k]` is the present place of column k.
     pub fn reordered(&self, order: &[usize]) -> Self {
         Self { names: self.names.clone(), columns: order.iter().map(|&k| self.columns[k].clone()).collect() }
@@ -200,7 +205,7 @@ impl Schema {
     /// A modelled column is absent. Columns without names are told by their position, so that all must be there.
     pub fn aligned(&self, frame: &Frame) -> Result<Self> {
         let shown = frame.path.display();
-        let plain = self.names.iter().enumerate().all(|(at, name)| *name == default_name(at));
+        let plain = self.is_unnamed();
         let (have, want) = (frame.columns.len(), self.names.len());
         ensure!(
             !plain || have == want,

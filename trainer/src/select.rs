@@ -149,14 +149,16 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, bu
             models.extend(run(factorisation, &choices, gamma, strengths, &progress));
         }
     }
+    let offers = offers(factorisation, best, &models);
     // Without any weights, or without any trees, a table saves what every bit pays for having some.
-    let weightless = models.iter().filter(|model| model.conditionals.iter().all(|c| c.weights.is_empty())).cloned();
-    let treeless = models.iter().filter(|model| model.conditionals.iter().all(|c| c.tree.splits.is_empty())).cloned();
-    let pools = [weightless.collect(), treeless.collect(), models];
+    let without = |lacks: &dyn Fn(&Conditional) -> bool| -> Vec<usize> {
+        (0..models.len()).filter(|&at| models[at].conditionals.iter().all(lacks)).collect()
+    };
+    let pools = [without(&|c| c.weights.is_empty()), without(&|c| c.tree.splits.is_empty()), without(&|_| true)];
     let mut found: Vec<(f64, Chosen)> = Vec::new();
     let mut least = usize::MAX;
     for pool in &pools {
-        let rationed = ration(factorisation, best, pool, budget)?;
+        let rationed = ration(factorisation, best, &models, &offers, pool, budget)?;
         least = least.min(rationed.least);
         found.extend(rationed.best);
     }
@@ -189,39 +191,47 @@ struct Rationed {
     least: usize,
 }
 
-/// The best mixture of conditionals under a size: each bit takes that of the model which maximises its validation
-/// log-likelihood minus a price a byte, and the price is the lowest at which the file fits (a Lagrange multiplier,
-/// found by bisection). Choosing so often would overfit the validation rows; so whatever differs from the grid's best
-/// model is credited with its gain less one standard error.
-fn ration(factorisation: &Factorisation, best: &Chosen, models: &[Model], budget: &Budget) -> Result<Rationed> {
+/// For each bit, what each model's conditional gains on the validation rows over the best model's, in nats a row and
+/// less one standard error, and about how many bytes it takes. Choosing bit by bit would overfit those rows otherwise.
+fn offers(factorisation: &Factorisation, best: &Chosen, models: &[Model]) -> Vec<Vec<(f64, f64)>> {
     let (valid, guards) = (&factorisation.valid, &factorisation.guards);
     let rows = valid.rows as f64;
-    let offers: Vec<Vec<(f64, f64)>> = (0..valid.width())
-        .into_par_iter()
-        .map(|i| {
-            let reference = best.model.conditionals[i].log_likelihoods(valid, guards, i);
-            let offer = |model: &Model| {
-                let conditional = &model.conditionals[i];
-                let each = conditional.log_likelihoods(valid, guards, i);
-                let gains = || each.iter().zip(&reference).map(|(a, b)| a - b);
-                let mean = gains().sum::<f64>() / rows;
-                let variance = gains().map(|gain| (gain - mean).powi(2)).sum::<f64>() / rows;
-                let bytes = 2 * conditional.weights.len() + 3 * conditional.tree.splits.len();
-                (mean - (variance / rows).sqrt(), bytes as f64)
-            };
-            models.iter().map(offer).collect()
-        })
-        .collect();
-    let at_price = |price: f64| -> Result<Option<(f64, Chosen)>> {
-        let worth = |&(gain, bytes): &(f64, f64)| gain - price * bytes;
-        let dearest = |offers: &Vec<(f64, f64)>| {
-            let by_worth = |&a: &usize, &b: &usize| worth(&offers[a]).total_cmp(&worth(&offers[b]));
-            (0..offers.len()).max_by(by_worth).unwrap_or(0)
+    let of_bit = |i: usize| {
+        let reference = best.model.conditionals[i].log_likelihoods(valid, guards, i);
+        let offer = |model: &Model| {
+            let conditional = &model.conditionals[i];
+            let each = conditional.log_likelihoods(valid, guards, i);
+            let gains = || each.iter().zip(&reference).map(|(a, b)| a - b);
+            let mean = gains().sum::<f64>() / rows;
+            let variance = gains().map(|gain| (gain - mean).powi(2)).sum::<f64>() / rows;
+            let bytes = 2 * conditional.weights.len() + 3 * conditional.tree.splits.len();
+            (mean - (variance / rows).sqrt(), bytes as f64)
         };
-        let picks: Vec<usize> = offers.iter().map(dearest).collect();
+        models.iter().map(offer).collect()
+    };
+    (0..valid.width()).into_par_iter().map(of_bit).collect()
+}
+
+/// The best mixture of conditionals under a size: each bit takes that of the model in the pool whose offer is best at a
+/// price a byte, and the price is the lowest at which the file fits (a Lagrange multiplier, found by bisection).
+fn ration(
+    factorisation: &Factorisation,
+    best: &Chosen,
+    models: &[Model],
+    offers: &[Vec<(f64, f64)>],
+    pool: &[usize],
+    budget: &Budget,
+) -> Result<Rationed> {
+    let at_price = |price: f64| -> Result<Option<(f64, Chosen)>> {
+        let pick = |offers: &Vec<(f64, f64)>| {
+            let worth = |at: usize| offers[at].0 - price * offers[at].1;
+            pool.iter().copied().max_by(|&a, &b| worth(a).total_cmp(&worth(b))).unwrap_or(0)
+        };
+        let picks: Vec<usize> = offers.iter().map(pick).collect();
         let gain: f64 = offers.iter().zip(&picks).map(|(offers, &pick)| offers[pick].0).sum();
         let conditionals = picks.iter().enumerate().map(|(i, &pick)| models[pick].conditionals[i].clone()).collect();
-        let chosen = candidate(factorisation, Model { conditionals, guards: guards.clone() }, None, budget)?;
+        let model = Model { conditionals, guards: factorisation.guards.clone() };
+        let chosen = candidate(factorisation, model, None, budget)?;
         Ok(chosen.map(|chosen| (best.valid_ll + gain, chosen)))
     };
     let least = at_price(1e9)?.context("a table without weights and trees has no limits to exceed")?;

@@ -40,8 +40,13 @@ impl Surprisal {
 
     /// Runs it in the project's folder, as a user would type it.
     pub fn run(&self, args: &[&str]) -> Result<()> {
+        self.run_in(root(), args)
+    }
+
+    /// Runs it in another folder.
+    pub fn run_in(&self, dir: &Path, args: &[&str]) -> Result<()> {
         println!("\n$ surprisal {}", args.join(" "));
-        let status = self.command(args).status().context("cannot start surprisal")?;
+        let status = self.command(args).current_dir(dir).status().context("cannot start surprisal")?;
         if !status.success() {
             bail!("surprisal {} ended with {status}", args.join(" "));
         }

@@ -6,7 +6,6 @@ use crate::shuttle::Surprisal;
 use crate::{demo, no_panic, on_target};
 use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 /// Packages outside the workspace, each with its own lock file.
@@ -79,16 +78,9 @@ fn readme() -> Result<()> {
     let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("surprisal ")).collect();
     ensure!(lines.len() >= 4, "the README shows {} commands, expected at least 4", lines.len());
     for line in &lines {
-        surprisal_in(&surprisal, &dir, line)?;
+        let args: Vec<&str> = line.split_whitespace().skip(1).take_while(|word| !word.starts_with('#')).collect();
+        surprisal.run_in(&dir, &args)?;
     }
     println!("{} passed, 0 failed", lines.len());
-    Ok(())
-}
-
-fn surprisal_in(surprisal: &Surprisal, dir: &Path, line: &str) -> Result<()> {
-    println!("\n$ {line}");
-    let args: Vec<&str> = line.split_whitespace().skip(1).take_while(|word| !word.starts_with('#')).collect();
-    let status = surprisal.command(&args).current_dir(dir).status().context("cannot start surprisal")?;
-    ensure!(status.success(), "`{line}` ended with {status}");
     Ok(())
 }

@@ -74,11 +74,17 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
     let readings = aligned.all_readings(&frame, &chosen)?;
     let mut by_source: Vec<_> = aligned.columns.iter().collect();
     by_source.sort_by_key(|coding| coding.source);
+    let explained: Vec<(Nats, Vec<Nats>)> = with_capacity!(artefact.bits, N => {
+        let table = artefact.table::<N>()?;
+        let explain = |readings: &Vec<_>| {
+            let mut each = vec![Nats::ZERO; by_source.len()];
+            table.explain(readings, &mut each).map(|nats| (nats, each))
+        };
+        readings.iter().map(explain).collect::<Result<_, _>>()?
+    });
     let (mut text, mut values) = (String::new(), Vec::new());
-    for (&row, readings) in chosen.iter().zip(&readings) {
-        let mut each = vec![Nats::ZERO; by_source.len()];
-        let nats = with_capacity!(artefact.bits, N => artefact.table::<N>()?.explain(readings, &mut each)?);
-        let mut columns: Vec<_> = by_source.iter().zip(&each).collect();
+    for (&row, (nats, each)) in chosen.iter().zip(&explained) {
+        let mut columns: Vec<_> = by_source.iter().zip(each).collect();
         columns.sort_by_key(|(_, nats)| std::cmp::Reverse(**nats));
         writeln!(text, "line {}: {nats} nats", frame.lines[row])?;
         let mut listed = Vec::new();
@@ -87,7 +93,7 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
             writeln!(text, "  {name:<20} {reading:>14} {:>10}", nats.to_string())?;
             listed.push(json!({ "column": name, "reading": reading, "nats": f64::from(nats) }));
         }
-        values.push(json!({ "line": frame.lines[row], "nats": f64::from(nats), "columns": listed }));
+        values.push(json!({ "line": frame.lines[row], "nats": f64::from(*nats), "columns": listed }));
     }
     Ok((text, json!({ "rows": values })))
 }

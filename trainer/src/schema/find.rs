@@ -43,7 +43,7 @@ pub(super) fn coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) ->
         pivot: 0,
         widths: Vec::new(),
         labels: Vec::new(),
-        constant: present.iter().filter(|(_, count)| *count > 0).count() == 1,
+        constant: false,
     };
     if 2 * numeric < total {
         category(&mut coding, &present).with_context(|| {
@@ -83,6 +83,7 @@ fn category(coding: &mut Coding, present: &[(&str, usize)]) -> Result<()> {
     by_name.sort_unstable();
     coding.labels = by_name.iter().map(|(text, _)| (*text).to_owned()).collect();
     coding.values = by_frequency((0..).zip(by_name.iter().map(|(_, count)| *count)));
+    coding.constant = by_name.iter().filter(|(_, count)| *count > 0).count() == 1;
     Ok(())
 }
 
@@ -100,6 +101,7 @@ fn number(coding: &mut Coding, numbers: Vec<(f64, usize)>) -> usize {
         Some(whole) => merged(whole.clone()),
         None => merged(numbers.iter().map(|&(x, count)| (total_order(x as f32), count)).collect()),
     };
+    coding.constant = keys.iter().filter(|(_, count)| *count > 0).count() == 1;
     if whole.is_none() {
         coding.meaning = Meaning::Real;
         cells(coding, &keys, |key| f64::from(from_total_order(key)));

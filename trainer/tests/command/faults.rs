@@ -78,6 +78,9 @@ fn a_sensor_that_never_changes() {
         .map(|line| format!("{line},{}\n", if line.starts_with("mode") { "dead" } else { "7" }))
         .collect();
     fit_refuses(&constant, "--ignore label", &["`dead`", "constant", "--ignore dead", "--keep-constant"]);
+    // The number counts, not how it is written.
+    let written: String = (0..100).map(|i| format!("{},{}\n", if i % 3 == 0 { "7" } else { "7.0" }, i % 9)).collect();
+    fit_refuses(written, "", &["`x0`", "constant"]);
     let folder = Folder::new();
     folder.write("data.csv", constant);
     folder.text(&format!("fit data.csv --ignore label --keep-constant {MARGINAL}"));
