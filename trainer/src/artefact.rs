@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
-use surprisal::{Detector, Encoder, Kind, Nats, Reading, Table, TableError};
+use surprisal::{Detector, Encoder, Nats, Reading, Table, TableError};
 
 use crate::data::{Frame, checksum, default_name};
-use crate::schema::{Coding, Meaning, Schema};
+use crate::schema::{Coding, Schema};
 use crate::split::{ordinary_rows, split};
 
 /// Runs an expression with a const row length that `bits` fits: the smallest of 64, 256, 1024 and 4096.
@@ -229,16 +229,10 @@ fn schema_of(encoder: Encoder, notes: &Notes) -> Result<Schema> {
     let columns = encoder.columns().map(|column| {
         let file = *files.get(usize::from(column.source)).context("the notes name fewer columns than the table has")?;
         let labels = notes.labels.iter().find(|(at, _)| *at == file).map(|(_, labels)| labels.clone());
-        let meaning = match column.kind {
-            Kind::Flag { flipped } => Meaning::Flag { flipped },
-            Kind::Integer => Meaning::Integer,
-            Kind::Real => Meaning::Real,
-            _ => Meaning::Category,
-        };
         Ok(Coding {
             file,
             source: column.source,
-            meaning,
+            kind: column.kind,
             may_miss: column.may_miss,
             values: column.values.to_vec(),
             pivot: column.pivot,

@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 use surprisal::{Columns, Kind, Sum, TableError, total_order};
 
 use crate::artefact::Artefact;
-use crate::schema::{Coding, Meaning, from_total_order};
+use crate::schema::{Coding, from_total_order};
 use crate::with_capacity;
 
 /// The table as a Rust module: `BITS`, `COLUMNS` and a `TABLE` that the compiler checks and the linker puts in flash.
@@ -90,12 +90,12 @@ fn legend(coding: &Coding) -> String {
         let each: Vec<String> = labels.iter().enumerate().map(|(code, label)| format!("{code} = {label:?}")).collect();
         each.join(", ")
     };
-    let reading = match coding.meaning {
-        Meaning::Flag { .. } => "Integer, 0 or 1".to_owned(),
-        Meaning::Integer => "Integer".to_owned(),
-        Meaning::Real => "Real".to_owned(),
-        Meaning::Category if coding.labels.is_empty() => format!("Integer, one of {:?}", coding.values),
-        Meaning::Category => format!("Integer: {}", codes(&coding.labels)),
+    let reading = match coding.kind {
+        Kind::Flag { .. } => "Integer, 0 or 1".to_owned(),
+        Kind::Integer => "Integer".to_owned(),
+        Kind::Real => "Real".to_owned(),
+        Kind::Category if coding.labels.is_empty() => format!("Integer, one of {:?}", coding.values),
+        _ => format!("Integer: {}", codes(&coding.labels)),
     };
     format!(" // {reading}{}", if coding.may_miss { ", or Missing" } else { "" })
 }
@@ -142,7 +142,7 @@ pub fn sampled_rows(
 fn cell(coding: &Coding, bits: &[bool], random: &mut impl Rng) -> String {
     let Some(outcome) = coding.column().decode(bits) else { return String::new() };
     let values = &coding.values;
-    match Kind::from(coding.meaning) {
+    match coding.kind {
         Kind::Flag { flipped } => u8::from((outcome == 1) != flipped).to_string(),
         Kind::Integer if outcome == 0 => values[0].to_string(),
         Kind::Integer if outcome == values.len() => values[outcome - 1].saturating_add(1).to_string(),

@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use surprisal::{Column, Encoder, Guard, Kind, Reading, total_order};
 
 use crate::bits::Bits;
@@ -12,7 +11,7 @@ use crate::with_capacity;
 mod find;
 
 /// All columns of a file, the modelled ones in the order the model sees them.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Schema {
     /// The file's columns in file order.
     pub names: Vec<String>,
@@ -21,14 +20,14 @@ pub struct Schema {
 }
 
 /// How one column becomes bits.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Coding {
     /// Its position in the file.
     pub file: usize,
     /// Its position among the readings, which are the modelled columns in file order.
     pub source: u16,
     /// What its values mean.
-    pub meaning: Meaning,
+    pub kind: Kind,
     /// Does a training row miss it?
     pub may_miss: bool,
     /// Edges or codes, as in [`Column::values`].
@@ -38,33 +37,9 @@ pub struct Coding {
     /// As in [`Column::widths`].
     pub widths: Vec<u16>,
     /// The texts of a category, by code; empty when the codes are the values themselves.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
     /// Did it never change in the training rows?
-    #[serde(skip)]
     pub constant: bool,
-}
-
-/// [`Kind`], as it is written to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum Meaning {
-    Flag { flipped: bool },
-    Integer,
-    Real,
-    Category,
-}
-
-impl From<Meaning> for Kind {
-    fn from(meaning: Meaning) -> Self {
-        match meaning {
-            Meaning::Flag { flipped } => Self::Flag { flipped },
-            Meaning::Integer => Self::Integer,
-            Meaning::Real => Self::Real,
-            Meaning::Category => Self::Category,
-        }
-    }
 }
 
 impl Coding {
@@ -72,7 +47,7 @@ impl Coding {
     pub fn column(&self) -> Column<'_> {
         Column {
             source: self.source,
-            kind: self.meaning.into(),
+            kind: self.kind,
             may_miss: self.may_miss,
             values: &self.values,
             pivot: self.pivot,
@@ -121,7 +96,7 @@ impl Schema {
             .map(|(source, &file)| find::coding(frame, file, source as u16, rows))
             .collect::<Result<Vec<_>>>()?;
         // Among bits alone a bit that never changed is a bit; among sensors a value that never changes is a dead one.
-        let all_flags = columns.iter().all(|coding| matches!(coding.meaning, Meaning::Flag { .. }));
+        let all_flags = columns.iter().all(|coding| matches!(coding.kind, Kind::Flag { .. }));
         for coding in columns.iter().filter(|coding| coding.constant && !coding.may_miss && !all_flags) {
             let cells = &frame.columns[coding.file];
             ensure!(
@@ -249,10 +224,10 @@ impl Schema {
                 let number = parse(text).with_context(|| {
                     format!("{}: expected a number, found `{text}`; correct the cell or leave it empty", place())
                 })?;
-                let reading = match coding.meaning {
-                    Meaning::Real => Reading::Real(number as f32),
+                let reading = match coding.kind {
+                    Kind::Real => Reading::Real(number as f32),
                     // Between two whole numbers x > e is ⌈x⌉ > e.
-                    Meaning::Integer => Reading::Integer(number.ceil() as i32),
+                    Kind::Integer => Reading::Integer(number.ceil() as i32),
                     _ => Reading::Integer(integer(number).with_context(|| unknown(text, &place(), "whole numbers"))?),
                 };
                 self.check_known(coding, reading, text, place)?
@@ -291,9 +266,9 @@ impl Schema {
         text: &str,
         place: impl Fn() -> String,
     ) -> Result<Reading> {
-        let known = match (coding.meaning, reading) {
-            (Meaning::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value) => "0, 1".into(),
-            (Meaning::Category, Reading::Integer(value)) if !coding.values.contains(&value) => {
+        let known = match (coding.kind, reading) {
+            (Kind::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value) => "0, 1".into(),
+            (Kind::Category, Reading::Integer(value)) if !coding.values.contains(&value) => {
                 coding.values.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
             }
             _ => return Ok(reading),

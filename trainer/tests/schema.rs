@@ -8,9 +8,9 @@ use std::path::Path;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use surprisal::Reading;
+use surprisal::{Kind, Reading};
 use surprisal_trainer::data::{Frame, Header};
-use surprisal_trainer::schema::{Meaning, Schema};
+use surprisal_trainer::schema::Schema;
 
 /// A file of these columns, read back.
 fn frame(folder: &Path, columns: &[(&str, Vec<String>)]) -> Frame {
@@ -52,21 +52,21 @@ fn every_kind() -> (tempfile::TempDir, Frame, Schema) {
 #[test]
 fn columns_are_taken_for_what_they_are() {
     let (_folder, _, schema) = every_kind();
-    let found: Vec<(&str, Meaning, bool)> =
-        schema.columns.iter().map(|coding| (schema.name(coding), coding.meaning, coding.may_miss)).collect();
-    let [flag, flipped] = [false, true].map(|flipped| Meaning::Flag { flipped });
+    let found: Vec<(&str, Kind, bool)> =
+        schema.columns.iter().map(|coding| (schema.name(coding), coding.kind, coding.may_miss)).collect();
+    let [flag, flipped] = [false, true].map(|flipped| Kind::Flag { flipped });
     let expected = [
         ("flag", flag, false),
         ("flipped", flipped, false),
-        ("two", Meaning::Category, false),
-        ("few", Meaning::Integer, false),
-        ("many", Meaning::Integer, false),
-        ("real", Meaning::Real, false),
-        ("text", Meaning::Category, false),
+        ("two", Kind::Category, false),
+        ("few", Kind::Integer, false),
+        ("many", Kind::Integer, false),
+        ("real", Kind::Real, false),
+        ("text", Kind::Category, false),
         ("flag_or_none", flag, true),
-        ("many_or_none", Meaning::Integer, true),
-        ("real_or_none", Meaning::Real, true),
-        ("text_or_none", Meaning::Category, true),
+        ("many_or_none", Kind::Integer, true),
+        ("real_or_none", Kind::Real, true),
+        ("text_or_none", Kind::Category, true),
     ];
     assert_eq!(found, expected);
 }
@@ -74,7 +74,7 @@ fn columns_are_taken_for_what_they_are() {
 #[test]
 fn edges_ascend_and_hold_the_training_range() {
     let (_folder, frame, schema) = every_kind();
-    for coding in schema.columns.iter().filter(|coding| matches!(coding.meaning, Meaning::Integer | Meaning::Real)) {
+    for coding in schema.columns.iter().filter(|coding| matches!(coding.kind, Kind::Integer | Kind::Real)) {
         let name = schema.name(coding);
         assert!(coding.values.is_sorted_by(|a, b| a < b), "{name}");
         assert_eq!(coding.widths.len(), coding.values.len() + 1, "{name}");
@@ -98,11 +98,11 @@ fn no_reading_violates_the_guards_of_the_schema() {
     // And readings that no training row has, wherever the column takes them.
     for readings in &mut rows {
         for coding in &schema.columns {
-            let wild = match coding.meaning {
-                Meaning::Integer => {
+            let wild = match coding.kind {
+                Kind::Integer => {
                     Reading::Integer([i32::MIN, i32::MAX, random.random_range(-2000..2000)][random.random_range(0..3)])
                 }
-                Meaning::Real => Reading::Real(
+                Kind::Real => Reading::Real(
                     [f32::NEG_INFINITY, f32::INFINITY, random.random_range(-2.0..12.0)][random.random_range(0..3)],
                 ),
                 _ => continue,

@@ -7,13 +7,12 @@ use anyhow::{Context, Result};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use surprisal::Nats;
+use surprisal::{Kind, Nats};
 
 use super::{Applied, RowArgs};
 use crate::artefact::{Artefact, write_whole};
 use crate::evaluate::{auc_pr, auc_roc, mean};
 use crate::export::{rust_source, sampled_rows};
-use crate::schema::Meaning;
 use crate::with_capacity;
 
 pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
@@ -149,12 +148,13 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     writeln!(text, "  in model order:")?;
     for coding in &schema.columns {
         let (name, column) = (schema.name(coding), coding.column());
-        let meaning = match coding.meaning {
-            Meaning::Flag { flipped: false } => "flag",
-            Meaning::Flag { flipped: true } => "flag, mostly 1",
-            Meaning::Integer => "integer",
-            Meaning::Real => "real",
-            Meaning::Category => "category",
+        let (meaning, for_programs) = match coding.kind {
+            Kind::Flag { flipped } => {
+                (if flipped { "flag, mostly 1" } else { "flag" }, json!({ "flag": { "flipped": flipped } }))
+            }
+            Kind::Integer => ("integer", json!("integer")),
+            Kind::Real => ("real", json!("real")),
+            _ => ("category", json!("category")),
         };
         writeln!(
             text,
@@ -162,7 +162,7 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
             column.bits(),
             if coding.may_miss { ", may miss" } else { "" }
         )?;
-        columns.push(json!({ "name": name, "meaning": coding.meaning, "bits": column.bits(), "may_miss": coding.may_miss, "labels": coding.labels }));
+        columns.push(json!({ "name": name, "meaning": for_programs, "bits": column.bits(), "may_miss": coding.may_miss, "labels": coding.labels }));
     }
     let value = json!({
         "columns": columns, "bits": artefact.bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,

@@ -1,9 +1,9 @@
 //! The meaning of a column, from its cells.
 
 use anyhow::{Context, Result, bail, ensure};
-use surprisal::total_order;
+use surprisal::{Kind, total_order};
 
-use super::{Coding, Meaning, from_total_order, integer, parse};
+use super::{Coding, from_total_order, integer, parse};
 use crate::data::{Frame, is_missing};
 
 /// Cells between the smallest and the largest training value of a numeric column.
@@ -37,7 +37,7 @@ pub(super) fn coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) ->
     let mut coding = Coding {
         file,
         source,
-        meaning: Meaning::Category,
+        kind: Kind::Category,
         may_miss: !missing.is_empty(),
         values: Vec::new(),
         pivot: 0,
@@ -103,16 +103,16 @@ fn number(coding: &mut Coding, numbers: Vec<(f64, usize)>) -> usize {
     };
     coding.constant = keys.iter().filter(|(_, count)| *count > 0).count() == 1;
     if whole.is_none() {
-        coding.meaning = Meaning::Real;
+        coding.kind = Kind::Real;
         cells(coding, &keys, |key| f64::from(from_total_order(key)));
     } else if keys.iter().all(|(value, _)| (0..=1).contains(value)) {
         let ones: usize = keys.iter().filter(|(value, _)| *value == 1).map(|(_, count)| count).sum();
         let total: usize = keys.iter().map(|(_, count)| count).sum();
-        coding.meaning = Meaning::Flag { flipped: 2 * ones > total };
+        coding.kind = Kind::Flag { flipped: 2 * ones > total };
     } else if keys.len() == 2 {
         coding.values = by_frequency(keys.iter().copied());
     } else {
-        coding.meaning = Meaning::Integer;
+        coding.kind = Kind::Integer;
         cells(coding, &keys, f64::from);
     }
     keys.len()
