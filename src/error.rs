@@ -22,6 +22,11 @@ pub enum TableError {
         /// How many bits the table is for.
         bits: u16,
     },
+    /// The table's hidden layer or mixture is larger than the program made room for.
+    TooDeep {
+        /// How many units or components it has.
+        words: u16,
+    },
     /// The named section's length or content does not fit the rest.
     Shape(&'static str),
     /// A guard or a tree of this bit asks a bit that is not seen yet.
@@ -48,6 +53,10 @@ impl fmt::Display for TableError {
                 "the table must start at a multiple of four: wrap its bytes in a `#[repr(align(4))]` struct",
             ),
             Self::TooWide { bits } => write!(f, "the table is for {bits} bits: make N in `Table<N>` at least that"),
+            Self::TooDeep { words } => write!(
+                f,
+                "the table has {words} hidden units or components: make H or K in `Table<N, H, K>` at least that"
+            ),
             Self::Shape(section) => {
                 write!(f, "the section `{section}` does not fit the others: the table was not made by `surprisal`")
             }

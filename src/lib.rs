@@ -18,5 +18,5 @@ pub use encoder::{Column, Encoder, Kind, Reading, total_order};
 pub use error::{EncodeError, TableError};
 pub use link::{Logit, Mass, Nats};
 pub use model::{Conditional, Guard, Model, Walk};
-pub use part::{Columns, Forest, Linear, Part, Sum};
+pub use part::{Activation, Columns, Forest, Linear, Mixture, Nade, Part, Sum};
 pub use table::{Parts, Table, VERSION};

@@ -145,7 +145,7 @@ pub struct Walk<'m, 't, const N: usize, P: Part<N>> {
 
 impl<const N: usize, P: Part<N>> Walk<'_, '_, N, P> {
     /// The index and conditional of the next bit given `seen[..i]`, or `None` after the last.
-    pub fn next(&self, seen: &[bool; N]) -> Option<(usize, Conditional)> {
+    pub fn next(&mut self, seen: &[bool; N]) -> Option<(usize, Conditional)> {
         let i = self.at;
         if i >= self.model.bits {
             return None;
@@ -155,7 +155,7 @@ impl<const N: usize, P: Part<N>> Walk<'_, '_, N, P> {
             i,
             match forced {
                 Some(value) => Conditional::Forced(value),
-                None => Conditional::Open(self.model.part.logit(&self.state, seen, i)),
+                None => Conditional::Open(self.model.part.logit(&mut self.state, seen, i)),
             },
         ))
     }

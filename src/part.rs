@@ -4,16 +4,21 @@ use crate::link::Logit;
 
 mod forest;
 mod linear;
+mod mixture;
+mod nade;
 
 pub use forest::Forest;
 pub use linear::{Columns, Linear};
+pub use mixture::Mixture;
+pub use nade::{Activation, Nade};
 
 /// One additive piece of the logit of p(x_i = 1 | x_<i), for every i in 0..N.
 ///
 /// The laws, which `tests/laws.rs` holds every part to:
 /// * the part is a table (`&self`, flash); all that it remembers of a row is its `State` (stack);
-/// * [`logit`](Part::logit) depends on `seen[..i]` only, never on bit i or a later one, so that any sum of parts
-///   is a normalised model;
+/// * [`logit`](Part::logit) depends on `seen[..i]` and on which of those bits were asked for, never on bit i or a
+///   later one, so that any sum of parts is a normalised model;
+/// * bits are asked for in ascending order, forced ones never; asking twice changes nothing;
 /// * zeros leave no trace: [`observe`](Part::observe) is called for ones only, in ascending order;
 /// * no call panics or allocates, whatever the index: past the table's end a part says [`Logit::ZERO`].
 ///
@@ -29,7 +34,7 @@ pub use linear::{Columns, Linear};
 /// impl<const N: usize> Part<N> for Sticky {
 ///     type State = ();
 ///     fn start(&self) {}
-///     fn logit(&self, (): &(), seen: &[bool; N], i: usize) -> Logit {
+///     fn logit(&self, (): &mut (), seen: &[bool; N], i: usize) -> Logit {
 ///         match i.checked_sub(1).and_then(|before| seen.get(before)) {
 ///             Some(true) => Logit::from_raw(2 << 16),
 ///             Some(false) => Logit::from_raw(-2 << 16),
@@ -49,8 +54,9 @@ pub trait Part<const N: usize> {
     /// The state before the first bit.
     fn start(&self) -> Self::State;
 
-    /// This part's share of the logit of bit `i`, when `seen[..i]` was seen.
-    fn logit(&self, state: &Self::State, seen: &[bool; N], i: usize) -> Logit;
+    /// This part's share of the logit of bit `i`, when `seen[..i]` was seen. The state is open to change, as a part may
+    /// put off until it is asked what it has to make of the bits seen.
+    fn logit(&self, state: &mut Self::State, seen: &[bool; N], i: usize) -> Logit;
 
     /// Bit `i` turned out to be one.
     fn observe(&self, state: &mut Self::State, i: usize);
@@ -78,8 +84,8 @@ impl<const N: usize, A: Part<N>, B: Part<N>> Part<N> for Sum<A, B> {
         (self.0.start(), self.1.start())
     }
 
-    fn logit(&self, state: &Self::State, seen: &[bool; N], i: usize) -> Logit {
-        self.0.logit(&state.0, seen, i) + self.1.logit(&state.1, seen, i)
+    fn logit(&self, state: &mut Self::State, seen: &[bool; N], i: usize) -> Logit {
+        self.0.logit(&mut state.0, seen, i) + self.1.logit(&mut state.1, seen, i)
     }
 
     fn observe(&self, state: &mut Self::State, i: usize) {

@@ -8,14 +8,14 @@ use crate::encoder::{Encoder, Reading};
 use crate::error::{EncodeError, TableError};
 use crate::link::Nats;
 use crate::model::Model;
-use crate::part::{Columns, Forest, Linear, Sum};
+use crate::part::{Activation, Columns, Forest, Linear, Mixture, Nade, Sum};
 
 /// The format that this library reads and writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// `SRPL` as the bytes lie in the file; another byte order does not match.
 const MAGIC: u32 = u32::from_le_bytes(*b"SRPL");
-const SECTIONS: usize = 12;
+const SECTIONS: usize = 20;
 /// Words of the header before the section lengths, and bytes of the whole header.
 const HEAD: usize = 8;
 const HEADER: usize = 4 * (HEAD + SECTIONS);
@@ -24,17 +24,23 @@ const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 const CHECKED: usize = 16;
 /// Set when the linear weights are dense.
 const DENSE: u32 = 1;
+/// Where the hidden layer's activation and shift, and the bits of a split's feature, lie in the flags.
+const ACTIVATION: u32 = 1;
+const SHIFT: u32 = 8;
+const FEATURE_BITS: u32 = 16;
 
 /// The parts that a table of this format holds.
-pub type Parts<'t> = Sum<Linear<'t>, Forest<'t>>;
+pub type Parts<'t, const H: usize = 0, const K: usize = 0> =
+    Sum<Sum<Linear<'t>, Forest<'t>>, Sum<Nade<'t, H>, Mixture<'t, K>>>;
 
-/// Encoder, model and detector for rows of at most N bits: everything a board needs.
+/// Encoder, model and detector for rows of at most N bits: everything a board needs. H is the room for hidden units and
+/// K that for components of a mixture; without them both are zero and cost nothing.
 ///
 /// ```
-/// use surprisal::{Columns, Detector, Encoder, Forest, Linear, Model, Nats, Reading, Sum, Table};
+/// use surprisal::{Columns, Detector, Encoder, Forest, Linear, Mixture, Model, Nade, Nats, Reading, Sum, Table};
 /// // Two flags; the second is mostly what the first is.
 /// let rows = Linear::new(&[0, -3072], &[3000, 3000], Columns::Dense(&[100])).unwrap();
-/// let model = Model::new(Sum(rows, Forest::EMPTY), &[], 2).unwrap();
+/// let model = Model::new(Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY)), &[], 2).unwrap();
 /// let detector = Detector { threshold: Nats::from_raw(3 << 16), false_alarm_ppm: 10_000, rows: 99 };
 /// let table = Table::<2>::new(Encoder::new(&[0, 1], &[], &[]), model, detector);
 ///
@@ -43,18 +49,18 @@ pub type Parts<'t> = Sum<Linear<'t>, Forest<'t>>;
 /// assert!(table.judge(&[Reading::Integer(0), Reading::Integer(1)]).unwrap().is_odd());
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Table<'t, const N: usize> {
+pub struct Table<'t, const N: usize, const H: usize = 0, const K: usize = 0> {
     /// Readings to bits.
     pub encoder: Encoder<'t>,
     /// Bits to nats.
-    pub model: Model<'t, N, Parts<'t>>,
+    pub model: Model<'t, N, Parts<'t, H, K>>,
     /// Nats to a verdict.
     pub detector: Detector,
 }
 
-impl<'t, const N: usize> Table<'t, N> {
+impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     /// From its three pieces.
-    pub const fn new(encoder: Encoder<'t>, model: Model<'t, N, Parts<'t>>, detector: Detector) -> Self {
+    pub const fn new(encoder: Encoder<'t>, model: Model<'t, N, Parts<'t, H, K>>, detector: Detector) -> Self {
         Self { encoder, model, detector }
     }
 
@@ -118,8 +124,8 @@ impl<'t, const N: usize> Table<'t, N> {
     /// ```
     ///
     /// # Errors
-    /// [`TableError`] for anything that is not a whole, uncorrupted table of this version for at most N bits, at an
-    /// address that is a multiple of four.
+    /// [`TableError`] for anything that is not a whole, uncorrupted table of this version for at most N bits, H
+    /// units and K components, at an address that is a multiple of four.
     pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
         let header = bytes.get(..HEADER).ok_or(TableError::Truncated)?;
         let words: &[u32] = try_cast_slice(header).map_err(|_| TableError::Misaligned)?;
@@ -148,16 +154,23 @@ impl<'t, const N: usize> Table<'t, N> {
             }
         };
         let linear = Linear::new(biases, scales, columns)?;
-        let forest =
-            Forest::new((flags >> 16) as u16, sections.next()?, sections.next()?, sections.next()?, sections.next()?)?;
+        let feature_bits = (flags >> FEATURE_BITS) as u16;
+        let forest = Forest::new(feature_bits, sections.next()?, sections.next()?, sections.next()?, sections.next()?)?;
+        let activation = Activation::from_code(flags >> ACTIVATION & 3).ok_or(TableError::Shape("activation"))?;
+        let (shift, biases) = (flags >> SHIFT & 0xFF, sections.next()?);
+        let (gains, inputs, outputs, scales) = (sections.next()?, sections.next()?, sections.next()?, sections.next()?);
+        let nade = Nade::new(activation, shift, biases, gains, inputs, outputs, scales)?;
+        let mixture = Mixture::new(sections.next()?, sections.next()?, sections.next()?)?;
         let bits = linear.bits();
-        if forest.bits() != 0 && forest.bits() != bits {
-            return Err(TableError::Shape("forest"));
+        for (part, found) in [("forest", forest.bits()), ("hidden layer", nade.bits()), ("mixture", mixture.bits())] {
+            if found != 0 && found != bits {
+                return Err(TableError::Shape(part));
+            }
         }
         if encoder.bits() != bits && encoder.columns().next().is_some() {
             return Err(TableError::Shape("encoder"));
         }
-        let model = Model::new(Sum(linear, forest), guards, bits)?;
+        let model = Model::new(Sum(Sum(linear, forest), Sum(nade, mixture)), guards, bits)?;
         Ok(Self { encoder, model, detector: Detector { threshold: Nats::from_raw(threshold), false_alarm_ppm, rows } })
     }
 
@@ -177,21 +190,24 @@ impl<'t, const N: usize> Table<'t, N> {
     }
 
     fn flags(&self) -> u32 {
-        let (Sum(linear, forest), _) = self.model.pieces();
+        let (Sum(Sum(linear, forest), Sum(nade, _)), _) = self.model.pieces();
         let dense = if matches!(linear.slices().2, Columns::Dense(_)) { DENSE } else { 0 };
-        dense | u32::from(forest.slices().0) << 16
+        let (activation, shift, ..) = nade.slices();
+        dense | activation.code() << ACTIVATION | shift << SHIFT | u32::from(forest.slices().0) << FEATURE_BITS
     }
 
     fn write_checked(&self, head: [u32; 4], sink: &mut impl FnMut(&[u8])) {
         head.into_iter().for_each(|word| sink(&word.to_le_bytes()));
         let (columns, values, widths) = self.encoder.slices();
-        let (Sum(linear, forest), guards) = self.model.pieces();
+        let (Sum(Sum(linear, forest), Sum(nade, mixture)), guards) = self.model.pieces();
         let (biases, scales, rows) = linear.slices();
         let (starts, weights): (&[u16], &[u8]) = match rows {
             Columns::Dense(weights) => (&[], bytes_of(weights)),
             Columns::Sparse { starts, entries } => (starts, bytes_of(entries)),
         };
         let (_, trees, splits, leaves, leaf_scales) = forest.slices();
+        let (_, _, hidden, gains, inputs, outputs, output_scales) = nade.slices();
+        let (priors, parents, logits) = mixture.slices();
         let sections: [(usize, &[u8]); SECTIONS] = [
             (columns.len(), bytes_of(columns)),
             (values.len(), bytes_of(values)),
@@ -205,6 +221,14 @@ impl<'t, const N: usize> Table<'t, N> {
             (splits.len(), bytes_of(splits)),
             (leaves.len(), bytes_of(leaves)),
             (leaf_scales.len(), bytes_of(leaf_scales)),
+            (hidden.len(), bytes_of(hidden)),
+            (gains.len(), bytes_of(gains)),
+            (inputs.len(), bytes_of(inputs)),
+            (outputs.len(), bytes_of(outputs)),
+            (output_scales.len(), bytes_of(output_scales)),
+            (priors.len(), bytes_of(priors)),
+            (parents.len(), bytes_of(parents)),
+            (logits.len(), bytes_of(logits)),
         ];
         sections.iter().for_each(|(count, _)| sink(&(*count as u32).to_le_bytes()));
         for (_, bytes) in sections {

@@ -1,23 +1,26 @@
-//! A forest: one decision tree a variable, whose leaves are logits. Alone, with biases, it is a Bayesian network
-//! with tree-structured conditionals (Friedman & Goldszmidt, *Learning Bayesian Networks with Local Structure*, 1996).
+//! A forest: decision trees for each variable, whose leaves are logits. One tree a variable, with biases, is a Bayesian
+//! network with tree-structured conditionals (Friedman & Goldszmidt, *Learning Bayesian Networks with Local Structure*,
+//! 1996); more of them are what boosting makes (Friedman, *Greedy Function Approximation*, 2001).
 
 use super::Part;
 use crate::error::TableError;
 use crate::link::Logit;
 
-/// logit_i = scale_i · leaf, where the leaf is found by asking earlier bits.
+/// logit_i = scale_i · leaf, where the leaf is found by asking earlier bits; with several trees, the sum of their leaves.
 ///
 /// A tree's splits lie in preorder; going on with a zero leads into the left subtree, with a one into the right.
 /// A split is one word, the asked bit in the low `feature_bits`, the number of splits in its left subtree above.
 /// That number is all it takes: leaves are counted from left to right, and a subtree without splits is a leaf.
+/// A bit cannot ask itself: such a split, at the root, joins two trees instead. The left one is to be added, and the
+/// right one may be joined again.
 /// Scoring costs one step a level of each tree; there is no state.
 ///
 /// ```
 /// use surprisal::{Forest, Logit, Part};
 /// // Two bits. The second one's tree asks the first: leaf -10 for a zero, +20 for a one, in units of 1/16 nat.
 /// let forest = Forest::new(1, &[0, 0, 1], &[0], &[0, -10, 20], &[4096, 4096]).unwrap();
-/// assert_eq!(forest.logit(&(), &[true, false], 1), Logit::from_raw(20 * 4096));
-/// assert_eq!(forest.logit(&(), &[false, false], 1), Logit::from_raw(-10 * 4096));
+/// assert_eq!(forest.logit(&mut (), &[true, false], 1), Logit::from_raw(20 * 4096));
+/// assert_eq!(forest.logit(&mut (), &[false, false], 1), Logit::from_raw(-10 * 4096));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Forest<'t> {
@@ -66,7 +69,7 @@ impl<'t> Forest<'t> {
                 let Some((split, after)) = splits_left.split_first() else {
                     return Err(TableError::Shape("tree splits"));
                 };
-                if (*split & ((1 << feature_bits) - 1)) as usize >= bit {
+                if (*split & ((1 << feature_bits) - 1)) as usize > bit {
                     return Err(TableError::Order { bit: bit as u16 });
                 }
                 splits_left = after;
@@ -78,6 +81,30 @@ impl<'t> Forest<'t> {
             return Err(TableError::Shape("tree splits"));
         }
         Ok(Self { feature_bits, starts, splits, leaves, scales })
+    }
+
+    /// The bit that a split asks, and how many splits its left subtree has.
+    fn split(&self, at: usize) -> Option<(usize, usize)> {
+        let &split = self.splits.get(at)?;
+        Some((usize::from(split & ((1 << self.feature_bits) - 1)), usize::from(split >> self.feature_bits)))
+    }
+
+    /// Which leaf of the tree of so many splits, from `at` on, a row leads to.
+    fn leaf(&self, seen: &[bool], mut at: usize, mut splits: usize) -> usize {
+        let mut leaf = 0;
+        while splits > 0 {
+            let Some((feature, left)) = self.split(at) else { break };
+            let left = left.min(splits - 1);
+            at += 1;
+            if seen.get(feature).copied().unwrap_or(false) {
+                at += left;
+                leaf += left + 1;
+                splits -= left + 1;
+            } else {
+                splits = left;
+            }
+        }
+        leaf
     }
 
     /// How many bits there are trees for.
@@ -96,27 +123,26 @@ impl<const N: usize> Part<N> for Forest<'_> {
 
     fn start(&self) {}
 
-    fn logit(&self, (): &(), seen: &[bool; N], i: usize) -> Logit {
-        let Some(&[start, end]) = self.starts.get(i..i + 2) else { return Logit::ZERO };
-        let mask = (1 << self.feature_bits) - 1;
+    fn logit(&self, (): &mut (), seen: &[bool; N], i: usize) -> Logit {
+        let (Some(&[start, end]), Some(&scale)) = (self.starts.get(i..i + 2), self.scales.get(i)) else {
+            return Logit::ZERO;
+        };
         let mut at = usize::from(start);
-        let mut leaf = at + i;
-        let mut splits = usize::from(end.saturating_sub(start));
-        while splits > 0 {
-            let Some(&split) = self.splits.get(at) else { break };
-            // Whatever it says, it stays within the subtree: past it, trees of other bits ask what is not seen yet.
-            let left = usize::from(split >> self.feature_bits).min(splits - 1);
-            at += 1;
-            if seen.get(usize::from(split & mask)).copied().unwrap_or(false) {
-                at += left;
-                leaf += left + 1;
-                splits -= left + 1;
-            } else {
-                splits = left;
+        let mut first = at + i;
+        let mut left = usize::from(end.saturating_sub(start));
+        let mut sum = 0;
+        loop {
+            // Whatever a split says, the tree stays within what is left: past it, trees ask what is not seen yet.
+            let joined = self.split(at).filter(|&(feature, _)| left > 0 && feature == i);
+            let splits = joined.map_or(left, |(_, splits)| splits.min(left - 1));
+            at += usize::from(joined.is_some());
+            let leaf = self.leaf(seen.get(..i).unwrap_or(seen), at, splits);
+            sum += self.leaves.get(first + leaf).map_or(0, |&leaf| i32::from(leaf));
+            if joined.is_none() {
+                return Logit::from_raw(sum.wrapping_mul(i32::from(scale)));
             }
+            (at, first, left) = (at + splits, first + splits + 1, left - splits - 1);
         }
-        let (Some(&leaf), Some(&scale)) = (self.leaves.get(leaf), self.scales.get(i)) else { return Logit::ZERO };
-        Logit::from_raw(i32::from(leaf).wrapping_mul(i32::from(scale)))
     }
 
     fn observe(&self, (): &mut (), _: usize) {}

@@ -17,7 +17,7 @@ use crate::link::Logit;
 /// let linear = Linear::new(&[0, 0, -1024], &[0, 0, 3277], columns).unwrap();
 /// let mut sums = Part::<3>::start(&linear);
 /// Part::<3>::observe(&linear, &mut sums, 0);
-/// assert_eq!(linear.logit(&sums, &[true, false, false], 2), Logit::from_raw(100 * 3277 - (1 << 16)));
+/// assert_eq!(linear.logit(&mut sums, &[true, false, false], 2), Logit::from_raw(100 * 3277 - (1 << 16)));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Linear<'t> {
@@ -117,7 +117,7 @@ impl<const N: usize> Part<N> for Linear<'_> {
         [0; N]
     }
 
-    fn logit(&self, sums: &[i16; N], _: &[bool; N], i: usize) -> Logit {
+    fn logit(&self, sums: &mut [i16; N], _: &[bool; N], i: usize) -> Logit {
         let bias = self.biases.get(i).map_or(0, |&bias| i32::from(bias) << 6);
         let (Some(&sum), Some(&scale)) = (sums.get(i), self.scales.get(i)) else { return Logit::from_raw(bias) };
         // |i16| · u16 stays below 2^31.

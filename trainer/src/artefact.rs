@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
-use surprisal::{Detector, Encoder, Nats, Reading, Table, TableError};
+use surprisal::{Detector, Encoder, Nats, Reading, Sum, Table, TableError};
 
 use crate::data::{Frame, checksum, default_name};
 use crate::schema::{Coding, Schema};
@@ -36,13 +36,61 @@ macro_rules! with_capacity {
     };
 }
 
+/// The same for the [`Shape`](crate::artefact::Shape) of a table: N as above, and H and K zero if neither is needed.
+#[macro_export]
+macro_rules! with_shape {
+    ($shape:expr, $N:ident, $H:ident, $K:ident => $body:expr) => {{
+        let shape: $crate::artefact::Shape = $shape;
+        if shape.units == 0 && shape.components == 0 {
+            const $H: usize = 0;
+            const $K: usize = 0;
+            $crate::with_capacity!(shape.bits, $N => $body)
+        } else {
+            const $H: usize = $crate::artefact::Shape::MOST.units;
+            const $K: usize = $crate::artefact::Shape::MOST.components;
+            $crate::with_capacity!(shape.bits, $N => $body)
+        }
+    }};
+}
+
+/// What sizes the state of a table: N, H and K of [`surprisal::Table`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Bits of a row.
+    pub bits: usize,
+    /// Hidden units.
+    pub units: usize,
+    /// Components of a mixture.
+    pub components: usize,
+}
+
+impl Shape {
+    /// What the host has room for.
+    pub const MOST: Self = Self { bits: 4096, units: 256, components: 64 };
+
+    /// That of a table's bytes.
+    ///
+    /// # Errors
+    /// They are no table.
+    pub fn of(bytes: &[u8]) -> Result<Self, TableError> {
+        let table = Table::<{ Self::MOST.bits }, { Self::MOST.units }, { Self::MOST.components }>::from_bytes(bytes)?;
+        let (Sum(_, Sum(nade, mixture)), _) = table.model.pieces();
+        Ok(Self { bits: table.model.bits(), units: nade.units(), components: mixture.components() })
+    }
+
+    /// The bytes that scoring keeps on the stack for a row and its walk.
+    pub const fn state_bytes(self) -> usize {
+        3 * self.bits + 4 * self.units + 4 * self.components
+    }
+}
+
 /// A fitted model with its names.
 #[derive(Clone, Debug)]
 pub struct Artefact {
     /// The table's bytes, in words to be aligned.
     words: Vec<u32>,
-    /// How many bits a row has.
-    pub bits: usize,
+    /// How many bits, units and components it has.
+    pub shape: Shape,
     /// The columns, in model order.
     pub schema: Schema,
     /// What the host wants to know besides.
@@ -134,9 +182,11 @@ impl Artefact {
 
     fn assemble(table: &[u8], notes: Notes) -> Result<Self> {
         let words = table.chunks(4).map(|word| u32::from_ne_bytes(std::array::from_fn(|i| *word.get(i).unwrap_or(&0))));
-        let mut artefact = Self { words: words.collect(), bits: 0, schema: Schema::default(), notes };
-        let table = artefact.table::<4096>()?;
-        (artefact.bits, artefact.schema) = (table.model.bits(), schema_of(table.encoder, &artefact.notes)?);
+        let mut artefact = Self { words: words.collect(), shape: Shape::default(), schema: Schema::default(), notes };
+        artefact.shape = Shape::of(artefact.table_bytes())?;
+        artefact.schema = with_shape!(artefact.shape, N, H, K => {
+            schema_of(artefact.table::<N, H, K>()?.encoder, &artefact.notes)?
+        });
         Ok(artefact)
     }
 
@@ -145,11 +195,11 @@ impl Artefact {
         bytemuck::cast_slice(&self.words)
     }
 
-    /// The core's table; N from [`with_capacity`].
+    /// The core's table; N, H and K from [`with_shape`].
     ///
     /// # Errors
-    /// More bits than N.
-    pub fn table<const N: usize>(&self) -> Result<Table<'_, N>, TableError> {
+    /// More bits than N, units than H or components than K.
+    pub fn table<const N: usize, const H: usize, const K: usize>(&self) -> Result<Table<'_, N, H, K>, TableError> {
         Table::from_bytes(self.table_bytes())
     }
 
@@ -160,7 +210,7 @@ impl Artefact {
 
     /// The table's detector.
     pub fn detector(&self) -> Detector {
-        self.table::<4096>().expect("it was read before").detector
+        with_shape!(self.shape, N, H, K => self.table::<N, H, K>().expect("it was read before").detector)
     }
 
     /// Reads a `.srp` file.
@@ -214,8 +264,8 @@ impl Artefact {
     /// A reading that does not fit its column.
     pub fn scores(&self, readings: &[Vec<Reading>]) -> Result<Vec<Nats>> {
         use rayon::prelude::*;
-        with_capacity!(self.bits, N => {
-            let table = self.table::<N>()?;
+        with_shape!(self.shape, N, H, K => {
+            let table = self.table::<N, H, K>()?;
             Ok(readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?)
         })
     }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::bits::{Bits, members};
-use crate::model::{Conditional, Tree};
+use crate::model::Conditional;
 
 pub mod logistic;
 pub mod tree;
@@ -118,7 +118,7 @@ fn fit_one(
     let centred = |alpha: &f64| {
         let mut tree = grower.shrunk(*alpha);
         tree.leaves.iter_mut().for_each(|leaf| *leaf -= bias);
-        Conditional { bias, weights: Vec::new(), tree }
+        Conditional { bias, weights: Vec::new(), trees: vec![tree] }
     };
     strengths.iter().map(centred).collect()
 }
@@ -179,10 +179,7 @@ fn fit_weights(train: &Bits, grower: &Grower, recipe: &Recipe, strengths: &[f64]
                 Feature::Node(at) => at_node[at] = weight,
             }
         }
-        conditional.tree = grower.tree(|node| at_node[node]);
-        if conditional.tree.splits.is_empty() {
-            conditional.tree = Tree::default();
-        }
+        conditional.trees.extend(Some(grower.tree(|node| at_node[node])).filter(|tree| !tree.splits.is_empty()));
         fitted.push(conditional);
     }
     fitted

@@ -1,19 +1,21 @@
 //! The model as it is fitted: one float conditional a bit, in the shape of the table it becomes.
 
 use rand::Rng;
+use rayon::prelude::*;
 
 use crate::bits::{Bits, members};
-use surprisal::Guard;
+use surprisal::{Activation, Guard};
 
-/// logit p(x_i = 1 | x_<i) = bias + Σ weights over the ones + the leaf that the tree leads to.
+/// The share of what has no state in logit p(x_i = 1 | x_<i): bias + Σ weights over the ones + Σ leaves that the trees
+/// lead to.
 #[derive(Clone, Debug, Default)]
 pub struct Conditional {
     /// In nats.
     pub bias: f64,
     /// Earlier bits and their weights in nats, ascending; none is zero.
     pub weights: Vec<(u32, f64)>,
-    /// Without splits it is its one leaf.
-    pub tree: Tree,
+    /// Most have none or one; boosting makes many.
+    pub trees: Vec<Tree>,
 }
 
 /// A decision tree in preorder, as [`surprisal::Forest`] holds it.
@@ -21,7 +23,7 @@ pub struct Conditional {
 pub struct Tree {
     /// Zeros lead left, ones right.
     pub splits: Vec<Split>,
-    /// One more than splits, from left to right, in nats. A tree without splits may have none, which reads as zero.
+    /// One more than splits, from left to right, in nats.
     pub leaves: Vec<f64>,
 }
 
@@ -34,11 +36,26 @@ pub struct Split {
     pub left: u32,
 }
 
-/// One conditional a bit, and the guards.
-#[derive(Clone, Debug)]
+/// One hidden layer, as [`surprisal::Nade`] holds it, in floats. Biases of bits are the conditionals' business.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hidden {
+    /// What a unit makes of its sum.
+    pub activation: Activation,
+    /// One a unit, in nats for sigmoids.
+    pub biases: Vec<f32>,
+    /// Bit after bit, one a unit: what a one adds to the sums.
+    pub inputs: Vec<f32>,
+    /// Bit after bit, one a unit: what a unit adds to the logit.
+    pub outputs: Vec<f32>,
+}
+
+/// The whole model.
+#[derive(Clone, Debug, Default)]
 pub struct Model {
-    /// In model order.
+    /// One a bit, in model order.
     pub conditionals: Vec<Conditional>,
+    /// What a hidden layer adds to their logits.
+    pub hidden: Option<Hidden>,
     /// As in [`surprisal::Model::new`].
     pub guards: Vec<u16>,
 }
@@ -66,7 +83,7 @@ impl Conditional {
     /// The logit for one row.
     pub fn logit(&self, bit: impl Fn(usize) -> bool) -> f64 {
         let linear: f64 = self.weights.iter().filter(|&&(j, _)| bit(j as usize)).map(|&(_, weight)| weight).sum();
-        self.bias + linear + self.tree.leaves.get(self.tree.leaf(bit)).unwrap_or(&0.0)
+        self.bias + linear + self.trees.iter().map(|tree| tree.leaves[tree.leaf(&bit)]).sum::<f64>()
     }
 
     /// The logits for all rows.
@@ -75,9 +92,9 @@ impl Conditional {
         for &(j, weight) in &self.weights {
             bits.ones[j as usize].iter().for_each(|&row| logits[row as usize] += weight);
         }
-        if !self.tree.leaves.is_empty() {
+        for tree in &self.trees {
             for (row, logit) in logits.iter_mut().enumerate() {
-                *logit += self.tree.leaves[self.tree.leaf(|j| bits.get(row, j))];
+                *logit += tree.leaves[tree.leaf(|j| bits.get(row, j))];
             }
         }
         logits
@@ -94,18 +111,93 @@ impl Conditional {
         each
     }
 
-    /// Their sum.
-    pub fn log_likelihood(&self, bits: &Bits, guards: &[u16], i: usize) -> f64 {
-        self.log_likelihoods(bits, guards, i).iter().sum()
+    /// How many questions its trees hold.
+    pub fn splits(&self) -> usize {
+        self.trees.iter().map(|tree| tree.splits.len()).sum()
     }
 }
 
+impl Hidden {
+    /// How many units.
+    pub fn units(&self) -> usize {
+        self.biases.len()
+    }
+
+    /// What the units make of their sums.
+    pub fn activate(&self, sums: &[f32], units: &mut [f32]) {
+        for (unit, &sum) in units.iter_mut().zip(sums) {
+            *unit = match self.activation {
+                Activation::Relu => sum.max(0.0),
+                Activation::Sigmoid => 1.0 / (1.0 + (-sum).exp()),
+                _ => sum,
+            };
+        }
+    }
+
+    /// The rows of both weight matrices that belong to a bit.
+    pub fn rows(&self, i: usize) -> (&[f32], &[f32]) {
+        let row = i * self.units()..(i + 1) * self.units();
+        (&self.inputs[row.clone()], &self.outputs[row])
+    }
+
+    /// The layer that adds up what all of them say: their units side by side.
+    pub fn side_by_side(layers: &[(&Self, f32)]) -> Option<Self> {
+        let (first, _) = layers.first()?;
+        let mut wide = Self { activation: first.activation, ..Self::default() };
+        layers.iter().for_each(|(layer, _)| wide.biases.extend(&layer.biases));
+        for i in 0..first.inputs.len() / first.units().max(1) {
+            for (layer, weight) in layers {
+                let (inputs, outputs) = layer.rows(i);
+                wide.inputs.extend(inputs);
+                wide.outputs.extend(outputs.iter().map(|v| v * weight));
+            }
+        }
+        Some(wide)
+    }
+}
+
+/// A row on its way through a layer.
+struct Walk<'m> {
+    layer: &'m Hidden,
+    sums: Vec<f32>,
+    units: Vec<f32>,
+}
+
+impl<'m> Walk<'m> {
+    fn start(layer: &'m Hidden) -> Self {
+        let mut walk = Self { layer, sums: layer.biases.clone(), units: vec![0.0; layer.units()] };
+        layer.activate(&walk.sums, &mut walk.units);
+        walk
+    }
+
+    fn logit(&self, i: usize) -> f64 {
+        self.layer.rows(i).1.iter().zip(&self.units).map(|(v, unit)| f64::from(v * unit)).sum()
+    }
+
+    fn observe(&mut self, i: usize) {
+        self.sums.iter_mut().zip(self.layer.rows(i).0).for_each(|(sum, weight)| *sum += weight);
+        self.layer.activate(&self.sums, &mut self.units);
+    }
+}
+
+/// For each bit, one number a row.
+pub type PerBit = Vec<Vec<f64>>;
+
 impl Model {
+    /// The logits of all conditionals on all rows.
+    pub fn logits(&self, bits: &Bits) -> PerBit {
+        let mut logits: PerBit = self.conditionals.par_iter().map(|conditional| conditional.logits(bits)).collect();
+        if let Some(layer) = &self.hidden {
+            let of_layer = layer.logits(bits);
+            let both = logits.par_iter_mut().zip(&of_layer);
+            both.for_each(|(logits, add)| logits.iter_mut().zip(add).for_each(|(logit, add)| *logit += add));
+        }
+        logits
+    }
+
     /// Mean log-likelihood in nats a row.
     pub fn log_likelihood(&self, bits: &Bits) -> f64 {
-        let each = self.conditionals.iter().enumerate();
-        let total: f64 = each.map(|(i, conditional)| conditional.log_likelihood(bits, &self.guards, i)).sum();
-        total / bits.rows.max(1) as f64
+        mean_log_likelihood(&self.logits(bits), bits, &self.guards)
     }
 
     /// Draws rows.
@@ -114,17 +206,55 @@ impl Model {
         let mut bits = Bits::new(n);
         for _ in 0..rows {
             let mut row = vec![false; n];
+            let mut walk = self.hidden.as_ref().map(Walk::start);
             for (i, conditional) in self.conditionals.iter().enumerate() {
                 let forced = self.guards.get(i).and_then(|&guard| Guard::from_raw(guard).forces(&row));
                 row[i] = forced.unwrap_or_else(|| {
                     let coin = f64::from(random.next_u32()) / 4_294_967_296.0;
-                    coin < 1.0 / (1.0 + (-conditional.logit(|j| row[j])).exp())
+                    let logit = conditional.logit(|j| row[j]) + walk.as_ref().map_or(0.0, |walk| walk.logit(i));
+                    coin < 1.0 / (1.0 + (-logit).exp())
                 });
+                if let (true, Some(walk)) = (row[i], &mut walk) {
+                    walk.observe(i);
+                }
             }
             bits.push(&row);
         }
         bits
     }
+}
+
+impl Hidden {
+    /// What the layer adds to the logits of all rows.
+    pub fn logits(&self, bits: &Bits) -> PerBit {
+        let n = bits.width();
+        let by_row: Vec<Vec<f64>> = (0..bits.rows)
+            .into_par_iter()
+            .map(|row| {
+                let mut walk = Walk::start(self);
+                let each = (0..n).map(|i| {
+                    let logit = walk.logit(i);
+                    if bits.get(row, i) {
+                        walk.observe(i);
+                    }
+                    logit
+                });
+                each.collect()
+            })
+            .collect();
+        (0..n).into_par_iter().map(|i| by_row.iter().map(|row| row[i]).collect()).collect()
+    }
+}
+
+/// Mean log-likelihood in nats a row, given the logits.
+pub fn mean_log_likelihood(logits: &PerBit, bits: &Bits, guards: &[u16]) -> f64 {
+    let of_bit = |(i, logits): (usize, &Vec<f64>)| -> f64 {
+        let free = bits.free(guards, i);
+        members(&free).map(|row| log_sigmoid(logits[row as usize], bits.get(row as usize, i))).sum()
+    };
+    // Added up in order, whatever the threads.
+    let each: Vec<f64> = logits.par_iter().enumerate().map(of_bit).collect();
+    each.iter().sum::<f64>() / bits.rows.max(1) as f64
 }
 
 /// ln of the probability that a logit gives to a bit.

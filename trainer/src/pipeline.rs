@@ -111,7 +111,7 @@ const PREFIXES: usize = 2000;
 /// let (artefact, report) = run(&Job::new(file.path()))?;
 /// let independent = 2.0 * 2f64.ln();
 /// assert!(-report.valid_ll < independent - 0.2);
-/// assert_eq!(artefact.bits, 2);
+/// assert_eq!(artefact.shape.bits, 2);
 /// # Ok::<(), anyhow::Error>(())
 /// ```
 ///
@@ -192,7 +192,7 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
         gamma: provenance.gamma,
         strength: provenance.strength,
         columns: chosen.schema.columns.len(),
-        bits: artefact.bits,
+        bits: artefact.shape.bits,
         train_rows: rows.train.len(),
         valid_rows: valid.len(),
         calibration_rows: calibration.len(),

@@ -154,7 +154,7 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, bu
     let without = |lacks: &dyn Fn(&Conditional) -> bool| -> Vec<usize> {
         (0..models.len()).filter(|&at| models[at].conditionals.iter().all(lacks)).collect()
     };
-    let pools = [without(&|c| c.weights.is_empty()), without(&|c| c.tree.splits.is_empty()), without(&|_| true)];
+    let pools = [without(&|c| c.weights.is_empty()), without(&|c| c.splits() == 0), without(&|_| true)];
     let mut found: Vec<(f64, Chosen)> = Vec::new();
     let mut least = usize::MAX;
     for pool in &pools {
@@ -204,7 +204,7 @@ fn offers(factorisation: &Factorisation, best: &Chosen, models: &[Model]) -> Vec
             let gains = || each.iter().zip(&reference).map(|(a, b)| a - b);
             let mean = gains().sum::<f64>() / rows;
             let variance = gains().map(|gain| (gain - mean).powi(2)).sum::<f64>() / rows;
-            let bytes = 2 * conditional.weights.len() + 3 * conditional.tree.splits.len();
+            let bytes = 2 * conditional.weights.len() + 3 * conditional.splits();
             (mean - (variance / rows).sqrt(), bytes as f64)
         };
         models.iter().map(offer).collect()
@@ -230,7 +230,7 @@ fn ration(
         let picks: Vec<usize> = offers.iter().map(pick).collect();
         let gain: f64 = offers.iter().zip(&picks).map(|(offers, &pick)| offers[pick].0).sum();
         let conditionals = picks.iter().enumerate().map(|(i, &pick)| models[pick].conditionals[i].clone()).collect();
-        let model = Model { conditionals, guards: factorisation.guards.clone() };
+        let model = Model { conditionals, guards: factorisation.guards.clone(), ..Model::default() };
         let chosen = candidate(factorisation, model, None, budget)?;
         Ok(chosen.map(|chosen| (best.valid_ll + gain, chosen)))
     };
@@ -325,7 +325,11 @@ fn run(
     progress.set_position(0);
     progress.set_message(format!("{} {}, gain {gamma}", factorisation.name, choices.family.name()));
     let fitted = fit(&factorisation.train, &factorisation.guards, &recipe, strengths, &|| progress.inc(1));
-    let model = |conditionals: Vec<Conditional>| Model { conditionals, guards: factorisation.guards.clone() };
+    let model = |conditionals: Vec<Conditional>| Model {
+        conditionals,
+        guards: factorisation.guards.clone(),
+        ..Model::default()
+    };
     fitted.into_iter().map(model).collect()
 }
 

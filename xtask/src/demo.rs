@@ -11,7 +11,6 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use surprisal_trainer::evaluate::auc_roc;
-use surprisal_trainer::with_capacity;
 
 /// Files, relative to the project's folder.
 const FIRMWARE: &str = "examples/cortex-m";
@@ -98,7 +97,7 @@ fn host_scores(path: &Path, lines: &[u64]) -> Result<Vec<u32>> {
 /// Prints what the device did and what it took; returns the AUC of its scores.
 fn summary(held_out: &HeldOut, device: &[u32], program: &Path, board: &Board, log: &[String]) -> Result<f64> {
     ensure!(device.len() == held_out.odd.len(), "the device scored {} of {} rows", device.len(), held_out.odd.len());
-    let detector = with_capacity!(held_out.artefact.bits, N => held_out.artefact.table::<N>()?.detector);
+    let detector = held_out.artefact.detector();
     let count = |odd: bool| {
         let of_kind = || held_out.odd.iter().zip(device).filter(move |row| *row.0 == odd);
         (of_kind().filter(|row| *row.1 > detector.threshold.raw()).count(), of_kind().count())

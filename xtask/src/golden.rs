@@ -5,7 +5,7 @@ use crate::shuttle::{HeldOut, Surprisal};
 use anyhow::{Context, Result};
 use std::fs;
 use surprisal::Reading;
-use surprisal_trainer::with_capacity;
+use surprisal_trainer::with_shape;
 
 #[path = "../../tests/support/coin.rs"]
 mod coin;
@@ -34,15 +34,15 @@ pub fn run() -> Result<()> {
     for value in rows.iter().flat_map(|&row| held_out.readings[row]) {
         readings.extend(small(value)?.to_le_bytes());
     }
-    with_capacity!(held_out.artefact.bits, N => {
-        let table = held_out.artefact.table::<N>()?;
+    with_shape!(held_out.artefact.shape, N, H, K => {
+        let table = held_out.artefact.table::<N, H, K>()?;
         for &row in &rows {
             nats.extend(table.score(&held_out.readings[row].map(Reading::Integer))?.raw().to_le_bytes());
         }
         let mut coin = coin::Coin::default();
         for _ in 0..SAMPLED {
             let row = table.model.sample(|| coin.toss());
-            samples.extend(row[..held_out.artefact.bits].chunks(8).map(coin::pack));
+            samples.extend(row[..held_out.artefact.shape.bits].chunks(8).map(coin::pack));
         }
     });
     for (name, bytes) in [("readings", readings), ("nats", nats), ("samples", samples)] {

@@ -7,13 +7,13 @@ use anyhow::{Context, Result};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use surprisal::{Kind, Nats};
+use surprisal::{Kind, Nats, Sum};
 
 use super::{Applied, RowArgs};
 use crate::artefact::{Artefact, write_whole};
 use crate::evaluate::{auc_pr, auc_roc, mean};
 use crate::export::{rust_source, sampled_rows};
-use crate::with_capacity;
+use crate::with_shape;
 
 pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
     let Applied { artefact, rows, odd, scores, .. } = args.apply()?;
@@ -73,8 +73,8 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
     let readings = aligned.all_readings(&frame, &chosen)?;
     let mut by_source: Vec<_> = aligned.columns.iter().collect();
     by_source.sort_by_key(|coding| coding.source);
-    let explained: Vec<(Nats, Vec<Nats>)> = with_capacity!(artefact.bits, N => {
-        let table = artefact.table::<N>()?;
+    let explained: Vec<(Nats, Vec<Nats>)> = with_shape!(artefact.shape, N, H, K => {
+        let table = artefact.table::<N, H, K>()?;
         let explain = |readings: &Vec<_>| {
             let mut each = vec![Nats::ZERO; by_source.len()];
             table.explain(readings, &mut each).map(|nats| (nats, each))
@@ -112,9 +112,9 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     let schema = &artefact.schema;
     let fit = &artefact.notes.fit;
     let (mut text, mut columns) = (String::new(), Vec::new());
-    let (weights, dense, splits, deepest, detector) = with_capacity!(artefact.bits, N => {
-        let table = artefact.table::<N>()?;
-        let (surprisal::Sum(linear, forest), _) = table.model.pieces();
+    let (weights, dense, splits, deepest, detector) = with_shape!(artefact.shape, N, H, K => {
+        let table = artefact.table::<N, H, K>()?;
+        let (Sum(Sum(linear, forest), Sum(nade, mixture)), _) = table.model.pieces();
         let (weights, dense) = match linear.slices().2 {
             surprisal::Columns::Dense(weights) => (weights.len(), true),
             surprisal::Columns::Sparse { entries, .. } => (entries.len(), false),
@@ -129,14 +129,14 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         "{}: {} columns, {} bits, {bytes} bytes on the board",
         model.display(),
         schema.columns.len(),
-        artefact.bits
+        artefact.shape.bits
     )?;
     writeln!(text, "  {} (digest {:08x}), version {}", fit.summary(), fit.digest, fit.version)?;
     writeln!(text, "  {weights} {} weights, {splits} splits", if dense { "dense" } else { "sparse" })?;
     writeln!(
         text,
         "  a row costs at most {weights} additions and {deepest} tree steps, and {} bytes of state",
-        3 * artefact.bits
+        artefact.shape.state_bytes()
     )?;
     if detector.rows > 0 && detector.threshold != Nats::IMPOSSIBLE {
         writeln!(
@@ -165,8 +165,8 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         columns.push(json!({ "name": name, "meaning": for_programs, "bits": column.bits(), "may_miss": coding.may_miss, "labels": coding.labels }));
     }
     let value = json!({
-        "columns": columns, "bits": artefact.bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,
-        "most_additions": weights, "most_tree_steps": deepest, "state_bytes": 3 * artefact.bits,
+        "columns": columns, "bits": artefact.shape.bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,
+        "most_additions": weights, "most_tree_steps": deepest, "state_bytes": artefact.shape.state_bytes(),
         "threshold": (detector.threshold != Nats::IMPOSSIBLE).then(|| f64::from(detector.threshold)),
         "false_alarm_ppm": detector.false_alarm_ppm, "calibration_rows": detector.rows, "fit": fit,
     });
@@ -192,6 +192,6 @@ pub(super) fn export(model: &Path, output: &Path) -> Result<(String, Value)> {
     };
     write_whole(output, &bytes, &[model])?;
     let table = artefact.table_bytes().len();
-    let text = format!("{}: a table of {table} bytes for rows of {} bits\n", output.display(), artefact.bits);
-    Ok((text, json!({ "output": output, "table_bytes": table, "bits": artefact.bits })))
+    let text = format!("{}: a table of {table} bytes for rows of {} bits\n", output.display(), artefact.shape.bits);
+    Ok((text, json!({ "output": output, "table_bytes": table, "bits": artefact.shape.bits })))
 }
