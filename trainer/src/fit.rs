@@ -9,9 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::bits::{Bits, members};
 use crate::model::Conditional;
 
+pub mod ascent;
+pub mod boost;
+mod lanes;
 pub mod logistic;
+pub mod nade;
 pub mod tree;
 
+use boost::Boost;
 use logistic::{Penalty, Problem, Solver};
 use tree::{Evidence, Grower};
 
@@ -30,6 +35,8 @@ pub enum Family {
     /// A logistic row and a tree, fitted jointly.
     #[default]
     Lintree,
+    /// Many small trees, each fitted to what those before it leave.
+    Boost,
 }
 
 impl Family {
@@ -41,6 +48,7 @@ impl Family {
             Self::Tree => "tree",
             Self::Linear => "linear",
             Self::Lintree => "lintree",
+            Self::Boost => "boost",
         }
     }
 
@@ -106,6 +114,14 @@ fn fit_one(
     let marginal = Conditional { bias, ..Conditional::default() };
     if ones == 0 || ones == rows || recipe.family == Family::Marginal {
         return vec![marginal; strengths.len()];
+    }
+    if recipe.family == Family::Boost {
+        let free = train.free(guards, i);
+        let of = |rate: &f64| {
+            let settings = Boost { rate: *rate, gamma: recipe.gamma, ..Boost::default() };
+            Conditional { bias, weights: Vec::new(), trees: boost::boost(train, &free, i, bias, &settings) }
+        };
+        return strengths.iter().map(of).collect();
     }
     if recipe.family.has_tree() {
         let earlier: Vec<usize> = (0..i).collect();

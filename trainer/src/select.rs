@@ -180,6 +180,7 @@ fn smaller(family: Family) -> &'static [(Family, &'static [f64], &'static [f64])
         Family::Tree => &[TREE, MARGINAL],
         Family::Linear => &[LINEAR, MARGINAL],
         Family::Lintree => &[TREE, LINEAR, MARGINAL],
+        Family::Boost => &[TREE, MARGINAL],
     }
 }
 
@@ -301,6 +302,7 @@ fn grid(choices: &Choices) -> (Vec<f64>, Vec<f64>) {
         Family::Tree => (&[0.0, 1.0, 2.5, 5.0, 10.0], &[20.0, 8.0, 3.0, 1.0]),
         Family::Linear => (&[0.0], &[20.0, 10.0, 5.0, 2.5, 1.2]),
         Family::Lintree => (&[1.0, 2.5, 5.0], &[20.0, 10.0, 5.0, 2.5]),
+        Family::Boost => (&[0.7, 2.0], &[0.2, 0.08]),
     };
     let fixed = |given: Option<f64>, grid: &[f64]| given.map_or(grid.to_vec(), |given| vec![given]);
     (fixed(choices.gamma, gammas), fixed(choices.strength, strengths))

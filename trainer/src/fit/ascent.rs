@@ -1,0 +1,368 @@
+//! Mini-batch stochastic gradient ascent on the log-likelihood: θ ← θ + r_t ∇L(θ | B_t).
+
+use clap::ValueEnum;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::lanes::Aligned;
+
+/// A log-likelihood to climb.
+pub trait Objective: Sync {
+    /// How many training rows.
+    fn rows(&self) -> usize;
+    /// How many parameters.
+    fn parameters(&self) -> usize;
+    /// How many of them, the first ones, are weights, which decay; biases do not.
+    fn weights(&self) -> usize;
+    /// About how many multiply-adds a row's gradient takes.
+    fn work(&self) -> usize;
+    /// Adds ∇ Σ ln p(row) to `gradient` and returns Σ ln p(row).
+    fn gradient(&self, theta: &[f32], rows: &[u32], random: &mut ChaCha8Rng, gradient: &mut [f32]) -> f64;
+    /// The mean log-likelihood of the validation rows.
+    fn validate(&self, theta: &[f32]) -> f64;
+}
+
+/// How a gradient becomes a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// The gradient itself (Robbins & Monro 1951).
+    Sgd,
+    /// A running sum of gradients, each step keeping nine tenths (Polyak 1964).
+    Momentum,
+    /// Steps of about the rate in every parameter (Kingma & Ba 2015).
+    #[default]
+    Adam,
+}
+
+/// How the rate falls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Not at all.
+    Constant,
+    /// r / (1 + t / a tenth of all steps).
+    Inverse,
+    /// To a tenth after half of the epochs, and to a hundredth after three quarters.
+    Step,
+    /// Half a cosine down to zero (Loshchilov & Hutter 2017).
+    #[default]
+    Cosine,
+}
+
+/// How to climb.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ascent {
+    /// How a gradient becomes a step.
+    pub method: Method,
+    /// The highest rate; found by a range test if not given.
+    pub rate: Option<f32>,
+    /// How it falls.
+    pub schedule: Schedule,
+    /// The share of all steps over which the rate first rises from zero.
+    pub warm_up: f32,
+    /// Rows a step.
+    pub batch: usize,
+    /// Passes over the training rows, at most.
+    pub epochs: usize,
+    /// Epochs without a better validation log-likelihood after which to stop.
+    pub patience: usize,
+    /// How much of the running mean of the parameters each step keeps (Polyak & Juditsky 1992); zero for none.
+    pub average: f32,
+    /// Decoupled weight decay, a share of the weight a unit of rate (Loshchilov & Hutter 2019).
+    pub decay: f32,
+    /// Penalty Σ|w| in nats of the training set, by proximal steps.
+    pub l1: f32,
+    /// Penalty Σw²/2 in nats of the training set.
+    pub l2: f32,
+    /// Of the order of rows, and of dropout.
+    pub seed: u64,
+}
+
+impl Default for Ascent {
+    fn default() -> Self {
+        Self {
+            method: Method::default(),
+            rate: None,
+            schedule: Schedule::default(),
+            warm_up: 0.05,
+            batch: 128,
+            epochs: 100,
+            patience: 20,
+            average: 0.998,
+            decay: 0.0,
+            l1: 0.0,
+            l2: 0.0,
+            seed: 0,
+        }
+    }
+}
+
+/// Where the climb ended.
+#[derive(Clone, Debug)]
+pub struct Summit {
+    /// The parameters that predict the validation rows best, of all epochs, raw or averaged.
+    pub theta: Vec<f32>,
+    /// How well: their mean log-likelihood.
+    pub valid_ll: f64,
+    /// The highest rate.
+    pub rate: f32,
+    /// How many epochs it took.
+    pub epochs: usize,
+}
+
+/// Rows whose gradient is added up in one go; the sums of these are added in order, so that threads change nothing.
+const SHARD: usize = 32;
+/// Parameters updated in one go.
+const STRETCH: usize = 8192;
+/// Multiply-adds below which more threads cost more than they bring.
+const SMALL: usize = 500_000;
+/// Adam's and momentum's memory.
+const FIRST: f32 = 0.9;
+const SECOND: f32 = 0.999;
+
+/// Climbs from `start`; `each_epoch` hears of the validation log-likelihood and says whether to go on.
+pub fn climb(
+    objective: &impl Objective,
+    start: Vec<f32>,
+    settings: &Ascent,
+    mut each_epoch: impl FnMut(usize, f64) -> bool,
+) -> Summit {
+    let rate = settings.rate.unwrap_or_else(|| range_test(objective, &start, settings));
+    let mut climber = Climber::new(objective, start, settings);
+    let mut order: Vec<u32> = (0..objective.rows() as u32).collect();
+    let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
+    let steps_an_epoch = order.len().div_ceil(settings.batch);
+    let total = (settings.epochs * steps_an_epoch) as f32;
+    let mut best = Summit { theta: climber.theta.to_vec(), valid_ll: f64::NEG_INFINITY, rate, epochs: 0 };
+    let mut best_at = 0;
+    for epoch in 1..=settings.epochs {
+        order.shuffle(&mut random);
+        for batch in order.chunks(settings.batch) {
+            let progress = climber.steps as f32 / total;
+            climber.step(batch, rate * settings.factor(progress));
+        }
+        best.epochs = epoch;
+        for theta in [&climber.mean, &climber.theta] {
+            let valid_ll = if theta.is_empty() { f64::NEG_INFINITY } else { objective.validate(theta) };
+            if valid_ll > best.valid_ll {
+                (best.theta, best.valid_ll) = (theta.to_vec(), valid_ll);
+                best_at = epoch;
+            }
+        }
+        if !each_epoch(epoch, best.valid_ll) || epoch - best_at >= settings.patience {
+            break;
+        }
+    }
+    best
+}
+
+impl Ascent {
+    /// The rate as a share of the highest, at a share of all steps.
+    fn factor(&self, progress: f32) -> f32 {
+        let warm = if progress < self.warm_up { (progress + 1e-3) / (self.warm_up + 1e-3) } else { 1.0 };
+        warm * match self.schedule {
+            Schedule::Constant => 1.0,
+            Schedule::Inverse => 1.0 / (1.0 + 10.0 * progress),
+            Schedule::Step if progress < 0.5 => 1.0,
+            Schedule::Step if progress < 0.75 => 0.1,
+            Schedule::Step => 0.01,
+            Schedule::Cosine => 0.5 * (1.0 + (std::f32::consts::PI * progress).cos()),
+        }
+    }
+}
+
+/// The rate in use: a short climb at a rate that rises tenfold every 40 steps, from far too low to far too high
+/// (Smith, *Cyclical Learning Rates for Training Neural Networks*, 2017); a third of the one at which the smoothed
+/// log-likelihood of the batches was best.
+fn range_test(objective: &impl Objective, start: &[f32], settings: &Ascent) -> f32 {
+    const STEPS: usize = 160;
+    let lowest = if settings.method == Method::Adam { 1e-4 } else { 1e-3 };
+    let mut climber = Climber::new(objective, start.to_vec(), settings);
+    let mut order: Vec<u32> = (0..objective.rows() as u32).collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(settings.seed ^ 1));
+    let mut batches = order.chunks(settings.batch).cycle();
+    let (mut smoothed, mut best) = (0.0, (f64::NEG_INFINITY, lowest));
+    for step in 0..STEPS {
+        let rate = lowest * 10f32.powf(step as f32 / 40.0);
+        let batch = batches.next().unwrap_or_default();
+        let mean = climber.step(batch, rate) / batch.len().max(1) as f64;
+        smoothed = if step == 0 { mean } else { 0.9 * smoothed + 0.1 * mean };
+        if smoothed > best.0 {
+            best = (smoothed, rate);
+        }
+        if !mean.is_finite() {
+            break;
+        }
+    }
+    best.1 / 3.0
+}
+
+struct Climber<'o, O> {
+    objective: &'o O,
+    settings: Ascent,
+    theta: Aligned,
+    /// The running mean of theta, if there is one.
+    mean: Aligned,
+    first: Aligned,
+    second: Aligned,
+    shards: Vec<Aligned>,
+    steps: usize,
+}
+
+impl<'o, O: Objective> Climber<'o, O> {
+    fn new(objective: &'o O, theta: Vec<f32>, settings: &Ascent) -> Self {
+        let zeros = |needed: bool| Aligned::zeros(if needed { theta.len() } else { 0 });
+        let shards = settings.batch.min(objective.rows()).div_ceil(SHARD);
+        Self {
+            objective,
+            settings: *settings,
+            mean: Aligned::of(if settings.average > 0.0 { &theta } else { &[] }),
+            first: zeros(settings.method != Method::Sgd),
+            second: zeros(settings.method == Method::Adam),
+            shards: (0..shards).map(|_| Aligned::zeros(theta.len())).collect(),
+            theta: Aligned::of(&theta),
+            steps: 0,
+        }
+    }
+
+    /// One step; returns the log-likelihood that the batch had before it.
+    fn step(&mut self, batch: &[u32], rate: f32) -> f64 {
+        let (objective, settings, theta) = (self.objective, &self.settings, &self.theta);
+        let (steps, streams) = (self.steps, self.shards.len());
+        let of_shard = |(at, (shard, rows)): (usize, (&mut Aligned, &[u32]))| {
+            shard.fill(0.0);
+            // Every shard draws from a stream of its own.
+            let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
+            random.set_stream((steps * streams + at) as u64 + 1);
+            objective.gradient(theta, rows, &mut random, shard)
+        };
+        let small = objective.work() * batch.len() < SMALL;
+        let likelihoods: Vec<f64> = if small {
+            self.shards.iter_mut().zip(batch.chunks(SHARD)).enumerate().map(of_shard).collect()
+        } else {
+            self.shards.par_iter_mut().zip(batch.par_chunks(SHARD)).enumerate().map(of_shard).collect()
+        };
+        self.steps += 1;
+        let update = Update::new(settings, self.steps as f32, rate, batch.len(), objective.rows());
+        let shards: Vec<&[f32]> = self.shards[..likelihoods.len()].iter().map(|shard| &**shard).collect();
+        let weights = objective.weights();
+        let arch = pulp::Arch::new();
+        let mut stretches: Vec<Stretch> = Vec::new();
+        let mut mean = self.mean.chunks_mut(STRETCH);
+        let mut first = self.first.chunks_mut(STRETCH);
+        let mut second = self.second.chunks_mut(STRETCH);
+        for (at, theta) in self.theta.chunks_mut(STRETCH).enumerate() {
+            let [mean, first, second] = [&mut mean, &mut first, &mut second].map(|all| all.next().unwrap_or_default());
+            stretches.push(Stretch { from: at * STRETCH, theta, mean, first, second });
+        }
+        let apply = |stretch: Stretch| {
+            arch.dispatch(
+                #[inline(always)]
+                || update.apply(stretch, &shards, weights),
+            )
+        };
+        if small {
+            stretches.into_iter().for_each(apply)
+        } else {
+            stretches.into_par_iter().for_each(apply)
+        }
+        likelihoods.iter().sum()
+    }
+}
+
+/// Some parameters, and what goes with them; empty where the method has no use for it.
+struct Stretch<'a> {
+    from: usize,
+    theta: &'a mut [f32],
+    mean: &'a mut [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+}
+
+/// One step's numbers.
+struct Update {
+    method: Method,
+    /// Of the sum of the shards' gradients.
+    share: f32,
+    rate: f32,
+    decay: f32,
+    /// Penalties a row.
+    l1: f32,
+    l2: f32,
+    /// What the running mean keeps.
+    average: f32,
+    /// 1 / (1 - β^t) of Adam's two memories.
+    correction: [f32; 2],
+}
+
+impl Update {
+    fn new(settings: &Ascent, step: f32, rate: f32, batch: usize, rows: usize) -> Self {
+        Self {
+            method: settings.method,
+            share: 1.0 / batch as f32,
+            rate,
+            decay: settings.decay * rate,
+            l1: settings.l1 / rows as f32,
+            l2: settings.l2 / rows as f32,
+            // The mean of the first steps forgets the start.
+            average: settings.average.min((1.0 + step) / (10.0 + step)),
+            correction: [FIRST, SECOND].map(|beta| 1.0 / (1.0 - beta.powf(step))),
+        }
+    }
+
+    #[inline(always)]
+    fn apply(&self, stretch: Stretch, shards: &[&[f32]], weights: usize) {
+        let Stretch { from, theta, mean, first, second } = stretch;
+        let mut gradient = [0f32; STRETCH];
+        let gradient = &mut gradient[..theta.len()];
+        for shard in shards {
+            let shard = &shard[from..from + theta.len()];
+            gradient.iter_mut().zip(shard).for_each(|(sum, part)| *sum += part);
+        }
+        let weights = weights.saturating_sub(from).min(theta.len());
+        for (k, g) in gradient.iter_mut().enumerate() {
+            *g *= self.share;
+            if k < weights {
+                *g = self.l2.mul_add(-theta[k], *g);
+            }
+        }
+        // Turns the gradient into the step a unit of rate.
+        let [fast, slow] = self.correction;
+        let mut reach = 1.0;
+        match self.method {
+            Method::Sgd => {}
+            Method::Momentum => {
+                reach = 1.0 / (1.0 - FIRST);
+                for (g, m) in gradient.iter_mut().zip(&mut *first) {
+                    *m = FIRST.mul_add(*m, *g);
+                    *g = *m;
+                }
+            }
+            Method::Adam => {
+                for ((g, m), v) in gradient.iter_mut().zip(&mut *first).zip(&mut *second) {
+                    *m = FIRST.mul_add(*m, (1.0 - FIRST) * *g);
+                    *v = SECOND.mul_add(*v, (1.0 - SECOND) * *g * *g);
+                    *g = *m * fast / ((*v * slow).sqrt() + 1e-8);
+                }
+            }
+        }
+        for (k, (theta, g)) in theta.iter_mut().zip(&*gradient).enumerate() {
+            let decay = if k < weights { self.decay * *theta } else { 0.0 };
+            *theta = self.rate.mul_add(*g, *theta) - decay;
+        }
+        if self.l1 > 0.0 {
+            for (k, theta) in theta.iter_mut().take(weights).enumerate() {
+                // The penalty's pull in the metric of the step (Duchi & Singer 2009).
+                let reach = if self.method == Method::Adam { 1.0 / ((second[k] * slow).sqrt() + 1e-8) } else { reach };
+                *theta = (theta.abs() - self.rate * reach * self.l1).max(0.0).copysign(*theta);
+            }
+        }
+        for (mean, theta) in mean.iter_mut().zip(&*theta) {
+            *mean = self.average.mul_add(*mean - theta, *theta);
+        }
+    }
+}
