@@ -13,7 +13,7 @@
 //! | total variation | ½Σ\|p - q\| | \|2w(x) - 1\| over as many x from p as from q |
 //!
 //! The first is the chain rule of KL with only its prefixes sampled; it takes two models with the same bits in the same
-//! order, and ln p/q stands in for it otherwise. The other two are E_m of what a coin and its row say of each other, and
+//! order; ln p/q stands in for it otherwise, whose mean may come out below zero by its standard error. The other two are E_m of what a coin and its row say of each other, and
 //! bounded, so that their standard errors can be trusted. Against data all of them are exact whatever the number of bits, as
 //! only the rows of the data have to be looked at.
 

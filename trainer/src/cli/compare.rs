@@ -91,20 +91,20 @@ pub(super) fn compare(args: &CompareArgs) -> Result<(String, Value)> {
 
     let Comparison { outcomes, divergences, wasserstein, baseline } = comparison;
     let exact = outcomes <= ENUMERABLE as f64;
-    let kind = rows.map_or("a model".to_owned(), |rows| format!("data of {rows} rows"));
-    let mut text =
-        format!("A = {a}, B = {b}, {kind}: {} columns, {} bits; ", artefact.schema.columns.len(), artefact.bits);
+    let kind = rows.map_or("a model".to_owned(), |rows| format!("{rows} rows of data"));
+    let mut text = format!("A = {a}, a model\nB = {b}, {kind}\n");
+    write!(text, "{} columns, {} bits; ", artefact.schema.columns.len(), artefact.bits)?;
     let method = match (exact, rows) {
         (true, _) => {
-            writeln!(text, "all {outcomes} possible rows enumerated")?;
+            writeln!(text, "exact, over all {outcomes} rows that there can be")?;
             "enumeration"
         }
         (false, Some(_)) => {
-            writeln!(text, "exact over the rows of B")?;
+            writeln!(text, "exact, over the rows of B")?;
             "data"
         }
         (false, None) => {
-            writeln!(text, "estimated from {} rows of each model, seed {}", settings.rows, settings.seed)?;
+            writeln!(text, "± one standard error, from {} rows of each model", settings.rows)?;
             "samples"
         }
     };
@@ -116,8 +116,8 @@ pub(super) fn compare(args: &CompareArgs) -> Result<(String, Value)> {
     for (name, key, estimate, unit) in [
         ("KL(A || B)", "kl_a_b", divergences.forward, "nats a row"),
         ("KL(B || A)", "kl_b_a", divergences.reverse, "nats a row"),
-        ("Jensen-Shannon", "jensen_shannon", divergences.jensen_shannon, "nats, at most ln 2 = 0.6931"),
-        ("total variation", "total_variation", divergences.total_variation, "of probability, at most 1"),
+        ("Jensen-Shannon", "jensen_shannon", divergences.jensen_shannon, "nats, of at most 0.69315"),
+        ("total variation", "total_variation", divergences.total_variation, "of probability, of at most 1"),
         ("Wasserstein-1", "wasserstein", wasserstein, "bits flipped a row"),
     ] {
         writeln!(text, "  {name:<16} {} {unit}", shown(estimate))?;
@@ -127,10 +127,10 @@ pub(super) fn compare(args: &CompareArgs) -> Result<(String, Value)> {
         let pairs = settings.pairs;
         writeln!(
             text,
-            "    between samples of {pairs} rows, which is more than between what they are of: two samples of A are\n    \
-             {} apart",
-            shown(baseline).trim_start()
+            "    of two samples of A {} bits; each sample is of {pairs} rows, which puts them",
+            shown(baseline)
         )?;
+        writeln!(text, "    further apart than what they are drawn from; more --pairs, less so")?;
         value["wasserstein_baseline"] = for_programs(baseline);
         value["wasserstein_rows"] = json!(pairs);
     }
