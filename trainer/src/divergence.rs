@@ -12,10 +12,12 @@
 //! | Jensen–Shannon (Lin 1991) | ½KL(p‖m) + ½KL(q‖m) | ln 2 - H(w(x)) over as many x from p as from q |
 //! | total variation | ½Σ\|p - q\| | \|2w(x) - 1\| over as many x from p as from q |
 //!
-//! The first is the chain rule of KL with only its prefixes sampled; it takes two models with the same bits in the same
-//! order; ln p/q stands in for it otherwise, whose mean may come out below zero by its standard error. The other two are E_m of what a coin and its row say of each other, and
-//! bounded, so that their standard errors can be trusted. Against data all of them are exact whatever the number of bits, as
-//! only the rows of the data have to be looked at.
+//! The first is the chain rule of KL with only its prefixes sampled, and takes two models with the same bits in the same
+//! order. Elsewhere ln p/q stands in, whose mean may come out below zero by its standard error. The other two are what
+//! the coin and the row say of each other, averaged; as they are bounded, their standard errors can be trusted.
+//!
+//! Against data all of them are exact whatever the number of bits, as only the rows of the data have to be looked at.
+//! Wasserstein-1 is exact up to [`TRANSPORTABLE`] rows; beyond that it is between samples, see [`transport::matched`].
 
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;

@@ -110,7 +110,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<(String, Value)> {
     };
     let mut value = json!({
         "a": args.a, "b": args.b, "columns": artefact.schema.columns.len(), "bits": artefact.bits, "method": method,
-        "outcomes": outcomes.is_finite().then_some(outcomes), "data_rows": rows,
+        "outcomes": exact.then_some(outcomes as u64), "data_rows": rows,
         "sampled_rows": (method == "samples").then_some(settings.rows), "seed": settings.seed,
     });
     for (name, key, estimate, unit) in [
@@ -128,7 +128,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<(String, Value)> {
         writeln!(
             text,
             "    of two samples of A {} bits; each sample is of {pairs} rows, which puts them",
-            shown(baseline)
+            shown(baseline).trim_start()
         )?;
         writeln!(text, "    further apart than what they are drawn from; more --pairs, less so")?;
         value["wasserstein_baseline"] = for_programs(baseline);
@@ -153,7 +153,7 @@ fn is_model(path: &Path) -> bool {
     read.is_ok() && start == *b"SRPL" || path.extension().is_some_and(|extension| extension == "srp")
 }
 
-/// "0.0123 exact" or "0.0123 ± 0.0004".
+/// "0.01230", "0.01230 ± 0.00040" or "inf".
 fn shown(Estimate { value, standard_error }: Estimate) -> String {
     match standard_error {
         _ if value.is_infinite() => format!("{:>9}", "inf"),
