@@ -80,10 +80,10 @@ enum Command {
     },
     /// How far a model is from another, or from data: KL both ways, Jensen-Shannon, total variation, Wasserstein-1.
     ///
-    /// Exact where at most 2^20 different rows are possible, as with 20 bits, and against data; otherwise estimated from
-    /// the models' own samples, with a standard error after the ±. Wasserstein-1 counts the bits of A that have to be
-    /// flipped; it is exact up to 2^16 possible rows. Probabilities are of outcomes, the cells that readings fall in; the
-    /// widths of the cells cancel.
+    /// Exact where at most 2^20 different rows are possible, as with 20 bits, and against data; otherwise estimated
+    /// from the models' own samples, with a standard error after the ±. Wasserstein-1 counts the bits of A that have
+    /// to be flipped; it is exact up to 2^16 possible rows. Probabilities are of outcomes, the cells that readings
+    /// fall in; the widths of the cells cancel.
     Compare {
         #[command(flatten)]
         compared: compare::CompareArgs,

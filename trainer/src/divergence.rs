@@ -8,7 +8,7 @@
 //!
 //! | | defined as | beyond enumeration, the mean of |
 //! | --- | --- | --- |
-//! | KL(p‖q) (Kullback & Leibler 1951) | E_p ln p/q | Σ_i KL(p(·given x_<i)‖q(·given x_<i)), or ln p/q, over x from p |
+//! | KL(p‖q) (Kullback & Leibler 1951) | E_p ln p/q | Σ_i KL(p(x_i)‖q(x_i)) given x_<i, or ln p/q, over x from p |
 //! | Jensen–Shannon (Lin 1991) | ½KL(p‖m) + ½KL(q‖m) | ln 2 - H(w(x)) over as many x from p as from q |
 //! | total variation | ½Σ\|p - q\| | \|2w(x) - 1\| over as many x from p as from q |
 //!
