@@ -18,6 +18,7 @@ use crate::select::Choices;
 use crate::split::odd_rows;
 
 mod apply;
+mod compare;
 
 /// Fits models that tell a microcontroller how surprising a reading is.
 #[derive(Debug, Parser)]
@@ -74,6 +75,18 @@ enum Command {
         /// Of the random numbers.
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        #[command(flatten)]
+        out: OutArgs,
+    },
+    /// How far a model is from another, or from data: KL both ways, Jensen-Shannon, total variation, Wasserstein-1.
+    ///
+    /// Exact where at most 2^20 different rows are possible, as with 20 bits, and against data; otherwise estimated
+    /// from the models' own samples, with a standard error after the ±. Wasserstein-1 counts the bits of A that have
+    /// to be flipped; it is exact up to 2^16 possible rows. Probabilities are of outcomes, the cells that readings
+    /// fall in; the widths of the cells cancel.
+    Compare {
+        #[command(flatten)]
+        compared: compare::CompareArgs,
         #[command(flatten)]
         out: OutArgs,
     },
@@ -257,6 +270,7 @@ fn answer(cli: Cli) -> Result<(String, Value)> {
         Command::Score { rows, out } => out.deliver(apply::score(&rows), &rows.inputs()),
         Command::Explain { rows, top, line, out } => out.deliver(apply::explain(&rows, top, line), &rows.inputs()),
         Command::Sample { model, rows, seed, out } => out.deliver(apply::sample(&model, rows, seed), &[&model]),
+        Command::Compare { compared, out } => out.deliver(compare::compare(&compared), &compared.inputs()),
         Command::Inspect { model, out } => out.deliver(apply::inspect(&model), &[&model]),
         Command::Export { model, output } => apply::export(&model, &output),
     }

@@ -18,6 +18,7 @@ pub mod select;
 pub mod quantise;
 pub mod artefact;
 pub mod evaluate;
+pub mod divergence;
 pub mod pipeline;
 pub mod export;
 pub mod cli;

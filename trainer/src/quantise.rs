@@ -178,7 +178,8 @@ pub fn divergence(model: &Model, table: &[u8], rows: usize, seed: u64) -> Result
     })
 }
 
-fn bernoulli_kl(p: f64, q: f64) -> f64 {
+/// KL between two coins, in nats.
+pub(crate) fn bernoulli_kl(p: f64, q: f64) -> f64 {
     let term = |p: f64, q: f64| if p > 0.0 { p * (p / q).ln() } else { 0.0 };
     (term(p, q) + term(1.0 - p, 1.0 - q)).max(0.0)
 }

@@ -1,0 +1,195 @@
+//! `surprisal compare`: two models, or a model and data.
+
+use rand::RngExt;
+use serde_json::Value;
+
+use crate::budget::{F64_SUM, NATS_OF_A_BIT, STANDARD_ERRORS};
+use crate::data::{Folder, flags, mixed, number, random};
+
+const KEYS: [&str; 4] = ["kl_a_b", "kl_b_a", "jensen_shannon", "total_variation"];
+const QUICK: &str = "--family linear --order natural --strength 5";
+
+/// Rows of flags that mostly repeat the one before.
+fn sticky(bits: usize, rows: usize) -> String {
+    let mut random = random(9);
+    let mut row = || {
+        let mut bit = random.random_bool(0.3);
+        (0..bits)
+            .map(|_| {
+                bit ^= random.random_bool(0.2);
+                bit
+            })
+            .collect::<Vec<bool>>()
+    };
+    flags(&(0..rows).map(|_| row()).collect::<Vec<_>>())
+}
+
+/// A folder with `a.srp`, `b.srp` of another order, and `m.srp` without any dependence, of the same flags.
+fn with_flags(bits: usize) -> Folder {
+    let folder = Folder::new();
+    folder.write("data.csv", sticky(bits, 600));
+    folder.write("order.txt", (0..bits).rev().map(|i| format!("f{i}\n")).collect::<String>());
+    folder.text(&format!("fit data.csv {QUICK} -o a.srp"));
+    folder.text("fit data.csv --family tree --order order.txt --gamma 3 --strength 1 -o b.srp");
+    folder.text("fit data.csv --family marginal -o m.srp");
+    folder
+}
+
+fn value(report: &Value, key: &str) -> f64 {
+    number(&report[key], "value")
+}
+
+#[test]
+fn a_model_is_nothing_away_from_itself() {
+    let folder = with_flags(8);
+    let report = folder.json("compare a.srp a.srp");
+    for key in KEYS.iter().chain(&["wasserstein"]) {
+        assert_eq!((value(&report, key), &report[key]["exact"]), (0.0, &true.into()), "{key}");
+    }
+}
+
+#[test]
+fn few_bits_are_compared_exactly() {
+    let folder = with_flags(8);
+    let (there, back) = (folder.json("compare a.srp b.srp"), folder.json("compare b.srp a.srp"));
+    assert_eq!((&there["method"], number(&there, "outcomes")), (&"enumeration".into(), 256.0));
+    for (key, turned) in [("kl_a_b", "kl_b_a"), ("kl_b_a", "kl_a_b"), ("jensen_shannon", "jensen_shannon")] {
+        assert!(value(&there, key) > 0.0 && (value(&there, key) - value(&back, turned)).abs() < F64_SUM, "{key}");
+        assert_eq!((&there[key]["exact"], &there[key]["standard_error"]), (&true.into(), &Value::Null));
+    }
+    assert!((value(&there, "wasserstein") - value(&back, "wasserstein")).abs() < F64_SUM);
+    assert!(value(&there, "wasserstein") >= value(&there, "total_variation"));
+    // What hangs together is further from what does not than from another guess at how it does.
+    assert!(value(&folder.json("compare a.srp m.srp"), "kl_a_b") > value(&there, "kl_a_b") + 0.5);
+    // The seed and the threads are of no consequence here.
+    assert_eq!(folder.text("compare a.srp b.srp"), folder.text("compare a.srp b.srp --seed 5 --threads 1"));
+}
+
+/// Columns that do not hang together may be asked in any order, numbers, categories and missing ones too.
+#[test]
+fn orders_do_not_matter() {
+    let folder = Folder::with_data();
+    folder.write("order.txt", "humid\ndoor\nheat\nmode\nshake\n");
+    folder.text("fit data.csv --label label --family marginal --order natural -o a.srp");
+    folder.text("fit data.csv --label label --family marginal --order order.txt -o b.srp");
+    let exact = folder.json("compare a.srp b.srp");
+    for key in KEYS {
+        assert!(value(&exact, key) < F64_SUM, "{key}: {exact}");
+    }
+    assert_eq!(exact["method"], "enumeration", "there are fewer rows than bits would allow");
+    assert!(number(&exact, "bits") > 20.0);
+}
+
+#[test]
+fn data_are_compared_by_their_frequencies() {
+    let folder = with_flags(8);
+    let (report, eval) = (folder.json("compare a.srp data.csv"), folder.json("eval a.srp data.csv"));
+    assert_eq!((number(&report, "data_rows"), &report["method"]), (600.0, &"enumeration".into()));
+    let (surprisal, entropy) = (number(&report, "cross_entropy"), number(&report, "entropy"));
+    assert!((surprisal - number(&eval, "mean_nats")).abs() < 8.0 * NATS_OF_A_BIT);
+    assert!((surprisal - entropy - value(&report, "kl_b_a")).abs() < F64_SUM);
+    // 600 rows do not cover 256 that are as unlike as that.
+    assert_eq!((&report["kl_a_b"]["value"], &report["kl_a_b"]["infinite"]), (&Value::Null, &true.into()));
+    let text = folder.text("compare a.srp data.csv");
+    assert!(text.contains("inf") && text.contains("A gives probability to rows that B does not have"), "{text}");
+    // A model that fits better is nearer by just as much.
+    let marginal = folder.json("compare m.srp data.csv");
+    let nearer = value(&marginal, "kl_b_a") - value(&report, "kl_b_a");
+    assert!(nearer > 0.1 && (nearer - (number(&marginal, "cross_entropy") - surprisal)).abs() < F64_SUM);
+    assert_eq!(folder.text("compare a.srp data.csv -o answer.txt"), "");
+    assert_eq!(folder.read("answer.txt"), text.as_bytes());
+    folder.refuses("compare a.srp data.csv -o data.csv", &["data.csv", "overwritten"]);
+}
+
+#[test]
+fn data_that_cover_a_model_are_finitely_far() {
+    let folder = with_flags(3);
+    let report = folder.json("compare a.srp data.csv");
+    assert!(value(&report, "kl_a_b") > 0.0 && value(&report, "kl_b_a") > 0.0);
+}
+
+/// As with `fit`, odd rows have no say.
+#[test]
+fn only_ordinary_rows_are_compared() {
+    let folder = Folder::with_data();
+    folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    let ordinary: String =
+        mixed(400, 20, 1).lines().filter(|line| !line.ends_with(",1")).map(|l| format!("{l}\n")).collect();
+    folder.write("ordinary.csv", ordinary);
+    let [all, ordinary] = ["data", "ordinary"].map(|name| folder.json(&format!("compare model.srp {name}.csv")));
+    assert_eq!((number(&all, "data_rows"), &all["kl_b_a"]), (400.0, &ordinary["kl_b_a"]));
+    assert_eq!(number(&folder.json("compare model.srp data.csv --held-out"), "data_rows"), 40.0);
+    let odd = folder.json("compare model.srp data.csv --label label --normal 1");
+    assert_eq!(number(&odd, "data_rows"), 20.0);
+    assert!(value(&odd, "kl_b_a") > 2.0);
+    folder.refuses(
+        "compare model.srp data.csv --label label --normal fine",
+        &["data.csv", "no ordinary rows", "--normal"],
+    );
+    folder.refuses("compare model.srp model.srp --held-out", &["--held-out", "model.srp"]);
+}
+
+#[test]
+fn many_bits_are_estimated() {
+    let folder = with_flags(30);
+    let command = "compare a.srp b.srp -n 2000 --pairs 100";
+    let report = folder.json(command);
+    assert_eq!((&report["method"], number(&report, "sampled_rows")), (&"samples".into(), 2000.0));
+    for key in KEYS.iter().chain(&["wasserstein", "wasserstein_baseline"]) {
+        assert!(number(&report[key], "standard_error") > 0.0 && report[key]["exact"] == false, "{key}");
+        assert!(value(&report, key) > 0.0, "{key}");
+    }
+    assert_eq!(report, folder.json(&format!("{command} --threads 1")));
+    let other = folder.json(&format!("{command} --seed 1"));
+    for key in KEYS {
+        let error = number(&report[key], "standard_error").hypot(number(&other[key], "standard_error"));
+        let difference = (value(&report, key) - value(&other, key)).abs();
+        assert!(difference > 0.0 && difference < STANDARD_ERRORS * error, "{key}: {report} {other}");
+    }
+    assert!(folder.text(command).contains('±'));
+    // Against data only Wasserstein-1 needs samples.
+    let data = folder.json("compare a.srp data.csv --pairs 100");
+    assert_eq!((&data["method"], &data["kl_b_a"]["exact"]), (&"data".into(), &true.into()));
+    assert!(number(&data["wasserstein"], "standard_error") > 0.0, "{data}");
+    folder.refuses("compare a.srp b.srp -n 1", &["-n", "2"]);
+    folder.refuses("compare a.srp b.srp --pairs 0", &["--pairs"]);
+}
+
+#[test]
+fn models_of_other_columns_are_refused() {
+    let folder = with_flags(6);
+    folder.write("mixed.csv", mixed(400, 20, 1));
+    folder.write("warmer.csv", mixed(400, 20, 2));
+    for name in ["mixed", "warmer"] {
+        folder.text(&format!("fit {name}.csv --label label --family marginal -o {name}.srp"));
+    }
+    folder.text("fit mixed.csv --label label --ignore heat --family marginal -o without.srp");
+    folder.refuses("compare mixed.srp warmer.srp", &["mixed.srp", "warmer.srp", "`heat`", "edges", "--seed"]);
+    folder.refuses("compare mixed.srp without.srp", &["without.srp", "5 columns", "4 in the other"]);
+    folder.refuses("compare a.srp mixed.srp", &["a.srp", "6 columns"]);
+    // The same names of other kinds.
+    let of =
+        |third: &str| (0..60).map(|i| format!("{},{}\n", i % 2, third.as_bytes()[i % 3] as char)).collect::<String>();
+    for (name, third) in [("flag", "010"), ("integer", "047"), ("category", "abc"), ("other", "abd")] {
+        folder.write(&format!("{name}.csv"), format!("x,y\n{}", of(third)));
+        folder.text(&format!("fit {name}.csv --family marginal -o {name}.srp"));
+    }
+    folder.refuses("compare flag.srp integer.srp", &["`y`", "kind"]);
+    folder.refuses("compare category.srp other.srp", &["`y`", "categories"]);
+    folder.write("missing.csv", format!("x,y\n{}1,\n0,\n", of("047").repeat(3)));
+    folder.text("fit missing.csv --family marginal -o missing.srp");
+    folder.refuses("compare integer.srp missing.srp", &["`y`", "missing"]);
+}
+
+#[test]
+fn what_is_neither_a_model_nor_data_is_refused() {
+    let folder = with_flags(4);
+    folder.refuses("compare data.csv a.srp", &["data.csv", "the model comes first"]);
+    folder.refuses("compare data.csv data.csv", &["data.csv"]);
+    folder.refuses("compare a.srp nowhere.srp", &["nowhere.srp"]);
+    folder.refuses("compare a.srp nowhere.csv", &["nowhere.csv"]);
+    folder.write("cut.srp", &folder.read("a.srp")[..100]);
+    folder.refuses("compare a.srp cut.srp", &["cut.srp"]);
+    folder.text("export a.srp -o bare.srp");
+    folder.refuses("compare a.srp bare.srp", &["bare.srp", "bare table"]);
+}
