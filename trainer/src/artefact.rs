@@ -121,10 +121,14 @@ pub struct Notes {
 impl Provenance {
     /// "lintree, learned order, split gain 2.5, strength 5, seed 0; 1600 training rows".
     pub fn summary(&self) -> String {
-        let settings = match (self.gamma, self.strength) {
-            (Some(gamma), Some(strength)) => format!("split gain {gamma}, strength {strength}"),
+        let mut settings = match (self.gamma, self.strength, &self.parts) {
+            (Some(gamma), Some(strength), _) => format!("split gain {gamma}, strength {strength}"),
+            (_, _, Some(parts)) => parts.clone(),
             _ => "settings by conditional".into(),
         };
+        if let (Some(_), Some(parts)) = (self.gamma, &self.parts) {
+            settings = format!("{parts}, {settings}");
+        }
         let (family, order) = (self.family.name(), &self.order);
         format!("{family}, {order} order, {settings}, seed {}; {} training rows", self.seed, self.train_rows)
     }
@@ -141,6 +145,9 @@ pub struct Provenance {
     pub gamma: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<f64>,
+    /// What the model is made of, if the settings do not say it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<String>,
     pub seed: u64,
     pub digest: u32,
     pub train_rows: usize,

@@ -12,6 +12,7 @@ use crate::model::Conditional;
 pub mod ascent;
 pub mod boost;
 mod lanes;
+pub mod layer;
 pub mod logistic;
 pub mod nade;
 pub mod tree;
@@ -37,6 +38,12 @@ pub enum Family {
     Lintree,
     /// Many small trees, each fitted to what those before it leave.
     Boost,
+    /// A hidden layer that all conditionals share.
+    Nade,
+    /// The mean of lintree's logits and a hidden layer's.
+    Flagship,
+    /// Whatever predicts the validation rows best within --flash, --ram and --ops.
+    Auto,
 }
 
 impl Family {
@@ -49,7 +56,15 @@ impl Family {
             Self::Linear => "linear",
             Self::Lintree => "lintree",
             Self::Boost => "boost",
+            Self::Nade => "nade",
+            Self::Flagship => "flagship",
+            Self::Auto => "auto",
         }
+    }
+
+    /// Is it made of conditionals alone, each fitted on its own?
+    pub fn is_of_conditionals(self) -> bool {
+        !matches!(self, Self::Nade | Self::Flagship | Self::Auto)
     }
 
     /// Does it grow trees?

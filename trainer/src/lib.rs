@@ -14,6 +14,8 @@ pub mod bits;
 pub mod order;
 pub mod model;
 pub mod fit;
+pub mod blend;
+pub mod journal;
 pub mod select;
 pub mod quantise;
 pub mod artefact;

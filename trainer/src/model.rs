@@ -140,6 +140,15 @@ impl Hidden {
         (&self.inputs[row.clone()], &self.outputs[row])
     }
 
+    /// The same layer with what it says of each bit times a weight.
+    pub fn scaled(&self, weight: impl Fn(usize) -> f32) -> Self {
+        let mut scaled = self.clone();
+        for (i, row) in scaled.outputs.chunks_mut(self.units().max(1)).enumerate() {
+            row.iter_mut().for_each(|v| *v *= weight(i));
+        }
+        scaled
+    }
+
     /// The layer that adds up what all of them say: their units side by side.
     pub fn side_by_side(layers: &[(&Self, f32)]) -> Option<Self> {
         let (first, _) = layers.first()?;

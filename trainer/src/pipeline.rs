@@ -12,7 +12,8 @@ use crate::evaluate::{calibrate, mean};
 use crate::fit::Family;
 use crate::quantise::divergence;
 use crate::schema::Schema;
-use crate::select::{Budget, Choices, select};
+use crate::select::search::Watch;
+use crate::select::{Budget, Choices, Made, OrderTried, select};
 use crate::split::{SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
 
 /// What to fit, on what.
@@ -38,6 +39,10 @@ pub struct Job {
     pub choices: Choices,
     /// Bytes that the whole file must not exceed.
     pub flash: Option<usize>,
+    /// Bytes that a row and its walk must not exceed.
+    pub ram: Option<usize>,
+    /// Additions, multiplications and tree steps that a row must not exceed.
+    pub operations: Option<usize>,
     /// Of the split and of sampling.
     pub seed: u64,
     /// The rate to calibrate the detector for.
@@ -58,6 +63,8 @@ impl Job {
             keep_constant: false,
             choices: Choices::default(),
             flash: None,
+            ram: None,
+            operations: None,
             seed: 0,
             false_alarm: 0.01,
         }
@@ -74,6 +81,12 @@ pub struct Report {
     pub gamma: Option<f64>,
     /// Likewise.
     pub strength: Option<f64>,
+    /// What the model is made of, if that does not say it all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<String>,
+    /// What one middling fit says of each order that was tried.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<OrderTried>,
     pub columns: usize,
     pub bits: usize,
     pub train_rows: usize,
@@ -90,6 +103,10 @@ pub struct Report {
     pub kl_quantisation: f64,
     pub table_bytes: usize,
     pub file_bytes: usize,
+    /// Of the row and its walk.
+    pub state_bytes: usize,
+    /// Additions, multiplications and tree steps of a row, at most.
+    pub operations: usize,
     /// `None` when the calibration rows are too few for the rate.
     pub threshold: Option<f64>,
     pub false_alarm: f64,
@@ -118,6 +135,14 @@ const PREFIXES: usize = 2000;
 /// # Errors
 /// Anything wrong with the data, with its place; a size that nothing fits into.
 pub fn run(job: &Job) -> Result<(Artefact, Report)> {
+    run_watched(job, &Watch::default())
+}
+
+/// The same for a search that is watched: that may be stopped, and go on another time.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
     let start = Instant::now();
     let train = Frame::read(&job.train, job.header)?;
     let (rows, shares) = deal(job, &train)?;
@@ -158,18 +183,25 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
         split: shares,
         ..Provenance::default()
     };
-    let provenance = |order: &str, setting: Option<(f64, f64)>| Provenance {
-        order: order.into(),
-        gamma: setting.map(|(gamma, _)| gamma),
-        strength: setting.map(|(_, strength)| strength),
+    let provenance = |made: &Made| Provenance {
+        order: made.order.clone(),
+        gamma: made.setting.map(|(gamma, _)| gamma),
+        strength: made.setting.map(|(_, strength)| strength),
+        parts: made.parts.clone(),
         ..provenance.clone()
     };
-    let notes = |order: &str, setting| Notes::new(&schema, job.label.clone(), provenance(order, setting)).bytes().len();
-    let budget = Budget { most: job.flash.unwrap_or(usize::MAX), notes: &notes };
-    let chosen = select(&schema, &train_bits, &valid_bits, &job.choices, &budget)?;
+    let notes = |made: &Made| Notes::new(&schema, job.label.clone(), provenance(made)).bytes().len();
+    let budget = Budget {
+        flash: job.flash.unwrap_or(usize::MAX),
+        ram: job.ram.unwrap_or(usize::MAX),
+        operations: job.operations.unwrap_or(usize::MAX),
+        notes: &notes,
+    };
+    let choices = Choices { seed: job.seed, ..job.choices.clone() };
+    let chosen = select(&schema, &train_bits, &valid_bits, &choices, &budget, watch)?;
 
     let mut data = chosen.table;
-    let provenance = provenance(&chosen.order, chosen.setting);
+    let provenance = provenance(&chosen.made);
     let assemble = |data: &crate::quantise::TableData| {
         Artefact::new(&data.bytes()?, &chosen.schema, job.label.clone(), provenance.clone())
     };
@@ -188,9 +220,11 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
     let integer_ll = |readings: &[_]| -> Result<f64> { Ok(-mean(&artefact.scores(readings)?)) };
     let report = Report {
         family: job.choices.family,
-        order: chosen.order.clone(),
+        order: provenance.order.clone(),
         gamma: provenance.gamma,
         strength: provenance.strength,
+        parts: provenance.parts.clone(),
+        orders: chosen.orders,
         columns: chosen.schema.columns.len(),
         bits: artefact.shape.bits,
         train_rows: rows.train.len(),
@@ -204,6 +238,8 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
         kl_quantisation: divergence(&chosen.model, artefact.table_bytes(), PREFIXES, job.seed)?,
         table_bytes: artefact.table_bytes().len(),
         file_bytes,
+        state_bytes: data.shape().state_bytes(),
+        operations: data.operations()?,
         threshold: (data.detector.threshold != surprisal::Nats::IMPOSSIBLE).then(|| data.detector.threshold.into()),
         false_alarm: job.false_alarm,
         seconds: start.elapsed().as_secs_f64(),

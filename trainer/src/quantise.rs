@@ -131,6 +131,20 @@ impl TableData {
         Ok(Table::new(self.encoder.view(), model, self.detector))
     }
 
+    /// What sizes its state.
+    pub fn shape(&self) -> Shape {
+        Shape { bits: self.biases.len(), units: self.hidden.biases.len(), components: 0 }
+    }
+
+    /// The additions, multiplications and tree steps that a row takes at most.
+    ///
+    /// # Errors
+    /// More than 4096 bits.
+    pub fn operations(&self) -> Result<usize, TableError> {
+        let table = self.view::<{ Shape::MOST.bits }, { Shape::MOST.units }, { Shape::MOST.components }>()?;
+        Ok(Cost::of(&table).operations())
+    }
+
     /// The bytes of the table, as in a `.srp` file.
     ///
     /// # Errors
@@ -141,6 +155,58 @@ impl TableData {
             .write(|piece| bytes.extend_from_slice(piece));
         Ok(bytes)
     }
+}
+
+/// What a row costs at most, by what the table holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Weights of logistic rows, each an addition.
+    pub weights: usize,
+    /// Are they stored one and all?
+    pub dense: bool,
+    /// Questions of all trees.
+    pub splits: usize,
+    /// Questions on the longest ways to the leaves.
+    pub tree_steps: usize,
+    /// Hidden units.
+    pub units: usize,
+    /// Of hidden units with weights, one a bit and unit; as many additions update them.
+    pub multiplications: usize,
+}
+
+impl Cost {
+    /// That of a table.
+    pub fn of<const N: usize, const H: usize, const K: usize>(table: &Table<'_, N, H, K>) -> Self {
+        let (Sum(Sum(linear, forest), Sum(nade, _)), _) = table.model.pieces();
+        let (weights, dense) = match linear.slices().2 {
+            Columns::Dense(weights) => (weights.len(), true),
+            Columns::Sparse { entries, .. } => (entries.len(), false),
+        };
+        let (bits, starts, splits, ..) = forest.slices();
+        let trees = starts.windows(2).map(|pair| &splits[usize::from(pair[0])..usize::from(pair[1])]);
+        Self {
+            weights,
+            dense,
+            splits: splits.len(),
+            tree_steps: trees.enumerate().map(|(i, trees)| depth(trees, bits, i)).sum(),
+            units: nade.units(),
+            multiplications: nade.units() * nade.bits(),
+        }
+    }
+
+    /// All of it.
+    pub fn operations(&self) -> usize {
+        self.weights + self.tree_steps + 2 * self.multiplications
+    }
+}
+
+/// The splits on the longest way through the trees of bit `i`: of joined trees, those of each.
+fn depth(trees: &[u16], feature_bits: u16, i: usize) -> usize {
+    let Some((root, rest)) = trees.split_first() else { return 0 };
+    let (left, right) = rest.split_at(usize::from(root >> feature_bits).min(rest.len()));
+    let [left, right] = [left, right].map(|trees| depth(trees, feature_bits, i));
+    let joins = usize::from(root & ((1 << feature_bits) - 1)) == i;
+    1 + if joins { left + right } else { left.max(right) }
 }
 
 /// Half-way between the smallest leaf and the largest: it joins the bias, so that leaves use the whole range of a byte.

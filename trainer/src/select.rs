@@ -1,15 +1,23 @@
-//! Chooses order and penalties on the validation rows, under a size that is never exceeded.
+//! Chooses order, family and settings on the validation rows, under limits that are never exceeded.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use rayon::prelude::*;
+use serde::Serialize;
+use surprisal::Activation;
 
 use crate::bits::Bits;
+use crate::fit::ascent::AscentChoices;
 use crate::fit::{Family, Recipe, fit};
 use crate::model::{Conditional, Model};
 use crate::order::{self, Order};
 use crate::quantise::{TableData, most_splits};
 use crate::schema::Schema;
+
+pub mod pool;
+pub mod search;
+
+use pool::Pool;
+use search::Watch;
 
 /// What the user may fix; the rest is chosen.
 #[derive(Clone, Debug)]
@@ -24,22 +32,59 @@ pub struct Choices {
     pub strength: Option<f64>,
     /// The quadratic penalty on weights.
     pub l2: f64,
+    /// Of hidden layers.
+    pub seed: u64,
+    /// What hidden layers are like.
+    pub layer: LayerChoices,
+    /// How they are fitted, and logistic rows too if it names an optimizer.
+    pub ascent: AscentChoices,
 }
 
-/// What a file may take.
+/// What the user may fix of a hidden layer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LayerChoices {
+    /// How many units.
+    pub units: Option<usize>,
+    /// What they make of their sums.
+    pub activation: Option<Activation>,
+    /// The share of units that each row does without while it is learned from.
+    pub dropout: Option<f32>,
+    /// The share of ones that each row does not feed to the layer meanwhile.
+    pub input_dropout: Option<f32>,
+    /// How many layers to fit from different starts.
+    pub restarts: Option<usize>,
+}
+
+/// What a model may cost.
 pub struct Budget<'a> {
-    /// Bytes.
-    pub most: usize,
-    /// How many of them its notes take, given the name of the order and the setting.
+    /// Bytes of the file.
+    pub flash: usize,
+    /// Bytes of the row and its walk while scoring.
+    pub ram: usize,
+    /// Additions, multiplications and tree steps of a row, at most.
+    pub operations: usize,
+    /// How many bytes the file's notes take.
     pub notes: &'a NotesBytes<'a>,
 }
 
-type NotesBytes<'a> = dyn Fn(&str, Option<(f64, f64)>) -> usize + 'a;
+type NotesBytes<'a> = dyn Fn(&Made) -> usize + Sync + 'a;
+
+/// How a model was made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Made {
+    /// `natural`, `learned`, `chow-liu` or the file's name.
+    pub order: String,
+    /// What a split had to gain, and the L1 penalty or pseudo-count; none when conditionals were chosen one by one to
+    /// fit a size.
+    pub setting: Option<(f64, f64)>,
+    /// What else it is made of.
+    pub parts: Option<String>,
+}
 
 impl Default for Choices {
     fn default() -> Self {
         let (family, order) = Default::default();
-        Self { family, order, gamma: None, strength: None, l2: 0.3 }
+        Self { family, order, gamma: None, strength: None, l2: 0.3, seed: 0, layer: Default::default(), ascent: Default::default() }
     }
 }
 
@@ -52,19 +97,26 @@ pub struct Chosen {
     pub model: Model,
     /// As quantised.
     pub table: TableData,
-    /// `natural`, `learned`, `chow-liu` or the file's name.
-    pub order: String,
-    /// What a split had to gain, and the L1 penalty or pseudo-count; none when conditionals were chosen one by one to
-    /// fit a size.
-    pub setting: Option<(f64, f64)>,
+    /// How it was made.
+    pub made: Made,
     /// Mean log-likelihood of the validation rows under the float model.
     pub valid_ll: f64,
     /// Size of the file.
     pub bytes: usize,
+    /// What one middling fit in each of the orders tried says of the validation rows, in nats a row.
+    pub orders: Vec<OrderTried>,
+}
+
+/// An order and the mean log-likelihood of the validation rows under one middling fit in it.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct OrderTried {
+    pub order: String,
+    pub valid_ll: f64,
 }
 
 /// One way to factorise, with the training and validation rows in that order.
-struct Factorisation {
+pub struct Factorisation {
     name: String,
     schema: Schema,
     guards: Vec<u16>,
@@ -107,166 +159,52 @@ fn starts(schema: &Schema) -> Vec<usize> {
         .collect()
 }
 
-/// Fits the family's grid and returns the best that fits into the size.
+/// Fits what the choices leave open and returns the best that fits into the budget.
 ///
 /// # Errors
-/// An order file that does not fit the columns; a size that not even marginals fit into.
-pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, budget: &Budget) -> Result<Chosen> {
+/// An order file that does not fit the columns; a budget that not even marginals fit into.
+pub fn select(
+    schema: &Schema,
+    train: &Bits,
+    valid: &Bits,
+    choices: &Choices,
+    budget: &Budget,
+    watch: &Watch,
+) -> Result<Chosen> {
     let mut factorisations = factorisations(schema, train, valid, choices)?;
     let progress = progress_bar();
+    let mut orders = Vec::new();
     if factorisations.len() > 1 {
         // One middling fit tells the orders apart.
         let (gamma, strength) = (choices.gamma.unwrap_or(2.5), choices.strength.unwrap_or(5.0));
+        let family = if choices.family.is_of_conditionals() { choices.family } else { Family::Lintree };
         let mut best = (f64::NEG_INFINITY, 0);
         for (at, factorisation) in factorisations.iter().enumerate() {
-            let fitted = run(factorisation, choices, gamma, &[strength], &progress);
+            let fitted = run(factorisation, family, choices, gamma, &[strength], &progress);
             let valid_ll = fitted[0].log_likelihood(&factorisation.valid);
+            orders.push(OrderTried { order: factorisation.name.clone(), valid_ll });
             if valid_ll > best.0 {
                 best = (valid_ll, at);
             }
         }
         factorisations = vec![factorisations.swap_remove(best.1)];
     }
-    let factorisation = &factorisations[0];
-    let (gammas, strengths) = grid(choices);
-    let mut models = Vec::new();
-    let mut candidates = Vec::new();
-    for gamma in gammas {
-        for (model, &strength) in run(factorisation, choices, gamma, &strengths, &progress).into_iter().zip(&strengths)
-        {
-            candidates.extend(candidate(factorisation, model.clone(), Some((gamma, strength)), budget)?);
-            models.push(model);
-        }
-    }
-    let best = candidates.iter().max_by(|a, b| a.valid_ll.total_cmp(&b.valid_ll));
-    let best = best.context("every model of the grid is too large for the format; ask more of it by --strength")?;
-    if best.bytes <= budget.most {
-        return Ok(best.clone());
-    }
-    for (family, gammas, strengths) in smaller(choices.family) {
-        let choices = Choices { family: *family, ..choices.clone() };
-        for &gamma in *gammas {
-            models.extend(run(factorisation, &choices, gamma, strengths, &progress));
-        }
-    }
-    let offers = offers(factorisation, best, &models);
-    // Without any weights, or without any trees, a table saves what every bit pays for having some.
-    let without = |lacks: &dyn Fn(&Conditional) -> bool| -> Vec<usize> {
-        (0..models.len()).filter(|&at| models[at].conditionals.iter().all(lacks)).collect()
+    let mut pool = Pool::new(&factorisations[0], choices, budget, &progress);
+    let candidate = if choices.family.is_of_conditionals() {
+        pool.fit_grid(choices.family)?;
+        pool.best(None)?
+    } else {
+        search::search(&mut pool, watch)?
     };
-    let pools = [without(&|c| c.weights.is_empty()), without(&|c| c.splits() == 0), without(&|_| true)];
-    let mut found: Vec<(f64, Chosen)> = Vec::new();
-    let mut least = usize::MAX;
-    for pool in &pools {
-        let rationed = ration(factorisation, best, &models, &offers, pool, budget)?;
-        least = least.min(rationed.least);
-        found.extend(rationed.best);
-    }
-    found.extend(candidates.iter().filter(|c| c.bytes <= budget.most).map(|c| (c.valid_ll, c.clone())));
-    let best = found.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, chosen)| chosen);
-    best.with_context(|| {
-        format!("--flash: the smallest file takes {least} bytes; raise --flash, or leave out columns with --ignore")
+    Ok(Chosen {
+        schema: factorisations[0].schema.clone(),
+        model: candidate.model,
+        table: candidate.table,
+        made: candidate.made,
+        valid_ll: candidate.valid_ll,
+        bytes: candidate.bytes,
+        orders,
     })
-}
-
-/// What to fit besides when the grid's best is too large: other families that the given one contains, with split gains
-/// and strengths.
-fn smaller(family: Family) -> &'static [(Family, &'static [f64], &'static [f64])] {
-    const MARGINAL: (Family, &[f64], &[f64]) = (Family::Marginal, &[0.0], &[0.0]);
-    const TREE: (Family, &[f64], &[f64]) = (Family::Tree, &[1.0, 2.5, 5.0, 10.0, 20.0, 40.0], &[8.0]);
-    const LINEAR: (Family, &[f64], &[f64]) = (Family::Linear, &[0.0], &[160.0, 80.0, 40.0, 20.0, 10.0]);
-    match family {
-        Family::Marginal | Family::ChowLiu => &[MARGINAL],
-        Family::Tree => &[TREE, MARGINAL],
-        Family::Linear => &[LINEAR, MARGINAL],
-        Family::Lintree => &[TREE, LINEAR, MARGINAL],
-        Family::Boost => &[TREE, MARGINAL],
-    }
-}
-
-/// What [`ration`] found.
-struct Rationed {
-    /// The best under the size, if any, with a cautious estimate of its validation log-likelihood.
-    best: Option<(f64, Chosen)>,
-    /// The size of the smallest.
-    least: usize,
-}
-
-/// For each bit, what each model's conditional gains on the validation rows over the best model's, in nats a row and
-/// less one standard error, and about how many bytes it takes. Choosing bit by bit would overfit those rows otherwise.
-fn offers(factorisation: &Factorisation, best: &Chosen, models: &[Model]) -> Vec<Vec<(f64, f64)>> {
-    let (valid, guards) = (&factorisation.valid, &factorisation.guards);
-    let rows = valid.rows as f64;
-    let of_bit = |i: usize| {
-        let reference = best.model.conditionals[i].log_likelihoods(valid, guards, i);
-        let offer = |model: &Model| {
-            let conditional = &model.conditionals[i];
-            let each = conditional.log_likelihoods(valid, guards, i);
-            let gains = || each.iter().zip(&reference).map(|(a, b)| a - b);
-            let mean = gains().sum::<f64>() / rows;
-            let variance = gains().map(|gain| (gain - mean).powi(2)).sum::<f64>() / rows;
-            let bytes = 2 * conditional.weights.len() + 3 * conditional.splits();
-            (mean - (variance / rows).sqrt(), bytes as f64)
-        };
-        models.iter().map(offer).collect()
-    };
-    (0..valid.width()).into_par_iter().map(of_bit).collect()
-}
-
-/// The best mixture of conditionals under a size: each bit takes that of the model in the pool whose offer is best at a
-/// price a byte, and the price is the lowest at which the file fits (a Lagrange multiplier, found by bisection).
-fn ration(
-    factorisation: &Factorisation,
-    best: &Chosen,
-    models: &[Model],
-    offers: &[Vec<(f64, f64)>],
-    pool: &[usize],
-    budget: &Budget,
-) -> Result<Rationed> {
-    let at_price = |price: f64| -> Result<Option<(f64, Chosen)>> {
-        let pick = |offers: &Vec<(f64, f64)>| {
-            let worth = |at: usize| offers[at].0 - price * offers[at].1;
-            pool.iter().copied().max_by(|&a, &b| worth(a).total_cmp(&worth(b))).unwrap_or(0)
-        };
-        let picks: Vec<usize> = offers.iter().map(pick).collect();
-        let gain: f64 = offers.iter().zip(&picks).map(|(offers, &pick)| offers[pick].0).sum();
-        let conditionals = picks.iter().enumerate().map(|(i, &pick)| models[pick].conditionals[i].clone()).collect();
-        let model = Model { conditionals, guards: factorisation.guards.clone(), ..Model::default() };
-        let chosen = candidate(factorisation, model, None, budget)?;
-        Ok(chosen.map(|chosen| (best.valid_ll + gain, chosen)))
-    };
-    let least = at_price(1e9)?.context("a table without weights and trees has no limits to exceed")?;
-    let mut rationed = Rationed { least: least.1.bytes, best: Some(least).filter(|(_, c)| c.bytes <= budget.most) };
-    let (mut cheap, mut dear) = (-20.0f64, 3.0f64);
-    for _ in 0..24 {
-        let middle = 0.5 * (cheap + dear);
-        match at_price(middle.exp())?.filter(|(_, chosen)| chosen.bytes <= budget.most) {
-            Some(found) => {
-                rationed.best = rationed.best.into_iter().chain([found]).reduce(|a, b| if b.0 > a.0 { b } else { a });
-                dear = middle;
-            }
-            None => cheap = middle,
-        }
-    }
-    Ok(rationed)
-}
-
-fn candidate(
-    factorisation: &Factorisation,
-    model: Model,
-    setting: Option<(f64, f64)>,
-    budget: &Budget,
-) -> Result<Option<Chosen>> {
-    let Some(table) = TableData::new(&factorisation.schema, &model) else { return Ok(None) };
-    Ok(Some(Chosen {
-        schema: factorisation.schema.clone(),
-        valid_ll: model.log_likelihood(&factorisation.valid),
-        bytes: table.bytes()?.len() + (budget.notes)(&factorisation.name, setting),
-        order: factorisation.name.clone(),
-        model,
-        table,
-        setting,
-    }))
 }
 
 fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) -> Result<Vec<Factorisation>> {
@@ -295,14 +233,14 @@ fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices
 }
 
 /// Split gains and strengths to try, the strongest strength first.
-fn grid(choices: &Choices) -> (Vec<f64>, Vec<f64>) {
-    let (gammas, strengths): (&[f64], &[f64]) = match choices.family {
-        Family::Marginal => (&[0.0], &[0.0]),
+fn grid(family: Family, choices: &Choices) -> (Vec<f64>, Vec<f64>) {
+    let (gammas, strengths): (&[f64], &[f64]) = match family {
         Family::ChowLiu => (&[0.0], &[20.0, 8.0, 3.0, 1.0]),
         Family::Tree => (&[0.0, 1.0, 2.5, 5.0, 10.0], &[20.0, 8.0, 3.0, 1.0]),
         Family::Linear => (&[0.0], &[20.0, 10.0, 5.0, 2.5, 1.2]),
         Family::Lintree => (&[1.0, 2.5, 5.0], &[20.0, 10.0, 5.0, 2.5]),
-        Family::Boost => (&[0.7, 2.0], &[0.2, 0.08]),
+        Family::Boost => (&[5.0, 2.0, 0.7], &[0.2, 0.1]),
+        _ => (&[0.0], &[0.0]),
     };
     let fixed = |given: Option<f64>, grid: &[f64]| given.map_or(grid.to_vec(), |given| vec![given]);
     (fixed(choices.gamma, gammas), fixed(choices.strength, strengths))
@@ -310,6 +248,7 @@ fn grid(choices: &Choices) -> (Vec<f64>, Vec<f64>) {
 
 fn run(
     factorisation: &Factorisation,
+    family: Family,
     choices: &Choices,
     gamma: f64,
     strengths: &[f64],
@@ -317,7 +256,7 @@ fn run(
 ) -> Vec<Model> {
     let n = factorisation.train.width();
     let recipe = Recipe {
-        family: choices.family,
+        family,
         gamma,
         most_splits: most_splits(n),
         askable: factorisation.askable.as_deref(),
@@ -325,7 +264,7 @@ fn run(
     };
     progress.set_length(n as u64);
     progress.set_position(0);
-    progress.set_message(format!("{} {}, gain {gamma}", factorisation.name, choices.family.name()));
+    progress.set_message(format!("{} {}, gain {gamma}", factorisation.name, family.name()));
     let fitted = fit(&factorisation.train, &factorisation.guards, &recipe, strengths, &|| progress.inc(1));
     let model = |conditionals: Vec<Conditional>| Model {
         conditionals,

@@ -13,6 +13,7 @@ use super::{Applied, RowArgs};
 use crate::artefact::{Artefact, write_whole};
 use crate::evaluate::{auc_pr, auc_roc, mean};
 use crate::export::{rust_source, sampled_rows};
+use crate::quantise::Cost;
 use crate::with_shape;
 
 pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
@@ -112,16 +113,9 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     let schema = &artefact.schema;
     let fit = &artefact.notes.fit;
     let (mut text, mut columns) = (String::new(), Vec::new());
-    let (weights, dense, splits, deepest, detector) = with_shape!(artefact.shape, N, H, K => {
+    let (cost, detector) = with_shape!(artefact.shape, N, H, K => {
         let table = artefact.table::<N, H, K>()?;
-        let (Sum(Sum(linear, forest), Sum(nade, mixture)), _) = table.model.pieces();
-        let (weights, dense) = match linear.slices().2 {
-            surprisal::Columns::Dense(weights) => (weights.len(), true),
-            surprisal::Columns::Sparse { entries, .. } => (entries.len(), false),
-        };
-        let (bits, starts, splits, ..) = forest.slices();
-        let trees = starts.windows(2).map(|pair| &splits[usize::from(pair[0])..usize::from(pair[1])]);
-        (weights, dense, splits.len(), trees.map(|tree| depth(tree, bits)).sum::<usize>(), table.detector)
+        (Cost::of(&table), table.detector)
     });
     let bytes = artefact.table_bytes().len();
     writeln!(
@@ -132,10 +126,13 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         artefact.shape.bits
     )?;
     writeln!(text, "  {} (digest {:08x}), version {}", fit.summary(), fit.digest, fit.version)?;
-    writeln!(text, "  {weights} {} weights, {splits} splits", if dense { "dense" } else { "sparse" })?;
+    let Cost { weights, dense, splits, tree_steps, units, multiplications } = cost;
+    write!(text, "  {weights} {} weights, {splits} splits", if dense { "dense" } else { "sparse" })?;
+    writeln!(text, "{}", if units > 0 { format!(", {units} hidden units") } else { String::new() })?;
     writeln!(
         text,
-        "  a row costs at most {weights} additions and {deepest} tree steps, and {} bytes of state",
+        "  a row costs at most {} additions, {multiplications} multiplications and {tree_steps} tree steps, and {} bytes of state",
+        weights + multiplications,
         artefact.shape.state_bytes()
     )?;
     if detector.rows > 0 && detector.threshold != Nats::IMPOSSIBLE {
@@ -166,18 +163,12 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     }
     let value = json!({
         "columns": columns, "bits": artefact.shape.bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,
-        "most_additions": weights, "most_tree_steps": deepest, "state_bytes": artefact.shape.state_bytes(),
+        "units": units, "most_additions": weights + multiplications, "most_multiplications": multiplications,
+        "most_tree_steps": tree_steps, "most_operations": cost.operations(), "state_bytes": artefact.shape.state_bytes(),
         "threshold": (detector.threshold != Nats::IMPOSSIBLE).then(|| f64::from(detector.threshold)),
         "false_alarm_ppm": detector.false_alarm_ppm, "calibration_rows": detector.rows, "fit": fit,
     });
     Ok((text, value))
-}
-
-/// The splits on the longest way from a tree's root to a leaf.
-fn depth(tree: &[u16], feature_bits: u16) -> usize {
-    let Some((root, rest)) = tree.split_first() else { return 0 };
-    let (left, right) = rest.split_at(usize::from(root >> feature_bits).min(rest.len()));
-    1 + depth(left, feature_bits).max(depth(right, feature_bits))
 }
 
 pub(super) fn export(model: &Path, output: &Path) -> Result<(String, Value)> {

@@ -101,6 +101,76 @@ impl Default for Ascent {
     }
 }
 
+/// What the user may fix of the way up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, clap::Args)]
+pub struct AscentChoices {
+    /// How a gradient becomes a step; without --rate the rate is found by a range test.
+    #[arg(long, value_enum, value_name = "METHOD")]
+    pub optimizer: Option<Method>,
+    /// The highest rate.
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<f32>,
+    /// How the rate falls.
+    #[arg(long, value_enum, value_name = "SCHEDULE")]
+    pub schedule: Option<Schedule>,
+    /// The share of all steps over which the rate first rises.
+    #[arg(long, value_name = "SHARE")]
+    pub warm_up: Option<f32>,
+    /// Rows a step.
+    #[arg(long, value_name = "ROWS")]
+    pub batch: Option<usize>,
+    /// Passes over the training rows, at most.
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Epochs without a better validation log-likelihood after which to stop.
+    #[arg(long, value_name = "N")]
+    pub patience: Option<usize>,
+    /// How much of the running mean of the parameters each step keeps; 0 for no mean.
+    #[arg(long, value_name = "SHARE")]
+    pub average: Option<f32>,
+    /// Decoupled weight decay, a share of each weight a unit of rate.
+    #[arg(long, value_name = "SHARE")]
+    pub weight_decay: Option<f32>,
+}
+
+impl AscentChoices {
+    /// `base` where nothing is fixed.
+    pub fn over(&self, base: Ascent) -> Ascent {
+        Ascent {
+            method: self.optimizer.unwrap_or(base.method),
+            rate: self.rate.or(base.rate.filter(|_| self.optimizer.is_none())),
+            schedule: self.schedule.unwrap_or(base.schedule),
+            warm_up: self.warm_up.unwrap_or(base.warm_up),
+            batch: self.batch.unwrap_or(base.batch),
+            epochs: self.epochs.unwrap_or(base.epochs),
+            patience: self.patience.unwrap_or(base.patience),
+            average: self.average.unwrap_or(base.average),
+            decay: self.weight_decay.unwrap_or(base.decay),
+            ..base
+        }
+    }
+
+    /// What is out of range, and what was expected.
+    pub fn fault(&self) -> Option<&'static str> {
+        let share = |given: Option<f32>| given.is_none_or(|share| (0.0..1.0).contains(&share));
+        let positive = |given: Option<f32>| given.is_none_or(|number| number > 0.0 && number.is_finite());
+        let some = |given: Option<usize>| given.is_none_or(|number| number > 0);
+        let checks = [
+            (positive(self.rate), "--rate: expected a number above zero, for example 0.01"),
+            (share(self.warm_up), "--warm-up: expected a share from 0 to below 1, for example 0.05"),
+            (share(self.average), "--average: expected a share from 0 to below 1, for example 0.998"),
+            (some(self.batch), "--batch: expected at least 1 row"),
+            (some(self.epochs), "--epochs: expected at least 1"),
+            (some(self.patience), "--patience: expected at least 1"),
+            (
+                self.weight_decay.is_none_or(|decay| decay >= 0.0 && decay.is_finite()),
+                "--weight-decay: expected a number that is zero or more, for example 0.1",
+            ),
+        ];
+        checks.into_iter().find(|(right, _)| !right).map(|(_, fault)| fault)
+    }
+}
+
 /// Where the climb ended.
 #[derive(Clone, Debug)]
 pub struct Summit {
@@ -176,7 +246,7 @@ impl Ascent {
 }
 
 /// The rate in use: a short climb at a rate that rises tenfold every 40 steps, from far too low to far too high
-/// (Smith, *Cyclical Learning Rates for Training Neural Networks*, 2017); a third of the one at which the smoothed
+/// (Smith, *Cyclical Learning Rates for Training Neural Networks*, 2017); a tenth of the one at which the smoothed
 /// log-likelihood of the batches was best.
 fn range_test(objective: &impl Objective, start: &[f32], settings: &Ascent) -> f32 {
     const STEPS: usize = 160;
@@ -198,7 +268,7 @@ fn range_test(objective: &impl Objective, start: &[f32], settings: &Ascent) -> f
             break;
         }
     }
-    best.1 / 3.0
+    best.1 / 10.0
 }
 
 struct Climber<'o, O> {

@@ -1,0 +1,105 @@
+//! What a long search has fitted so far, so that an interrupted one can go on: a line of JSON a model, appended when it is
+//! done.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::fit::nade::{activation_name, activation_named};
+use crate::model::{Conditional, Hidden, Model};
+
+/// A file of fitted layers, by what they were fitted to and how.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    known: HashMap<String, Entry>,
+    file: Mutex<File>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    key: String,
+    #[serde(flatten)]
+    entry: Entry,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    valid_ll: f64,
+    activation: String,
+    of_bits: Vec<f32>,
+    biases: Vec<f32>,
+    inputs: Vec<f32>,
+    outputs: Vec<f32>,
+}
+
+impl Journal {
+    /// Reads what is there; a last line that was cut short counts for nothing.
+    ///
+    /// # Errors
+    /// The file can neither be read nor made.
+    pub fn open(path: &Path) -> Result<Self> {
+        let failed = || format!("{}: cannot be written; the search keeps its state there", path.display());
+        let text = if path.exists() { std::fs::read_to_string(path).with_context(failed)? } else { String::new() };
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+        let known = lines.map(|line| (line.key, line.entry)).collect();
+        let mut file = OpenOptions::new().create(true).append(true).open(path).with_context(failed)?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            file.write_all(b"\n").with_context(failed)?;
+        }
+        Ok(Self { path: path.to_owned(), known, file: Mutex::new(file) })
+    }
+
+    /// How many models are known.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Is none known?
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// The layer that was fitted under this key, and its mean log-likelihood of the validation rows.
+    pub fn recall(&self, key: &str, guards: &[u16]) -> Option<(Model, f64)> {
+        let entry = self.known.get(key)?;
+        let hidden = Hidden {
+            activation: activation_named(&entry.activation)?,
+            biases: entry.biases.clone(),
+            inputs: entry.inputs.clone(),
+            outputs: entry.outputs.clone(),
+        };
+        let conditional = |&bias: &f32| Conditional { bias: f64::from(bias), ..Conditional::default() };
+        let conditionals = entry.of_bits.iter().map(conditional).collect();
+        Some((Model { conditionals, hidden: Some(hidden), guards: guards.to_vec() }, entry.valid_ll))
+    }
+
+    /// Keeps a layer. What cannot be kept is fitted again next time.
+    pub fn keep(&self, key: &str, model: &Model, valid_ll: f64) {
+        let Some(hidden) = &model.hidden else { return };
+        let entry = Entry {
+            valid_ll,
+            activation: activation_name(hidden.activation).into(),
+            of_bits: model.conditionals.iter().map(|conditional| conditional.bias as f32).collect(),
+            biases: hidden.biases.clone(),
+            inputs: hidden.inputs.clone(),
+            outputs: hidden.outputs.clone(),
+        };
+        if let (Ok(mut line), Ok(mut file)) =
+            (serde_json::to_vec(&Line { key: key.to_owned(), entry }), self.file.lock())
+        {
+            line.push(b'\n');
+            let _ = file.write_all(&line);
+        }
+    }
+
+    /// Removes the file: the search is over.
+    pub fn remove(&self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,403 @@
+//! What was fitted, and the best that can be made of it under a budget, bit by bit if need be.
+
+use anyhow::{Context, Result};
+use indicatif::ProgressBar;
+use rayon::prelude::*;
+
+use super::{Budget, Choices, Factorisation, Made, grid, run};
+use crate::bits::members;
+use crate::fit::Family;
+use crate::artefact::Shape;
+use crate::model::{Conditional, Model, PerBit, log_sigmoid, mean_log_likelihood};
+use crate::quantise::TableData;
+
+/// A fitted model and its logits on the validation rows.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// What to call it.
+    pub name: String,
+    /// What a split had to gain, and the strength, if that says it all.
+    pub setting: Option<(f64, f64)>,
+    /// It.
+    pub model: Model,
+    /// Of the validation rows.
+    pub logits: PerBit,
+}
+
+/// A model that fits, with what it takes and gives.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// As fitted.
+    pub model: Model,
+    /// As quantised.
+    pub table: TableData,
+    /// How it was made.
+    pub made: Made,
+    /// Log-likelihood of each validation row.
+    pub each: Vec<f64>,
+    /// Their mean.
+    pub valid_ll: f64,
+    /// The mean, less what choosing bit by bit makes of it by chance.
+    pub cautious: f64,
+    /// Of the file.
+    pub bytes: usize,
+}
+
+/// Models of one order to choose from.
+pub struct Pool<'a> {
+    pub(super) factorisation: &'a Factorisation,
+    pub(super) choices: &'a Choices,
+    pub(super) budget: &'a Budget<'a>,
+    pub(super) progress: &'a ProgressBar,
+    /// Of conditionals only. The first `whole` of them are worth having as they are; the others are smaller and serve where
+    /// those do not fit.
+    pub(super) members: Vec<Member>,
+    pub(super) whole: usize,
+    families: Vec<Family>,
+    /// For each bit, the validation rows in which it is free.
+    free: Vec<Vec<u32>>,
+}
+
+/// Which member's conditional a bit takes, if any, and the weights of that and of the hidden layer.
+#[derive(Clone, Copy, Debug)]
+struct Pick {
+    member: Option<usize>,
+    weights: [f64; 2],
+}
+
+/// What a pick gains over another one in nats a row, less one standard error, and about how many bytes it takes.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    pick: Pick,
+    gain: f64,
+    bytes: f64,
+}
+
+impl<'a> Pool<'a> {
+    pub(super) fn new(
+        factorisation: &'a Factorisation,
+        choices: &'a Choices,
+        budget: &'a Budget<'a>,
+        progress: &'a ProgressBar,
+    ) -> Self {
+        let (valid, guards) = (&factorisation.valid, &factorisation.guards);
+        let free = (0..valid.width()).map(|i| members(&valid.free(guards, i)).collect()).collect();
+        Self { factorisation, choices, budget, progress, members: Vec::new(), whole: 0, families: Vec::new(), free }
+    }
+
+    /// Fits a family in all its settings.
+    pub(super) fn fit_grid(&mut self, family: Family) -> Result<()> {
+        let (gammas, strengths) = grid(family, self.choices);
+        self.fit(family, &gammas, &strengths);
+        self.whole = self.members.len();
+        self.families.push(family);
+        Ok(())
+    }
+
+    fn fit(&mut self, family: Family, gammas: &[f64], strengths: &[f64]) {
+        for &gamma in gammas {
+            let fitted = run(self.factorisation, family, self.choices, gamma, strengths, self.progress);
+            for (model, &strength) in fitted.into_iter().zip(strengths) {
+                self.add(family.name().to_owned(), Some((gamma, strength)), model);
+            }
+        }
+    }
+
+    /// Adds a model of conditionals.
+    pub(super) fn add(&mut self, name: String, setting: Option<(f64, f64)>, model: Model) {
+        self.members.push(self.member(name, setting, model));
+    }
+
+    pub(super) fn member(&self, name: String, setting: Option<(f64, f64)>, model: Model) -> Member {
+        let logits = model.logits(&self.factorisation.valid);
+        Member { name, setting, model, logits }
+    }
+
+    /// Adds means of what is there: of a logistic row and a tree that were fitted apart, and of the best with each forest.
+    pub(super) fn fit_means(&mut self) -> Result<()> {
+        let (valid, guards) = (&self.factorisation.valid, &self.factorisation.guards);
+        let score = |member: &Member| mean_log_likelihood(&member.logits, valid, guards);
+        let lintree = |member: &&Member| member.name == Family::Lintree.name();
+        let best = self.members.iter().filter(lintree).max_by(|a, b| score(a).total_cmp(&score(b))).cloned();
+        let forests: Vec<Member> = self.members.iter().filter(|m| m.name == Family::Boost.name()).cloned().collect();
+        let rows = run(self.factorisation, Family::Linear, self.choices, 0.0, &[10.0, 5.0], self.progress);
+        let trees = run(self.factorisation, Family::Tree, self.choices, 5.0, &[8.0], self.progress);
+        let mut means = Vec::new();
+        for row in &rows {
+            means.extend(trees.first().and_then(|tree| Model::blend(&[(row, 0.5), (tree, 0.5)])).map(|m| ("linear, tree", m)));
+        }
+        for forest in &forests {
+            let both = best.as_ref().and_then(|best| Model::blend(&[(&best.model, 0.5), (&forest.model, 0.5)]));
+            means.extend(both.map(|model| ("lintree, boost", model)));
+        }
+        for (name, model) in means {
+            self.add(name.to_owned(), None, model);
+        }
+        self.whole = self.members.len();
+        Ok(())
+    }
+
+    /// The mean log-likelihood of the validation rows under a layer with these logits, beside the best conditionals.
+    pub(super) fn beside(&self, layer: &PerBit) -> f64 {
+        let (valid, guards) = (&self.factorisation.valid, &self.factorisation.guards);
+        let with = |member: &Member| {
+            let mean = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| 0.5 * (a + b)).collect();
+            let logits: PerBit = member.logits.iter().zip(layer).map(mean).collect();
+            mean_log_likelihood(&logits, valid, guards)
+        };
+        let alone = mean_log_likelihood(layer, valid, guards);
+        self.members[..self.whole].iter().map(with).reduce(f64::max).unwrap_or(alone)
+    }
+
+    /// How many units a hidden layer may have, at most.
+    pub(super) fn room_for_units(&self) -> Result<usize> {
+        let n = self.factorisation.train.width();
+        let bare = Model {
+            conditionals: vec![Conditional::default(); n],
+            guards: self.factorisation.guards.clone(),
+            ..Model::default()
+        };
+        let bare = self.finish(bare, Made::default(), Vec::new())?.context("biases have no limits to exceed")?;
+        // A unit takes two weights a bit, its bias and its gain; the layer a scale a bit, and up to 64 bytes to round up.
+        let flash = self.budget.flash.saturating_sub(bare.bytes + 2 * n + 64) / (2 * n + 4);
+        let ram = self.budget.ram.saturating_sub(bare.table.shape().state_bytes()) / 4;
+        let operations = self.budget.operations / (2 * n).max(1);
+        Ok(flash.min(ram).min(operations).min(Shape::MOST.units))
+    }
+
+    /// Fits what is smaller than the families asked for and contained in them, once.
+    fn fit_smaller(&mut self) {
+        const MARGINAL: (Family, &[f64], &[f64]) = (Family::Marginal, &[0.0], &[0.0]);
+        const TREE: (Family, &[f64], &[f64]) = (Family::Tree, &[1.0, 2.5, 5.0, 10.0, 20.0, 40.0], &[8.0]);
+        const LINEAR: (Family, &[f64], &[f64]) = (Family::Linear, &[0.0], &[160.0, 80.0, 40.0, 20.0, 10.0]);
+        if self.members.len() > self.whole || self.families.is_empty() {
+            return;
+        }
+        let has = |family: Family| self.families.contains(&family);
+        let mut smaller = Vec::new();
+        smaller.extend(Some(TREE).filter(|_| has(Family::Tree) || has(Family::Lintree) || has(Family::Boost)));
+        smaller.extend(Some(LINEAR).filter(|_| has(Family::Linear) || has(Family::Lintree)));
+        smaller.push(MARGINAL);
+        for (family, gammas, strengths) in smaller {
+            self.fit(family, gammas, strengths);
+        }
+    }
+
+    /// The best under the budget, beside a hidden layer if there is one.
+    pub(super) fn best(&mut self, layer: Option<&Member>) -> Result<Candidate> {
+        let whole = |at: usize| {
+            let pick = if layer.is_some() { Pick::both(at) } else { Pick::alone(at) };
+            vec![pick; self.free.len()]
+        };
+        let mut ranked: Vec<(f64, usize)> =
+            (0..self.whole).into_par_iter().map(|at| (mean(&self.each(&whole(at), layer)), at)).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let (mut reference, mut fitting) = (None, None);
+        for &(_, at) in &ranked {
+            let setting = self.members[at].setting;
+            let Some(candidate) = self.candidate(&whole(at), layer, setting, &self.members[at].name)? else { continue };
+            reference.get_or_insert(at);
+            if self.fits(&candidate) {
+                fitting = Some((candidate, at));
+                break;
+            }
+        }
+        let reference = reference.or(ranked.first().map(|&(_, at)| at));
+        if let Some((candidate, at)) = &fitting
+            && Some(*at) == reference
+        {
+            return Ok(candidate.clone());
+        }
+        let mut found: Vec<Candidate> = fitting.into_iter().map(|(candidate, _)| candidate).collect();
+        self.fit_smaller();
+        let reference = match reference {
+            Some(at) if layer.is_some() => Pick::both(at),
+            Some(at) => Pick::alone(at),
+            None => Pick::LAYER,
+        };
+        let offers = self.offers(reference, layer);
+        // Without any weights, or without any trees, a table saves what every bit pays for having some.
+        let without = |lacks: &dyn Fn(&Conditional) -> bool| -> Vec<bool> {
+            self.members.iter().map(|member| member.model.conditionals.iter().all(lacks)).collect()
+        };
+        let pools = [without(&|c| c.weights.is_empty()), without(&|c| c.splits() == 0), without(&|_| true)];
+        let mut least = usize::MAX;
+        for pool in &pools {
+            let (best, smallest) = self.ration(reference, &offers, pool, layer)?;
+            least = least.min(smallest);
+            found.extend(best);
+        }
+        let best = found.into_iter().max_by(|a, b| a.cautious.total_cmp(&b.cautious));
+        best.with_context(|| {
+            format!(
+                "--flash, --ram or --ops: the smallest file takes {least} bytes; raise the limit, or leave out columns \
+                 with --ignore"
+            )
+        })
+    }
+
+    /// For each bit, what can be had.
+    fn offers(&self, reference: Pick, layer: Option<&Member>) -> Vec<Vec<Offer>> {
+        let rows = self.factorisation.valid.rows as f64;
+        let of_bit = |i: usize| {
+            let expected = self.likelihoods(i, reference, layer);
+            let offer = |pick: Pick| {
+                let each = self.likelihoods(i, pick, layer);
+                let gains = || each.iter().zip(&expected).map(|(a, b)| a - b);
+                let mean = gains().sum::<f64>() / rows;
+                // Rows in which the bit is forced differ by nothing.
+                let variance = (gains().map(|gain| (gain - mean).powi(2)).sum::<f64>()
+                    + (rows - each.len() as f64) * mean * mean)
+                    / rows;
+                let bytes = pick.member.map_or(0, |at| {
+                    let conditional = &self.members[at].model.conditionals[i];
+                    2 * conditional.weights.len() + 3 * conditional.splits()
+                });
+                Offer { pick, gain: mean - (variance / rows).sqrt(), bytes: bytes as f64 }
+            };
+            let members = (0..self.members.len()).map(|at| if layer.is_some() { Pick::both(at) } else { Pick::alone(at) });
+            members.chain(layer.map(|_| Pick::LAYER)).map(offer).collect()
+        };
+        (0..self.free.len()).into_par_iter().map(of_bit).collect()
+    }
+
+    /// The best mixture of conditionals under a size: each bit takes the offer that is best at a price a byte, and the price
+    /// is the lowest at which the file fits (a Lagrange multiplier, found by bisection). Besides it, the size of the smallest.
+    fn ration(
+        &self,
+        reference: Pick,
+        offers: &[Vec<Offer>],
+        pool: &[bool],
+        layer: Option<&Member>,
+    ) -> Result<(Option<Candidate>, usize)> {
+        let expected = mean(&self.each(&vec![reference; self.free.len()], layer));
+        let at_price = |price: f64| -> Result<Option<Candidate>> {
+            let pick = |offers: &Vec<Offer>| {
+                let open = offers.iter().filter(|offer| offer.pick.member.is_none_or(|at| pool[at]));
+                let worth = |offer: &Offer| offer.gain - price * offer.bytes;
+                *open.max_by(|a, b| worth(a).total_cmp(&worth(b))).expect("marginals are always there")
+            };
+            let taken: Vec<Offer> = offers.iter().map(pick).collect();
+            let picks: Vec<Pick> = taken.iter().map(|offer| offer.pick).collect();
+            let mut candidate = self.candidate(&picks, layer, None, "")?;
+            if let Some(candidate) = &mut candidate {
+                candidate.cautious = expected + taken.iter().map(|offer| offer.gain).sum::<f64>();
+            }
+            Ok(candidate)
+        };
+        let least = at_price(1e9)?.context("a table without weights and trees has no limits to exceed")?;
+        let smallest = least.bytes;
+        let mut best = Some(least).filter(|candidate| self.fits(candidate));
+        let (mut cheap, mut dear) = (-20.0f64, 3.0f64);
+        for _ in 0..24 {
+            let middle = 0.5 * (cheap + dear);
+            match at_price(middle.exp())?.filter(|candidate| self.fits(candidate)) {
+                Some(found) => {
+                    let better = best.as_ref().is_none_or(|best| found.cautious > best.cautious);
+                    best = if better { Some(found) } else { best };
+                    dear = middle;
+                }
+                None => cheap = middle,
+            }
+        }
+        Ok((best, smallest))
+    }
+
+    /// The log-likelihood of bit i in each validation row in which it is free.
+    fn likelihoods(&self, i: usize, pick: Pick, layer: Option<&Member>) -> Vec<f64> {
+        let valid = &self.factorisation.valid;
+        let [of_member, of_layer] = pick.weights;
+        let member = pick.member.map(|at| &self.members[at].logits[i]);
+        let layer = layer.map(|layer| &layer.logits[i]);
+        let likelihood = |&row: &u32| {
+            let row = row as usize;
+            let logit = member.map_or(0.0, |logits| of_member * logits[row])
+                + layer.map_or(0.0, |logits| of_layer * logits[row]);
+            log_sigmoid(logit, valid.get(row, i))
+        };
+        self.free[i].iter().map(likelihood).collect()
+    }
+
+    /// The log-likelihood of each validation row under logits.
+    pub(super) fn each_of(&self, logits: &PerBit) -> Vec<f64> {
+        let valid = &self.factorisation.valid;
+        let mut each = vec![0.0; valid.rows];
+        for (i, (free, logits)) in self.free.iter().zip(logits).enumerate() {
+            free.iter().map(|&row| row as usize).for_each(|row| each[row] += log_sigmoid(logits[row], valid.get(row, i)));
+        }
+        each
+    }
+
+    /// The log-likelihood of each validation row.
+    fn each(&self, picks: &[Pick], layer: Option<&Member>) -> Vec<f64> {
+        let mut each = vec![0.0; self.factorisation.valid.rows];
+        for (i, &pick) in picks.iter().enumerate() {
+            let likelihoods = self.likelihoods(i, pick, layer);
+            self.free[i].iter().zip(likelihoods).for_each(|(&row, likelihood)| each[row as usize] += likelihood);
+        }
+        each
+    }
+
+    /// The model of these picks, unless it is too large for the format.
+    fn candidate(
+        &self,
+        picks: &[Pick],
+        layer: Option<&Member>,
+        setting: Option<(f64, f64)>,
+        name: &str,
+    ) -> Result<Option<Candidate>> {
+        let of_bit = |(i, pick): (usize, &Pick)| {
+            let member = pick.member.map(|at| &self.members[at].model.conditionals[i]);
+            let layer = layer.map(|layer| &layer.model.conditionals[i]);
+            let both: Vec<_> = member.into_iter().zip([pick.weights[0]]).chain(layer.into_iter().zip([pick.weights[1]])).collect();
+            Conditional::blend(&both)
+        };
+        let hidden = layer.and_then(|layer| layer.model.hidden.as_ref());
+        let model = Model {
+            conditionals: picks.iter().enumerate().map(of_bit).collect(),
+            hidden: hidden.map(|hidden| hidden.scaled(|i| picks[i].weights[1] as f32)),
+            guards: self.factorisation.guards.clone(),
+        };
+        let parts = layer.map(|layer| match name {
+            "" if picks.iter().all(|pick| pick.member.is_none()) => layer.name.clone(),
+            "" => format!("conditionals + {}", layer.name),
+            name => format!("{name} + {}", layer.name),
+        });
+        let made = Made { order: self.factorisation.name.clone(), setting, parts };
+        self.finish(model, made, self.each(picks, layer))
+    }
+
+    /// Quantises and weighs.
+    pub(super) fn finish(&self, model: Model, made: Made, each: Vec<f64>) -> Result<Option<Candidate>> {
+        let Some(table) = TableData::new(&self.factorisation.schema, &model) else { return Ok(None) };
+        let bytes = table.bytes()?.len() + (self.budget.notes)(&made);
+        let valid_ll = mean(&each);
+        Ok(Some(Candidate { model, table, made, each, valid_ll, cautious: valid_ll, bytes }))
+    }
+
+    /// Is it within the budget?
+    pub(super) fn fits(&self, candidate: &Candidate) -> bool {
+        candidate.bytes <= self.budget.flash
+            && candidate.table.shape().state_bytes() <= self.budget.ram
+            && candidate.table.operations().is_ok_and(|operations| operations <= self.budget.operations)
+    }
+}
+
+impl Pick {
+    /// The hidden layer and nothing else.
+    const LAYER: Self = Self { member: None, weights: [0.0, 1.0] };
+
+    /// A member without a hidden layer.
+    fn alone(member: usize) -> Self {
+        Self { member: Some(member), weights: [1.0, 0.0] }
+    }
+
+    /// The mean of both.
+    fn both(member: usize) -> Self {
+        Self { member: Some(member), weights: [0.5, 0.5] }
+    }
+}
+
+fn mean(each: &[f64]) -> f64 {
+    each.iter().sum::<f64>() / each.len().max(1) as f64
+}

@@ -1,0 +1,275 @@
+//! Searches hidden layers, and what goes beside them, by the validation rows.
+//!
+//! Three stages: settings are told apart on small layers; with the best of them layers of many sizes are fitted from several
+//! starts; and of each, alone and side by side, the best table is made that fits into the budget. Which table that is, the
+//! pool says. What is tried depends on the data and the budget, never on the time it takes, so that a search can be repeated.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use rayon::prelude::*;
+use surprisal::Activation;
+
+use super::pool::{Candidate, Pool};
+use super::Factorisation;
+use crate::blend::weigh;
+use crate::fit::ascent::Ascent;
+use crate::fit::layer::{self, Recipe};
+use crate::fit::nade::{Rows, Shape, activation_name};
+use crate::fit::Family;
+use crate::journal::Journal;
+use crate::model::{Model, mean_log_likelihood};
+
+/// What a search looks at meanwhile.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Set it, and the search ends with the best it has.
+    pub stopped: AtomicBool,
+    /// Where it keeps what it has fitted.
+    pub journal: Option<Journal>,
+}
+
+impl Watch {
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+/// The sizes of layers, in units.
+const LADDER: [usize; 11] = [8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
+/// The size on which settings are told apart.
+const SCREEN: usize = 32;
+/// Starts of each size.
+const RESTARTS: usize = 4;
+/// Settings of weight decay and dropout worth trying.
+const SETTINGS: [(Activation, f32, f32); 9] = [
+    (Activation::Relu, 0.0, 0.0),
+    (Activation::Relu, 0.1, 0.0),
+    (Activation::Relu, 0.3, 0.0),
+    (Activation::Relu, 1.0, 0.0),
+    (Activation::Relu, 0.0, 0.1),
+    (Activation::Relu, 0.1, 0.3),
+    (Activation::Sigmoid, 0.0, 0.0),
+    (Activation::Sigmoid, 0.1, 0.0),
+    (Activation::Sigmoid, 0.0, 0.2),
+];
+const RATES: [f32; 3] = [0.003, 0.01, 0.03];
+
+/// The best model with a hidden layer, or for the family `auto` with or without.
+pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
+    let family = pool.choices.family;
+    let mut front = Front::default();
+    if family != Family::Nade {
+        pool.fit_grid(Family::Lintree)?;
+    }
+    if family == Family::Auto {
+        pool.fit_grid(Family::Boost)?;
+        pool.fit_means()?;
+        let best = pool.best(None)?;
+        front.add(pool, best);
+    }
+    let factorisation = pool.factorisation;
+    let guards = &factorisation.guards;
+    let rows = [&factorisation.train, &factorisation.valid].map(|bits| Rows::new(bits, guards, None));
+    let layers = Layers { rows: &rows, guards, watch, key: key(factorisation) };
+    let room = pool.room_for_units()?;
+    let ladder: Vec<usize> = match pool.choices.layer.units {
+        Some(units) => vec![units],
+        None => LADDER.into_iter().filter(|&units| units <= room).collect(),
+    };
+    if let Some(&smallest) = ladder.first() {
+        let screen = ladder.iter().copied().filter(|&units| units <= SCREEN).max().unwrap_or(smallest);
+        let recipe = layers.settings(pool, screen);
+        for &units in &ladder {
+            if watch.is_stopped() && !front.found.is_empty() {
+                break;
+            }
+            let restarts = pool.choices.layer.restarts.unwrap_or(RESTARTS);
+            let seeds = 0..restarts.min(room.max(units) / units).max(1) as u64;
+            let recipes: Vec<Recipe> = seeds.map(|seed| recipe.of(units, pool.choices.seed + seed)).collect();
+            let mut fitted = layers.fit(pool, &recipes);
+            fitted.sort_by(|a, b| b.1.total_cmp(&a.1));
+            for count in 1..=fitted.len() {
+                let share = 1.0 / count as f64;
+                let together: Vec<(&Model, f64)> = fitted[..count].iter().map(|(model, _)| (model, share)).collect();
+                let Some(model) = Model::blend(&together) else { continue };
+                let times = if count > 1 { format!("{count} x ") } else { String::new() };
+                let name = format!("{times}{units} {}", activation_name(recipe.shape.activation));
+                let member = pool.member(name, None, model);
+                if let Ok(candidate) = pool.best(Some(&member)) {
+                    front.add(pool, candidate);
+                }
+            }
+        }
+    }
+    let best = front.choose().context(
+        "--flash, --ram or --ops: no hidden layer fits; raise the limit, or take another --family",
+    )?;
+    refine(pool, best)
+}
+
+/// What a kept layer was fitted to.
+fn key(factorisation: &Factorisation) -> String {
+    let mut crc = 0;
+    for bits in [&factorisation.train, &factorisation.valid] {
+        for set in &bits.sets {
+            let bytes: Vec<u8> = set.iter().flat_map(|word| word.to_le_bytes()).collect();
+            crc = crate::data::checksum(&[&u32::to_le_bytes(crc)[..], &bytes].concat());
+        }
+    }
+    format!("{crc:08x}")
+}
+
+/// Fits layers, or finds them in the journal.
+struct Layers<'a> {
+    rows: &'a [Rows; 2],
+    guards: &'a [u16],
+    watch: &'a Watch,
+    key: String,
+}
+
+impl Layers<'_> {
+    /// All of them, at the same time; those that were interrupted are left out, unless there is no other.
+    fn fit(&self, pool: &Pool, recipes: &[Recipe]) -> Vec<(Model, f64)> {
+        let progress = pool.progress;
+        progress.set_length(recipes.len() as u64);
+        progress.set_position(0);
+        if let Some(recipe) = recipes.last() {
+            progress.set_message(format!("{} {}", recipe.shape.units, activation_name(recipe.shape.activation)));
+        }
+        let one = |recipe: &Recipe| {
+            let key = format!("{} {recipe:?}", self.key);
+            let known = self.watch.journal.as_ref().and_then(|journal| journal.recall(&key, self.guards));
+            let fitted = known.unwrap_or_else(|| {
+                let [train, valid] = self.rows;
+                let fitted = layer::fit(train, valid, self.guards, recipe, |_, _| !self.watch.is_stopped());
+                if let Some(journal) = self.watch.journal.as_ref().filter(|_| !self.watch.is_stopped()) {
+                    journal.keep(&key, &fitted.0, fitted.1);
+                }
+                fitted
+            });
+            progress.inc(1);
+            fitted
+        };
+        recipes.par_iter().map(one).collect()
+    }
+
+    /// The settings that serve best, beside the best conditionals if there are any.
+    fn settings(&self, pool: &Pool, units: usize) -> Recipe {
+        let (choices, ascent) = (&pool.choices.layer, &pool.choices.ascent);
+        let of_search = Ascent { rate: Some(RATES[1]), epochs: self.epochs(), ..Ascent::default() };
+        let base = Recipe {
+            shape: Shape {
+                units,
+                activation: choices.activation.unwrap_or_default(),
+                dropout: choices.dropout.unwrap_or(0.0),
+                input_dropout: choices.input_dropout.unwrap_or(0.0),
+            },
+            ascent: Ascent { seed: pool.choices.seed, ..ascent.over(of_search) },
+        };
+        let mut tried: Vec<Recipe> = Vec::new();
+        for (activation, decay, dropout) in SETTINGS {
+            let mut recipe = base;
+            recipe.shape.activation = choices.activation.unwrap_or(activation);
+            recipe.shape.dropout = choices.dropout.unwrap_or(dropout);
+            recipe.ascent.decay = ascent.weight_decay.unwrap_or(decay);
+            if !tried.contains(&recipe) {
+                tried.push(recipe);
+            }
+        }
+        let best = self.best_of(pool, &tried);
+        if ascent.rate.is_some() || ascent.optimizer.is_some() || self.watch.is_stopped() {
+            return best;
+        }
+        let rates = RATES.map(|rate| Recipe { ascent: Ascent { rate: Some(rate), ..best.ascent }, ..best });
+        self.best_of(pool, &rates)
+    }
+
+    fn best_of(&self, pool: &Pool, recipes: &[Recipe]) -> Recipe {
+        if let [only] = recipes {
+            return *only;
+        }
+        let fitted = self.fit(pool, recipes);
+        let score = |model: &Model| {
+            let logits = model.logits(&pool.factorisation.valid);
+            pool.beside(&logits)
+        };
+        let scores: Vec<f64> = fitted.par_iter().map(|(model, _)| score(model)).collect();
+        let best = (0..recipes.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(b.cmp(&a)));
+        recipes[best.unwrap_or(0)]
+    }
+
+    /// As many passes as make a million rows, more or less.
+    fn epochs(&self) -> usize {
+        (1_000_000 / self.rows[0].len().max(1)).clamp(40, 150)
+    }
+}
+
+impl Recipe {
+    fn of(mut self, units: usize, seed: u64) -> Self {
+        self.shape.units = units;
+        self.ascent.seed = seed;
+        self
+    }
+}
+
+/// What was found, and the best of it by size.
+#[derive(Default)]
+struct Front {
+    found: Vec<Candidate>,
+}
+
+impl Front {
+    /// Adds a model, and tells of it if no smaller one predicts as well.
+    fn add(&mut self, pool: &Pool, candidate: Candidate) {
+        let beaten = |other: &Candidate| other.bytes <= candidate.bytes && other.cautious >= candidate.cautious;
+        if !self.found.iter().any(beaten) {
+            let name = candidate.made.parts.clone().unwrap_or_else(|| "conditionals".into());
+            pool.progress.suspend(|| {
+                eprintln!("{:>9} bytes  {:>10.4} nats a row  {name}", candidate.bytes, candidate.valid_ll);
+            });
+            self.found.retain(|other| other.bytes < candidate.bytes || other.cautious > candidate.cautious);
+            self.found.push(candidate);
+        }
+    }
+
+    /// The smallest that no larger one beats by more than half a standard error: of many models some are the best of the
+    /// validation rows by chance.
+    fn choose(mut self) -> Option<Candidate> {
+        self.found.sort_by_key(|candidate| candidate.bytes);
+        self.found.into_iter().reduce(|best, larger| {
+            let rows = best.each.len() as f64;
+            let gains = || larger.each.iter().zip(&best.each).map(|(a, b)| a - b);
+            let mean = gains().sum::<f64>() / rows;
+            let variance = gains().map(|gain| (gain - mean).powi(2)).sum::<f64>() / rows;
+            if larger.cautious - best.cautious > 0.5 * (variance / rows).sqrt() { larger } else { best }
+        })
+    }
+}
+
+/// Weighs the conditionals and the layer by the validation rows instead of equally, if that helps more than two numbers
+/// would by chance.
+fn refine(pool: &Pool, best: Candidate) -> Result<Candidate> {
+    let (valid, guards) = (&pool.factorisation.valid, &pool.factorisation.guards);
+    let Some(hidden) = best.model.hidden.clone() else { return Ok(best) };
+    let alone = Model { hidden: None, ..best.model.clone() };
+    let parts = [alone.logits(valid), hidden.logits(valid)];
+    let weights = weigh(&[&parts[0], &parts[1]], valid, guards, 1.0, 1.0);
+    let mut logits = parts[0].clone();
+    for (i, logits) in logits.iter_mut().enumerate() {
+        let both = logits.iter_mut().zip(&parts[1][i]);
+        both.for_each(|(logit, of_layer)| *logit = *logit * weights[0] + of_layer * weights[1]);
+    }
+    let gained = (mean_log_likelihood(&logits, valid, guards) - best.valid_ll) * valid.rows as f64;
+    if gained < 2.0 {
+        return Ok(best);
+    }
+    let model = Model {
+        conditionals: alone.conditionals.iter().map(|c| crate::model::Conditional::blend(&[(c, weights[0])])).collect(),
+        hidden: Some(hidden.scaled(|_| weights[1] as f32)),
+        guards: guards.clone(),
+    };
+    let each = pool.each_of(&logits);
+    let refined = pool.finish(model, best.made.clone(), each)?;
+    Ok(refined.filter(|refined| pool.fits(refined)).unwrap_or(best))
+}
