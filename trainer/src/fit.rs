@@ -10,6 +10,7 @@ use crate::bits::{Bits, members};
 use crate::model::Conditional;
 
 pub mod logistic;
+pub mod mixture;
 pub mod tree;
 
 use logistic::{Penalty, Problem, Solver};
@@ -30,6 +31,8 @@ pub enum Family {
     /// A logistic row and a tree, fitted jointly.
     #[default]
     Lintree,
+    /// Nothing of their own: a mixture of trees says it all. The smallest at 1 KiB.
+    Mixture,
 }
 
 impl Family {
@@ -41,6 +44,7 @@ impl Family {
             Self::Tree => "tree",
             Self::Linear => "linear",
             Self::Lintree => "lintree",
+            Self::Mixture => "mixture",
         }
     }
 

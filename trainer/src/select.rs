@@ -11,6 +11,8 @@ use crate::order::{self, Order};
 use crate::quantise::{TableData, most_splits};
 use crate::schema::Schema;
 
+mod mixture;
+
 /// What the user may fix; the rest is chosen.
 #[derive(Clone, Debug)]
 pub struct Choices {
@@ -20,8 +22,12 @@ pub struct Choices {
     pub order: Order,
     /// What a split must gain, in nats.
     pub gamma: Option<f64>,
-    /// The L1 penalty of logistic rows, or the pseudo-count of trees alone.
+    /// The L1 penalty of logistic rows, or the pseudo-count of trees alone and of mixtures.
     pub strength: Option<f64>,
+    /// How many components a mixture has.
+    pub components: Option<usize>,
+    /// Of a mixture's first guess.
+    pub seed: u64,
     /// The quadratic penalty on weights.
     pub l2: f64,
 }
@@ -39,7 +45,7 @@ type NotesBytes<'a> = dyn Fn(&str, Option<(f64, f64)>) -> usize + 'a;
 impl Default for Choices {
     fn default() -> Self {
         let (family, order) = Default::default();
-        Self { family, order, gamma: None, strength: None, l2: 0.3 }
+        Self { family, order, gamma: None, strength: None, components: None, seed: 0, l2: 0.3 }
     }
 }
 
@@ -112,6 +118,9 @@ fn starts(schema: &Schema) -> Vec<usize> {
 /// # Errors
 /// An order file that does not fit the columns; a size that not even marginals fit into.
 pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, budget: &Budget) -> Result<Chosen> {
+    if choices.family == Family::Mixture {
+        return mixture::select(schema, train, valid, choices, budget);
+    }
     let mut factorisations = factorisations(schema, train, valid, choices)?;
     let progress = progress_bar();
     if factorisations.len() > 1 {
@@ -176,7 +185,7 @@ fn smaller(family: Family) -> &'static [(Family, &'static [f64], &'static [f64])
     const TREE: (Family, &[f64], &[f64]) = (Family::Tree, &[1.0, 2.5, 5.0, 10.0, 20.0, 40.0], &[8.0]);
     const LINEAR: (Family, &[f64], &[f64]) = (Family::Linear, &[0.0], &[160.0, 80.0, 40.0, 20.0, 10.0]);
     match family {
-        Family::Marginal | Family::ChowLiu => &[MARGINAL],
+        Family::Marginal | Family::ChowLiu | Family::Mixture => &[MARGINAL],
         Family::Tree => &[TREE, MARGINAL],
         Family::Linear => &[LINEAR, MARGINAL],
         Family::Lintree => &[TREE, LINEAR, MARGINAL],
@@ -296,7 +305,7 @@ fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices
 /// Split gains and strengths to try, the strongest strength first.
 fn grid(choices: &Choices) -> (Vec<f64>, Vec<f64>) {
     let (gammas, strengths): (&[f64], &[f64]) = match choices.family {
-        Family::Marginal => (&[0.0], &[0.0]),
+        Family::Marginal | Family::Mixture => (&[0.0], &[0.0]),
         Family::ChowLiu => (&[0.0], &[20.0, 8.0, 3.0, 1.0]),
         Family::Tree => (&[0.0, 1.0, 2.5, 5.0, 10.0], &[20.0, 8.0, 3.0, 1.0]),
         Family::Linear => (&[0.0], &[20.0, 10.0, 5.0, 2.5, 1.2]),
