@@ -1,11 +1,14 @@
 //! A mixture of trees that share their structure (Meilă & Jordan, *Learning with Mixtures of Trees*, 2000; one tree alone is
-//! that of Chow & Liu, *Approximating Discrete Probability Distributions with Dependence Trees*, 1968).
+//! that of Chow & Liu, *Approximating Discrete Probability Distributions with Dependence Trees*, 1968) and the strength of
+//! their edges: a latent class model with direct effects (Hagenaars, *Latent Structure Models with Direct Effects between
+//! Indicators*, 1988).
 
 use super::Part;
 use crate::error::TableError;
 use crate::link::{Logit, Mass};
 
-/// p(x) = Σ_k π_k ∏_i p_k(x_i | x_parent(i)), where a bit's parent is an earlier bit, or none.
+/// p(x) = Σ_k π_k ∏_i p_k(x_i | x_parent(i)), where logit p_k(x_i = 1 | x_parent) = a_ik + d_i · x_parent, and a bit's
+/// parent is an earlier bit, or none.
 ///
 /// logit_i = ln A - ln B, with A = Σ_k w_k · p_k(x_i = 1 | x_parent) and B the same for a zero. The w_k are the weights
 /// of the components after the bits seen so far: π_k times the product of p_k over those that were asked for. Forced bits
@@ -19,8 +22,8 @@ use crate::link::{Logit, Mass};
 /// ```
 /// use surprisal::{Logit, Mixture, Part};
 /// // Two bits, and two components as likely as each other: one of ones and one of zeros, without parents.
-/// let logits = [[48, 0], [-48, 0], [48, 0], [-48, 0]]; // ±48 · (64 + 48)/2048 = ±2.625 nats
-/// let mixture = Mixture::<2>::new(&[1, 1], &[0, 0], &logits).unwrap();
+/// let logits = [48, -48, 48, -48]; // ±48 · (64 + 48)/2048 = ±2.625 nats
+/// let mixture = Mixture::<2>::new(&[1, 1], &[[0, 0], [0, 0]], &logits).unwrap();
 /// let mut state = Part::<2>::start(&mixture);
 /// assert_eq!(mixture.logit(&mut state, &[true, false], 0), Logit::ZERO);
 /// // A one speaks for the first component, 0.932 to 0.068: the odds of another are 0.932² + 0.068² to 2 · 0.932 · 0.068.
@@ -30,8 +33,8 @@ use crate::link::{Logit, Mass};
 #[derive(Clone, Copy, Debug)]
 pub struct Mixture<'t, const K: usize> {
     priors: &'t [u16],
-    parents: &'t [u8],
-    logits: &'t [[i8; 2]],
+    parents: &'t [[u8; 2]],
+    logits: &'t [i8],
 }
 
 /// How likely each component is after the bits seen so far.
@@ -48,16 +51,16 @@ impl<'t, const K: usize> Mixture<'t, K> {
     /// No components: every logit is zero.
     pub const EMPTY: Self = Self { priors: &[], parents: &[], logits: &[] };
 
-    /// `priors.len()` components for `logits.len() / priors.len()` bits.
+    /// `priors.len()` components for `parents.len()` bits.
     ///
-    /// `priors` are the π_k up to a common factor. `parents`, one a bit, say how many bits before its own the parent lies, 0
-    /// for none. `logits` are codes of the logits of p_k(x_i = 1) if the parent is a zero and if it is a one, bit after bit,
-    /// one a component, see [`logit_of`](Self::logit_of); without a parent the first one holds.
+    /// `priors` are the π_k up to a common factor. `parents` are, for each bit, how many bits before its own its parent lies
+    /// (0 for none), and a code of d_i, an `i8` as `u8`. `logits` are codes of the a_ik, bit after bit, one a component. What a
+    /// code stands for is said by [`logit_of`](Self::logit_of).
     ///
     /// # Errors
     /// [`TableError::TooDeep`] when there are more than K components; [`TableError::Shape`] when a length does not fit the
     /// others or a prior is zero; [`TableError::Order`] when a parent lies before the first bit.
-    pub const fn new(priors: &'t [u16], parents: &'t [u8], logits: &'t [[i8; 2]]) -> Result<Self, TableError> {
+    pub const fn new(priors: &'t [u16], parents: &'t [[u8; 2]], logits: &'t [i8]) -> Result<Self, TableError> {
         let components = priors.len();
         if components > K {
             return Err(TableError::TooDeep { words: if components > 65535 { 65535 } else { components as u16 } });
@@ -76,8 +79,8 @@ impl<'t, const K: usize> Mixture<'t, K> {
             priors_left = rest;
         }
         let (mut left, mut bit) = (parents, 0);
-        while let Some((gap, rest)) = left.split_first() {
-            if *gap as usize > bit {
+        while let Some((parent, rest)) = left.split_first() {
+            if parent[0] as usize > bit {
                 return Err(TableError::Order { bit: bit as u16 });
             }
             left = rest;
@@ -109,7 +112,7 @@ impl<'t, const K: usize> Mixture<'t, K> {
     }
 
     /// The slices it was made of, as [`new`](Self::new) takes them.
-    pub const fn slices(&self) -> (&'t [u16], &'t [u8], &'t [[i8; 2]]) {
+    pub const fn slices(&self) -> (&'t [u16], &'t [[u8; 2]], &'t [i8]) {
         (self.priors, self.parents, self.logits)
     }
 
@@ -118,9 +121,10 @@ impl<'t, const K: usize> Mixture<'t, K> {
         let components = self.priors.len();
         let start = i.saturating_mul(components);
         let logits = self.logits.get(start..start.saturating_add(components)).unwrap_or_default();
-        let gap = self.parents.get(i).copied().unwrap_or(0);
+        let [gap, weight] = self.parents.get(i).copied().unwrap_or_default();
         let parent = gap > 0 && seen.get(i.wrapping_sub(usize::from(gap))).copied().unwrap_or(false);
-        logits.iter().map(move |&[zero, one]| Self::logit_of(if parent { one } else { zero }).mass())
+        let effect = if parent { Self::logit_of(weight as i8) } else { Logit::ZERO };
+        logits.iter().map(move |&logit| (Self::logit_of(logit) + effect).mass())
     }
 
     /// Weighs what bit `i` turned out to be.

@@ -1,5 +1,4 @@
-//! A mixture of trees that share their structure (Meilă & Jordan, *Learning with Mixtures of Trees*, 2000), in floats: what
-//! it says of a row, and its fit.
+//! A mixture of trees in floats: what it says of a row, and its fit.
 
 use rayon::prelude::*;
 use surprisal::Guard;
@@ -8,6 +7,7 @@ use crate::bits::Bits;
 use crate::model::PerBit;
 
 pub mod em;
+pub mod row;
 
 use em::{Em, Rows};
 
@@ -39,8 +39,10 @@ pub struct Mixture {
     pub priors: Vec<f64>,
     /// How many bits before its own a parent lies, 0 for none.
     pub gaps: Vec<u8>,
-    /// The probability of a one if the parent is a zero and if it is a one, one a component.
-    pub ones: Vec<[f64; 2]>,
+    /// What a parent adds to the logits if it is a one.
+    pub weights: Vec<f64>,
+    /// The logits otherwise, one a component.
+    pub biases: Vec<f64>,
 }
 
 /// The components' weights on the way through a row.
@@ -85,10 +87,10 @@ impl Mixture {
         self.priors.len()
     }
 
-    /// The probability that component `k` gives to a one at `i`.
-    pub fn of_one(&self, i: usize, k: usize, seen: &[bool]) -> f64 {
+    /// The logit of bit `i` in component `k`.
+    pub fn logit(&self, i: usize, k: usize, seen: &[bool]) -> f64 {
         let gap = usize::from(self.gaps[i]);
-        self.ones[i * self.components() + k][usize::from(gap > 0 && seen[i - gap])]
+        self.biases[i * self.components() + k] + if gap > 0 && seen[i - gap] { self.weights[i] } else { 0.0 }
     }
 
     /// Before the first bit.
@@ -122,9 +124,9 @@ impl Walk<'_> {
     pub fn logit(&self, seen: &[bool], i: usize) -> f64 {
         let (mut one, mut zero) = (0.0, 0.0);
         for (k, weight) in self.weights.iter().enumerate() {
-            let p = self.mixture.of_one(i, k, seen);
-            one += weight * p;
-            zero += weight * (1.0 - p);
+            let odds = self.mixture.logit(i, k, seen).exp();
+            one += weight * odds / (1.0 + odds);
+            zero += weight / (1.0 + odds);
         }
         (one / zero).ln()
     }
@@ -133,8 +135,8 @@ impl Walk<'_> {
     pub fn settle(&mut self, seen: &[bool], i: usize) {
         let mut sum = 0.0;
         for (k, weight) in self.weights.iter_mut().enumerate() {
-            let p = self.mixture.of_one(i, k, seen);
-            *weight *= if seen[i] { p } else { 1.0 - p };
+            let logit = self.mixture.logit(i, k, seen);
+            *weight /= 1.0 + if seen[i] { -logit } else { logit }.exp();
             sum += *weight;
         }
         self.weights.iter_mut().for_each(|weight| *weight /= sum);

@@ -9,8 +9,8 @@ use crate::fit::mixture::Mixture;
 #[allow(missing_docs)]
 pub struct MixtureTable {
     pub priors: Vec<u16>,
-    pub parents: Vec<u8>,
-    pub logits: Vec<[i8; 2]>,
+    pub parents: Vec<[u8; 2]>,
+    pub logits: Vec<i8>,
 }
 
 impl MixtureTable {
@@ -20,8 +20,13 @@ impl MixtureTable {
         let prior = |prior: &f64| (prior / largest * 65535.0).round().clamp(1.0, 65535.0) as u16;
         Self {
             priors: mixture.priors.iter().map(prior).collect(),
-            parents: mixture.gaps.clone(),
-            logits: mixture.ones.iter().map(|ones| ones.map(code)).collect(),
+            parents: mixture
+                .gaps
+                .iter()
+                .zip(&mixture.weights)
+                .map(|(&gap, &weight)| [gap, code(weight) as u8])
+                .collect(),
+            logits: mixture.biases.iter().map(|&bias| code(bias)).collect(),
         }
     }
 
@@ -34,9 +39,8 @@ impl MixtureTable {
     }
 }
 
-/// The code whose logit is nearest to that of a probability.
-fn code(p: f64) -> i8 {
-    let wanted = (p / (1.0 - p)).ln() * 65536.0;
-    let off = |code: &i8| (f64::from(surprisal::Mixture::<0>::logit_of(*code).raw()) - wanted).abs();
+/// The code whose logit is nearest.
+fn code(logit: f64) -> i8 {
+    let off = |code: &i8| (f64::from(surprisal::Mixture::<0>::logit_of(*code).raw()) - logit * 65536.0).abs();
     (-127..=127).min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(0)
 }

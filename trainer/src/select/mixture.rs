@@ -42,9 +42,9 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, bu
         let mixture = fit(&factorisation.train, &factorisation.valid, &factorisation.guards, &settings);
         sized(factorisation, mixture, settings.pseudo_count, budget)
     };
-    let better = |a: Chosen, b: Chosen| if b.valid_ll > a.valid_ll { b } else { a };
     // One middling fit tells the orders apart.
-    let middling = Settings { components: settings.components.min(most), starts: 1, ..settings };
+    let quick = Settings { starts: 1, ..settings };
+    let middling = Settings { components: quick.components.min(most), ..quick };
     let mut best = None::<(f64, &Factorisation)>;
     for factorisation in factorisations.iter().filter(|_| factorisations.len() > 1) {
         let reached = run(factorisation, middling)?.valid_ll;
@@ -55,14 +55,18 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, bu
     let factorisation = best.map_or(&factorisations[0], |(_, factorisation)| factorisation);
     let mut best = None::<(Chosen, usize)>;
     for components in tried {
-        let chosen = run(factorisation, Settings { components, ..settings })?;
+        let chosen = run(factorisation, Settings { components, ..quick })?;
         if best.as_ref().is_none_or(|(best, _)| chosen.valid_ll > best.valid_ll) {
             best = Some((chosen, components));
         }
     }
     let (mut chosen, components) = best.context("--components: expected at least one")?;
-    for &pseudo_count in PSEUDO_COUNTS[1..].iter().filter(|_| choices.strength.is_none()) {
-        chosen = better(chosen, run(factorisation, Settings { components, pseudo_count, ..settings })?);
+    let pseudo_counts = choices.strength.map_or(PSEUDO_COUNTS.to_vec(), |given| vec![given]);
+    for pseudo_count in pseudo_counts {
+        let other = run(factorisation, Settings { components, pseudo_count, ..settings })?;
+        if other.valid_ll > chosen.valid_ll {
+            chosen = other;
+        }
     }
     Ok(chosen)
 }
@@ -80,14 +84,14 @@ fn own_order(schema: &Schema, train: &Bits, valid: &Bits, settings: Settings) ->
 /// How many components fit into the size, and into the host.
 fn most_components(factorisation: &Factorisation, budget: &Budget) -> Result<usize> {
     let n = factorisation.train.width();
-    let one = Mixture { priors: vec![1.0], gaps: vec![0; n], ones: vec![[0.5; 2]; n] };
+    let one = Mixture { priors: vec![1.0], gaps: vec![0; n], weights: vec![0.0; n], biases: vec![0.0; n] };
     // Settings are notes, too: none is longer than this one.
     let least = sized(factorisation, one, 0.125, budget)?.bytes;
     let left = budget.most.checked_sub(least).with_context(|| {
         format!("--flash: the smallest mixture takes {least} bytes; raise --flash, or leave out columns with --ignore")
     })?;
     // A section may need three bytes more to end at a multiple of four.
-    Ok((1 + left.saturating_sub(6) / (2 * n + 2)).min(Shape::MOST.components))
+    Ok((1 + left.saturating_sub(6) / (n + 2)).min(Shape::MOST.components))
 }
 
 fn sized(factorisation: &Factorisation, mixture: Mixture, pseudo_count: f64, budget: &Budget) -> Result<Chosen> {

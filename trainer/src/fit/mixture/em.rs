@@ -6,8 +6,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::row::Row;
 use super::{Mixture, Settings};
 use crate::bits::{Bits, members};
+use crate::model::log_sigmoid;
 
 /// Rows as lists of bits.
 #[derive(Debug)]
@@ -101,9 +103,10 @@ struct Expected {
 }
 
 /// What a step found for a bit.
+#[derive(Default)]
 struct Found {
     gap: usize,
-    ones: Vec<[f64; 2]>,
+    row: Row,
     price: f64,
 }
 
@@ -152,24 +155,19 @@ impl<'b> Em<'b> {
 
     /// The log-likelihood of each row, and what share of it each component has.
     ///
-    /// ln p_k is a constant, plus a term for each one, plus a term for each one whose parent is a one as well, as far as bits
-    /// without guards go; the free ones of the others are looked up.
+    /// As far as bits without guards go, ln p_k is a constant, plus a term for each one, plus the weight of each one whose
+    /// parent is a one as well; the free ones of the others are looked up.
     fn expect(&self, rows: &Rows) -> (Vec<f64>, Vec<f64>) {
         let (mixture, k, n) = (&self.mixture, self.mixture.components(), rows.guarded.len());
         let mut base: Vec<f64> = mixture.priors.iter().map(|prior| prior.ln()).collect();
-        let (mut single, mut pair) = (vec![0.0; n * k], vec![0.0; n * k]);
-        for at in 0..n * k {
-            let (i, component) = (at / k, at % k);
-            let (gap, [[zz, zo], [oz, oo]]) =
-                (usize::from(mixture.gaps[i]), mixture.ones[at].map(|p| [(-p).ln_1p(), p.ln()]));
-            if rows.guarded[i] {
-                continue;
-            }
-            base[component] += zz;
-            single[at] += zo - zz;
-            if gap > 0 {
-                single[at - gap * k] += oz - zz;
-                pair[at] = oo - zo - oz + zz;
+        let mut single = vec![0.0; n * k];
+        for at in (0..n * k).filter(|at| !rows.guarded[at / k]) {
+            let (i, bias) = (at / k, mixture.biases[at]);
+            base[at % k] += log_sigmoid(bias, false);
+            single[at] += bias;
+            if mixture.gaps[i] > 0 {
+                let of_parent = log_sigmoid(bias + mixture.weights[i], false) - log_sigmoid(bias, false);
+                single[at - usize::from(mixture.gaps[i]) * k] += of_parent;
             }
         }
         let mut shares = vec![0.0; rows.ones.rows() * k];
@@ -179,16 +177,15 @@ impl<'b> Em<'b> {
                 let ones = rows.ones.of(first + at);
                 ones.iter().for_each(|&i| row[usize::from(i)] = true);
                 shares.copy_from_slice(&base);
+                let mut alike = 0.0;
                 for i in ones.iter().map(|&i| usize::from(i)) {
                     add(shares, &single[i * k..][..k]);
-                    if row[i - usize::from(mixture.gaps[i])] {
-                        add(shares, &pair[i * k..][..k]);
-                    }
+                    let gap = usize::from(mixture.gaps[i]);
+                    alike += if gap > 0 && !rows.guarded[i] && row[i - gap] { mixture.weights[i] } else { 0.0 };
                 }
                 for i in rows.spared.of(first + at).iter().map(|&i| usize::from(i)) {
                     for (component, share) in shares.iter_mut().enumerate() {
-                        let p = mixture.of_one(i, component, &row);
-                        *share += if row[i] { p.ln() } else { (-p).ln_1p() };
+                        *share += log_sigmoid(mixture.logit(i, component, &row), row[i]);
                     }
                 }
                 ones.iter().for_each(|&i| row[usize::from(i)] = false);
@@ -196,7 +193,7 @@ impl<'b> Em<'b> {
                 shares.iter_mut().for_each(|share| *share = (*share - most).exp());
                 let sum: f64 = shares.iter().sum();
                 shares.iter_mut().for_each(|share| *share /= sum);
-                most + sum.ln()
+                alike + most + sum.ln()
             };
             shares.chunks_mut(k).enumerate().map(of_row).collect()
         };
@@ -217,8 +214,12 @@ impl<'b> Em<'b> {
         let sum: f64 = priors.iter().sum();
         priors.iter_mut().for_each(|prior| *prior /= sum);
         self.price = found.iter().map(|found| found.price).sum::<f64>() - priors.iter().map(|p| p.ln()).sum::<f64>();
-        let gaps = found.iter().map(|found| found.gap as u8).collect();
-        self.mixture = Mixture { priors, gaps, ones: found.into_iter().flat_map(|found| found.ones).collect() };
+        self.mixture = Mixture {
+            priors,
+            gaps: found.iter().map(|found| found.gap as u8).collect(),
+            weights: found.iter().map(|found| found.row.weight).collect(),
+            biases: found.into_iter().flat_map(|found| found.row.biases).collect(),
+        };
     }
 
     /// For each bit and each earlier one, their mutual information given the component, in nats of the training set;
@@ -229,7 +230,6 @@ impl<'b> Em<'b> {
         let totals = self.totals(&shares, k);
         let mut rows = vec![0.0; k];
         shares.chunks(k).for_each(|shares| add(&mut rows, shares));
-        let plogp = |count: f64, of: f64| if count > 0.0 { count * (count / of).ln() } else { 0.0 };
         let of_bit = |i: usize| -> Vec<f64> {
             let both = self.counts(&shares, &totals, k, i, i).both;
             let between = |j: usize, c: usize| {
@@ -288,40 +288,53 @@ impl<'b> Em<'b> {
         counts
     }
 
-    /// The parent of bit `i` and the probabilities that maximise the expected log-likelihood less the prior's price: in each
+    /// The parent of bit `i` and the logits that maximise the expected log-likelihood less the prior's price: in each
     /// component the expected share counts for some rows, and a parent costs what a parameter does (Schwarz 1978).
     fn best(&self, counts: &Counts, i: usize) -> Found {
         let (k, global) = (self.settings.components, &self.global[i]);
         let alpha = self.settings.pseudo_count.max(1e-6);
-        let toll = 0.5 * (self.train.rows as f64).ln();
-        // The best probability for so many ones among the rows, with its log-likelihood less its price, and that price.
-        let table = |expected: f64, ones: f64, rows: f64| {
-            let (ones, zeros) = (ones.max(0.0), (rows - ones).max(0.0));
-            let p = (ones + alpha * expected) / (ones + zeros + alpha);
-            let (ln_one, ln_zero) = (p.ln(), (-p).ln_1p());
-            let towards = expected * (expected.ln() - ln_one) + (1.0 - expected) * ((-expected).ln_1p() - ln_zero);
-            (p, ones * ln_one + zeros * ln_zero - alpha * towards, alpha * towards)
+        let prior = |gap: usize| match gap {
+            0 => [[alpha * (1.0 - global.alone), alpha * global.alone], [0.0; 2]],
+            _ => global.given[gap].map(|expected| [alpha * (1.0 - expected), alpha * expected]),
         };
-        let tables = |gap: usize, c: usize| {
+        let counted = |gap: usize, c: usize| {
             let (rows, ones) = (counts.rows[c], counts.ones[c]);
-            if gap == 0 {
-                let (p, gain, price) = table(global.alone, ones, rows);
-                return ([p, p], gain, price);
-            }
-            let (below, both) = (counts.below[gap * k + c], counts.both[gap * k + c]);
-            let zero = table(global.given[gap][0], ones - both, rows - below);
-            let one = table(global.given[gap][1], both, below);
-            ([zero.0, one.0], zero.1 + one.1 - toll, zero.2 + one.2 + toll)
+            let (below, both) =
+                if gap == 0 { (0.0, 0.0) } else { (counts.below[gap * k + c], counts.both[gap * k + c]) };
+            let [[a, b], [c, d]] = prior(gap);
+            let rest = |whole: f64, part: f64| (whole - part).max(0.0);
+            [[a + rest(rest(rows, below), ones - both), b + rest(ones, both)], [c + rest(below, both), d + both]]
         };
-        let gain = |gap: usize| (0..k).map(|c| tables(gap, c).1).sum::<f64>();
-        let gains = (0..counts.below.len() / k).map(|gap| (gain(gap), gap));
-        let (_, gap) = gains.reduce(|a, b| if b.0 > a.0 { b } else { a }).unwrap_or_default();
-        let (ones, prices): (Vec<_>, Vec<_>) =
-            (0..k).map(|c| tables(gap, c)).map(|(ones, _, price)| (ones, price)).unzip();
-        Found { gap, ones, price: prices.iter().sum() }
+        // Parents are ranked as if each component had a weight of its own, which needs no search.
+        let entropy = |[zeros, ones]: [f64; 2]| plogp(zeros, zeros + ones) + plogp(ones, zeros + ones);
+        let apart = |gap: usize| {
+            let own = prior(gap).map(entropy);
+            let gained =
+                |c| counted(gap, c).into_iter().zip(own).map(|(counts, own)| entropy(counts) - own).sum::<f64>();
+            (0..k).map(gained).sum::<f64>()
+        };
+        let mut ranked: Vec<(f64, usize)> = (1..counts.below.len() / k).map(|gap| (apart(gap), gap)).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let now = self.mixture.gaps.get(i).map_or(0, |&gap| usize::from(gap));
+        let gaps = [0, now].into_iter().chain(ranked.iter().take(SHORTLIST).map(|(_, gap)| *gap));
+        let toll = 0.5 * (self.train.rows as f64).ln();
+        let found = gaps.map(|gap| {
+            let counts: Vec<_> = (0..k).map(|c| counted(gap, c)).collect();
+            let (row, toll) = (Row::best(&counts), if gap > 0 { toll } else { 0.0 });
+            let own = k as f64 * prior(gap).map(entropy).iter().sum::<f64>();
+            let price = toll + own - row.log_likelihood(&vec![prior(gap); k]);
+            (row.log_likelihood(&counts) - own - toll, Found { gap, row, price })
+        });
+        found.reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|(_, found)| found).unwrap_or_default()
     }
 }
 
+fn plogp(count: f64, of: f64) -> f64 {
+    if count > 0.0 { count * (count / of).ln() } else { 0.0 }
+}
+
+/// How many parents to fit.
+const SHORTLIST: usize = 4;
 /// How far before its bit a parent may lie.
 const FARTHEST: usize = 255;
 /// Rows that a thread takes at a time.
