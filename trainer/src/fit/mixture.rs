@@ -106,9 +106,9 @@ impl Mixture {
             bits.row(at, &mut row);
             let mut walk = self.walk();
             let mut logits = vec![0.0; n];
-            for i in 0..n {
+            for (i, logit) in logits.iter_mut().enumerate() {
                 if guards.get(i).and_then(|&guard| Guard::from_raw(guard).forces(&row)).is_none() {
-                    logits[i] = walk.logit(&row, i);
+                    *logit = walk.logit(&row, i);
                     walk.settle(&row, i);
                 }
             }

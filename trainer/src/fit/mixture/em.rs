@@ -130,20 +130,26 @@ impl<'b> Em<'b> {
         em
     }
 
-    /// Deals each row to a random component.
+    /// Deals each row to a random component, and takes some steps without parents: edges that come before the components
+    /// are told apart explain what components should, and stay.
     pub fn start(&mut self, seed: u64) {
         let k = self.settings.components;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut shares = vec![0.0; self.train.rows * k];
         shares.chunks_mut(k).for_each(|shares| shares[random.random_range(0..k)] = 1.0);
-        self.maximise(&shares);
+        self.mixture = Mixture::default();
+        self.maximise(&shares, 0);
+        for _ in 0..WARM_UP {
+            (_, shares) = self.expect(&self.rows);
+            self.maximise(&shares, 0);
+        }
     }
 
     /// One step; returns what it raises, as it was before: the log-likelihood of the training rows less the prior's price.
     pub fn step(&mut self) -> f64 {
         let (log_likelihoods, shares) = self.expect(&self.rows);
         let before = log_likelihoods.iter().sum::<f64>() - self.price;
-        self.maximise(&shares);
+        self.maximise(&shares, FARTHEST);
         before
     }
 
@@ -202,11 +208,11 @@ impl<'b> Em<'b> {
         (log_likelihoods.concat(), shares)
     }
 
-    /// The best mixture for these shares.
-    fn maximise(&mut self, shares: &[f64]) {
+    /// The best mixture for these shares, with parents at most `reach` before their bits.
+    fn maximise(&mut self, shares: &[f64], reach: usize) {
         let k = self.settings.components;
         let totals = self.totals(shares, k);
-        let best = |i: usize| self.best(&self.counts(shares, &totals, k, i, FARTHEST), i);
+        let best = |i: usize| self.best(&self.counts(shares, &totals, k, i, reach), i);
         let found: Vec<Found> = (0..self.train.width()).into_par_iter().map(best).collect();
         // One row more for each component: none ever vanishes.
         let mut priors = vec![1.0; k];
@@ -333,6 +339,8 @@ fn plogp(count: f64, of: f64) -> f64 {
     if count > 0.0 { count * (count / of).ln() } else { 0.0 }
 }
 
+/// Steps without parents.
+const WARM_UP: usize = 10;
 /// How many parents to fit.
 const SHORTLIST: usize = 4;
 /// How far before its bit a parent may lie.
