@@ -48,3 +48,6 @@ pub const PSEUDO_COUNT: f64 = 2e-5;
 
 /// 2 + 7 + 16 parameters from 6000 rows cost 25 / (2 · 6000) nats a row in the mean. Four times that.
 pub const PLANTED_MIXTURE: f64 = 4.0 * 25.0 / 12000.0;
+
+/// 300 rows of 8 bits tell their mean log-likelihood to within about 1.5/√300 nats; twice that, and the cost of estimation.
+pub const VALIDATION: f64 = 2.0 * 0.087 + 0.05;

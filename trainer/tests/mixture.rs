@@ -203,3 +203,26 @@ fn threads_do_not_matter() {
     };
     assert_eq!(run(1), run(3));
 }
+
+#[test]
+fn a_mixture_of_flags_fits_into_a_kibibyte_and_is_read_back() {
+    use surprisal_trainer::fit::Family;
+    use surprisal_trainer::pipeline::{Job, run};
+    let (truth, rows) = planted(3, 3000, 60);
+    let line = |row: usize| {
+        let cells: Vec<&str> = (0..N).map(|i| if rows.get(row, i) { "1" } else { "0" }).collect();
+        cells.join(",") + "\n"
+    };
+    let file = tempfile::Builder::new().suffix(".csv").tempfile().expect("a file can be made");
+    let names: Vec<String> = (0..N).map(|i| format!("flag{i}")).collect();
+    let text = names.join(",") + "\n" + &(0..rows.rows).map(line).collect::<String>();
+    std::fs::write(file.path(), text).expect("the file can be written");
+    let mut job = Job::new(file.path());
+    (job.choices.family, job.flash) = (Family::Mixture, Some(1024));
+    let (artefact, report) = run(&job).expect("it fits");
+    assert!(report.file_bytes <= 1024 && artefact.shape.components > 1);
+    assert_eq!(artefact.shape.bits, N);
+    let best = mean_log_likelihood(&truth.logits(&rows, &[]), &rows, &[]);
+    assert!((report.valid_ll - best).abs() < budget::VALIDATION, "{} is not near {best}", report.valid_ll);
+    assert!(report.kl_quantisation < budget::KL_A_BIT * N as f64);
+}
