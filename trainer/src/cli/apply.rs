@@ -114,7 +114,7 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     let (mut text, mut columns) = (String::new(), Vec::new());
     let (weights, dense, splits, deepest, detector) = with_shape!(artefact.shape, N, H, K => {
         let table = artefact.table::<N, H, K>()?;
-        let (Sum(Sum(linear, forest), Sum(nade, mixture)), _) = table.model.pieces();
+        let (Sum(Sum(linear, forest), _), _) = table.model.pieces();
         let (weights, dense) = match linear.slices().2 {
             surprisal::Columns::Dense(weights) => (weights.len(), true),
             surprisal::Columns::Sparse { entries, .. } => (entries.len(), false),
