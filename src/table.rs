@@ -161,8 +161,10 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         let (gains, inputs, outputs, scales) = (sections.next()?, sections.next()?, sections.next()?, sections.next()?);
         let nade = Nade::new(activation, shift, biases, gains, inputs, outputs, scales)?;
         let mixture = Mixture::new(sections.next()?, sections.next()?, sections.next()?)?;
-        let bits = linear.bits();
-        for (part, found) in [("forest", forest.bits()), ("hidden layer", nade.bits()), ("mixture", mixture.bits())] {
+        // A mixture needs no rows beside it.
+        let bits = linear.bits().max(mixture.bits());
+        let parts = [("linear", linear.bits()), ("forest", forest.bits()), ("hidden layer", nade.bits())];
+        for (part, found) in parts.into_iter().chain([("mixture", mixture.bits())]) {
             if found != 0 && found != bits {
                 return Err(TableError::Shape(part));
             }

@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
-use surprisal::{Column, Columns, Detector, Encoder, Forest, Guard, Linear, Model, Nats, Parts, Sum, Table};
+use surprisal::{
+    Column, Columns, Detector, Encoder, Forest, Guard, Linear, Mixture, Model, Nade, Nats, Parts, Sum, Table,
+};
 
 use super::naive::{self, Tree};
 
@@ -139,7 +141,8 @@ impl Random {
     }
 
     pub fn model<const N: usize>(&self) -> Model<'_, N, Parts<'_>> {
-        Model::new(Sum(self.linear(), self.forest()), &self.guards, self.bits).expect("the guards are valid")
+        let parts = Sum(Sum(self.linear(), self.forest()), Sum(Nade::EMPTY, Mixture::EMPTY));
+        Model::new(parts, &self.guards, self.bits).expect("the guards are valid")
     }
 
     pub fn table<'t, const N: usize>(&'t self, encoder: Encoder<'t>) -> Table<'t, N> {

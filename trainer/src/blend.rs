@@ -47,6 +47,7 @@ impl Model {
             conditionals: each.map(of_bit).collect(),
             hidden: Hidden::side_by_side(&layers),
             guards: first.guards.clone(),
+            ..Self::default()
         })
     }
 }

@@ -86,8 +86,8 @@ fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artef
     let mut trees = "let mixture = Mixture::EMPTY;".to_owned();
     if mixture.components() > 0 {
         push(slice("PRIORS", "u16", priors));
-        push(slice("PARENTS", "u8", parents));
-        push(slice("LOGITS", "[i8; 2]", logits));
+        push(slice("PARENTS", "[u8; 2]", parents));
+        push(slice("LOGITS", "i8", logits));
         trees = checked("mixture", "Mixture::new(&PRIORS, &PARENTS, &LOGITS)", "the mixture is");
     }
     // Without a hidden layer and a mixture the table is that of a row alone.

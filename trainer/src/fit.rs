@@ -14,6 +14,7 @@ pub mod boost;
 mod lanes;
 pub mod layer;
 pub mod logistic;
+pub mod mixture;
 pub mod nade;
 pub mod tree;
 
@@ -44,6 +45,8 @@ pub enum Family {
     Flagship,
     /// Whatever predicts the validation rows best within --flash, --ram and --ops.
     Auto,
+    /// Nothing of their own: a mixture of trees says it all. The smallest at 1 KiB.
+    Mixture,
 }
 
 impl Family {
@@ -59,12 +62,13 @@ impl Family {
             Self::Nade => "nade",
             Self::Flagship => "flagship",
             Self::Auto => "auto",
+            Self::Mixture => "mixture",
         }
     }
 
     /// Is it made of conditionals alone, each fitted on its own?
     pub fn is_of_conditionals(self) -> bool {
-        !matches!(self, Self::Nade | Self::Flagship | Self::Auto)
+        !matches!(self, Self::Mixture | Self::Nade | Self::Flagship | Self::Auto)
     }
 
     /// Does it grow trees?

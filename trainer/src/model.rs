@@ -4,6 +4,7 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use crate::bits::{Bits, members};
+use crate::fit::mixture::Mixture;
 use surprisal::{Activation, Guard};
 
 /// The share of what has no state in logit p(x_i = 1 | x_<i): bias + Σ weights over the ones + Σ leaves that the trees
@@ -56,6 +57,8 @@ pub struct Model {
     pub conditionals: Vec<Conditional>,
     /// What a hidden layer adds to their logits.
     pub hidden: Option<Hidden>,
+    /// What a mixture of trees adds to them.
+    pub mixture: Option<Mixture>,
     /// As in [`surprisal::Model::new`].
     pub guards: Vec<u16>,
 }
@@ -196,9 +199,10 @@ impl Model {
     /// The logits of all conditionals on all rows.
     pub fn logits(&self, bits: &Bits) -> PerBit {
         let mut logits: PerBit = self.conditionals.par_iter().map(|conditional| conditional.logits(bits)).collect();
-        if let Some(layer) = &self.hidden {
-            let of_layer = layer.logits(bits);
-            let both = logits.par_iter_mut().zip(&of_layer);
+        let of_layer = self.hidden.as_ref().map(|layer| layer.logits(bits));
+        let of_mixture = self.mixture.as_ref().map(|mixture| mixture.logits(bits, &self.guards));
+        for shares in [of_layer, of_mixture].into_iter().flatten() {
+            let both = logits.par_iter_mut().zip(&shares);
             both.for_each(|(logits, add)| logits.iter_mut().zip(add).for_each(|(logit, add)| *logit += add));
         }
         logits
@@ -216,13 +220,19 @@ impl Model {
         for _ in 0..rows {
             let mut row = vec![false; n];
             let mut walk = self.hidden.as_ref().map(Walk::start);
+            let mut trees = self.mixture.as_ref().map(Mixture::walk);
             for (i, conditional) in self.conditionals.iter().enumerate() {
                 let forced = self.guards.get(i).and_then(|&guard| Guard::from_raw(guard).forces(&row));
                 row[i] = forced.unwrap_or_else(|| {
                     let coin = f64::from(random.next_u32()) / 4_294_967_296.0;
-                    let logit = conditional.logit(|j| row[j]) + walk.as_ref().map_or(0.0, |walk| walk.logit(i));
+                    let of_layer = walk.as_ref().map_or(0.0, |walk| walk.logit(i));
+                    let of_trees = trees.as_ref().map_or(0.0, |trees| trees.logit(&row, i));
+                    let logit = conditional.logit(|j| row[j]) + of_layer + of_trees;
                     coin < 1.0 / (1.0 + (-logit).exp())
                 });
+                if let (None, Some(trees)) = (forced, &mut trees) {
+                    trees.settle(&row, i);
+                }
                 if let (true, Some(walk)) = (row[i], &mut walk) {
                     walk.observe(i);
                 }

@@ -83,7 +83,30 @@ pub fn chow_liu(schema: &Schema, bits: &Bits) -> (Vec<usize>, Vec<Option<usize>>
         .into_par_iter()
         .map(|a| (0..a).map(|b| mutual_information(&outcomes[a], &outcomes[b])).collect())
         .collect();
-    let between = |a: usize, b: usize| information[a.max(b)][a.min(b)];
+    spanning_tree(n, |a, b| information[a.max(b)][a.min(b)])
+}
+
+/// The order of the columns in the maximum spanning tree of what they tell of each other within a component: given the
+/// component, a mixture's trees are to say the rest. `dependence` holds that of each bit and each earlier one.
+pub fn of_mixture(schema: &Schema, dependence: &[Vec<f64>]) -> Vec<usize> {
+    let column: Vec<usize> = schema.bits().enumerate().flat_map(|(k, bits)| vec![k; bits]).collect();
+    let n = schema.columns.len();
+    // A bit asks one bit of another column.
+    let mut most = vec![vec![0.0; n]; column.len()];
+    for (i, j) in (0..column.len()).flat_map(|i| (0..i).map(move |j| (i, j))) {
+        for (bit, other) in [(i, column[j]), (j, column[i])] {
+            most[bit][other] = f64::max(most[bit][other], dependence[i][j]);
+        }
+    }
+    let mut between = vec![vec![0.0; n]; n];
+    most.iter()
+        .zip(&column)
+        .for_each(|(most, &k)| between[k].iter_mut().zip(most).for_each(|(sum, most)| *sum += most));
+    spanning_tree(n, |a, b| between[a][b] + between[b][a]).0
+}
+
+/// The maximum spanning tree of `between`: its order from the root, and for each column its parent in the tree.
+fn spanning_tree(n: usize, between: impl Fn(usize, usize) -> f64) -> (Vec<usize>, Vec<Option<usize>>) {
     let total = |a: usize| (0..n).filter(|&b| b != a).map(|b| between(a, b)).sum::<f64>();
     // Prim's algorithm from the column that tells most about the others.
     let Some(root) = (0..n).max_by(|&a, &b| total(a).total_cmp(&total(b)).then(b.cmp(&a))) else {

@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use surprisal::{Columns, Detector, Forest, Linear, Mixture, Sum, Table, TableError};
+use surprisal::{Columns, Detector, Forest, Linear, Sum, Table, TableError};
 
 use crate::artefact::Shape;
 use crate::model::{Model, Tree};
@@ -11,9 +11,11 @@ use crate::schema::{EncoderTable, Schema};
 use crate::with_shape;
 
 pub mod hidden;
+pub mod mixture;
 pub mod rows;
 
 use hidden::HiddenTable;
+use mixture::MixtureTable;
 pub use rows::Weights;
 
 /// The owned slices of a [`surprisal::Table`].
@@ -41,6 +43,8 @@ pub struct TableData {
     pub leaf_scales: Vec<u16>,
     /// As in [`surprisal::Nade::new`]; no units if there is no hidden layer.
     pub hidden: HiddenTable,
+    /// As in [`surprisal::Mixture::new`]; no components if there is no mixture.
+    pub mixture: MixtureTable,
     /// The calibrated detector.
     pub detector: Detector,
 }
@@ -71,6 +75,7 @@ impl TableData {
             leaves: Vec::new(),
             leaf_scales: Vec::new(),
             hidden: model.hidden.as_ref().map_or_else(HiddenTable::default, HiddenTable::new),
+            mixture: model.mixture.as_ref().map_or_else(MixtureTable::default, MixtureTable::new),
             detector: Detector::OFF,
         };
         for conditional in &model.conditionals {
@@ -85,6 +90,9 @@ impl TableData {
         }
         if model.conditionals.iter().any(|conditional| !conditional.weights.is_empty()) {
             (data.scales, data.weights) = rows::quantise(&model.conditionals)?;
+        } else if model.mixture.is_some() && data.biases.iter().all(|&bias| bias == 0) {
+            // Beside a mixture, rows that say nothing need not be there.
+            data.biases.clear();
         }
         Some(data)
     }
@@ -124,16 +132,20 @@ impl TableData {
         let linear = Linear::new(&self.biases, &self.scales, columns)?;
         let forest = Forest::new(self.feature_bits, &self.tree_starts, &self.splits, &self.leaves, &self.leaf_scales)?;
         let model = surprisal::Model::new(
-            Sum(Sum(linear, forest), Sum(self.hidden.view()?, Mixture::EMPTY)),
+            Sum(Sum(linear, forest), Sum(self.hidden.view()?, self.mixture.view()?)),
             &self.guards,
-            self.biases.len(),
+            self.biases.len().max(self.mixture.parents.len()),
         )?;
         Ok(Table::new(self.encoder.view(), model, self.detector))
     }
 
     /// What sizes its state.
     pub fn shape(&self) -> Shape {
-        Shape { bits: self.biases.len(), units: self.hidden.biases.len(), components: 0 }
+        Shape {
+            bits: self.biases.len().max(self.mixture.parents.len()),
+            units: self.hidden.biases.len(),
+            components: self.mixture.priors.len(),
+        }
     }
 
     /// The additions, multiplications and tree steps that a row takes at most.

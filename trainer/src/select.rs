@@ -13,6 +13,7 @@ use crate::order::{self, Order};
 use crate::quantise::{TableData, most_splits};
 use crate::schema::Schema;
 
+mod mixture;
 pub mod pool;
 pub mod search;
 
@@ -28,11 +29,13 @@ pub struct Choices {
     pub order: Order,
     /// What a split must gain, in nats.
     pub gamma: Option<f64>,
-    /// The L1 penalty of logistic rows, or the pseudo-count of trees alone.
+    /// The L1 penalty of logistic rows, or the pseudo-count of trees alone and of mixtures.
     pub strength: Option<f64>,
+    /// How many components a mixture has.
+    pub components: Option<usize>,
     /// The quadratic penalty on weights.
     pub l2: f64,
-    /// Of hidden layers.
+    /// Of what is drawn in fitting.
     pub seed: u64,
     /// What hidden layers are like.
     pub layer: LayerChoices,
@@ -84,7 +87,7 @@ pub struct Made {
 impl Default for Choices {
     fn default() -> Self {
         let (family, order) = Default::default();
-        Self { family, order, gamma: None, strength: None, l2: 0.3, seed: 0, layer: Default::default(), ascent: Default::default() }
+        Self { family, order, gamma: None, strength: None, components: None, l2: 0.3, seed: 0, layer: Default::default(), ascent: Default::default() }
     }
 }
 
@@ -171,6 +174,9 @@ pub fn select(
     budget: &Budget,
     watch: &Watch,
 ) -> Result<Chosen> {
+    if choices.family == Family::Mixture {
+        return mixture::select(schema, train, valid, choices, budget);
+    }
     let mut factorisations = factorisations(schema, train, valid, choices)?;
     let progress = progress_bar();
     let mut orders = Vec::new();

@@ -6,7 +6,7 @@
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
-use surprisal::{Column, Detector, Encoder, Kind, Logit, Nats, Reading, Table, total_order};
+use surprisal::{Column, Detector, Encoder, Kind, Logit, Mixture, Model, Nats, Reading, Table, total_order};
 
 #[panic_handler]
 fn panic(_: &PanicInfo) -> ! {
@@ -41,6 +41,12 @@ fn main() -> ! {
         let mut walk = table.model.walk();
         while let Some((_, conditional)) = walk.next(&row) {
             walk.observe(any(conditional.decide(&mut coin)));
+        }
+    }
+    if let Ok(mixture) = Mixture::<4>::new(any(&[]), any(&[]), any(&[])) {
+        _ = any((mixture.bits(), mixture.components(), mixture.slices(), Mixture::<4>::logit_of(any(0))));
+        if let Ok(model) = Model::<64, _>::new(mixture, any(&[]), any(0)) {
+            _ = any((model.surprisal(&row), model.sample(&mut coin)));
         }
     }
     let column = Column {

@@ -69,9 +69,12 @@ pub(super) struct FitArgs {
     /// What a tree's split must gain, in nats of the training set; chosen if not given.
     #[arg(long, value_name = "NATS", value_parser = parse_amount)]
     gamma: Option<f64>,
-    /// The L1 penalty in nats of the training set (for tree families the pseudo-count of leaves); chosen if not given.
+    /// The L1 penalty in nats of the training set (for tree families and mixtures a pseudo-count); chosen if not given.
     #[arg(long, value_name = "STRENGTH", value_parser = parse_amount)]
     strength: Option<f64>,
+    /// How many components a mixture has; chosen if not given.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=64))]
+    components: Option<u16>,
     /// The quadratic penalty on weights, in nats of the training set.
     #[arg(long, value_name = "L2", value_parser = parse_amount, default_value_t = Choices::default().l2)]
     l2: f64,
@@ -117,7 +120,7 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
         args.false_alarm
     );
     anyhow::ensure!(
-        args.strength != Some(0.0) || !matches!(args.family, Family::Tree | Family::ChowLiu),
+        args.strength != Some(0.0) || !matches!(args.family, Family::Tree | Family::ChowLiu | Family::Mixture),
         "--strength 0: leaves need a pseudo-count above zero, for example 1"
     );
     if let Some(fault) = args.ascent.fault() {
@@ -138,6 +141,7 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
             order: args.order,
             gamma: args.gamma,
             strength: args.strength,
+            components: args.components.map(usize::from),
             l2: args.l2,
             layer: LayerChoices {
                 units: args.layer.units.map(usize::from),

@@ -26,5 +26,5 @@ pub fn fit(train: &Rows, valid: &Rows, guards: &[u16], recipe: &Recipe, each_epo
     let (hidden, biases) = nade.layer(&summit.theta);
     let conditional = |&bias: &f32| Conditional { bias: f64::from(bias), ..Conditional::default() };
     let conditionals = biases.iter().map(conditional).collect();
-    (Model { conditionals, hidden: Some(hidden), guards: guards.to_vec() }, summit.valid_ll)
+    (Model { conditionals, hidden: Some(hidden), guards: guards.to_vec(), ..Model::default() }, summit.valid_ll)
 }

@@ -357,6 +357,7 @@ impl<'a> Pool<'a> {
             conditionals: picks.iter().enumerate().map(of_bit).collect(),
             hidden: hidden.map(|hidden| hidden.scaled(|i| picks[i].weights[1] as f32)),
             guards: self.factorisation.guards.clone(),
+            ..Model::default()
         };
         let parts = layer.map(|layer| match name {
             "" if picks.iter().all(|pick| pick.member.is_none()) => layer.name.clone(),

@@ -268,6 +268,7 @@ fn refine(pool: &Pool, best: Candidate) -> Result<Candidate> {
         conditionals: alone.conditionals.iter().map(|c| crate::model::Conditional::blend(&[(c, weights[0])])).collect(),
         hidden: Some(hidden.scaled(|_| weights[1] as f32)),
         guards: guards.clone(),
+        ..Model::default()
     };
     let each = pool.each_of(&logits);
     let refined = pool.finish(model, best.made.clone(), each)?;
