@@ -106,6 +106,8 @@ pub struct Nade<'r> {
     arch: pulp::Arch,
     /// Units rounded up to whole vectors.
     padded: usize,
+    /// Does only what comes out of the units still learn?
+    outputs_only: bool,
     /// What passes have left behind for the next ones to write on.
     scratch: Mutex<Vec<Scratch>>,
 }
@@ -114,7 +116,21 @@ impl<'r> Nade<'r> {
     /// A layer of that shape, learned from `train` and judged by `valid`.
     pub fn new(shape: Shape, train: &'r Rows, valid: &'r Rows) -> Self {
         let padded = shape.units.next_multiple_of(WIDTH);
-        Self { shape, train, valid, arch: pulp::Arch::new(), padded, scratch: Mutex::default() }
+        Self { shape, train, valid, arch: pulp::Arch::new(), padded, outputs_only: false, scratch: Mutex::default() }
+    }
+
+    /// The same with w and c as they are.
+    pub fn outputs_only(self) -> Self {
+        Self { outputs_only: true, ..self }
+    }
+
+    /// The parameters of a layer and of the bits' biases: what [`layer`](Self::layer) takes apart.
+    pub fn theta(&self, layer: &Hidden, of_bits: &[f32]) -> Vec<f32> {
+        let wide = |matrix: &[f32]| -> Vec<f32> {
+            let pad = vec![0.0; self.padded - layer.units()];
+            matrix.chunks(layer.units()).flat_map(|row| row.iter().chain(&pad).copied()).collect()
+        };
+        [wide(&layer.outputs), wide(&layer.inputs), wide(&layer.biases), of_bits.to_vec()].concat()
     }
 
     /// Where to start: biases at the logits of the marginals (or at zero on top of an offset), small random weights.
@@ -196,7 +212,12 @@ impl Objective for Nade<'_> {
     }
 
     fn gradient(&self, theta: &[f32], rows: &[u32], random: &mut ChaCha8Rng, gradient: &mut [f32]) -> f64 {
-        self.run(self.train, rows, theta, Some((gradient, random)))
+        let likelihood = self.run(self.train, rows, theta, Some((&mut *gradient, random)));
+        if self.outputs_only {
+            let inputs = self.train.width * self.padded;
+            gradient[inputs..2 * inputs + self.padded].fill(0.0);
+        }
+        likelihood
     }
 
     fn validate(&self, theta: &[f32]) -> f64 {

@@ -52,6 +52,17 @@ impl HiddenTable {
         table
     }
 
+    /// The layer with what goes into its units on the table's grid, where it stays when it is quantised.
+    pub fn rounded(layer: &Hidden) -> Hidden {
+        let mut table = Self { activation: layer.activation, ..Self::default() };
+        let steps: Vec<f32> = (0..layer.units()).map(|unit| table.step(layer, unit)).collect();
+        let mut rounded = layer.clone();
+        for row in rounded.inputs.chunks_mut(steps.len()).chain([&mut rounded.biases[..]]) {
+            row.iter_mut().zip(&steps).for_each(|(weight, step)| *weight = (*weight / step).round() * step);
+        }
+        rounded
+    }
+
     /// The step of a unit's inputs: its largest weight is 127 of them, unless its sum could leave 16 bits then. A sigmoid's
     /// is one that a gain can say.
     fn step(&mut self, layer: &Hidden, unit: usize) -> f32 {

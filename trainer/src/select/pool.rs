@@ -65,12 +65,32 @@ struct Pick {
     weights: [f64; 2],
 }
 
-/// What a pick gains over another one in nats a row, less one standard error, and about how many bytes it takes.
+/// What a pick gains over another one in each fold of the validation rows: the sum of its gains in nats and that of their
+/// squares; and about how many bytes it takes.
 #[derive(Clone, Copy, Debug)]
 struct Offer {
     pick: Pick,
-    gain: f64,
+    gains: [f64; FOLDS],
+    squares: [f64; FOLDS],
     bytes: f64,
+}
+
+/// Choosing bit by bit would overfit the validation rows, by how much is told by choosing on all folds but one.
+const FOLDS: usize = 4;
+/// How many standard errors of a gain do not count.
+const MARGINS: [f64; 2] = [1.0, 3.0];
+
+impl Offer {
+    /// The mean gain less the margin, in all folds or all but one.
+    fn worth(&self, but: Option<usize>, rows: f64, margin: f64) -> f64 {
+        let sum = |each: &[f64; FOLDS]| -> f64 {
+            each.iter().enumerate().filter(|&(fold, _)| Some(fold) != but).map(|(_, sum)| sum).sum()
+        };
+        let rows = if but.is_some() { rows * (FOLDS - 1) as f64 / FOLDS as f64 } else { rows };
+        let mean = sum(&self.gains) / rows;
+        let variance = (sum(&self.squares) / rows - mean * mean).max(0.0);
+        mean - margin * (variance / rows).sqrt()
+    }
 }
 
 impl<'a> Pool<'a> {
@@ -120,11 +140,17 @@ impl<'a> Pool<'a> {
         let lintree = |member: &&Member| member.name == Family::Lintree.name();
         let best = self.members.iter().filter(lintree).max_by(|a, b| score(a).total_cmp(&score(b))).cloned();
         let forests: Vec<Member> = self.members.iter().filter(|m| m.name == Family::Boost.name()).cloned().collect();
-        let rows = run(self.factorisation, Family::Linear, self.choices, 0.0, &[10.0, 5.0], self.progress);
-        let trees = run(self.factorisation, Family::Tree, self.choices, 5.0, &[8.0], self.progress);
+        let rows = run(self.factorisation, Family::Linear, self.choices, 0.0, &[10.0, 7.0, 5.0, 3.5], self.progress);
+        let trees: Vec<Model> = [2.5, 5.0, 10.0]
+            .into_iter()
+            .flat_map(|gamma| {
+            run(self.factorisation, Family::Tree, self.choices, gamma, &[8.0, 2.0], self.progress)
+            })
+            .collect();
         let mut means = Vec::new();
         for row in &rows {
-            means.extend(trees.first().and_then(|tree| Model::blend(&[(row, 0.5), (tree, 0.5)])).map(|m| ("linear, tree", m)));
+            let both = trees.iter().filter_map(|tree| Model::blend(&[(row, 0.5), (tree, 0.5)]));
+            means.extend(both.map(|model| ("linear, tree", model)));
         }
         for forest in &forests {
             let both = best.as_ref().and_then(|best| Model::blend(&[(&best.model, 0.5), (&forest.model, 0.5)]));
@@ -223,9 +249,11 @@ impl<'a> Pool<'a> {
         let pools = [without(&|c| c.weights.is_empty()), without(&|c| c.splits() == 0), without(&|_| true)];
         let mut least = usize::MAX;
         for pool in &pools {
-            let (best, smallest) = self.ration(reference, &offers, pool, layer)?;
-            least = least.min(smallest);
-            found.extend(best);
+            for margin in MARGINS {
+                let (best, smallest) = self.ration(reference, &offers, pool, margin, layer)?;
+                least = least.min(smallest);
+                found.extend(best);
+            }
         }
         let best = found.into_iter().max_by(|a, b| a.cautious.total_cmp(&b.cautious));
         best.with_context(|| {
@@ -238,22 +266,21 @@ impl<'a> Pool<'a> {
 
     /// For each bit, what can be had.
     fn offers(&self, reference: Pick, layer: Option<&Member>) -> Vec<Vec<Offer>> {
-        let rows = self.factorisation.valid.rows as f64;
         let of_bit = |i: usize| {
             let expected = self.likelihoods(i, reference, layer);
             let offer = |pick: Pick| {
-                let each = self.likelihoods(i, pick, layer);
-                let gains = || each.iter().zip(&expected).map(|(a, b)| a - b);
-                let mean = gains().sum::<f64>() / rows;
-                // Rows in which the bit is forced differ by nothing.
-                let variance = (gains().map(|gain| (gain - mean).powi(2)).sum::<f64>()
-                    + (rows - each.len() as f64) * mean * mean)
-                    / rows;
                 let bytes = pick.member.map_or(0, |at| {
                     let conditional = &self.members[at].model.conditionals[i];
                     2 * conditional.weights.len() + 3 * conditional.splits()
                 });
-                Offer { pick, gain: mean - (variance / rows).sqrt(), bytes: bytes as f64 }
+                let mut offer = Offer { pick, gains: [0.0; FOLDS], squares: [0.0; FOLDS], bytes: bytes as f64 };
+                let each = self.likelihoods(i, pick, layer);
+                for ((&row, likelihood), expected) in self.free[i].iter().zip(each).zip(&expected) {
+                    let (fold, gain) = (row as usize % FOLDS, likelihood - expected);
+                    offer.gains[fold] += gain;
+                    offer.squares[fold] += gain * gain;
+                }
+                offer
             };
             let members = (0..self.members.len()).map(|at| if layer.is_some() { Pick::both(at) } else { Pick::alone(at) });
             members.chain(layer.map(|_| Pick::LAYER)).map(offer).collect()
@@ -261,27 +288,32 @@ impl<'a> Pool<'a> {
         (0..self.free.len()).into_par_iter().map(of_bit).collect()
     }
 
-    /// The best mixture of conditionals under a size: each bit takes the offer that is best at a price a byte, and the price
-    /// is the lowest at which the file fits (a Lagrange multiplier, found by bisection). Besides it, the size of the smallest.
+    /// The best mixture of conditionals under a budget: each bit takes the offer that is best at a price a byte, and the
+    /// price is the lowest at which the file fits (a Lagrange multiplier, found by bisection). Besides it, the size of the
+    /// smallest.
     fn ration(
         &self,
         reference: Pick,
         offers: &[Vec<Offer>],
         pool: &[bool],
+        margin: f64,
         layer: Option<&Member>,
     ) -> Result<(Option<Candidate>, usize)> {
         let expected = mean(&self.each(&vec![reference; self.free.len()], layer));
+        let rows = self.factorisation.valid.rows as f64;
+        let take = |offers: &[Offer], price: f64, but: Option<usize>| {
+            let open = offers.iter().filter(|offer| offer.pick.member.is_none_or(|at| pool[at]));
+            let worth = |offer: &Offer| offer.worth(but, rows, margin) - price * offer.bytes;
+            *open.max_by(|a, b| worth(a).total_cmp(&worth(b))).expect("marginals are always there")
+        };
         let at_price = |price: f64| -> Result<Option<Candidate>> {
-            let pick = |offers: &Vec<Offer>| {
-                let open = offers.iter().filter(|offer| offer.pick.member.is_none_or(|at| pool[at]));
-                let worth = |offer: &Offer| offer.gain - price * offer.bytes;
-                *open.max_by(|a, b| worth(a).total_cmp(&worth(b))).expect("marginals are always there")
-            };
-            let taken: Vec<Offer> = offers.iter().map(pick).collect();
-            let picks: Vec<Pick> = taken.iter().map(|offer| offer.pick).collect();
+            let picks: Vec<Pick> = offers.iter().map(|offers| take(offers, price, None).pick).collect();
             let mut candidate = self.candidate(&picks, layer, None, "")?;
             if let Some(candidate) = &mut candidate {
-                candidate.cautious = expected + taken.iter().map(|offer| offer.gain).sum::<f64>();
+                let fold = |fold: usize| -> f64 {
+                    offers.iter().map(|offers| take(offers, price, Some(fold)).gains[fold]).sum()
+                };
+                candidate.cautious = expected + (0..FOLDS).map(fold).sum::<f64>() / rows;
             }
             Ok(candidate)
         };
@@ -289,7 +321,7 @@ impl<'a> Pool<'a> {
         let smallest = least.bytes;
         let mut best = Some(least).filter(|candidate| self.fits(candidate));
         let (mut cheap, mut dear) = (-20.0f64, 3.0f64);
-        for _ in 0..24 {
+        for _ in 0..14 {
             let middle = 0.5 * (cheap + dear);
             match at_price(middle.exp())?.filter(|candidate| self.fits(candidate)) {
                 Some(found) => {
@@ -374,6 +406,14 @@ impl<'a> Pool<'a> {
         let bytes = table.bytes()?.len() + (self.budget.notes)(&made);
         let valid_ll = mean(&each);
         Ok(Some(Candidate { model, table, made, each, valid_ll, cautious: valid_ll, bytes }))
+    }
+
+    /// The model instead of the best so far, if it fits and gains more than so many nats on all validation rows together.
+    pub(super) fn better(&self, best: Candidate, model: Model, price: f64) -> Result<Candidate> {
+        let each = self.each_of(&model.logits(&self.factorisation.valid));
+        let other = self.finish(model, best.made.clone(), each)?.filter(|other| self.fits(other));
+        let rows = self.factorisation.valid.rows as f64;
+        Ok(other.filter(|other| (other.valid_ll - best.valid_ll) * rows > price).unwrap_or(best))
     }
 
     /// Is it within the budget?

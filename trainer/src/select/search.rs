@@ -8,17 +8,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use rayon::prelude::*;
-use surprisal::Activation;
+use surprisal::{Activation, Table};
 
 use super::pool::{Candidate, Pool};
 use super::Factorisation;
 use crate::blend::weigh;
-use crate::fit::ascent::Ascent;
-use crate::fit::layer::{self, Recipe};
-use crate::fit::nade::{Rows, Shape, activation_name};
+use crate::bits::Bits;
 use crate::fit::Family;
+use crate::fit::ascent::{Ascent, climb};
+use crate::fit::layer::{self, Recipe};
+use crate::fit::nade::{Nade, Rows, Shape, activation_name};
 use crate::journal::Journal;
-use crate::model::{Model, mean_log_likelihood};
+use crate::model::{Conditional, Hidden, Model};
+use crate::quantise::TableData;
+use crate::quantise::hidden::HiddenTable;
+use crate::with_shape;
 
 /// What a search looks at meanwhile.
 #[derive(Debug, Default)]
@@ -77,9 +81,11 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
         Some(units) => vec![units],
         None => LADDER.into_iter().filter(|&units| units <= room).collect(),
     };
+    let mut chosen = None;
     if let Some(&smallest) = ladder.first() {
         let screen = ladder.iter().copied().filter(|&units| units <= SCREEN).max().unwrap_or(smallest);
         let recipe = layers.settings(pool, screen);
+        chosen = Some(recipe);
         for &units in &ladder {
             if watch.is_stopped() && !front.found.is_empty() {
                 break;
@@ -105,7 +111,8 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
     let best = front.choose().context(
         "--flash, --ram or --ops: no hidden layer fits; raise the limit, or take another --family",
     )?;
-    refine(pool, best)
+    let Some(recipe) = chosen else { return Ok(best) };
+    polished(pool, weighed(pool, best)?, &layers, &recipe)
 }
 
 /// What a kept layer was fitted to.
@@ -249,28 +256,65 @@ impl Front {
 
 /// Weighs the conditionals and the layer by the validation rows instead of equally, if that helps more than two numbers
 /// would by chance.
-fn refine(pool: &Pool, best: Candidate) -> Result<Candidate> {
+fn weighed(pool: &Pool, best: Candidate) -> Result<Candidate> {
     let (valid, guards) = (&pool.factorisation.valid, &pool.factorisation.guards);
     let Some(hidden) = best.model.hidden.clone() else { return Ok(best) };
     let alone = Model { hidden: None, ..best.model.clone() };
     let parts = [alone.logits(valid), hidden.logits(valid)];
     let weights = weigh(&[&parts[0], &parts[1]], valid, guards, 1.0, 1.0);
-    let mut logits = parts[0].clone();
-    for (i, logits) in logits.iter_mut().enumerate() {
-        let both = logits.iter_mut().zip(&parts[1][i]);
-        both.for_each(|(logit, of_layer)| *logit = *logit * weights[0] + of_layer * weights[1]);
-    }
-    let gained = (mean_log_likelihood(&logits, valid, guards) - best.valid_ll) * valid.rows as f64;
-    if gained < 2.0 {
-        return Ok(best);
-    }
     let model = Model {
-        conditionals: alone.conditionals.iter().map(|c| crate::model::Conditional::blend(&[(c, weights[0])])).collect(),
+        conditionals: alone.conditionals.iter().map(|c| Conditional::blend(&[(c, weights[0])])).collect(),
         hidden: Some(hidden.scaled(|_| weights[1] as f32)),
-        guards: guards.clone(),
-        ..Model::default()
+        ..alone
     };
-    let each = pool.each_of(&logits);
-    let refined = pool.finish(model, best.made.clone(), each)?;
-    Ok(refined.filter(|refined| pool.fits(refined)).unwrap_or(best))
+    pool.better(best, model, 2.0)
+}
+
+/// Lets the layer learn on beside the conditionals, which stay as they are; then puts what goes into its units on the
+/// table's grid and lets what comes out of them make up for it.
+fn polished(pool: &Pool, best: Candidate, layers: &Layers, recipe: &Recipe) -> Result<Candidate> {
+    let factorisation = pool.factorisation;
+    let (train, valid, guards) = (&factorisation.train, &factorisation.valid, &factorisation.guards);
+    let Some(hidden) = best.model.hidden.clone() else { return Ok(best) };
+    let alone = Model { hidden: None, ..best.model.clone() };
+    let rows = [train, valid].map(|bits| Rows::new(bits, guards, Some(&alone.logits(bits))));
+    let shape = Shape { units: hidden.units(), ..recipe.shape };
+    let climb_on = |nade: Nade, layer: &Hidden, of_bits: &[f32], rate: f32| {
+        let ascent = Ascent { rate: Some(rate), epochs: recipe.ascent.epochs / 2, patience: 8, ..recipe.ascent };
+        let summit = climb(&nade, nade.theta(layer, of_bits), &ascent, |_, _| !layers.watch.is_stopped());
+        nade.layer(&summit.theta)
+    };
+    let with = |(layer, of_bits): (Hidden, Vec<f32>)| {
+        let mut model = Model { hidden: Some(layer), ..alone.clone() };
+        model.conditionals.iter_mut().zip(of_bits).for_each(|(c, bias)| c.bias += f64::from(bias));
+        model
+    };
+    let rate = recipe.ascent.rate.unwrap_or(RATES[0]);
+    let zeros = vec![0.0; train.width()];
+    let together = climb_on(Nade::new(shape, &rows[0], &rows[1]), &hidden, &zeros, 0.3 * rate);
+    let whole = pool.better(best.clone(), with(together.clone()), 1.0)?;
+    let start = if whole.valid_ll > best.valid_ll { together } else { (hidden, zeros) };
+    let rounded = HiddenTable::rounded(&start.0);
+    // A rounded layer predicts a little worse than one that is not, but loses nothing on its way into the table.
+    let fixed = Nade::new(Shape { dropout: 0.0, input_dropout: 0.0, ..shape }, &rows[0], &rows[1]).outputs_only();
+    let model = with(climb_on(fixed, &rounded, &start.1, 0.1 * rate));
+    let fixed = pool.better(Candidate { valid_ll: f64::NEG_INFINITY, ..whole.clone() }, model, 0.0)?;
+    let integer = |candidate: &Candidate| integer_log_likelihood(&candidate.table, valid);
+    Ok(if integer(&fixed)? > integer(&whole)? { fixed } else { whole })
+}
+
+/// The mean log-likelihood of rows under a table.
+fn integer_log_likelihood(table: &TableData, bits: &Bits) -> Result<f64> {
+    let bytes = table.bytes()?;
+    let words: Vec<u32> = bytes.chunks(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
+    Ok(with_shape!(table.shape(), N, H, K => {
+        let table = Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?;
+        let each = (0..bits.rows).into_par_iter().map(|at| {
+            let mut row = [false; N];
+            bits.row(at, &mut row);
+            f64::from(table.model.surprisal(&row))
+        });
+        let each: Vec<f64> = each.collect();
+        -each.iter().sum::<f64>() / bits.rows.max(1) as f64
+    }))
 }
