@@ -2,12 +2,18 @@
 
 #[path = "coin.rs"]
 mod coin;
+#[path = "../golden/flagship.rs"]
+#[rustfmt::skip]
+mod flagship;
+#[path = "../golden/mixture.rs"]
+#[rustfmt::skip]
+mod mixture;
 #[path = "../golden/shuttle.rs"]
 #[rustfmt::skip]
 mod shuttle;
 
 use coin::{Coin, pack};
-use shuttle::{BITS, COLUMNS, TABLE};
+use shuttle::{BITS, COLUMNS};
 use surprisal::{Logit, Nats, Reading, Table, TableError};
 
 macro_rules! cases {
@@ -23,10 +29,37 @@ macro_rules! cases {
 #[repr(C, align(4))]
 struct Aligned<T: ?Sized>(T);
 
-static BYTES: &Aligned<[u8]> = &Aligned(*include_bytes!("../golden/shuttle.srp"));
+/// The files of a golden table.
+struct Golden {
+    bytes: &'static Aligned<[u8]>,
+    nats: &'static [u8],
+    samples: &'static [u8],
+}
+
+macro_rules! golden {
+    ($name:literal) => {
+        Golden {
+            bytes: &Aligned(*include_bytes!(concat!("../golden/", $name, ".srp"))),
+            nats: include_bytes!(concat!("../golden/", $name, ".nats")),
+            samples: include_bytes!(concat!("../golden/", $name, ".samples")),
+        }
+    };
+}
+
+/// Logistic rows and trees; those and a hidden layer; a mixture of trees.
+static SHUTTLE: Golden = golden!("shuttle");
+static FLAGSHIP: Golden = golden!("flagship");
+static MIXTURE: Golden = golden!("mixture");
 static READINGS: &[u8] = include_bytes!("../golden/shuttle.readings");
-static NATS: &[u8] = include_bytes!("../golden/shuttle.nats");
-static SAMPLES: &[u8] = include_bytes!("../golden/shuttle.samples");
+
+/// Runs a check on every golden table: as it is read from bytes, as it was compiled in, and with its streams.
+macro_rules! each_table {
+    ($check:ident) => {
+        $check(table(&SHUTTLE), &shuttle::TABLE, &SHUTTLE);
+        $check(table(&FLAGSHIP), &flagship::TABLE, &FLAGSHIP);
+        $check(table(&MIXTURE), &mixture::TABLE, &MIXTURE);
+    };
+}
 
 /// The same bytes with one bit turned. A copy in flash, as small boards have no room for it in RAM.
 static CORRUPT: &Aligned<[u8]> = &Aligned({
@@ -35,15 +68,15 @@ static CORRUPT: &Aligned<[u8]> = &Aligned({
     bytes
 });
 
-fn table() -> Table<'static, BITS> {
-    Table::from_bytes(&BYTES.0).expect("the golden table is whole")
+fn table<const H: usize, const K: usize>(golden: &Golden) -> Table<'_, BITS, H, K> {
+    Table::from_bytes(&golden.bytes.0).expect("the golden table is whole")
 }
 
 /// The golden rows and their scores.
-fn rows() -> impl Iterator<Item = ([Reading; COLUMNS.len()], Nats)> {
+fn rows(golden: &Golden) -> impl Iterator<Item = ([Reading; COLUMNS.len()], Nats)> {
     let (readings, _) = READINGS.as_chunks::<2>();
     let (rows, _) = readings.as_chunks::<{ COLUMNS.len() }>();
-    let (nats, _) = NATS.as_chunks::<4>();
+    let (nats, _) = golden.nats.as_chunks::<4>();
     assert!(rows.len() == nats.len() && rows.len() >= 1024);
     rows.iter().zip(nats).map(|(row, &nats)| {
         (
@@ -53,39 +86,62 @@ fn rows() -> impl Iterator<Item = ([Reading; COLUMNS.len()], Nats)> {
     })
 }
 
+type Any<const H: usize, const K: usize> = Table<'static, BITS, H, K>;
+
+fn scores_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, golden: &Golden) {
+    for (row, nats) in rows(golden) {
+        assert_eq!(table.score(&row), Ok(nats));
+    }
+}
+
+fn source_is_the_same<const H: usize, const K: usize>(_: Any<H, K>, source: &Any<H, K>, golden: &Golden) {
+    let mut left = &golden.bytes.0[..];
+    source.write(|piece| left = left.strip_prefix(piece).expect("the source differs from the bytes"));
+    assert!(left.is_empty());
+    for (row, nats) in rows(golden).step_by(16) {
+        assert_eq!(source.score(&row), Ok(nats));
+    }
+}
+
+fn explanations_add_up<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, golden: &Golden) {
+    for (row, nats) in rows(golden).step_by(4) {
+        let mut each = [Nats::IMPOSSIBLE; COLUMNS.len()];
+        assert_eq!(table.explain(&row, &mut each), Ok(nats));
+        assert_eq!(each.into_iter().sum::<Nats>(), nats);
+    }
+}
+
+fn samples_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, golden: &Golden) {
+    let mut coin = Coin::default();
+    let samples = golden.samples.chunks_exact(BITS.div_ceil(8));
+    assert_eq!(samples.len(), 64);
+    for sample in samples {
+        let row = table.model.sample(|| coin.toss());
+        assert!(row.chunks(8).map(pack).eq(sample.iter().copied()));
+        assert!(table.model.surprisal(&row) < Nats::IMPOSSIBLE);
+    }
+}
+
 cases! {
     /// What the trainer computed is what this machine computes.
     fn every_score_equals_the_stream() {
-        let table = table();
-        for (row, nats) in rows() {
-            assert_eq!(table.score(&row), Ok(nats));
-        }
+        each_table!(scores_are);
     }
 
     /// Flash holds the same table whether it came as bytes or as Rust source.
     fn the_exported_source_is_the_same_table() {
-        let mut left = &BYTES.0[..];
-        TABLE.write(|piece| left = left.strip_prefix(piece).expect("the source differs from the bytes"));
-        assert!(left.is_empty());
-        for (row, nats) in rows().step_by(16) {
-            assert_eq!(TABLE.score(&row), Ok(nats));
-        }
+        each_table!(source_is_the_same);
     }
 
     /// The shares of the columns lose nothing.
     fn explanations_add_up_to_the_score() {
-        let table = table();
-        for (row, nats) in rows() {
-            let mut each = [Nats::IMPOSSIBLE; COLUMNS.len()];
-            assert_eq!(table.explain(&row, &mut each), Ok(nats));
-            assert_eq!(each.into_iter().sum::<Nats>(), nats);
-        }
+        each_table!(explanations_add_up);
     }
 
     /// A row is odd when its score exceeds the threshold, and some rows of both kinds are here.
     fn verdicts_follow_the_threshold() {
-        let table = table();
-        let odd = rows().filter(|(row, nats)| {
+        let table = table::<0, 0>(&SHUTTLE);
+        let odd = rows(&SHUTTLE).filter(|(row, nats)| {
             let odd = table.judge(row).expect("golden rows are of the training columns").is_odd();
             assert_eq!(odd, *nats > table.detector.threshold);
             odd
@@ -95,21 +151,23 @@ cases! {
 
     /// The same coins give the same rows.
     fn every_sample_equals_the_stream() {
-        let table = table();
-        let mut coin = Coin::default();
-        let samples = SAMPLES.chunks_exact(BITS.div_ceil(8));
-        assert_eq!(samples.len(), 64);
-        for sample in samples {
-            let row = table.model.sample(|| coin.toss());
-            assert!(row.chunks(8).map(pack).eq(sample.iter().copied()));
-            assert!(table.model.surprisal(&row) < Nats::IMPOSSIBLE);
-        }
+        each_table!(samples_are);
+    }
+
+    /// A table asks for room that the program does not have.
+    fn more_units_or_components_than_room_are_refused() {
+        let units = flagship::TABLE.model.pieces().0.1.0.units() as u16;
+        let refused = Table::<BITS, 1, 0>::from_bytes(&FLAGSHIP.bytes.0).map(|_| ());
+        assert_eq!(refused, Err(TableError::TooDeep { words: units }));
+        let components = mixture::TABLE.model.pieces().0.1.1.components() as u16;
+        let refused = Table::<BITS, 0, 1>::from_bytes(&MIXTURE.bytes.0).map(|_| ());
+        assert_eq!(refused, Err(TableError::TooDeep { words: components }));
     }
 
     /// Damage is noticed, and named.
     fn damaged_bytes_are_refused() {
         let read = |bytes| Table::<BITS>::from_bytes(bytes).map(|_| ());
-        let whole = &BYTES.0;
+        let whole = &SHUTTLE.bytes.0;
         assert_eq!(read(whole), Ok(()));
         assert_eq!(read(&CORRUPT.0), Err(TableError::Corrupt));
         assert_eq!(read(&whole[..whole.len() - 4]), Err(TableError::Truncated));

@@ -76,7 +76,10 @@ impl Journal {
         };
         let conditional = |&bias: &f32| Conditional { bias: f64::from(bias), ..Conditional::default() };
         let conditionals = entry.of_bits.iter().map(conditional).collect();
-        Some((Model { conditionals, hidden: Some(hidden), guards: guards.to_vec(), ..Model::default() }, entry.valid_ll))
+        Some((
+            Model { conditionals, hidden: Some(hidden), guards: guards.to_vec(), ..Model::default() },
+            entry.valid_ll,
+        ))
     }
 
     /// Keeps a layer. What cannot be kept is fitted again next time.

@@ -87,7 +87,17 @@ pub struct Made {
 impl Default for Choices {
     fn default() -> Self {
         let (family, order) = Default::default();
-        Self { family, order, gamma: None, strength: None, components: None, l2: 0.3, seed: 0, layer: Default::default(), ascent: Default::default() }
+        Self {
+            family,
+            order,
+            gamma: None,
+            strength: None,
+            components: None,
+            l2: 0.3,
+            seed: 0,
+            layer: Default::default(),
+            ascent: Default::default(),
+        }
     }
 }
 

@@ -15,16 +15,30 @@ const OF_A_KIND: usize = 512;
 /// Rows that are sampled.
 const SAMPLED: usize = 64;
 
-/// Fits, and writes the table and its streams.
+/// The tables, and what they are fitted with beyond the defaults.
+const TABLES: [(&str, &[&str]); 3] = [
+    ("shuttle", &[]),
+    ("flagship", &["--family", "flagship", "--units", "12", "--restarts", "1", "--strength", "20", "--gamma", "5"]),
+    ("mixture", &["--family", "mixture", "--components", "4"]),
+];
+
+/// Fits, and writes the tables and their streams.
 pub fn run() -> Result<()> {
     let surprisal = Surprisal::build()?;
     fs::create_dir_all(root().join("target/golden"))?;
-    surprisal.fit("target/golden/shuttle.srp")?;
-    for table in ["tests/golden/shuttle.srp", "tests/golden/shuttle.rs"] {
-        surprisal.run(&["export", "target/golden/shuttle.srp", "-o", table])?;
+    for (name, options) in TABLES {
+        let model = format!("target/golden/{name}.srp");
+        surprisal.fit_with(&model, options)?;
+        for suffix in ["srp", "rs"] {
+            surprisal.run(&["export", &model, "-o", &format!("tests/golden/{name}.{suffix}")])?;
+        }
+        streams(name, &HeldOut::of(&root().join(model))?)?;
     }
-    let held_out = HeldOut::of(&root().join("target/golden/shuttle.srp"))?;
+    Ok(())
+}
 
+/// Writes the rows, the same for all tables, and what a table makes of them.
+fn streams(name: &str, held_out: &HeldOut) -> Result<()> {
     let mut rows: Vec<usize> = [false, true].into_iter().flat_map(|odd| evenly(&held_out.odd, odd)).collect();
     rows.sort_unstable();
     let small = |value: i32| i16::try_from(value).context("a reading does not fit 16 bits");
@@ -45,9 +59,10 @@ pub fn run() -> Result<()> {
             samples.extend(row[..held_out.artefact.shape.bits].chunks(8).map(coin::pack));
         }
     });
-    for (name, bytes) in [("readings", readings), ("nats", nats), ("samples", samples)] {
-        fs::write(root().join("tests/golden/shuttle").with_extension(name), bytes)?;
-    }
+    let dir = root().join("tests/golden");
+    fs::write(dir.join("shuttle.readings"), readings)?;
+    fs::write(dir.join(name).with_extension("nats"), nats)?;
+    fs::write(dir.join(name).with_extension("samples"), samples)?;
     Ok(())
 }
 

@@ -28,7 +28,12 @@ impl Surprisal {
 
     /// Fits a model with the default settings.
     pub fn fit(&self, model: &str) -> Result<()> {
-        self.run(&["fit", DATA, "--label", "Class", "--normal", "Rad.Flow", "-o", model])
+        self.fit_with(model, &[])
+    }
+
+    /// Fits a model with other settings.
+    pub fn fit_with(&self, model: &str, options: &[&str]) -> Result<()> {
+        self.run(&[&["fit", DATA, "--label", "Class", "--normal", "Rad.Flow", "-o", model], options].concat())
     }
 
     /// A call of it in the project's folder.

@@ -19,7 +19,13 @@ pub struct Recipe {
 /// A fitted layer, with nothing but biases beside it, and the mean log-likelihood of the validation rows.
 ///
 /// Where the rows have an offset, the model is what is to be added to it.
-pub fn fit(train: &Rows, valid: &Rows, guards: &[u16], recipe: &Recipe, each_epoch: impl FnMut(usize, f64) -> bool) -> (Model, f64) {
+pub fn fit(
+    train: &Rows,
+    valid: &Rows,
+    guards: &[u16],
+    recipe: &Recipe,
+    each_epoch: impl FnMut(usize, f64) -> bool,
+) -> (Model, f64) {
     let nade = Nade::new(recipe.shape, train, valid);
     let start = nade.start(&mut ChaCha8Rng::seed_from_u64(recipe.ascent.seed));
     let summit = climb(&nade, start, &recipe.ascent, each_epoch);

@@ -5,9 +5,9 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use super::{Budget, Choices, Factorisation, Made, grid, run};
+use crate::artefact::Shape;
 use crate::bits::members;
 use crate::fit::Family;
-use crate::artefact::Shape;
 use crate::model::{Conditional, Model, PerBit, log_sigmoid, mean_log_likelihood};
 use crate::quantise::TableData;
 
@@ -143,9 +143,7 @@ impl<'a> Pool<'a> {
         let rows = run(self.factorisation, Family::Linear, self.choices, 0.0, &[10.0, 7.0, 5.0, 3.5], self.progress);
         let trees: Vec<Model> = [2.5, 5.0, 10.0]
             .into_iter()
-            .flat_map(|gamma| {
-            run(self.factorisation, Family::Tree, self.choices, gamma, &[8.0, 2.0], self.progress)
-            })
+            .flat_map(|gamma| run(self.factorisation, Family::Tree, self.choices, gamma, &[8.0, 2.0], self.progress))
             .collect();
         let mut means = Vec::new();
         for row in &rows {
@@ -282,7 +280,8 @@ impl<'a> Pool<'a> {
                 }
                 offer
             };
-            let members = (0..self.members.len()).map(|at| if layer.is_some() { Pick::both(at) } else { Pick::alone(at) });
+            let members =
+                (0..self.members.len()).map(|at| if layer.is_some() { Pick::both(at) } else { Pick::alone(at) });
             members.chain(layer.map(|_| Pick::LAYER)).map(offer).collect()
         };
         (0..self.free.len()).into_par_iter().map(of_bit).collect()
@@ -355,7 +354,9 @@ impl<'a> Pool<'a> {
         let valid = &self.factorisation.valid;
         let mut each = vec![0.0; valid.rows];
         for (i, (free, logits)) in self.free.iter().zip(logits).enumerate() {
-            free.iter().map(|&row| row as usize).for_each(|row| each[row] += log_sigmoid(logits[row], valid.get(row, i)));
+            free.iter()
+                .map(|&row| row as usize)
+                .for_each(|row| each[row] += log_sigmoid(logits[row], valid.get(row, i)));
         }
         each
     }
@@ -381,7 +382,8 @@ impl<'a> Pool<'a> {
         let of_bit = |(i, pick): (usize, &Pick)| {
             let member = pick.member.map(|at| &self.members[at].model.conditionals[i]);
             let layer = layer.map(|layer| &layer.model.conditionals[i]);
-            let both: Vec<_> = member.into_iter().zip([pick.weights[0]]).chain(layer.into_iter().zip([pick.weights[1]])).collect();
+            let both: Vec<_> =
+                member.into_iter().zip([pick.weights[0]]).chain(layer.into_iter().zip([pick.weights[1]])).collect();
             Conditional::blend(&both)
         };
         let hidden = layer.and_then(|layer| layer.model.hidden.as_ref());

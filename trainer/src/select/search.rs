@@ -10,10 +10,10 @@ use anyhow::{Context, Result};
 use rayon::prelude::*;
 use surprisal::{Activation, Table};
 
-use super::pool::{Candidate, Pool};
 use super::Factorisation;
-use crate::blend::weigh;
+use super::pool::{Candidate, Pool};
 use crate::bits::Bits;
+use crate::blend::weigh;
 use crate::fit::Family;
 use crate::fit::ascent::{Ascent, climb};
 use crate::fit::layer::{self, Recipe};
@@ -108,9 +108,9 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
             }
         }
     }
-    let best = front.choose().context(
-        "--flash, --ram or --ops: no hidden layer fits; raise the limit, or take another --family",
-    )?;
+    let best = front
+        .choose()
+        .context("--flash, --ram or --ops: no hidden layer fits; raise the limit, or take another --family")?;
     let Some(recipe) = chosen else { return Ok(best) };
     polished(pool, weighed(pool, best)?, &layers, &recipe)
 }
@@ -306,7 +306,8 @@ fn polished(pool: &Pool, best: Candidate, layers: &Layers, recipe: &Recipe) -> R
 /// The mean log-likelihood of rows under a table.
 fn integer_log_likelihood(table: &TableData, bits: &Bits) -> Result<f64> {
     let bytes = table.bytes()?;
-    let words: Vec<u32> = bytes.chunks(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
+    let words: Vec<u32> =
+        bytes.chunks(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
     Ok(with_shape!(table.shape(), N, H, K => {
         let table = Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?;
         let each = (0..bits.rows).into_par_iter().map(|at| {
