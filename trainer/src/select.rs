@@ -162,7 +162,7 @@ impl Factorisation {
 }
 
 /// Where each column's bits start, and where the last one's end.
-fn starts(schema: &Schema) -> Vec<usize> {
+pub(crate) fn starts(schema: &Schema) -> Vec<usize> {
     let mut end = 0;
     std::iter::once(0)
         .chain(schema.bits().map(|bits| {
@@ -199,7 +199,8 @@ pub fn select(
             let fitted = run(factorisation, family, choices, gamma, &[strength], &progress);
             let valid_ll = fitted[0].log_likelihood(&factorisation.valid);
             orders.push(OrderTried { order: factorisation.name.clone(), valid_ll });
-            if valid_ll > best.0 {
+            // An order that was asked for comes last, and is only told what it is worth.
+            if valid_ll > best.0 || choices.order != Order::Auto {
                 best = (valid_ll, at);
             }
         }
@@ -226,7 +227,9 @@ pub fn select(
 fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) -> Result<Vec<Factorisation>> {
     let natural: Vec<usize> = (0..schema.columns.len()).collect();
     let make = |name: &str, order: &[usize]| Factorisation::new(name, schema, order, train, valid);
-    let learned = || make("learned", &order::learned(schema, train, most_splits(train.width())));
+    let most = most_splits(train.width());
+    let learned = || order::learned(schema, train, most);
+    let searched = |from: &[usize]| order::search::search(schema, train, valid, from, most);
     if choices.family == Family::ChowLiu || choices.order == Order::ChowLiu {
         ensure!(
             matches!(choices.order, Order::Auto | Order::ChowLiu),
@@ -241,8 +244,16 @@ fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices
         }]);
     }
     Ok(match &choices.order {
-        Order::Auto if choices.family != Family::Marginal => vec![make("natural", &natural), learned()],
-        Order::Learned => vec![learned()],
+        Order::Auto if choices.family == Family::Auto => {
+            let learned = learned();
+            vec![make("natural", &natural), make("search", &searched(&learned)), make("learned", &learned)]
+        }
+        Order::Auto if choices.family != Family::Marginal => {
+            vec![make("natural", &natural), make("learned", &learned())]
+        }
+        Order::Learned => vec![make("learned", &learned())],
+        Order::Search => vec![make("natural", &natural), make("search", &searched(&learned()))],
+        Order::Mutual => vec![make("natural", &natural), make("mutual", &order::mutual(schema, train))],
         Order::File(path) => vec![make(&path.display().to_string(), &order::from_file(schema, path)?)],
         _ => vec![make("natural", &natural)],
     })
@@ -255,7 +266,7 @@ fn grid(family: Family, choices: &Choices) -> (Vec<f64>, Vec<f64>) {
         Family::Tree => (&[0.0, 1.0, 2.5, 5.0, 10.0], &[20.0, 8.0, 3.0, 1.0]),
         Family::Linear => (&[0.0], &[20.0, 10.0, 5.0, 2.5, 1.2]),
         Family::Lintree => (&[1.0, 2.5, 5.0], &[20.0, 10.0, 5.0, 2.5]),
-        Family::Boost => (&[5.0, 2.0, 0.7], &[0.2, 0.1]),
+        Family::Boost => (&[5.0, 2.0, 0.7], &[0.1]),
         _ => (&[0.0], &[0.0]),
     };
     let fixed = |given: Option<f64>, grid: &[f64]| given.map_or(grid.to_vec(), |given| vec![given]);

@@ -55,7 +55,7 @@ pub struct Pool<'a> {
     pub(super) whole: usize,
     families: Vec<Family>,
     /// For each bit, the validation rows in which it is free.
-    free: Vec<Vec<u32>>,
+    pub(super) free: Vec<Vec<u32>>,
 }
 
 /// Which member's conditional a bit takes, if any, and the weights of that and of the hidden layer.
