@@ -6,8 +6,9 @@ use serde::Serialize;
 use surprisal::Activation;
 
 use crate::bits::Bits;
-use crate::fit::ascent::AscentChoices;
-use crate::fit::{Family, Recipe, fit};
+use crate::fit::ascent::{Ascent, AscentChoices};
+use crate::fit::nade::Rows;
+use crate::fit::{Family, Recipe, fit, sgd};
 use crate::model::{Conditional, Model};
 use crate::order::{self, Order};
 use crate::quantise::{TableData, most_splits};
@@ -292,12 +293,20 @@ fn run(
     progress.set_length(n as u64);
     progress.set_position(0);
     progress.set_message(format!("{} {}, gain {gamma}", factorisation.name, family.name()));
-    let fitted = fit(&factorisation.train, &factorisation.guards, &recipe, strengths, &|| progress.inc(1));
     let model = |conditionals: Vec<Conditional>| Model {
         conditionals,
         guards: factorisation.guards.clone(),
         ..Model::default()
     };
+    if family == Family::Linear && choices.ascent.optimizer.is_some() {
+        let rows = [&factorisation.train, &factorisation.valid].map(|bits| Rows::new(bits, &factorisation.guards, None));
+        let fit = |&strength: &f64| {
+            let base = Ascent { l1: strength as f32, l2: choices.l2 as f32, seed: choices.seed, ..Ascent::default() };
+            model(sgd::fit(&rows[0], &rows[1], &choices.ascent.over(base)))
+        };
+        return strengths.iter().map(fit).collect();
+    }
+    let fitted = fit(&factorisation.train, &factorisation.guards, &recipe, strengths, &|| progress.inc(1));
     fitted.into_iter().map(model).collect()
 }
 
