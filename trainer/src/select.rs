@@ -16,6 +16,7 @@ use crate::schema::Schema;
 
 mod mixture;
 pub mod pool;
+mod ration;
 pub mod search;
 
 use pool::Pool;
@@ -57,7 +58,12 @@ pub struct LayerChoices {
     pub input_dropout: Option<f32>,
     /// How many layers to fit from different starts.
     pub restarts: Option<usize>,
+    /// Are they fitted on top of the best conditionals, which stay as they are, instead of beside them?
+    pub offset: bool,
 }
+
+/// Up to this size `auto` looks at mixtures of trees, too.
+const MIXTURES_UNTIL: usize = 8 << 10;
 
 /// What a model may cost.
 pub struct Budget<'a> {
@@ -210,10 +216,19 @@ pub fn select(
     let mut pool = Pool::new(&factorisations[0], choices, budget, &progress);
     let candidate = if choices.family.is_of_conditionals() {
         pool.fit_grid(choices.family)?;
-        pool.best(None)?
+        pool.best(None)
     } else {
-        search::search(&mut pool, watch)?
+        search::search(&mut pool, watch)
     };
+    if choices.family == Family::Auto && budget.flash <= MIXTURES_UNTIL {
+        // A mixture has an order of its own.
+        let mixture = mixture::select(schema, train, valid, choices, budget).ok();
+        let beaten = |mixture: &Chosen| candidate.as_ref().is_ok_and(|other| other.cautious >= mixture.valid_ll);
+        if let Some(mixture) = mixture.filter(|mixture| !beaten(mixture)) {
+            return Ok(Chosen { orders, ..mixture });
+        }
+    }
+    let candidate = candidate?;
     Ok(Chosen {
         schema: factorisations[0].schema.clone(),
         model: candidate.model,
@@ -299,7 +314,8 @@ fn run(
         ..Model::default()
     };
     if family == Family::Linear && choices.ascent.optimizer.is_some() {
-        let rows = [&factorisation.train, &factorisation.valid].map(|bits| Rows::new(bits, &factorisation.guards, None));
+        let rows =
+            [&factorisation.train, &factorisation.valid].map(|bits| Rows::new(bits, &factorisation.guards, None));
         let fit = |&strength: &f64| {
             let base = Ascent { l1: strength as f32, l2: choices.l2 as f32, seed: choices.seed, ..Ascent::default() };
             model(sgd::fit(&rows[0], &rows[1], &choices.ascent.over(base)))

@@ -112,6 +112,9 @@ struct LayerArgs {
     /// Layers of each size to fit from different starts; the best are also put side by side.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     restarts: Option<u16>,
+    /// For the flagship: fit layers on top of the best lintree, whose logits stay as they are, instead of averaging.
+    #[arg(long)]
+    offset: bool,
 }
 
 pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
@@ -150,6 +153,7 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
                 dropout: args.layer.dropout,
                 input_dropout: args.layer.input_dropout,
                 restarts: args.layer.restarts.map(usize::from),
+                offset: args.layer.offset,
             },
             ascent: args.ascent,
             ..Choices::default()

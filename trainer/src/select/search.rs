@@ -74,7 +74,12 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
     }
     let factorisation = pool.factorisation;
     let guards = &factorisation.guards;
-    let rows = [&factorisation.train, &factorisation.valid].map(|bits| Rows::new(bits, guards, None));
+    // Layers on an offset learn what the best conditionals leave, and are added to them; the others are averaged.
+    let under = if pool.choices.layer.offset { pool.best_whole() } else { None };
+    let rows = [&factorisation.train, &factorisation.valid].map(|bits| {
+        let offset = under.as_ref().map(|under| under.model.logits(bits));
+        Rows::new(bits, guards, offset.as_ref())
+    });
     let layers = Layers { rows: &rows, guards, watch, key: key(factorisation) };
     let room = pool.room_for_units()?;
     let ladder: Vec<usize> = match pool.choices.layer.units {
@@ -102,9 +107,11 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
                 let times = if count > 1 { format!("{count} x ") } else { String::new() };
                 let name = format!("{times}{units} {}", activation_name(recipe.shape.activation));
                 let member = pool.member(name, None, model);
-                if let Ok(candidate) = pool.best(Some(&member)) {
-                    front.add(pool, candidate);
-                }
+                let candidate = match &under {
+                    Some(under) => pool.sum(under, &member)?.filter(|candidate| pool.fits(candidate)),
+                    None => pool.best(Some(&member)).ok(),
+                };
+                candidate.into_iter().for_each(|candidate| front.add(pool, candidate));
             }
         }
     }
