@@ -14,8 +14,8 @@ use surprisal::{Column, Encoder, Kind, Nats, Reading, Table, TableError, total_o
 const N: usize = 7;
 /// The checksum, at bytes 12..16, covers what follows it.
 const CHECKED: usize = 16;
-/// Twelve section lengths follow the eight words of the head.
-const COUNTS: std::ops::Range<usize> = 32..80;
+/// Twenty section lengths follow the eight words of the head.
+const COUNTS: std::ops::Range<usize> = 32..112;
 
 /// Bytes at an address that is a multiple of four.
 struct Aligned {
@@ -147,7 +147,7 @@ proptest! {
                 0 => (0..dice.between(1, 4)).for_each(|_| bytes[dice.between(CHECKED as i64, last) as usize] = dice.word() as u8),
                 // A small change of one section's length.
                 1 => {
-                    let count = COUNTS.start + 4 * dice.between(0, 11) as usize;
+                    let count = COUNTS.start + 4 * dice.between(0, 19) as usize;
                     bytes[count] = bytes[count].wrapping_add(dice.between(-3, 3) as u8);
                 }
                 // A few bits in the sections.
@@ -168,8 +168,8 @@ proptest! {
     fn garbage_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(Aligned::new(&bytes).read().is_err());
         let mut headed = bytes;
-        headed.resize(headed.len().max(80), 0);
-        headed[..8].copy_from_slice(b"SRPL\x01\0\0\0");
+        headed.resize(headed.len().max(COUNTS.end), 0);
+        headed[..8].copy_from_slice(b"SRPL\x02\0\0\0");
         let length = headed.len() as u32;
         headed[8..12].copy_from_slice(&length.to_le_bytes());
         seal(&mut headed);
@@ -217,7 +217,7 @@ fn each_fault_has_its_own_name() {
         Aligned::new(&bytes).read().expect_err("it is damaged")
     };
     assert_eq!(error(&|bytes| bytes[0] = b'X'), TableError::Foreign);
-    assert_eq!(error(&|bytes| bytes[4] = 2), TableError::Version(2));
+    assert_eq!(error(&|bytes| bytes[4] = 1), TableError::Version(1));
     assert_eq!(error(&|bytes| bytes.truncate(100)), TableError::Truncated);
     assert_eq!(error(&|bytes| bytes[40] ^= 1), TableError::Corrupt);
     let aligned = Aligned::new(&[&[0], &whole[..]].concat());
