@@ -8,14 +8,14 @@ mod support {
 }
 
 use proptest::prelude::*;
-use support::random::{self, Dice, Random, cases, tables};
+use support::random::{self, Dice, Random, UNITS, cases, tables};
 use support::{budget, naive};
-use surprisal::{Conditional, Forest, Guard, Logit, Model, Nats, Part, Sum, TableError};
+use surprisal::{Activation, Conditional, Forest, Guard, Linear, Logit, Model, Nade, Nats, Part, Sum, TableError};
 
 /// Room for the widest random table.
 const N: usize = 10;
 
-/// Runs a law on the linear rows alone, on the forest alone, and on both.
+/// Runs a law on the linear rows alone, on the forest alone, on the hidden layer alone, and on all of them.
 macro_rules! for_each_part {
     ($random:expr, |$part:ident, $logit:ident| $law:expr) => {{
         let random: &Random = $random;
@@ -23,8 +23,11 @@ macro_rules! for_each_part {
         $law;
         let ($part, $logit) = (random.forest(), |row: &[bool], i: usize| random.forest_logit(row, i));
         $law;
-        let ($part, $logit) = (Sum(random.linear(), random.forest()), |row: &[bool], i: usize| {
-            random.linear_logit(row, i) + random.forest_logit(row, i)
+        let ($part, $logit) = (random.nade(), |row: &[bool], i: usize| random.layer.logit(row, i));
+        $law;
+        let ($part, $logit) = (sum(random), |row: &[bool], i: usize| {
+            let both = saturated(random.linear_logit(row, i) + random.forest_logit(row, i));
+            saturated(both + random.layer.logit(row, i))
         });
         $law
     }};
@@ -32,6 +35,16 @@ macro_rules! for_each_part {
 
 fn model<P: Part<N> + Copy>(part: P, random: &Random) -> Model<'_, N, P> {
     Model::new(part, &random.guards, random.bits).expect("the guards are valid")
+}
+
+/// What the parts of a table but a mixture, which is not exact, are together.
+fn sum(random: &Random) -> Sum<Sum<Linear<'_>, Forest<'_>>, Nade<'_, UNITS>> {
+    Sum(Sum(random.linear(), random.forest()), random.nade())
+}
+
+/// A sum of logits stays within 32 bits.
+fn saturated(logit: f64) -> f64 {
+    logit.clamp(f64::from(i32::MIN), f64::from(i32::MAX))
 }
 
 /// Whether a guard rules the row out.
@@ -85,13 +98,13 @@ proptest! {
             let row = dice.row::<N>();
             let mut state = Part::<N>::start(&part);
             for i in 0..random.bits {
-                prop_assert_eq!(f64::from(part.logit(&state, &row, i).raw()), logit(&row, i), "bit {}", i);
+                prop_assert_eq!(f64::from(part.logit(&mut state, &row, i).raw()), logit(&row, i), "bit {}", i);
                 if row[i] {
                     Part::<N>::observe(&part, &mut state, i);
                 }
             }
             for beyond in random.bits..N + 2 {
-                prop_assert_eq!(part.logit(&state, &row, beyond), Logit::ZERO);
+                prop_assert_eq!(part.logit(&mut state, &row, beyond), Logit::ZERO);
                 Part::<N>::observe(&part, &mut state, beyond);
             }
         });
@@ -105,7 +118,7 @@ proptest! {
             for i in 0..random.bits {
                 let mut flipped = row;
                 flipped[i..].iter_mut().for_each(|bit| *bit = !*bit);
-                prop_assert_eq!(part.logit(&state, &row, i), part.logit(&state, &flipped, i), "bit {}", i);
+                prop_assert_eq!(part.logit(&mut state, &row, i), part.logit(&mut state, &flipped, i), "bit {}", i);
                 if row[i] {
                     Part::<N>::observe(&part, &mut state, i);
                 }
@@ -114,21 +127,50 @@ proptest! {
     }
 
     #[test]
-    fn trees_stay_their_own_whatever_their_splits_count(random in tables(2usize..=7), seed: u64) {
+    fn asking_twice_changes_nothing(random in tables(1usize..=N), seed: u64) {
+        let row = Dice(seed).row::<N>();
+        for_each_part!(&random, |part, _logit| {
+            let (mut once, mut often) = (Part::<N>::start(&part), Part::<N>::start(&part));
+            for i in 0..random.bits {
+                let logit = part.logit(&mut once, &row, i);
+                for _ in 0..3 {
+                    prop_assert_eq!(part.logit(&mut often, &row, i), logit, "bit {}", i);
+                }
+                if row[i] {
+                    Part::<N>::observe(&part, &mut once, i);
+                    Part::<N>::observe(&part, &mut often, i);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn trees_stay_their_own_whatever_their_splits_say(random in tables(2usize..=7), seed: u64) {
         let mut dice = Dice(seed);
         let mut splits = random.splits.clone();
-        splits.iter_mut().for_each(|split| *split = *split & ((1 << random.feature_bits) - 1) | (dice.coin() & 3) << random.feature_bits);
-        let part = Forest::new(random.feature_bits, &random.starts, &splits, &random.leaves, &random.leaf_scales);
-        if let Ok(part) = part {
-            let model = model(part, &random);
-            let sum: u128 = naive::rows(random.bits).map(|row| naive::coins(&model, &row)).sum();
-            prop_assert_eq!(sum, 1u128 << (16 * random.bits));
+        for (bit, range) in random.starts.windows(2).enumerate() {
+            for split in &mut splits[usize::from(range[0])..usize::from(range[1])] {
+                // Counts too large, and questions that a bit asks itself, anywhere.
+                let feature = if dice.one_in(3) { bit as i64 } else { dice.between(0, bit as i64) };
+                *split = feature as u16 | (dice.coin() & 7) << random.feature_bits;
+            }
         }
+        let part = Forest::new(random.feature_bits, &random.starts, &splits, &random.leaves, &random.leaf_scales)
+            .expect("no tree looks ahead");
+        let row = dice.row::<N>();
+        for i in 0..random.bits {
+            let mut flipped = row;
+            flipped[i..].iter_mut().for_each(|bit| *bit = !*bit);
+            prop_assert_eq!(part.logit(&mut (), &row, i), part.logit(&mut (), &flipped, i), "bit {}", i);
+        }
+        let model = model(part, &random);
+        let sum: u128 = naive::rows(random.bits).map(|row| naive::coins(&model, &row)).sum();
+        prop_assert_eq!(sum, 1u128 << (16 * random.bits));
     }
 
     #[test]
     fn a_sample_inverts_the_score(random in tables(1usize..=6)) {
-        let model = random.model::<N>();
+        let model = model(sum(&random), &random);
         for row in naive::rows::<N>(random.bits).filter(|row| !violates(&random, row)) {
             // The last coin that makes a bit a one, or the first that does not.
             let mut coins = Vec::new();
@@ -147,7 +189,7 @@ proptest! {
 
     #[test]
     fn no_sample_violates_a_guard(random in tables(1usize..=N), seed: u64) {
-        let (model, mut dice) = (random.model::<N>(), Dice(seed));
+        let (model, mut dice) = (model(sum(&random), &random), Dice(seed));
         for _ in 0..32 {
             let row = model.sample(|| dice.coin());
             prop_assert!(!violates(&random, &row));
@@ -158,7 +200,7 @@ proptest! {
 
     #[test]
     fn completion_keeps_the_prefix_and_obeys_the_guards_after_it(random in tables(1usize..=N), seed: u64) {
-        let (model, mut dice) = (random.model::<N>(), Dice(seed));
+        let (model, mut dice) = (model(sum(&random), &random), Dice(seed));
         let wanted = dice.row::<N>();
         for length in 0..=random.bits {
             let row = model.complete(&wanted[..length], || dice.coin());
@@ -174,7 +216,7 @@ proptest! {
 
     #[test]
     fn a_forced_bit_is_free_and_its_violation_impossible(random in tables(2usize..=N), seed: u64) {
-        let (model, mut dice) = (random.model::<N>(), Dice(seed));
+        let (model, mut dice) = (model(sum(&random), &random), Dice(seed));
         let row = model.sample(|| dice.coin());
         let mut each = [Nats::ZERO; N];
         model.explain(&row, &mut each);
@@ -266,4 +308,61 @@ fn a_model_refuses_guards_that_look_ahead_and_rows_that_are_too_wide() {
     assert_eq!(model(&[free, free, ahead], 3), Ok(()));
     assert_eq!(model(&[free, free], 3), Err(TableError::Shape("guards")));
     assert_eq!(model(&[], 4), Err(TableError::TooWide { bits: 4 }));
+}
+
+#[test]
+fn a_layer_refuses_what_does_not_fit() {
+    use Activation::{Identity, Relu, Sigmoid};
+    let new = |activation, shift, [units, gains, inputs, outputs, bits]: [usize; 5]| {
+        let (wide, narrow) = ([0i8; 32], [0u16; 8]);
+        Nade::<2>::new(
+            activation,
+            shift,
+            &[0i16; 8][..units],
+            &narrow[..gains],
+            &wide[..inputs],
+            &wide[..outputs],
+            &narrow[..bits],
+        )
+        .map(|_| ())
+    };
+    let misfit = Err(TableError::Shape("hidden layer"));
+    for (activation, gains) in [(Relu, 0), (Identity, 0), (Sigmoid, 2)] {
+        assert_eq!(new(activation, 16, [2, gains, 6, 6, 3]), Ok(()));
+        assert_eq!(new(activation, 17, [2, gains, 6, 6, 3]), misfit, "the shift");
+        assert_eq!(new(activation, 0, [2, 1, 6, 6, 3]), misfit, "the gains");
+        assert_eq!(new(activation, 0, [2, gains, 5, 6, 3]), misfit, "the inputs");
+        assert_eq!(new(activation, 0, [2, gains, 6, 7, 3]), misfit, "the outputs");
+        assert_eq!(new(activation, 0, [2, gains, 6, 6, 4]), misfit, "the scales");
+        assert_eq!(new(activation, 0, [3, gains, 9, 9, 3]), Err(TableError::TooDeep { words: 3 }));
+    }
+    assert_eq!(new(Relu, 0, [0; 5]), Ok(()));
+}
+
+#[test]
+fn a_forest_refuses_what_does_not_fit() {
+    let new = |feature_bits, starts: &[u16], splits: &[u16], leaves: usize, bits: usize| {
+        Forest::new(feature_bits, starts, splits, &[0; 8][..leaves], &[0; 8][..bits]).map(|_| ())
+    };
+    let misfit = |section| Err(TableError::Shape(section));
+    assert_eq!(new(1, &[0, 0, 2], &[1, 0], 4, 2), Ok(()), "two trees of the second bit");
+    assert_eq!(new(1, &[], &[], 0, 0), Ok(()));
+    assert_eq!(new(0, &[0, 0, 1], &[0], 3, 2), misfit("forest"));
+    assert_eq!(new(16, &[0, 0, 1], &[0], 3, 2), misfit("forest"));
+    assert_eq!(new(1, &[0, 0], &[0], 3, 2), misfit("forest"), "a start is absent");
+    assert_eq!(new(1, &[0, 0, 1], &[0], 2, 2), misfit("forest"), "a leaf is absent");
+    assert_eq!(new(1, &[0, 0, 1], &[0], 3, 0), misfit("forest"));
+    assert_eq!(new(1, &[1, 1, 1], &[0], 3, 2), misfit("tree starts"));
+    assert_eq!(new(1, &[0, 1, 0], &[0], 3, 2), misfit("tree starts"));
+    assert_eq!(new(1, &[0, 0, 2], &[0], 3, 2), misfit("tree splits"));
+    assert_eq!(new(1, &[0, 0, 0], &[0], 3, 2), misfit("tree splits"));
+    assert_eq!(new(2, &[0, 0, 1], &[2], 3, 2), Err(TableError::Order { bit: 1 }));
+}
+
+#[test]
+fn a_bit_without_units_room_or_table_gets_no_logit() {
+    let mut state = Part::<2>::start(&Nade::<0>::EMPTY);
+    assert_eq!(Nade::<0>::EMPTY.logit(&mut state, &[true; 2], 0), Logit::ZERO);
+    Part::<2>::observe(&Nade::<0>::EMPTY, &mut state, 0);
+    assert_eq!(Forest::EMPTY.logit(&mut (), &[true; 2], 1), Logit::ZERO);
 }

@@ -1,21 +1,31 @@
 //! Tables as bytes: what was written is read back, and nothing else is ever taken for a table.
 
 mod support {
+    pub mod mixture;
     pub mod naive;
     pub mod random;
 }
 
 use proptest::prelude::*;
+use support::mixture::RandomMixture;
 use support::naive;
-use support::random::{Dice, Random, cases, encoder_slices, tables};
-use surprisal::{Column, Encoder, Kind, Nats, Reading, Table, TableError, total_order};
+use support::random::{Dice, Random, UNITS, cases, encoder_slices, tables};
+use surprisal::{
+    Column, Detector, Encoder, Forest, Kind, Linear, Mixture, Model, Nade, Nats, Reading, Sum, Table, TableError,
+    total_order,
+};
 
 /// Room for the widest random table; 7 masses multiply within 128 bits.
 const N: usize = 7;
+/// Room for the components of a random mixture.
+const K: usize = 3;
+
+type Whole<'t> = Table<'t, N, UNITS, K>;
+
 /// The checksum, at bytes 12..16, covers what follows it.
 const CHECKED: usize = 16;
-/// Twelve section lengths follow the eight words of the head.
-const COUNTS: std::ops::Range<usize> = 32..80;
+/// Twenty section lengths follow the eight words of the head.
+const COUNTS: std::ops::Range<usize> = 32..112;
 
 /// Bytes at an address that is a multiple of four.
 struct Aligned {
@@ -33,12 +43,28 @@ impl Aligned {
         &bytemuck::cast_slice(&self.words)[..self.length]
     }
 
-    fn read(&self) -> Result<Table<'_, N>, TableError> {
+    fn read(&self) -> Result<Whole<'_>, TableError> {
         Table::from_bytes(self.bytes())
     }
 }
 
-fn written<const N: usize>(table: &Table<N>) -> Vec<u8> {
+/// Which of the parts a table has.
+type Has = [bool; 4];
+const ALL: Has = [true; 4];
+
+/// A table of some of the four parts; biases are always there.
+fn whole<'t>(random: &'t Random, mixture: &'t RandomMixture, has: Has, encoder: Encoder<'t>) -> Whole<'t> {
+    let marginals = Linear::new(&random.biases, &[], surprisal::Columns::Dense(&[])).expect("biases need nothing else");
+    let linear = if has[0] { random.linear() } else { marginals };
+    let forest = if has[1] { random.forest() } else { Forest::EMPTY };
+    let nade = if has[2] { random.nade() } else { Nade::EMPTY };
+    let mixture = if has[3] { mixture.part() } else { Mixture::EMPTY };
+    let model = Model::new(Sum(Sum(linear, forest), Sum(nade, mixture)), &random.guards, random.bits);
+    let detector = Detector { threshold: Nats::from_raw(7 << 16), false_alarm_ppm: 10_000, rows: 99 };
+    Table::new(encoder, model.expect("the guards are valid"), detector)
+}
+
+fn written<const N: usize, const H: usize, const K: usize>(table: &Table<N, H, K>) -> Vec<u8> {
     let mut bytes = Vec::new();
     table.write(|piece| bytes.extend_from_slice(piece));
     bytes
@@ -80,10 +106,11 @@ fn readings(dice: &mut Dice) -> [Reading; N] {
 }
 
 /// The bytes of a random table with a random encoder.
-fn random_bytes(random: &Random, dice: &mut Dice) -> Vec<u8> {
+fn random_bytes(random: &Random, has: Has, dice: &mut Dice) -> Vec<u8> {
     let (words, values, widths) = encoder_slices(&columns(random.bits, dice));
     let encoder = if dice.one_in(4) { Encoder::new(&[], &[], &[]) } else { Encoder::new(&words, &values, &widths) };
-    written(&random.table::<N>(encoder))
+    let mixture = RandomMixture::new(random.bits, K, false, dice);
+    written(&whole(random, &mixture, has, encoder))
 }
 
 /// Sets the checksum that belongs to the bytes.
@@ -94,7 +121,7 @@ fn seal(bytes: &mut [u8]) {
 }
 
 /// Holds whatever passes for a table to the laws: it adds up to one, and every verb returns.
-fn obeys_the_laws(table: &Table<N>, dice: &mut Dice) {
+fn obeys_the_laws(table: &Whole, dice: &mut Dice) {
     let bits = table.model.bits();
     let sum: u128 = naive::rows(bits).map(|row| naive::coins(&table.model, &row)).sum();
     assert_eq!(sum, 1 << (16 * bits), "the probabilities add up to one");
@@ -116,11 +143,12 @@ proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
-    fn what_was_written_is_read_back(random in tables(1usize..=N), seed: u64) {
+    fn what_was_written_is_read_back(random in tables(1usize..=N), has: Has, seed: u64) {
         let mut dice = Dice(seed);
         let columns = columns(random.bits, &mut dice);
         let (words, values, widths) = encoder_slices(&columns);
-        let table = random.table::<N>(Encoder::new(&words, &values, &widths));
+        let mixture = RandomMixture::new(random.bits, dice.between(1, K as i64) as usize, false, &mut dice);
+        let table = whole(&random, &mixture, has, Encoder::new(&words, &values, &widths));
         let bytes = written(&table);
         let aligned = Aligned::new(&bytes);
         let read = aligned.read().expect("what was written is a table");
@@ -136,9 +164,9 @@ proptest! {
     }
 
     #[test]
-    fn a_valid_checksum_over_any_content_gives_an_error_or_a_model(random in tables(1usize..=N), seed: u64) {
+    fn a_valid_checksum_over_any_content_gives_an_error_or_a_model(random in tables(1usize..=N), has: Has, seed: u64) {
         let mut dice = Dice(seed);
-        let whole = random_bytes(&random, &mut dice);
+        let whole = random_bytes(&random, has, &mut dice);
         for _ in 0..40 {
             let mut bytes = whole.clone();
             let last = bytes.len() as i64 - 1;
@@ -147,7 +175,7 @@ proptest! {
                 0 => (0..dice.between(1, 4)).for_each(|_| bytes[dice.between(CHECKED as i64, last) as usize] = dice.word() as u8),
                 // A small change of one section's length.
                 1 => {
-                    let count = COUNTS.start + 4 * dice.between(0, 11) as usize;
+                    let count = COUNTS.start + 4 * dice.between(0, 19) as usize;
                     bytes[count] = bytes[count].wrapping_add(dice.between(-3, 3) as u8);
                 }
                 // A few bits in the sections.
@@ -168,8 +196,8 @@ proptest! {
     fn garbage_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(Aligned::new(&bytes).read().is_err());
         let mut headed = bytes;
-        headed.resize(headed.len().max(80), 0);
-        headed[..8].copy_from_slice(b"SRPL\x01\0\0\0");
+        headed.resize(headed.len().max(COUNTS.end), 0);
+        headed[..8].copy_from_slice(b"SRPL\x02\0\0\0");
         let length = headed.len() as u32;
         headed[8..12].copy_from_slice(&length.to_le_bytes());
         seal(&mut headed);
@@ -183,7 +211,7 @@ proptest! {
 fn every_damaged_byte_is_noticed() {
     for sparse in [false, true] {
         let mut dice = Dice(7);
-        let whole = random_bytes(&Random::new(4, sparse, true, &mut dice), &mut dice);
+        let whole = random_bytes(&Random::new(4, sparse, true, &mut dice), ALL, &mut dice);
         assert!(Aligned::new(&whole).read().is_ok());
         for at in 0..whole.len() {
             for flip in 1..=255 {
@@ -198,7 +226,7 @@ fn every_damaged_byte_is_noticed() {
 #[test]
 fn every_cut_is_noticed_and_what_follows_is_not_looked_at() {
     let mut dice = Dice(8);
-    let whole = random_bytes(&Random::new(5, true, true, &mut dice), &mut dice);
+    let whole = random_bytes(&Random::new(5, true, true, &mut dice), ALL, &mut dice);
     for length in 0..whole.len() {
         assert!(Aligned::new(&whole[..length]).read().is_err(), "{length} bytes of {}", whole.len());
     }
@@ -210,17 +238,54 @@ fn every_cut_is_noticed_and_what_follows_is_not_looked_at() {
 #[test]
 fn each_fault_has_its_own_name() {
     let mut dice = Dice(9);
-    let whole = random_bytes(&Random::new(5, false, false, &mut dice), &mut dice);
+    let whole = random_bytes(&Random::new(5, false, false, &mut dice), ALL, &mut dice);
     let error = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = whole.clone();
         change(&mut bytes);
         Aligned::new(&bytes).read().expect_err("it is damaged")
     };
     assert_eq!(error(&|bytes| bytes[0] = b'X'), TableError::Foreign);
-    assert_eq!(error(&|bytes| bytes[4] = 2), TableError::Version(2));
+    assert_eq!(error(&|bytes| bytes[4] = 1), TableError::Version(1));
     assert_eq!(error(&|bytes| bytes.truncate(100)), TableError::Truncated);
     assert_eq!(error(&|bytes| bytes[40] ^= 1), TableError::Corrupt);
     let aligned = Aligned::new(&[&[0], &whole[..]].concat());
-    assert_eq!(Table::<N>::from_bytes(&aligned.bytes()[1..]).err(), Some(TableError::Misaligned));
-    assert_eq!(Table::<4>::from_bytes(Aligned::new(&whole).bytes()).err(), Some(TableError::TooWide { bits: 5 }));
+    assert_eq!(Whole::from_bytes(&aligned.bytes()[1..]).err(), Some(TableError::Misaligned));
+    assert_eq!(
+        Table::<4, UNITS, K>::from_bytes(Aligned::new(&whole).bytes()).err(),
+        Some(TableError::TooWide { bits: 5 })
+    );
+    let units = Table::<N, 0, K>::from_bytes(Aligned::new(&whole).bytes()).err();
+    let components = Table::<N, UNITS, 0>::from_bytes(Aligned::new(&whole).bytes()).err();
+    assert!(matches!(units, Some(TableError::TooDeep { words: 1.. })), "{units:?}");
+    assert_eq!(components, Some(TableError::TooDeep { words: K as u16 }));
+}
+
+/// A valid checksum over a table that is not one.
+#[test]
+fn each_fault_of_a_hidden_layer_or_mixture_has_its_own_name() {
+    let mut dice = Dice(9);
+    let random = Random::new(5, false, false, &mut dice);
+    assert!(!random.layer.biases.is_empty(), "there are units");
+    let bytes = random_bytes(&random, ALL, &mut dice);
+    let error = |at: usize, change: &dyn Fn(u8) -> u8| {
+        let mut bytes = bytes.clone();
+        bytes[at] = change(bytes[at]);
+        seal(&mut bytes);
+        Aligned::new(&bytes).read().map(|_| ())
+    };
+    // The flags' first byte holds the activation, in bits 1 and 2, their second one the shift.
+    assert_eq!(error(28, &|flags| flags | 6), Err(TableError::Shape("activation")));
+    assert_eq!(error(29, &|_| 17), Err(TableError::Shape("hidden layer")));
+    assert_eq!(error(29, &|_| 16), Ok(()));
+    let section = |number: usize| COUNTS.start + 4 * number;
+    let fewer = |number: usize| error(section(number), &|count| count - 1);
+    assert_eq!(error(section(12), &|_| 7), Err(TableError::TooDeep { words: 7 }), "units");
+    assert_eq!(error(section(17), &|_| 4), Err(TableError::TooDeep { words: 4 }), "components");
+    for number in [14, 15, 16] {
+        assert_eq!(fewer(number), Err(TableError::Shape("hidden layer")), "section {number}");
+    }
+    for number in [17, 18, 19] {
+        assert_eq!(fewer(number), Err(TableError::Shape("mixture")), "section {number}");
+    }
+    assert_eq!(fewer(4), Err(TableError::Shape("linear weights")));
 }

@@ -4,9 +4,11 @@
 mod coin;
 #[path = "../golden/flagship.rs"]
 #[rustfmt::skip]
+#[allow(dead_code, reason = "the shuttle's columns are those of all tables")]
 mod flagship;
 #[path = "../golden/mixture.rs"]
 #[rustfmt::skip]
+#[allow(dead_code, reason = "the shuttle's columns are those of all tables")]
 mod mixture;
 #[path = "../golden/shuttle.rs"]
 #[rustfmt::skip]

@@ -1,4 +1,5 @@
 //! Random mixtures of trees, and what they say by definition.
+#![allow(dead_code, reason = "each test takes what it needs")]
 
 use surprisal::{Guard, Mixture, Model};
 

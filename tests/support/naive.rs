@@ -1,7 +1,7 @@
 //! What everything fast is compared with: by definition, a few lines a part, nothing clever.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use surprisal::{Column, Conditional, Guard, Kind, Model, Part, Reading};
+use surprisal::{Activation, Column, Conditional, Guard, Kind, Model, Part, Reading};
 
 /// A decision tree as the word is understood.
 #[derive(Clone, Debug)]
@@ -24,6 +24,38 @@ impl Tree {
 pub fn linear(bias: i16, scale: u16, weights: &[i32], row: &[bool]) -> f64 {
     let sum: i32 = weights.iter().zip(row).map(|(&weight, &bit)| if bit { weight } else { 0 }).sum();
     f64::from(bias) * 64.0 + f64::from(sum) * f64::from(scale)
+}
+
+/// A hidden layer: its slices mean what `Nade::new` says.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    pub activation: Activation,
+    pub shift: u32,
+    pub biases: Vec<i16>,
+    pub gains: Vec<u16>,
+    pub inputs: Vec<i8>,
+    pub outputs: Vec<i8>,
+    pub scales: Vec<u16>,
+}
+
+impl Layer {
+    /// logit_i = scale_i / 2^shift · Σ_u v_iu · f(c_u + Σ_{j<i, x_j=1} w_ju), rounded down, in units of 1/65536 nat. Sums of
+    /// 16 bits and logits of 32 wrap.
+    pub fn logit(&self, row: &[bool], i: usize) -> f64 {
+        let units = self.biases.len();
+        let unit = |u: usize| {
+            let ones = (0..i).filter(|&j| row[j]);
+            let sum: i64 = i64::from(self.biases[u]) + ones.map(|j| i64::from(self.inputs[j * units + u])).sum::<i64>();
+            let sum = i64::from(sum as i16);
+            match self.activation {
+                Activation::Relu => sum.max(0),
+                Activation::Sigmoid => (mass(step((sum * i64::from(self.gains[u])) as f64)) / 2.0).floor() as i64,
+                _ => sum,
+            }
+        };
+        let sum: i64 = (0..units).map(|u| i64::from(self.outputs[i * units + u]) * unit(u)).sum();
+        f64::from((sum * i64::from(self.scales[i]) >> self.shift) as i32)
+    }
 }
 
 /// The grid point of a logit in units of 1/65536 nat: the nearest multiple of 1/32 nat, a tie going up, within ±11.

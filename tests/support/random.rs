@@ -4,10 +4,14 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use surprisal::{
-    Column, Columns, Detector, Encoder, Forest, Guard, Linear, Mixture, Model, Nade, Nats, Parts, Sum, Table,
+    Activation, Column, Columns, Detector, Encoder, Forest, Guard, Linear, Mixture, Model, Nade, Nats, Parts, Sum,
+    Table,
 };
 
-use super::naive::{self, Tree};
+use super::naive::{self, Layer, Tree};
+
+/// The most units of a random layer.
+pub const UNITS: usize = 6;
 
 /// The same cases on every run.
 pub fn cases(cases: u32) -> Config {
@@ -57,12 +61,14 @@ pub struct Random {
     pub dense: Vec<i8>,
     /// Starts and entries, when the weights are sparse.
     pub sparse: Option<(Vec<u16>, Vec<[u8; 2]>)>,
-    pub trees: Vec<Tree>,
+    /// The trees of each bit, one or several.
+    pub trees: Vec<Vec<Tree>>,
     pub feature_bits: u16,
     pub starts: Vec<u16>,
     pub splits: Vec<u16>,
     pub leaves: Vec<i8>,
     pub leaf_scales: Vec<u16>,
+    pub layer: Layer,
 }
 
 /// Tables of `bits` bits of every make.
@@ -88,12 +94,13 @@ impl Random {
             weights: (0..bits).map(|i| (0..i).map(|_| weight(dice)).collect()).collect(),
             dense: Vec::new(),
             sparse: None,
-            trees: (0..bits).map(|i| tree(i, 4, dice)).collect(),
+            trees: (0..bits).map(|i| trees(i, dice)).collect(),
             feature_bits: dice.between(4, 12) as u16,
             starts: vec![0],
             splits: Vec::new(),
             leaves: Vec::new(),
             leaf_scales: (0..bits).map(|_| dice.between(0, 3000) as u16).collect(),
+            layer: layer(bits, dice),
         };
         if guarded {
             random.guards = (0..bits).map(|i| guard(i, dice).raw()).collect();
@@ -106,11 +113,26 @@ impl Random {
                 .map(|(i, j)| random.weights[i][j] as i8)
                 .collect();
         }
-        for tree in random.trees.clone() {
-            random.flatten(&tree);
+        for (bit, trees) in random.trees.clone().iter().enumerate() {
+            random.join(bit, trees);
             random.starts.push(random.splits.len() as u16);
         }
         random
+    }
+
+    /// Appends trees of a bit: a split on the bit itself adds the first one to the others.
+    fn join(&mut self, bit: usize, trees: &[Tree]) {
+        match trees {
+            [] => {}
+            [last] => self.flatten(last),
+            [first, others @ ..] => {
+                let at = self.splits.len();
+                self.splits.push(0);
+                self.flatten(first);
+                self.splits[at] = bit as u16 | ((self.splits.len() - at - 1) as u16) << self.feature_bits;
+                self.join(bit, others);
+            }
+        }
     }
 
     /// Appends a tree's splits in preorder and its leaves from left to right.
@@ -140,6 +162,12 @@ impl Random {
             .expect("the trees are valid")
     }
 
+    pub fn nade(&self) -> Nade<'_, UNITS> {
+        let Layer { activation, shift, biases, gains, inputs, outputs, scales } = &self.layer;
+        Nade::new(*activation, *shift, biases, gains, inputs, outputs, scales).expect("the layer is valid")
+    }
+
+    /// Rows and trees.
     pub fn model<const N: usize>(&self) -> Model<'_, N, Parts<'_>> {
         let parts = Sum(Sum(self.linear(), self.forest()), Sum(Nade::EMPTY, Mixture::EMPTY));
         Model::new(parts, &self.guards, self.bits).expect("the guards are valid")
@@ -157,7 +185,33 @@ impl Random {
 
     /// The forest's share of a logit by definition.
     pub fn forest_logit(&self, row: &[bool], i: usize) -> f64 {
-        f64::from(self.trees[i].leaf(row)) * f64::from(self.leaf_scales[i])
+        let leaves: i32 = self.trees[i].iter().map(|tree| i32::from(tree.leaf(row))).sum();
+        f64::from(leaves) * f64::from(self.leaf_scales[i])
+    }
+}
+
+/// A layer of any make. Most say a few nats; a few are so steep that everything wraps.
+fn layer(bits: usize, dice: &mut Dice) -> Layer {
+    let units = dice.between(0, UNITS as i64) as usize;
+    let activation = [Activation::Relu, Activation::Sigmoid, Activation::Identity][dice.between(0, 2) as usize];
+    let sigmoid = activation == Activation::Sigmoid;
+    let wild = dice.one_in(4);
+    let shift = dice.between(if wild { 0 } else { 6 }, 16) as u32;
+    let steepest = match (wild, sigmoid) {
+        (true, _) => 65535,
+        (false, true) => (1 << shift) / 32,
+        (false, false) => (1i64 << shift).min(65535),
+    };
+    let (widest, gain) = if wild { (32767, 65535) } else { (300, 2000) };
+    let weights = |dice: &mut Dice| (0..bits * units).map(|_| dice.between(-128, 127) as i8).collect();
+    Layer {
+        activation,
+        shift,
+        biases: (0..units).map(|_| dice.between(-widest - 1, widest) as i16).collect(),
+        gains: (0..units).filter(|_| sigmoid).map(|_| dice.between(0, gain) as u16).collect(),
+        inputs: weights(dice),
+        outputs: weights(dice),
+        scales: (0..bits).map(|_| dice.between(0, steepest) as u16).collect(),
     }
 }
 
@@ -166,6 +220,12 @@ fn guard(i: usize, dice: &mut Dice) -> Guard {
         return Guard::FREE;
     }
     Guard::new(dice.between(0, i as i64 - 1) as u16, dice.one_in(2), dice.one_in(2))
+}
+
+/// One tree, or up to four, whose leaves are to be added.
+fn trees(i: usize, dice: &mut Dice) -> Vec<Tree> {
+    let count = if dice.one_in(2) { 1 } else { dice.between(1, 4) };
+    (0..count).map(|_| tree(i, 3, dice)).collect()
 }
 
 fn tree(i: usize, depth: usize, dice: &mut Dice) -> Tree {

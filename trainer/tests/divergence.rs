@@ -12,7 +12,7 @@ use std::f64::consts::LN_2;
 use budget::{EIGHT_REPEATS, F64_SUM, STANDARD_ERRORS};
 use proptest::prelude::*;
 use random::{Dice, Random, cases, tables};
-use surprisal::{Column, Columns, Detector, Encoder, Forest, Kind, Linear, Model, Reading, Sum, Table};
+use surprisal::{Column, Columns, Detector, Encoder, Forest, Kind, Linear, Mixture, Model, Nade, Reading, Sum, Table};
 use surprisal_trainer::artefact::{Artefact, Provenance};
 use surprisal_trainer::divergence::{
     Comparison, Divergences, Estimate, Settings, data, models, probability, transport,
@@ -97,7 +97,8 @@ fn linear(biases: &[i16], weights: &[i8], order: &[usize], flipped: bool) -> Art
     let dense: Vec<i8> = (0..n).flat_map(below).map(weight).collect();
     let scales = vec![2000; n];
     let rows = Linear::new(biases, &scales, Columns::Dense(&dense)).expect("valid rows");
-    let model = Model::new(Sum(rows, Forest::EMPTY), &[], n).expect("as many bits");
+    let parts = Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY));
+    let model = Model::new(parts, &[], n).expect("as many bits");
     file(&schema, &Table::new(Encoder::new(&words, &[], &[]), model, Detector::OFF))
 }
 

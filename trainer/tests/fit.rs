@@ -160,12 +160,14 @@ fn a_tree_asks_what_matters_and_no_more() {
     for family in [Family::Tree, Family::Lintree] {
         let fitted = fit_one(&rows, &recipe(family, 5.0, 0.3), 8.0);
         // A joint fit moves the root's question, and what else is a weight, to the logistic row.
-        let features: Vec<u32> = fitted[5].tree.splits.iter().map(|split| split.feature).collect();
+        let features: Vec<u32> =
+            fitted[5].trees.iter().flat_map(|tree| &tree.splits).map(|split| split.feature).collect();
         assert_eq!(features, [1, 3], "{family:?}");
-        assert!(fitted[..5].iter().all(|conditional| conditional.tree.splits.is_empty()), "{family:?}");
+        assert!(fitted[..5].iter().all(|conditional| conditional.splits() == 0), "{family:?}");
     }
-    let tree = &fit_one(&rows, &recipe(Family::Tree, 5.0, 0.0), 8.0)[5];
-    assert_eq!(tree.tree.splits, [Split { feature: 1, left: 0 }, Split { feature: 3, left: 0 }]);
+    let conditional = &fit_one(&rows, &recipe(Family::Tree, 5.0, 0.0), 8.0)[5];
+    let [tree] = &conditional.trees[..] else { panic!("one tree: {:?}", conditional.trees) };
+    assert_eq!(tree.splits, [Split { feature: 1, left: 0 }, Split { feature: 3, left: 0 }]);
     // Leaves are shares of ones, each shrunk towards its parent's by 8 rows.
     let share = |of: &dyn Fn(&Vec<bool>) -> bool, parent: f64| {
         let rows: Vec<_> = rows.iter().filter(|row| of(row)).collect();
@@ -175,8 +177,8 @@ fn a_tree_asks_what_matters_and_no_more() {
     let right = share(&|row| row[1], root);
     let leaves =
         [share(&|row| !row[1], root), share(&|row| row[1] && !row[3], right), share(&|row| row[1] && row[3], right)];
-    for (leaf, expected) in tree.tree.leaves.iter().zip(leaves) {
-        assert!((sigmoid(tree.bias + leaf) - expected).abs() < budget::F64_SUM);
+    for (leaf, expected) in tree.leaves.iter().zip(leaves) {
+        assert!((sigmoid(conditional.bias + leaf) - expected).abs() < budget::F64_SUM);
     }
 }
 
@@ -257,7 +259,7 @@ fn a_learned_order_is_one_of_all_columns_and_serves_trees_better() {
         let ll = |order: &[usize]| {
             let bits = bits.reordered(order);
             let conditionals = fit(&bits, &[], &recipe(Family::Tree, 2.5, 0.0), &[1.0], &|| ()).remove(0);
-            Model { conditionals, guards: Vec::new() }.log_likelihood(&bits)
+            Model { conditionals, ..Model::default() }.log_likelihood(&bits)
         };
         let (natural, learned, backwards) = (ll(&[0, 1, 2, 3, 4]), ll(&order), ll(&[4, 3, 2, 1, 0]));
         assert!(
@@ -278,7 +280,7 @@ fn growth_in_the_learned_order_asks_earlier_columns_only() {
         let fitted = fit(&bits.reordered(&bit_order), &[], &recipe(Family::Tree, 2.5, 0.0), &[1.0], &|| ()).remove(0);
         assert_eq!(fitted.len(), 6);
         for (i, conditional) in fitted.iter().enumerate() {
-            assert!(conditional.tree.splits.iter().all(|split| (split.feature as usize) < i));
+            assert!(conditional.trees.iter().flat_map(|tree| &tree.splits).all(|split| (split.feature as usize) < i));
         }
         assert_eq!(order, learn_order(&bits, &[], &[0, 0, 1, 1, 2, 2], 2.5, 100));
     }

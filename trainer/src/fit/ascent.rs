@@ -232,7 +232,7 @@ pub fn climb(
 
 impl Ascent {
     /// The rate as a share of the highest, at a share of all steps.
-    fn factor(&self, progress: f32) -> f32 {
+    pub fn factor(&self, progress: f32) -> f32 {
         let warm = if progress < self.warm_up { (progress + 1e-3) / (self.warm_up + 1e-3) } else { 1.0 };
         warm * match self.schedule {
             Schedule::Constant => 1.0,
