@@ -1,8 +1,10 @@
 //! Means of models in one order: logits averaged, bit by bit. A mean of logits is a normalised model again, and its table
 //! holds no more than its ingredients.
 
-use crate::bits::{Bits, members};
-use crate::model::{Conditional, Hidden, Model, PerBit, Tree};
+use rayon::prelude::*;
+
+use crate::bits::Bits;
+use crate::model::{Conditional, Hidden, Model, PerBit, Tree, log_sigmoid};
 
 impl Conditional {
     /// The sum of some conditionals, each times a weight.
@@ -52,18 +54,19 @@ impl Model {
     }
 }
 
-/// The weights of some logits that serve the rows best: Newton's method on the log-likelihood, which is concave, less
-/// `ridge`/2 nats a unit of squared distance from where they start, `equal`.
-pub fn weigh(ingredients: &[&PerBit], bits: &Bits, guards: &[u16], equal: f64, ridge: f64) -> Vec<f64> {
+/// The weights of some logits that serve rows best: Newton's method on the log-likelihood, which is concave, less `ridge`/2
+/// nats a unit of squared distance from where the weights start. `rows` lists bits, each with the rows to look at.
+pub fn weigh(ingredients: &[&PerBit], bits: &Bits, rows: &[(usize, &[u32])], start: &[f64], ridge: f64) -> Vec<f64> {
     let k = ingredients.len();
-    let mut weights = vec![equal; k];
+    let mut weights = start.to_vec();
     for _ in 0..12 {
-        let mut gradient: Vec<f64> = weights.iter().map(|weight| ridge * (equal - weight)).collect();
+        let mut gradient: Vec<f64> =
+            weights.iter().zip(start).map(|(weight, start)| ridge * (start - weight)).collect();
         let mut curvature = vec![vec![0.0; k]; k];
         (0..k).for_each(|a| curvature[a][a] = ridge);
-        for i in 0..bits.width() {
+        for &(i, rows) in rows {
             let columns: Vec<&Vec<f64>> = ingredients.iter().map(|logits| &logits[i]).collect();
-            for row in members(&bits.free(guards, i)).map(|row| row as usize) {
+            for row in rows.iter().map(|&row| row as usize) {
                 let logit: f64 = columns.iter().zip(&weights).map(|(column, weight)| column[row] * weight).sum();
                 let p = 1.0 / (1.0 + (-logit).exp());
                 let residual = f64::from(u8::from(bits.get(row, i))) - p;
@@ -82,6 +85,37 @@ pub fn weigh(ingredients: &[&PerBit], bits: &Bits, guards: &[u16], equal: f64, r
         }
     }
     weights
+}
+
+/// How strongly the weights of single bits are held to those of all.
+const RIDGES: [f64; 3] = [300.0, 100.0, 30.0];
+/// Rows in turn are left out to tell what weights of single bits are worth.
+const FOLDS: usize = 4;
+
+/// Weights for each bit, `free` being its rows, around those of all bits: as far apart as rows that were left out find best,
+/// and no further.
+pub fn weigh_bits(ingredients: &[&PerBit], bits: &Bits, free: &[Vec<u32>], all: &[f64]) -> Vec<Vec<f64>> {
+    let held_out = |ridge: Option<f64>| -> f64 {
+        let of_bit = |(i, rows): (usize, &Vec<u32>)| -> f64 {
+            let of_fold = |fold: usize| -> f64 {
+                let (out, rest): (Vec<u32>, Vec<u32>) = rows.iter().partition(|&&row| row as usize % FOLDS == fold);
+                let weights = ridge.map_or(all.to_vec(), |ridge| weigh(ingredients, bits, &[(i, &rest)], all, ridge));
+                let logit = |row: usize| ingredients.iter().zip(&weights).map(|(logits, w)| logits[i][row] * w).sum();
+                out.iter().map(|&row| log_sigmoid(logit(row as usize), bits.get(row as usize, i))).sum()
+            };
+            (0..FOLDS).map(of_fold).sum()
+        };
+        let each: Vec<f64> = free.par_iter().enumerate().map(of_bit).collect();
+        each.iter().sum()
+    };
+    let worth: Vec<(f64, Option<f64>)> =
+        [None].into_iter().chain(RIDGES.map(Some)).map(|ridge| (held_out(ridge), ridge)).collect();
+    let best = worth.into_iter().reduce(|best, next| if next.0 > best.0 + 1.0 { next } else { best });
+    let ridge = best.and_then(|(_, ridge)| ridge);
+    let of_bit = |(i, rows): (usize, &Vec<u32>)| {
+        ridge.map_or(all.to_vec(), |ridge| weigh(ingredients, bits, &[(i, rows)], all, ridge))
+    };
+    free.par_iter().enumerate().map(of_bit).collect()
 }
 
 /// Solves a positive definite system, of which the lower triangle is given, by Cholesky's decomposition.

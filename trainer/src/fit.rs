@@ -16,6 +16,7 @@ pub mod layer;
 pub mod logistic;
 pub mod mixture;
 pub mod nade;
+pub mod sgd;
 pub mod tree;
 
 use boost::Boost;

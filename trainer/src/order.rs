@@ -9,6 +9,8 @@ use crate::bits::Bits;
 use crate::fit::tree;
 use crate::schema::Schema;
 
+pub mod search;
+
 /// Where the order comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Order {
@@ -21,6 +23,10 @@ pub enum Order {
     Learned,
     /// From the root of a maximum spanning tree of mutual information (Chow & Liu 1968).
     ChowLiu,
+    /// Each column tells most about those before it together.
+    Mutual,
+    /// The learned one, improved by [`search::search`].
+    Search,
     /// A file of column names, one a line.
     File(PathBuf),
 }
@@ -34,6 +40,8 @@ impl std::str::FromStr for Order {
             "natural" => Self::Natural,
             "learned" => Self::Learned,
             "chow-liu" => Self::ChowLiu,
+            "mutual" => Self::Mutual,
+            "search" => Self::Search,
             path => Self::File(path.into()),
         })
     }
@@ -55,7 +63,7 @@ pub fn learned(schema: &Schema, bits: &Bits, most: usize) -> Vec<usize> {
 pub fn from_file(schema: &Schema, path: &Path) -> Result<Vec<usize>> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).with_context(|| {
-        format!("{shown}: cannot be read; --order takes auto, natural, learned, chow-liu or a file of column names")
+        format!("{shown}: cannot be read; --order takes auto, natural, learned, search, chow-liu, mutual or a file of column names")
     })?;
     let mut order = Vec::new();
     for (line, name) in text.lines().map(str::trim).enumerate().filter(|(_, name)| !name.is_empty()) {
@@ -77,13 +85,37 @@ pub fn from_file(schema: &Schema, path: &Path) -> Result<Vec<usize>> {
 /// The maximum spanning tree of mutual information between columns: its order from the root, and for each column
 /// its parent in the tree.
 pub fn chow_liu(schema: &Schema, bits: &Bits) -> (Vec<usize>, Vec<Option<usize>>) {
+    let information = information(schema, bits);
+    spanning_tree(information.len(), |a, b| information[a.max(b)][a.min(b)])
+}
+
+/// Greedily by mutual information: first the column that tells most about all others, then always the one that those
+/// already there tell most about, summed over them.
+pub fn mutual(schema: &Schema, bits: &Bits) -> Vec<usize> {
+    let information = information(schema, bits);
+    let n = information.len();
+    let between = |a: usize, b: usize| if a == b { 0.0 } else { information[a.max(b)][a.min(b)] };
+    let mut told: Vec<f64> = (0..n).map(|a| (0..n).map(|b| between(a, b)).sum()).collect();
+    let mut order: Vec<usize> = Vec::new();
+    while let Some(next) =
+        (0..n).filter(|a| !order.contains(a)).max_by(|&a, &b| told[a].total_cmp(&told[b]).then(b.cmp(&a)))
+    {
+        if order.is_empty() {
+            told.fill(0.0);
+        }
+        order.push(next);
+        (0..n).for_each(|a| told[a] += between(a, next));
+    }
+    order
+}
+
+/// The mutual information of every two columns, below the diagonal.
+fn information(schema: &Schema, bits: &Bits) -> Vec<Vec<f64>> {
     let outcomes = outcomes(schema, bits);
-    let n = outcomes.len();
-    let information: Vec<Vec<f64>> = (0..n)
+    (0..outcomes.len())
         .into_par_iter()
         .map(|a| (0..a).map(|b| mutual_information(&outcomes[a], &outcomes[b])).collect())
-        .collect();
-    spanning_tree(n, |a, b| information[a.max(b)][a.min(b)])
+        .collect()
 }
 
 /// The order of the columns in the maximum spanning tree of what they tell of each other within a component: given the

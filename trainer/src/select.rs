@@ -6,8 +6,9 @@ use serde::Serialize;
 use surprisal::Activation;
 
 use crate::bits::Bits;
-use crate::fit::ascent::AscentChoices;
-use crate::fit::{Family, Recipe, fit};
+use crate::fit::ascent::{Ascent, AscentChoices};
+use crate::fit::nade::Rows;
+use crate::fit::{Family, Recipe, fit, sgd};
 use crate::model::{Conditional, Model};
 use crate::order::{self, Order};
 use crate::quantise::{TableData, most_splits};
@@ -15,6 +16,7 @@ use crate::schema::Schema;
 
 mod mixture;
 pub mod pool;
+mod ration;
 pub mod search;
 
 use pool::Pool;
@@ -56,7 +58,12 @@ pub struct LayerChoices {
     pub input_dropout: Option<f32>,
     /// How many layers to fit from different starts.
     pub restarts: Option<usize>,
+    /// Are they fitted on top of the best conditionals, which stay as they are, instead of beside them?
+    pub offset: bool,
 }
+
+/// Up to this size `auto` looks at mixtures of trees, too.
+const MIXTURES_UNTIL: usize = 8 << 10;
 
 /// What a model may cost.
 pub struct Budget<'a> {
@@ -162,7 +169,7 @@ impl Factorisation {
 }
 
 /// Where each column's bits start, and where the last one's end.
-fn starts(schema: &Schema) -> Vec<usize> {
+pub(crate) fn starts(schema: &Schema) -> Vec<usize> {
     let mut end = 0;
     std::iter::once(0)
         .chain(schema.bits().map(|bits| {
@@ -199,7 +206,8 @@ pub fn select(
             let fitted = run(factorisation, family, choices, gamma, &[strength], &progress);
             let valid_ll = fitted[0].log_likelihood(&factorisation.valid);
             orders.push(OrderTried { order: factorisation.name.clone(), valid_ll });
-            if valid_ll > best.0 {
+            // An order that was asked for comes last, and is only told what it is worth.
+            if valid_ll > best.0 || choices.order != Order::Auto {
                 best = (valid_ll, at);
             }
         }
@@ -208,10 +216,19 @@ pub fn select(
     let mut pool = Pool::new(&factorisations[0], choices, budget, &progress);
     let candidate = if choices.family.is_of_conditionals() {
         pool.fit_grid(choices.family)?;
-        pool.best(None)?
+        pool.best(None)
     } else {
-        search::search(&mut pool, watch)?
+        search::search(&mut pool, watch)
     };
+    if choices.family == Family::Auto && budget.flash <= MIXTURES_UNTIL {
+        // A mixture has an order of its own.
+        let mixture = mixture::select(schema, train, valid, choices, budget).ok();
+        let beaten = |mixture: &Chosen| candidate.as_ref().is_ok_and(|other| other.cautious >= mixture.valid_ll);
+        if let Some(mixture) = mixture.filter(|mixture| !beaten(mixture)) {
+            return Ok(Chosen { orders, ..mixture });
+        }
+    }
+    let candidate = candidate?;
     Ok(Chosen {
         schema: factorisations[0].schema.clone(),
         model: candidate.model,
@@ -226,7 +243,9 @@ pub fn select(
 fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) -> Result<Vec<Factorisation>> {
     let natural: Vec<usize> = (0..schema.columns.len()).collect();
     let make = |name: &str, order: &[usize]| Factorisation::new(name, schema, order, train, valid);
-    let learned = || make("learned", &order::learned(schema, train, most_splits(train.width())));
+    let most = most_splits(train.width());
+    let learned = || order::learned(schema, train, most);
+    let searched = |from: &[usize]| order::search::search(schema, train, valid, from, most);
     if choices.family == Family::ChowLiu || choices.order == Order::ChowLiu {
         ensure!(
             matches!(choices.order, Order::Auto | Order::ChowLiu),
@@ -241,8 +260,16 @@ fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices
         }]);
     }
     Ok(match &choices.order {
-        Order::Auto if choices.family != Family::Marginal => vec![make("natural", &natural), learned()],
-        Order::Learned => vec![learned()],
+        Order::Auto if choices.family == Family::Auto => {
+            let learned = learned();
+            vec![make("natural", &natural), make("search", &searched(&learned)), make("learned", &learned)]
+        }
+        Order::Auto if choices.family != Family::Marginal => {
+            vec![make("natural", &natural), make("learned", &learned())]
+        }
+        Order::Learned => vec![make("learned", &learned())],
+        Order::Search => vec![make("natural", &natural), make("search", &searched(&learned()))],
+        Order::Mutual => vec![make("natural", &natural), make("mutual", &order::mutual(schema, train))],
         Order::File(path) => vec![make(&path.display().to_string(), &order::from_file(schema, path)?)],
         _ => vec![make("natural", &natural)],
     })
@@ -255,7 +282,7 @@ fn grid(family: Family, choices: &Choices) -> (Vec<f64>, Vec<f64>) {
         Family::Tree => (&[0.0, 1.0, 2.5, 5.0, 10.0], &[20.0, 8.0, 3.0, 1.0]),
         Family::Linear => (&[0.0], &[20.0, 10.0, 5.0, 2.5, 1.2]),
         Family::Lintree => (&[1.0, 2.5, 5.0], &[20.0, 10.0, 5.0, 2.5]),
-        Family::Boost => (&[5.0, 2.0, 0.7], &[0.2, 0.1]),
+        Family::Boost => (&[5.0, 2.0, 0.7], &[0.1]),
         _ => (&[0.0], &[0.0]),
     };
     let fixed = |given: Option<f64>, grid: &[f64]| given.map_or(grid.to_vec(), |given| vec![given]);
@@ -281,12 +308,21 @@ fn run(
     progress.set_length(n as u64);
     progress.set_position(0);
     progress.set_message(format!("{} {}, gain {gamma}", factorisation.name, family.name()));
-    let fitted = fit(&factorisation.train, &factorisation.guards, &recipe, strengths, &|| progress.inc(1));
     let model = |conditionals: Vec<Conditional>| Model {
         conditionals,
         guards: factorisation.guards.clone(),
         ..Model::default()
     };
+    if family == Family::Linear && choices.ascent.optimizer.is_some() {
+        let rows =
+            [&factorisation.train, &factorisation.valid].map(|bits| Rows::new(bits, &factorisation.guards, None));
+        let fit = |&strength: &f64| {
+            let base = Ascent { l1: strength as f32, l2: choices.l2 as f32, seed: choices.seed, ..Ascent::default() };
+            model(sgd::fit(&rows[0], &rows[1], &choices.ascent.over(base)))
+        };
+        return strengths.iter().map(fit).collect();
+    }
+    let fitted = fit(&factorisation.train, &factorisation.guards, &recipe, strengths, &|| progress.inc(1));
     fitted.into_iter().map(model).collect()
 }
 

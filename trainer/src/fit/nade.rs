@@ -72,6 +72,21 @@ impl Rows {
         self.len() == 0
     }
 
+    /// The bits of a row that are forced.
+    pub(super) fn forced(&self, row: usize) -> impl Iterator<Item = usize> + '_ {
+        let ones = self.ones(row);
+        let forced = move |&&(_, parent, when): &&(u16, u16, bool)| ones.binary_search(&parent).is_ok() == when;
+        self.guards.iter().filter(forced).map(|&(i, _, _)| usize::from(i))
+    }
+
+    /// The logit of each bit's share of ones.
+    pub(super) fn marginal_logits(&self) -> Vec<f32> {
+        let mut counts = vec![0.5; self.width];
+        self.ones.iter().for_each(|&i| counts[usize::from(i)] += 1.0);
+        let rows = self.len() as f32 + 1.0;
+        counts.into_iter().map(|ones: f32| (ones / (rows - ones)).ln()).collect()
+    }
+
     /// What else there is in the logits of a row, if anything.
     fn offset(&self, row: usize) -> &[f32] {
         if self.offset.is_empty() { &[] } else { &self.offset[row * self.width..][..self.width] }
@@ -149,11 +164,7 @@ impl<'r> Nade<'r> {
             }
         }
         if self.train.offset.is_empty() {
-            let mut counts = vec![0.5; n];
-            self.train.ones.iter().for_each(|&i| counts[usize::from(i)] += 1.0);
-            let rows = self.train.len() as f32 + 1.0;
-            let biases = &mut theta[2 * n * units + units..];
-            biases.iter_mut().zip(counts).for_each(|(bias, ones)| *bias = (ones / (rows - ones)).ln());
+            theta[2 * n * units + units..].copy_from_slice(&self.train.marginal_logits());
         }
         theta
     }

@@ -121,6 +121,12 @@ impl<'b> Grower<'b> {
         }
     }
 
+    /// ln of the marginal likelihood of all rows, given the splits.
+    pub fn evidence(&self) -> f64 {
+        let leaves = self.nodes.iter().filter(|node| node.split.is_none());
+        leaves.map(|node| self.evidence.of(node.rows, node.ones)).sum()
+    }
+
     /// The tree, each node's contribution added along the way to its leaves.
     pub fn tree(&self, value: impl Fn(usize) -> f64) -> Tree {
         let mut tree = Tree::default();

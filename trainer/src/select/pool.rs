@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
+use super::ration::MARGINS;
 use super::{Budget, Choices, Factorisation, Made, grid, run};
 use crate::artefact::Shape;
 use crate::bits::members;
@@ -55,42 +56,14 @@ pub struct Pool<'a> {
     pub(super) whole: usize,
     families: Vec<Family>,
     /// For each bit, the validation rows in which it is free.
-    free: Vec<Vec<u32>>,
+    pub(super) free: Vec<Vec<u32>>,
 }
 
 /// Which member's conditional a bit takes, if any, and the weights of that and of the hidden layer.
 #[derive(Clone, Copy, Debug)]
-struct Pick {
-    member: Option<usize>,
+pub(super) struct Pick {
+    pub(super) member: Option<usize>,
     weights: [f64; 2],
-}
-
-/// What a pick gains over another one in each fold of the validation rows: the sum of its gains in nats and that of their
-/// squares; and about how many bytes it takes.
-#[derive(Clone, Copy, Debug)]
-struct Offer {
-    pick: Pick,
-    gains: [f64; FOLDS],
-    squares: [f64; FOLDS],
-    bytes: f64,
-}
-
-/// Choosing bit by bit would overfit the validation rows, by how much is told by choosing on all folds but one.
-const FOLDS: usize = 4;
-/// How many standard errors of a gain do not count.
-const MARGINS: [f64; 2] = [1.0, 3.0];
-
-impl Offer {
-    /// The mean gain less the margin, in all folds or all but one.
-    fn worth(&self, but: Option<usize>, rows: f64, margin: f64) -> f64 {
-        let sum = |each: &[f64; FOLDS]| -> f64 {
-            each.iter().enumerate().filter(|&(fold, _)| Some(fold) != but).map(|(_, sum)| sum).sum()
-        };
-        let rows = if but.is_some() { rows * (FOLDS - 1) as f64 / FOLDS as f64 } else { rows };
-        let mean = sum(&self.gains) / rows;
-        let variance = (sum(&self.squares) / rows - mean * mean).max(0.0);
-        mean - margin * (variance / rows).sqrt()
-    }
 }
 
 impl<'a> Pool<'a> {
@@ -136,9 +109,9 @@ impl<'a> Pool<'a> {
     /// Adds means of what is there: of a logistic row and a tree that were fitted apart, and of the best with each forest.
     pub(super) fn fit_means(&mut self) -> Result<()> {
         let (valid, guards) = (&self.factorisation.valid, &self.factorisation.guards);
-        let score = |member: &Member| mean_log_likelihood(&member.logits, valid, guards);
-        let lintree = |member: &&Member| member.name == Family::Lintree.name();
-        let best = self.members.iter().filter(lintree).max_by(|a, b| score(a).total_cmp(&score(b))).cloned();
+        let score = |member: &&Member| mean_log_likelihood(&member.logits, valid, guards);
+        let lintrees = self.members.iter().filter(|member| member.name == Family::Lintree.name());
+        let best = lintrees.max_by(|a, b| score(a).total_cmp(&score(b))).cloned();
         let forests: Vec<Member> = self.members.iter().filter(|m| m.name == Family::Boost.name()).cloned().collect();
         let rows = run(self.factorisation, Family::Linear, self.choices, 0.0, &[10.0, 7.0, 5.0, 3.5], self.progress);
         let trees: Vec<Model> = [2.5, 5.0, 10.0]
@@ -171,6 +144,24 @@ impl<'a> Pool<'a> {
         };
         let alone = mean_log_likelihood(layer, valid, guards);
         self.members[..self.whole].iter().map(with).reduce(f64::max).unwrap_or(alone)
+    }
+
+    /// The member that predicts the validation rows best on its own.
+    pub(super) fn best_whole(&self) -> Option<Member> {
+        let (valid, guards) = (&self.factorisation.valid, &self.factorisation.guards);
+        let scores: Vec<f64> =
+            self.members[..self.whole].par_iter().map(|m| mean_log_likelihood(&m.logits, valid, guards)).collect();
+        let best = (0..self.whole).max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(b.cmp(&a)));
+        best.map(|at| self.members[at].clone())
+    }
+
+    /// A layer that was fitted on top of a member, and the member.
+    pub(super) fn sum(&self, under: &Member, layer: &Member) -> Result<Option<Candidate>> {
+        let Some(model) = Model::blend(&[(&under.model, 1.0), (&layer.model, 1.0)]) else { return Ok(None) };
+        let parts = Some(format!("{} under {}", under.name, layer.name));
+        let made = Made { order: self.factorisation.name.clone(), setting: under.setting, parts };
+        let each = self.each_of(&model.logits(&self.factorisation.valid));
+        self.finish(model, made, each)
     }
 
     /// How many units a hidden layer may have, at most.
@@ -262,80 +253,8 @@ impl<'a> Pool<'a> {
         })
     }
 
-    /// For each bit, what can be had.
-    fn offers(&self, reference: Pick, layer: Option<&Member>) -> Vec<Vec<Offer>> {
-        let of_bit = |i: usize| {
-            let expected = self.likelihoods(i, reference, layer);
-            let offer = |pick: Pick| {
-                let bytes = pick.member.map_or(0, |at| {
-                    let conditional = &self.members[at].model.conditionals[i];
-                    2 * conditional.weights.len() + 3 * conditional.splits()
-                });
-                let mut offer = Offer { pick, gains: [0.0; FOLDS], squares: [0.0; FOLDS], bytes: bytes as f64 };
-                let each = self.likelihoods(i, pick, layer);
-                for ((&row, likelihood), expected) in self.free[i].iter().zip(each).zip(&expected) {
-                    let (fold, gain) = (row as usize % FOLDS, likelihood - expected);
-                    offer.gains[fold] += gain;
-                    offer.squares[fold] += gain * gain;
-                }
-                offer
-            };
-            let members =
-                (0..self.members.len()).map(|at| if layer.is_some() { Pick::both(at) } else { Pick::alone(at) });
-            members.chain(layer.map(|_| Pick::LAYER)).map(offer).collect()
-        };
-        (0..self.free.len()).into_par_iter().map(of_bit).collect()
-    }
-
-    /// The best mixture of conditionals under a budget: each bit takes the offer that is best at a price a byte, and the
-    /// price is the lowest at which the file fits (a Lagrange multiplier, found by bisection). Besides it, the size of the
-    /// smallest.
-    fn ration(
-        &self,
-        reference: Pick,
-        offers: &[Vec<Offer>],
-        pool: &[bool],
-        margin: f64,
-        layer: Option<&Member>,
-    ) -> Result<(Option<Candidate>, usize)> {
-        let expected = mean(&self.each(&vec![reference; self.free.len()], layer));
-        let rows = self.factorisation.valid.rows as f64;
-        let take = |offers: &[Offer], price: f64, but: Option<usize>| {
-            let open = offers.iter().filter(|offer| offer.pick.member.is_none_or(|at| pool[at]));
-            let worth = |offer: &Offer| offer.worth(but, rows, margin) - price * offer.bytes;
-            *open.max_by(|a, b| worth(a).total_cmp(&worth(b))).expect("marginals are always there")
-        };
-        let at_price = |price: f64| -> Result<Option<Candidate>> {
-            let picks: Vec<Pick> = offers.iter().map(|offers| take(offers, price, None).pick).collect();
-            let mut candidate = self.candidate(&picks, layer, None, "")?;
-            if let Some(candidate) = &mut candidate {
-                let fold = |fold: usize| -> f64 {
-                    offers.iter().map(|offers| take(offers, price, Some(fold)).gains[fold]).sum()
-                };
-                candidate.cautious = expected + (0..FOLDS).map(fold).sum::<f64>() / rows;
-            }
-            Ok(candidate)
-        };
-        let least = at_price(1e9)?.context("a table without weights and trees has no limits to exceed")?;
-        let smallest = least.bytes;
-        let mut best = Some(least).filter(|candidate| self.fits(candidate));
-        let (mut cheap, mut dear) = (-20.0f64, 3.0f64);
-        for _ in 0..14 {
-            let middle = 0.5 * (cheap + dear);
-            match at_price(middle.exp())?.filter(|candidate| self.fits(candidate)) {
-                Some(found) => {
-                    let better = best.as_ref().is_none_or(|best| found.cautious > best.cautious);
-                    best = if better { Some(found) } else { best };
-                    dear = middle;
-                }
-                None => cheap = middle,
-            }
-        }
-        Ok((best, smallest))
-    }
-
     /// The log-likelihood of bit i in each validation row in which it is free.
-    fn likelihoods(&self, i: usize, pick: Pick, layer: Option<&Member>) -> Vec<f64> {
+    pub(super) fn likelihoods(&self, i: usize, pick: Pick, layer: Option<&Member>) -> Vec<f64> {
         let valid = &self.factorisation.valid;
         let [of_member, of_layer] = pick.weights;
         let member = pick.member.map(|at| &self.members[at].logits[i]);
@@ -362,7 +281,7 @@ impl<'a> Pool<'a> {
     }
 
     /// The log-likelihood of each validation row.
-    fn each(&self, picks: &[Pick], layer: Option<&Member>) -> Vec<f64> {
+    pub(super) fn each(&self, picks: &[Pick], layer: Option<&Member>) -> Vec<f64> {
         let mut each = vec![0.0; self.factorisation.valid.rows];
         for (i, &pick) in picks.iter().enumerate() {
             let likelihoods = self.likelihoods(i, pick, layer);
@@ -372,7 +291,7 @@ impl<'a> Pool<'a> {
     }
 
     /// The model of these picks, unless it is too large for the format.
-    fn candidate(
+    pub(super) fn candidate(
         &self,
         picks: &[Pick],
         layer: Option<&Member>,
@@ -428,19 +347,20 @@ impl<'a> Pool<'a> {
 
 impl Pick {
     /// The hidden layer and nothing else.
-    const LAYER: Self = Self { member: None, weights: [0.0, 1.0] };
+    pub(super) const LAYER: Self = Self { member: None, weights: [0.0, 1.0] };
 
     /// A member without a hidden layer.
-    fn alone(member: usize) -> Self {
+    pub(super) fn alone(member: usize) -> Self {
         Self { member: Some(member), weights: [1.0, 0.0] }
     }
 
     /// The mean of both.
-    fn both(member: usize) -> Self {
+    pub(super) fn both(member: usize) -> Self {
         Self { member: Some(member), weights: [0.5, 0.5] }
     }
 }
 
-fn mean(each: &[f64]) -> f64 {
+/// The mean.
+pub(super) fn mean(each: &[f64]) -> f64 {
     each.iter().sum::<f64>() / each.len().max(1) as f64
 }

@@ -13,7 +13,7 @@ use surprisal::{Activation, Table};
 use super::Factorisation;
 use super::pool::{Candidate, Pool};
 use crate::bits::Bits;
-use crate::blend::weigh;
+use crate::blend::{weigh, weigh_bits};
 use crate::fit::Family;
 use crate::fit::ascent::{Ascent, climb};
 use crate::fit::layer::{self, Recipe};
@@ -74,7 +74,12 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
     }
     let factorisation = pool.factorisation;
     let guards = &factorisation.guards;
-    let rows = [&factorisation.train, &factorisation.valid].map(|bits| Rows::new(bits, guards, None));
+    // Layers on an offset learn what the best conditionals leave, and are added to them; the others are averaged.
+    let under = if pool.choices.layer.offset { pool.best_whole() } else { None };
+    let rows = [&factorisation.train, &factorisation.valid].map(|bits| {
+        let offset = under.as_ref().map(|under| under.model.logits(bits));
+        Rows::new(bits, guards, offset.as_ref())
+    });
     let layers = Layers { rows: &rows, guards, watch, key: key(factorisation) };
     let room = pool.room_for_units()?;
     let ladder: Vec<usize> = match pool.choices.layer.units {
@@ -102,9 +107,11 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
                 let times = if count > 1 { format!("{count} x ") } else { String::new() };
                 let name = format!("{times}{units} {}", activation_name(recipe.shape.activation));
                 let member = pool.member(name, None, model);
-                if let Ok(candidate) = pool.best(Some(&member)) {
-                    front.add(pool, candidate);
-                }
+                let candidate = match &under {
+                    Some(under) => pool.sum(under, &member)?.filter(|candidate| pool.fits(candidate)),
+                    None => pool.best(Some(&member)).ok(),
+                };
+                candidate.into_iter().for_each(|candidate| front.add(pool, candidate));
             }
         }
     }
@@ -254,20 +261,28 @@ impl Front {
     }
 }
 
-/// Weighs the conditionals and the layer by the validation rows instead of equally, if that helps more than two numbers
-/// would by chance.
+/// Weighs the conditionals and the layer by the validation rows instead of equally: all bits alike if that helps more than
+/// two numbers would by chance, and each bit on its own as far as that helps rows that had no say in it.
 fn weighed(pool: &Pool, best: Candidate) -> Result<Candidate> {
-    let (valid, guards) = (&pool.factorisation.valid, &pool.factorisation.guards);
+    let valid = &pool.factorisation.valid;
     let Some(hidden) = best.model.hidden.clone() else { return Ok(best) };
     let alone = Model { hidden: None, ..best.model.clone() };
     let parts = [alone.logits(valid), hidden.logits(valid)];
-    let weights = weigh(&[&parts[0], &parts[1]], valid, guards, 1.0, 1.0);
-    let model = Model {
-        conditionals: alone.conditionals.iter().map(|c| Conditional::blend(&[(c, weights[0])])).collect(),
-        hidden: Some(hidden.scaled(|_| weights[1] as f32)),
-        ..alone
+    let parts = [&parts[0], &parts[1]];
+    let with = |weights: &[Vec<f64>]| Model {
+        conditionals: alone
+            .conditionals
+            .iter()
+            .zip(weights)
+            .map(|(conditional, weights)| Conditional::blend(&[(conditional, weights[0])]))
+            .collect(),
+        hidden: Some(hidden.scaled(|i| weights[i][1] as f32)),
+        ..alone.clone()
     };
-    pool.better(best, model, 2.0)
+    let rows: Vec<(usize, &[u32])> = pool.free.iter().map(Vec::as_slice).enumerate().collect();
+    let all = weigh(&parts, valid, &rows, &[1.0, 1.0], 1.0);
+    let best = pool.better(best, with(&vec![all.clone(); rows.len()]), 2.0)?;
+    pool.better(best, with(&weigh_bits(&parts, valid, &pool.free, &all)), 0.0)
 }
 
 /// Lets the layer learn on beside the conditionals, which stay as they are; then puts what goes into its units on the
