@@ -245,7 +245,7 @@ fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices
     let make = |name: &str, order: &[usize]| Factorisation::new(name, schema, order, train, valid);
     let most = most_splits(train.width());
     let learned = || order::learned(schema, train, most);
-    let searched = |from: &[usize]| order::search::search(schema, train, valid, from, most);
+    let searched = |from: &[usize]| order::search::search(schema, train, from, most);
     if choices.family == Family::ChowLiu || choices.order == Order::ChowLiu {
         ensure!(
             matches!(choices.order, Order::Auto | Order::ChowLiu),

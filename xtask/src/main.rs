@@ -57,6 +57,9 @@ enum Bench {
         /// The folder of NAME.{train,valid,test}.csv.gz
         #[arg(long, value_name = "DIR", default_value = "../shared/data/debd")]
         data: PathBuf,
+        /// Only these sets
+        #[arg(value_name = "SET")]
+        sets: Vec<String>,
     },
 }
 
@@ -77,7 +80,7 @@ fn run(command: Command) -> Result<()> {
         Command::OnTarget { boards } => on_target::run(&boards),
         Command::Demo => demo::run(),
         Command::Test => test::run(),
-        Command::Bench(Bench::Density { data }) => bench::density(&data),
+        Command::Bench(Bench::Density { data, sets }) => bench::density(&data, &sets),
         Command::Golden => golden::run(),
         Command::LinkTable => Ok(fs::write(setup::root().join("src/link/table.rs"), link_table::source())?),
     }

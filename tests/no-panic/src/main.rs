@@ -6,7 +6,7 @@
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
-use surprisal::{Column, Detector, Encoder, Kind, Logit, Mixture, Model, Nats, Reading, Table, total_order};
+use surprisal::{Activation, Column, Detector, Encoder, Kind, Logit, Mixture, Nade, Nats, Reading, Table, total_order};
 
 #[panic_handler]
 fn panic(_: &PanicInfo) -> ! {
@@ -23,32 +23,33 @@ fn any<T>(value: T) -> T {
     black_box(value)
 }
 
+/// All that a board calls of a table with that much room.
+fn every_verb<const H: usize, const K: usize>(bytes: &'static [u8], readings: &[Reading]) {
+    let mut each = [Nats::ZERO; 9];
+    let mut row = any([false; 64]);
+    let mut coin = || any(0u16);
+    let Ok(table) = Table::<64, H, K>::from_bytes(bytes) else { return };
+    _ = any((table.score(readings), table.judge(readings)));
+    _ = any(table.explain(readings, any(&mut each[..])));
+    _ = any(table.encoder.encode(readings, &mut row));
+    _ = any(table.encoder.bits());
+    _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
+    _ = any((table.model.sample(&mut coin), table.model.complete(any(&[true]), &mut coin)));
+    table.write(|piece| _ = any(piece));
+    let mut walk = table.model.walk();
+    while let Some((_, conditional)) = walk.next(&row) {
+        walk.observe(any(conditional.decide(&mut coin)));
+    }
+}
+
 #[cortex_m_rt::entry]
 fn main() -> ! {
     let bytes: &'static [u8] = any(&[]);
     let readings: &[Reading] = any(&[Reading::Real(0.5)]);
-    let mut each = [Nats::ZERO; 9];
-    let mut row = any([false; 64]);
-    let mut coin = || any(0u16);
-    if let Ok(table) = Table::<64>::from_bytes(bytes) {
-        _ = any((table.score(readings), table.judge(readings)));
-        _ = any(table.explain(readings, any(&mut each[..])));
-        _ = any(table.encoder.encode(readings, &mut row));
-        _ = any(table.encoder.bits());
-        _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
-        _ = any((table.model.sample(&mut coin), table.model.complete(any(&[true]), &mut coin)));
-        table.write(|piece| _ = any(piece));
-        let mut walk = table.model.walk();
-        while let Some((_, conditional)) = walk.next(&row) {
-            walk.observe(any(conditional.decide(&mut coin)));
-        }
-    }
-    if let Ok(mixture) = Mixture::<4>::new(any(&[]), any(&[]), any(&[])) {
-        _ = any((mixture.bits(), mixture.components(), mixture.slices(), Mixture::<4>::logit_of(any(0))));
-        if let Ok(model) = Model::<64, _>::new(mixture, any(&[]), any(0)) {
-            _ = any((model.surprisal(&row), model.sample(&mut coin)));
-        }
-    }
+    every_verb::<0, 0>(bytes, readings);
+    every_verb::<32, 8>(bytes, readings);
+    _ = any((Mixture::<4>::logit_of(any(0)), Mixture::<4>::new(any(&[]), any(&[]), any(&[])).is_ok()));
+    _ = any(Nade::<4>::new(Activation::Sigmoid, any(0), any(&[]), any(&[]), any(&[]), any(&[]), any(&[])).is_ok());
     let column = Column {
         source: 0,
         kind: Kind::Integer,

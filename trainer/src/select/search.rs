@@ -43,8 +43,9 @@ impl Watch {
 const LADDER: [usize; 11] = [8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
 /// The size on which settings are told apart.
 const SCREEN: usize = 32;
-/// Starts of each size.
-const RESTARTS: usize = 4;
+/// Starts of each size: as many as make so many multiply-adds, between these.
+const RESTARTS: [usize; 2] = [4, 10];
+const WORK: f64 = 5e10;
 /// Settings of weight decay and dropout worth trying.
 const SETTINGS: [(Activation, f32, f32); 9] = [
     (Activation::Relu, 0.0, 0.0),
@@ -95,7 +96,7 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
             if watch.is_stopped() && !front.found.is_empty() {
                 break;
             }
-            let restarts = pool.choices.layer.restarts.unwrap_or(RESTARTS);
+            let restarts = pool.choices.layer.restarts.unwrap_or_else(|| layers.restarts(units));
             let seeds = 0..restarts.min(room.max(units) / units).max(1) as u64;
             let recipes: Vec<Recipe> = seeds.map(|seed| recipe.of(units, pool.choices.seed + seed)).collect();
             let mut fitted = layers.fit(pool, &recipes);
@@ -211,6 +212,13 @@ impl Layers<'_> {
         let scores: Vec<f64> = fitted.par_iter().map(|(model, _)| score(model)).collect();
         let best = (0..recipes.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(b.cmp(&a)));
         recipes[best.unwrap_or(0)]
+    }
+
+    /// How many starts layers of so many units are worth.
+    fn restarts(&self, units: usize) -> usize {
+        let train = &self.rows[0];
+        let work = 3.0 * (train.len() * self.epochs()) as f64 * (train.width * units) as f64;
+        ((WORK / work) as usize).clamp(RESTARTS[0], RESTARTS[1])
     }
 
     /// As many passes as make a million rows, more or less.
