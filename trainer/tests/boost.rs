@@ -116,9 +116,12 @@ fn the_joined_trees_of_the_table_say_what_the_floats_say() {
     let data = TableData::new(&Schema::default(), &model).expect("it can be addressed");
     let table = data.view::<N, 0, 0>().expect("it is a table");
     let logits = model.logits(&bits);
-    for at in 0..bits.rows {
+    let each = (0..bits.rows).map(|at| {
         let mut row = [false; N];
         bits.row(at, &mut row);
+        (at, row)
+    });
+    for (at, row) in each {
         let mut walk = table.model.walk();
         while let Some((i, next)) = walk.next(&row) {
             let Next::Open(logit) = next else { panic!("nothing is forced") };

@@ -40,7 +40,7 @@ fn model(seed: u64, activation: Option<Activation>) -> Model {
     let conditional = |i: u32, random: &mut ChaCha8Rng| Conditional {
         bias: random.random_range(-2.0..2.0),
         weights: (0..i)
-            .filter(|j| (i + j + seed as u32) % 3 == 0)
+            .filter(|j| (i + j + seed as u32).is_multiple_of(3))
             .map(|j| (j, random.random_range(-2.0..2.0)))
             .collect(),
         trees: (0..i.min(2))
@@ -199,7 +199,9 @@ fn weights_of_logits_end_at_the_top_or_stay_equal() {
         let half: PerBit =
             truth.logits(&bits).into_iter().map(|bit| bit.into_iter().map(|logit| 0.5 * logit).collect()).collect();
         let each = [&half, &noise];
-        let weights = weigh(&each, &bits, &[], 0.5, 1.0);
+        let every: Vec<u32> = (0..1500).collect();
+        let rows: [(usize, &[u32]); N] = std::array::from_fn(|i| (i, &every[..]));
+        let weights = weigh(&each, &bits, &rows, &[0.5; 2], 1.0);
         // Twice the half is the truth, and noise is worth nothing.
         assert!((weights[0] - 2.0).abs() < 0.3 && weights[1].abs() < 0.1, "seed {seed}: {weights:?}");
         let objective = |weights: &[f64]| {
@@ -215,7 +217,7 @@ fn weights_of_logits_end_at_the_top_or_stay_equal() {
             let gradient = (beside(1e-4) - beside(-1e-4)) / 2e-4;
             assert!(gradient.abs() < budget::NEWTON_GRADIENT, "seed {seed}: {gradient} a row");
         }
-        for weight in weigh(&each, &bits, &[], 0.5, 1e12) {
+        for weight in weigh(&each, &bits, &rows, &[0.5; 2], 1e12) {
             assert!((weight - 0.5).abs() < budget::F64_SUM * 1e3, "seed {seed}: {weight}");
         }
     }
