@@ -145,6 +145,40 @@ fn a_search_keeps_its_promises_goes_on_where_it_was_and_cleans_up() {
     assert!(!folder.path("model.srp.search").exists());
 }
 
+/// Ctrl-C ends a search with the best so far, and another run goes on from what was fitted.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_search_exports_and_remembers() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+    let folder = with_flags();
+    // It would go on for minutes, the smallest layer for a second or so.
+    let options = "--order natural --epochs 2000 --patience 2000 --restarts 1 --activation relu --dropout 0 --weight-decay 0 \
+                   --rate 0.02 --threads 2";
+    let mut before = 0;
+    for run in 0..2 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_surprisal"));
+        command.current_dir(folder.path("")).args("fit flags.csv --family auto -o model.srp".split(' '));
+        command.args(options.split_whitespace()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the command runs");
+        let kept =
+            || std::fs::read_to_string(folder.path("model.srp.search")).unwrap_or_default().matches('\n').count();
+        let start = Instant::now();
+        while kept() <= before {
+            assert!(start.elapsed() < Duration::from_secs(120), "run {run}: nothing is kept");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        before = kept();
+        let killed = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
+        assert!(killed.expect("a shell").success());
+        let output = child.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && told.contains("stopping"), "run {run}: {told}");
+        assert_eq!(told.contains("goes on with"), run == 1, "{told}");
+        assert!(kept() >= before && number(&folder.json("eval model.srp flags.csv"), "rows") == 600.0);
+    }
+}
+
 #[test]
 fn the_seed_decides_every_byte_of_a_layer_and_the_threads_none() {
     let folder = with_flags();
