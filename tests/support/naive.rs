@@ -54,7 +54,7 @@ impl Layer {
             }
         };
         let sum: i64 = (0..units).map(|u| i64::from(self.outputs[i * units + u]) * unit(u)).sum();
-        f64::from((sum * i64::from(self.scales[i]) >> self.shift) as i32)
+        f64::from(((sum * i64::from(self.scales[i])) >> self.shift) as i32)
     }
 }
 

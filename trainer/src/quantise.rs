@@ -184,12 +184,14 @@ pub struct Cost {
     pub units: usize,
     /// Of hidden units with weights, one a bit and unit; as many additions update them.
     pub multiplications: usize,
+    /// What a mixture multiplies, four times a bit and component.
+    pub mixture: usize,
 }
 
 impl Cost {
     /// That of a table.
     pub fn of<const N: usize, const H: usize, const K: usize>(table: &Table<'_, N, H, K>) -> Self {
-        let (Sum(Sum(linear, forest), Sum(nade, _)), _) = table.model.pieces();
+        let (Sum(Sum(linear, forest), Sum(nade, mixture)), _) = table.model.pieces();
         let (weights, dense) = match linear.slices().2 {
             Columns::Dense(weights) => (weights.len(), true),
             Columns::Sparse { entries, .. } => (entries.len(), false),
@@ -203,12 +205,13 @@ impl Cost {
             tree_steps: trees.enumerate().map(|(i, trees)| depth(trees, bits, i)).sum(),
             units: nade.units(),
             multiplications: nade.units() * nade.bits(),
+            mixture: 4 * mixture.components() * mixture.bits(),
         }
     }
 
     /// All of it.
     pub fn operations(&self) -> usize {
-        self.weights + self.tree_steps + 2 * self.multiplications
+        self.weights + self.tree_steps + 2 * self.multiplications + self.mixture
     }
 }
 

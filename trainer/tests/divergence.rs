@@ -97,8 +97,8 @@ fn linear(biases: &[i16], weights: &[i8], order: &[usize], flipped: bool) -> Art
     let dense: Vec<i8> = (0..n).flat_map(below).map(weight).collect();
     let scales = vec![2000; n];
     let rows = Linear::new(biases, &scales, Columns::Dense(&dense)).expect("valid rows");
-    let parts = Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY));
-    let model = Model::new(parts, &[], n).expect("as many bits");
+    let model =
+        Model::new(Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY)), &[], n).expect("as many bits");
     file(&schema, &Table::new(Encoder::new(&words, &[], &[]), model, Detector::OFF))
 }
 

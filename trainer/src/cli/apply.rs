@@ -126,13 +126,13 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         artefact.shape.bits
     )?;
     writeln!(text, "  {} (digest {:08x}), version {}", fit.summary(), fit.digest, fit.version)?;
-    let Cost { weights, dense, splits, tree_steps, units, multiplications } = cost;
+    let Cost { weights, dense, splits, tree_steps, units, multiplications, mixture } = cost;
+    let (additions, multiplications) = (weights + multiplications, multiplications + mixture);
     write!(text, "  {weights} {} weights, {splits} splits", if dense { "dense" } else { "sparse" })?;
     writeln!(text, "{}", if units > 0 { format!(", {units} hidden units") } else { String::new() })?;
     writeln!(
         text,
-        "  a row costs at most {} additions, {multiplications} multiplications and {tree_steps} tree steps, and {} bytes of state",
-        weights + multiplications,
+        "  a row costs at most {additions} additions, {multiplications} multiplications and {tree_steps} tree steps, and {} bytes of state",
         artefact.shape.state_bytes()
     )?;
     if detector.rows > 0 && detector.threshold != Nats::IMPOSSIBLE {
@@ -163,7 +163,7 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     }
     let value = json!({
         "columns": columns, "bits": artefact.shape.bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,
-        "units": units, "most_additions": weights + multiplications, "most_multiplications": multiplications,
+        "units": units, "most_additions": additions, "most_multiplications": multiplications,
         "most_tree_steps": tree_steps, "most_operations": cost.operations(), "state_bytes": artefact.shape.state_bytes(),
         "threshold": (detector.threshold != Nats::IMPOSSIBLE).then(|| f64::from(detector.threshold)),
         "false_alarm_ppm": detector.false_alarm_ppm, "calibration_rows": detector.rows, "fit": fit,

@@ -226,7 +226,9 @@ fn watch(args: &FitArgs) -> Result<Arc<Watch>> {
     if args.family != Family::Auto {
         return Ok(Arc::new(watch));
     }
-    let path = args.output.with_added_extension("search");
+    let mut path = args.output.clone().into_os_string();
+    path.push(".search");
+    let path = PathBuf::from(path);
     let journal = Journal::open(&path)?;
     if !journal.is_empty() {
         eprintln!("{}: goes on with {} layers that were fitted before", path.display(), journal.len());

@@ -54,11 +54,20 @@ impl HiddenTable {
 
     /// The layer with what goes into its units on the table's grid, where it stays when it is quantised.
     pub fn rounded(layer: &Hidden) -> Hidden {
-        let mut table = Self { activation: layer.activation, ..Self::default() };
-        let steps: Vec<f32> = (0..layer.units()).map(|unit| table.step(layer, unit)).collect();
         let mut rounded = layer.clone();
-        for row in rounded.inputs.chunks_mut(steps.len()).chain([&mut rounded.biases[..]]) {
-            row.iter_mut().zip(&steps).for_each(|(weight, step)| *weight = (*weight / step).round() * step);
+        let mut last = vec![f32::INFINITY; layer.units()];
+        // Rounding may shrink the largest weight by so much that a finer step, which gains are whole numbers of, will do, and
+        // that is the table's then; once or twice.
+        for _ in 0..8 {
+            let mut table = Self { activation: layer.activation, ..Self::default() };
+            let steps: Vec<f32> = (0..layer.units()).map(|unit| table.step(&rounded, unit)).collect();
+            if steps.iter().zip(&last).all(|(step, last)| *step > last * (1.0 - 1e-5)) {
+                break;
+            }
+            for row in rounded.inputs.chunks_mut(steps.len()).chain([&mut rounded.biases[..]]) {
+                row.iter_mut().zip(&steps).for_each(|(weight, step)| *weight = (*weight / step).round() * step);
+            }
+            last = steps;
         }
         rounded
     }

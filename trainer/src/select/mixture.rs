@@ -1,6 +1,6 @@
 //! Chooses order, number of components and pseudo-count of a mixture of trees.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{Budget, Choices, Chosen, Factorisation, Made, factorisations};
 use crate::artefact::Shape;
@@ -36,7 +36,7 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, bu
     let most = most_components(&factorisations[0], budget)?;
     let tried = match (choices.components, budget.flash) {
         (Some(components), _) => vec![components.min(most)],
-        (None, usize::MAX) => COMPONENTS.to_vec(),
+        (None, usize::MAX) if most == Shape::MOST.components => COMPONENTS.to_vec(),
         (None, _) => COMPONENTS.into_iter().filter(|&k| k < most).chain([most]).collect(),
     };
     let run = |factorisation: &Factorisation, settings: Settings| -> Result<Chosen> {
@@ -82,17 +82,26 @@ fn own_order(schema: &Schema, train: &Bits, valid: &Bits, settings: Settings) ->
     order::of_mixture(&factorisation.schema, &em.dependence()).into_iter().map(|at| first[at]).collect()
 }
 
-/// How many components fit into the size, and into the host.
+/// How many components fit into the size, the RAM, the operations and the host.
 fn most_components(factorisation: &Factorisation, budget: &Budget) -> Result<usize> {
     let n = factorisation.train.width();
     let one = Mixture { priors: vec![1.0], gaps: vec![0; n], weights: vec![0.0; n], biases: vec![0.0; n] };
     // Settings are notes, too: none is longer than this one.
-    let least = sized(factorisation, one, 0.125, budget)?.bytes;
+    let least = sized(factorisation, one, 0.125, budget)?;
+    let (state, operations) = (least.table.shape().state_bytes(), least.table.operations()?);
+    ensure!(
+        state <= budget.ram && operations <= budget.operations,
+        "--ram or --ops: the smallest mixture takes {state} bytes of RAM and {operations} operations; raise the limit, or \
+         leave out columns with --ignore"
+    );
+    let least = least.bytes;
+    // A component takes four bytes of state, and as many operations as any other.
+    let room = (1 + (budget.ram - state) / 4).min(budget.operations / operations.max(1)).min(Shape::MOST.components);
     let left = budget.flash.checked_sub(least).with_context(|| {
         format!("--flash: the smallest mixture takes {least} bytes; raise --flash, or leave out columns with --ignore")
     })?;
     // A section may need three bytes more to end at a multiple of four.
-    Ok((1 + left.saturating_sub(6) / (n + 2)).min(Shape::MOST.components))
+    Ok((1 + left.saturating_sub(6) / (n + 2)).min(room))
 }
 
 fn sized(factorisation: &Factorisation, mixture: Mixture, pseudo_count: f64, budget: &Budget) -> Result<Chosen> {

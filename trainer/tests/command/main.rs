@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod faults;
 mod known;
+mod search;
 
 use data::{Folder, mixed, number};
 use std::io::Write;

@@ -1,0 +1,241 @@
+//! Hidden layers, forests and mixtures through the command: promises, settings, and a search that is interrupted.
+
+use rand::RngExt;
+
+use crate::budget;
+use crate::data::{Folder, flags, number, random};
+
+/// Small layers, quickly fitted.
+const LAYER: &str =
+    "--order natural --units 4 --epochs 5 --restarts 1 --activation relu --dropout 0 --weight-decay 0 --rate 0.02";
+
+/// Rows of flags that hang on the parity of those before them, more or less.
+fn with_flags() -> Folder {
+    let mut random = random(3);
+    let mut draw = || {
+        let mut row = vec![false; 8];
+        for i in 0..8 {
+            let odd = row[..i].iter().filter(|&&bit| bit).count() % 2 == 1;
+            row[i] = random.random_bool(if odd { 0.8 } else { 0.3 });
+        }
+        row
+    };
+    let rows: Vec<Vec<bool>> = (0..600).map(|_| draw()).collect();
+    let folder = Folder::new();
+    folder.write("flags.csv", flags(&rows));
+    folder
+}
+
+#[test]
+fn every_family_that_is_searched_reports_what_it_is_made_of() {
+    let folder = with_flags();
+    for (family, options, made) in [
+        ("nade", LAYER, "4 relu"),
+        ("flagship", LAYER, "+ 4 relu"),
+        ("boost", "--order natural --gamma 2 --strength 0.2", ""),
+        ("mixture", "--components 3", ""),
+    ] {
+        let report = folder.json(&format!("fit flags.csv --family {family} {options} -o {family}.srp"));
+        assert_eq!((report["family"].as_str(), number(&report, "bits")), (Some(family), 8.0));
+        assert_eq!(number(&report, "file_bytes"), folder.read(&format!("{family}.srp")).len() as f64);
+        let parts = report["parts"].as_str().unwrap_or_default();
+        assert!(parts.contains(made), "{family}: {parts:?}");
+        let (float, integer) = (number(&report, "float_valid_ll"), number(&report, "valid_ll"));
+        assert!((float - integer).abs() < 8.0 * budget::FLOAT_TO_INTEGER_A_BIT, "{family}: {float} and {integer}");
+        assert!((0.0..8.0 * budget::KL_A_BIT).contains(&number(&report, "kl_quantisation")), "{family}");
+
+        let units = if made.is_empty() { 0.0 } else { 4.0 };
+        let components = if family == "mixture" { 3.0 } else { 0.0 };
+        assert_eq!(number(&report, "state_bytes"), 3.0 * 8.0 + 4.0 * (units + components), "{family}");
+        let inspected = folder.json(&format!("inspect {family}.srp"));
+        for (key, there) in
+            [("state_bytes", "state_bytes"), ("operations", "most_operations"), ("table_bytes", "table_bytes")]
+        {
+            assert_eq!(number(&report, key), number(&inspected, there), "{family}: {key}");
+        }
+        let least = if family == "boost" { 1.0 } else { 8.0 * (2.0 * units + 4.0 * components) };
+        assert!(number(&report, "operations") >= least, "{family}: {report}");
+        assert!(folder.text(&format!("inspect {family}.srp")).contains(family));
+    }
+}
+
+#[test]
+fn a_table_with_a_layer_serves_every_command() {
+    let folder = with_flags();
+    folder.json(&format!("fit flags.csv --family nade {LAYER} -o a.srp"));
+    folder.json("fit flags.csv --family mixture --components 2 -o b.srp");
+    let scores = folder.json("score a.srp flags.csv");
+    let nats: Vec<f64> = scores["nats"].as_array().unwrap().iter().map(|nats| nats.as_f64().unwrap()).collect();
+    let mean = nats.iter().sum::<f64>() / 600.0;
+    assert!((mean - number(&folder.json("eval a.srp flags.csv"), "mean_nats")).abs() < budget::F64_SUM);
+    for row in folder.json("explain a.srp flags.csv --top 3")["rows"].as_array().unwrap() {
+        let each = row["columns"].as_array().unwrap().iter().map(|column| number(column, "nats"));
+        assert!((each.sum::<f64>() - number(row, "nats")).abs() < budget::F64_SUM);
+    }
+    let sampled = folder.text("sample a.srp -n 400 --seed 2");
+    assert_eq!(sampled.lines().count(), 401);
+    folder.write("sampled.csv", sampled);
+    let of_samples = number(&folder.json("eval a.srp sampled.csv"), "mean_nats");
+    assert!((of_samples - mean).abs() < budget::SAMPLED_FLAGS, "{of_samples} and {mean}");
+    assert!(folder.text("compare a.srp b.srp").contains("KL"));
+    for (name, words) in [
+        ("a", ["HIDDEN_BIASES: [i16; 4]", "HIDDEN_INPUTS: [i8; 32]", "Activation::Relu", "Table<'static, BITS, 4, 0>"]),
+        ("b", ["PRIORS: [u16; 2]", "PARENTS: [[u8; 2]; 8]", "LOGITS: [i8; 16]", "Table<'static, BITS, 0, 2>"]),
+    ] {
+        folder.json(&format!("export {name}.srp -o {name}.rs"));
+        let source = String::from_utf8(folder.read(&format!("{name}.rs"))).unwrap();
+        for word in words {
+            assert!(source.contains(word), "{name}: no {word}");
+        }
+    }
+}
+
+#[test]
+fn limits_are_promises() {
+    let folder = with_flags();
+    let fit = |family: &str, options: &str| {
+        let report = folder.json(&format!("fit flags.csv --family {family} {options} -o model.srp"));
+        let bytes = folder.read("model.srp").len() as f64;
+        [bytes, number(&report, "state_bytes"), number(&report, "operations")]
+    };
+    let layers = "--order natural --epochs 3 --restarts 2 --activation relu --dropout 0 --weight-decay 0 --rate 0.02";
+    // 24 bytes are the row and its walk, four more each unit; a unit takes 16 operations.
+    for (options, limits) in [
+        ("--flash 700", [700.0, f64::MAX, f64::MAX]),
+        ("--ram 64", [f64::MAX, 64.0, f64::MAX]),
+        ("--ops 200", [f64::MAX, f64::MAX, 200.0]),
+        ("--flash 900 --ram 100 --ops 300", [900.0, 100.0, 300.0]),
+    ] {
+        for family in ["nade", "flagship"] {
+            let found = fit(family, &format!("{layers} {options}"));
+            assert!(found.iter().zip(limits).all(|(found, limit)| *found <= limit), "{family} {options}: {found:?}");
+            assert!(found[1] > 24.0, "{family} {options}: there is a hidden layer");
+        }
+    }
+    for (family, options, most) in [
+        ("boost", "--ops 30", [24.0, 30.0]),
+        ("lintree", "--ops 12", [24.0, 12.0]),
+        ("mixture", "--ram 40", [40.0, f64::MAX]),
+        ("mixture", "--ops 100 --components 9", [36.0, 100.0]),
+    ] {
+        let [_, state, operations] = fit(family, options);
+        assert!(state <= most[0] && operations <= most[1], "{family} {options}: {state}, {operations}");
+    }
+    folder.refuses("fit flags.csv --family nade --ram 24 -o none.srp", &["--ram", "no hidden layer fits"]);
+    folder.refuses("fit flags.csv --ram 23 -o none.srp", &["--ram", "raise the limit"]);
+    folder.refuses("fit flags.csv --family mixture --ram 23 -o none.srp", &["--ram"]);
+    folder.refuses("fit flags.csv --family mixture --ops 31 -o none.srp", &["--ops", "32 operations"]);
+}
+
+#[test]
+fn a_search_keeps_its_promises_goes_on_where_it_was_and_cleans_up() {
+    let folder = with_flags();
+    let options = "--order natural --epochs 2 --restarts 2 --activation relu --dropout 0 --weight-decay 0 --rate 0.02";
+    let command = format!("fit flags.csv --family auto {options} --ram 90 --flash 2KiB -o model.srp");
+    let report = folder.json(&format!("{command} --threads 1"));
+    let first = folder.read("model.srp");
+    assert!(first.len() <= 2048 && number(&report, "state_bytes") <= 90.0);
+    assert!(!folder.path("model.srp.search").exists(), "the search is over");
+    // What another search left, and a line that a power cut left.
+    folder.write("model.srp.search", "{\"key\":\"0 other\",\"valid_ll\":-1.0,\"activation\":\"relu\",\"of_bits\":[0.0],\"biases\":[],\"inputs\":[],\"outputs\":[]}\n{\"key\":\"1 to");
+    let output = folder.run(&format!("{command} --threads 2"));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && told.contains("1 layers"), "{told}");
+    assert!(folder.read("model.srp") == first, "the seed decides every byte, the threads and the past none");
+    assert!(!folder.path("model.srp.search").exists());
+}
+
+/// Ctrl-C ends a search with the best so far, and another run goes on from what was fitted.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_search_exports_and_remembers() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+    let folder = with_flags();
+    // It would go on for minutes, the smallest layer for a second or so.
+    let options = "--order natural --epochs 2000 --patience 2000 --restarts 1 --activation relu --dropout 0 --weight-decay 0 \
+                   --rate 0.02 --threads 2";
+    let mut before = 0;
+    for run in 0..2 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_surprisal"));
+        command.current_dir(folder.path("")).args("fit flags.csv --family auto -o model.srp".split(' '));
+        command.args(options.split_whitespace()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the command runs");
+        let kept =
+            || std::fs::read_to_string(folder.path("model.srp.search")).unwrap_or_default().matches('\n').count();
+        let start = Instant::now();
+        while kept() <= before {
+            assert!(start.elapsed() < Duration::from_secs(120), "run {run}: nothing is kept");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        before = kept();
+        let killed = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
+        assert!(killed.expect("a shell").success());
+        let output = child.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && told.contains("stopping"), "run {run}: {told}");
+        assert_eq!(told.contains("goes on with"), run == 1, "{told}");
+        assert!(kept() >= before && number(&folder.json("eval model.srp flags.csv"), "rows") == 600.0);
+    }
+}
+
+#[test]
+fn the_seed_decides_every_byte_of_a_layer_and_the_threads_none() {
+    let folder = with_flags();
+    for family in ["nade", "flagship", "boost"] {
+        let options = if family == "boost" { "--order natural" } else { LAYER };
+        let fit = |more: &str| {
+            folder.json(&format!("fit flags.csv --family {family} {options} {more} -o model.srp"));
+            folder.read("model.srp")
+        };
+        let first = fit("--seed 3 --threads 1");
+        assert!(first == fit("--seed 3 --threads 3"), "{family}");
+        assert!(first != fit("--seed 4 --threads 3"), "{family}");
+    }
+}
+
+#[test]
+fn every_way_up_and_every_unit_is_taken_by_its_name() {
+    let folder = with_flags();
+    for (units, optimizer, schedule) in
+        [("relu", "sgd", "constant"), ("sigmoid", "momentum", "step"), ("identity", "adam", "inverse")]
+    {
+        let report = folder.json(&format!(
+            "fit flags.csv --family nade --order natural --units 3 --epochs 3 --restarts 1 --dropout 0.1 --input-dropout 0.1 \
+             --activation {units} --optimizer {optimizer} --schedule {schedule} --warm-up 0 --average 0 --batch 32 \
+             --patience 2 --weight-decay 0.1 -o {units}.srp"
+        ));
+        assert!(report["parts"].as_str().unwrap().contains(&format!("3 {units}")), "{report}");
+    }
+}
+
+#[test]
+fn settings_out_of_range_are_refused_by_their_name() {
+    let folder = with_flags();
+    for (option, words) in [
+        ("--units 0", "1..=256"),
+        ("--units 300", "1..=256"),
+        ("--restarts 0", "1..=64"),
+        ("--components 65", "1..=64"),
+        ("--rate=-1", "above zero"),
+        ("--rate 0", "above zero"),
+        ("--rate nan", "above zero"),
+        ("--dropout 1", "below 1"),
+        ("--input-dropout=-0.1", "below 1"),
+        ("--activation foo", "relu, sigmoid or identity"),
+        ("--warm-up 1", "below 1"),
+        ("--average 1", "below 1"),
+        ("--batch 0", "at least 1"),
+        ("--epochs 0", "at least 1"),
+        ("--patience 0", "at least 1"),
+        ("--weight-decay=-1", "zero or more"),
+        ("--optimizer newton", "adam"),
+        ("--schedule never", "cosine"),
+        ("--ram 1lb", "unit"),
+    ] {
+        let name = option.split([' ', '=']).next().unwrap();
+        for family in ["nade", "auto"] {
+            folder.refuses(&format!("fit flags.csv --family {family} {option} -o none.srp"), &[name, words]);
+        }
+    }
+}
