@@ -139,11 +139,10 @@ impl Pass<'_> {
         [outputs, inputs, &rest[..self.padded]].map(slabs::<S, U>)
     }
 
-    /// The ones of a row of the block that feed the layer, from the last to the first.
+    /// The ones of a row of the block.
     #[inline(always)]
-    fn fed<'f>(&'f self, fed: &'f [u32], q: usize) -> impl DoubleEndedIterator<Item = usize> + 'f {
-        let ones = self.block.get(q).map_or(&[][..], |&row| self.rows.ones(row as usize));
-        ones.iter().map(|&i| usize::from(i)).filter(move |&i| fed[i] >> q & 1 == 1)
+    fn ones(&self, q: usize) -> &[u16] {
+        self.block.get(q).map_or(&[], |&row| self.rows.ones(row as usize))
     }
 
     /// The units of every segment, row after row.
@@ -163,7 +162,10 @@ impl Pass<'_> {
                 let mut sums = bias;
                 self.activate(simd, &sums, keep, &mut ends[slab]);
                 let mut at = slab;
-                for i in self.fed(fed, q) {
+                for i in self.ones(q).iter().map(|&i| usize::from(i)) {
+                    if fed[i] >> q & 1 == 0 {
+                        continue;
+                    }
                     at += count;
                     let weights = &inputs[i * count + slab];
                     for t in 0..U {
@@ -287,7 +289,7 @@ impl Pass<'_> {
         &self,
         simd: S,
         scratch: &mut Scratch,
-        now: [u32; BLOCK],
+        mut now: [u32; BLOCK],
         gradient: &mut [f32],
     ) {
         let [outputs, _, biases] = self.parameters::<S, U>();
@@ -302,19 +304,23 @@ impl Pass<'_> {
         pulls.reset(BLOCK * padded);
         later.reset(BLOCK * padded);
         let (pulls, laters) = (slabs_mut::<S, U>(pulls), slabs_mut::<S, U>(later));
+        // For each row, how many of its ones are still to come.
+        let mut left: [usize; BLOCK] = std::array::from_fn(|q| self.ones(q).len());
         // So many bits that their v stay near for all rows.
         let tile = (NEAR / padded).max(1);
         for from in (0..n).step_by(tile).rev() {
-            for (q, &row) in self.block.iter().enumerate() {
+            for q in 0..self.block.len() {
                 let keep = slabs::<S, U>(&keep[q * *keep_stride..][..padded]);
-                let ones = self.rows.ones(row as usize);
-                let ones = &ones[..ones.partition_point(|&i| usize::from(i) < n.min(from + tile))];
+                let ones = self.ones(q);
+                let before = (left[q], now[q] as usize);
                 for slab in 0..count {
                     let at = q * count + slab;
                     let (mut pull, mut later) = (pulls[at], laters[at]);
                     let mut end = n.min(from + tile);
-                    let mut segment = now[q] as usize - (self.fed(fed, q).rev().take_while(|&j| j >= end).count());
-                    for j in ones.iter().rev().map(|&j| usize::from(j)).take_while(|&j| j >= from) {
+                    let (mut left_now, mut segment) = before;
+                    while left_now > 0 && usize::from(ones[left_now - 1]) >= from {
+                        left_now -= 1;
+                        let j = usize::from(ones[left_now]);
                         if fed[j] >> q & 1 == 0 {
                             continue;
                         }
@@ -339,6 +345,7 @@ impl Pass<'_> {
                         }
                     }
                     (pulls[at], laters[at]) = (pull, later);
+                    (left[q], now[q]) = (left_now, segment as u32);
                 }
             }
         }
@@ -431,10 +438,9 @@ impl Pass<'_> {
 
 /// The segments that rows are in after a bit which is one in those of `ones`.
 #[inline(always)]
-fn step(now: &mut [u32; BLOCK], mut ones: u32) {
-    while ones != 0 {
-        now[ones.trailing_zeros() as usize % BLOCK] += 1;
-        ones &= ones - 1;
+fn step(now: &mut [u32; BLOCK], ones: u32) {
+    for q in 0..BLOCK {
+        now[q] += ones >> q & 1;
     }
 }
 
