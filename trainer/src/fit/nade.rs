@@ -23,6 +23,8 @@ use crate::bits::Bits;
 use crate::model::{Hidden, PerBit};
 
 mod pass;
+#[cfg(test)]
+mod tests;
 
 use pass::{BLOCK, Likelihood, Pass, Scratch};
 

@@ -17,6 +17,8 @@ use crate::fit::lanes::{Aligned, WIDTH, bernoulli, exp, sum};
 pub const BLOCK: usize = 16;
 /// Bits that are seen forward and at once back, while their units are near.
 const TILE: usize = 16;
+/// Units that are held in registers at a time, at most.
+const SLAB: usize = 128;
 /// Floats that take half of the nearest cache.
 const NEAR: usize = 4096;
 
@@ -94,14 +96,16 @@ impl WithSimd for Likelihood<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let Self { mut pass, scratch } = self;
         pass.masks(scratch);
-        // Units that are held in registers at a time.
-        let slab = [128, 64, 32].into_iter().find(|&slab| pass.padded.is_multiple_of(slab)).unwrap_or(WIDTH);
-        match slab.min(WIDTH * S::F32_LANES) / S::F32_LANES {
+        let slab = [SLAB, 64, 32].into_iter().find(|&slab| pass.padded.is_multiple_of(slab)).unwrap_or(WIDTH);
+        match slab / S::F32_LANES {
             1 => pass.run::<S, 1>(simd, scratch),
             2 => pass.run::<S, 2>(simd, scratch),
             4 => pass.run::<S, 4>(simd, scratch),
             8 => pass.run::<S, 8>(simd, scratch),
-            _ => pass.run::<S, 16>(simd, scratch),
+            16 => pass.run::<S, 16>(simd, scratch),
+            32 => pass.run::<S, 32>(simd, scratch),
+            64 => pass.run::<S, 64>(simd, scratch),
+            _ => pass.run::<S, SLAB>(simd, scratch),
         }
     }
 }
@@ -109,6 +113,10 @@ impl WithSimd for Likelihood<'_> {
 impl Pass<'_> {
     #[inline(always)]
     fn run<S: Simd, const U: usize>(&mut self, simd: S, scratch: &mut Scratch) -> f64 {
+        if !(WIDTH..=SLAB).contains(&(U * S::F32_LANES)) {
+            // Never called; not compiled either.
+            return 0.0;
+        }
         let n = self.rows.width;
         let mut gradient = self.gradient.take();
         self.segments::<S, U>(simd, scratch);
@@ -197,9 +205,9 @@ impl Pass<'_> {
         // Vectors of this processor that make sixteen lanes.
         let parts = WIDTH / S::F32_LANES;
         for i in bits {
-            let dots = S::as_mut_simd_f32s(&mut residuals[i * BLOCK..][..BLOCK]).0;
+            let dots = &mut residuals[i * BLOCK..][..BLOCK];
             for (slab, v) in outputs[i * count..][..count].iter().enumerate() {
-                for (dots, now) in dots.iter_mut().zip(now.chunks_exact(S::F32_LANES)) {
+                for (dots, now) in dots.chunks_exact_mut(S::F32_LANES).zip(now.chunks_exact(S::F32_LANES)) {
                     let mut quarters = [v[0]; 4];
                     for (g, quarter) in quarters.iter_mut().enumerate() {
                         let mut lanes = [v[0]; 4];
@@ -212,10 +220,14 @@ impl Pass<'_> {
                                 *lanes = simd.mul_add_f32s(v[t], h[t], *lanes);
                             }
                         }
-                        *quarter = pairs(simd, lanes);
+                        *quarter = fours(simd, lanes);
                     }
-                    let sums = pairs(simd, quarters);
-                    *dots = if slab == 0 { sums } else { simd.add_f32s(*dots, sums) };
+                    let quarters: &[f32] = bytemuck::cast_slice(&quarters);
+                    for (row, dot) in dots.iter_mut().enumerate() {
+                        let [a, b, c, d] = [0, 1, 2, 3].map(|k| quarters[place::<S>(row, k)]);
+                        let sum = (a + c) + (b + d);
+                        *dot = if slab == 0 { sum } else { *dot + sum };
+                    }
                 }
             }
             step(now, fed[i]);
@@ -464,12 +476,42 @@ fn slabs_mut<S: Simd, const U: usize>(floats: &mut [f32]) -> &mut [[S::f32s; U]]
     S::as_mut_simd_f32s(floats).0.as_chunks_mut().0
 }
 
-/// The sums of every four lanes, neighbours first: one vector.
+/// The sums of every four lanes, neighbours first; those of the k-th four lanes of all vectors lie together.
 #[inline(always)]
-fn pairs<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> S::f32s {
-    let pair = |a, b| {
-        let [even, odd] = simd.deinterleave_shfl_f32s([a, b]);
-        simd.add_f32s(even, odd)
-    };
-    pair(pair(a, b), pair(c, d))
+fn fours<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> S::f32s {
+    if S::F32_LANES < 4 {
+        return simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
+    }
+    let pairs = |a, b| simd.add_f32s(picked::<S>(a, b, 0), picked::<S>(a, b, 1));
+    let (ab, cd) = (pairs(a, b), pairs(c, d));
+    simd.add_f32s(picked::<S>(ab, cd, 0), picked::<S>(ab, cd, 1))
+}
+
+/// Where [`fours`] of a row's sixteen lanes leave the k-th sum.
+#[inline(always)]
+const fn place<S: Simd>(row: usize, k: usize) -> usize {
+    if S::F32_LANES < 4 {
+        return k;
+    }
+    let (part, four) = (4 * k / S::F32_LANES, k % (S::F32_LANES / 4));
+    let vector = row * (WIDTH / S::F32_LANES) + part;
+    vector / 4 * S::F32_LANES + 4 * four + vector % 4
+}
+
+/// Every second lane of both, from the first or the second on, four lanes at a time.
+#[inline(always)]
+fn picked<S: Simd>(a: S::f32s, b: S::f32s, from: usize) -> S::f32s {
+    let mut picked = a;
+    let (from_a, from_b) = (
+        bytemuck::cast_slice::<_, f32>(std::slice::from_ref(&a)),
+        bytemuck::cast_slice::<_, f32>(std::slice::from_ref(&b)),
+    );
+    let to: &mut [f32] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut picked));
+    for k in (0..S::F32_LANES).step_by(4) {
+        to[k] = from_a[k + from];
+        to[k + 1] = from_a[k + from + 2];
+        to[k + 2] = from_b[k + from];
+        to[k + 3] = from_b[k + from + 2];
+    }
+    picked
 }
