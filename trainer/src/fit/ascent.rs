@@ -211,10 +211,13 @@ pub fn climb(
     let mut best_at = 0;
     for epoch in 1..=settings.epochs {
         order.shuffle(&mut random);
-        for batch in order.chunks(settings.batch) {
-            let progress = climber.steps as f32 / total;
-            climber.step(batch, rate * settings.factor(progress));
-        }
+        // All of an epoch on the threads: to wake one takes longer than a small step.
+        rayon::scope(|_| {
+            for batch in order.chunks(settings.batch) {
+                let progress = climber.steps as f32 / total;
+                climber.step(batch, rate * settings.factor(progress));
+            }
+        });
         best.epochs = epoch;
         for theta in [&climber.mean, &climber.theta] {
             let valid_ll = if theta.is_empty() { f64::NEG_INFINITY } else { objective.validate(theta) };

@@ -3,6 +3,8 @@
 //! Rows share each load of a weight, and between two ones of a row nothing of it changes. The two inner loops are written
 //! in vectors; the rest is left to the compiler, for the processor that is found.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -13,6 +15,8 @@ use crate::fit::lanes::{Aligned, WIDTH, bernoulli, exp, sum};
 
 /// Rows that share each load of a weight.
 pub const BLOCK: usize = 16;
+/// Bits that are seen forward and at once back, while their units are near.
+const TILE: usize = 16;
 
 /// Some rows under some parameters.
 pub struct Pass<'a> {
@@ -31,21 +35,17 @@ pub struct Pass<'a> {
 pub struct Scratch {
     /// What each unit's output is multiplied by, a row or one for all: zero where it is dropped, and where it only rounds up
     /// the vectors.
-    keep: Vec<f32>,
+    keep: Aligned,
     /// How far apart the rows of `keep` are.
     keep_stride: usize,
     /// For each bit, the rows of the block in which it is one; in which it is free; in which it feeds the layer.
     ones: Vec<u32>,
     free: Vec<u32>,
     fed: Vec<u32>,
-    sums: Aligned,
-    units: Aligned,
-    /// The units of every segment, in the order in which segments begin.
+    /// For each row, its first segment; the others follow.
+    begins: [u32; BLOCK],
+    /// The units of every segment.
     segments: Aligned,
-    /// The segment that each row is in.
-    last: [u32; BLOCK],
-    /// The segment that each one ended.
-    before: Vec<u32>,
     /// For each bit and row, the product of v and units, then the residual.
     residuals: Aligned,
     pulls: Aligned,
@@ -55,8 +55,8 @@ pub struct Scratch {
 impl Scratch {
     /// Keeps every unit.
     pub fn keep_all(&mut self, shape: Shape, padded: usize) {
-        self.keep.clear();
-        self.keep.extend((0..padded).map(|unit| if unit < shape.units { 1.0 } else { 0.0 }));
+        self.keep.reset(padded);
+        self.keep[..shape.units].fill(1.0);
         self.keep_stride = 0;
         self.fed.clear();
     }
@@ -66,10 +66,10 @@ impl Scratch {
         self.keep_all(shape, padded);
         if shape.dropout > 0.0 {
             self.keep_stride = padded;
-            self.keep.clear();
-            for place in 0..BLOCK * padded {
+            self.keep.reset(BLOCK * padded);
+            for (place, keep) in self.keep.iter_mut().enumerate() {
                 let gone = place % padded >= shape.units || random.random::<f32>() < shape.dropout;
-                self.keep.push(if gone { 0.0 } else { 1.0 / (1.0 - shape.dropout) });
+                *keep = if gone { 0.0 } else { 1.0 / (1.0 - shape.dropout) };
             }
         }
         if shape.input_dropout > 0.0 {
@@ -92,9 +92,9 @@ impl WithSimd for Likelihood<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let Self { mut pass, scratch } = self;
         pass.masks(scratch);
-        // Vectors that are held in registers at a time.
-        let slab = [64, 32].into_iter().find(|&slab| pass.padded.is_multiple_of(slab)).unwrap_or(WIDTH);
-        match slab / S::F32_LANES {
+        // Units that are held in registers at a time.
+        let slab = [128, 64, 32].into_iter().find(|&slab| pass.padded.is_multiple_of(slab)).unwrap_or(WIDTH);
+        match slab.min(WIDTH * S::F32_LANES) / S::F32_LANES {
             1 => pass.run::<S, 1>(simd, scratch),
             2 => pass.run::<S, 2>(simd, scratch),
             4 => pass.run::<S, 4>(simd, scratch),
@@ -107,78 +107,137 @@ impl WithSimd for Likelihood<'_> {
 impl Pass<'_> {
     #[inline(always)]
     fn run<S: Simd, const U: usize>(&mut self, simd: S, scratch: &mut Scratch) -> f64 {
-        self.forward::<S, U>(simd, scratch);
-        let likelihood = self.residuals(scratch);
-        if let Some(gradient) = self.gradient.take() {
+        let n = self.rows.width;
+        let mut gradient = self.gradient.take();
+        self.segments::<S, U>(simd, scratch);
+        scratch.residuals.room(n * BLOCK);
+        let mut now = scratch.begins;
+        let mut total = 0.0;
+        for from in (0..n).step_by(TILE) {
+            let bits = from..n.min(from + TILE);
+            let mut before = now;
+            self.dots::<S, U>(simd, scratch, bits.clone(), &mut now);
+            total += self.residuals(scratch, bits.clone());
+            if let Some(gradient) = &mut gradient {
+                self.outputs::<S, U>(simd, scratch, bits, &mut before, gradient);
+            }
+        }
+        if let Some(gradient) = gradient {
             self.backward::<S, U>(simd, scratch, gradient);
         }
-        likelihood
+        total
     }
 
-    /// The units of every segment and the dot products of all bits and rows.
+    /// v, w, and the biases of the units.
     #[inline(always)]
-    fn forward<S: Simd, const U: usize>(&self, simd: S, scratch: &mut Scratch) {
-        let (n, padded, vectors) = (self.rows.width, self.padded, self.padded / S::F32_LANES);
-        let (outputs, rest) = self.theta.split_at(n * padded);
-        let (inputs, rest) = rest.split_at(n * padded);
-        let biases = &rest[..padded];
-        let (outputs, _) = S::as_simd_f32s(outputs);
+    fn parameters<S: Simd, const U: usize>(&self) -> [&[[S::f32s; U]]; 3] {
+        let matrix = self.rows.width * self.padded;
+        let (outputs, rest) = self.theta.split_at(matrix);
+        let (inputs, rest) = rest.split_at(matrix);
+        [outputs, inputs, &rest[..self.padded]].map(slabs::<S, U>)
+    }
 
-        let Scratch { keep, keep_stride, fed, sums, units, segments, before, residuals, last, .. } = scratch;
-        let keep = |q: usize| &keep[q * *keep_stride..][..padded];
+    /// The ones of a row of the block that feed the layer, from the last to the first.
+    #[inline(always)]
+    fn fed<'f>(&'f self, fed: &'f [u32], q: usize) -> impl DoubleEndedIterator<Item = usize> + 'f {
+        let ones = self.block.get(q).map_or(&[][..], |&row| self.rows.ones(row as usize));
+        ones.iter().map(|&i| usize::from(i)).filter(move |&i| fed[i] >> q & 1 == 1)
+    }
+
+    /// The units of every segment, row after row.
+    #[inline(always)]
+    fn segments<S: Simd, const U: usize>(&self, simd: S, scratch: &mut Scratch) {
+        let [_, inputs, biases] = self.parameters::<S, U>();
+        let Scratch { keep, keep_stride, fed, begins, segments, .. } = scratch;
         let ones: u32 = fed.iter().map(|fed| fed.count_ones()).sum();
-        sums.room(BLOCK * padded);
-        units.room(BLOCK * padded);
-        segments.room((BLOCK + ones as usize) * padded);
-        before.clear();
-        for q in 0..BLOCK {
-            let (sum, unit) = (&mut sums[q * padded..][..padded], &mut units[q * padded..][..padded]);
-            sum.copy_from_slice(biases);
-            self.activate(sum, keep(q), unit);
-            last[q] = q as u32;
-            segments[q * padded..][..padded].copy_from_slice(unit);
-        }
-        let mut begun = BLOCK as u32;
-        residuals.reset(n * BLOCK);
-        for (i, dots) in residuals.chunks_exact_mut(BLOCK).enumerate() {
-            let v = outputs[i * vectors..][..vectors].as_chunks::<U>().0;
-            multiply::<S, U>(simd, v, S::as_simd_f32s(units).0, dots);
-            let mut ones = fed[i];
-            while ones != 0 {
-                let q = ones.trailing_zeros() as usize;
-                ones &= ones - 1;
-                let sum = &mut sums[q * padded..][..padded];
-                sum.iter_mut().zip(&inputs[i * padded..][..padded]).for_each(|(sum, weight)| *sum += weight);
-                let unit = &mut units[q * padded..][..padded];
-                self.activate(sum, keep(q), unit);
-                segments[begun as usize * padded..][..padded].copy_from_slice(unit);
-                before.push(last[q]);
-                last[q] = begun;
-                begun += 1;
+        segments.room((BLOCK + ones as usize) * self.padded);
+        let mut next = 0;
+        for (q, begin) in begins.iter_mut().enumerate() {
+            *begin = next as u32;
+            let keep = slabs::<S, U>(&keep[q * *keep_stride..][..self.padded]);
+            let count = biases.len();
+            let ends = slabs_mut::<S, U>(&mut segments[next * self.padded..]);
+            for (slab, (&bias, keep)) in biases.iter().zip(keep).enumerate() {
+                let mut sums = bias;
+                self.activate(simd, &sums, keep, &mut ends[slab]);
+                let mut at = slab;
+                for i in self.fed(fed, q) {
+                    at += count;
+                    let weights = &inputs[i * count + slab];
+                    for t in 0..U {
+                        sums[t] = simd.add_f32s(sums[t], weights[t]);
+                    }
+                    self.activate(simd, &sums, keep, &mut ends[at]);
+                }
+                next = if slab + 1 == count { next + at / count + 1 } else { next };
             }
+        }
+        if self.shape.activation == Activation::Sigmoid {
+            self.squash(scratch);
+        }
+    }
+
+    /// Turns the dot products of some bits into sums of v and units; `now` is the segment that each row is in.
+    #[inline(always)]
+    fn dots<S: Simd, const U: usize>(
+        &self,
+        simd: S,
+        scratch: &mut Scratch,
+        bits: Range<usize>,
+        now: &mut [u32; BLOCK],
+    ) {
+        let [outputs, _, biases] = self.parameters::<S, U>();
+        let count = biases.len();
+        let Scratch { fed, segments, residuals, .. } = scratch;
+        let segments = slabs::<S, U>(segments);
+        // Vectors of this processor that make sixteen lanes.
+        let parts = WIDTH / S::F32_LANES;
+        for i in bits {
+            let dots = S::as_mut_simd_f32s(&mut residuals[i * BLOCK..][..BLOCK]).0;
+            for (slab, v) in outputs[i * count..][..count].iter().enumerate() {
+                for (dots, now) in dots.iter_mut().zip(now.chunks_exact(S::F32_LANES)) {
+                    let mut quarters = [v[0]; 4];
+                    for (g, quarter) in quarters.iter_mut().enumerate() {
+                        let mut lanes = [v[0]; 4];
+                        for (k, lanes) in lanes.iter_mut().enumerate() {
+                            let (row, part) = ((4 * g + k) / parts, (4 * g + k) % parts);
+                            let h = &segments[now[row] as usize * count + slab];
+                            *lanes = simd.mul_f32s(v[part], h[part]);
+                            for t in 1..U / parts {
+                                let t = t * parts + part;
+                                *lanes = simd.mul_add_f32s(v[t], h[t], *lanes);
+                            }
+                        }
+                        *quarter = pairs(simd, lanes);
+                    }
+                    let sums = pairs(simd, quarters);
+                    *dots = if slab == 0 { sums } else { simd.add_f32s(*dots, sums) };
+                }
+            }
+            step(now, fed[i]);
         }
     }
 
     /// Turns dot products into residuals x - p, zero for what is forced or beyond the last row, and returns Σ ln p.
     #[inline(always)]
-    fn residuals(&self, scratch: &mut Scratch) -> f64 {
+    fn residuals(&self, scratch: &mut Scratch, bits: Range<usize>) -> f64 {
         let of_bits = &self.theta[self.theta.len() - self.rows.width..];
         let Scratch { ones, free, residuals, .. } = scratch;
-        for (logits, bias) in residuals.chunks_exact_mut(BLOCK).zip(of_bits) {
-            for logit in logits {
-                *logit += bias;
-            }
-        }
         for (q, &row) in self.block.iter().enumerate() {
             let offset = self.rows.offset(row as usize);
-            residuals[q..].iter_mut().step_by(BLOCK).zip(offset).for_each(|(logit, offset)| *logit += offset);
+            if !offset.is_empty() {
+                for i in bits.clone() {
+                    residuals[i * BLOCK + q] += offset[i];
+                }
+            }
         }
         let mut total = 0.0;
-        for ((logits, ones), free) in residuals.chunks_exact_mut(BLOCK).zip(&*ones).zip(&*free) {
+        for i in bits {
+            let (logits, ones, free, bias) = (&mut residuals[i * BLOCK..][..BLOCK], ones[i], free[i], of_bits[i]);
             let mut likelihoods = [0.0; BLOCK];
             for q in 0..BLOCK {
                 let (bit, free) = ((ones >> q & 1) as f32, (free >> q & 1) as f32);
-                let (p, likelihood) = bernoulli(logits[q], bit);
+                let (p, likelihood) = bernoulli(logits[q] + bias, bit);
                 logits[q] = (bit - p) * free;
                 likelihoods[q] = likelihood * free;
             }
@@ -187,88 +246,150 @@ impl Pass<'_> {
         total
     }
 
-    /// Adds the gradient, from the last bit to the first.
+    /// Adds the gradient of v and of the biases of some bits.
     #[inline(always)]
-    fn backward<S: Simd, const U: usize>(&self, simd: S, scratch: &mut Scratch, gradient: &mut [f32]) {
-        let (n, padded, vectors) = (self.rows.width, self.padded, self.padded / S::F32_LANES);
-        let (outputs, _) = S::as_simd_f32s(&self.theta[..n * padded]);
-        let (d_outputs, rest) = gradient.split_at_mut(n * padded);
-        let (d_inputs, rest) = rest.split_at_mut(n * padded);
-        let (d_biases, d_of_bits) = rest.split_at_mut(padded);
-        let (d_outputs, _) = S::as_mut_simd_f32s(d_outputs);
-
-        let Scratch { keep, keep_stride, fed, segments, before, residuals, pulls, later, last, .. } = scratch;
-        let keep = |q: usize| &keep[q * *keep_stride..][..padded];
-        pulls.reset(BLOCK * padded);
-        later.reset(BLOCK * padded);
-        for i in (0..n).rev() {
-            let mut ones = fed[i];
-            while ones != 0 {
-                // In reverse, as the segments were begun.
-                let q = (31 - ones.leading_zeros()) as usize;
-                ones &= !(1 << q);
-                let [pull, later] = [&mut *pulls, &mut *later].map(|rows| &mut rows[q * padded..][..padded]);
-                self.close(later, pull, &segments[last[q] as usize * padded..][..padded], keep(q));
-                let dw = &mut d_inputs[i * padded..][..padded];
-                dw.iter_mut().zip(&*later).for_each(|(dw, later)| *dw += later);
-                last[q] = before.pop().unwrap_or(0);
-            }
-            let residuals = &residuals[i * BLOCK..][..BLOCK];
-            let (pulls, segments) = (S::as_mut_simd_f32s(pulls).0, S::as_simd_f32s(segments).0);
-            let v = outputs[i * vectors..][..vectors].as_chunks::<U>().0;
-            let dv = d_outputs[i * vectors..][..vectors].as_chunks_mut::<U>().0;
-            for (slab, (v, dv)) in v.iter().zip(dv).enumerate() {
+    fn outputs<S: Simd, const U: usize>(
+        &self,
+        simd: S,
+        scratch: &Scratch,
+        bits: Range<usize>,
+        now: &mut [u32; BLOCK],
+        gradient: &mut [f32],
+    ) {
+        let count = self.padded / (U * S::F32_LANES);
+        let segments = slabs::<S, U>(&scratch.segments);
+        let (d_outputs, rest) = gradient.split_at_mut(self.rows.width * self.padded);
+        let d_outputs = slabs_mut::<S, U>(d_outputs);
+        let d_of_bits = &mut rest[(self.rows.width + 1) * self.padded..];
+        for i in bits {
+            let residuals = &scratch.residuals[i * BLOCK..][..BLOCK];
+            for (slab, dv) in d_outputs[i * count..][..count].iter_mut().enumerate() {
                 let mut sums = *dv;
-                for ((pull, &residual), &last) in pulls.chunks_exact_mut(vectors).zip(residuals).zip(&*last) {
-                    let pull = &mut pull.as_chunks_mut::<U>().0[slab];
-                    let h = &segments[last as usize * vectors..][..vectors].as_chunks::<U>().0[slab];
+                for (&residual, &now) in residuals.iter().zip(&*now) {
+                    let h = &segments[now as usize * count + slab];
                     let r = simd.splat_f32s(residual);
                     for t in 0..U {
                         sums[t] = simd.mul_add_f32s(r, h[t], sums[t]);
-                        pull[t] = simd.mul_add_f32s(r, v[t], pull[t]);
                     }
                 }
                 *dv = sums;
             }
             d_of_bits[i] += sum(residuals);
+            step(now, scratch.fed[i]);
         }
-        for q in 0..BLOCK {
-            let [pull, later] = [&mut *pulls, &mut *later].map(|rows| &mut rows[q * padded..][..padded]);
-            self.close(later, pull, &segments[q * padded..][..padded], keep(q));
-            d_biases.iter_mut().zip(&*later).for_each(|(dc, later)| *dc += later);
+    }
+
+    /// Adds the gradient of w and of the units' biases, from the last bit to the first.
+    #[inline(always)]
+    fn backward<S: Simd, const U: usize>(&self, simd: S, scratch: &mut Scratch, gradient: &mut [f32]) {
+        let [outputs, _, biases] = self.parameters::<S, U>();
+        let (n, padded, count) = (self.rows.width, self.padded, biases.len());
+        let (d_inputs, rest) = gradient[n * padded..].split_at_mut(n * padded);
+        let d_inputs = slabs_mut::<S, U>(d_inputs);
+        let d_biases = slabs_mut::<S, U>(&mut rest[..padded]);
+
+        let Scratch { keep, keep_stride, fed, segments, begins, residuals, pulls, later, .. } = scratch;
+        let segments = slabs::<S, U>(segments);
+        pulls.reset(BLOCK * padded);
+        later.reset(BLOCK * padded);
+        let (pulls, later) = (slabs_mut::<S, U>(pulls), slabs_mut::<S, U>(later));
+        for (q, _) in self.block.iter().enumerate() {
+            let keep = slabs::<S, U>(&keep[q * *keep_stride..][..padded]);
+            let segments = &segments[begins[q] as usize * count..];
+            let ones = self.fed(fed, q).count();
+            for slab in 0..count {
+                let (mut pull, mut later) = (pulls[q * count + slab], later[q * count + slab]);
+                let (mut end, mut left) = (n, ones);
+                for j in self.fed(fed, q).rev() {
+                    for i in j + 1..end {
+                        let v = &outputs[i * count + slab];
+                        let r = simd.splat_f32s(residuals[i * BLOCK + q]);
+                        for t in 0..U {
+                            pull[t] = simd.mul_add_f32s(r, v[t], pull[t]);
+                        }
+                    }
+                    self.close(simd, &mut later, &mut pull, &segments[left * count + slab], &keep[slab]);
+                    let dw = &mut d_inputs[j * count + slab];
+                    for t in 0..U {
+                        dw[t] = simd.add_f32s(dw[t], later[t]);
+                    }
+                    (end, left) = (j + 1, left - 1);
+                }
+                for i in 0..end {
+                    let v = &outputs[i * count + slab];
+                    let r = simd.splat_f32s(residuals[i * BLOCK + q]);
+                    for t in 0..U {
+                        pull[t] = simd.mul_add_f32s(r, v[t], pull[t]);
+                    }
+                }
+                self.close(simd, &mut later, &mut pull, &segments[slab], &keep[slab]);
+                let dc = &mut d_biases[slab];
+                for t in 0..U {
+                    dc[t] = simd.add_f32s(dc[t], later[t]);
+                }
+            }
         }
     }
 
     /// A segment ends, seen from behind: `later` takes its δ, and nothing pulls any more.
     #[inline(always)]
-    fn close(&self, later: &mut [f32], pull: &mut [f32], h: &[f32], keep: &[f32]) {
-        let each = later.iter_mut().zip(pull).zip(h.iter().zip(keep));
-        match self.shape.activation {
-            Activation::Relu => each.for_each(|((later, pull), (&h, &keep))| {
-                *later += if h > 0.0 { keep * *pull } else { 0.0 };
-                *pull = 0.0;
-            }),
-            Activation::Sigmoid => each.for_each(|((later, pull), (&h, &keep))| {
-                *later += if keep > 0.0 { h * (1.0 - h / keep) * *pull } else { 0.0 };
-                *pull = 0.0;
-            }),
-            _ => each.for_each(|((later, pull), (_, &keep))| {
-                *later += keep * *pull;
-                *pull = 0.0;
-            }),
+    fn close<S: Simd, const U: usize>(
+        &self,
+        simd: S,
+        later: &mut [S::f32s; U],
+        pull: &mut [S::f32s; U],
+        h: &[S::f32s; U],
+        keep: &[S::f32s; U],
+    ) {
+        let zero = simd.splat_f32s(0.0);
+        for t in 0..U {
+            let kept = simd.mul_f32s(keep[t], pull[t]);
+            let delta = match self.shape.activation {
+                Activation::Relu => simd.select_f32s(simd.greater_than_f32s(h[t], zero), kept, zero),
+                Activation::Sigmoid => {
+                    let slope = simd.mul_f32s(h[t], simd.sub_f32s(simd.splat_f32s(1.0), simd.div_f32s(h[t], keep[t])));
+                    let delta = simd.mul_f32s(slope, pull[t]);
+                    simd.select_f32s(simd.greater_than_f32s(keep[t], zero), delta, zero)
+                }
+                _ => kept,
+            };
+            later[t] = simd.add_f32s(later[t], delta);
+            pull[t] = zero;
         }
     }
 
+    /// What units make of their sums; sigmoids are left for [`squash`](Self::squash).
     #[inline(always)]
-    fn activate(&self, sums: &[f32], keep: &[f32], units: &mut [f32]) {
-        let each = units.iter_mut().zip(sums).zip(keep);
-        match self.shape.activation {
-            Activation::Relu => each.for_each(|((unit, &sum), &keep)| *unit = sum.max(0.0) * keep),
-            Activation::Sigmoid => each.for_each(|((unit, &sum), &keep)| {
-                let e = exp(-sum.abs());
-                *unit = keep * if sum > 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) };
-            }),
-            _ => each.for_each(|((unit, &sum), &keep)| *unit = sum * keep),
+    fn activate<S: Simd, const U: usize>(
+        &self,
+        simd: S,
+        sums: &[S::f32s; U],
+        keep: &[S::f32s; U],
+        units: &mut [S::f32s; U],
+    ) {
+        for t in 0..U {
+            units[t] = match self.shape.activation {
+                Activation::Relu => simd.mul_f32s(simd.max_f32s(sums[t], simd.splat_f32s(0.0)), keep[t]),
+                Activation::Sigmoid => sums[t],
+                _ => simd.mul_f32s(sums[t], keep[t]),
+            };
+        }
+    }
+
+    /// Sigmoids of the sums of all segments.
+    #[inline(always)]
+    fn squash(&self, scratch: &mut Scratch) {
+        let Scratch { keep, keep_stride, begins, segments, .. } = scratch;
+        let mut q = 0;
+        for (s, units) in segments.chunks_exact_mut(self.padded).enumerate() {
+            while begins.get(q + 1).is_some_and(|&begin| begin as usize <= s) {
+                q += 1;
+            }
+            let keep = &keep[q * *keep_stride..][..self.padded];
+            for (unit, keep) in units.iter_mut().zip(keep) {
+                let e = exp(-unit.abs());
+                *unit = keep * if *unit > 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) };
+            }
         }
     }
 
@@ -295,27 +416,31 @@ impl Pass<'_> {
     }
 }
 
-/// Adds the product of v and the units of each row of the block.
+/// The segments that rows are in after a bit which is one in those of `ones`.
 #[inline(always)]
-fn multiply<S: Simd, const U: usize>(simd: S, v: &[[S::f32s; U]], units: &[S::f32s], dots: &mut [f32]) {
-    // Vectors of this processor that make sixteen lanes.
-    let parts = (WIDTH / S::F32_LANES).min(U);
-    for (slab, v) in v.iter().enumerate() {
-        for (h, dot) in units.chunks_exact(units.len() / BLOCK).zip(&mut *dots) {
-            let h = &h.as_chunks::<U>().0[slab];
-            let mut lanes = [simd.splat_f32s(0.0); U];
-            for t in 0..U {
-                lanes[t % parts] = simd.mul_add_f32s(v[t], h[t], lanes[t % parts]);
-            }
-            // Halves first, as the sum of a vector is.
-            let mut half = parts / 2;
-            while half > 0 {
-                for t in 0..half {
-                    lanes[t] = simd.add_f32s(lanes[t], lanes[t + half]);
-                }
-                half /= 2;
-            }
-            *dot += simd.reduce_sum_f32s(lanes[0]);
-        }
+fn step(now: &mut [u32; BLOCK], ones: u32) {
+    for q in 0..BLOCK {
+        now[q] += ones >> q & 1;
     }
+}
+
+/// Floats as groups of vectors.
+#[inline(always)]
+fn slabs<S: Simd, const U: usize>(floats: &[f32]) -> &[[S::f32s; U]] {
+    S::as_simd_f32s(floats).0.as_chunks().0
+}
+
+#[inline(always)]
+fn slabs_mut<S: Simd, const U: usize>(floats: &mut [f32]) -> &mut [[S::f32s; U]] {
+    S::as_mut_simd_f32s(floats).0.as_chunks_mut().0
+}
+
+/// The sums of every four lanes, neighbours first: one vector.
+#[inline(always)]
+fn pairs<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> S::f32s {
+    let pair = |a, b| {
+        let [even, odd] = simd.deinterleave_shfl_f32s([a, b]);
+        simd.add_f32s(even, odd)
+    };
+    pair(pair(a, b), pair(c, d))
 }

@@ -1,0 +1,108 @@
+//! How much of the processor's multiply-adds a hidden layer's training puts to use.
+//!
+//! ```text
+//! cargo bench -p surprisal-trainer --bench nade              # a table
+//! cargo bench -p surprisal-trainer --bench nade -- --json    # one JSON object a line, which `nade.py` reads
+//! ```
+//!
+//! RAYON_NUM_THREADS says on how many threads. The peak is measured in between, on as many, as others may be at work.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use pulp::{Simd, WithSimd};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use surprisal::Activation;
+use surprisal_trainer::bits::Bits;
+use surprisal_trainer::fit::ascent::{Ascent, climb};
+use surprisal_trainer::fit::nade::{Nade, Rows, Shape};
+
+/// Bits a row, the share of ones, units; the first two are as plants', kosarek's and connect4's.
+const SHAPES: [(usize, f64, usize); 5] =
+    [(69, 0.18, 64), (190, 0.02, 64), (111, 0.17, 64), (69, 0.18, 128), (190, 0.02, 128)];
+const ROWS: usize = 8192;
+const EPOCHS: usize = 3;
+/// The best of so many counts.
+const REPEATS: usize = 7;
+
+/// Multiply-adds in registers, and nothing else.
+struct Peak;
+
+impl Peak {
+    const ROUNDS: usize = 2_000_000;
+    const CHAINS: usize = 12;
+}
+
+impl WithSimd for Peak {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> usize {
+        let [shrink, add] = [0.9999, 1e-7].map(|number| simd.splat_f32s(black_box(number)));
+        let mut chains = [simd.splat_f32s(1.0); Self::CHAINS];
+        for _ in 0..Self::ROUNDS {
+            for chain in &mut chains {
+                *chain = simd.mul_add_f32s(*chain, shrink, add);
+            }
+        }
+        black_box(chains);
+        Self::ROUNDS * Self::CHAINS * S::F32_LANES
+    }
+}
+
+/// Multiply-adds a second in registers, on all threads.
+fn peak() -> f64 {
+    let begun = Instant::now();
+    let each = rayon::broadcast(|_| pulp::Arch::new().dispatch(Peak));
+    each.iter().sum::<usize>() as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// Rows in which every bit is a one as often as the others.
+fn rows(width: usize, ones: f64, count: usize) -> Rows {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut bits = Bits::new(width);
+    for _ in 0..count {
+        let row: Vec<bool> = (0..width).map(|_| random.random::<f64>() < ones).collect();
+        bits.push(&row);
+    }
+    Rows::new(&bits, &[], None)
+}
+
+/// Rows a second that steps of Adam take, forward, backward and update.
+fn trained(train: &Rows, units: usize) -> f64 {
+    let none = rows(train.width, 0.0, 0);
+    let shape = Shape { units, activation: Activation::Relu, dropout: 0.0, input_dropout: 0.0 };
+    let nade = Nade::new(shape, train, &none);
+    let start = nade.start(&mut ChaCha8Rng::seed_from_u64(0));
+    let settings = Ascent { rate: Some(0.001), epochs: EPOCHS, ..Ascent::default() };
+    let begun = Instant::now();
+    black_box(climb(&nade, start, &settings, |_, _| true));
+    (EPOCHS * train.len()) as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn main() {
+    let json = std::env::args().any(|arg| arg == "--json");
+    let threads = rayon::current_num_threads();
+    if !json {
+        println!("{threads} threads; rows x bits x units and multiply-adds (three each) in 10^9 a second");
+        println!("{:>5} {:>6} {:>6} {:>14} {:>14} {:>8} {:>14}", "bits", "ones", "units", "row bit unit", "multiply-adds", "peak", "peak/achieved");
+    }
+    for (width, ones, units) in SHAPES {
+        let train = rows(width, ones, ROWS);
+        let (mut rate, mut most) = (0f64, 0f64);
+        for _ in 0..REPEATS {
+            most = most.max(peak());
+            rate = rate.max(trained(&train, units));
+        }
+        let each = rate * (width * units) as f64 / 1e9;
+        let (added, most) = (3.0 * each, most / 1e9);
+        let ratio = most / added;
+        if json {
+            let line = serde_json::json!({ "bits": width, "ones": ones, "units": units, "threads": threads, "rows_per_second": rate, "peak_over_achieved": ratio });
+            println!("{line}");
+        } else {
+            println!("{width:>5} {ones:>6} {units:>6} {each:>14.2} {added:>14.1} {most:>8.1} {ratio:>14.2}");
+        }
+    }
+}
