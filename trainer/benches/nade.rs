@@ -86,7 +86,10 @@ fn main() {
     let threads = rayon::current_num_threads();
     if !json {
         println!("{threads} threads; rows x bits x units and multiply-adds (three each) in 10^9 a second");
-        println!("{:>5} {:>6} {:>6} {:>14} {:>14} {:>8} {:>14}", "bits", "ones", "units", "row bit unit", "multiply-adds", "peak", "peak/achieved");
+        println!(
+            "{:>5} {:>6} {:>6} {:>14} {:>14} {:>8} {:>14}",
+            "bits", "ones", "units", "row bit unit", "multiply-adds", "peak", "peak/achieved"
+        );
     }
     for (width, ones, units) in SHAPES {
         let train = rows(width, ones, ROWS);

@@ -193,25 +193,24 @@ impl Pass<'_> {
         // Vectors of this processor that make sixteen lanes.
         let parts = WIDTH / S::F32_LANES;
         for i in bits {
-            let dots = S::as_mut_simd_f32s(&mut residuals[i * BLOCK..][..BLOCK]).0;
+            let dots = &mut residuals[i * BLOCK..][..BLOCK];
             for (slab, v) in outputs[i * count..][..count].iter().enumerate() {
-                for (dots, now) in dots.iter_mut().zip(now.chunks_exact(S::F32_LANES)) {
-                    let mut quarters = [v[0]; 4];
-                    for (g, quarter) in quarters.iter_mut().enumerate() {
-                        let mut lanes = [v[0]; 4];
-                        for (k, lanes) in lanes.iter_mut().enumerate() {
-                            let (row, part) = ((4 * g + k) / parts, (4 * g + k) % parts);
-                            let h = &segments[now[row] as usize * count + slab];
-                            *lanes = simd.mul_f32s(v[part], h[part]);
-                            for t in 1..U / parts {
-                                let t = t * parts + part;
-                                *lanes = simd.mul_add_f32s(v[t], h[t], *lanes);
-                            }
-                        }
-                        *quarter = pairs(simd, lanes);
+                for (dot, &now) in dots.iter_mut().zip(&*now) {
+                    let h = &segments[now as usize * count + slab];
+                    let mut lanes = [simd.splat_f32s(0.0); U];
+                    for t in 0..U {
+                        lanes[t % parts] = simd.mul_add_f32s(v[t], h[t], lanes[t % parts]);
                     }
-                    let sums = pairs(simd, quarters);
-                    *dots = if slab == 0 { sums } else { simd.add_f32s(*dots, sums) };
+                    // Halves first, as the sum of a vector is.
+                    let mut half = parts / 2;
+                    while half > 0 {
+                        for t in 0..half {
+                            lanes[t] = simd.add_f32s(lanes[t], lanes[t + half]);
+                        }
+                        half /= 2;
+                    }
+                    let sum = simd.reduce_sum_f32s(lanes[0]);
+                    *dot = if slab == 0 { sum } else { *dot + sum };
                 }
             }
             step(now, fed[i]);
@@ -419,9 +418,7 @@ impl Pass<'_> {
 /// The segments that rows are in after a bit which is one in those of `ones`.
 #[inline(always)]
 fn step(now: &mut [u32; BLOCK], ones: u32) {
-    for q in 0..BLOCK {
-        now[q] += ones >> q & 1;
-    }
+    now.iter_mut().enumerate().for_each(|(q, now)| *now += ones >> q & 1);
 }
 
 /// Floats as groups of vectors.
@@ -433,14 +430,4 @@ fn slabs<S: Simd, const U: usize>(floats: &[f32]) -> &[[S::f32s; U]] {
 #[inline(always)]
 fn slabs_mut<S: Simd, const U: usize>(floats: &mut [f32]) -> &mut [[S::f32s; U]] {
     S::as_mut_simd_f32s(floats).0.as_chunks_mut().0
-}
-
-/// The sums of every four lanes, neighbours first: one vector.
-#[inline(always)]
-fn pairs<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> S::f32s {
-    let pair = |a, b| {
-        let [even, odd] = simd.deinterleave_shfl_f32s([a, b]);
-        simd.add_f32s(even, odd)
-    };
-    pair(pair(a, b), pair(c, d))
 }
