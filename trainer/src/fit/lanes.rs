@@ -79,7 +79,8 @@ pub fn exp(x: f32) -> f32 {
     /// Adding and taking it away again rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
     let x = x.max(-87.0);
-    let k = x.mul_add(std::f32::consts::LOG2_E, ROUND) - ROUND;
+    let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let k = rounded - ROUND;
     // ln 2 in two parts, the first with zeros at its end, so that k times it is exact.
     let r = k.mul_add(-0.693_359_4, x);
     let r = k.mul_add(2.121_944_4e-4, r);
@@ -87,7 +88,8 @@ pub fn exp(x: f32) -> f32 {
     for coefficient in [1.388_888_9e-3, 8.333_334e-3, 4.166_666_8e-2, 0.166_666_67, 0.5, 1.0, 1.0] {
         p = r.mul_add(p, coefficient);
     }
-    p * f32::from_bits(((k + 127.0) as i32 as u32) << 23)
+    // Its last bits are k, which is the exponent of what p is multiplied by.
+    p * f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23))
 }
 
 /// The probability of a one and ln of the probability of `bit` (0 or 1), given the logit.
@@ -96,9 +98,11 @@ pub fn exp(x: f32) -> f32 {
 #[inline(always)]
 pub fn bernoulli(logit: f32, bit: f32) -> (f32, f32) {
     let e = exp(-logit.abs());
-    let rare = e / (1.0 + e);
+    // One division for two.
+    let both = e / ((1.0 + e) * (2.0 + e));
+    let rare = both * (2.0 + e);
     let p = if logit > 0.0 { 1.0 - rare } else { rare };
-    let t = e / (2.0 + e);
+    let t = both * (1.0 + e);
     let square = t * t;
     let mut series = 2.0 / 11.0;
     for coefficient in [2.0 / 9.0, 2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0, 2.0] {

@@ -17,6 +17,8 @@ use crate::fit::lanes::{Aligned, WIDTH, bernoulli, exp, sum};
 pub const BLOCK: usize = 16;
 /// Bits that are seen forward and at once back, while their units are near.
 const TILE: usize = 16;
+/// Floats that take half of the nearest cache.
+const NEAR: usize = 4096;
 
 /// Some rows under some parameters.
 pub struct Pass<'a> {
@@ -123,7 +125,7 @@ impl Pass<'_> {
             }
         }
         if let Some(gradient) = gradient {
-            self.backward::<S, U>(simd, scratch, gradient);
+            self.backward::<S, U>(simd, scratch, now, gradient);
         }
         total
     }
@@ -137,11 +139,10 @@ impl Pass<'_> {
         [outputs, inputs, &rest[..self.padded]].map(slabs::<S, U>)
     }
 
-    /// The ones of a row of the block that feed the layer, from the last to the first.
+    /// The ones of a row of the block.
     #[inline(always)]
-    fn fed<'f>(&'f self, fed: &'f [u32], q: usize) -> impl DoubleEndedIterator<Item = usize> + 'f {
-        let ones = self.block.get(q).map_or(&[][..], |&row| self.rows.ones(row as usize));
-        ones.iter().map(|&i| usize::from(i)).filter(move |&i| fed[i] >> q & 1 == 1)
+    fn ones(&self, q: usize) -> &[u16] {
+        self.block.get(q).map_or(&[], |&row| self.rows.ones(row as usize))
     }
 
     /// The units of every segment, row after row.
@@ -161,7 +162,10 @@ impl Pass<'_> {
                 let mut sums = bias;
                 self.activate(simd, &sums, keep, &mut ends[slab]);
                 let mut at = slab;
-                for i in self.fed(fed, q) {
+                for i in self.ones(q).iter().map(|&i| usize::from(i)) {
+                    if fed[i] >> q & 1 == 0 {
+                        continue;
+                    }
                     at += count;
                     let weights = &inputs[i * count + slab];
                     for t in 0..U {
@@ -278,53 +282,69 @@ impl Pass<'_> {
         }
     }
 
-    /// Adds the gradient of w and of the units' biases, from the last bit to the first.
+    /// Adds the gradient of w and of the units' biases, from the last bit to the first; `now` is every row's last segment.
     #[inline(always)]
-    fn backward<S: Simd, const U: usize>(&self, simd: S, scratch: &mut Scratch, gradient: &mut [f32]) {
+    fn backward<S: Simd, const U: usize>(
+        &self,
+        simd: S,
+        scratch: &mut Scratch,
+        mut now: [u32; BLOCK],
+        gradient: &mut [f32],
+    ) {
         let [outputs, _, biases] = self.parameters::<S, U>();
         let (n, padded, count) = (self.rows.width, self.padded, biases.len());
         let (d_inputs, rest) = gradient[n * padded..].split_at_mut(n * padded);
         let d_inputs = slabs_mut::<S, U>(d_inputs);
         let d_biases = slabs_mut::<S, U>(&mut rest[..padded]);
 
-        let Scratch { keep, keep_stride, fed, segments, begins, residuals, pulls, later, .. } = scratch;
+        let Scratch { keep, keep_stride, fed, segments, residuals, pulls, later, .. } = scratch;
         let segments = slabs::<S, U>(segments);
+        let residuals = residuals.as_chunks::<BLOCK>().0;
         pulls.reset(BLOCK * padded);
         later.reset(BLOCK * padded);
-        let (pulls, later) = (slabs_mut::<S, U>(pulls), slabs_mut::<S, U>(later));
-        for (q, _) in self.block.iter().enumerate() {
-            let keep = slabs::<S, U>(&keep[q * *keep_stride..][..padded]);
-            let segments = &segments[begins[q] as usize * count..];
-            let ones = self.fed(fed, q).count();
-            for slab in 0..count {
-                let (mut pull, mut later) = (pulls[q * count + slab], later[q * count + slab]);
-                let (mut end, mut left) = (n, ones);
-                for j in self.fed(fed, q).rev() {
-                    for i in j + 1..end {
-                        let v = &outputs[i * count + slab];
-                        let r = simd.splat_f32s(residuals[i * BLOCK + q]);
+        let (pulls, laters) = (slabs_mut::<S, U>(pulls), slabs_mut::<S, U>(later));
+        // For each row, how many of its ones are still to come.
+        let mut left: [usize; BLOCK] = std::array::from_fn(|q| self.ones(q).len());
+        // So many bits that their v stay near for all rows.
+        let tile = (NEAR / padded).max(1);
+        for from in (0..n).step_by(tile).rev() {
+            for q in 0..self.block.len() {
+                let keep = slabs::<S, U>(&keep[q * *keep_stride..][..padded]);
+                let ones = self.ones(q);
+                let before = (left[q], now[q] as usize);
+                for slab in 0..count {
+                    let at = q * count + slab;
+                    let (mut pull, mut later) = (pulls[at], laters[at]);
+                    let mut end = n.min(from + tile);
+                    let (mut left_now, mut segment) = before;
+                    while left_now > 0 && usize::from(ones[left_now - 1]) >= from {
+                        left_now -= 1;
+                        let j = usize::from(ones[left_now]);
+                        if fed[j] >> q & 1 == 0 {
+                            continue;
+                        }
+                        for i in j + 1..end {
+                            pulled(simd, &mut pull, residuals[i][q], &outputs[i * count + slab]);
+                        }
+                        self.close(simd, &mut later, &mut pull, &segments[segment * count + slab], &keep[slab]);
+                        let dw = &mut d_inputs[j * count + slab];
                         for t in 0..U {
-                            pull[t] = simd.mul_add_f32s(r, v[t], pull[t]);
+                            dw[t] = simd.add_f32s(dw[t], later[t]);
+                        }
+                        (end, segment) = (j + 1, segment - 1);
+                    }
+                    for i in from..end {
+                        pulled(simd, &mut pull, residuals[i][q], &outputs[i * count + slab]);
+                    }
+                    if from == 0 {
+                        self.close(simd, &mut later, &mut pull, &segments[segment * count + slab], &keep[slab]);
+                        let dc = &mut d_biases[slab];
+                        for t in 0..U {
+                            dc[t] = simd.add_f32s(dc[t], later[t]);
                         }
                     }
-                    self.close(simd, &mut later, &mut pull, &segments[left * count + slab], &keep[slab]);
-                    let dw = &mut d_inputs[j * count + slab];
-                    for t in 0..U {
-                        dw[t] = simd.add_f32s(dw[t], later[t]);
-                    }
-                    (end, left) = (j + 1, left - 1);
-                }
-                for i in 0..end {
-                    let v = &outputs[i * count + slab];
-                    let r = simd.splat_f32s(residuals[i * BLOCK + q]);
-                    for t in 0..U {
-                        pull[t] = simd.mul_add_f32s(r, v[t], pull[t]);
-                    }
-                }
-                self.close(simd, &mut later, &mut pull, &segments[slab], &keep[slab]);
-                let dc = &mut d_biases[slab];
-                for t in 0..U {
-                    dc[t] = simd.add_f32s(dc[t], later[t]);
+                    (pulls[at], laters[at]) = (pull, later);
+                    (left[q], now[q]) = (left_now, segment as u32);
                 }
             }
         }
@@ -419,6 +439,15 @@ impl Pass<'_> {
 #[inline(always)]
 fn step(now: &mut [u32; BLOCK], ones: u32) {
     now.iter_mut().enumerate().for_each(|(q, now)| *now += ones >> q & 1);
+}
+
+/// What a bit's residual adds to the pull of its v.
+#[inline(always)]
+fn pulled<S: Simd, const U: usize>(simd: S, pull: &mut [S::f32s; U], residual: f32, v: &[S::f32s; U]) {
+    let r = simd.splat_f32s(residual);
+    for t in 0..U {
+        pull[t] = simd.mul_add_f32s(r, v[t], pull[t]);
+    }
 }
 
 /// Floats as groups of vectors.
