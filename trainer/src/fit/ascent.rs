@@ -186,8 +186,8 @@ pub struct Summit {
 
 /// Rows whose gradient is added up in one go; the sums of these are added in order, so that threads change nothing.
 const SHARD: usize = 32;
-/// Parameters updated in one go.
-const STRETCH: usize = 8192;
+/// Parameters updated in one go: few enough that all that goes with them stays in the nearest cache.
+const STRETCH: usize = 512;
 /// Multiply-adds below which more threads cost more than they bring.
 const SMALL: usize = 500_000;
 /// Adam's and momentum's memory.
@@ -341,7 +341,7 @@ impl<'o, O: Objective> Climber<'o, O> {
         if small {
             stretches.into_iter().for_each(apply)
         } else {
-            stretches.into_par_iter().for_each(apply)
+            stretches.into_par_iter().with_min_len(16).for_each(apply)
         }
         likelihoods.iter().sum()
     }
@@ -396,12 +396,11 @@ impl Update {
             let shard = &shard[from..from + theta.len()];
             gradient.iter_mut().zip(shard).for_each(|(sum, part)| *sum += part);
         }
+        gradient.iter_mut().for_each(|g| *g *= self.share);
+        // Biases do not decay.
         let weights = weights.saturating_sub(from).min(theta.len());
-        for (k, g) in gradient.iter_mut().enumerate() {
-            *g *= self.share;
-            if k < weights {
-                *g = self.l2.mul_add(-theta[k], *g);
-            }
+        if self.l2 > 0.0 {
+            gradient.iter_mut().zip(&*theta).take(weights).for_each(|(g, theta)| *g = self.l2.mul_add(-theta, *g));
         }
         // Turns the gradient into the step a unit of rate.
         let [fast, slow] = self.correction;
@@ -423,9 +422,12 @@ impl Update {
                 }
             }
         }
-        for (k, (theta, g)) in theta.iter_mut().zip(&*gradient).enumerate() {
-            let decay = if k < weights { self.decay * *theta } else { 0.0 };
-            *theta = self.rate.mul_add(*g, *theta) - decay;
+        let (decaying, others) = theta.split_at_mut(weights);
+        for (theta, g) in decaying.iter_mut().zip(&*gradient) {
+            *theta = self.rate.mul_add(*g, *theta) - self.decay * *theta;
+        }
+        for (theta, g) in others.iter_mut().zip(&gradient[weights..]) {
+            *theta = self.rate.mul_add(*g, *theta);
         }
         if self.l1 > 0.0 {
             for (k, theta) in theta.iter_mut().take(weights).enumerate() {
