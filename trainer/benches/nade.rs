@@ -95,7 +95,11 @@ fn main() {
             "bits", "ones", "units", "row bit unit", "multiply-adds", "peak", "peak/achieved"
         );
     }
-    for (width, ones, units) in SHAPES.into_iter().skip(std::env::var("SHAPE").map_or(0, |s| s.parse().unwrap())).take(std::env::var("SHAPE").map_or(9, |_| 1)) {
+    for (width, ones, units) in SHAPES
+        .into_iter()
+        .skip(std::env::var("SHAPE").map_or(0, |s| s.parse().unwrap()))
+        .take(std::env::var("SHAPE").map_or(9, |_| 1))
+    {
         let train = rows(width, ones, ROWS);
         let (mut rate, mut most) = (0f64, 0f64);
         for _ in 0..REPEATS {

@@ -208,12 +208,12 @@ impl Pass<'_> {
             let dots = &mut residuals[i * BLOCK..][..BLOCK];
             for (slab, v) in outputs[i * count..][..count].iter().enumerate() {
                 for (dots, now) in dots.chunks_exact_mut(S::F32_LANES).zip(now.chunks_exact(S::F32_LANES)) {
+                    let units = |row: usize| &segments[now[row] as usize * count + slab];
                     let mut quarters = [v[0]; 4];
                     for (g, quarter) in quarters.iter_mut().enumerate() {
                         let mut lanes = [v[0]; 4];
                         for (k, lanes) in lanes.iter_mut().enumerate() {
-                            let (row, part) = ((4 * g + k) / parts, (4 * g + k) % parts);
-                            let h = &segments[now[row] as usize * count + slab];
+                            let (h, part) = (units((4 * g + k) / parts), (4 * g + k) % parts);
                             *lanes = simd.mul_f32s(v[part], h[part]);
                             for t in 1..U / parts {
                                 let t = t * parts + part;
@@ -277,21 +277,22 @@ impl Pass<'_> {
         let (d_outputs, rest) = gradient.split_at_mut(self.rows.width * self.padded);
         let d_outputs = slabs_mut::<S, U>(d_outputs);
         let d_of_bits = &mut rest[(self.rows.width + 1) * self.padded..];
-        for i in bits {
-            let residuals = &scratch.residuals[i * BLOCK..][..BLOCK];
-            for (slab, dv) in d_outputs[i * count..][..count].iter_mut().enumerate() {
-                let mut sums = *dv;
-                for (&residual, &now) in residuals.iter().zip(&*now) {
-                    let h = &segments[now as usize * count + slab];
-                    let r = simd.splat_f32s(residual);
-                    for t in 0..U {
-                        sums[t] = simd.mul_add_f32s(r, h[t], sums[t]);
-                    }
-                }
-                *dv = sums;
+        let mut i = bits.start;
+        while i < bits.end {
+            // Two bits share each load of a unit where no row has a one between them.
+            let both = scratch.fed[i] == 0 && i + 1 < bits.end;
+            let (dv, residuals) = (&mut d_outputs[i * count..], &scratch.residuals[i * BLOCK..]);
+            if both {
+                gather::<S, U, 2>(simd, dv, segments, count, now, residuals);
+            } else {
+                gather::<S, U, 1>(simd, dv, segments, count, now, residuals);
             }
-            d_of_bits[i] += sum(residuals);
+            i += usize::from(both);
             step(now, scratch.fed[i]);
+            i += 1;
+        }
+        for i in bits {
+            d_of_bits[i] += sum(&scratch.residuals[i * BLOCK..][..BLOCK]);
         }
     }
 
@@ -474,6 +475,34 @@ fn slabs<S: Simd, const U: usize>(floats: &[f32]) -> &[[S::f32s; U]] {
 #[inline(always)]
 fn slabs_mut<S: Simd, const U: usize>(floats: &mut [f32]) -> &mut [[S::f32s; U]] {
     S::as_mut_simd_f32s(floats).0.as_chunks_mut().0
+}
+
+/// Adds the products of residuals and units to the gradient of v, of B bits.
+#[inline(always)]
+fn gather<S: Simd, const U: usize, const B: usize>(
+    simd: S,
+    dv: &mut [[S::f32s; U]],
+    segments: &[[S::f32s; U]],
+    count: usize,
+    now: &[u32; BLOCK],
+    residuals: &[f32],
+) {
+    let residuals: [&[f32; BLOCK]; B] = std::array::from_fn(|b| &residuals.as_chunks().0[b]);
+    for slab in 0..count {
+        let mut sums: [_; B] = std::array::from_fn(|b| dv[b * count + slab]);
+        for (q, &now) in now.iter().enumerate() {
+            let h = &segments[now as usize * count + slab];
+            let r: [_; B] = std::array::from_fn(|b| simd.splat_f32s(residuals[b][q]));
+            for t in 0..U {
+                for b in 0..B {
+                    sums[b][t] = simd.mul_add_f32s(r[b], h[t], sums[b][t]);
+                }
+            }
+        }
+        for b in 0..B {
+            dv[b * count + slab] = sums[b];
+        }
+    }
 }
 
 /// The sums of every four lanes, neighbours first; those of the k-th four lanes of all vectors lie together.
