@@ -18,7 +18,7 @@ use surprisal_trainer::bits::Bits;
 use surprisal_trainer::fit::ascent::{Ascent, climb};
 use surprisal_trainer::fit::nade::{Nade, Rows, Shape};
 
-/// Bits a row, the share of ones, units; the first two are as plants', kosarek's and connect4's.
+/// Bits a row, the share of ones, units: about those of plants, kosarek and accidents.
 const SHAPES: [(usize, f64, usize); 5] =
     [(69, 0.18, 64), (190, 0.02, 64), (111, 0.17, 64), (69, 0.18, 128), (190, 0.02, 128)];
 /// Few, so that some epochs pass without a disturbance.

@@ -4,11 +4,14 @@ use clap::ValueEnum;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-mod step;
+use super::lanes::Aligned;
 
-use step::Climber;
+mod update;
+
+use update::{STRETCH, Stretch, Update};
 
 /// A log-likelihood to climb.
 pub trait Objective: Sync {
@@ -185,6 +188,11 @@ pub struct Summit {
     pub epochs: usize,
 }
 
+/// Rows whose gradient is added up in one go; the sums of these are added in order, so that threads change nothing.
+const SHARD: usize = 32;
+/// Multiply-adds below which more threads cost more than they bring.
+const SMALL: usize = 500_000;
+
 /// Climbs from `start`; `each_epoch` hears of the validation log-likelihood and says whether to go on.
 pub fn climb(
     objective: &impl Objective,
@@ -263,4 +271,77 @@ fn range_test(objective: &impl Objective, start: &[f32], settings: &Ascent) -> f
         }
     }
     best.1 / 10.0
+}
+
+struct Climber<'o, O> {
+    objective: &'o O,
+    settings: Ascent,
+    theta: Aligned,
+    /// The running mean of theta, if there is one.
+    mean: Aligned,
+    first: Aligned,
+    second: Aligned,
+    shards: Vec<Aligned>,
+    steps: usize,
+}
+
+impl<'o, O: Objective> Climber<'o, O> {
+    fn new(objective: &'o O, theta: Vec<f32>, settings: &Ascent) -> Self {
+        let zeros = |needed: bool| Aligned::zeros(if needed { theta.len() } else { 0 });
+        let shards = settings.batch.min(objective.rows()).div_ceil(SHARD);
+        Self {
+            objective,
+            settings: *settings,
+            mean: Aligned::of(if settings.average > 0.0 { &theta } else { &[] }),
+            first: zeros(settings.method != Method::Sgd),
+            second: zeros(settings.method == Method::Adam),
+            shards: (0..shards).map(|_| Aligned::zeros(theta.len())).collect(),
+            theta: Aligned::of(&theta),
+            steps: 0,
+        }
+    }
+
+    /// One step; returns the log-likelihood that the batch had before it.
+    fn step(&mut self, batch: &[u32], rate: f32) -> f64 {
+        let (objective, settings, theta) = (self.objective, &self.settings, &self.theta);
+        let (steps, streams) = (self.steps, self.shards.len());
+        let of_shard = |(at, (shard, rows)): (usize, (&mut Aligned, &[u32]))| {
+            shard.fill(0.0);
+            // Every shard draws from a stream of its own.
+            let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
+            random.set_stream((steps * streams + at) as u64 + 1);
+            objective.gradient(theta, rows, &mut random, shard)
+        };
+        let small = objective.work() * batch.len() < SMALL;
+        let likelihoods: Vec<f64> = if small {
+            self.shards.iter_mut().zip(batch.chunks(SHARD)).enumerate().map(of_shard).collect()
+        } else {
+            self.shards.par_iter_mut().zip(batch.par_chunks(SHARD)).enumerate().map(of_shard).collect()
+        };
+        self.steps += 1;
+        let update = Update::new(settings, self.steps as f32, rate, batch.len(), objective.rows());
+        let shards: Vec<&[f32]> = self.shards[..likelihoods.len()].iter().map(|shard| &**shard).collect();
+        let weights = objective.weights();
+        let arch = pulp::Arch::new();
+        let mut stretches: Vec<Stretch> = Vec::new();
+        let mut mean = self.mean.chunks_mut(STRETCH);
+        let mut first = self.first.chunks_mut(STRETCH);
+        let mut second = self.second.chunks_mut(STRETCH);
+        for (at, theta) in self.theta.chunks_mut(STRETCH).enumerate() {
+            let [mean, first, second] = [&mut mean, &mut first, &mut second].map(|all| all.next().unwrap_or_default());
+            stretches.push(Stretch { from: at * STRETCH, theta, mean, first, second });
+        }
+        let apply = |stretch: Stretch| {
+            arch.dispatch(
+                #[inline(always)]
+                || update.apply(stretch, &shards, weights),
+            )
+        };
+        if small {
+            stretches.into_iter().for_each(apply)
+        } else {
+            stretches.into_par_iter().with_min_len(16).for_each(apply)
+        }
+        likelihoods.iter().sum()
+    }
 }

@@ -23,10 +23,13 @@ use crate::bits::Bits;
 use crate::model::{Hidden, PerBit};
 
 mod pass;
+mod scratch;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
-use pass::{BLOCK, Likelihood, Pass, Scratch};
+use pass::{BLOCK, Likelihood, Pass};
+use scratch::Scratch;
 
 /// Rows of bits, each as the list of its ones.
 #[derive(Clone, Debug)]

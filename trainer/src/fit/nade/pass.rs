@@ -1,17 +1,17 @@
 //! One pass over a block of rows: all that takes time.
 //!
-//! Rows share each load of a weight, and between two ones of a row nothing of it changes. The two inner loops are written
-//! in vectors; the rest is left to the compiler, for the processor that is found.
+//! The units of all segments come first, row after row; then, a few bits at a time, logits, residuals and the gradient of
+//! v; then, row after row from behind, what each segment's residuals pull at. Plain loops are the compiler's to widen.
 
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use surprisal::Activation;
 
+use super::scratch::Scratch;
+use super::vectors::{fours, gather, place, pulled, slabs, slabs_mut, step};
 use super::{Rows, Shape};
-use crate::fit::lanes::{Aligned, WIDTH, bernoulli, exp, sum};
+use crate::fit::lanes::{WIDTH, bernoulli, exp, sum};
 
 /// Rows that share each load of a weight.
 pub const BLOCK: usize = 16;
@@ -32,55 +32,6 @@ pub struct Pass<'a> {
     pub block: &'a [u32],
     pub theta: &'a [f32],
     pub gradient: Option<&'a mut [f32]>,
-}
-
-/// What a pass writes on, kept from one to the next.
-#[derive(Default)]
-pub struct Scratch {
-    /// What each unit's output is multiplied by, a row or one for all: zero where it is dropped, and where it only rounds up
-    /// the vectors.
-    keep: Aligned,
-    /// How far apart the rows of `keep` are.
-    keep_stride: usize,
-    /// For each bit, the rows of the block in which it is one; in which it is free; in which it feeds the layer.
-    ones: Vec<u32>,
-    free: Vec<u32>,
-    fed: Vec<u32>,
-    /// For each row, its first segment; the others follow.
-    begins: [u32; BLOCK],
-    /// The units of every segment.
-    segments: Aligned,
-    /// For each bit and row, the product of v and units, then the residual.
-    residuals: Aligned,
-    pulls: Aligned,
-    later: Aligned,
-}
-
-impl Scratch {
-    /// Keeps every unit.
-    pub fn keep_all(&mut self, shape: Shape, padded: usize) {
-        self.keep.reset(padded);
-        self.keep[..shape.units].fill(1.0);
-        self.keep_stride = 0;
-        self.fed.clear();
-    }
-
-    /// Draws which units each row of the next block does without, and leaves the mean of the others' outputs as it was.
-    pub fn drop(&mut self, shape: Shape, padded: usize, random: &mut ChaCha8Rng, width: usize) {
-        self.keep_all(shape, padded);
-        if shape.dropout > 0.0 {
-            self.keep_stride = padded;
-            self.keep.reset(BLOCK * padded);
-            for (place, keep) in self.keep.iter_mut().enumerate() {
-                let gone = place % padded >= shape.units || random.random::<f32>() < shape.dropout;
-                *keep = if gone { 0.0 } else { 1.0 / (1.0 - shape.dropout) };
-            }
-        }
-        if shape.input_dropout > 0.0 {
-            let mut feeds = |q: usize| u32::from(random.random::<f32>() >= shape.input_dropout) << q;
-            self.fed.extend((0..width).map(|_| (0..BLOCK).fold(0, |mask, q| mask | feeds(q))));
-        }
-    }
 }
 
 /// [`Pass`] for [`pulp::Arch::dispatch`].
@@ -208,12 +159,12 @@ impl Pass<'_> {
             let dots = &mut residuals[i * BLOCK..][..BLOCK];
             for (slab, v) in outputs[i * count..][..count].iter().enumerate() {
                 for (dots, now) in dots.chunks_exact_mut(S::F32_LANES).zip(now.chunks_exact(S::F32_LANES)) {
+                    let units = |row: usize| &segments[now[row] as usize * count + slab];
                     let mut quarters = [v[0]; 4];
                     for (g, quarter) in quarters.iter_mut().enumerate() {
                         let mut lanes = [v[0]; 4];
                         for (k, lanes) in lanes.iter_mut().enumerate() {
-                            let (row, part) = ((4 * g + k) / parts, (4 * g + k) % parts);
-                            let h = &segments[now[row] as usize * count + slab];
+                            let (h, part) = (units((4 * g + k) / parts), (4 * g + k) % parts);
                             *lanes = simd.mul_f32s(v[part], h[part]);
                             for t in 1..U / parts {
                                 let t = t * parts + part;
@@ -277,21 +228,22 @@ impl Pass<'_> {
         let (d_outputs, rest) = gradient.split_at_mut(self.rows.width * self.padded);
         let d_outputs = slabs_mut::<S, U>(d_outputs);
         let d_of_bits = &mut rest[(self.rows.width + 1) * self.padded..];
-        for i in bits {
-            let residuals = &scratch.residuals[i * BLOCK..][..BLOCK];
-            for (slab, dv) in d_outputs[i * count..][..count].iter_mut().enumerate() {
-                let mut sums = *dv;
-                for (&residual, &now) in residuals.iter().zip(&*now) {
-                    let h = &segments[now as usize * count + slab];
-                    let r = simd.splat_f32s(residual);
-                    for t in 0..U {
-                        sums[t] = simd.mul_add_f32s(r, h[t], sums[t]);
-                    }
-                }
-                *dv = sums;
+        let mut i = bits.start;
+        while i < bits.end {
+            // Two bits share each load of a unit where no row has a one between them.
+            let both = scratch.fed[i] == 0 && i + 1 < bits.end;
+            let (dv, residuals) = (&mut d_outputs[i * count..], &scratch.residuals[i * BLOCK..]);
+            if both {
+                gather::<S, U, 2>(simd, dv, segments, count, now, residuals);
+            } else {
+                gather::<S, U, 1>(simd, dv, segments, count, now, residuals);
             }
-            d_of_bits[i] += sum(residuals);
+            i += usize::from(both);
             step(now, scratch.fed[i]);
+            i += 1;
+        }
+        for i in bits {
+            d_of_bits[i] += sum(&scratch.residuals[i * BLOCK..][..BLOCK]);
         }
     }
 
@@ -323,8 +275,7 @@ impl Pass<'_> {
         for from in (0..n).step_by(tile).rev() {
             for q in 0..self.block.len() {
                 let keep = slabs::<S, U>(&keep[q * *keep_stride..][..padded]);
-                let ones = self.ones(q);
-                let before = (left[q], now[q] as usize);
+                let (ones, before) = (self.ones(q), (left[q], now[q] as usize));
                 for slab in 0..count {
                     let at = q * count + slab;
                     let (mut pull, mut later) = (pulls[at], laters[at]);
@@ -446,72 +397,4 @@ impl Pass<'_> {
             fed.iter_mut().zip(&*ones).for_each(|(fed, ones)| *fed &= ones);
         }
     }
-}
-
-/// The segments that rows are in after a bit which is one in those of `ones`.
-#[inline(always)]
-fn step(now: &mut [u32; BLOCK], ones: u32) {
-    for q in 0..BLOCK {
-        now[q] += ones >> q & 1;
-    }
-}
-
-/// What a bit's residual adds to the pull of its v.
-#[inline(always)]
-fn pulled<S: Simd, const U: usize>(simd: S, pull: &mut [S::f32s; U], residual: f32, v: &[S::f32s; U]) {
-    let r = simd.splat_f32s(residual);
-    for t in 0..U {
-        pull[t] = simd.mul_add_f32s(r, v[t], pull[t]);
-    }
-}
-
-/// Floats as groups of vectors.
-#[inline(always)]
-fn slabs<S: Simd, const U: usize>(floats: &[f32]) -> &[[S::f32s; U]] {
-    S::as_simd_f32s(floats).0.as_chunks().0
-}
-
-#[inline(always)]
-fn slabs_mut<S: Simd, const U: usize>(floats: &mut [f32]) -> &mut [[S::f32s; U]] {
-    S::as_mut_simd_f32s(floats).0.as_chunks_mut().0
-}
-
-/// The sums of every four lanes, neighbours first; those of the k-th four lanes of all vectors lie together.
-#[inline(always)]
-fn fours<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> S::f32s {
-    if S::F32_LANES < 4 {
-        return simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
-    }
-    let pairs = |a, b| simd.add_f32s(picked::<S>(a, b, 0), picked::<S>(a, b, 1));
-    let (ab, cd) = (pairs(a, b), pairs(c, d));
-    simd.add_f32s(picked::<S>(ab, cd, 0), picked::<S>(ab, cd, 1))
-}
-
-/// Where [`fours`] of a row's sixteen lanes leave the k-th sum.
-#[inline(always)]
-const fn place<S: Simd>(row: usize, k: usize) -> usize {
-    if S::F32_LANES < 4 {
-        return k;
-    }
-    let (part, four) = (4 * k / S::F32_LANES, k % (S::F32_LANES / 4));
-    let vector = row * (WIDTH / S::F32_LANES) + part;
-    vector / 4 * S::F32_LANES + 4 * four + vector % 4
-}
-
-/// Every second lane of both, from the first or the second on, four lanes at a time.
-#[inline(always)]
-fn picked<S: Simd>(a: S::f32s, b: S::f32s, from: usize) -> S::f32s {
-    let mut picked = a;
-    let (from_a, from_b) = (
-        bytemuck::cast_slice::<_, f32>(std::slice::from_ref(&a)),
-        bytemuck::cast_slice::<_, f32>(std::slice::from_ref(&b)),
-    );
-    let to: &mut [f32] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut picked));
-    for k in (0..S::F32_LANES).step_by(4) {
-        to[k] = from_a[k + from];
-        to[k + 1] = from_a[k + from + 2];
-        to[k + 2] = from_b[k + from];
-        to[k + 3] = from_b[k + from + 2];
-    }
-    picked
 }
