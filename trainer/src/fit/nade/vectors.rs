@@ -8,8 +8,8 @@ use crate::fit::lanes::WIDTH;
 /// The segments that rows are in after a bit which is one in those of `ones`.
 #[inline(always)]
 pub fn step(now: &mut [u32; BLOCK], ones: u32) {
-    for q in 0..BLOCK {
-        now[q] += ones >> q & 1;
+    for (q, now) in now.iter_mut().enumerate() {
+        *now += ones >> q & 1;
     }
 }
 
