@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Trains the hidden layer of `nade.rs` with PyTorch on as many threads, and prints how many times slower that is.
 
-    python3 -m venv /tmp/torch-venv && /tmp/torch-venv/bin/pip install torch numpy    # some 5 GB with its CUDA wheels
-    /tmp/torch-venv/bin/python trainer/benches/nade.py [threads]
+    python3 -m venv torch-venv && torch-venv/bin/pip install torch numpy    # some 5 GB with its CUDA wheels
+    torch-venv/bin/python trainer/benches/nade.py [threads]
 
 Each variant below is written as PyTorch wants it: the sums of all bits at once, by a cumulative sum or by a product with a
 triangle of ones, and both compiled if a C++ compiler is there. The fastest of each shape counts.

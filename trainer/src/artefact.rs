@@ -78,9 +78,10 @@ impl Shape {
         Ok(Self { bits: table.model.bits(), units: nade.units(), components: mixture.components() })
     }
 
-    /// The bytes that scoring keeps on the stack for a row and its walk.
+    /// The bytes that scoring keeps on the stack for a row and its walk: three a bit, four a unit and a component, and where
+    /// the walk is.
     pub const fn state_bytes(self) -> usize {
-        3 * self.bits + 4 * self.units + 4 * self.components
+        (3 * self.bits).next_multiple_of(4) + 4 * self.units + 4 * self.components + 16
     }
 }
 

@@ -101,6 +101,13 @@ impl Journal {
         }
     }
 
+    /// Removes the file if nothing was ever kept in it.
+    pub fn remove_if_empty(&self) {
+        if std::fs::metadata(&self.path).is_ok_and(|file| file.len() == 0) {
+            self.remove();
+        }
+    }
+
     /// Removes the file: the search is over.
     pub fn remove(&self) {
         let _ = std::fs::remove_file(&self.path);

@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use surprisal::{Columns, Detector, Forest, Linear, Sum, Table, TableError};
+use surprisal::{Activation, Columns, Detector, Forest, Linear, Sum, Table, TableError};
 
 use crate::artefact::Shape;
 use crate::model::{Model, Tree};
@@ -182,7 +182,7 @@ pub struct Cost {
     pub tree_steps: usize,
     /// Hidden units.
     pub units: usize,
-    /// Of hidden units with weights, one a bit and unit; as many additions update them.
+    /// Of hidden units with weights, one a bit and unit, and of the gains of sigmoids; at most as many additions.
     pub multiplications: usize,
     /// What a mixture multiplies, four times a bit and component.
     pub mixture: usize,
@@ -204,7 +204,7 @@ impl Cost {
             splits: splits.len(),
             tree_steps: trees.enumerate().map(|(i, trees)| depth(trees, bits, i)).sum(),
             units: nade.units(),
-            multiplications: nade.units() * nade.bits(),
+            multiplications: nade.units() * nade.bits() * if nade.slices().0 == Activation::Sigmoid { 2 } else { 1 },
             mixture: 4 * mixture.components() * mixture.bits(),
         }
     }

@@ -199,8 +199,11 @@ pub fn select(
     let mut orders = Vec::new();
     if factorisations.len() > 1 {
         // One middling fit tells the orders apart.
-        let (gamma, strength) = (choices.gamma.unwrap_or(2.5), choices.strength.unwrap_or(5.0));
-        let family = if choices.family.is_of_conditionals() { choices.family } else { Family::Lintree };
+        let strength = choices.strength.filter(|_| choices.family != Family::Boost);
+        let (gamma, strength) = (choices.gamma.unwrap_or(2.5), strength.unwrap_or(5.0));
+        // Boosting's strength is a rate, and many trees take long.
+        let own = choices.family.is_of_conditionals() && choices.family != Family::Boost;
+        let family = if own { choices.family } else { Family::Lintree };
         let mut best = (f64::NEG_INFINITY, 0);
         for (at, factorisation) in factorisations.iter().enumerate() {
             let fitted = run(factorisation, family, choices, gamma, &[strength], &progress);
@@ -286,7 +289,9 @@ fn grid(family: Family, choices: &Choices) -> (Vec<f64>, Vec<f64>) {
         _ => (&[0.0], &[0.0]),
     };
     let fixed = |given: Option<f64>, grid: &[f64]| given.map_or(grid.to_vec(), |given| vec![given]);
-    (fixed(choices.gamma, gammas), fixed(choices.strength, strengths))
+    // What is asked of rows and leaves is not asked of boosting beside them, whose strength is a rate.
+    let strength = choices.strength.filter(|_| family != Family::Boost || choices.family == Family::Boost);
+    (fixed(choices.gamma, gammas), fixed(strength, strengths))
 }
 
 fn run(

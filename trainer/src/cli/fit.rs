@@ -164,7 +164,11 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
         seed: args.seed,
         false_alarm: args.false_alarm,
     };
-    let (artefact, report) = run_watched(&job, &watch)?;
+    let fitted = run_watched(&job, &watch);
+    if let (Err(_), Some(journal)) = (&fitted, &watch.journal) {
+        journal.remove_if_empty();
+    }
+    let (artefact, report) = fitted?;
     let inputs = [Some(&job.train), job.valid.as_ref(), job.calibrate.as_ref(), job.test.as_ref()];
     let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
     write_whole(&args.output, &artefact.file_bytes(), &inputs)?;

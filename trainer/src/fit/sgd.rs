@@ -34,18 +34,17 @@ impl LinearRows<'_> {
             below.iter_mut().zip(&theta[self.column(j)]).for_each(|(logit, weight)| *logit += weight);
         }
         let mut bits = rows.ones(row).iter().map(|&j| usize::from(j)).peekable();
+        let mut forced = rows.forced(row).peekable();
         let mut total = 0.0;
         for (i, residual) in residuals.iter_mut().enumerate() {
             let bit = f32::from(u8::from(bits.next_if_eq(&i).is_some()));
+            if forced.next_if_eq(&i).is_some() {
+                *residual = 0.0;
+                continue;
+            }
             let (p, likelihood) = bernoulli(*residual, bit);
             *residual = bit - p;
             total += f64::from(likelihood);
-        }
-        for i in rows.forced(row) {
-            // A forced bit is the zero it has to be or the one: its probability is one, whatever its logit.
-            let p_of_bit = 1.0 - residuals[i].abs();
-            total -= f64::from(p_of_bit).ln();
-            residuals[i] = 0.0;
         }
         total
     }

@@ -49,7 +49,7 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, bu
     let mut best = None::<(f64, &Factorisation)>;
     for factorisation in factorisations.iter().filter(|_| factorisations.len() > 1) {
         let reached = run(factorisation, middling)?.valid_ll;
-        if best.is_none_or(|(most, _)| reached > most) {
+        if best.is_none_or(|(most, _)| reached > most) || choices.order != Order::Auto {
             best = Some((reached, factorisation));
         }
     }

@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 use rayon::prelude::*;
 use surprisal::{Activation, Table};
 
-use super::Factorisation;
 use super::pool::{Candidate, Pool};
 use crate::bits::Bits;
 use crate::blend::{weigh, weigh_bits};
@@ -81,7 +80,7 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
         let offset = under.as_ref().map(|under| under.model.logits(bits));
         Rows::new(bits, guards, offset.as_ref())
     });
-    let layers = Layers { rows: &rows, guards, watch, key: key(factorisation) };
+    let layers = Layers { rows: &rows, guards, watch, key: key(pool) };
     let room = pool.room_for_units()?;
     let ladder: Vec<usize> = match pool.choices.layer.units {
         Some(units) => vec![units],
@@ -98,7 +97,8 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
             }
             let restarts = pool.choices.layer.restarts.unwrap_or_else(|| layers.restarts(units));
             let seeds = 0..restarts.min(room.max(units) / units).max(1) as u64;
-            let recipes: Vec<Recipe> = seeds.map(|seed| recipe.of(units, pool.choices.seed + seed)).collect();
+            let recipes: Vec<Recipe> =
+                seeds.map(|seed| recipe.of(units, pool.choices.seed.wrapping_add(seed))).collect();
             let mut fitted = layers.fit(pool, &recipes);
             fitted.sort_by(|a, b| b.1.total_cmp(&a.1));
             for count in 1..=fitted.len() {
@@ -124,7 +124,8 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
 }
 
 /// What a kept layer was fitted to.
-fn key(factorisation: &Factorisation) -> String {
+fn key(pool: &Pool) -> String {
+    let factorisation = pool.factorisation;
     let mut crc = 0;
     for bits in [&factorisation.train, &factorisation.valid] {
         for set in &bits.sets {
@@ -132,7 +133,9 @@ fn key(factorisation: &Factorisation) -> String {
             crc = crate::data::checksum(&[&u32::to_le_bytes(crc)[..], &bytes].concat());
         }
     }
-    format!("{crc:08x}")
+    let choices = pool.choices;
+    let offset = choices.layer.offset.then_some((choices.gamma, choices.strength, choices.l2));
+    format!("{} {crc:08x} {:?} {offset:?}", env!("CARGO_PKG_VERSION"), factorisation.guards)
 }
 
 /// Fits layers, or finds them in the journal.
@@ -303,7 +306,12 @@ fn polished(pool: &Pool, best: Candidate, layers: &Layers, recipe: &Recipe) -> R
     let rows = [train, valid].map(|bits| Rows::new(bits, guards, Some(&alone.logits(bits))));
     let shape = Shape { units: hidden.units(), ..recipe.shape };
     let climb_on = |nade: Nade, layer: &Hidden, of_bits: &[f32], rate: f32| {
-        let ascent = Ascent { rate: Some(rate), epochs: recipe.ascent.epochs / 2, patience: 8, ..recipe.ascent };
+        let ascent = Ascent {
+            rate: Some(rate),
+            epochs: (recipe.ascent.epochs / 2).max(1),
+            patience: recipe.ascent.patience.min(8),
+            ..recipe.ascent
+        };
         let summit = climb(&nade, nade.theta(layer, of_bits), &ascent, |_, _| !layers.watch.is_stopped());
         nade.layer(&summit.theta)
     };

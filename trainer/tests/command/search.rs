@@ -46,7 +46,7 @@ fn every_family_that_is_searched_reports_what_it_is_made_of() {
 
         let units = if made.is_empty() { 0.0 } else { 4.0 };
         let components = if family == "mixture" { 3.0 } else { 0.0 };
-        assert_eq!(number(&report, "state_bytes"), 3.0 * 8.0 + 4.0 * (units + components), "{family}");
+        assert_eq!(number(&report, "state_bytes"), 3.0 * 8.0 + 4.0 * (units + components) + 16.0, "{family}");
         let inspected = folder.json(&format!("inspect {family}.srp"));
         for (key, there) in
             [("state_bytes", "state_bytes"), ("operations", "most_operations"), ("table_bytes", "table_bytes")]
@@ -99,31 +99,31 @@ fn limits_are_promises() {
         [bytes, number(&report, "state_bytes"), number(&report, "operations")]
     };
     let layers = "--order natural --epochs 3 --restarts 2 --activation relu --dropout 0 --weight-decay 0 --rate 0.02";
-    // 24 bytes are the row and its walk, four more each unit; a unit takes 16 operations.
+    // 40 bytes are the row and its walk, four more each unit; a unit takes 16 operations.
     for (options, limits) in [
         ("--flash 700", [700.0, f64::MAX, f64::MAX]),
-        ("--ram 64", [f64::MAX, 64.0, f64::MAX]),
+        ("--ram 80", [f64::MAX, 80.0, f64::MAX]),
         ("--ops 200", [f64::MAX, f64::MAX, 200.0]),
-        ("--flash 900 --ram 100 --ops 300", [900.0, 100.0, 300.0]),
+        ("--flash 900 --ram 116 --ops 300", [900.0, 116.0, 300.0]),
     ] {
         for family in ["nade", "flagship"] {
             let found = fit(family, &format!("{layers} {options}"));
             assert!(found.iter().zip(limits).all(|(found, limit)| *found <= limit), "{family} {options}: {found:?}");
-            assert!(found[1] > 24.0, "{family} {options}: there is a hidden layer");
+            assert!(found[1] > 40.0, "{family} {options}: there is a hidden layer");
         }
     }
     for (family, options, most) in [
-        ("boost", "--ops 30", [24.0, 30.0]),
-        ("lintree", "--ops 12", [24.0, 12.0]),
-        ("mixture", "--ram 40", [40.0, f64::MAX]),
-        ("mixture", "--ops 100 --components 9", [36.0, 100.0]),
+        ("boost", "--ops 30", [40.0, 30.0]),
+        ("lintree", "--ops 12", [40.0, 12.0]),
+        ("mixture", "--ram 56", [56.0, f64::MAX]),
+        ("mixture", "--ops 100 --components 9", [52.0, 100.0]),
     ] {
         let [_, state, operations] = fit(family, options);
         assert!(state <= most[0] && operations <= most[1], "{family} {options}: {state}, {operations}");
     }
-    folder.refuses("fit flags.csv --family nade --ram 24 -o none.srp", &["--ram", "no hidden layer fits"]);
-    folder.refuses("fit flags.csv --ram 23 -o none.srp", &["--ram", "raise the limit"]);
-    folder.refuses("fit flags.csv --family mixture --ram 23 -o none.srp", &["--ram"]);
+    folder.refuses("fit flags.csv --family nade --ram 40 -o none.srp", &["--ram", "no hidden layer fits"]);
+    folder.refuses("fit flags.csv --ram 39 -o none.srp", &["--ram", "raise the limit"]);
+    folder.refuses("fit flags.csv --family mixture --ram 39 -o none.srp", &["--ram"]);
     folder.refuses("fit flags.csv --family mixture --ops 31 -o none.srp", &["--ops", "32 operations"]);
 }
 
@@ -131,10 +131,10 @@ fn limits_are_promises() {
 fn a_search_keeps_its_promises_goes_on_where_it_was_and_cleans_up() {
     let folder = with_flags();
     let options = "--order natural --epochs 2 --restarts 2 --activation relu --dropout 0 --weight-decay 0 --rate 0.02";
-    let command = format!("fit flags.csv --family auto {options} --ram 90 --flash 2KiB -o model.srp");
+    let command = format!("fit flags.csv --family auto {options} --ram 106 --flash 2KiB -o model.srp");
     let report = folder.json(&format!("{command} --threads 1"));
     let first = folder.read("model.srp");
-    assert!(first.len() <= 2048 && number(&report, "state_bytes") <= 90.0);
+    assert!(first.len() <= 2048 && number(&report, "state_bytes") <= 106.0);
     assert!(!folder.path("model.srp.search").exists(), "the search is over");
     // What another search left, and a line that a power cut left.
     folder.write("model.srp.search", "{\"key\":\"0 other\",\"valid_ll\":-1.0,\"activation\":\"relu\",\"of_bits\":[0.0],\"biases\":[],\"inputs\":[],\"outputs\":[]}\n{\"key\":\"1 to");
