@@ -2,7 +2,7 @@
 
 use crate::model::Conditional;
 
-/// The owned slices of [`Columns`].
+/// The owned slices of [`surprisal::Columns`].
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub enum Weights {
