@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::fit::nade::{activation_name, activation_named};
-use crate::model::{Conditional, Hidden, Model};
+use crate::model::{Hidden, Model};
 
 /// A file of fitted layers, by what they were fitted to and how.
 #[derive(Debug)]
@@ -74,12 +74,7 @@ impl Journal {
             inputs: entry.inputs.clone(),
             outputs: entry.outputs.clone(),
         };
-        let conditional = |&bias: &f32| Conditional { bias: f64::from(bias), ..Conditional::default() };
-        let conditionals = entry.of_bits.iter().map(conditional).collect();
-        Some((
-            Model { conditionals, hidden: Some(hidden), guards: guards.to_vec(), ..Model::default() },
-            entry.valid_ll,
-        ))
+        Some((Model::of_layer(hidden, &entry.of_bits, guards), entry.valid_ll))
     }
 
     /// Keeps a layer. What cannot be kept is fitted again next time.

@@ -196,6 +196,13 @@ impl<'m> Walk<'m> {
 pub type PerBit = Vec<Vec<f64>>;
 
 impl Model {
+    /// A hidden layer with nothing but the bits' biases beside it.
+    pub fn of_layer(hidden: Hidden, of_bits: &[f32], guards: &[u16]) -> Self {
+        let conditional = |&bias: &f32| Conditional { bias: f64::from(bias), ..Conditional::default() };
+        let conditionals = of_bits.iter().map(conditional).collect();
+        Self { conditionals, hidden: Some(hidden), guards: guards.to_vec(), ..Self::default() }
+    }
+
     /// The logits of all conditionals on all rows.
     pub fn logits(&self, bits: &Bits) -> PerBit {
         let mut logits: PerBit = self.conditionals.par_iter().map(|conditional| conditional.logits(bits)).collect();

@@ -218,7 +218,7 @@ pub fn select(
     }
     let mut pool = Pool::new(&factorisations[0], choices, budget, &progress);
     let candidate = if choices.family.is_of_conditionals() {
-        pool.fit_grid(choices.family)?;
+        pool.fit_grid(choices.family);
         pool.best(None)
     } else {
         search::search(&mut pool, watch)

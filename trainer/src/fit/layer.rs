@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::ascent::{Ascent, climb};
 use super::nade::{Nade, Rows, Shape};
-use crate::model::{Conditional, Model};
+use crate::model::Model;
 
 /// What to fit and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,7 +30,5 @@ pub fn fit(
     let start = nade.start(&mut ChaCha8Rng::seed_from_u64(recipe.ascent.seed));
     let summit = climb(&nade, start, &recipe.ascent, each_epoch);
     let (hidden, biases) = nade.layer(&summit.theta);
-    let conditional = |&bias: &f32| Conditional { bias: f64::from(bias), ..Conditional::default() };
-    let conditionals = biases.iter().map(conditional).collect();
-    (Model { conditionals, hidden: Some(hidden), guards: guards.to_vec(), ..Model::default() }, summit.valid_ll)
+    (Model::of_layer(hidden, &biases, guards), summit.valid_ll)
 }

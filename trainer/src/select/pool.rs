@@ -79,12 +79,11 @@ impl<'a> Pool<'a> {
     }
 
     /// Fits a family in all its settings.
-    pub(super) fn fit_grid(&mut self, family: Family) -> Result<()> {
+    pub(super) fn fit_grid(&mut self, family: Family) {
         let (gammas, strengths) = grid(family, self.choices);
         self.fit(family, &gammas, &strengths);
         self.whole = self.members.len();
         self.families.push(family);
-        Ok(())
     }
 
     fn fit(&mut self, family: Family, gammas: &[f64], strengths: &[f64]) {
@@ -107,7 +106,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Adds means of what is there: of a logistic row and a tree that were fitted apart, and of the best with each forest.
-    pub(super) fn fit_means(&mut self) -> Result<()> {
+    pub(super) fn fit_means(&mut self) {
         let (valid, guards) = (&self.factorisation.valid, &self.factorisation.guards);
         let score = |member: &&Member| mean_log_likelihood(&member.logits, valid, guards);
         let lintrees = self.members.iter().filter(|member| member.name == Family::Lintree.name());
@@ -131,7 +130,6 @@ impl<'a> Pool<'a> {
             self.add(name.to_owned(), None, model);
         }
         self.whole = self.members.len();
-        Ok(())
     }
 
     /// The mean log-likelihood of the validation rows under a layer with these logits, beside the best conditionals.

@@ -64,11 +64,11 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
     let family = pool.choices.family;
     let mut front = Front::default();
     if family != Family::Nade {
-        pool.fit_grid(Family::Lintree)?;
+        pool.fit_grid(Family::Lintree);
     }
     if family == Family::Auto {
-        pool.fit_grid(Family::Boost)?;
-        pool.fit_means()?;
+        pool.fit_grid(Family::Boost);
+        pool.fit_means();
         let best = pool.best(None)?;
         front.add(pool, best);
     }
