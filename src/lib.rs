@@ -11,11 +11,15 @@ mod part;
 mod model;
 mod detector;
 mod table;
+mod explain;
 mod error;
 
-pub use detector::{Detector, Verdict};
+#[cfg(feature = "heapless")]
+pub use detector::Recent;
+pub use detector::{Cusum, Detector, Drift, Excess, Monitor, PValue, Report, Verdict};
 pub use encoder::{Column, Encoder, Kind, Reading, total_order};
 pub use error::{EncodeError, TableError};
+pub use explain::{Share, Surprise};
 pub use link::{Logit, Mass, Nats};
 pub use model::{Conditional, Guard, Model, Walk};
 pub use part::{Activation, Columns, Forest, Linear, Mixture, Nade, Part, Sum};

@@ -11,13 +11,13 @@ use crate::model::Model;
 use crate::part::{Activation, Columns, Forest, Linear, Mixture, Nade, Sum};
 
 /// The format that this library reads and writes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// `SRPL` as the bytes lie in the file; another byte order does not match.
 const MAGIC: u32 = u32::from_le_bytes(*b"SRPL");
-const SECTIONS: usize = 20;
+const SECTIONS: usize = 23;
 /// Words of the header before the section lengths, and bytes of the whole header.
-const HEAD: usize = 8;
+const HEAD: usize = 6;
 const HEADER: usize = 4 * (HEAD + SECTIONS);
 const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 /// The checksum covers everything after itself.
@@ -41,7 +41,7 @@ pub type Parts<'t, const H: usize = 0, const K: usize = 0> =
 /// // Two flags; the second is mostly what the first is.
 /// let rows = Linear::new(&[0, -3072], &[3000, 3000], Columns::Dense(&[100])).unwrap();
 /// let model = Model::new(Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY)), &[], 2).unwrap();
-/// let detector = Detector { threshold: Nats::from_raw(3 << 16), false_alarm_ppm: 10_000, rows: 99 };
+/// let detector = Detector { threshold: Nats::from_raw(3 << 16), false_alarm_ppm: 10_000, rows: 99, ..Detector::OFF };
 /// let table = Table::<2>::new(Encoder::new(&[0, 1], &[], &[]), model, detector);
 ///
 /// let odd = table.score(&[Reading::Integer(0), Reading::Integer(1)]).unwrap();
@@ -55,12 +55,12 @@ pub struct Table<'t, const N: usize, const H: usize = 0, const K: usize = 0> {
     /// Bits to nats.
     pub model: Model<'t, N, Parts<'t, H, K>>,
     /// Nats to a verdict.
-    pub detector: Detector,
+    pub detector: Detector<'t>,
 }
 
 impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     /// From its three pieces.
-    pub const fn new(encoder: Encoder<'t>, model: Model<'t, N, Parts<'t, H, K>>, detector: Detector) -> Self {
+    pub const fn new(encoder: Encoder<'t>, model: Model<'t, N, Parts<'t, H, K>>, detector: Detector<'t>) -> Self {
         Self { encoder, model, detector }
     }
 
@@ -80,31 +80,6 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     /// As [`score`](Self::score).
     pub fn judge(&self, readings: &[Reading]) -> Result<Verdict, EncodeError> {
         Ok(self.detector.judge(self.score(readings)?))
-    }
-
-    /// The surprisal of each column given the columns before it in model order, into `each` by the position of its
-    /// reading. They add up to the result, which is the score, exactly.
-    ///
-    /// # Errors
-    /// As [`score`](Self::score).
-    pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
-        each.fill(Nats::ZERO);
-        let mut row = [false; N];
-        let widths = self.encoder.encode_each(readings, &mut row, |column, width| {
-            if let Some(slot) = each.get_mut(usize::from(column.source)) {
-                *slot += width;
-            }
-        })?;
-        let mut bits = [Nats::ZERO; N];
-        let score = self.model.explain(&row, &mut bits) + widths;
-        let mut left = bits.iter();
-        for column in self.encoder.columns() {
-            let nats = left.by_ref().take(column.bits()).copied().sum();
-            if let Some(slot) = each.get_mut(usize::from(column.source)) {
-                *slot += nats;
-            }
-        }
-        Ok(score)
     }
 
     /// Borrows a table from the bytes of a `.srp` file, in flash or in memory; nothing is copied. What follows the
@@ -129,7 +104,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
         let header = bytes.get(..HEADER).ok_or(TableError::Truncated)?;
         let words: &[u32] = try_cast_slice(header).map_err(|_| TableError::Misaligned)?;
-        let (&[magic, version, length, checksum, threshold, false_alarm_ppm, rows, flags], counts) =
+        let (&[magic, version, length, checksum, flags, context], counts) =
             words.split_first_chunk::<HEAD>().ok_or(TableError::Truncated)?;
         if magic != MAGIC {
             return Err(TableError::Foreign);
@@ -172,15 +147,23 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         if encoder.bits() != bits && encoder.columns().next().is_some() {
             return Err(TableError::Shape("encoder"));
         }
+        if context as usize > bits {
+            return Err(TableError::Shape("context"));
+        }
+        let detector = Detector::from_words(sections.next()?, sections.next()?, sections.next()?)?;
+        if !detector.usual.is_empty() && detector.usual.len() != encoder.columns().count() {
+            return Err(TableError::Shape("usual"));
+        }
         let model = Model::new(Sum(Sum(linear, forest), Sum(nade, mixture)), guards, bits)?;
-        Ok(Self { encoder, model, detector: Detector { threshold: Nats::from_raw(threshold), false_alarm_ppm, rows } })
+        Ok(Self { encoder, model, detector })
     }
 
     /// Writes the bytes that [`from_bytes`](Self::from_bytes) reads, piece by piece.
     pub fn write(&self, mut sink: impl FnMut(&[u8])) {
         let mut digest = CHECKSUM.digest();
         let mut length = CHECKED as u32;
-        let head = [self.detector.threshold.raw(), self.detector.false_alarm_ppm, self.detector.rows, self.flags()];
+        // No bits are given so far: all are scored.
+        let head = [self.flags(), 0];
         self.write_checked(head, &mut |bytes| {
             digest.update(bytes);
             length += bytes.len() as u32;
@@ -198,7 +181,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         dense | activation.code() << ACTIVATION | shift << SHIFT | u32::from(forest.slices().0) << FEATURE_BITS
     }
 
-    fn write_checked(&self, head: [u32; 4], sink: &mut impl FnMut(&[u8])) {
+    fn write_checked(&self, head: [u32; 2], sink: &mut impl FnMut(&[u8])) {
         head.into_iter().for_each(|word| sink(&word.to_le_bytes()));
         let (columns, values, widths) = self.encoder.slices();
         let (Sum(Sum(linear, forest), Sum(nade, mixture)), guards) = self.model.pieces();
@@ -210,6 +193,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         let (_, trees, splits, leaves, leaf_scales) = forest.slices();
         let (_, _, hidden, gains, inputs, outputs, output_scales) = nade.slices();
         let (priors, parents, logits) = mixture.slices();
+        let (calibration, Detector { quantiles, usual, .. }) = (self.detector.words(), self.detector);
         let sections: [(usize, &[u8]); SECTIONS] = [
             (columns.len(), bytes_of(columns)),
             (values.len(), bytes_of(values)),
@@ -231,6 +215,9 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
             (priors.len(), bytes_of(priors)),
             (parents.len(), bytes_of(parents)),
             (logits.len(), bytes_of(logits)),
+            (calibration.len(), bytes_of(&calibration)),
+            (quantiles.len(), bytes_of(quantiles)),
+            (usual.len(), bytes_of(usual)),
         ];
         sections.iter().for_each(|(count, _)| sink(&(*count as u32).to_le_bytes()));
         for (_, bytes) in sections {

@@ -6,13 +6,15 @@ mod support {
     pub mod random;
 }
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use support::mixture::RandomMixture;
 use support::naive;
 use support::random::{Dice, Random, UNITS, cases, encoder_slices, tables};
 use surprisal::{
-    Column, Detector, Encoder, Forest, Kind, Linear, Mixture, Model, Nade, Nats, Reading, Sum, Table, TableError,
-    total_order,
+    Column, Detector, Encoder, Forest, Kind, Linear, Mixture, Model, Nade, Nats, Reading, Share, Sum, Table,
+    TableError, total_order,
 };
 
 /// Room for the widest random table; 7 masses multiply within 128 bits.
@@ -24,8 +26,9 @@ type Whole<'t> = Table<'t, N, UNITS, K>;
 
 /// The checksum, at bytes 12..16, covers what follows it.
 const CHECKED: usize = 16;
-/// Twenty section lengths follow the eight words of the head.
-const COUNTS: std::ops::Range<usize> = 32..112;
+/// The section lengths follow the six words of the head.
+const COUNTS: std::ops::Range<usize> = 24..24 + 4 * SECTIONS;
+const SECTIONS: usize = 23;
 
 /// Bytes at an address that is a multiple of four.
 struct Aligned {
@@ -60,7 +63,7 @@ fn whole<'t>(random: &'t Random, mixture: &'t RandomMixture, has: Has, encoder: 
     let nade = if has[2] { random.nade() } else { Nade::EMPTY };
     let mixture = if has[3] { mixture.part() } else { Mixture::EMPTY };
     let model = Model::new(Sum(Sum(linear, forest), Sum(nade, mixture)), &random.guards, random.bits);
-    let detector = Detector { threshold: Nats::from_raw(7 << 16), false_alarm_ppm: 10_000, rows: 99 };
+    let detector = Detector { threshold: Nats::from_raw(7 << 16), false_alarm_ppm: 10_000, rows: 99, ..Detector::OFF };
     Table::new(encoder, model.expect("the guards are valid"), detector)
 }
 
@@ -120,6 +123,25 @@ fn seal(bytes: &mut [u8]) {
     bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
 }
 
+/// The largest shares are those of the whole list.
+fn explains_by_column(table: &Whole, readings: &[Reading], each: &[Nats]) {
+    let sources = table.encoder.columns().map(|column| column.source).collect::<BTreeSet<_>>();
+    if sources.len() != table.encoder.columns().count() {
+        return;
+    }
+    let surprise = table.surprise(readings).expect("it was scored");
+    let first = sources.iter().copied().max_by_key(|&at| (each[usize::from(at)], std::cmp::Reverse(at)));
+    assert_eq!(surprise.column, first.unwrap_or(0));
+    assert_eq!(surprise.largest, first.map_or(Nats::ZERO, |at| each[usize::from(at)]));
+    let mut shares: Vec<Share> = sources
+        .iter()
+        .map(|&column| Share { column, nats: each[usize::from(column)], usual: table.detector.usual_of(column) })
+        .collect();
+    shares.sort_by_key(|share| (std::cmp::Reverse(share.excess()), share.column));
+    let top = table.top::<2>(readings).expect("it was scored");
+    assert_eq!(top[..], shares[..shares.len().min(2)]);
+}
+
 /// Holds whatever passes for a table to the laws: it adds up to one, and every verb returns.
 fn obeys_the_laws(table: &Whole, dice: &mut Dice) {
     let bits = table.model.bits();
@@ -131,6 +153,10 @@ fn obeys_the_laws(table: &Whole, dice: &mut Dice) {
         let (readings, mut each) = (readings(dice), [Nats::ZERO; 4096]);
         let score = table.score(&readings);
         assert_eq!(table.explain(&readings, &mut each), score);
+        assert_eq!(table.surprise(&readings).map(|surprise| surprise.total), score);
+        if score.is_ok() {
+            explains_by_column(table, &readings, &each);
+        }
         assert_eq!(
             table.judge(&readings).map(|verdict| verdict.is_odd()),
             score.map(|score| score > table.detector.threshold)
@@ -148,7 +174,16 @@ proptest! {
         let columns = columns(random.bits, &mut dice);
         let (words, values, widths) = encoder_slices(&columns);
         let mixture = RandomMixture::new(random.bits, dice.between(1, K as i64) as usize, false, &mut dice);
-        let table = whole(&random, &mixture, has, Encoder::new(&words, &values, &widths));
+        let mut table = whole(&random, &mixture, has, Encoder::new(&words, &values, &widths));
+        let rows = dice.word() as u32 >> dice.between(0, 31);
+        let mut quantiles: Vec<u32> = Detector::levels(rows).map(|_| dice.word() as u32).collect();
+        quantiles.sort_unstable();
+        let usual: Vec<u16> = columns.iter().filter(|_| has[0]).map(|_| dice.word() as u16).collect();
+        let [threshold, entropy, deviation, reference, limit] = std::array::from_fn(|_| Nats::from_raw(dice.word() as u32));
+        let (false_alarm_ppm, mean_time) = (dice.word() as u32, dice.word() as u32);
+        table.detector = Detector {
+            threshold, false_alarm_ppm, rows, entropy, deviation, reference, limit, mean_time, quantiles: &quantiles, usual: &usual,
+        };
         let bytes = written(&table);
         let aligned = Aligned::new(&bytes);
         let read = aligned.read().expect("what was written is a table");
@@ -175,7 +210,7 @@ proptest! {
                 0 => (0..dice.between(1, 4)).for_each(|_| bytes[dice.between(CHECKED as i64, last) as usize] = dice.word() as u8),
                 // A small change of one section's length.
                 1 => {
-                    let count = COUNTS.start + 4 * dice.between(0, 19) as usize;
+                    let count = COUNTS.start + 4 * dice.between(0, SECTIONS as i64 - 1) as usize;
                     bytes[count] = bytes[count].wrapping_add(dice.between(-3, 3) as u8);
                 }
                 // A few bits in the sections.
@@ -197,7 +232,7 @@ proptest! {
         prop_assert!(Aligned::new(&bytes).read().is_err());
         let mut headed = bytes;
         headed.resize(headed.len().max(COUNTS.end), 0);
-        headed[..8].copy_from_slice(b"SRPL\x02\0\0\0");
+        headed[..8].copy_from_slice(b"SRPL\x03\0\0\0");
         let length = headed.len() as u32;
         headed[8..12].copy_from_slice(&length.to_le_bytes());
         seal(&mut headed);
@@ -274,9 +309,9 @@ fn each_fault_of_a_hidden_layer_or_mixture_has_its_own_name() {
         Aligned::new(&bytes).read().map(|_| ())
     };
     // The flags' first byte holds the activation, in bits 1 and 2, their second one the shift.
-    assert_eq!(error(28, &|flags| flags | 6), Err(TableError::Shape("activation")));
-    assert_eq!(error(29, &|_| 17), Err(TableError::Shape("hidden layer")));
-    assert_eq!(error(29, &|_| 16), Ok(()));
+    assert_eq!(error(16, &|flags| flags | 6), Err(TableError::Shape("activation")));
+    assert_eq!(error(17, &|_| 17), Err(TableError::Shape("hidden layer")));
+    assert_eq!(error(17, &|_| 16), Ok(()));
     let section = |number: usize| COUNTS.start + 4 * number;
     let fewer = |number: usize| error(section(number), &|count| count - 1);
     assert_eq!(error(section(12), &|_| 7), Err(TableError::TooDeep { words: 7 }), "units");
@@ -288,4 +323,35 @@ fn each_fault_of_a_hidden_layer_or_mixture_has_its_own_name() {
         assert_eq!(fewer(number), Err(TableError::Shape("mixture")), "section {number}");
     }
     assert_eq!(fewer(4), Err(TableError::Shape("linear weights")));
+}
+
+#[test]
+fn each_fault_of_a_calibration_has_its_own_name() {
+    let mut dice = Dice(10);
+    let random = Random::new(5, false, false, &mut dice);
+    let mixture = RandomMixture::new(random.bits, K, false, &mut dice);
+    let columns = columns(random.bits, &mut dice);
+    let (words, values, widths) = encoder_slices(&columns);
+    let table = whole(&random, &mixture, ALL, Encoder::new(&words, &values, &widths));
+    let read = |context: u32, detector: Detector| {
+        let mut bytes = written(&Table { detector, ..table });
+        bytes[20..24].copy_from_slice(&context.to_le_bytes());
+        seal(&mut bytes);
+        Aligned::new(&bytes).read().map(|_| ())
+    };
+    let whole = vec![7; Detector::levels(99).count()];
+    let usual = vec![1; columns.len()];
+    let detector = Detector { rows: 99, quantiles: &whole, usual: &usual, ..Detector::OFF };
+    assert_eq!(read(5, detector), Ok(()));
+    assert_eq!(read(6, detector), Err(TableError::Shape("context")));
+    assert_eq!(read(0, Detector { quantiles: &whole[1..], ..detector }), Err(TableError::Shape("quantiles")));
+    let falling: Vec<u32> = (0..whole.len() as u32).rev().collect();
+    assert_eq!(read(0, Detector { quantiles: &falling, ..detector }), Err(TableError::Shape("quantiles")));
+    assert_eq!(read(0, Detector { usual: &usual[1..], ..detector }).is_ok(), columns.len() == 1);
+    let more = vec![1; columns.len() + 1];
+    assert_eq!(read(0, Detector { usual: &more, ..detector }), Err(TableError::Shape("usual")));
+    let mut bytes = written(&Table { detector, ..table });
+    bytes[COUNTS.start + 4 * 20] = 7;
+    seal(&mut bytes);
+    assert_eq!(Aligned::new(&bytes).read().map(|_| ()), Err(TableError::Shape("calibration")));
 }

@@ -1,7 +1,7 @@
 //! What everything fast is compared with: by definition, a few lines a part, nothing clever.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use surprisal::{Activation, Column, Conditional, Guard, Kind, Model, Part, Reading};
+use surprisal::{Activation, Column, Conditional, Detector, Guard, Kind, Model, Part, Reading};
 
 /// A decision tree as the word is understood.
 #[derive(Clone, Debug)]
@@ -146,4 +146,33 @@ pub fn guards(columns: &[Column]) -> Vec<u16> {
         }
     }
     guards
+}
+
+/// One step of a cumulative sum: is it an alarm?
+pub fn cusum(sum: &mut i64, score: u32, detector: &Detector) -> bool {
+    let most = detector.threshold.min(detector.most()).raw();
+    let grown = (*sum + i64::from(score.min(most))).min(u32::MAX.into());
+    *sum = (grown - i64::from(detector.reference.raw())).max(0);
+    let alarm = *sum > i64::from(detector.limit.raw());
+    if alarm {
+        *sum = 0;
+    }
+    alarm
+}
+
+/// Mean and standard deviation of scores in units of 1/65536 nat, in nats.
+pub fn moments(scores: &[u32]) -> (f64, f64) {
+    let n = scores.len() as f64;
+    let nats = |score: u32| f64::from(score) / 65536.0;
+    let mean = scores.iter().map(|&score| nats(score)).sum::<f64>() / n;
+    let squares: f64 = scores.iter().map(|&score| (nats(score) - mean).powi(2)).sum();
+    (mean, (squares / (n - 1.0)).sqrt())
+}
+
+/// The mean score over that of held-out rows, and its standard error, in nats.
+pub fn excess(scores: &[u32], detector: &Detector) -> (f64, f64) {
+    let capped: Vec<u32> = scores.iter().map(|&score| score.min(detector.most().raw())).collect();
+    let (mean, deviation) = moments(&capped);
+    let held_out = f64::from(detector.deviation).powi(2) / f64::from(detector.rows);
+    (mean - f64::from(detector.entropy), (deviation.powi(2) / scores.len() as f64 + held_out).sqrt())
 }

@@ -174,7 +174,8 @@ impl Random {
     }
 
     pub fn table<'t, const N: usize>(&'t self, encoder: Encoder<'t>) -> Table<'t, N> {
-        let detector = Detector { threshold: Nats::from_raw(7 << 16), false_alarm_ppm: 10_000, rows: 99 };
+        let detector =
+            Detector { threshold: Nats::from_raw(7 << 16), false_alarm_ppm: 10_000, rows: 99, ..Detector::OFF };
         Table::new(encoder, self.model(), detector)
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
-use surprisal::{Detector, Encoder, Nats, Reading, Sum, Table, TableError};
+use surprisal::{Detector, Encoder, Nats, Reading, Sum, Surprise, Table, TableError};
 
 use crate::data::{Frame, checksum, default_name};
 use crate::schema::{Coding, Schema};
@@ -217,7 +217,7 @@ impl Artefact {
     }
 
     /// The table's detector.
-    pub fn detector(&self) -> Detector {
+    pub fn detector(&self) -> Detector<'_> {
         with_shape!(self.shape, N, H, K => self.table::<N, H, K>().expect("it was read before").detector)
     }
 
@@ -264,6 +264,18 @@ impl Artefact {
         rows.extend((0..frame.rows()).filter(|row| ordinary.binary_search(row).is_err()));
         rows.sort_unstable();
         Ok(rows)
+    }
+
+    /// The score of each row beside its largest part, as the board computes them.
+    ///
+    /// # Errors
+    /// A reading that does not fit its column.
+    pub fn surprises(&self, readings: &[Vec<Reading>]) -> Result<Vec<Surprise>> {
+        use rayon::prelude::*;
+        with_shape!(self.shape, N, H, K => {
+            let table = self.table::<N, H, K>()?;
+            Ok(readings.par_iter().map(|row| table.surprise(row)).collect::<Result<_, _>>()?)
+        })
     }
 
     /// The score of each row, as the board computes it.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
+use surprisal::{Nats, Surprise};
 
 use crate::artefact::Artefact;
 use crate::data::{Frame, Header};
@@ -34,17 +35,20 @@ struct Cli {
 enum Command {
     /// Fit a model on a CSV file (plain or .gz) and write it as a .srp file.
     Fit(Box<fit::FitArgs>),
-    /// Mean surprisal of a file's rows and, with labels, how well anomalies stand out.
+    /// Mean surprisal of a file's rows; with labels, how well anomalies stand out, and without, drift since the fit.
     Eval {
         #[command(flatten)]
         rows: RowArgs,
         #[command(flatten)]
         out: OutArgs,
     },
-    /// The surprisal of each row, as CSV.
+    /// The surprisal of each row, as CSV: with its p-value, whether it is odd, and the column that surprises most.
     Score {
         #[command(flatten)]
         rows: RowArgs,
+        /// Add the mean over the last W rows up to each.
+        #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(1..))]
+        mean: Option<u32>,
         #[command(flatten)]
         out: OutArgs,
     },
@@ -148,7 +152,8 @@ struct Applied {
     frame: Frame,
     rows: Vec<usize>,
     odd: Option<Vec<bool>>,
-    scores: Vec<surprisal::Nats>,
+    surprises: Vec<Surprise>,
+    scores: Vec<Nats>,
 }
 
 impl RowArgs {
@@ -167,8 +172,9 @@ impl RowArgs {
         };
         let odd = label.map(|(column, normal)| odd_rows(&frame, &column, &normal)).transpose()?;
         let odd = odd.map(|odd| rows.iter().map(|&row| odd[row]).collect());
-        let scores = artefact.scores(&artefact.schema.all_readings(&frame, &rows)?)?;
-        Ok(Applied { artefact, frame, rows, odd, scores })
+        let surprises = artefact.surprises(&artefact.schema.all_readings(&frame, &rows)?)?;
+        let scores = surprises.iter().map(|surprise| surprise.total).collect();
+        Ok(Applied { artefact, frame, rows, odd, surprises, scores })
     }
 }
 
@@ -204,7 +210,7 @@ fn answer(cli: Cli) -> Result<(String, Value)> {
     match cli.command {
         Command::Fit(args) => fit::fit(*args),
         Command::Eval { rows, out } => out.deliver(apply::eval(&rows), &rows.inputs()),
-        Command::Score { rows, out } => out.deliver(apply::score(&rows), &rows.inputs()),
+        Command::Score { rows, mean, out } => out.deliver(apply::score(&rows, mean), &rows.inputs()),
         Command::Explain { rows, top, line, out } => out.deliver(apply::explain(&rows, top, line), &rows.inputs()),
         Command::Sample { model, rows, seed, out } => out.deliver(apply::sample(&model, rows, seed), &[&model]),
         Command::Compare { compared, out } => out.deliver(compare::compare(&compared), &compared.inputs()),

@@ -1,6 +1,7 @@
-//! How good scores are: at telling anomalies from ordinary rows, and at keeping a false-alarm rate.
+//! How good scores are at telling anomalies from ordinary rows.
 
-use surprisal::{Detector, Nats};
+use serde::Serialize;
+use surprisal::Nats;
 
 /// The probability that an odd row scores above an ordinary one, ties counting half (Mann & Whitney 1947). `None`
 /// unless there are rows of both kinds.
@@ -44,23 +45,45 @@ fn tied_groups<T: Ord + Copy>(scores: &[T], odd: &[bool]) -> Vec<(f64, f64)> {
     ranked.chunk_by(|a, b| a.0 == b.0).map(|group| (count(group, true), count(group, false))).collect()
 }
 
-/// The detector for a false-alarm rate, from the scores of held-out ordinary rows; see [`Detector`] for the rule.
-///
-/// ```
-/// use surprisal::Nats;
-/// use surprisal_trainer::evaluate::calibrate;
-/// let scores: Vec<Nats> = (1..=99).map(Nats::from_raw).collect();
-/// assert_eq!(calibrate(scores.clone(), 0.02).threshold, Nats::from_raw(98));
-/// assert_eq!(calibrate(scores, 0.001).threshold, Nats::IMPOSSIBLE);
-/// ```
-pub fn calibrate(mut scores: Vec<Nats>, false_alarm: f64) -> Detector {
-    scores.sort_unstable();
-    let rank = ((scores.len() + 1) as f64 * (1.0 - false_alarm) - 1e-9).ceil() as usize;
-    let threshold = scores.get(rank.max(1) - 1).copied().unwrap_or(Nats::IMPOSSIBLE);
-    Detector { threshold, false_alarm_ppm: (false_alarm * 1e6).round() as u32, rows: scores.len() as u32 }
-}
-
 /// The mean of scores, in nats.
 pub fn mean(scores: &[Nats]) -> f64 {
     scores.iter().map(|&nats| f64::from(nats)).sum::<f64>() / scores.len().max(1) as f64
+}
+
+/// How good alarms are. What has nothing to be a share of is `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Alarms {
+    /// The share of alarms that are odd rows.
+    pub precision: Option<f64>,
+    /// The share of odd rows that are alarms.
+    pub recall: Option<f64>,
+    /// The harmonic mean of both: 2 hits / (alarms + odd rows).
+    pub f1: Option<f64>,
+    /// The share of ordinary rows that are alarms.
+    pub false_alarm_rate: Option<f64>,
+}
+
+impl Alarms {
+    /// Of alarms on rows that are odd or not.
+    ///
+    /// ```
+    /// use surprisal_trainer::evaluate::Alarms;
+    /// let found = Alarms::of(&[true, true, false, false], &[true, false, true, false]);
+    /// assert_eq!((found.precision, found.recall, found.f1), (Some(0.5), Some(0.5), Some(0.5)));
+    /// assert_eq!(Alarms::of(&[false], &[false]).precision, None);
+    /// ```
+    pub fn of(alarms: &[bool], odd: &[bool]) -> Self {
+        let count = |wanted: &dyn Fn(bool, bool) -> bool| {
+            alarms.iter().zip(odd).filter(|&(&alarm, &odd)| wanted(alarm, odd)).count() as f64
+        };
+        let share = |of: f64, all: f64| (all > 0.0).then(|| of / all);
+        let (raised, all_odd) = (count(&|alarm, _| alarm), count(&|_, odd| odd));
+        let hits = count(&|alarm, odd| alarm && odd);
+        Self {
+            precision: share(hits, raised),
+            recall: share(hits, all_odd),
+            f1: share(2.0 * hits, raised + all_odd),
+            false_alarm_rate: share(raised - hits, alarms.len() as f64 - all_odd),
+        }
+    }
 }

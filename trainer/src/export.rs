@@ -4,7 +4,7 @@ use std::fmt::{Debug, Write as _};
 
 use anyhow::Result;
 use rand::{Rng, RngExt};
-use surprisal::{Columns, Kind, Sum, TableError, total_order};
+use surprisal::{Columns, Kind, Nats, Sum, TableError, total_order};
 
 use crate::artefact::Artefact;
 use crate::schema::{Coding, from_total_order};
@@ -103,7 +103,13 @@ fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artef
     );
     let parts = "Sum(Sum(linear, forest), Sum(nade, mixture))";
     let model = checked("model", &format!("Model::new({parts}, &GUARDS, BITS)"), "the guards are");
-    let surprisal::Detector { threshold, false_alarm_ppm, rows: calibration } = table.detector;
+    let surprisal::Detector { false_alarm_ppm, rows: calibration, mean_time, quantiles, usual, .. } = table.detector;
+    push(slice("QUANTILES", "u32", quantiles));
+    push(slice("USUAL", "u16", usual));
+    let [threshold, entropy, deviation, reference, limit] = {
+        let detector = table.detector;
+        [detector.threshold, detector.entropy, detector.deviation, detector.reference, detector.limit].map(Nats::raw)
+    };
     push(format!(
         "
 /// Readings to bits to nats to a verdict; checked when it is compiled.
@@ -114,11 +120,21 @@ pub static TABLE: Table<'static, BITS{room}> = {{
     {layer}
     {trees}
     {model}
-    let detector = Detector {{ threshold: Nats::from_raw({}), false_alarm_ppm: {false_alarm_ppm}, rows: {calibration} }};
+    let detector = Detector {{
+        threshold: Nats::from_raw({threshold}),
+        false_alarm_ppm: {false_alarm_ppm},
+        rows: {calibration},
+        entropy: Nats::from_raw({entropy}),
+        deviation: Nats::from_raw({deviation}),
+        reference: Nats::from_raw({reference}),
+        limit: Nats::from_raw({limit}),
+        mean_time: {mean_time},
+        quantiles: &QUANTILES,
+        usual: &USUAL,
+    }};
     Table::new(Encoder::new(&ENCODER_COLUMNS, &ENCODER_VALUES, &ENCODER_WIDTHS), model, detector)
 }};
-",
-        threshold.raw()
+"
     ));
     Ok(out)
 }

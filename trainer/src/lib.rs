@@ -19,6 +19,7 @@ pub mod journal;
 pub mod select;
 pub mod quantise;
 pub mod artefact;
+pub mod calibrate;
 pub mod evaluate;
 pub mod divergence;
 pub mod pipeline;

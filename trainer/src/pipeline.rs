@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
+use surprisal::Nats;
 
 use crate::artefact::{Artefact, Notes, Provenance};
+use crate::calibrate::{Calibration, Rates};
 use crate::data::{Frame, Header};
-use crate::evaluate::{calibrate, mean};
+use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::quantise::divergence;
 use crate::schema::Schema;
@@ -45,8 +47,8 @@ pub struct Job {
     pub operations: Option<usize>,
     /// Of the split and of sampling.
     pub seed: u64,
-    /// The rate to calibrate the detector for.
-    pub false_alarm: f64,
+    /// The rates to calibrate the detector for.
+    pub rates: Rates,
 }
 
 impl Job {
@@ -66,7 +68,7 @@ impl Job {
             ram: None,
             operations: None,
             seed: 0,
-            false_alarm: 0.01,
+            rates: Rates::default(),
         }
     }
 }
@@ -110,6 +112,13 @@ pub struct Report {
     /// `None` when the calibration rows are too few for the rate.
     pub threshold: Option<f64>,
     pub false_alarm: f64,
+    /// Mean and standard deviation of the calibration rows' scores.
+    pub entropy: f64,
+    pub deviation: f64,
+    /// Of the cumulative sum; `None` when the calibration rows tell no limit.
+    pub reference: Option<f64>,
+    pub limit: Option<f64>,
+    pub mean_time: u32,
     pub seconds: f64,
 }
 
@@ -190,12 +199,13 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         parts: made.parts.clone(),
         ..provenance.clone()
     };
-    let notes = |made: &Made| Notes::new(&schema, job.label.clone(), provenance(made)).bytes().len();
+    let calibrated = Calibration::bytes(calibration.len(), schema.columns.len());
+    let beside = |made: &Made| calibrated + Notes::new(&schema, job.label.clone(), provenance(made)).bytes().len();
     let budget = Budget {
         flash: job.flash.unwrap_or(usize::MAX),
         ram: job.ram.unwrap_or(usize::MAX),
         operations: job.operations.unwrap_or(usize::MAX),
-        notes: &notes,
+        beside: &beside,
     };
     let choices = Choices { seed: job.seed, ..job.choices.clone() };
     let chosen = select(&schema, &train_bits, &valid_bits, &choices, &budget, watch)?;
@@ -205,7 +215,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
     let assemble = |data: &crate::quantise::TableData| {
         Artefact::new(&data.bytes()?, &chosen.schema, job.label.clone(), provenance.clone())
     };
-    data.detector = calibrate(assemble(&data)?.scores(&calibration)?, job.false_alarm);
+    data.calibration = Calibration::of(&assemble(&data)?, &calibration, job.rates)?;
     let artefact = assemble(&data)?;
     let file_bytes = artefact.file_bytes().len();
     ensure!(
@@ -218,6 +228,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         Ok(chosen.model.log_likelihood(&bits) - widths)
     };
     let integer_ll = |readings: &[_]| -> Result<f64> { Ok(-mean(&artefact.scores(readings)?)) };
+    let detector = data.calibration.view();
     let report = Report {
         family: job.choices.family,
         order: provenance.order.clone(),
@@ -240,11 +251,21 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         file_bytes,
         state_bytes: data.shape().state_bytes(),
         operations: data.operations()?,
-        threshold: (data.detector.threshold != surprisal::Nats::IMPOSSIBLE).then(|| data.detector.threshold.into()),
-        false_alarm: job.false_alarm,
+        threshold: told(detector.threshold),
+        false_alarm: job.rates.false_alarm,
+        entropy: detector.entropy.into(),
+        deviation: detector.deviation.into(),
+        reference: told(detector.limit).map(|_| detector.reference.into()),
+        limit: told(detector.limit),
+        mean_time: detector.mean_time,
         seconds: start.elapsed().as_secs_f64(),
     };
     Ok((artefact, report))
+}
+
+/// A threshold or limit, unless it is never exceeded.
+pub(crate) fn told(limit: Nats) -> Option<f64> {
+    (limit != Nats::IMPOSSIBLE).then(|| limit.into())
 }
 
 /// Deals the training file's ordinary rows, keeping no share for what has a file of its own.

@@ -3,9 +3,10 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use surprisal::{Activation, Columns, Detector, Forest, Linear, Sum, Table, TableError};
+use surprisal::{Activation, Columns, Forest, Linear, Sum, Table, TableError};
 
 use crate::artefact::Shape;
+use crate::calibrate::Calibration;
 use crate::model::{Model, Tree};
 use crate::schema::{EncoderTable, Schema};
 use crate::with_shape;
@@ -45,8 +46,8 @@ pub struct TableData {
     pub hidden: HiddenTable,
     /// As in [`surprisal::Mixture::new`]; no components if there is no mixture.
     pub mixture: MixtureTable,
-    /// The calibrated detector.
-    pub detector: Detector,
+    /// The detector's; of none before it is calibrated.
+    pub calibration: Calibration,
 }
 
 /// The bits of a split word that name the feature, for `n` bits a row.
@@ -76,7 +77,7 @@ impl TableData {
             leaf_scales: Vec::new(),
             hidden: model.hidden.as_ref().map_or_else(HiddenTable::default, HiddenTable::new),
             mixture: model.mixture.as_ref().map_or_else(MixtureTable::default, MixtureTable::new),
-            detector: Detector::OFF,
+            calibration: Calibration::default(),
         };
         for conditional in &model.conditionals {
             let offset: f64 = conditional.trees.iter().map(middle).sum();
@@ -136,7 +137,7 @@ impl TableData {
             &self.guards,
             self.biases.len().max(self.mixture.parents.len()),
         )?;
-        Ok(Table::new(self.encoder.view(), model, self.detector))
+        Ok(Table::new(self.encoder.view(), model, self.calibration.view()))
     }
 
     /// What sizes its state.

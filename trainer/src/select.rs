@@ -73,11 +73,11 @@ pub struct Budget<'a> {
     pub ram: usize,
     /// Additions, multiplications and tree steps of a row, at most.
     pub operations: usize,
-    /// How many bytes the file's notes take.
-    pub notes: &'a NotesBytes<'a>,
+    /// How many bytes the file has beside the table as it is chosen: its notes, and what calibration adds.
+    pub beside: &'a BytesBeside<'a>,
 }
 
-type NotesBytes<'a> = dyn Fn(&Made) -> usize + Sync + 'a;
+type BytesBeside<'a> = dyn Fn(&Made) -> usize + Sync + 'a;
 
 /// How a model was made.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,4 +1,4 @@
-//! What scores are good for, by definition: pairs, ranks, and the false-alarm rate that calibration promises.
+//! What scores are good for, by definition: pairs, ranks and shares.
 
 #[path = "../../tests/support/budget.rs"]
 mod budget;
@@ -6,7 +6,7 @@ mod budget;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use surprisal::Nats;
-use surprisal_trainer::evaluate::{auc_pr, auc_roc, calibrate, mean};
+use surprisal_trainer::evaluate::{Alarms, auc_pr, auc_roc, mean};
 
 fn random(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
@@ -64,51 +64,16 @@ fn auc_pr_is_the_mean_precision_at_the_odd_rows() {
 }
 
 #[test]
-fn fresh_ordinary_rows_raise_alarms_as_rarely_as_promised() {
-    let mut random = random(3);
-    for (rows, rate) in [(99, 0.05), (50, 0.1), (200, 0.013), (19, 0.05), (500, 0.25)] {
-        // Of n + 1 exchangeable rows without ties, the last is above the k-th smallest of the others with probability
-        // (n + 1 - k) / (n + 1).
-        let rank = ((rows + 1) as f64 * (1.0 - rate) - 1e-9).ceil();
-        let expected = 1.0 - rank / (rows + 1) as f64;
-        assert!(expected <= rate + budget::F64_SUM);
-        let trials = 4000;
-        let mut alarms = 0;
-        for _ in 0..trials {
-            let mut score = || Nats::from_raw(random.random::<u32>() >> 1);
-            let detector = calibrate((0..rows).map(|_| score()).collect(), rate);
-            assert_eq!((detector.rows, detector.false_alarm_ppm), (rows, (rate * 1e6) as u32));
-            // One fresh row a trial, so that trials are independent.
-            alarms += u32::from(detector.judge(score()).is_odd());
-        }
-        let found = f64::from(alarms) / f64::from(trials);
-        let standard_error = (expected * (1.0 - expected) / f64::from(trials)).sqrt();
-        assert!(
-            (found - expected).abs() < budget::STANDARD_ERRORS * standard_error,
-            "{rows} rows at {rate}: {found}, not {expected}"
-        );
-    }
-}
-
-#[test]
-fn too_few_rows_for_a_rate_raise_no_alarm() {
-    for rows in [0, 1, 10, 98] {
-        let detector = calibrate((0..rows).map(Nats::from_raw).collect(), 0.01);
-        assert_eq!(detector.threshold, Nats::IMPOSSIBLE);
-        assert!(!detector.judge(Nats::IMPOSSIBLE).is_odd());
-    }
-    assert_eq!(calibrate((0..99).map(Nats::from_raw).collect(), 0.01).threshold, Nats::from_raw(98));
-}
-
-#[test]
-fn ties_only_make_alarms_rarer() {
-    let detector = calibrate(vec![Nats::from_raw(7); 200], 0.1);
-    assert!(!detector.judge(Nats::from_raw(7)).is_odd());
-    assert!(detector.judge(Nats::from_raw(8)).is_odd());
-}
-
-#[test]
 fn a_mean_is_in_nats() {
     assert_eq!(mean(&[Nats::from_raw(65536), Nats::from_raw(3 * 65536)]), 2.0);
     assert_eq!(mean(&[]), 0.0);
+}
+
+#[test]
+fn what_has_nothing_to_be_a_share_of_is_none() {
+    let found = Alarms::of(&[false, false], &[false, false]);
+    assert_eq!((found.precision, found.recall, found.f1, found.false_alarm_rate), (None, None, None, Some(0.0)));
+    let found = Alarms::of(&[true, false, true], &[true, true, true]);
+    assert_eq!((found.precision, found.recall, found.f1), (Some(1.0), Some(2.0 / 3.0), Some(0.8)));
+    assert_eq!(found.false_alarm_rate, None);
 }

@@ -7,17 +7,18 @@ use anyhow::{Context, Result};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use surprisal::{Kind, Nats};
+use surprisal::{Detector, Drift, Kind, Nats};
 
 use super::{Applied, RowArgs};
 use crate::artefact::{Artefact, write_whole};
-use crate::evaluate::{auc_pr, auc_roc, mean};
+use crate::evaluate::{Alarms, auc_pr, auc_roc, mean};
 use crate::export::{rust_source, sampled_rows};
+use crate::pipeline::told;
 use crate::quantise::Cost;
 use crate::with_shape;
 
 pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
-    let Applied { artefact, rows, odd, scores, .. } = args.apply()?;
+    let Applied { artefact, rows, odd, surprises, scores, .. } = args.apply()?;
     let mean_nats = mean(&scores);
     let mut text = format!("{} rows, {mean_nats:.4} nats a row", rows.len());
     let mut value = json!({ "rows": rows.len(), "mean_nats": mean_nats, "log_likelihood": -mean_nats });
@@ -37,26 +38,89 @@ pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
             writeln!(text, "  {name:<8} {:>8} rows, {:>9.4} nats a row, {alarms} alarms", scores.len(), mean(&scores))?;
             value[name] = json!({ "rows": scores.len(), "mean_nats": mean(&scores), "alarms": alarms });
         }
-        match (roc, pr) {
-            (Some(roc), Some(pr)) => writeln!(text, "  AUC-ROC {roc:.4}, AUC-PR {pr:.4}")?,
+        let largest: Vec<Nats> = surprises.iter().map(|surprise| surprise.largest).collect();
+        let roc_largest = auc_roc(&largest, &odd);
+        value["auc_roc_largest"] = json!(roc_largest);
+        match (roc, pr, roc_largest) {
+            (Some(roc), Some(pr), Some(largest)) => {
+                writeln!(
+                    text,
+                    "  AUC-ROC {roc:.4}, AUC-PR {pr:.4}; AUC-ROC of the largest single surprise {largest:.4}"
+                )?;
+            }
             _ => writeln!(text, "  no AUC: it takes ordinary and odd rows")?,
+        }
+        let found = Alarms::of(&alarms, &odd);
+        let measures = [
+            ("precision", found.precision),
+            ("recall", found.recall),
+            ("f1", found.f1),
+            ("false_alarm_rate", found.false_alarm_rate),
+        ];
+        let mut told = Vec::new();
+        for (name, measure) in measures {
+            value[name] = json!(measure);
+            told.extend(measure.map(|measure| format!("{} {measure:.4}", name.replace('_', " "))));
+        }
+        writeln!(text, "  alarms: {}", told.join(", "))?;
+    } else {
+        let mut drift = Drift::new();
+        scores.iter().for_each(|&nats| drift.push(&detector, nats));
+        let excess = drift.excess(&detector);
+        let share = (!alarms.is_empty()).then(|| raised as f64 / alarms.len() as f64);
+        value["alarm_rate"] = json!(share);
+        value["drift"] = json!({
+            "excess": f64::from(excess.raw) / 65536.0, "error": told(excess.error), "drifted": excess.is_drifted()
+        });
+        writeln!(text, "  alarms on {:.3} % of rows", 100.0 * share.unwrap_or(0.0))?;
+        if excess.error < Nats::IMPOSSIBLE {
+            let drifted = if excess.is_drifted() { "drifted" } else { "no drift" };
+            writeln!(text, "  {drifted}: {excess} a row more than ordinary rows at the time of the fit")?;
         }
     }
     Ok((text, value))
 }
 
-pub(super) fn score(args: &RowArgs) -> Result<(String, Value)> {
-    let Applied { artefact, frame, rows, scores, .. } = args.apply()?;
-    let detector = artefact.detector();
-    let each: Vec<f64> = scores.iter().map(|&nats| nats.into()).collect();
-    let lines: Vec<u64> = rows.iter().map(|&row| frame.lines[row]).collect();
-    let odd: Vec<bool> = scores.iter().map(|&nats| detector.judge(nats).is_odd()).collect();
-    let mut csv = String::from("line,nats,odd\n");
-    for ((line, nats), &odd) in lines.iter().zip(&each).zip(&odd) {
-        writeln!(csv, "{line},{nats},{}", u8::from(odd))?;
+pub(super) fn score(args: &RowArgs, window: Option<u32>) -> Result<(String, Value)> {
+    let Applied { artefact, frame, rows, surprises, scores, .. } = args.apply()?;
+    let (detector, schema) = (artefact.detector(), &artefact.schema);
+    let name = |column: u16| {
+        let coding = schema.columns.iter().find(|coding| coding.source == column);
+        coding.map_or("", |coding| schema.name(coding))
+    };
+    let each = |value: &dyn Fn(usize) -> Value| (0..rows.len()).map(value).collect::<Vec<_>>();
+    let mut columns = vec![
+        ("line", each(&|at| json!(frame.lines[rows[at]]))),
+        ("nats", each(&|at| json!(f64::from(scores[at])))),
+        ("p", each(&|at| json!(f64::from(detector.p_value(scores[at]).ppm()) / 1e6))),
+        ("odd", each(&|at| json!(detector.judge(scores[at]).is_odd()))),
+        ("largest", each(&|at| json!(f64::from(surprises[at].largest)))),
+        ("column", each(&|at| json!(name(surprises[at].column)))),
+    ];
+    if let Some(window) = window {
+        let recent = |at: usize| mean(&scores[(at + 1).saturating_sub(window as usize)..=at]);
+        columns.push(("recent", each(&|at| json!(recent(at)))));
     }
-    let value = json!({ "rows": rows.len(), "mean_nats": mean(&scores), "line": lines, "nats": each, "odd": odd });
-    Ok((csv, value))
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(columns.iter().map(|(name, _)| name))?;
+    let cell = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(bit) => u8::from(*bit).to_string(),
+        number => number.to_string(),
+    };
+    for at in 0..rows.len() {
+        csv.write_record(columns.iter().map(|(_, values)| cell(&values[at])))?;
+    }
+    let mut value = json!({ "rows": rows.len(), "mean_nats": mean(&scores) });
+    for (name, values) in columns {
+        value[name] = values.into();
+    }
+    Ok((finished(csv)?, value))
+}
+
+/// The text of a CSV.
+fn finished(csv: csv::Writer<Vec<u8>>) -> Result<String> {
+    Ok(String::from_utf8(csv.into_inner().context("the CSV cannot be finished")?)?)
 }
 
 pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(String, Value)> {
@@ -82,16 +146,20 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
         };
         readings.iter().map(explain).collect::<Result<_, _>>()?
     });
+    let detector = artefact.detector();
     let (mut text, mut values) = (String::new(), Vec::new());
     for (&row, (nats, each)) in chosen.iter().zip(&explained) {
         let mut columns: Vec<_> = by_source.iter().zip(each).collect();
         columns.sort_by_key(|(_, nats)| std::cmp::Reverse(**nats));
-        writeln!(text, "line {}: {nats} nats", frame.lines[row])?;
+        writeln!(text, "line {}: {nats} nats, p {}", frame.lines[row], detector.p_value(*nats))?;
         let mut listed = Vec::new();
         for (coding, &nats) in columns {
             let (name, reading) = (aligned.name(coding), frame.columns[coding.file].text(row));
-            writeln!(text, "  {name:<20} {reading:>14} {:>10}", nats.to_string())?;
-            listed.push(json!({ "column": name, "reading": reading, "nats": f64::from(nats) }));
+            let usual = detector.usual_of(coding.source);
+            writeln!(text, "  {name:<20} {reading:>14} {:>10}, usually {usual}", nats.to_string())?;
+            listed.push(
+                json!({ "column": name, "reading": reading, "nats": f64::from(nats), "usual": f64::from(usual) }),
+            );
         }
         values.push(json!({ "line": frame.lines[row], "nats": f64::from(*nats), "columns": listed }));
     }
@@ -104,8 +172,7 @@ pub(super) fn sample(model: &Path, rows: usize, seed: u64) -> Result<(String, Va
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(&names)?;
     cells.iter().try_for_each(|row| csv.write_record(row))?;
-    let text = String::from_utf8(csv.into_inner().context("the CSV cannot be finished")?)?;
-    Ok((text, json!({ "columns": names, "rows": cells })))
+    Ok((finished(csv)?, json!({ "columns": names, "rows": cells })))
 }
 
 pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
@@ -113,10 +180,8 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     let schema = &artefact.schema;
     let fit = &artefact.notes.fit;
     let (mut text, mut columns) = (String::new(), Vec::new());
-    let (cost, detector) = with_shape!(artefact.shape, N, H, K => {
-        let table = artefact.table::<N, H, K>()?;
-        (Cost::of(&table), table.detector)
-    });
+    let cost = with_shape!(artefact.shape, N, H, K => Cost::of(&artefact.table::<N, H, K>()?));
+    let detector = artefact.detector();
     let bytes = artefact.table_bytes().len();
     writeln!(
         text,
@@ -142,9 +207,23 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
             detector.threshold, detector.false_alarm_ppm, detector.rows
         )?;
     }
+    if detector.rows > 0 {
+        let Detector { entropy, deviation, reference, limit, mean_time, .. } = detector;
+        writeln!(
+            text,
+            "  ordinary rows score {entropy} ± {deviation} nats; p-values down to {}",
+            detector.p_value(Nats::IMPOSSIBLE)
+        )?;
+        if limit != Nats::IMPOSSIBLE {
+            writeln!(
+                text,
+                "  cumulative sum over {reference} nats a row: alarm above {limit}, falsely once in {mean_time} independent rows"
+            )?;
+        }
+    }
     writeln!(text, "  in model order:")?;
     for coding in &schema.columns {
-        let (name, column) = (schema.name(coding), coding.column());
+        let (name, column, usual) = (schema.name(coding), coding.column(), detector.usual_of(coding.source));
         let (meaning, for_programs) = match coding.kind {
             Kind::Flag { flipped } => {
                 (if flipped { "flag, mostly 1" } else { "flag" }, json!({ "flag": { "flipped": flipped } }))
@@ -155,18 +234,20 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         };
         writeln!(
             text,
-            "    {name:<20} {meaning:<14} {:>3} bits{}",
+            "    {name:<20} {meaning:<14} {:>3} bits, usually {usual} nats{}",
             column.bits(),
             if coding.may_miss { ", may miss" } else { "" }
         )?;
-        columns.push(json!({ "name": name, "meaning": for_programs, "bits": column.bits(), "may_miss": coding.may_miss, "labels": coding.labels }));
+        columns.push(json!({ "name": name, "meaning": for_programs, "bits": column.bits(), "may_miss": coding.may_miss, "labels": coding.labels, "usual": f64::from(usual) }));
     }
     let value = json!({
         "columns": columns, "bits": artefact.shape.bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,
         "units": units, "most_additions": additions, "most_multiplications": multiplications,
         "most_tree_steps": tree_steps, "most_operations": cost.operations(), "state_bytes": artefact.shape.state_bytes(),
-        "threshold": (detector.threshold != Nats::IMPOSSIBLE).then(|| f64::from(detector.threshold)),
-        "false_alarm_ppm": detector.false_alarm_ppm, "calibration_rows": detector.rows, "fit": fit,
+        "threshold": told(detector.threshold), "false_alarm_ppm": detector.false_alarm_ppm, "calibration_rows": detector.rows,
+        "entropy": f64::from(detector.entropy), "deviation": f64::from(detector.deviation),
+        "reference": told(detector.limit).map(|_| f64::from(detector.reference)), "limit": told(detector.limit),
+        "mean_time": detector.mean_time, "fit": fit,
     });
     Ok((text, value))
 }

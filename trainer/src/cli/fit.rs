@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use surprisal::Activation;
 
 use crate::artefact::write_whole;
+use crate::calibrate::Rates;
 use crate::data::Header;
 use crate::fit::Family;
 use crate::fit::ascent::AscentChoices;
@@ -84,8 +85,11 @@ pub(super) struct FitArgs {
     #[command(flatten, next_help_heading = "Stochastic gradient ascent (hidden layers; rows too with --optimizer)")]
     ascent: AscentChoices,
     /// The share of ordinary rows that may raise an alarm, if they are exchangeable with the calibration rows.
-    #[arg(long, value_name = "RATE", default_value_t = 0.01)]
+    #[arg(long, value_name = "RATE", default_value_t = Rates::default().false_alarm)]
     false_alarm: f64,
+    /// The mean number of ordinary rows from one false alarm of the cumulative sum to the next, if rows are independent.
+    #[arg(long, value_name = "ROWS", default_value_t = Rates::default().mean_time, value_parser = clap::value_parser!(u32).range(2..=1_000_000_000))]
+    mean_time: u32,
     /// Of the split, and of all that is drawn in fitting.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -162,7 +166,7 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
         ram: args.ram,
         operations: args.ops,
         seed: args.seed,
-        false_alarm: args.false_alarm,
+        rates: Rates { false_alarm: args.false_alarm, mean_time: args.mean_time },
     };
     let fitted = run_watched(&job, &watch);
     if let (Err(_), Some(journal)) = (&fitted, &watch.journal) {
@@ -218,6 +222,14 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
             report.false_alarm,
             1.05 / (report.calibration_rows + 1) as f64
         )?,
+    }
+    writeln!(out, "  ordinary rows score {:.3} ± {:.3} nats", report.entropy, report.deviation)?;
+    if let (Some(reference), Some(limit)) = (report.reference, report.limit) {
+        writeln!(
+            out,
+            "  cumulative sum over {reference:.3} nats a row: alarm above {limit:.3}, falsely once in {} independent rows",
+            report.mean_time
+        )?;
     }
     let mut value = serde_json::to_value(&report)?;
     value["output"] = json!(args.output);

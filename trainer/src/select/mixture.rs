@@ -118,7 +118,7 @@ fn sized(factorisation: &Factorisation, mixture: Mixture, pseudo_count: f64, bud
     Ok(Chosen {
         schema: factorisation.schema.clone(),
         valid_ll: model.log_likelihood(&factorisation.valid),
-        bytes: table.bytes()?.len() + (budget.notes)(&made),
+        bytes: table.bytes()?.len() + (budget.beside)(&made),
         model,
         table,
         made,

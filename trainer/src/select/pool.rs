@@ -322,7 +322,7 @@ impl<'a> Pool<'a> {
     /// Quantises and weighs.
     pub(super) fn finish(&self, model: Model, made: Made, each: Vec<f64>) -> Result<Option<Candidate>> {
         let Some(table) = TableData::new(&self.factorisation.schema, &model) else { return Ok(None) };
-        let bytes = table.bytes()?.len() + (self.budget.notes)(&made);
+        let bytes = table.bytes()?.len() + (self.budget.beside)(&made);
         let valid_ll = mean(&each);
         Ok(Some(Candidate { model, table, made, each, valid_ll, cautious: valid_ll, bytes }))
     }

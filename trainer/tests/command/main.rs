@@ -26,6 +26,9 @@ fn fit_reports_what_it_did() {
     assert_eq!(number(&report, "file_bytes"), folder.read("model.srp").len() as f64);
     assert!(number(&report, "table_bytes") < number(&report, "file_bytes"));
     assert!(number(&report, "seconds") >= 0.0 && number(&report, "threshold") > 0.0);
+    assert!(number(&report, "entropy") > 0.0 && number(&report, "deviation") > 0.0);
+    assert!(number(&report, "reference") > 0.0 && number(&report, "limit") > 0.0);
+    assert_eq!(number(&report, "mean_time"), 10_000.0);
 
     let bits = number(&report, "bits");
     let kl = number(&report, "kl_quantisation");
@@ -65,6 +68,11 @@ fn eval_tells_odd_rows_from_ordinary_ones() {
     // By chance they would be 0.5 and 20 / 420.
     assert!((0.7..=1.0).contains(&number(&value, "auc_roc")), "{value}");
     assert!((0.2..=1.0).contains(&number(&value, "auc_pr")), "{value}");
+    assert!((0.5..=1.0).contains(&number(&value, "auc_roc_largest")), "{value}");
+    let [ordinary, odd] = ["ordinary", "odd"].map(|kind| number(&value[kind], "alarms"));
+    assert_eq!(number(&value, "recall"), odd / 20.0);
+    assert_eq!(number(&value, "false_alarm_rate"), ordinary / 400.0);
+    assert!(value.get("drift").is_none());
     let held_out = folder.json("eval model.srp data.csv --held-out");
     assert_eq!(number(&held_out, "rows"), 60.0, "a tenth of the ordinary rows and every odd one");
 
@@ -72,6 +80,25 @@ fn eval_tells_odd_rows_from_ordinary_ones() {
     let plain = folder.json("eval plain.srp data.csv");
     assert!(plain.get("auc_roc").is_none());
     assert!(number(&folder.json("eval plain.srp data.csv --label label"), "auc_roc") > 0.5);
+}
+
+/// Without labels `eval` tells how far the rows are from those of the fit.
+#[test]
+fn eval_without_labels_measures_drift() {
+    let folder = Folder::with_data();
+    folder.json(&format!("fit data.csv --label label --false-alarm 0.05 {QUICK} -o model.srp"));
+    let without_label =
+        |csv: String| csv.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned() + "\n").collect::<String>();
+    folder.write("same.csv", without_label(mixed(400, 0, 3)));
+    folder.write("odd.csv", without_label(mixed(200, 200, 4)));
+    let same = folder.json("eval model.srp same.csv");
+    assert_eq!((&same["drift"]["drifted"], same.get("auc_roc")), (&false.into(), None));
+    assert!(number(&same["drift"], "excess").abs() < 4.0 * number(&same["drift"], "error"), "{same}");
+    assert_eq!(number(&same, "alarm_rate"), number(&same, "alarms") / 400.0);
+    let odd = folder.json("eval model.srp odd.csv");
+    assert_eq!(odd["drift"]["drifted"], true, "{odd}");
+    assert!(number(&odd["drift"], "excess") > 0.0 && number(&odd, "alarm_rate") > number(&same, "alarm_rate"));
+    assert!(folder.text("eval model.srp odd.csv").contains("drifted: "));
 }
 
 #[test]
@@ -85,10 +112,18 @@ fn score_eval_and_explain_agree() {
     assert!((mean - number(&folder.json("eval model.srp data.csv"), "mean_nats")).abs() < budget::F64_SUM);
 
     let csv = folder.text("score model.srp data.csv");
-    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("line,nats,odd"), 421));
+    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("line,nats,p,odd,largest,column"), 421));
     let eighth: Vec<&str> = csv.lines().nth(7).unwrap().split(',').collect();
     assert_eq!(eighth[0], "8");
     assert!((eighth[1].parse::<f64>().unwrap() - nats[6]).abs() < budget::F64_SUM);
+    let last = |row: usize, key: &str| scores[key].as_array().unwrap()[row].clone();
+    assert_eq!(eighth[5], last(6, "column"));
+    assert!(["0", "1"].contains(&eighth[3]));
+    for row in 0..420 {
+        let [p, largest] = ["p", "largest"].map(|key| last(row, key).as_f64().unwrap());
+        // 40 calibration rows tell no p-value below 1/41.
+        assert!((0.024..=1.0).contains(&p) && (0.0..=nats[row]).contains(&largest), "{p}, {largest}");
+    }
     assert_eq!(folder.text("score model.srp data.csv -o scores.csv"), "");
     assert_eq!(folder.read("scores.csv"), csv.as_bytes());
 
@@ -101,9 +136,29 @@ fn score_eval_and_explain_agree() {
         let sum: f64 = columns.iter().map(|column| number(column, "nats")).sum();
         assert_eq!(columns.len(), 5);
         assert!((sum - number(row, "nats")).abs() < budget::F64_SUM);
+        assert!(columns.iter().all(|column| number(column, "usual") >= 0.0));
+        let line = number(row, "line") as usize;
+        assert_eq!(
+            (&columns[0]["column"], &columns[0]["nats"]),
+            (&last(line - 2, "column"), &last(line - 2, "largest"))
+        );
     }
     let one = folder.json("explain model.srp data.csv --line 8");
     assert_eq!((number(&one["rows"][0], "line"), number(&one["rows"][0], "nats")), (8.0, nats[6]));
+}
+
+#[test]
+fn a_mean_over_the_last_rows_goes_beside_the_scores() {
+    let folder = Folder::with_data();
+    folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    let value = folder.json("score model.srp data.csv --mean 3");
+    let list = |key: &str| value[key].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>();
+    let (nats, recent) = (list("nats"), list("recent"));
+    assert_eq!((recent[0], recent.len()), (nats[0], 420));
+    assert!((recent[419] - (nats[417] + nats[418] + nats[419]) / 3.0).abs() < budget::F64_SUM);
+    assert!(folder.text("score model.srp data.csv --mean 3").starts_with("line,nats,p,odd,largest,column,recent\n"));
+    folder.refuses("score model.srp data.csv --mean 0", &["--mean"]);
+    folder.refuses(&format!("fit data.csv --mean-time 1 {QUICK} -o none.srp"), &["--mean-time"]);
 }
 
 #[test]
@@ -141,6 +196,10 @@ fn inspect_names_the_columns_and_the_limits() {
         (number(&value, "bits"), number(&value, "table_bytes")),
         (number(&report, "bits"), number(&report, "table_bytes"))
     );
+    for key in ["entropy", "deviation", "reference", "limit", "mean_time"] {
+        assert_eq!(value[key], report[key], "{key}");
+    }
+    assert!(value["columns"].as_array().unwrap().iter().map(|column| number(column, "usual")).sum::<f64>() > 1.0);
     assert_eq!((number(&value["fit"], "seed"), &value["fit"]["family"]), (7.0, &"linear".into()));
     assert!(folder.text("inspect model.srp").contains("humid"));
 }
@@ -257,7 +316,7 @@ fn an_output_goes_where_its_name_leads() {
     folder.write("target.csv", "old");
     std::os::unix::fs::symlink("target.csv", folder.path("link.csv")).expect("a link");
     folder.text("score model.srp data.csv -o link.csv");
-    assert!(folder.path("link.csv").is_symlink() && folder.read("target.csv").starts_with(b"line,nats,odd"));
+    assert!(folder.path("link.csv").is_symlink() && folder.read("target.csv").starts_with(b"line,nats,p,odd"));
     folder.text("score model.srp data.csv -o /dev/null");
     assert!(!std::path::Path::new("/dev/null").is_file());
 }

@@ -1,0 +1,128 @@
+//! A score by columns: all of them, the one that surprises most, or those that exceed what is usual of them.
+
+use crate::encoder::Reading;
+use crate::error::EncodeError;
+use crate::link::Nats;
+use crate::table::Table;
+
+/// A score beside its largest part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Surprise {
+    /// The score.
+    pub total: Nats,
+    /// The largest surprisal of a single column: it stands out where many columns drown one in their sum.
+    pub largest: Nats,
+    /// Which column that is, by the position of its reading; the first of several that are equal.
+    pub column: u16,
+}
+
+/// What a column contributes to a score, beside what it usually does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Share {
+    /// The position of the column's reading.
+    pub column: u16,
+    /// Its surprisal given the columns before it in model order.
+    pub nats: Nats,
+    /// The mean of that on held-out ordinary rows; zero if the table does not say.
+    pub usual: Nats,
+}
+
+impl Share {
+    /// `nats` minus `usual`, in units of 1/65536 nat.
+    pub fn excess(&self) -> i64 {
+        i64::from(self.nats.raw()) - i64::from(self.usual.raw())
+    }
+
+    /// Does it come before another: by a larger excess, or as the earlier of two that are equal?
+    #[cfg(feature = "heapless")]
+    fn leads(&self, other: &Self) -> bool {
+        (other.excess(), self.column) < (self.excess(), other.column)
+    }
+}
+
+impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
+    /// The surprisal of each column given the columns before it in model order, into `each` by the position of its
+    /// reading. They add up to the result, which is the score, exactly.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
+        each.fill(Nats::ZERO);
+        self.by_column(readings, |column, nats| {
+            if let Some(slot) = each.get_mut(usize::from(column)) {
+                *slot += nats;
+            }
+        })
+    }
+
+    /// The score, and the column that surprises most.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn surprise(&self, readings: &[Reading]) -> Result<Surprise, EncodeError> {
+        let (mut largest, mut of) = (Nats::ZERO, u16::MAX);
+        let total = self.by_column(readings, |column, nats| {
+            if nats > largest || nats == largest && column < of {
+                (largest, of) = (nats, column);
+            }
+        })?;
+        Ok(Surprise { total, largest, column: if of == u16::MAX { 0 } else { of } })
+    }
+
+    /// The at most C columns whose surprisal exceeds their usual one by most, in falling order; of equal ones the earlier
+    /// first.
+    ///
+    /// ```
+    /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
+    /// use surprisal::Reading;
+    /// let readings = [37, 0, 77, 0, 28, 0, 40, 48, 80].map(Reading::Integer);
+    /// let top = shuttle::TABLE.top::<2>(&readings)?;
+    /// assert_eq!(shuttle::COLUMNS[usize::from(top[0].column)], "V9");
+    /// assert!(top[0].nats > top[0].usual && top[0].excess() >= top[1].excess());
+    /// # Ok::<(), surprisal::EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    #[cfg(feature = "heapless")]
+    pub fn top<const C: usize>(&self, readings: &[Reading]) -> Result<heapless::Vec<Share, C>, EncodeError> {
+        let mut top = heapless::Vec::<Share, C>::new();
+        self.by_column(readings, |column, nats| {
+            let mut share = Share { column, nats, usual: self.detector.usual_of(column) };
+            // It takes its place, the one there the next, and so on; the last falls off the end.
+            for other in &mut top {
+                if share.leads(other) {
+                    core::mem::swap(other, &mut share);
+                }
+            }
+            let _ = top.push(share);
+        })?;
+        Ok(top)
+    }
+
+    /// Hands the surprisal of each column to `each`, with the position of its reading, in model order; the sum is the
+    /// score.
+    fn by_column(&self, readings: &[Reading], mut each: impl FnMut(u16, Nats)) -> Result<Nats, EncodeError> {
+        let (mut row, mut again) = ([false; N], [false; N]);
+        self.encoder.encode(readings, &mut row)?;
+        let mut walk = self.model.walk();
+        let mut step = || {
+            let (i, conditional) = walk.next(&row)?;
+            let bit = row.get(i).copied().unwrap_or(false);
+            let nats = conditional.surprisal(bit);
+            walk.observe(bit);
+            Some(nats)
+        };
+        let mut total = Nats::ZERO;
+        // A column's bits lie side by side. Its width comes with them, and is not worth a buffer.
+        self.encoder.encode_each(readings, &mut again, |column, width| {
+            let nats = (0..column.bits()).map_while(|_| step()).sum::<Nats>() + width;
+            total += nats;
+            each(column.source, nats);
+        })?;
+        // A model that is fed bits directly has no columns.
+        Ok(core::iter::from_fn(step).sum::<Nats>() + total)
+    }
+}

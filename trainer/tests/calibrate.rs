@@ -1,0 +1,151 @@
+//! What calibration promises of fresh ordinary rows, by experiment.
+
+#[path = "../../tests/support/budget.rs"]
+mod budget;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use surprisal::{Cusum, Detector, Nats};
+use surprisal_trainer::calibrate::{Calibration, Rates, mean_run};
+
+fn random(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+fn calibrate(scores: Vec<Nats>, false_alarm: f64) -> Calibration {
+    Calibration::of_scores(scores, Rates { false_alarm, ..Rates::default() })
+}
+
+/// Scores with a long tail, in nats: a sum of three exponential variables.
+fn tailed(random: &mut ChaCha8Rng) -> f64 {
+    (0..3).map(|_| -(1.0 - random.random::<f64>()).ln()).sum()
+}
+
+fn nats(value: f64) -> Nats {
+    Nats::from_raw((value * 65536.0) as u32)
+}
+
+#[test]
+fn fresh_ordinary_rows_raise_alarms_as_rarely_as_promised() {
+    let mut random = random(3);
+    for (rows, rate) in [(99, 0.05), (50, 0.1), (200, 0.013), (19, 0.05), (500, 0.25)] {
+        // Of n + 1 exchangeable rows without ties, the last is above the k-th smallest of the others with probability
+        // (n + 1 - k) / (n + 1).
+        let rank = ((rows + 1) as f64 * (1.0 - rate) - 1e-9).ceil();
+        let expected = 1.0 - rank / (rows + 1) as f64;
+        assert!(expected <= rate + budget::F64_SUM);
+        let trials = 4000;
+        let mut alarms = 0;
+        for _ in 0..trials {
+            let mut score = || Nats::from_raw(random.random::<u32>() >> 1);
+            let calibration = calibrate((0..rows).map(|_| score()).collect(), rate);
+            let detector = calibration.view();
+            assert_eq!((detector.rows, detector.false_alarm_ppm), (rows, (rate * 1e6) as u32));
+            // One fresh row a trial, so that trials are independent.
+            alarms += u32::from(detector.judge(score()).is_odd());
+        }
+        let found = f64::from(alarms) / f64::from(trials);
+        let standard_error = (expected * (1.0 - expected) / f64::from(trials)).sqrt();
+        assert!(
+            (found - expected).abs() < budget::STANDARD_ERRORS * standard_error,
+            "{rows} rows at {rate}: {found}, not {expected}"
+        );
+    }
+}
+
+#[test]
+fn too_few_rows_for_a_rate_raise_no_alarm() {
+    for rows in [0, 1, 10, 98] {
+        let calibration = calibrate((0..rows).map(Nats::from_raw).collect(), 0.01);
+        let detector = calibration.view();
+        assert_eq!(detector.threshold, Nats::IMPOSSIBLE);
+        assert!(!detector.judge(Nats::IMPOSSIBLE).is_odd());
+    }
+    assert_eq!(calibrate((0..99).map(Nats::from_raw).collect(), 0.01).view().threshold, Nats::from_raw(98));
+}
+
+#[test]
+fn ties_only_make_alarms_rarer() {
+    let calibration = calibrate(vec![Nats::from_raw(7); 200], 0.1);
+    let detector = calibration.view();
+    assert!(!detector.judge(Nats::from_raw(7)).is_odd());
+    assert!(detector.judge(Nats::from_raw(8)).is_odd());
+}
+
+#[test]
+fn quantiles_are_exceeded_by_as_many_rows_as_their_rank_says() {
+    let mut random = random(5);
+    let scores: Vec<Nats> = (0..1000).map(|_| nats(tailed(&mut random))).collect();
+    let calibration = calibrate(scores.clone(), 0.01);
+    let detector = calibration.view();
+    assert_eq!(detector.quantiles.len(), Detector::levels(1000).count());
+    for ((level, rank), &quantile) in Detector::levels(1000).zip(detector.quantiles) {
+        let reached = scores.iter().filter(|score| score.raw() >= quantile).count();
+        assert_eq!(reached, rank as usize, "{level}");
+    }
+    assert_eq!(Calibration::bytes(1000, 0), 4 * detector.quantiles.len());
+    let mean = scores.iter().map(|&score| f64::from(score)).sum::<f64>() / 1000.0;
+    assert!((f64::from(detector.entropy) - mean).abs() <= budget::RAW_NATS);
+}
+
+/// The chain of Brook and Evans against the process itself.
+#[test]
+fn the_mean_run_is_that_of_the_process() {
+    let mut random = random(6);
+    let mut steps: Vec<f64> = (0..500).map(|_| tailed(&mut random).min(8.0) - 3.9).collect();
+    steps.sort_unstable_by(f64::total_cmp);
+    for limit in [0.5, 3.0, 8.0] {
+        let runs = 4000;
+        let mut run = || {
+            let (mut sum, mut length) = (0.0f64, 0u32);
+            while sum <= limit {
+                sum = (sum + steps[random.random_range(0..steps.len())]).max(0.0);
+                length += 1;
+            }
+            f64::from(length)
+        };
+        let lengths: Vec<f64> = (0..runs).map(|_| run()).collect();
+        let mean = lengths.iter().sum::<f64>() / f64::from(runs);
+        // Runs are nearly geometric: their standard deviation is about their mean.
+        let error = mean / f64::from(runs).sqrt();
+        let found = mean_run(&steps, limit);
+        assert!(
+            (found - mean).abs() < budget::STANDARD_ERRORS * error + budget::CHAIN * mean,
+            "{limit}: {found}, {mean}"
+        );
+    }
+}
+
+/// Fresh rows of the same law raise as few alarms as was asked for; rows a standard deviation worse are noticed soon.
+#[test]
+fn a_cumulative_sum_alarms_as_rarely_as_it_was_set_to() {
+    let mut random = random(7);
+    let scores = (0..20_000).map(|_| nats(tailed(&mut random))).collect();
+    let calibration = Calibration::of_scores(scores, Rates { mean_time: 500, ..Rates::default() });
+    let detector = calibration.view();
+    let mut cusum = Cusum::new();
+    let rows = 400_000;
+    let alarms = (0..rows).filter(|_| cusum.push(&detector, nats(tailed(&mut random)))).count() as f64;
+    let expected = f64::from(rows) / 500.0;
+    let sampling = budget::CUSUM_SAMPLING * expected;
+    assert!((alarms - expected).abs() < budget::STANDARD_ERRORS * expected.sqrt() + sampling, "{alarms} of {expected}");
+    cusum.reset();
+    let mut worse = || nats(tailed(&mut random) + f64::from(detector.deviation));
+    let delay = (1..).find(|_| cusum.push(&detector, worse())).expect("it alarms");
+    assert!(delay < 100, "{delay}");
+}
+
+#[test]
+fn few_or_equal_rows_promise_nothing() {
+    for scores in [vec![], vec![5.0], vec![5.0, 5.0], vec![2.0; 300]] {
+        let calibration = calibrate(scores.iter().map(|&score| nats(score)).collect(), 0.01);
+        let detector = calibration.view();
+        assert_eq!(detector.limit, Nats::IMPOSSIBLE, "{scores:?}");
+        assert_eq!(detector.entropy, nats(scores.first().copied().unwrap_or(0.0)));
+    }
+    let calibration = calibrate(vec![nats(1.0), nats(2.0)], 0.01);
+    let detector = calibration.view();
+    assert!(detector.limit < Nats::IMPOSSIBLE && detector.limit >= nats(0.7));
+    assert_eq!((detector.entropy, detector.rows), (nats(1.5), 2));
+    assert_eq!(detector.p_value(Nats::IMPOSSIBLE).ppm(), 333_334);
+}
