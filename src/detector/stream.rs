@@ -73,7 +73,7 @@ pub struct Drift {
     rows: u32,
     /// Of scores minus the held-out mean, in units of 1/65536 nat.
     sum: i64,
-    /// Of the same in units of 1/256 nat, squared.
+    /// Of the same in units of 1/4096 nat, squared.
     squares: u64,
 }
 
@@ -95,10 +95,10 @@ impl Drift {
         Self { rows: 0, sum: 0, squares: 0 }
     }
 
-    /// Counts a score. When the sums are full, after 2³² rows or billions of very odd ones, they stay as they are.
+    /// Counts a score. Sums that are full, after 2³² rows or as many times 40 nats, stay as they are.
     pub fn push(&mut self, detector: &Detector, score: Nats) {
         let difference = i64::from(score.min(detector.most()).raw()) - i64::from(detector.entropy.raw());
-        let coarse = ((difference + 128) >> 8).unsigned_abs();
+        let coarse = ((difference + 8) >> 4).unsigned_abs();
         let sums =
             (self.rows.checked_add(1), self.sum.checked_add(difference), self.squares.checked_add(coarse * coarse));
         if let (Some(rows), Some(sum), Some(squares)) = sums {
@@ -121,9 +121,9 @@ impl Drift {
     pub fn excess(&self, detector: &Detector) -> Excess {
         let mean = self.sum.checked_div(self.rows.into()).unwrap_or(0);
         let square = self.squares.checked_div(self.rows.into()).unwrap_or(0);
-        let coarse = ((mean + 128) >> 8).unsigned_abs();
-        // Both variances in units of 1/65536² nat²; a sum that leaves 64 bits is as large as can be.
-        let variance = square.saturating_sub(coarse.saturating_mul(coarse)).min(u64::MAX >> 16) << 16;
+        let mean_square = mean.unsigned_abs().saturating_mul(mean.unsigned_abs()) >> 8;
+        // Both variances in units of 1/65536² nat²; one that leaves 64 bits is as large as can be.
+        let variance = square.saturating_sub(mean_square).min(u64::MAX >> 8) << 8;
         let deviation = u64::from(detector.deviation.raw());
         let field = variance.checked_div(self.rows.saturating_sub(1).into());
         let held_out = (deviation * deviation).checked_div(if detector.rows < 2 { 0 } else { detector.rows.into() });

@@ -84,9 +84,10 @@ pub const SAMPLED_FLAGS: f64 = 4.0 * 1.5 * 0.065 + 0.2;
 /// A mean that is rounded to a unit of 1/65536 nat.
 pub const RAW_NATS: f64 = 1.0 / 65536.0;
 
-/// A standard error whose variance is of scores rounded to 1/256 nat: half of that moves the standard deviation of scores
-/// that spread over a nat or more by much less than 1/1000 nat, and the error of two or more of them by no more.
-pub const STANDARD_ERROR: f64 = 5e-3;
+/// A standard error whose squares are of differences of up to ten nats, rounded to 1/4096 nat: as many 1/4096 nat² are lost
+/// or won of the variance at most, an error of √(10/4096) where that is zero. Scores of the tests spread over a tenth of a
+/// nat or more, which divides it by twice that.
+pub const STANDARD_ERROR: f64 = 10.0 / 4096.0 / 0.2;
 
 /// Two empirical distributions of one law are this far apart in all but one of 10,000 fair experiments (Smirnov 1948: √(ln(2 ·
 /// 10⁴) / 2) · √(1/n + 1/m)); and 1/32 of the rows lie on each line between two quantiles, which for an exponential law leaves

@@ -46,22 +46,18 @@ impl Calibration {
     /// ```
     /// use surprisal::Nats;
     /// use surprisal_trainer::calibrate::{Calibration, Rates};
-    /// let threshold = |false_alarm| {
-    ///     let scores = (1..=99).map(Nats::from_raw).collect();
-    ///     Calibration::of_scores(scores, Rates { false_alarm, ..Rates::default() }).view().threshold
-    /// };
-    /// assert_eq!(threshold(0.02), Nats::from_raw(98));
-    /// assert_eq!(threshold(0.001), Nats::IMPOSSIBLE);
+    /// let scores = (1..=99).map(Nats::from_raw).collect();
+    /// let calibration = Calibration::of_scores(scores, Rates { false_alarm: 0.02, ..Rates::default() });
+    /// let detector = calibration.view();
+    /// assert_eq!((detector.threshold, detector.entropy), (Nats::from_raw(98), Nats::from_raw(50)));
     /// ```
     pub fn of_scores(mut scores: Vec<Nats>, rates: Rates) -> Self {
         scores.sort_unstable();
         let rows = scores.len() as u32;
-        let rank = ((scores.len() + 1) as f64 * (1.0 - rates.false_alarm) - 1e-9).ceil() as usize;
-        let threshold = scores.get(rank.max(1) - 1).copied().unwrap_or(Nats::IMPOSSIBLE);
         let quantiles = Detector::levels(rows).map(|(_, k)| scores[scores.len() - k as usize].raw()).collect();
         let mut calibration = Self {
             numbers: Detector {
-                threshold,
+                threshold: threshold(&scores, rates.false_alarm),
                 false_alarm_ppm: (rates.false_alarm * 1e6).round() as u32,
                 rows,
                 mean_time: rates.mean_time,
@@ -119,6 +115,20 @@ impl Calibration {
     pub fn bytes(rows: usize, columns: usize) -> usize {
         4 * Detector::levels(rows as u32).count() + (2 * columns).next_multiple_of(4)
     }
+}
+
+/// The threshold for a false-alarm rate, from ascending scores; see [`Detector`] for the rule.
+///
+/// ```
+/// use surprisal::Nats;
+/// use surprisal_trainer::calibrate::threshold;
+/// let scores: Vec<Nats> = (1..=99).map(Nats::from_raw).collect();
+/// assert_eq!(threshold(&scores, 0.02), Nats::from_raw(98));
+/// assert_eq!(threshold(&scores, 0.001), Nats::IMPOSSIBLE);
+/// ```
+pub fn threshold(scores: &[Nats], false_alarm: f64) -> Nats {
+    let rank = ((scores.len() + 1) as f64 * (1.0 - false_alarm) - 1e-9).ceil() as usize;
+    scores.get(rank.max(1) - 1).copied().unwrap_or(Nats::IMPOSSIBLE)
 }
 
 fn nats(value: f64) -> Nats {
