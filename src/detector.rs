@@ -135,7 +135,7 @@ impl<'t> Detector<'t> {
             return Err(TableError::Shape("calibration"));
         };
         let whole = quantiles.is_empty() || quantiles.len() == Self::levels(rows).count();
-        if !whole || !quantiles.is_sorted() {
+        if !whole || !quantiles.iter().is_sorted() {
             return Err(TableError::Shape("quantiles"));
         }
         let [threshold, entropy, deviation, reference, limit] =

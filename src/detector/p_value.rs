@@ -30,11 +30,11 @@ impl PValue {
 
     /// Writes two digits of it, rounded up, as a decimal fraction.
     fn text(self, space: &mut [u8; 8]) -> &str {
-        let mut unit = 1;
-        while self.0 / unit >= 100 {
-            unit *= 10;
+        let (mut left, mut unit) = (self.0, 1);
+        while left >= 100 {
+            (left, unit) = (left.div_ceil(10), unit * 10);
         }
-        let mut left = self.0.div_ceil(unit) * unit;
+        left *= unit;
         *space = *b"0.000000";
         for digit in space.iter_mut().skip(2).rev() {
             *digit += (left % 10) as u8;

@@ -16,7 +16,7 @@ mod shuttle;
 
 use coin::{Coin, pack};
 use shuttle::{BITS, COLUMNS};
-use surprisal::{Logit, Nats, Reading, Table, TableError};
+use surprisal::{Cusum, Drift, Logit, Monitor, Nats, Reading, Recent, Share, Surprise, Table, TableError};
 
 macro_rules! cases {
     ($($(#[$doc:meta])* fn $name:ident() $body:block)*) => {
@@ -149,6 +149,49 @@ cases! {
             odd
         });
         assert!((1..1024).contains(&odd.count()));
+    }
+
+    /// p-values, the cumulative sum, drift and what surprises most are the host's numbers: sums over all golden rows, of
+    /// which half are odd.
+    fn detectors_say_the_same_everywhere() {
+        let table = table::<0, 0>(&SHUTTLE);
+        let detector = &table.detector;
+        let (mut ppm, mut alarms, mut sums, mut recent_sum) = (0u64, 0, 0u64, 0u64);
+        let (mut cusum, mut drift, mut recent) = (Cusum::new(), Drift::new(), Recent::<16>::new());
+        let mut monitor = Monitor::new();
+        for (_, nats) in rows(&SHUTTLE) {
+            ppm += u64::from(detector.p_value(nats).ppm());
+            alarms += u32::from(cusum.push(detector, nats));
+            sums += u64::from(cusum.sum().raw());
+            drift.push(detector, nats);
+            recent.push(nats);
+            recent_sum += u64::from(recent.mean().map_or(0, Nats::raw));
+            monitor.push(detector, nats);
+        }
+        assert_eq!(monitor, Monitor { cusum, drift });
+        assert_eq!((ppm, alarms, sums, recent_sum), (253_456_869, 120, 920_455_937, 2_866_658_848));
+        let excess = drift.excess(detector);
+        assert_eq!((excess.raw, excess.error.raw(), excess.is_drifted()), (984_407, 32_281, true));
+    }
+
+    /// A column's share is its own, and the largest come first.
+    fn what_surprises_most_is_told_first() {
+        let table = table::<0, 0>(&SHUTTLE);
+        let (mut first, mut largest) = ([0; COLUMNS.len()], 0u64);
+        for (row, nats) in rows(&SHUTTLE).step_by(8) {
+            let mut each = [Nats::ZERO; COLUMNS.len()];
+            assert_eq!(table.explain(&row, &mut each), Ok(nats));
+            let surprise = table.surprise(&row).expect("golden rows are of the training columns");
+            let Surprise { total, largest: most, column } = surprise;
+            assert_eq!((total, most, each[usize::from(column)]), (nats, each.into_iter().max().unwrap_or(Nats::ZERO), most));
+            let top = table.top::<3>(&row).expect("golden rows are of the training columns");
+            let usual = |share: &Share| share.usual == table.detector.usual_of(share.column);
+            assert!(top.len() == 3 && top.iter().all(usual) && top.is_sorted_by_key(|share| -share.excess()));
+            assert!(top.iter().all(|share| share.nats == each[usize::from(share.column)]));
+            first[usize::from(top[0].column)] += 1;
+            largest += u64::from(most.raw());
+        }
+        assert_eq!((first, largest), ([61, 5, 2, 15, 3, 2, 1, 10, 29], 123_830_450));
     }
 
     /// The same coins give the same rows.

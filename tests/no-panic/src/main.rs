@@ -4,9 +4,13 @@
 #![no_std]
 #![no_main]
 
+use core::fmt::{self, Write};
 use core::hint::black_box;
 use core::panic::PanicInfo;
-use surprisal::{Activation, Column, Detector, Encoder, Kind, Logit, Mixture, Nade, Nats, Reading, Table, total_order};
+use surprisal::{
+    Activation, Column, Cusum, Detector, Drift, Encoder, Kind, Logit, Mixture, Monitor, Nade, Nats, PValue, Reading,
+    Recent, Table, total_order,
+};
 
 #[panic_handler]
 fn panic(_: &PanicInfo) -> ! {
@@ -31,6 +35,8 @@ fn every_verb<const H: usize, const K: usize>(bytes: &'static [u8], readings: &[
     let Ok(table) = Table::<64, H, K>::from_bytes(bytes) else { return };
     _ = any((table.score(readings), table.judge(readings)));
     _ = any(table.explain(readings, any(&mut each[..])));
+    _ = any((table.surprise(readings), table.top::<3>(readings)));
+    every_state(&table.detector);
     _ = any(table.encoder.encode(readings, &mut row));
     _ = any(table.encoder.bits());
     _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
@@ -40,6 +46,34 @@ fn every_verb<const H: usize, const K: usize>(bytes: &'static [u8], readings: &[
     while let Some((_, conditional)) = walk.next(&row) {
         walk.observe(any(conditional.decide(&mut coin)));
     }
+}
+
+/// Takes what is printed.
+struct Sink;
+
+impl Write for Sink {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        _ = any(text);
+        Ok(())
+    }
+}
+
+/// All that a board calls of a detector and of what is remembered of a stream.
+fn every_state(detector: &Detector) {
+    let score = any(Nats::ZERO);
+    _ = any((detector.judge(score), detector.p_value(score), detector.most_of_a_trend(), detector.usual_of(any(0))));
+    _ = any(Detector::levels(any(0)).count());
+    let (mut cusum, mut drift, mut recent) = any((Cusum::new(), Drift::new(), Recent::<8>::new()));
+    _ = any(cusum.push(detector, score));
+    drift.push(detector, score);
+    _ = any(drift.excess(detector).is_drifted());
+    recent.push(score);
+    _ = any(recent.mean());
+    (cusum.reset(), drift.reset(), recent.reset());
+    let mut monitor = any(Monitor::new());
+    _ = any(write!(Sink, "{}", monitor.push(detector, score)));
+    _ = any(write!(Sink, "{}", PValue::from_ppm(any(0))));
+    monitor.reset();
 }
 
 #[cortex_m_rt::entry]
@@ -63,7 +97,6 @@ fn main() -> ! {
     let logit = any(Logit::ZERO) + any(Logit::ZERO);
     _ = any((logit.mass().of(any(true)), logit.surprisal(any(true)), total_order(any(0.0))));
     _ = any(any(Nats::ZERO) + any(Nats::IMPOSSIBLE)).millinats();
-    _ = any(Detector::OFF).judge(any(Nats::ZERO));
     #[cfg(feature = "planted")]
     {
         _ = any(readings[any(0)]);
