@@ -23,6 +23,7 @@ pub use stream::{Cusum, Drift, Excess};
 /// Vovk, Gammerman & Shafer, *Algorithmic Learning in a Random World*, 2005). When α < 1/(n+1) no such score exists
 /// and the threshold is [`Nats::IMPOSSIBLE`]: no alarm, rather than a promise that n rows cannot support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Detector<'t> {
     /// The largest score that is still ordinary.
     pub threshold: Nats,
@@ -99,7 +100,7 @@ impl<'t> Detector<'t> {
     }
 
     /// The largest score that [`Drift`] counts whole: the largest quantile, which is the largest held-out score unless
-    /// there were more than 90,000 of them.
+    /// there were more than 180,000 of them.
     pub fn most(&self) -> Nats {
         self.quantiles.last().map_or(Nats::IMPOSSIBLE, |&raw| Nats::from_raw(raw))
     }

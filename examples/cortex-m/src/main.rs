@@ -17,7 +17,7 @@ use semihosting::fs::File;
 use semihosting::io::{Read, Write};
 use semihosting::process;
 use shuttle::{COLUMNS, TABLE};
-use surprisal::{Nats, Reading};
+use surprisal::{Monitor, Nats, Reading, Report, Surprise};
 
 /// How many odd rows are explained in the log.
 const EXPLAINED: u32 = 5;
@@ -30,6 +30,7 @@ fn main() -> ! {
     let mut scores = File::create(c"scores.bin").expect("scores.bin cannot be written here");
 
     let (mut rows, mut odd, mut stack) = (0_u32, 0_u32, 0);
+    let mut monitor = Monitor::new();
     let (mut sum, mut max) = (0_u64, 0);
     while let Some(row) = next_row(&mut sensors) {
         // All it takes: readings in, nats out, a verdict on them.
@@ -37,13 +38,13 @@ fn main() -> ! {
         let (score, taken) = instructions.count(|| TABLE.score(&readings));
         // A reading that does not fit its column, such as a category never seen, is as odd as can be.
         let score = score.unwrap_or(Nats::IMPOSSIBLE);
-        let verdict = TABLE.detector.judge(score);
+        let report = monitor.push(&TABLE.detector, score);
 
         rows += 1;
-        if verdict.is_odd() {
+        if report.verdict.is_odd() {
             odd += 1;
             if odd <= EXPLAINED {
-                explain(rows, &readings);
+                explain(rows, &report, &readings);
             }
         }
         if rows == 1 {
@@ -68,23 +69,13 @@ fn next_row(sensors: &mut File) -> Option<[i32; COLUMNS.len()]> {
 }
 
 /// Logs how odd a row is, and which column surprises most.
-fn explain(row: u32, readings: &[Reading]) {
-    let mut each = [Nats::ZERO; COLUMNS.len()];
-    match (TABLE.explain(readings, &mut each), each.iter().zip(COLUMNS).max()) {
-        (Ok(score), Some((most, name))) => {
-            let percent = u64::from(most.raw()) * 100 / u64::from(score.raw().max(1));
-            let threshold = TABLE.detector.threshold;
-            defmt::warn!(
-                "row {} is odd: {}, threshold {}; {=u64} % of it from {}",
-                row,
-                score,
-                threshold,
-                percent,
-                name
-            );
+fn explain(row: u32, report: &Report, readings: &[Reading]) {
+    match TABLE.surprise(readings) {
+        Ok(Surprise { largest, column, .. }) => {
+            let name = COLUMNS.get(usize::from(column)).copied().unwrap_or_default();
+            defmt::warn!("row {} is {}; {} of them from {}", row, report, largest, name);
         }
-        (Err(error), _) => defmt::warn!("row {} is odd: {}", row, error),
-        _ => {}
+        Err(error) => defmt::warn!("row {} is {}: {}", row, report, error),
     }
 }
 

@@ -211,7 +211,7 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         let Detector { entropy, deviation, reference, limit, mean_time, .. } = detector;
         writeln!(
             text,
-            "  ordinary rows score {entropy} ± {deviation} nats; p-values down to {}",
+            "  ordinary rows score {entropy} nats, standard deviation {deviation}; p-values down to {}",
             detector.p_value(Nats::IMPOSSIBLE)
         )?;
         if limit != Nats::IMPOSSIBLE {

@@ -223,7 +223,7 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
             1.05 / (report.calibration_rows + 1) as f64
         )?,
     }
-    writeln!(out, "  ordinary rows score {:.3} ± {:.3} nats", report.entropy, report.deviation)?;
+    writeln!(out, "  ordinary rows score {:.3} nats, standard deviation {:.3}", report.entropy, report.deviation)?;
     if let (Some(reference), Some(limit)) = (report.reference, report.limit) {
         writeln!(
             out,

@@ -116,13 +116,13 @@ fn score_eval_and_explain_agree() {
     let eighth: Vec<&str> = csv.lines().nth(7).unwrap().split(',').collect();
     assert_eq!(eighth[0], "8");
     assert!((eighth[1].parse::<f64>().unwrap() - nats[6]).abs() < budget::F64_SUM);
-    let last = |row: usize, key: &str| scores[key].as_array().unwrap()[row].clone();
-    assert_eq!(eighth[5], last(6, "column"));
+    let cell = |row: usize, key: &str| scores[key][row].clone();
+    assert_eq!(eighth[5], cell(6, "column"));
     assert!(["0", "1"].contains(&eighth[3]));
-    for row in 0..420 {
-        let [p, largest] = ["p", "largest"].map(|key| last(row, key).as_f64().unwrap());
+    for (row, nats) in nats.iter().enumerate() {
+        let [p, largest] = ["p", "largest"].map(|key| cell(row, key).as_f64().unwrap());
         // 40 calibration rows tell no p-value below 1/41.
-        assert!((0.024..=1.0).contains(&p) && (0.0..=nats[row]).contains(&largest), "{p}, {largest}");
+        assert!((0.024..=1.0).contains(&p) && (0.0..=*nats).contains(&largest), "{p}, {largest}");
     }
     assert_eq!(folder.text("score model.srp data.csv -o scores.csv"), "");
     assert_eq!(folder.read("scores.csv"), csv.as_bytes());
@@ -140,7 +140,7 @@ fn score_eval_and_explain_agree() {
         let line = number(row, "line") as usize;
         assert_eq!(
             (&columns[0]["column"], &columns[0]["nats"]),
-            (&last(line - 2, "column"), &last(line - 2, "largest"))
+            (&cell(line - 2, "column"), &cell(line - 2, "largest"))
         );
     }
     let one = folder.json("explain model.srp data.csv --line 8");
