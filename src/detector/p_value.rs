@@ -40,11 +40,15 @@ impl PValue {
             *digit += (left % 10) as u8;
             left /= 10;
         }
-        if left > 0 || self.0 == 0 {
-            return if left > 0 { "1" } else { "0" };
+        if left > 0 {
+            return "1";
         }
-        let zeros = space.iter().rev().take_while(|&&digit| digit == b'0').count();
-        space.get(..8 - zeros).and_then(|digits| core::str::from_utf8(digits).ok()).unwrap_or("0")
+        // Without zeros at the end, and without the point if nothing is behind it.
+        let left_out = match space.iter().rev().take_while(|&&digit| digit == b'0').count() {
+            6 => 7,
+            zeros => zeros,
+        };
+        space.get(..8 - left_out).and_then(|digits| core::str::from_utf8(digits).ok()).unwrap_or("0")
     }
 }
 

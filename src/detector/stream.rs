@@ -95,7 +95,7 @@ impl Drift {
         Self { rows: 0, sum: 0, squares: 0 }
     }
 
-    /// Counts a score. Sums that are full, after 2³² rows or as many times 40 nats, stay as they are.
+    /// Counts a score. Sums that are full, after 2³² rows or as many that are 16 nats off the mean, stay as they are.
     pub fn push(&mut self, detector: &Detector, score: Nats) {
         let difference = i64::from(score.min(detector.most()).raw()) - i64::from(detector.entropy.raw());
         let coarse = ((difference + 8) >> 4).unsigned_abs();

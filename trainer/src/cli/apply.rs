@@ -98,8 +98,7 @@ pub(super) fn score(args: &RowArgs, window: Option<u32>) -> Result<(String, Valu
         ("column", each(&|at| json!(name(surprises[at].column)))),
     ];
     if let Some(window) = window {
-        let recent = |at: usize| mean(&scores[(at + 1).saturating_sub(window as usize)..=at]);
-        columns.push(("recent", each(&|at| json!(recent(at)))));
+        columns.push(("recent", recent(&scores, window as usize).into_iter().map(Value::from).collect()));
     }
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(columns.iter().map(|(name, _)| name))?;
@@ -116,6 +115,17 @@ pub(super) fn score(args: &RowArgs, window: Option<u32>) -> Result<(String, Valu
         value[name] = values.into();
     }
     Ok((finished(csv)?, value))
+}
+
+/// The mean over the last rows up to each, at most `window` of them.
+fn recent(scores: &[Nats], window: usize) -> Vec<f64> {
+    let mut sum = 0;
+    let mean = |at: usize| {
+        sum += u64::from(scores[at].raw());
+        sum -= at.checked_sub(window).map_or(0, |left| u64::from(scores[left].raw()));
+        sum as f64 / 65536.0 / window.min(at + 1) as f64
+    };
+    (0..scores.len()).map(mean).collect()
 }
 
 /// The text of a CSV.
