@@ -3,11 +3,13 @@
 //! A column of K ordered outcomes becomes K-1 bits, a guarded thermometer from the middle out: "above the pivot edge?";
 //! if so, "above the next?", and on upwards; if not, "below the one before?", and on downwards. Once an answer is no,
 //! the guards force the rest, so that an ordinary reading costs few questions and fewer ones. Outcomes of a numeric
-//! column are its cells, with one more below and one above the training range; outcomes of a category are its values,
-//! the most frequent first and the pivot at the first.
+//! column are its cells, with one more below and one above the training range, where the cost grows with the distance;
+//! outcomes of a category are its values, the most frequent first and the pivot at the first, and last all others.
 
 use crate::error::EncodeError;
 use crate::link::Nats;
+
+mod tail;
 
 /// One reading of one column.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,7 +61,8 @@ pub const fn total_order(value: f32) -> i32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// 0 or 1, one bit. When `flipped`, 0 is the rarer value and becomes the one.
+    /// 0 or 1, one bit; anything else counts as the rarer value, and as far out of range as it lies beyond. When
+    /// `flipped`, 0 is the rarer value and becomes the one.
     Flag {
         /// Is 0 the value that becomes a one?
         flipped: bool,
@@ -68,7 +71,7 @@ pub enum Kind {
     Integer,
     /// `f32`, by cell; edges are kept in [`total_order`].
     Real,
-    /// An `i32` code, one outcome a value.
+    /// An `i32` code, one outcome a value, and one for all others.
     Category,
 }
 
@@ -97,20 +100,23 @@ pub struct Column<'t> {
     pub values: &'t [i32],
     /// Which edge is asked first; 0 for categories, and for columns that may miss, as guards have but one parent.
     pub pivot: u16,
+    /// For cells, log2 of the distance over which the density beyond the outermost edges falls to a quarter.
+    pub reach: i8,
     /// For cells, one more than edges: ln of each cell's width over the narrowest one's, in units of 1/2048 nat.
     pub widths: &'t [u16],
 }
 
 impl Column<'_> {
     /// The words that describe this column in [`Encoder::new`]'s `columns`: the source in the low 12 bits, the kind in
-    /// the next 3, "may miss" on top; for other kinds than flags the number of values; for numbers the pivot.
+    /// the next 3, "may miss" on top; for other kinds than flags the number of values; for numbers the pivot, and the
+    /// reach in two's complement.
     pub fn words(&self) -> impl Iterator<Item = u16> + use<> {
         let word = self.source & 0xFFF | self.kind.code() << 12 | u16::from(self.may_miss) << 15;
-        let words = [word, self.values.len() as u16, self.pivot];
+        let words = [word, self.values.len() as u16, self.pivot, u16::from(self.reach as u8)];
         words.into_iter().take(match self.kind {
             Kind::Flag { .. } => 1,
             Kind::Category => 2,
-            Kind::Integer | Kind::Real => 3,
+            Kind::Integer | Kind::Real => 4,
         })
     }
 
@@ -118,8 +124,7 @@ impl Column<'_> {
     pub const fn bits(&self) -> usize {
         let bits = match self.kind {
             Kind::Flag { .. } => 1,
-            Kind::Category => self.values.len().saturating_sub(1),
-            Kind::Integer | Kind::Real => self.values.len(),
+            _ => self.values.len(),
         };
         bits + self.may_miss as usize
     }
@@ -139,16 +144,11 @@ impl Column<'_> {
         let Some(key) = key else {
             return if self.may_miss { Ok(None) } else { Err(EncodeError::Missing { column }) };
         };
-        let outcome = match self.kind {
-            Kind::Flag { flipped } => match key {
-                0 => Some(usize::from(flipped)),
-                1 => Some(usize::from(!flipped)),
-                _ => None,
-            },
-            Kind::Integer | Kind::Real => Some(self.values.iter().take_while(|&&edge| key > edge).count()),
-            Kind::Category => self.values.iter().position(|&code| code == key),
-        };
-        outcome.map_or(Err(EncodeError::Unknown { column }), |outcome| Ok(Some(outcome)))
+        Ok(Some(match self.kind {
+            Kind::Flag { flipped } => usize::from(key != i32::from(flipped)),
+            Kind::Integer | Kind::Real => self.values.iter().take_while(|&&edge| key > edge).count(),
+            Kind::Category => self.values.iter().position(|&code| code == key).unwrap_or(self.values.len()),
+        }))
     }
 
     /// Sets this column's bits, which are all false, to say an outcome, or "missing": after the bit for that come the
@@ -174,10 +174,20 @@ impl Column<'_> {
         (missing != [true]).then(|| (pivot + above).saturating_sub(below))
     }
 
-    /// ln of the width of an outcome's cell over the narrowest cell's: what makes a mass a density.
-    fn width(&self, outcome: Option<usize>) -> Nats {
-        let width = outcome.and_then(|outcome| self.widths.get(outcome)).copied().unwrap_or(0);
-        Nats::from_raw(u32::from(width) << 5)
+    /// What makes the mass of an outcome a density: ln of the width of its cell over the narrowest cell's, and what lies
+    /// beyond the outermost edges costs for its distance besides.
+    fn width(&self, outcome: Option<usize>, reading: Reading) -> Nats {
+        let Some(outcome) = outcome else { return Nats::ZERO };
+        if let (Kind::Flag { .. }, Reading::Integer(value)) = (self.kind, reading) {
+            return if (0..=1).contains(&value) { Nats::ZERO } else { tail::beyond(reading, self.kind, 0, 1, 0) + Nats::RAREST };
+        }
+        let width = Nats::from_raw(u32::from(self.widths.get(outcome).copied().unwrap_or(0)) << 5);
+        match (self.values, self.kind) {
+            ([first, .., last] | [first @ last], Kind::Integer | Kind::Real) if outcome == 0 || outcome == self.values.len() => {
+                width + tail::beyond(reading, self.kind, *first, *last, self.reach)
+            }
+            _ => width,
+        }
     }
 }
 
@@ -188,16 +198,17 @@ impl Column<'_> {
 /// // One integer sensor with cells (9, 10], (10, 20] and (20, 40], asked from the middle edge on.
 /// let widths = [6135, 0, 4716, 6135, 6135]; // ln of 20, 1, 10, 20 and 20, in units of 1/2048 nat
 /// let values = [9, 10, 20, 40];
-/// let column = Column { source: 0, kind: Kind::Integer, may_miss: false, values: &values, pivot: 2, widths: &widths };
+/// let column = Column { source: 0, kind: Kind::Integer, may_miss: false, values: &values, pivot: 2, reach: 3, widths: &widths };
 /// let words: Vec<u16> = column.words().collect();
 /// let encoder = Encoder::new(&words, &values, &widths);
 ///
 /// let mut row = [false; 4];
 /// encoder.encode(&[Reading::Integer(15)], &mut row)?;
 /// assert_eq!(row, [false; 4]); // not above 20, and not at most 10
-/// encoder.encode(&[Reading::Integer(1000)], &mut row)?;
+/// let far = encoder.encode(&[Reading::Integer(1000)], &mut row)?;
 /// assert_eq!(row, [true, true, false, false]); // above 20, above 40
 /// assert_eq!(column.decode(&row), Some(4));
+/// assert!(far > encoder.encode(&[Reading::Integer(100)], &mut row)?); // out of range, but not as far
 /// # Ok::<(), surprisal::EncodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -228,7 +239,7 @@ impl<'t> Encoder<'t> {
                 _ => Kind::Category,
             };
             let mut column =
-                Column { source: word & 0xFFF, kind, may_miss: word >> 15 == 1, values: &[], pivot: 0, widths: &[] };
+                Column { source: word & 0xFFF, kind, may_miss: word >> 15 == 1, values: &[], pivot: 0, reach: 0, widths: &[] };
             if !matches!(kind, Kind::Flag { .. }) {
                 let (&count, rest) = columns.split_first()?;
                 columns = rest;
@@ -238,6 +249,9 @@ impl<'t> Encoder<'t> {
                 let (&pivot, rest) = columns.split_first()?;
                 columns = rest;
                 column.pivot = pivot.min(column.values.len() as u16);
+                let (&reach, rest) = columns.split_first()?;
+                columns = rest;
+                column.reach = reach as i8;
                 column.widths = take(&mut widths, column.values.len() + 1);
             }
             Some(column)
@@ -279,7 +293,7 @@ impl<'t> Encoder<'t> {
             let (own, rest) = bits.split_at_mut_checked(column.bits()).ok_or(EncodeError::TooWide)?;
             column.set(outcome, own);
             bits = rest;
-            let width = column.width(outcome);
+            let width = column.width(outcome, reading);
             each(&column, width);
             total += width;
         }

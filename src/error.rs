@@ -89,11 +89,6 @@ pub enum EncodeError {
         /// The column without a value.
         column: u16,
     },
-    /// A flag or category that the training rows do not have.
-    Unknown {
-        /// The column with the unknown value.
-        column: u16,
-    },
     /// The table is for more bits than the row holds.
     TooWide,
 }
@@ -111,10 +106,6 @@ impl fmt::Display for EncodeError {
             Self::Missing { column } => write!(
                 f,
                 "reading {column} is missing, but never was in training: fit on rows that miss it, or supply a value"
-            ),
-            Self::Unknown { column } => write!(
-                f,
-                "reading {column} has a value that no training row has: treat it as an anomaly, or fit on rows that have it"
             ),
             Self::TooWide => f.write_str("the table is for more bits than the row holds: make N larger"),
         }

@@ -129,6 +129,9 @@ impl Nats {
     /// never exceeded.
     pub const IMPOSSIBLE: Self = Self(u32::MAX);
 
+    /// ln 65536: the surprisal of the smallest mass, which no conditional exceeds.
+    pub const RAREST: Self = Self(726_817);
+
     /// `raw` in units of 1/65536 nat.
     pub const fn from_raw(raw: u32) -> Self {
         Self(raw)

@@ -306,6 +306,7 @@ fn schema_of(encoder: Encoder, notes: &Notes) -> Result<Schema> {
             may_miss: column.may_miss,
             values: column.values.to_vec(),
             pivot: column.pivot,
+            reach: column.reach,
             widths: column.widths.to_vec(),
             labels: labels.unwrap_or_default(),
             constant: false,

@@ -1,6 +1,6 @@
 //! What each column means, found from the training rows: the encoder before it is a table.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use surprisal::{Column, Encoder, Guard, Kind, Reading, total_order};
 
@@ -9,6 +9,9 @@ use crate::data::{Frame, default_name, is_missing};
 use crate::with_capacity;
 
 mod find;
+pub mod toml;
+
+use toml::Wishes;
 
 /// All columns of a file, the modelled ones in the order the model sees them.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +21,22 @@ pub struct Schema {
     /// The columns that are modelled, in model order.
     pub columns: Vec<Coding>,
 }
+
+/// What is said of columns beforehand.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Columns that are not modelled.
+    pub ignore: Vec<String>,
+    /// Are columns that never change kept?
+    pub keep_constant: bool,
+    /// How many cells a numeric column of more values gets, if `wishes` do not say; [`CELLS`] if zero.
+    pub cells: usize,
+    /// What the user says of single columns.
+    pub wishes: Wishes,
+}
+
+/// Cells between the smallest and the largest training value of a numeric column, unless another number is better.
+pub const CELLS: usize = 16;
 
 /// How one column becomes bits.
 #[derive(Clone, Debug)]
@@ -34,12 +53,31 @@ pub struct Coding {
     pub values: Vec<i32>,
     /// As in [`Column::pivot`].
     pub pivot: u16,
+    /// As in [`Column::reach`].
+    pub reach: i8,
     /// As in [`Column::widths`].
     pub widths: Vec<u16>,
     /// The texts of a category, by code; empty when the codes are the values themselves.
     pub labels: Vec<String>,
     /// Did it never change in the training rows?
     pub constant: bool,
+}
+
+impl Default for Coding {
+    fn default() -> Self {
+        Self {
+            file: 0,
+            source: 0,
+            kind: Kind::Category,
+            may_miss: false,
+            values: Vec::new(),
+            pivot: 0,
+            reach: 0,
+            widths: Vec::new(),
+            labels: Vec::new(),
+            constant: false,
+        }
+    }
 }
 
 impl Coding {
@@ -51,6 +89,7 @@ impl Coding {
             may_miss: self.may_miss,
             values: &self.values,
             pivot: self.pivot,
+            reach: self.reach,
             widths: &self.widths,
         }
     }
@@ -75,13 +114,18 @@ impl EncoderTable {
 }
 
 impl Schema {
-    /// Finds the meaning of every column but those named in `leave_out`, its edges from the given rows.
+    /// Finds the meaning of every column that is not to be ignored, its edges from the given rows.
     ///
     /// # Errors
-    /// A bad cell, with its place; a column that is constant in the given rows, unless `keep_constant` or all columns
-    /// are flags; a text column that looks like an identifier; more columns or bits than a table holds.
-    pub fn find(frame: &Frame, rows: &[usize], leave_out: &[String], keep_constant: bool) -> Result<Self> {
-        let leave_out = leave_out.iter().map(|name| frame.position(name)).collect::<Result<Vec<_>>>()?;
+    /// A bad cell, with its place; a column that is constant in the given rows, unless it is to be kept or all columns
+    /// are flags; a text column that looks like an identifier; more columns or bits than a table holds; a wish for a
+    /// column that is not there or cannot be what it says.
+    pub fn find(frame: &Frame, rows: &[usize], given: &Given) -> Result<Self> {
+        let Given { ignore, keep_constant, cells, wishes } = given;
+        let cells = if *cells == 0 { CELLS } else { *cells };
+        wishes.columns.keys().try_for_each(|name| frame.position(name).map(|_| ())).context("--schema")?;
+        let leave_out = ignore.iter().chain(wishes.ignored()).map(|name| frame.position(name));
+        let leave_out = leave_out.collect::<Result<Vec<_>>>()?;
         let modelled: Vec<usize> = (0..frame.columns.len()).filter(|i| !leave_out.contains(i)).collect();
         ensure!(!modelled.is_empty(), "{}: every column is left out; keep at least one", frame.path.display());
         ensure!(
@@ -93,14 +137,17 @@ impl Schema {
         let columns = modelled
             .par_iter()
             .enumerate()
-            .map(|(source, &file)| find::coding(frame, file, source as u16, rows))
+            .map(|(source, &file)| {
+                let wish = wishes.of(&frame.columns[file].name);
+                find::coding(frame, file, source as u16, rows, wish.cells.unwrap_or(cells), wish)
+            })
             .collect::<Result<Vec<_>>>()?;
         // Among bits alone a bit that never changed is a bit; among sensors a value that never changes is a dead one.
         let all_flags = columns.iter().all(|coding| matches!(coding.kind, Kind::Flag { .. }));
         for coding in columns.iter().filter(|coding| coding.constant && !coding.may_miss && !all_flags) {
             let cells = &frame.columns[coding.file];
             ensure!(
-                keep_constant && coding.labels.is_empty(),
+                *keep_constant && coding.labels.is_empty(),
                 "{}: column `{name}` is constant in the {} training rows: always `{}`, from line {} on; leave it out with \
                  --ignore {name}, or keep a numeric one with --keep-constant, and any other value will be a surprise",
                 frame.path.display(),
@@ -206,7 +253,7 @@ impl Schema {
     /// The readings of one row, in the order of the core's [`Reading`]s.
     ///
     /// # Errors
-    /// A bad cell, a missing reading or an unknown value, with its place.
+    /// A bad cell or a missing reading, with its place.
     pub fn readings(&self, frame: &Frame, row: usize) -> Result<Vec<Reading>> {
         let mut readings = vec![Reading::Missing; self.columns.len()];
         for coding in &self.columns {
@@ -221,21 +268,18 @@ impl Schema {
                 );
                 Reading::Missing
             } else if coding.labels.is_empty() {
-                let number = parse(text).with_context(|| {
+                // Infinity is a number here: far out of range.
+                let number = text.parse::<f64>().ok().filter(|number| !number.is_nan()).with_context(|| {
                     format!("{}: expected a number, found `{text}`; correct the cell or leave it empty", place())
                 })?;
-                let reading = match coding.kind {
+                match coding.kind {
                     Kind::Real => Reading::Real(number as f32),
-                    // Between two whole numbers x > e is ⌈x⌉ > e.
-                    Kind::Integer => Reading::Integer(number.ceil() as i32),
-                    _ => Reading::Integer(integer(number).with_context(|| unknown(text, &place(), "whole numbers"))?),
-                };
-                self.check_known(coding, reading, text, place)?
+                    // Between two whole numbers x > e is ⌈x⌉ > e; and half a flag is none.
+                    _ => Reading::Integer(number.ceil() as i32),
+                }
             } else {
-                let code = coding.labels.iter().position(|label| label == text);
-                Reading::Integer(
-                    code.map(|code| code as i32).with_context(|| unknown(text, &place(), &coding.labels.join(", ")))?,
-                )
+                // No code is negative: a text that no training row has is one of "all others".
+                Reading::Integer(coding.labels.iter().position(|label| label == text).map_or(-1, |code| code as i32))
             };
         }
         Ok(readings)
@@ -258,29 +302,6 @@ impl Schema {
         });
         Ok((bits, widths / readings.len().max(1) as f64))
     }
-
-    fn check_known(
-        &self,
-        coding: &Coding,
-        reading: Reading,
-        text: &str,
-        place: impl Fn() -> String,
-    ) -> Result<Reading> {
-        let known = match (coding.kind, reading) {
-            (Kind::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value) => "0, 1".into(),
-            (Kind::Category, Reading::Integer(value)) if !coding.values.contains(&value) => {
-                coding.values.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
-            }
-            _ => return Ok(reading),
-        };
-        bail!(unknown(text, &place(), &known))
-    }
-}
-
-fn unknown(text: &str, place: &str, known: &str) -> String {
-    format!(
-        "{place}: unknown category `{text}`; training rows have {known}. Correct the cell, or fit on rows that have it"
-    )
 }
 
 fn parse(text: &str) -> Option<f64> {

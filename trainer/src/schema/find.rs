@@ -3,32 +3,40 @@
 use anyhow::{Context, Result, bail, ensure};
 use surprisal::{Kind, total_order};
 
+use super::toml::{ColumnWish, Meaning};
 use super::{Coding, from_total_order, integer, parse};
 use crate::data::{Frame, is_missing};
 
-/// Cells between the smallest and the largest training value of a numeric column.
-const CELLS: usize = 16;
 /// The outermost quantile levels, in standard deviations of a normal distribution.
 const REACH: f64 = 3.0;
 /// A column with at most this many values gets a cell a value.
 const FEW: usize = 16;
 /// A column of text with more values than this is taken for an identifier.
 const MANY: usize = 64;
+/// No cell counts as narrower than this share of the column's standard deviation, and over as much the density falls
+/// beyond its ends.
+const GRAIN: f64 = 0.1;
 
 /// Finds how a column becomes bits. What kinds of values there are is read off the whole file, so that a rare one is
 /// known wherever its row went; how often they come, and so every edge, from the given rows alone.
-pub(super) fn coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) -> Result<Coding> {
-    let cells = &frame.columns[file];
-    let shown = frame.path.display();
-    let mut counts = vec![0usize; cells.texts.len()];
-    rows.iter().for_each(|&row| counts[cells.codes[row] as usize] += 1);
-    let texts = cells.texts.iter().map(String::as_str).zip(counts);
+pub(super) fn coding(
+    frame: &Frame,
+    file: usize,
+    source: u16,
+    rows: &[usize],
+    cells: usize,
+    wish: ColumnWish,
+) -> Result<Coding> {
+    let texts_of = &frame.columns[file];
+    let (shown, name) = (frame.path.display(), &texts_of.name);
+    let mut counts = vec![0usize; texts_of.texts.len()];
+    rows.iter().for_each(|&row| counts[texts_of.codes[row] as usize] += 1);
+    let texts = texts_of.texts.iter().map(String::as_str).zip(counts);
     let (missing, present): (Vec<(&str, usize)>, Vec<_>) = texts.partition(|(text, _)| is_missing(text));
     let total: usize = present.iter().map(|(_, count)| count).sum();
     ensure!(
         total > 0,
-        "{shown}: column `{0}` has no readings in the training rows; leave it out with --ignore {0}",
-        cells.name
+        "{shown}: column `{name}` has no readings in the training rows; leave it out with --ignore {name}"
     );
 
     let numbers: Vec<(f64, usize)> =
@@ -38,14 +46,12 @@ pub(super) fn coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) ->
         file,
         source,
         kind: Kind::Category,
-        may_miss: !missing.is_empty(),
-        values: Vec::new(),
-        pivot: 0,
-        widths: Vec::new(),
-        labels: Vec::new(),
-        constant: false,
+        may_miss: wish.missing.unwrap_or(false) || !missing.is_empty(),
+        ..Coding::default()
     };
-    if 2 * numeric < total {
+    let by_code = wish.kind == Some(Meaning::Category);
+    let all_whole = numbers.len() == present.len() && numbers.iter().all(|&(number, _)| integer(number).is_some());
+    if by_code && !all_whole || wish.kind.is_none() && 2 * numeric < total {
         category(&mut coding, &present).with_context(|| {
             let decimal = |text: &str| parse(&text.replacen(',', ".", 1)).is_some();
             let cause = if present.iter().all(|(text, _)| decimal(text)) {
@@ -53,26 +59,40 @@ pub(super) fn coding(frame: &Frame, file: usize, source: u16, rows: &[usize]) ->
             } else {
                 "looks like an identifier or a time; leave it out"
             };
-            format!("{shown}: column `{0}` {cause} with --ignore {0}", cells.name)
+            format!("{shown}: column `{name}` {cause} with --ignore {name}")
         })?;
-    } else if numbers.len() < present.len() {
-        let bad = |row: &usize| !is_missing(cells.text(*row)) && parse(cells.text(*row)).is_none();
+        return Ok(coding);
+    }
+    if numbers.len() < present.len() {
+        let bad = |row: &usize| !is_missing(texts_of.text(*row)) && parse(texts_of.text(*row)).is_none();
         let row = (0..frame.rows()).find(bad).context("a text cell was counted")?;
         bail!(
             "{}: expected a number, as in most rows, found `{}`; correct the cell or leave it empty",
             frame.place(row, file),
-            cells.text(row)
-        );
-    } else {
-        let known = number(&mut coding, numbers);
-        ensure!(
-            2 * known >= present.len(),
-            "{shown}: column `{0}` needs more digits than an f32 or i32 holds ({1} numbers, {known} of them told apart): a \
-             counter or a time? leave it out with --ignore {0}, or rescale it",
-            cells.name,
-            present.len()
+            texts_of.text(row)
         );
     }
+    if let Some(kind @ (Meaning::Integer | Meaning::Flag)) = wish.kind {
+        let fits = |number: f64| {
+            integer(number).is_some_and(|value| kind == Meaning::Integer || (0..=1).contains(&value))
+        };
+        let bad = |row: &usize| parse(texts_of.text(*row)).is_some_and(|number| !fits(number));
+        if let Some(row) = (0..frame.rows()).find(bad) {
+            bail!(
+                "{}: `{}` is no {}, as the schema file calls the column; call it real",
+                frame.place(row, file),
+                texts_of.text(row),
+                if kind == Meaning::Flag { "flag (0 or 1)" } else { "whole number of 32 bits" }
+            );
+        }
+    }
+    let known = number(&mut coding, numbers, cells, wish.kind);
+    ensure!(
+        2 * known >= present.len(),
+        "{shown}: column `{name}` needs more digits than an f32 or i32 holds ({} numbers, {known} of them told apart): a \
+         counter or a time? leave it out with --ignore {name}, or rescale it",
+        present.len()
+    );
     Ok(coding)
 }
 
@@ -95,25 +115,27 @@ fn by_frequency(values: impl Iterator<Item = (i32, usize)>) -> Vec<i32> {
 }
 
 /// Returns how many numbers can be told apart.
-fn number(coding: &mut Coding, numbers: Vec<(f64, usize)>) -> usize {
+fn number(coding: &mut Coding, numbers: Vec<(f64, usize)>, cells: usize, wish: Option<Meaning>) -> usize {
     let whole: Option<Vec<(i32, usize)>> = numbers.iter().map(|&(x, count)| Some((integer(x)?, count))).collect();
+    let whole = whole.filter(|_| wish != Some(Meaning::Real));
     let keys = match &whole {
         Some(whole) => merged(whole.clone()),
         None => merged(numbers.iter().map(|&(x, count)| (total_order(x as f32), count)).collect()),
     };
     coding.constant = keys.iter().filter(|(_, count)| *count > 0).count() == 1;
+    let bits = keys.iter().all(|(value, _)| (0..=1).contains(value));
     if whole.is_none() {
         coding.kind = Kind::Real;
-        cells(coding, &keys, |key| f64::from(from_total_order(key)));
-    } else if keys.iter().all(|(value, _)| (0..=1).contains(value)) {
+        cut(coding, &keys, cells, |key| f64::from(from_total_order(key)));
+    } else if wish == Some(Meaning::Flag) || wish.is_none() && bits {
         let ones: usize = keys.iter().filter(|(value, _)| *value == 1).map(|(_, count)| count).sum();
         let total: usize = keys.iter().map(|(_, count)| count).sum();
         coding.kind = Kind::Flag { flipped: 2 * ones > total };
-    } else if keys.len() == 2 {
+    } else if wish == Some(Meaning::Category) {
         coding.values = by_frequency(keys.iter().copied());
     } else {
         coding.kind = Kind::Integer;
-        cells(coding, &keys, f64::from);
+        cut(coding, &keys, cells, f64::from);
     }
     keys.len()
 }
@@ -124,10 +146,10 @@ fn merged(mut keys: Vec<(i32, usize)>) -> Vec<(i32, usize)> {
     keys.chunk_by(|a, b| a.0 == b.0).map(|equal| (equal[0].0, equal.iter().map(|(_, count)| count).sum())).collect()
 }
 
-/// Edges, pivot and widths from ascending keys and their counts.
-fn cells(coding: &mut Coding, keys: &[(i32, usize)], real: impl Fn(i32) -> f64) {
+/// Edges, pivot, widths and reach from ascending keys and their counts.
+fn cut(coding: &mut Coding, keys: &[(i32, usize)], cells: usize, real: impl Fn(i32) -> f64) {
     let keys: Vec<(i32, usize)> = keys.iter().copied().filter(|(_, count)| *count > 0).collect();
-    coding.values = edges(&keys);
+    coding.values = edges(&keys, cells);
     let total: usize = keys.iter().map(|(_, count)| count).sum();
     // The cell of the median is the one that is reached without a one.
     let mut below = 0;
@@ -142,14 +164,24 @@ fn cells(coding: &mut Coding, keys: &[(i32, usize)], real: impl Fn(i32) -> f64) 
     let mut gaps: Vec<f64> = keys.windows(2).map(|pair| real(pair[1].0) - real(pair[0].0)).collect();
     gaps.sort_by(f64::total_cmp);
     let resolution = gaps.get(gaps.len() / 2).copied().unwrap_or(1.0);
-    let mut reals: Vec<f64> = coding.values.iter().map(|&edge| real(edge)).collect();
-    reals[0] = real(keys[0].0) - resolution;
-    coding.widths = log_widths(&reals, resolution);
+    let over = |of: &dyn Fn(f64) -> f64| {
+        keys.iter().map(|&(key, count)| count as f64 * of(real(key))).sum::<f64>() / total as f64
+    };
+    let mean = over(&|x| x);
+    let grain = (GRAIN * over(&|x| (x - mean).powi(2)).sqrt()).max(resolution);
+    coding.reach = grain.log2().round().clamp(-126.0, 127.0) as i8;
+    let few = keys.len() <= FEW;
+    let mut widths: Vec<f64> =
+        coding.values.windows(2).map(|pair| if few { grain } else { (real(pair[1]) - real(pair[0])).max(grain) }).collect();
+    if let (Some(first), false) = (widths.first_mut(), few) {
+        *first = (real(coding.values[1]) - real(keys[0].0)).max(grain);
+    }
+    coding.widths = log_widths(&widths);
 }
 
 /// Ascending edges e of cells (e, e']: one just below the smallest value, the largest value, and between them either
 /// every value (if there are few) or the values at quantile levels that are evenly spaced in probit units.
-fn edges(values: &[(i32, usize)]) -> Vec<i32> {
+fn edges(values: &[(i32, usize)], cells: usize) -> Vec<i32> {
     let total: usize = values.iter().map(|(_, count)| count).sum();
     let (first, last) = (values[0].0, values[values.len() - 1].0);
     let mut edges = vec![first.saturating_sub(1)];
@@ -157,11 +189,11 @@ fn edges(values: &[(i32, usize)]) -> Vec<i32> {
         edges.extend(values.iter().map(|(value, _)| *value));
     } else {
         let level = |k: usize| {
-            let z = REACH * (2.0 * k as f64 / CELLS as f64 - 1.0);
+            let z = REACH * (2.0 * k as f64 / cells as f64 - 1.0);
             0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
         };
         let mut below = 0;
-        let mut levels = (1..CELLS).map(level).peekable();
+        let mut levels = (1..cells).map(level).peekable();
         for &(value, count) in values {
             below += count;
             if levels.next_if(|&level| below as f64 >= level * total as f64).is_some() {
@@ -176,10 +208,8 @@ fn edges(values: &[(i32, usize)]) -> Vec<i32> {
 }
 
 /// ln of each cell's width over the narrowest one's, in units of 1/2048 nat. The outcomes below and above the range
-/// count as wide as the widest cell. No cell is narrower than the resolution, or the density of a single value (the
-/// many zeros of a sensor at rest) would drown all others.
-fn log_widths(edges: &[f64], resolution: f64) -> Vec<u16> {
-    let widths: Vec<f64> = edges.windows(2).map(|pair| (pair[1] - pair[0]).max(resolution)).collect();
+/// count as wide as the widest cell.
+fn log_widths(widths: &[f64]) -> Vec<u16> {
     let narrowest = widths.iter().copied().fold(f64::INFINITY, f64::min);
     let log = |width: f64| ((width / narrowest).ln() * 2048.0).round().clamp(0.0, 65535.0) as u16;
     let widest = log(widths.iter().copied().fold(0.0, f64::max));
