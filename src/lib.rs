@@ -5,6 +5,7 @@
 // The device never panics: no indexing, no unwrapping, no arithmetic that could overflow unseen.
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod features;
 mod encoder;
 mod link;
 mod part;
@@ -16,6 +17,11 @@ mod error;
 pub use detector::{Detector, Verdict};
 pub use encoder::{Column, Encoder, Kind, Reading, total_order};
 pub use error::{EncodeError, TableError};
+#[cfg(feature = "libm")]
+pub use features::Libm;
+#[cfg(feature = "micromath")]
+pub use features::Micromath;
+pub use features::{Feature, Features, Math, Samples};
 pub use link::{Logit, Mass, Nats};
 pub use model::{Conditional, Guard, Model, Walk};
 pub use part::{Activation, Columns, Forest, Linear, Mixture, Nade, Part, Sum};
