@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::artefact::Artefact;
 use crate::data::{Frame, Header};
+use crate::signal::SignalArgs;
 use crate::split::odd_rows;
 
 mod apply;
@@ -34,6 +35,18 @@ struct Cli {
 enum Command {
     /// Fit a model on a CSV file (plain or .gz) and write it as a .srp file.
     Fit(Box<fit::FitArgs>),
+    /// The features of a raw signal, a row a window, as CSV: what `fit --signal` fits.
+    Features {
+        /// The signal.
+        data: PathBuf,
+        #[command(flatten)]
+        signal: SignalArgs,
+        /// Of CSV: does the first line name the channels?
+        #[arg(long, value_enum, default_value_t)]
+        header: Header,
+        #[command(flatten)]
+        out: OutArgs,
+    },
     /// Mean surprisal of a file's rows and, with labels, how well anomalies stand out.
     Eval {
         #[command(flatten)]
@@ -158,7 +171,7 @@ impl RowArgs {
 
     fn apply(&self) -> Result<Applied> {
         let artefact = Artefact::read(&self.model)?;
-        let frame = Frame::read(&self.data, self.header)?;
+        let frame = artefact.frame(&self.data, self.header)?;
         let rows = if self.held_out { artefact.held_out(&frame)? } else { (0..frame.rows()).collect() };
         let label = match &self.label {
             Some(column) => Some((column.clone(), self.normal.clone().unwrap_or_else(|| "0".into()))),
@@ -203,6 +216,9 @@ fn answer(cli: Cli) -> Result<(String, Value)> {
     }
     match cli.command {
         Command::Fit(args) => fit::fit(*args),
+        Command::Features { data, signal, header, out } => {
+            out.deliver(apply::features(&data, &signal, header), &[&data])
+        }
         Command::Eval { rows, out } => out.deliver(apply::eval(&rows), &rows.inputs()),
         Command::Score { rows, out } => out.deliver(apply::score(&rows), &rows.inputs()),
         Command::Explain { rows, top, line, out } => out.deliver(apply::explain(&rows, top, line), &rows.inputs()),

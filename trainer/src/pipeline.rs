@@ -1,6 +1,6 @@
 //! From files to an artefact: the whole of `surprisal fit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -14,7 +14,8 @@ use crate::quantise::divergence;
 use crate::schema::Schema;
 use crate::select::search::Watch;
 use crate::select::{Budget, Choices, Made, OrderTried, select};
-use crate::split::{SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
+use crate::signal::{Windows, as_reals};
+use crate::split::{Deal, SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
 
 /// What to fit, on what.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Job {
     pub calibrate: Option<PathBuf>,
     /// Rows to report on at the end.
     pub test: Option<PathBuf>,
+    /// How the files become rows, if they hold raw signals.
+    pub signal: Option<Windows>,
     /// Do the files name their columns?
     pub header: Header,
     /// Columns that are not modelled.
@@ -57,6 +60,7 @@ impl Job {
             valid: None,
             calibrate: None,
             test: None,
+            signal: None,
             header: Header::Auto,
             ignore: Vec::new(),
             label: None,
@@ -68,6 +72,14 @@ impl Job {
             seed: 0,
             false_alarm: 0.01,
         }
+    }
+
+    fn read(&self, path: &Path) -> Result<Frame> {
+        self.signal.map_or_else(|| Frame::read(path, self.header), |windows| windows.read(path, self.header))
+    }
+
+    fn split(&self, rows: Vec<usize>, shares: [f64; 4]) -> Split {
+        split(rows, shares, self.signal.map_or(Deal::Shuffled { seed: self.seed }, |windows| windows.deal()))
     }
 }
 
@@ -144,22 +156,25 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
 /// As [`run`].
 pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
     let start = Instant::now();
-    let train = Frame::read(&job.train, job.header)?;
+    let train = job.read(&job.train)?;
     let (rows, shares) = deal(job, &train)?;
     check_enough(&train, [rows.train.len(), usize::MAX, usize::MAX])?;
     let mut left_out = job.ignore.clone();
     left_out.extend(job.label.iter().map(|(column, _)| column.clone()));
-    let schema = Schema::find(&train, &rows.train, &left_out, job.keep_constant)?;
+    let mut schema = Schema::find(&train, &rows.train, &left_out, job.keep_constant)?;
+    if job.signal.is_some() {
+        as_reals(&mut schema, &job.train)?;
+    }
     let readings = |frame: &Frame, rows: &[usize]| schema.all_readings(frame, rows);
     let ordinary = |path: &PathBuf| -> Result<(Frame, Vec<usize>)> {
-        let frame = Frame::read(path, job.header)?;
+        let frame = job.read(path)?;
         let rows = ordinary_rows(&frame, job.label.as_ref())?;
         Ok((frame, rows))
     };
     let (valid, mut calibration) = match &job.valid {
         Some(path) => {
             let (frame, rows) = ordinary(path)?;
-            let rows = split(rows, if job.calibrate.is_some() { [0.0, 1.0, 0.0, 0.0] } else { VALID_SHARES }, job.seed);
+            let rows = job.split(rows, if job.calibrate.is_some() { [0.0, 1.0, 0.0, 0.0] } else { VALID_SHARES });
             (readings(&frame, &rows.valid)?, readings(&frame, &rows.calibrate)?)
         }
         None => (readings(&train, &rows.valid)?, readings(&train, &rows.calibrate)?),
@@ -181,6 +196,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         digest: train.digest,
         train_rows: rows.train.len(),
         split: shares,
+        signal: job.signal,
         ..Provenance::default()
     };
     let provenance = |made: &Made| Provenance {
@@ -259,5 +275,5 @@ fn deal(job: &Job, train: &Frame) -> Result<(Split, Option<[f64; 4]>)> {
             shares[0] += std::mem::take(&mut shares[share]);
         }
     }
-    Ok((split(ordinary, shares, job.seed), Some(shares)))
+    Ok((job.split(ordinary, shares), Some(shares)))
 }

@@ -11,10 +11,24 @@ use surprisal::{Kind, Nats};
 
 use super::{Applied, RowArgs};
 use crate::artefact::{Artefact, write_whole};
+use crate::data::Header;
 use crate::evaluate::{auc_pr, auc_roc, mean};
 use crate::export::{rust_source, sampled_rows};
 use crate::quantise::Cost;
+use crate::signal::SignalArgs;
 use crate::with_shape;
+
+pub(super) fn features(data: &Path, signal: &SignalArgs, header: Header) -> Result<(String, Value)> {
+    let windows =
+        signal.windows()?.context("--signal is missing; say what a row is made of, for example --signal 2048:512")?;
+    let frame = windows.read(data, header)?;
+    let names: Vec<&str> = frame.columns.iter().map(|cells| cells.name.as_str()).collect();
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(&names)?;
+    (0..frame.rows()).try_for_each(|row| csv.write_record(frame.columns.iter().map(|cells| cells.text(row))))?;
+    let text = String::from_utf8(csv.into_inner().context("the CSV cannot be finished")?)?;
+    Ok((text, json!({ "rows": frame.rows(), "columns": names })))
+}
 
 pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
     let Applied { artefact, rows, odd, scores, .. } = args.apply()?;
@@ -51,11 +65,11 @@ pub(super) fn score(args: &RowArgs) -> Result<(String, Value)> {
     let each: Vec<f64> = scores.iter().map(|&nats| nats.into()).collect();
     let lines: Vec<u64> = rows.iter().map(|&row| frame.lines[row]).collect();
     let odd: Vec<bool> = scores.iter().map(|&nats| detector.judge(nats).is_odd()).collect();
-    let mut csv = String::from("line,nats,odd\n");
+    let mut csv = format!("{},nats,odd\n", frame.unit);
     for ((line, nats), &odd) in lines.iter().zip(&each).zip(&odd) {
         writeln!(csv, "{line},{nats},{}", u8::from(odd))?;
     }
-    let value = json!({ "rows": rows.len(), "mean_nats": mean(&scores), "line": lines, "nats": each, "odd": odd });
+    let value = json!({ "rows": rows.len(), "mean_nats": mean(&scores), frame.unit: lines, "nats": each, "odd": odd });
     Ok((csv, value))
 }
 
@@ -64,7 +78,12 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
     let mut shown: Vec<usize> = (0..rows.len()).collect();
     if let Some(line) = line {
         shown.retain(|&at| frame.lines[rows[at]] == line);
-        anyhow::ensure!(!shown.is_empty(), "{}: no row on line {line} among the rows asked for", frame.path.display());
+        anyhow::ensure!(
+            !shown.is_empty(),
+            "{}: no row on {} {line} among the rows asked for",
+            frame.path.display(),
+            frame.unit
+        );
     } else {
         shown.sort_by_key(|&at| std::cmp::Reverse(scores[at]));
         shown.truncate(top);
@@ -86,14 +105,14 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
     for (&row, (nats, each)) in chosen.iter().zip(&explained) {
         let mut columns: Vec<_> = by_source.iter().zip(each).collect();
         columns.sort_by_key(|(_, nats)| std::cmp::Reverse(**nats));
-        writeln!(text, "line {}: {nats} nats", frame.lines[row])?;
+        writeln!(text, "{} {}: {nats} nats", frame.unit, frame.lines[row])?;
         let mut listed = Vec::new();
         for (coding, &nats) in columns {
             let (name, reading) = (aligned.name(coding), frame.columns[coding.file].text(row));
             writeln!(text, "  {name:<20} {reading:>14} {:>10}", nats.to_string())?;
             listed.push(json!({ "column": name, "reading": reading, "nats": f64::from(nats) }));
         }
-        values.push(json!({ "line": frame.lines[row], "nats": f64::from(*nats), "columns": listed }));
+        values.push(json!({ frame.unit: frame.lines[row], "nats": f64::from(*nats), "columns": listed }));
     }
     Ok((text, json!({ "rows": values })))
 }
@@ -126,6 +145,9 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         artefact.shape.bits
     )?;
     writeln!(text, "  {} (digest {:08x}), version {}", fit.summary(), fit.digest, fit.version)?;
+    if let Some(windows) = fit.signal {
+        writeln!(text, "  rows are made of {} samples of a signal, every {} samples", windows.window, windows.hop)?;
+    }
     let Cost { weights, dense, splits, tree_steps, units, multiplications, mixture } = cost;
     let (additions, multiplications) = (weights + multiplications, multiplications + mixture);
     write!(text, "  {weights} {} weights, {splits} splits", if dense { "dense" } else { "sparse" })?;
