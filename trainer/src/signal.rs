@@ -39,7 +39,7 @@ pub struct SignalArgs {
     signal: Option<(usize, usize)>,
     /// Samples a second: bands are then named by their centre in Hz.
     #[arg(long, value_name = "HZ", requires = "signal", value_parser = parse_rate)]
-    rate: Option<f64>,
+    sampling_rate: Option<f64>,
     /// How many bands the range up to half the sampling rate is cut into.
     #[arg(long, value_name = "N", requires = "signal", default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=64))]
     bands: u16,
@@ -52,7 +52,7 @@ impl SignalArgs {
     /// A window without room for the bands.
     pub fn windows(&self) -> Result<Option<Windows>> {
         let Some((window, hop)) = self.signal else { return Ok(None) };
-        let windows = Windows { window, hop, bands: self.bands, rate: self.rate };
+        let windows = Windows { window, hop, bands: self.bands, rate: self.sampling_rate };
         ensure!(
             window >= windows.segment(),
             "--signal {window}: {} bands take windows of {} samples at least; make it longer, or --bands fewer",
@@ -130,14 +130,30 @@ impl Windows {
         Ok(Frame { path: path.to_owned(), columns, lines, unit: "sample", digest })
     }
 
-    /// The features of each channel that a model takes, channel by channel, as positions in [`features`](Self::features).
-    pub fn modelled(&self, schema: &Schema) -> Vec<Vec<usize>> {
-        let each = self.names().len();
-        let channel = |from: usize| {
-            let modelled = |at: &usize| schema.columns.iter().any(|coding| coding.file == from + at);
-            (0..each).filter(modelled).collect()
+    /// The Rust source of what a board makes of each channel, for its table: only the features that are modelled.
+    pub fn source(&self, schema: &Schema) -> String {
+        let Self { window, hop, bands, .. } = self;
+        let features = self.features();
+        let named = |(at, feature): (usize, &Feature)| match at.checked_sub(STATISTICS.len()) {
+            Some(band) => format!("Feature::band({band}, {bands})"),
+            None => format!("Feature::{feature:?}"),
         };
-        (0..schema.names.len()).step_by(each).map(channel).collect()
+        let channels: Vec<String> = (0..schema.names.len())
+            .step_by(features.len())
+            .map(|first| {
+                let modelled = |at: usize| schema.columns.iter().any(|coding| coding.file == first + at);
+                let kept: Vec<String> =
+                    features.iter().enumerate().filter(|(at, _)| modelled(*at)).map(named).collect();
+                let kept = kept.join(", ");
+                format!("    Features {{ window: {window}, hop: {hop}, bands: {bands}, features: &[{kept}] }},\n")
+            })
+            .collect();
+        format!(
+            "\n/// What is made of the samples of each channel; their rows, one after another, are the readings.\n\
+             #[rustfmt::skip]\npub static CHANNELS: [Features<'static>; {}] = [\n{}];\n",
+            channels.len(),
+            channels.concat()
+        )
     }
 }
 
@@ -165,14 +181,20 @@ pub fn as_reals(schema: &mut Schema, path: &Path) -> Result<()> {
 }
 
 /// The channels of a recording, each with its name.
-struct Signal {
-    channels: Vec<(String, Vec<f32>)>,
+#[derive(Clone, Debug)]
+pub struct Signal {
+    /// Names and samples, as many of each.
+    pub channels: Vec<(String, Vec<f32>)>,
     /// CRC-32 of the file.
-    digest: u32,
+    pub digest: u32,
 }
 
 impl Signal {
-    fn read(path: &Path, header: Header) -> Result<Self> {
+    /// Reads a .npy file, or CSV.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file, with its place.
+    pub fn read(path: &Path, header: Header) -> Result<Self> {
         if path.extension().is_some_and(|extension| extension == "npy") {
             Self::npy(path)
         } else {

@@ -61,6 +61,12 @@ enum Bench {
         #[arg(value_name = "SET")]
         sets: Vec<String>,
     },
+    /// Bearing faults told by features of a raw signal, with each math, and what a window costs on a board
+    Features {
+        /// The folder of normal.npy, ball_007.npy, inner_race_007.npy and outer_race_007.npy
+        #[arg(long, value_name = "DIR", default_value = "../shared/data/bearings")]
+        data: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -81,6 +87,7 @@ fn run(command: Command) -> Result<()> {
         Command::Demo => demo::run(),
         Command::Test => test::run(),
         Command::Bench(Bench::Density { data, sets }) => bench::density(&data, &sets),
+        Command::Bench(Bench::Features { data }) => bench::features::run(&data),
         Command::Golden => golden::run(),
         Command::LinkTable => Ok(fs::write(setup::root().join("src/link/table.rs"), link_table::source())?),
     }
