@@ -155,9 +155,10 @@ cases! {
             assert_eq!(row.map(f32::to_le_bytes).as_flattened(), wanted);
             let score = motor::TABLE.score(&row.map(Reading::Real)).expect("the row is of the training columns");
             assert_eq!(score.raw(), u32::from_le_bytes(*nats));
-            odd += u32::from(score > Nats::from_raw(40 << 16));
+            odd += u32::from(motor::TABLE.detector.judge(score).is_odd());
         }
-        assert!(golden.next().is_none() && odd > 10);
+        // The worn half, and perhaps some of the other.
+        assert!(golden.next().is_none() && (rows.len() as u32 / 2..rows.len() as u32).contains(&odd));
     }
 
     /// The shares of the columns lose nothing.

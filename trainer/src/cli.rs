@@ -68,7 +68,7 @@ enum Command {
         /// How many rows to show.
         #[arg(long, default_value_t = 5, value_name = "N")]
         top: usize,
-        /// Show this line of the file instead.
+        /// Show this line of the file instead, or of a signal the window that begins at this sample.
         #[arg(long, value_name = "LINE")]
         line: Option<u64>,
         #[command(flatten)]

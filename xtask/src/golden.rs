@@ -25,11 +25,12 @@ const TABLES: [(&str, &[&str]); 3] = [
     ("mixture", &["--family", "mixture", "--components", "4"]),
 ];
 
-/// Fits, and writes the tables and their streams.
-pub fn run() -> Result<()> {
+/// Fits, and writes the tables (or those named) and their streams.
+pub fn run(only: &[String]) -> Result<()> {
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
     let surprisal = Surprisal::build()?;
     fs::create_dir_all(root().join("target/golden"))?;
-    for (name, options) in TABLES {
+    for (name, options) in TABLES.into_iter().filter(|(name, _)| wanted(name)) {
         let model = format!("target/golden/{name}.srp");
         surprisal.fit_with(&model, options)?;
         for suffix in ["srp", "rs"] {
@@ -37,7 +38,7 @@ pub fn run() -> Result<()> {
         }
         streams(name, &HeldOut::of(&root().join(model))?)?;
     }
-    motor(&surprisal)
+    if wanted("motor") { motor(&surprisal) } else { Ok(()) }
 }
 
 /// Writes the made-up motor's signal as an example, fits it, and writes what the table makes of it when sound and when worn.
@@ -46,7 +47,8 @@ fn motor(surprisal: &Surprisal) -> Result<()> {
     let samples: Vec<i16> = signal::motor(false).take(signal::RECORDED).collect();
     npyz::to_file_1d(root().join(SIGNAL), samples)?;
     let model = "target/golden/motor.srp";
-    surprisal.run(&["fit", SIGNAL, "--signal", "256:128", "--bands", "4", "-o", model])?;
+    let options = ["--signal", "256:128", "--sampling-rate", "8000", "--false-alarm", "0.1"];
+    surprisal.run(&[&["fit", SIGNAL, "-o", model], &options[..]].concat())?;
     for suffix in ["srp", "rs"] {
         surprisal.run(&["export", model, "-o", &format!("tests/golden/motor.{suffix}")])?;
     }

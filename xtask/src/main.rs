@@ -44,8 +44,12 @@ enum Command {
     /// Measure what the documentation claims
     #[command(subcommand)]
     Bench(Bench),
-    /// Make `tests/golden` anew: a table, rows, and their exact scores
-    Golden,
+    /// Make `tests/golden` anew: tables, rows, and their exact scores
+    Golden {
+        /// Only these tables
+        #[arg(value_name = "TABLE")]
+        tables: Vec<String>,
+    },
     /// Make `src/link/table.rs` anew
     LinkTable,
 }
@@ -88,7 +92,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test => test::run(),
         Command::Bench(Bench::Density { data, sets }) => bench::density(&data, &sets),
         Command::Bench(Bench::Features { data }) => bench::features::run(&data),
-        Command::Golden => golden::run(),
+        Command::Golden { tables } => golden::run(&tables),
         Command::LinkTable => Ok(fs::write(setup::root().join("src/link/table.rs"), link_table::source())?),
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use surprisal::{Libm, Math, Micromath, Nats, Reading};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
-use surprisal_trainer::evaluate::auc_roc;
+use surprisal_trainer::evaluate::{auc_roc, mean};
 use surprisal_trainer::signal::Signal;
 
 const FAULTS: [&str; 3] = ["ball_007", "inner_race_007", "outer_race_007"];
@@ -53,7 +53,11 @@ pub fn run(data: &Path) -> Result<()> {
             [("Libm", scores::<Libm> as fn(&Artefact, &[f32]) -> Result<Vec<Nats>>), ("Micromath", scores::<Micromath>)]
         {
             let ordinary = rows(&artefact, second)?;
-            let mut line = format!("{windows:<10} {name:<10} {:>4} sound windows; AUC", ordinary.len());
+            let mut line = format!(
+                "{windows:<10} {name:<10} {:>4} sound windows of {:.1} nats; AUC",
+                ordinary.len(),
+                mean(&ordinary)
+            );
             for (fault, samples) in FAULTS.iter().zip(&faults) {
                 let auc = auc(&ordinary, &rows(&artefact, samples)?).context("both have windows")?;
                 line += &format!("  {fault} {auc:.4}");
