@@ -157,8 +157,8 @@ cases! {
             assert_eq!(score.raw(), u32::from_le_bytes(*nats));
             odd += u32::from(motor::TABLE.detector.judge(score).is_odd());
         }
-        // The worn half, and perhaps some of the other.
-        assert!(golden.next().is_none() && (rows.len() as u32 / 2..rows.len() as u32).contains(&odd));
+        // Most of the worn half, and not all of the other.
+        assert!(golden.next().is_none() && (rows.len() as u32 / 3..rows.len() as u32).contains(&odd));
     }
 
     /// The shares of the columns lose nothing.

@@ -13,7 +13,7 @@ pub fn motor(worn: bool) -> impl Iterator<Item = i16> {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let swell = 96 + triangle(t.wrapping_mul(37)) / 512;
         let tones = swell * (triangle(t.wrapping_mul(1311)) + triangle(t.wrapping_mul(7919)) / 3) / 2048;
-        let knock = if worn && t % 211 < 3 { 1500 } else { 0 };
+        let knock = if worn && t % 211 < 3 { 5000 } else { 0 };
         (300 + tones + knock + (noise >> 23) as i32) as i16
     })
 }
