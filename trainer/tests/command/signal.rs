@@ -1,11 +1,12 @@
 //! Raw signals: the same features whatever the file, the same windows in every command, and what is refused.
 
 use crate::data::{Folder, number};
+use made_up::motor;
 use npyz::{AutoSerialize, WriterBuilder};
 use std::fmt::Write as _;
 
 #[path = "../../../tests/support/signal.rs"]
-mod signal;
+mod made_up;
 
 const FIT: &str = "fit motor.npy --signal 128:32 --bands 2 --family linear --order natural --strength 5 -o motor.srp";
 
@@ -28,20 +29,20 @@ fn vector<T: AutoSerialize + Copy>(samples: impl Iterator<Item = T>) -> Vec<u8> 
 /// A folder with the signals of a sound and of a worn motor.
 fn with_motor() -> Folder {
     let folder = Folder::new();
-    folder.write("motor.npy", vector(signal::motor(false).take(9000)));
-    folder.write("worn.npy", vector(signal::motor(true).skip(9000).take(4000)));
+    folder.write("motor.npy", vector(motor(false).take(9000)));
+    folder.write("worn.npy", vector(motor(true).skip(9000).take(4000)));
     folder
 }
 
 #[test]
 fn every_kind_of_file_gives_the_same_features() {
     let folder = Folder::new();
-    let motor = || signal::motor(false).take(700);
-    folder.write("i16.npy", vector(motor()));
-    folder.write("i32.npy", vector(motor().map(i32::from)));
-    folder.write("f32.npy", vector(motor().map(f32::from)));
-    folder.write("f64.npy", vector(motor().map(f64::from)));
-    folder.write("plain.csv", motor().fold(String::new(), |mut csv, x| writeln!(csv, "{x}").map(|()| csv).unwrap()));
+    let sound = || motor(false).take(700);
+    folder.write("i16.npy", vector(sound()));
+    folder.write("i32.npy", vector(sound().map(i32::from)));
+    folder.write("f32.npy", vector(sound().map(f32::from)));
+    folder.write("f64.npy", vector(sound().map(f64::from)));
+    folder.write("plain.csv", sound().fold(String::new(), |mut csv, x| writeln!(csv, "{x}").map(|()| csv).unwrap()));
     let wanted = folder.text("features i16.npy --signal 100:50 --sampling-rate 8000 --bands 4");
     assert!(
         wanted.starts_with("mean,rms,peak_to_peak,crest,kurtosis,crossings,band_500,band_1500,band_2500,band_3500\n")
@@ -59,7 +60,7 @@ fn every_kind_of_file_gives_the_same_features() {
 #[test]
 fn channels_stand_side_by_side() {
     let folder = Folder::new();
-    let (left, right): (Vec<i16>, Vec<i16>) = signal::motor(false).zip(signal::motor(true)).take(400).unzip();
+    let (left, right): (Vec<i16>, Vec<i16>) = motor(false).zip(motor(true)).take(400).unzip();
     let paired: Vec<i16> = left.iter().zip(&right).flat_map(|(&left, &right)| [left, right]).collect();
     folder.write("c.npy", npy(&paired, 2, npyz::Order::C));
     folder.write("fortran.npy", npy(&[left.clone(), right.clone()].concat(), 2, npyz::Order::Fortran));
@@ -116,8 +117,8 @@ fn the_board_gets_the_same_features() {
 #[test]
 fn signals_that_cannot_be_used() {
     let folder = with_motor();
-    let motor = folder.read("motor.npy");
-    folder.write("cut.npy", &motor[..motor.len() / 2]);
+    let whole = folder.read("motor.npy");
+    folder.write("cut.npy", &whole[..whole.len() / 2]);
     folder.write("text.npy", "0,1\n");
     folder.write("small.npy", vector([1u8, 2, 3].into_iter()));
     folder.write("short.npy", vector([1i16, 2, 3].into_iter()));
