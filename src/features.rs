@@ -1,8 +1,9 @@
-//! From a raw signal to readings: statistics and bands of a window of samples, in `f32`, the same bits on every machine.
+//! From a raw signal to readings: statistics and bands of a window of samples, in `f32`, the same bits on every
+//! machine.
 //!
 //! Every sum runs over the samples in order, with a rounding after each operation, so that what a board computes with
-//! [`Libm`] is what the trainer computed. Floats end here: readings go to an encoder, and no probability is made of them
-//! but by integers.
+//! [`Libm`] is what the trainer computed. Floats end here: readings go to an encoder, and no probability is made of
+//! them but by integers.
 
 /// The two functions that features need beyond arithmetic.
 pub trait Math {
@@ -28,8 +29,8 @@ impl Math for Libm {
     }
 }
 
-/// Math by the crate `micromath`: square roots up to 6.1 % too large, logarithms to within 0.0001. Its readings are not those
-/// that the trainer saw.
+/// Math by the crate `micromath`: square roots up to 6.1 % too large, logarithms to within 0.0001. Its readings are not
+/// those that the trainer saw.
 #[cfg(feature = "micromath")]
 #[derive(Clone, Copy, Debug)]
 pub struct Micromath;
@@ -62,7 +63,8 @@ pub enum Feature {
     PeakToPeak,
     /// max |d| / RMS, at least 1; 0 if the window is constant.
     Crest,
-    /// Fourth standardised moment, Σ(d / RMS)⁴ / n: 3 for noise, 1.5 for a sine, at least 1; 0 if the window is constant.
+    /// Fourth standardised moment, Σ(d / RMS)⁴ / n: 3 for Gaussian noise, 1.5 for a sine, at least 1; 0 if the
+    /// window is constant.
     Kurtosis,
     /// The share, 0 to 1, of neighbouring samples of which one has d ≥ 0 and the other has not.
     Crossings,
@@ -78,7 +80,8 @@ impl Feature {
     pub const STATISTICS: [Self; 6] =
         [Self::Mean, Self::Rms, Self::PeakToPeak, Self::Crest, Self::Kurtosis, Self::Crossings];
 
-    /// Band `k` of `bands` equally wide ones from zero to half the sampling rate, its centre at (k + ½) / bands of that.
+    /// Band `k` of `bands` equally wide ones from zero to half the sampling rate, its centre at (k + ½) / bands of
+    /// that.
     ///
     /// ```
     /// use surprisal::Feature;
@@ -99,14 +102,15 @@ impl Feature {
     }
 }
 
-/// What is made of a signal: a constant, in flash. `surprisal fit --signal` chooses it and `surprisal export` writes it.
+/// What is made of a signal: a constant, in flash. `surprisal fit --signal` chooses it and `surprisal export` writes
+/// it.
 ///
-/// The bands are `bands` equal parts of the range from zero to half the sampling rate, and share out the mean square of d.
-/// The window is cut into segments of 2 · `bands` samples, Goertzel's recurrence (*American Mathematical Monthly* 65, 1958)
-/// gives the power of each segment at the centres of the bands, and a band is the mean over segments (Bartlett,
-/// *Biometrika* 37, 1950). A segment's powers at these frequencies add up to its mean square (Parseval), so that nothing falls
-/// between bands; what is at a frequency f is shared out by how near it is to each centre, as a segment is short. Samples
-/// behind the last whole segment are in no band.
+/// The bands are `bands` equal parts of the range from zero to half the sampling rate, and share out the mean square of
+/// d. The window is cut into segments of 2 · `bands` samples, Goertzel's recurrence (*American Mathematical Monthly*
+/// 65, 1958) gives the power of each segment at the centres of the bands, and a band is the mean over segments
+/// (Bartlett, *Biometrika* 37, 1950). A segment's powers at these frequencies add up to its mean square (Parseval), so
+/// that nothing falls between bands; what is at a frequency is shared out by how near it is to each centre, as a
+/// segment is short. Samples behind the last whole segment are in no band.
 ///
 /// ```
 /// use surprisal::{Feature, Features, Libm};
@@ -130,9 +134,9 @@ pub struct Features<'t> {
 impl Features<'_> {
     /// The features of one window, to the start of `row`; costs five passes at most, and one for each band.
     ///
-    /// All are NaN, which an encoder takes for missing, if `samples` has none, or one that is not finite; and so is a feature that
-    /// leaves the range of `f32`, as none does whose d are 0 or between 1e-15 and 1e15. Much smaller d count as 0; a band whose power
-    /// is less than [`f32::MIN_POSITIVE`] has that power.
+    /// All are NaN, which an encoder takes for missing, if `samples` has none, or one that is not finite; and so is a
+    /// feature that leaves the range of `f32`, as none does whose d are 0 or between 1e-15 and 1e15. Much smaller d
+    /// count as 0; a band whose power is less than [`f32::MIN_POSITIVE`] has that power.
     pub fn row<M: Math>(&self, samples: &[f32], row: &mut [f32]) {
         let (mean, least, most) = centre(samples);
         let (rms, crossings) = spread::<M>(samples, mean);
@@ -156,8 +160,8 @@ impl Features<'_> {
     }
 }
 
-/// Mean, minimum and maximum. The mean is taken of differences to the first sample, so that an offset costs no digits; it is not
-/// finite if a sample is not.
+/// Mean, minimum and maximum. The mean is taken of differences to the first sample, so that an offset costs no digits;
+/// it is not finite if a sample is not.
 fn centre(samples: &[f32]) -> (f32, f32, f32) {
     let first = samples.first().copied().unwrap_or(f32::NAN);
     let (mut sum, mut least, mut most) = (0.0, first, first);
@@ -240,8 +244,8 @@ impl<'t, const W: usize, const F: usize> Samples<'t, W, F> {
         }
     }
 
-    /// Takes a sample, and returns a row if that fills the window: the first after W samples, then one each hop. Only those
-    /// samples cost more than a store.
+    /// Takes a sample, and returns a row if that fills the window: the first after W samples, then one each hop. Only
+    /// those samples cost more than a store.
     pub fn push<M: Math>(&mut self, sample: f32) -> Option<[f32; F]> {
         if let Some(slot) = self.samples.get_mut(self.filled) {
             *slot = sample;

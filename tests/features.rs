@@ -1,12 +1,10 @@
 //! Features of raw signals against their definitions, and at the ends of the range of floats.
 
 #[path = "support/budget.rs"]
-#[allow(dead_code, reason = "each test takes what it needs")]
 mod budget;
 #[path = "support/naive.rs"]
 mod naive;
 #[path = "support/random.rs"]
-#[allow(dead_code, reason = "each test takes what it needs")]
 mod random;
 #[path = "support/signal.rs"]
 mod signal;

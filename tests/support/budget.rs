@@ -81,20 +81,22 @@ pub const F32_LOGIT: f64 = 1e-4;
 /// are off by less than four standard errors of both; a layer that was fitted for five epochs is off by some tenths itself.
 pub const SAMPLED_FLAGS: f64 = 4.0 * 1.5 * 0.065 + 0.2;
 
-/// A statistic in `f32`, as a share of itself (the mean: of the RMS): n roundings of 2⁻²⁴ in a sum, as good as random; those of the
-/// mean and of the samples are as many times larger as the offset is larger than the RMS. A fourth power has four of each.
+/// A statistic in `f32`, as a share of itself (the mean: of the RMS): n roundings of 2⁻²⁴ in a sum, as good as random;
+/// those of the mean and of the samples are as many times larger as the offset is larger than the RMS. A fourth power
+/// has four of each.
 pub fn statistic(samples: usize, offset: f64) -> f64 {
     4.0 * 2f64.powi(-24) * ((samples as f64).sqrt() + offset)
 }
 
-/// A band's power in `f32`, as a share of the window's mean square: Goertzel's recurrence holds sums that are 1/sin of the band's
-/// angle larger than what comes of them, squared, and at most 2B/π of that; and the roundings of a statistic.
+/// A band's power in `f32`, as a share of the window's mean square: Goertzel's recurrence holds sums that are 1/sin of
+/// the band's angle larger than what comes of them, squared, and at most 2B/π of that; and the roundings of a
+/// statistic.
 pub fn band(samples: usize, offset: f64, bands: usize) -> f64 {
     statistic(samples, offset) + 2f64.powi(-24) * (2.0 * bands as f64 / std::f64::consts::PI).powi(2)
 }
 
-/// `micromath`'s square root is a straight line between powers of four, 1.5/√2 too large where it is worst; the fourth power of
-/// its inverse, 0.79, is in the kurtosis.
+/// `micromath`'s square root is a straight line between powers of four, 1.5/√2 too large where it is worst; the fourth
+/// power of its inverse, 0.79, is in the kurtosis.
 pub const MICROMATH_ROOT: f64 = 1.5 / std::f64::consts::SQRT_2 - 1.0;
 /// See there.
 pub const MICROMATH_KURTOSIS: f64 = 0.21 + 1e-4;

@@ -9,8 +9,8 @@ use surprisal::{Detector, Encoder, Nats, Reading, Sum, Table, TableError};
 
 use crate::data::{Frame, Header, checksum, default_name};
 use crate::schema::{Coding, Schema};
-use crate::signal::Windows;
-use crate::split::{Deal, ordinary_rows, split};
+use crate::signal::{self, Windows};
+use crate::split::{ordinary_rows, split};
 
 /// Runs an expression with a const row length that `bits` fits: the smallest of 64, 256, 1024 and 4096.
 #[macro_export]
@@ -121,11 +121,6 @@ pub struct Notes {
 }
 
 impl Provenance {
-    /// How rows were dealt, when one file was split.
-    pub fn deal(&self) -> Deal {
-        self.signal.map_or(Deal::Shuffled { seed: self.seed }, |windows| windows.deal())
-    }
-
     /// "lintree, learned order, split gain 2.5, strength 5, seed 0; 1600 training rows".
     pub fn summary(&self) -> String {
         let mut settings = match (self.gamma, self.strength, &self.parts) {
@@ -259,10 +254,7 @@ impl Artefact {
     /// # Errors
     /// Whatever is wrong with the file, with its place.
     pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
-        match self.notes.fit.signal {
-            Some(windows) => windows.read(path, header),
-            None => Frame::read(path, header),
-        }
+        signal::read(self.notes.fit.signal, path, header)
     }
 
     /// The rows of the training file that the fit did not see: its held-out share and every abnormal row.
@@ -280,7 +272,7 @@ impl Artefact {
             "--held-out: {shown} is not the file that the model was fitted on, or was changed since; leave the flag out to use all its rows"
         );
         let ordinary = ordinary_rows(frame, self.notes.label.as_ref())?;
-        let mut rows = split(ordinary.clone(), shares, fit.deal()).held_out;
+        let mut rows = split(ordinary.clone(), shares, signal::deal(fit.signal, fit.seed)).held_out;
         rows.extend((0..frame.rows()).filter(|row| ordinary.binary_search(row).is_err()));
         rows.sort_unstable();
         Ok(rows)

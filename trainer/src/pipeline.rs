@@ -14,8 +14,8 @@ use crate::quantise::divergence;
 use crate::schema::Schema;
 use crate::select::search::Watch;
 use crate::select::{Budget, Choices, Made, OrderTried, select};
-use crate::signal::{Windows, as_reals};
-use crate::split::{Deal, SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
+use crate::signal::{self, Windows, as_reals};
+use crate::split::{SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
 
 /// What to fit, on what.
 #[derive(Clone, Debug)]
@@ -75,11 +75,11 @@ impl Job {
     }
 
     fn read(&self, path: &Path) -> Result<Frame> {
-        self.signal.map_or_else(|| Frame::read(path, self.header), |windows| windows.read(path, self.header))
+        signal::read(self.signal, path, self.header)
     }
 
     fn split(&self, rows: Vec<usize>, shares: [f64; 4]) -> Split {
-        split(rows, shares, self.signal.map_or(Deal::Shuffled { seed: self.seed }, |windows| windows.deal()))
+        split(rows, shares, signal::deal(self.signal, self.seed))
     }
 }
 

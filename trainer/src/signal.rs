@@ -32,9 +32,9 @@ pub struct Windows {
 /// How a raw signal becomes rows, as arguments.
 #[derive(Clone, Debug, Args)]
 pub struct SignalArgs {
-    /// The data are samples of a raw signal: .npy (f32, f64, i16 or i32; one axis, or samples x channels), or CSV with a
-    /// column a channel. Each WINDOW samples become a row of features; the next window begins HOP samples later, or where the last
-    /// one ends.
+    /// The data are samples of a raw signal: .npy (f32, f64, i16 or i32; one axis, or samples x channels), or CSV with
+    /// a column a channel. Each WINDOW samples become a row of features; the next window begins HOP samples later, or
+    /// where the last one ends.
     #[arg(long, value_name = "WINDOW[:HOP]", value_parser = parse_windows)]
     signal: Option<(usize, usize)>,
     /// Samples a second: bands are then named by their centre in Hz.
@@ -86,12 +86,6 @@ impl Windows {
         STATISTICS.into_iter().map(str::to_owned).chain((0..self.bands).map(band)).collect()
     }
 
-    /// How the rows of one recording are dealt: neighbours resemble each other and may share samples, so that shares are
-    /// stretches of time with a gap between.
-    pub fn deal(&self) -> Deal {
-        Deal::InOrder { gap: (self.window - 1) / self.hop }
-    }
-
     /// The rows of one channel: the features of each whole window.
     pub fn rows<M: Math>(&self, samples: &[f32]) -> Vec<Vec<f32>> {
         let Self { window, hop, bands, .. } = *self;
@@ -109,7 +103,7 @@ impl Windows {
     ///
     /// # Errors
     /// Whatever is wrong with the file, with its place; a signal shorter than a window.
-    pub fn read(&self, path: &Path, header: Header) -> Result<Frame> {
+    pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
         let Signal { channels, digest } = Signal::read(path, header)?;
         let length = channels.first().map_or(0, |(_, samples)| samples.len());
         ensure!(
@@ -155,6 +149,20 @@ impl Windows {
             channels.concat()
         )
     }
+}
+
+/// Reads a file of rows, or of a signal that becomes rows.
+///
+/// # Errors
+/// Whatever is wrong with the file, with its place.
+pub fn read(signal: Option<Windows>, path: &Path, header: Header) -> Result<Frame> {
+    signal.map_or_else(|| Frame::read(path, header), |windows| windows.frame(path, header))
+}
+
+/// How the rows of a file are dealt. Windows of a signal resemble their neighbours and may share samples with them, so
+/// that shares are stretches of time with a gap between.
+pub fn deal(signal: Option<Windows>, seed: u64) -> Deal {
+    signal.map_or(Deal::Shuffled { seed }, |Windows { window, hop, .. }| Deal::InOrder { gap: (window - 1) / hop })
 }
 
 /// Features are real numbers on the board, even if those of the training rows happen to be whole.

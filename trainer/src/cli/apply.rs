@@ -21,7 +21,7 @@ use crate::with_shape;
 pub(super) fn features(data: &Path, signal: &SignalArgs, header: Header) -> Result<(String, Value)> {
     let windows =
         signal.windows()?.context("--signal is missing; say what a row is made of, for example --signal 2048:512")?;
-    let frame = windows.read(data, header)?;
+    let frame = windows.frame(data, header)?;
     let names: Vec<&str> = frame.columns.iter().map(|cells| cells.name.as_str()).collect();
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(&names)?;

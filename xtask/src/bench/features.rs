@@ -20,8 +20,8 @@ const HOPS: [&str; 3] = ["2048:2048", "2048:512", "2048:256"];
 /// What each fault must reach with the trainer's own math.
 const LEAST_AUC: f64 = 0.999;
 
-/// Fits the first half of the sound bearing's signal, tells its second half from the faults, and counts instructions; an error if
-/// a fault is not told.
+/// Fits the first half of the sound bearing's signal, tells its second half from the faults, and counts instructions;
+/// an error if a fault is not told.
 pub fn run(data: &Path) -> Result<()> {
     for name in FAULTS.iter().chain(&["normal"]) {
         let path = data.join(name).with_extension("npy");
@@ -95,7 +95,8 @@ fn instructions() -> Result<()> {
         let board = board?;
         let toolchain = setup::targets(&[board.target])?;
         let program = firmware::build(&toolchain, &dir, &board, &["--features", "bench", "--bin", "features"])?;
-        // The smallest board has no room for the window, and no timer of this kind; a larger core runs its code as it is.
+        // The smallest board has no room for the window, and no timer of this kind; a larger core runs its code as it
+        // is.
         let played = if board.name == "m0" { Board { qemu: machine.qemu, ..board } } else { board };
         let how = Run { dir: &dir, icount: Some(6), limit: Duration::from_secs(120) };
         let output = firmware::run(&played, &program, how)?;
