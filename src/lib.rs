@@ -5,6 +5,7 @@
 // The device never panics: no indexing, no unwrapping, no arithmetic that could overflow unseen.
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod features;
 mod encoder;
 mod link;
 mod part;
@@ -20,6 +21,11 @@ pub use detector::{Cusum, Detector, Drift, Excess, Monitor, PValue, Report, Verd
 pub use encoder::{Column, Encoder, Kind, Reading, total_order};
 pub use error::{EncodeError, TableError};
 pub use explain::{Share, Surprise};
+#[cfg(feature = "libm")]
+pub use features::Libm;
+#[cfg(feature = "micromath")]
+pub use features::Micromath;
+pub use features::{Feature, Features, Math, Samples};
 pub use link::{Logit, Mass, Nats};
 pub use model::{Conditional, Guard, Model, Walk};
 pub use part::{Activation, Columns, Forest, Linear, Mixture, Nade, Part, Sum};

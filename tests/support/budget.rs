@@ -103,3 +103,25 @@ pub const CHAIN: f64 = 0.02;
 /// A mean run of 500 rows rests on the mean of 20,000 held-out scores, known to 1/140 of a standard deviation; a limit of
 /// some five deviations makes e^(2 · 5 / 140) of that, and the deviation of a heavy tail as much again. Three times both.
 pub const CUSUM_SAMPLING: f64 = 0.3;
+
+/// A statistic in `f32`, as a share of itself (the mean: of the RMS): n roundings of 2⁻²⁴ in a sum, as good as random;
+/// those of the mean and of the samples are as many times larger as the offset is larger than the RMS. A fourth power
+/// has four of each.
+pub fn statistic(samples: usize, offset: f64) -> f64 {
+    4.0 * 2f64.powi(-24) * ((samples as f64).sqrt() + offset)
+}
+
+/// A band's power in `f32`, as a share of the window's mean square: Goertzel's recurrence holds sums that are 1/sin of
+/// the band's angle larger than what comes of them, squared, and at most 2B/π of that; and the roundings of a
+/// statistic.
+pub fn band(samples: usize, offset: f64, bands: usize) -> f64 {
+    statistic(samples, offset) + 2f64.powi(-24) * (2.0 * bands as f64 / std::f64::consts::PI).powi(2)
+}
+
+/// `micromath`'s square root is a straight line between powers of four, 1.5/√2 too large where it is worst; the fourth
+/// power of its inverse, 0.79, is in the kurtosis.
+pub const MICROMATH_ROOT: f64 = 1.5 / std::f64::consts::SQRT_2 - 1.0;
+/// See there.
+pub const MICROMATH_KURTOSIS: f64 = 0.21 + 1e-4;
+/// `micromath`'s logarithm is a polynomial of fourth degree between powers of two.
+pub const MICROMATH_LN: f64 = 1e-4;

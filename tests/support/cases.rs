@@ -10,13 +10,21 @@ mod flagship;
 #[rustfmt::skip]
 #[allow(dead_code, reason = "the shuttle's columns are those of all tables")]
 mod mixture;
+#[path = "../golden/motor.rs"]
+#[rustfmt::skip]
+#[allow(dead_code, reason = "the bits of all its rows are those of the table")]
+mod motor;
 #[path = "../golden/shuttle.rs"]
 #[rustfmt::skip]
 mod shuttle;
+#[path = "signal.rs"]
+mod signal;
 
 use coin::{Coin, pack};
 use shuttle::{BITS, COLUMNS};
-use surprisal::{Cusum, Drift, Logit, Monitor, Nats, Reading, Recent, Share, Surprise, Table, TableError};
+use surprisal::{
+    Cusum, Drift, Libm, Logit, Monitor, Nats, Reading, Recent, Samples, Share, Surprise, Table, TableError,
+};
 
 macro_rules! cases {
     ($($(#[$doc:meta])* fn $name:ident() $body:block)*) => {
@@ -133,6 +141,26 @@ cases! {
     /// Flash holds the same table whether it came as bytes or as Rust source.
     fn the_exported_source_is_the_same_table() {
         each_table!(source_is_the_same);
+    }
+
+    /// Raw samples to features, in floats, to nats: the same bits on every machine.
+    fn samples_become_the_golden_rows_and_scores() {
+        const FEATURES: usize = motor::COLUMNS.len();
+        let (rows, _) = include_bytes!("../golden/motor.rows").as_chunks::<{ 4 * FEATURES }>();
+        let (nats, _) = include_bytes!("../golden/motor.nats").as_chunks::<4>();
+        let mut samples = Samples::<256, FEATURES>::new(&motor::CHANNELS[0]).expect("the window and features are its own");
+        let mut golden = rows.iter().zip(nats);
+        let heard = |worn| signal::motor(worn).skip(signal::RECORDED).take(signal::HEARD).map(f32::from);
+        let mut odd = 0;
+        for row in heard(false).chain(heard(true)).filter_map(|sample| samples.push::<Libm>(sample)) {
+            let (wanted, nats) = golden.next().expect("a golden row a window");
+            assert_eq!(row.map(f32::to_le_bytes).as_flattened(), wanted);
+            let score = motor::TABLE.score(&row.map(Reading::Real)).expect("the row is of the training columns");
+            assert_eq!(score.raw(), u32::from_le_bytes(*nats));
+            odd += u32::from(motor::TABLE.detector.judge(score).is_odd());
+        }
+        // Most of the worn half, and not all of the other.
+        assert!(golden.next().is_none() && (rows.len() as u32 / 3..rows.len() as u32).contains(&odd));
     }
 
     /// The shares of the columns lose nothing.

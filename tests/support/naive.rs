@@ -176,3 +176,32 @@ pub fn excess(scores: &[u32], detector: &Detector) -> (f64, f64) {
     let held_out = f64::from(detector.deviation).powi(2) / f64::from(detector.rows);
     (mean - f64::from(detector.entropy), (deviation.powi(2) / scores.len() as f64 + held_out).sqrt())
 }
+
+/// What the core calls mean, RMS, peak to peak, crest, kurtosis and crossings of a window.
+pub fn statistics(samples: &[f32]) -> [f64; 6] {
+    let count = samples.len() as f64;
+    let mean = samples.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
+    let deviations: Vec<f64> = samples.iter().map(|&x| f64::from(x) - mean).collect();
+    let moment = |k| deviations.iter().map(|d| d.powi(k)).sum::<f64>() / count;
+    let (least, most) = deviations.iter().fold((f64::MAX, f64::MIN), |(least, most), &d| (least.min(d), most.max(d)));
+    let crossings = deviations.windows(2).filter(|pair| (pair[0] >= 0.0) != (pair[1] >= 0.0)).count();
+    let rms = moment(2).sqrt();
+    let crest = most.max(-least) / rms;
+    [mean, rms, most - least, crest, moment(4) / moment(2).powi(2), crossings as f64 / (count - 1.0)]
+}
+
+/// The mean squares of a window in equally wide bands: the Fourier sums of segments of twice as many samples as there are bands,
+/// at the centres of the bands.
+pub fn powers(samples: &[f32], bands: usize) -> Vec<f64> {
+    let mean = samples.iter().map(|&x| f64::from(x)).sum::<f64>() / samples.len() as f64;
+    let segments = samples.chunks_exact(2 * bands);
+    let power = |k: usize| {
+        let angle = std::f64::consts::PI * (k as f64 + 0.5) / bands as f64;
+        let sum = |wave: fn(f64) -> f64, segment: &[f32]| -> f64 {
+            segment.iter().enumerate().map(|(t, &x)| (f64::from(x) - mean) * wave(angle * t as f64)).sum()
+        };
+        let squares = |segment: &[f32]| sum(f64::cos, segment).powi(2) + sum(f64::sin, segment).powi(2);
+        segments.clone().map(squares).sum::<f64>() / segments.len() as f64 / (2 * bands * bands) as f64
+    };
+    (0..bands).map(power).collect()
+}

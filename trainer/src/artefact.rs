@@ -7,8 +7,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use surprisal::{Detector, Encoder, Nats, Reading, Sum, Surprise, Table, TableError};
 
-use crate::data::{Frame, checksum, default_name};
+use crate::data::{Frame, Header, checksum, default_name};
 use crate::schema::{Coding, Schema};
+use crate::signal::{self, Windows};
 use crate::split::{ordinary_rows, split};
 
 /// Runs an expression with a const row length that `bits` fits: the smallest of 64, 256, 1024 and 4096.
@@ -155,6 +156,9 @@ pub struct Provenance {
     /// Shares of training, validation, calibration and held-out rows when one file was split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<[f64; 4]>,
+    /// What rows were made of, if they were made of a raw signal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Windows>,
 }
 
 impl Notes {
@@ -245,6 +249,14 @@ impl Artefact {
         Self::assemble(table, notes).with_context(|| format!("{shown}: not usable"))
     }
 
+    /// Reads a file of what the model was fitted on: rows, or a raw signal that is made into rows.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file, with its place.
+    pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
+        signal::read(self.notes.fit.signal, path, header)
+    }
+
     /// The rows of the training file that the fit did not see: its held-out share and every abnormal row.
     ///
     /// # Errors
@@ -260,7 +272,7 @@ impl Artefact {
             "--held-out: {shown} is not the file that the model was fitted on, or was changed since; leave the flag out to use all its rows"
         );
         let ordinary = ordinary_rows(frame, self.notes.label.as_ref())?;
-        let mut rows = split(ordinary.clone(), shares, fit.seed).held_out;
+        let mut rows = split(ordinary.clone(), shares, signal::deal(fit.signal, fit.seed)).held_out;
         rows.extend((0..frame.rows()).filter(|row| ordinary.binary_search(row).is_err()));
         rows.sort_unstable();
         Ok(rows)

@@ -11,6 +11,7 @@ use surprisal::{Nats, Surprise};
 
 use crate::artefact::Artefact;
 use crate::data::{Frame, Header};
+use crate::signal::SignalArgs;
 use crate::split::odd_rows;
 
 mod apply;
@@ -35,6 +36,18 @@ struct Cli {
 enum Command {
     /// Fit a model on a CSV file (plain or .gz) and write it as a .srp file.
     Fit(Box<fit::FitArgs>),
+    /// The features of a raw signal, a row a window, as CSV: what `fit --signal` fits.
+    Features {
+        /// The signal.
+        data: PathBuf,
+        #[command(flatten)]
+        signal: SignalArgs,
+        /// Of CSV: does the first line name the channels?
+        #[arg(long, value_enum, default_value_t)]
+        header: Header,
+        #[command(flatten)]
+        out: OutArgs,
+    },
     /// Mean surprisal of a file's rows; with labels, how well anomalies stand out, and without, drift since the fit.
     Eval {
         #[command(flatten)]
@@ -59,7 +72,7 @@ enum Command {
         /// How many rows to show.
         #[arg(long, default_value_t = 5, value_name = "N")]
         top: usize,
-        /// Show this line of the file instead.
+        /// Show this line of the file instead, or of a signal the window that begins at this sample.
         #[arg(long, value_name = "LINE")]
         line: Option<u64>,
         #[command(flatten)]
@@ -163,7 +176,7 @@ impl RowArgs {
 
     fn apply(&self) -> Result<Applied> {
         let artefact = Artefact::read(&self.model)?;
-        let frame = Frame::read(&self.data, self.header)?;
+        let frame = artefact.frame(&self.data, self.header)?;
         let rows = if self.held_out { artefact.held_out(&frame)? } else { (0..frame.rows()).collect() };
         let label = match &self.label {
             Some(column) => Some((column.clone(), self.normal.clone().unwrap_or_else(|| "0".into()))),
@@ -209,6 +222,9 @@ fn answer(cli: Cli) -> Result<(String, Value)> {
     }
     match cli.command {
         Command::Fit(args) => fit::fit(*args),
+        Command::Features { data, signal, header, out } => {
+            out.deliver(apply::features(&data, &signal, header), &[&data])
+        }
         Command::Eval { rows, out } => out.deliver(apply::eval(&rows), &rows.inputs()),
         Command::Score { rows, mean, out } => out.deliver(apply::score(&rows, mean), &rows.inputs()),
         Command::Explain { rows, top, line, out } => out.deliver(apply::explain(&rows, top, line), &rows.inputs()),

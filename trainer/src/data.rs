@@ -27,8 +27,10 @@ pub struct Frame {
     pub path: PathBuf,
     /// One a column, in file order.
     pub columns: Vec<Cells>,
-    /// The line each row began on, counted from 1.
+    /// The line, or the sample of a signal, that each row began on, counted from 1.
     pub lines: Vec<u64>,
+    /// What `lines` counts: "line" or "sample".
+    pub unit: &'static str,
     /// CRC-32 of the file's bytes after decompression.
     pub digest: u32,
 }
@@ -81,7 +83,7 @@ impl Frame {
             .trim(csv::Trim::All)
             .from_reader(text.as_slice());
         let mut record = csv::StringRecord::new();
-        let mut frame = Self { path: path.to_owned(), columns: Vec::new(), lines: Vec::new(), digest };
+        let mut frame = Self { path: path.to_owned(), columns: Vec::new(), lines: Vec::new(), unit: "line", digest };
         let mut seen: Vec<HashMap<String, u32>> = Vec::new();
         let mut lines = Lines::default();
         loop {
@@ -148,13 +150,21 @@ impl Frame {
         })
     }
 
-    /// "FILE: line L, column `NAME`", for messages about a cell.
+    /// "FILE: line L, column `NAME`", or sample L of a signal, for messages about a cell.
     pub fn place(&self, row: usize, column: usize) -> String {
-        format!("{}: line {}, column `{}`", self.path.display(), self.lines[row], self.columns[column].name)
+        let (path, unit, line) = (self.path.display(), self.unit, self.lines[row]);
+        format!("{path}: {unit} {line}, column `{}`", self.columns[column].name)
     }
 }
 
 impl Cells {
+    /// A column of these texts, a row each.
+    pub fn new(name: String, texts: impl IntoIterator<Item = String>) -> Self {
+        let (mut cells, mut seen) = (Self { name, ..Self::default() }, HashMap::new());
+        texts.into_iter().for_each(|text| cells.push(&text, &mut seen));
+        cells
+    }
+
     /// The text of a row's cell.
     pub fn text(&self, row: usize) -> &str {
         &self.texts[self.codes[row] as usize]

@@ -1,6 +1,6 @@
 //! From files to an artefact: the whole of `surprisal fit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -16,6 +16,7 @@ use crate::quantise::divergence;
 use crate::schema::Schema;
 use crate::select::search::Watch;
 use crate::select::{Budget, Choices, Made, OrderTried, select};
+use crate::signal::{self, Windows, as_reals};
 use crate::split::{SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
 
 /// What to fit, on what.
@@ -29,6 +30,8 @@ pub struct Job {
     pub calibrate: Option<PathBuf>,
     /// Rows to report on at the end.
     pub test: Option<PathBuf>,
+    /// How the files become rows, if they hold raw signals.
+    pub signal: Option<Windows>,
     /// Do the files name their columns?
     pub header: Header,
     /// Columns that are not modelled.
@@ -59,6 +62,7 @@ impl Job {
             valid: None,
             calibrate: None,
             test: None,
+            signal: None,
             header: Header::Auto,
             ignore: Vec::new(),
             label: None,
@@ -70,6 +74,14 @@ impl Job {
             seed: 0,
             rates: Rates::default(),
         }
+    }
+
+    fn read(&self, path: &Path) -> Result<Frame> {
+        signal::read(self.signal, path, self.header)
+    }
+
+    fn split(&self, rows: Vec<usize>, shares: [f64; 4]) -> Split {
+        split(rows, shares, signal::deal(self.signal, self.seed))
     }
 }
 
@@ -153,22 +165,25 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
 /// As [`run`].
 pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
     let start = Instant::now();
-    let train = Frame::read(&job.train, job.header)?;
+    let train = job.read(&job.train)?;
     let (rows, shares) = deal(job, &train)?;
     check_enough(&train, [rows.train.len(), usize::MAX, usize::MAX])?;
     let mut left_out = job.ignore.clone();
     left_out.extend(job.label.iter().map(|(column, _)| column.clone()));
-    let schema = Schema::find(&train, &rows.train, &left_out, job.keep_constant)?;
+    let mut schema = Schema::find(&train, &rows.train, &left_out, job.keep_constant)?;
+    if job.signal.is_some() {
+        as_reals(&mut schema, &job.train)?;
+    }
     let readings = |frame: &Frame, rows: &[usize]| schema.all_readings(frame, rows);
     let ordinary = |path: &PathBuf| -> Result<(Frame, Vec<usize>)> {
-        let frame = Frame::read(path, job.header)?;
+        let frame = job.read(path)?;
         let rows = ordinary_rows(&frame, job.label.as_ref())?;
         Ok((frame, rows))
     };
     let (valid, mut calibration) = match &job.valid {
         Some(path) => {
             let (frame, rows) = ordinary(path)?;
-            let rows = split(rows, if job.calibrate.is_some() { [0.0, 1.0, 0.0, 0.0] } else { VALID_SHARES }, job.seed);
+            let rows = job.split(rows, if job.calibrate.is_some() { [0.0, 1.0, 0.0, 0.0] } else { VALID_SHARES });
             (readings(&frame, &rows.valid)?, readings(&frame, &rows.calibrate)?)
         }
         None => (readings(&train, &rows.valid)?, readings(&train, &rows.calibrate)?),
@@ -190,6 +205,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         digest: train.digest,
         train_rows: rows.train.len(),
         split: shares,
+        signal: job.signal,
         ..Provenance::default()
     };
     let provenance = |made: &Made| Provenance {
@@ -280,5 +296,5 @@ fn deal(job: &Job, train: &Frame) -> Result<(Split, Option<[f64; 4]>)> {
             shares[0] += std::mem::take(&mut shares[share]);
         }
     }
-    Ok((split(ordinary, shares, job.seed), Some(shares)))
+    Ok((job.split(ordinary, shares), Some(shares)))
 }

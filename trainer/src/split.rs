@@ -28,9 +28,36 @@ pub struct Split {
     pub held_out: Vec<usize>,
 }
 
-/// Deals rows into the four shares by a seeded shuffle.
-pub fn split(mut rows: Vec<usize>, shares: [f64; 4], seed: u64) -> Split {
-    rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+/// Who gets which row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deal {
+    /// Anyone any row, by a seeded shuffle.
+    Shuffled {
+        /// Of the shuffle.
+        seed: u64,
+    },
+    /// One share after the other, for rows that resemble their neighbours.
+    InOrder {
+        /// How many rows between two shares are dealt to none, as they have something in common with both.
+        gap: usize,
+    },
+}
+
+/// Deals ascending rows into the four shares.
+///
+/// ```
+/// use surprisal_trainer::split::{Deal, split};
+/// let dealt = split((0..10).collect(), [0.5, 0.3, 0.2, 0.0], Deal::InOrder { gap: 1 });
+/// assert_eq!((dealt.train, dealt.valid, dealt.calibrate), (vec![0, 1, 2, 3, 4], vec![6, 7], vec![9]));
+/// ```
+pub fn split(mut rows: Vec<usize>, shares: [f64; 4], deal: Deal) -> Split {
+    let gap = match deal {
+        Deal::Shuffled { seed } => {
+            rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+            None
+        }
+        Deal::InOrder { gap } => Some(gap),
+    };
     let total = rows.len() as f64;
     let mut dealt = 0.0;
     let ends = shares.map(|share| {
@@ -40,6 +67,9 @@ pub fn split(mut rows: Vec<usize>, shares: [f64; 4], seed: u64) -> Split {
     let take = |from: usize, to: usize| {
         let mut taken = rows[from..to].to_vec();
         taken.sort_unstable();
+        if let (Some(gap), Some(last)) = (gap, from.checked_sub(1).map(|last| rows[last])) {
+            taken.retain(|&row| row > last + gap);
+        }
         taken
     };
     Split {

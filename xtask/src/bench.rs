@@ -1,5 +1,7 @@
 //! `cargo xtask bench density`: the log-likelihoods that the exported tables reach on public binary data sets.
 
+pub mod features;
+
 use crate::shuttle::Surprisal;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

@@ -4,11 +4,14 @@ use crate::setup::root;
 use crate::shuttle::{HeldOut, Surprisal};
 use anyhow::{Context, Result};
 use std::fs;
-use surprisal::Reading;
+use surprisal::{Libm, Reading};
+use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::with_shape;
 
 #[path = "../../tests/support/coin.rs"]
 mod coin;
+#[path = "../../tests/support/signal.rs"]
+mod signal;
 
 /// Rows of each kind, ordinary and odd.
 const OF_A_KIND: usize = 512;
@@ -22,11 +25,12 @@ const TABLES: [(&str, &[&str]); 3] = [
     ("mixture", &["--family", "mixture", "--components", "4"]),
 ];
 
-/// Fits, and writes the tables and their streams.
-pub fn run() -> Result<()> {
+/// Fits, and writes the tables (or those named) and their streams.
+pub fn run(only: &[String]) -> Result<()> {
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
     let surprisal = Surprisal::build()?;
     fs::create_dir_all(root().join("target/golden"))?;
-    for (name, options) in TABLES {
+    for (name, options) in TABLES.into_iter().filter(|(name, _)| wanted(name)) {
         let model = format!("target/golden/{name}.srp");
         surprisal.fit_with(&model, options)?;
         for suffix in ["srp", "rs"] {
@@ -34,6 +38,29 @@ pub fn run() -> Result<()> {
         }
         streams(name, &HeldOut::of(&root().join(model))?)?;
     }
+    if wanted("motor") { motor(&surprisal) } else { Ok(()) }
+}
+
+/// Writes the made-up motor's signal as an example, fits it, and writes what the table makes of it when sound and when worn.
+fn motor(surprisal: &Surprisal) -> Result<()> {
+    const SIGNAL: &str = "examples/data/motor.npy";
+    let samples: Vec<i16> = signal::motor(false).take(signal::RECORDED).collect();
+    npyz::to_file_1d(root().join(SIGNAL), samples)?;
+    let model = "target/golden/motor.srp";
+    let options = ["--signal", "256:128", "--sampling-rate", "8000", "--false-alarm", "0.1"];
+    surprisal.run(&[&["fit", SIGNAL, "-o", model], &options[..]].concat())?;
+    for suffix in ["srp", "rs"] {
+        surprisal.run(&["export", model, "-o", &format!("tests/golden/motor.{suffix}")])?;
+    }
+    let artefact = Artefact::read(&root().join(model))?;
+    let windows = artefact.notes.fit.signal.context("a signal was fitted")?;
+    let heard = [false, true].map(|worn| signal::motor(worn).skip(signal::RECORDED).take(signal::HEARD).map(f32::from));
+    let rows = windows.rows::<Libm>(&heard.into_iter().flatten().collect::<Vec<f32>>());
+    let readings: Vec<Vec<Reading>> = rows.iter().map(|row| row.iter().copied().map(Reading::Real).collect()).collect();
+    let nats: Vec<u8> = artefact.scores(&readings)?.iter().flat_map(|nats| nats.raw().to_le_bytes()).collect();
+    let rows: Vec<u8> = rows.concat().iter().flat_map(|value| value.to_le_bytes()).collect();
+    fs::write(root().join("tests/golden/motor.nats"), nats)?;
+    fs::write(root().join("tests/golden/motor.rows"), rows)?;
     Ok(())
 }
 

@@ -44,8 +44,12 @@ enum Command {
     /// Measure what the documentation claims
     #[command(subcommand)]
     Bench(Bench),
-    /// Make `tests/golden` anew: a table, rows, and their exact scores
-    Golden,
+    /// Make `tests/golden` anew: tables, rows, and their exact scores
+    Golden {
+        /// Only these tables
+        #[arg(value_name = "TABLE")]
+        tables: Vec<String>,
+    },
     /// Make `src/link/table.rs` anew
     LinkTable,
 }
@@ -60,6 +64,12 @@ enum Bench {
         /// Only these sets
         #[arg(value_name = "SET")]
         sets: Vec<String>,
+    },
+    /// Bearing faults told by features of a raw signal, with each math, and what a window costs on a board
+    Features {
+        /// The folder of normal.npy, ball_007.npy, inner_race_007.npy and outer_race_007.npy
+        #[arg(long, value_name = "DIR", default_value = "../shared/data/bearings")]
+        data: PathBuf,
     },
 }
 
@@ -81,7 +91,8 @@ fn run(command: Command) -> Result<()> {
         Command::Demo => demo::run(),
         Command::Test => test::run(),
         Command::Bench(Bench::Density { data, sets }) => bench::density(&data, &sets),
-        Command::Golden => golden::run(),
+        Command::Bench(Bench::Features { data }) => bench::features::run(&data),
+        Command::Golden { tables } => golden::run(&tables),
         Command::LinkTable => Ok(fs::write(setup::root().join("src/link/table.rs"), link_table::source())?),
     }
 }

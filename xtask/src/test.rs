@@ -11,7 +11,7 @@ use std::process::Command;
 /// Packages outside the workspace, each with its own lock file.
 const OUTSIDE: [&str; 3] = ["tests/on-target", "tests/no-panic", "examples/cortex-m"];
 /// The features of the core, each built alone.
-const FEATURES: [&str; 3] = ["", "defmt", "heapless"];
+const FEATURES: [&str; 5] = ["", "defmt", "heapless", "libm", "micromath"];
 
 /// Format, lints, docs, host tests, each feature on bare metal, all boards, the README.
 pub fn run() -> Result<()> {

@@ -76,6 +76,24 @@ fn every_state(detector: &Detector) {
     monitor.reset();
 }
 
+/// All that a board calls of the features of a raw signal.
+#[cfg(feature = "features")]
+fn of_signals() {
+    use surprisal::{Feature, Features, Libm, Micromath, Samples};
+    let features = Features {
+        window: any(16),
+        hop: any(4),
+        bands: any(2),
+        features: any(&const { [Feature::Crest, Feature::band(0, 2)] }),
+    };
+    features.row::<Libm>(any(&[1.0]), any(&mut [0.0]));
+    features.row::<Micromath>(any(&[1.0]), any(&mut [0.0]));
+    _ = any(Feature::band(any(0), any(0)));
+    if let Some(mut samples) = any(Samples::<16, 2>::new(&features)) {
+        _ = any((samples.push::<Libm>(any(0.5)), samples.push::<Micromath>(any(0.5))));
+    }
+}
+
 #[cortex_m_rt::entry]
 fn main() -> ! {
     let bytes: &'static [u8] = any(&[]);
@@ -97,6 +115,8 @@ fn main() -> ! {
     let logit = any(Logit::ZERO) + any(Logit::ZERO);
     _ = any((logit.mass().of(any(true)), logit.surprisal(any(true)), total_order(any(0.0))));
     _ = any(any(Nats::ZERO) + any(Nats::IMPOSSIBLE)).millinats();
+    #[cfg(feature = "features")]
+    of_signals();
     #[cfg(feature = "planted")]
     {
         _ = any(readings[any(0)]);

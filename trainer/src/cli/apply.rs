@@ -11,11 +11,24 @@ use surprisal::{Detector, Drift, Kind, Nats};
 
 use super::{Applied, RowArgs};
 use crate::artefact::{Artefact, write_whole};
+use crate::data::Header;
 use crate::evaluate::{Alarms, auc_pr, auc_roc, mean};
 use crate::export::{rust_source, sampled_rows};
 use crate::pipeline::told;
 use crate::quantise::Cost;
+use crate::signal::SignalArgs;
 use crate::with_shape;
+
+pub(super) fn features(data: &Path, signal: &SignalArgs, header: Header) -> Result<(String, Value)> {
+    let windows =
+        signal.windows()?.context("--signal is missing; say what a row is made of, for example --signal 2048:512")?;
+    let frame = windows.frame(data, header)?;
+    let names: Vec<&str> = frame.columns.iter().map(|cells| cells.name.as_str()).collect();
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(&names)?;
+    (0..frame.rows()).try_for_each(|row| csv.write_record(frame.columns.iter().map(|cells| cells.text(row))))?;
+    Ok((finished(csv)?, json!({ "rows": frame.rows(), "columns": names })))
+}
 
 pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
     let Applied { artefact, rows, odd, surprises, scores, .. } = args.apply()?;
@@ -81,7 +94,7 @@ pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
     Ok((text, value))
 }
 
-pub(super) fn score(args: &RowArgs, window: Option<u32>) -> Result<(String, Value)> {
+pub(super) fn score(args: &RowArgs, last: Option<u32>) -> Result<(String, Value)> {
     let Applied { artefact, frame, rows, surprises, scores, .. } = args.apply()?;
     let (detector, schema) = (artefact.detector(), &artefact.schema);
     let name = |column: u16| {
@@ -90,15 +103,15 @@ pub(super) fn score(args: &RowArgs, window: Option<u32>) -> Result<(String, Valu
     };
     let each = |value: &dyn Fn(usize) -> Value| (0..rows.len()).map(value).collect::<Vec<_>>();
     let mut columns = vec![
-        ("line", each(&|at| json!(frame.lines[rows[at]]))),
+        (frame.unit, each(&|at| json!(frame.lines[rows[at]]))),
         ("nats", each(&|at| json!(f64::from(scores[at])))),
         ("p", each(&|at| json!(f64::from(detector.p_value(scores[at]).ppm()) / 1e6))),
         ("odd", each(&|at| json!(detector.judge(scores[at]).is_odd()))),
         ("largest", each(&|at| json!(f64::from(surprises[at].largest)))),
         ("column", each(&|at| json!(name(surprises[at].column)))),
     ];
-    if let Some(window) = window {
-        columns.push(("recent", recent(&scores, window as usize).into_iter().map(Value::from).collect()));
+    if let Some(last) = last {
+        columns.push(("recent", recent(&scores, last as usize).into_iter().map(Value::from).collect()));
     }
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(columns.iter().map(|(name, _)| name))?;
@@ -117,13 +130,13 @@ pub(super) fn score(args: &RowArgs, window: Option<u32>) -> Result<(String, Valu
     Ok((finished(csv)?, value))
 }
 
-/// The mean over the last rows up to each, at most `window` of them.
-fn recent(scores: &[Nats], window: usize) -> Vec<f64> {
+/// The mean over the last rows up to each, at most `last` of them.
+fn recent(scores: &[Nats], last: usize) -> Vec<f64> {
     let mut sum = 0;
     let mean = |at: usize| {
         sum += u64::from(scores[at].raw());
-        sum -= at.checked_sub(window).map_or(0, |left| u64::from(scores[left].raw()));
-        sum as f64 / 65536.0 / window.min(at + 1) as f64
+        sum -= at.checked_sub(last).map_or(0, |left| u64::from(scores[left].raw()));
+        sum as f64 / 65536.0 / last.min(at + 1) as f64
     };
     (0..scores.len()).map(mean).collect()
 }
@@ -138,7 +151,12 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
     let mut shown: Vec<usize> = (0..rows.len()).collect();
     if let Some(line) = line {
         shown.retain(|&at| frame.lines[rows[at]] == line);
-        anyhow::ensure!(!shown.is_empty(), "{}: no row on line {line} among the rows asked for", frame.path.display());
+        anyhow::ensure!(
+            !shown.is_empty(),
+            "{}: no row on {} {line} among the rows asked for",
+            frame.path.display(),
+            frame.unit
+        );
     } else {
         shown.sort_by_key(|&at| std::cmp::Reverse(scores[at]));
         shown.truncate(top);
@@ -161,7 +179,7 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
     for (&row, (nats, each)) in chosen.iter().zip(&explained) {
         let mut columns: Vec<_> = by_source.iter().zip(each).collect();
         columns.sort_by_key(|(_, nats)| std::cmp::Reverse(**nats));
-        writeln!(text, "line {}: {nats} nats, p {}", frame.lines[row], detector.p_value(*nats))?;
+        writeln!(text, "{} {}: {nats} nats, p {}", frame.unit, frame.lines[row], detector.p_value(*nats))?;
         let mut listed = Vec::new();
         for (coding, &nats) in columns {
             let (name, reading) = (aligned.name(coding), frame.columns[coding.file].text(row));
@@ -171,7 +189,7 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
                 json!({ "column": name, "reading": reading, "nats": f64::from(nats), "usual": f64::from(usual) }),
             );
         }
-        values.push(json!({ "line": frame.lines[row], "nats": f64::from(*nats), "columns": listed }));
+        values.push(json!({ frame.unit: frame.lines[row], "nats": f64::from(*nats), "columns": listed }));
     }
     Ok((text, json!({ "rows": values })))
 }
@@ -201,6 +219,9 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         artefact.shape.bits
     )?;
     writeln!(text, "  {} (digest {:08x}), version {}", fit.summary(), fit.digest, fit.version)?;
+    if let Some(windows) = fit.signal {
+        writeln!(text, "  rows are made of {} samples of a signal, every {} samples", windows.window, windows.hop)?;
+    }
     let Cost { weights, dense, splits, tree_steps, units, multiplications, mixture } = cost;
     let (additions, multiplications) = (weights + multiplications, multiplications + mixture);
     write!(text, "  {weights} {} weights, {splits} splits", if dense { "dense" } else { "sparse" })?;

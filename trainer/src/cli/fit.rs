@@ -21,6 +21,7 @@ use crate::order::Order;
 use crate::pipeline::{Job, run_watched};
 use crate::select::search::Watch;
 use crate::select::{Choices, LayerChoices};
+use crate::signal::SignalArgs;
 
 #[derive(Debug, Args)]
 pub(super) struct FitArgs {
@@ -37,6 +38,8 @@ pub(super) struct FitArgs {
     /// Rows to report the log-likelihood of, once, at the end.
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
+    #[command(flatten)]
+    signal: SignalArgs,
     /// Does the first line name the columns?
     #[arg(long, value_enum, default_value_t)]
     header: Header,
@@ -44,7 +47,7 @@ pub(super) struct FitArgs {
     #[arg(long, value_name = "COLUMN")]
     ignore: Vec<String>,
     /// The column that marks anomalies: never modelled, and abnormal rows are not fitted.
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "signal")]
     label: Option<String>,
     /// The label of ordinary rows.
     #[arg(long, value_name = "VALUE", default_value = "0", requires = "label")]
@@ -140,6 +143,7 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
         valid: args.valid,
         calibrate: args.calibrate,
         test: args.test,
+        signal: args.signal.windows()?,
         header: args.header,
         ignore: args.ignore,
         label: args.label.map(|column| (column, args.normal)),

@@ -7,6 +7,7 @@ mod data;
 mod faults;
 mod known;
 mod search;
+mod signal;
 
 use data::{Folder, mixed, number};
 use std::io::Write;
