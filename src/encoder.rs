@@ -151,6 +151,15 @@ impl Column<'_> {
         }))
     }
 
+    /// Writes this column's bits, which are all false, and returns what makes their mass a density.
+    pub(crate) fn encode(&self, readings: &[Reading], bits: &mut [bool]) -> Result<Nats, EncodeError> {
+        let column = self.source;
+        let reading = *readings.get(usize::from(column)).ok_or(EncodeError::Absent { column })?;
+        let outcome = self.outcome(reading)?;
+        self.set(outcome, bits);
+        Ok(self.width(outcome, reading))
+    }
+
     /// Sets this column's bits, which are all false, to say an outcome, or "missing": after the bit for that come the
     /// levels from the pivot upwards (`outcome > level`), then those below it, downwards (`outcome <= level`).
     fn set(&self, outcome: Option<usize>, bits: &mut [bool]) {
@@ -179,11 +188,17 @@ impl Column<'_> {
     fn width(&self, outcome: Option<usize>, reading: Reading) -> Nats {
         let Some(outcome) = outcome else { return Nats::ZERO };
         if let (Kind::Flag { .. }, Reading::Integer(value)) = (self.kind, reading) {
-            return if (0..=1).contains(&value) { Nats::ZERO } else { tail::beyond(reading, self.kind, 0, 1, 0) + Nats::RAREST };
+            return if (0..=1).contains(&value) {
+                Nats::ZERO
+            } else {
+                tail::beyond(reading, self.kind, 0, 1, 0) + Nats::RAREST
+            };
         }
         let width = Nats::from_raw(u32::from(self.widths.get(outcome).copied().unwrap_or(0)) << 5);
         match (self.values, self.kind) {
-            ([first, .., last] | [first @ last], Kind::Integer | Kind::Real) if outcome == 0 || outcome == self.values.len() => {
+            ([first, .., last] | [first @ last], Kind::Integer | Kind::Real)
+                if outcome == 0 || outcome == self.values.len() =>
+            {
                 width + tail::beyond(reading, self.kind, *first, *last, self.reach)
             }
             _ => width,
@@ -238,8 +253,15 @@ impl<'t> Encoder<'t> {
                 3 => Kind::Real,
                 _ => Kind::Category,
             };
-            let mut column =
-                Column { source: word & 0xFFF, kind, may_miss: word >> 15 == 1, values: &[], pivot: 0, reach: 0, widths: &[] };
+            let mut column = Column {
+                source: word & 0xFFF,
+                kind,
+                may_miss: word >> 15 == 1,
+                values: &[],
+                pivot: 0,
+                reach: 0,
+                widths: &[],
+            };
             if !matches!(kind, Kind::Flag { .. }) {
                 let (&count, rest) = columns.split_first()?;
                 columns = rest;
@@ -273,29 +295,13 @@ impl<'t> Encoder<'t> {
     /// # Errors
     /// [`EncodeError`] says which reading does not fit its column; `row` then holds no meaning.
     pub fn encode<const N: usize>(&self, readings: &[Reading], row: &mut [bool; N]) -> Result<Nats, EncodeError> {
-        self.encode_each(readings, row, |_, _| {})
-    }
-
-    /// As [`encode`](Self::encode), and hands each column with its share of the result to `each`.
-    pub(crate) fn encode_each<const N: usize>(
-        &self,
-        readings: &[Reading],
-        row: &mut [bool; N],
-        mut each: impl FnMut(&Column, Nats),
-    ) -> Result<Nats, EncodeError> {
-        let mut total = Nats::ZERO;
         row.fill(false);
         let mut bits = &mut row[..];
+        let mut total = Nats::ZERO;
         for column in self.columns() {
-            let reading =
-                *readings.get(usize::from(column.source)).ok_or(EncodeError::Absent { column: column.source })?;
-            let outcome = column.outcome(reading)?;
             let (own, rest) = bits.split_at_mut_checked(column.bits()).ok_or(EncodeError::TooWide)?;
-            column.set(outcome, own);
+            total += column.encode(readings, own)?;
             bits = rest;
-            let width = column.width(outcome, reading);
-            each(&column, width);
-            total += width;
         }
         Ok(total)
     }

@@ -1,17 +1,20 @@
 //! A score by columns: all of them, the one that surprises most, or those that exceed what is usual of them.
 
+use crate::detector::Oddness;
 use crate::encoder::Reading;
 use crate::error::EncodeError;
 use crate::link::Nats;
 use crate::table::Table;
 
-/// A score beside its largest part.
+/// What is said of a row: its score, and how much of that one column or a few have to answer for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Surprise {
     /// The score.
     pub total: Nats,
-    /// The largest surprisal of a single column: it stands out where many columns drown one in their sum.
+    /// What the detector judges by: the columns' surprisals as one number, see [`Oddness`]; without columns the score.
+    pub oddness: Nats,
+    /// The largest surprisal of a single column.
     pub largest: Nats,
     /// Which column that is, by the position of its reading; the first of several that are equal.
     pub column: u16,
@@ -63,12 +66,16 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// As [`score`](Self::score).
     pub fn surprise(&self, readings: &[Reading]) -> Result<Surprise, EncodeError> {
         let (mut largest, mut of) = (Nats::ZERO, u16::MAX);
+        let (mut oddness, mut columns) = (Oddness::new(&self.detector), false);
         let total = self.by_column(readings, |column, nats| {
             if nats > largest || nats == largest && column < of {
                 (largest, of) = (nats, column);
             }
+            oddness.push(&self.detector, column, nats);
+            columns = true;
         })?;
-        Ok(Surprise { total, largest, column: if of == u16::MAX { 0 } else { of } })
+        let oddness = if columns { oddness.nats(&self.detector) } else { total };
+        Ok(Surprise { total, oddness, largest, column: if of == u16::MAX { 0 } else { of } })
     }
 
     /// The at most C columns whose surprisal exceeds their usual one by most, in falling order; of equal ones the earlier
@@ -104,25 +111,26 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
 
     /// Hands the surprisal of each column to `each`, with the position of its reading, in model order; the sum is the
     /// score.
-    fn by_column(&self, readings: &[Reading], mut each: impl FnMut(u16, Nats)) -> Result<Nats, EncodeError> {
-        let (mut row, mut again) = ([false; N], [false; N]);
-        self.encoder.encode(readings, &mut row)?;
-        let mut walk = self.model.walk();
-        let mut step = || {
-            let (i, conditional) = walk.next(&row)?;
-            let bit = row.get(i).copied().unwrap_or(false);
-            let nats = conditional.surprisal(bit);
-            walk.observe(bit);
-            Some(nats)
-        };
+    pub(crate) fn by_column(&self, readings: &[Reading], mut each: impl FnMut(u16, Nats)) -> Result<Nats, EncodeError> {
+        let (mut row, mut start) = ([false; N], 0);
         let mut total = Nats::ZERO;
-        // A column's bits lie side by side. Its width comes with them, and is not worth a buffer.
-        self.encoder.encode_each(readings, &mut again, |column, width| {
-            let nats = (0..column.bits()).map_while(|_| step()).sum::<Nats>() + width;
+        let mut walk = self.model.walk();
+        let mut step = |row: &[bool; N]| {
+            let (i, conditional) = walk.next(row)?;
+            let bit = row.get(i).copied().unwrap_or(false);
+            walk.observe(bit);
+            Some(conditional.surprisal(bit))
+        };
+        // A column's bits lie side by side, and are scored as soon as they are known.
+        for column in self.encoder.columns() {
+            let bits = row.get_mut(start..).and_then(|row| row.get_mut(..column.bits())).ok_or(EncodeError::TooWide)?;
+            let width = column.encode(readings, bits)?;
+            start += column.bits();
+            let nats = (0..column.bits()).map_while(|_| step(&row)).sum::<Nats>() + width;
             total += nats;
             each(column.source, nats);
-        })?;
+        }
         // A model that is fed bits directly has no columns.
-        Ok(core::iter::from_fn(step).sum::<Nats>() + total)
+        Ok(core::iter::from_fn(|| step(&row)).sum::<Nats>() + total)
     }
 }

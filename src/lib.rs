@@ -17,7 +17,7 @@ mod error;
 
 #[cfg(feature = "heapless")]
 pub use detector::Recent;
-pub use detector::{Cusum, Detector, Drift, Excess, Monitor, PValue, Report, Verdict};
+pub use detector::{Cusum, Detector, Drift, Excess, Monitor, Oddness, PValue, Report, Verdict};
 pub use encoder::{Column, Encoder, Kind, Reading, total_order};
 pub use error::{EncodeError, TableError};
 pub use explain::{Share, Surprise};

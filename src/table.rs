@@ -69,17 +69,15 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     /// # Errors
     /// [`EncodeError`] says which reading does not fit its column.
     pub fn score(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
-        let mut row = [false; N];
-        let widths = self.encoder.encode(readings, &mut row)?;
-        Ok(self.model.surprisal(&row) + widths)
+        self.by_column(readings, |_, _| {})
     }
 
-    /// The detector's verdict on [`score`](Self::score).
+    /// The detector's verdict on the [`oddness`](crate::Surprise::oddness) of a row.
     ///
     /// # Errors
     /// As [`score`](Self::score).
     pub fn judge(&self, readings: &[Reading]) -> Result<Verdict, EncodeError> {
-        Ok(self.detector.judge(self.score(readings)?))
+        Ok(self.detector.judge(self.surprise(readings)?.oddness))
     }
 
     /// Borrows a table from the bytes of a `.srp` file, in flash or in memory; nothing is copied. What follows the

@@ -3,18 +3,20 @@
 use core::fmt;
 
 use super::{Cusum, Detector, Drift, Excess, PValue, Verdict};
+use crate::explain::Surprise;
 use crate::link::Nats;
 
-/// Watches one stream of scores for odd rows, trends and drift.
+/// Watches one stream of rows for odd rows, trends and drift.
 ///
 /// ```
-/// use surprisal::{Detector, Monitor, Nats};
+/// use surprisal::{Detector, Monitor, Nats, Surprise};
 /// let nats = |nats: u32| Nats::from_raw(nats << 16);
 /// let quantiles: Vec<u32> = Detector::levels(31).map(|(_, k)| (32 - k) << 16).collect();
 /// let detector = Detector { threshold: nats(30), rows: 31, quantiles: &quantiles, ..Detector::OFF };
 /// let mut monitor = Monitor::new();
-/// assert_eq!(format!("{}", monitor.push(&detector, nats(31))), "odd: 31.000 nats, p 0.032");
-/// assert_eq!(format!("{}", monitor.push(&detector, nats(16))), "ordinary: 16.000 nats, p 0.51");
+/// let row = |score| Surprise { total: nats(score), oddness: nats(score), ..Surprise::default() };
+/// assert_eq!(format!("{}", monitor.push(&detector, &row(31))), "odd: 31.000 nats, p 0.032");
+/// assert_eq!(format!("{}", monitor.push(&detector, &row(16))), "ordinary: 16.000 nats, p 0.51");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -28,9 +30,9 @@ pub struct Monitor {
 /// What a [`Monitor`] says of a row and of the stream up to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// How surprising the row is.
+    /// How surprising the row is in all.
     pub score: Nats,
-    /// Is that odd?
+    /// Is its oddness an alarm?
     pub verdict: Verdict,
     /// How rare is that among ordinary rows?
     pub p: PValue,
@@ -46,13 +48,14 @@ impl Monitor {
         Self { cusum: Cusum::new(), drift: Drift::new() }
     }
 
-    /// Takes a score in, and says what is to be said.
-    pub fn push(&mut self, detector: &Detector, score: Nats) -> Report {
+    /// Takes in what a [`Table::surprise`](crate::Table::surprise) said, and says what is to be said.
+    pub fn push(&mut self, detector: &Detector, surprise: &Surprise) -> Report {
+        let score = surprise.total;
         self.drift.push(detector, score);
         Report {
             score,
-            verdict: detector.judge(score),
-            p: detector.p_value(score),
+            verdict: detector.judge(surprise.oddness),
+            p: detector.p_value(surprise.oddness),
             trend: self.cusum.push(detector, score),
             excess: self.drift.excess(detector),
         }

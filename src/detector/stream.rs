@@ -38,7 +38,7 @@ impl Cusum {
 
     /// Adds a score. Is it an alarm? After one the sum begins at zero again.
     pub fn push(&mut self, detector: &Detector, score: Nats) -> bool {
-        self.sum = (self.sum + score.min(detector.most_of_a_trend())).saturating_sub(detector.reference);
+        self.sum = (self.sum + score.min(detector.most_of_a_trend)).saturating_sub(detector.reference);
         let alarm = self.sum > detector.limit;
         if alarm {
             self.reset();
@@ -97,7 +97,7 @@ impl Drift {
 
     /// Counts a score. Sums that are full, after 2³² rows or as many that are 16 nats off the mean, stay as they are.
     pub fn push(&mut self, detector: &Detector, score: Nats) {
-        let difference = i64::from(score.min(detector.most()).raw()) - i64::from(detector.entropy.raw());
+        let difference = i64::from(score.min(detector.most).raw()) - i64::from(detector.entropy.raw());
         let coarse = ((difference + 8) >> 4).unsigned_abs();
         let sums =
             (self.rows.checked_add(1), self.sum.checked_add(difference), self.squares.checked_add(coarse * coarse));

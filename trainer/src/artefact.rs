@@ -321,7 +321,7 @@ fn schema_of(encoder: Encoder, notes: &Notes) -> Result<Schema> {
             reach: column.reach,
             widths: column.widths.to_vec(),
             labels: labels.unwrap_or_default(),
-            constant: false,
+            ..Coding::default()
         })
     });
     Ok(Schema { names, columns: columns.collect::<Result<_>>()? })

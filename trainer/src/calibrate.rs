@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use rayon::prelude::*;
-use surprisal::{Detector, Nats, Reading};
+use surprisal::{Detector, Nats, Oddness, Reading};
 
 use crate::artefact::Artefact;
 use crate::with_shape;
@@ -41,46 +41,47 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// From the scores of held-out ordinary rows; see [`Detector`] for the rules.
+    /// From what the core says of held-out ordinary rows; see [`Detector`] for the rules.
     ///
     /// ```
     /// use surprisal::Nats;
     /// use surprisal_trainer::calibrate::{Calibration, Rates};
-    /// let scores = (1..=99).map(Nats::from_raw).collect();
-    /// let calibration = Calibration::of_scores(scores, Rates { false_alarm: 0.02, ..Rates::default() });
+    /// let scores: Vec<Nats> = (1..=99).map(Nats::from_raw).collect();
+    /// let rates = Rates { false_alarm: 0.02, ..Rates::default() };
+    /// let calibration = Calibration::of_scores(scores.clone(), scores, rates);
     /// let detector = calibration.view();
     /// assert_eq!((detector.threshold, detector.entropy), (Nats::from_raw(98), Nats::from_raw(50)));
     /// ```
-    pub fn of_scores(mut scores: Vec<Nats>, rates: Rates) -> Self {
+    pub fn of_scores(mut scores: Vec<Nats>, mut oddness: Vec<Nats>, rates: Rates) -> Self {
         scores.sort_unstable();
+        oddness.sort_unstable();
         let rows = scores.len() as u32;
-        let quantiles = Detector::levels(rows).map(|(_, k)| scores[scores.len() - k as usize].raw()).collect();
-        let mut calibration = Self {
-            numbers: Detector {
-                threshold: threshold(&scores, rates.false_alarm),
-                false_alarm_ppm: (rates.false_alarm * 1e6).round() as u32,
-                rows,
-                mean_time: rates.mean_time,
-                ..Detector::OFF
-            },
-            quantiles,
-            usual: Vec::new(),
-        };
-        let (most, most_of_a_trend) = (calibration.view().most(), calibration.view().most_of_a_trend());
+        let most = scores.last().copied().unwrap_or(Nats::IMPOSSIBLE);
+        let most_of_a_trend = most.min(threshold(&scores, rates.false_alarm));
         let up_to = |most: Nats| -> Vec<f64> { scores.iter().map(|&score| score.min(most).into()).collect() };
         let (entropy, deviation) = moments(&up_to(most));
         let capped = up_to(most_of_a_trend);
         let (mean, spread) = moments(&capped);
-        let reference = mean + 0.5 * spread;
-        let numbers = &mut calibration.numbers;
-        (numbers.entropy, numbers.deviation) = (nats(entropy), nats(deviation));
+        let mut numbers = Detector {
+            threshold: threshold(&oddness, rates.false_alarm),
+            false_alarm_ppm: (rates.false_alarm * 1e6).round() as u32,
+            rows,
+            entropy: nats(entropy),
+            deviation: nats(deviation),
+            most,
+            most_of_a_trend,
+            mean_time: rates.mean_time,
+            ..Detector::OFF
+        };
         // Of rows that all score the same there is no telling what a rise is.
         if spread > 0.0 {
+            let reference = mean + 0.5 * spread;
             let steps: Vec<f64> = capped.iter().map(|score| score - reference).collect();
             numbers.reference = nats(reference);
             numbers.limit = nats(limit(&steps, spread, rates.mean_time.into()));
         }
-        calibration
+        let quantiles = Detector::levels(rows).map(|(_, k)| oddness[oddness.len() - k as usize].raw()).collect();
+        Self { numbers, quantiles, usual: Vec::new() }
     }
 
     /// From held-out ordinary rows, as the artefact's table scores them; with what is usual of each column.
@@ -102,8 +103,19 @@ impl Calibration {
             let mean = sum as f64 / (64 * each.len().max(1)) as f64;
             mean.round().min(f64::from(u16::MAX)) as u16
         };
-        let usual = (0..columns).map(mean).collect();
-        Ok(Self { usual, ..Self::of_scores(each.iter().map(|(score, _)| *score).collect(), rates) })
+        let usual: Vec<u16> = (0..columns).map(mean).collect();
+        let softness = ((columns.max(1) as f64).log2() / 2.0).round() as u32;
+        let said = Detector { usual: &usual, softness, ..Detector::OFF };
+        let order: Vec<u16> = artefact.schema.columns.iter().map(|coding| coding.source).collect();
+        let of_row = |shares: &[Nats]| {
+            let mut oddness = Oddness::new(&said);
+            order.iter().for_each(|&column| oddness.push(&said, column, shares[usize::from(column)]));
+            oddness.nats(&said)
+        };
+        let oddness = each.iter().map(|(_, shares)| of_row(shares)).collect();
+        let mut calibration = Self::of_scores(each.iter().map(|(score, _)| *score).collect(), oddness, rates);
+        calibration.numbers.softness = softness;
+        Ok(Self { usual, ..calibration })
     }
 
     /// The core's detector over these numbers.

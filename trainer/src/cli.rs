@@ -48,6 +48,19 @@ enum Command {
         #[command(flatten)]
         out: OutArgs,
     },
+    /// What the columns of a file mean, as a TOML file to correct and pass to `fit --schema`.
+    Schema {
+        /// The training rows.
+        data: PathBuf,
+        /// Does the first line name the columns?
+        #[arg(long, value_enum, default_value_t)]
+        header: Header,
+        /// Leave this column out; may be repeated.
+        #[arg(long, value_name = "COLUMN")]
+        ignore: Vec<String>,
+        #[command(flatten)]
+        out: OutArgs,
+    },
     /// Mean surprisal of a file's rows; with labels, how well anomalies stand out, and without, drift since the fit.
     Eval {
         #[command(flatten)]
@@ -225,6 +238,7 @@ fn answer(cli: Cli) -> Result<(String, Value)> {
         Command::Features { data, signal, header, out } => {
             out.deliver(apply::features(&data, &signal, header), &[&data])
         }
+        Command::Schema { data, header, ignore, out } => out.deliver(apply::schema(&data, header, &ignore), &[&data]),
         Command::Eval { rows, out } => out.deliver(apply::eval(&rows), &rows.inputs()),
         Command::Score { rows, mean, out } => out.deliver(apply::score(&rows, mean), &rows.inputs()),
         Command::Explain { rows, top, line, out } => out.deliver(apply::explain(&rows, top, line), &rows.inputs()),

@@ -1,7 +1,6 @@
 //! How good scores are at telling anomalies from ordinary rows.
 
 use serde::Serialize;
-use surprisal::Nats;
 
 /// The probability that an odd row scores above an ordinary one, ties counting half (Mann & Whitney 1947). `None`
 /// unless there are rows of both kinds.
@@ -45,9 +44,9 @@ fn tied_groups<T: Ord + Copy>(scores: &[T], odd: &[bool]) -> Vec<(f64, f64)> {
     ranked.chunk_by(|a, b| a.0 == b.0).map(|group| (count(group, true), count(group, false))).collect()
 }
 
-/// The mean of scores, in nats.
-pub fn mean(scores: &[Nats]) -> f64 {
-    scores.iter().map(|&nats| f64::from(nats)).sum::<f64>() / scores.len().max(1) as f64
+/// The mean; of scores, in nats.
+pub fn mean<T: Copy + Into<f64>>(each: &[T]) -> f64 {
+    each.iter().map(|&one| one.into()).sum::<f64>() / each.len().max(1) as f64
 }
 
 /// How good alarms are. What has nothing to be a share of is `None`.

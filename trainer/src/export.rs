@@ -4,7 +4,7 @@ use std::fmt::{Debug, Write as _};
 
 use anyhow::Result;
 use rand::{Rng, RngExt};
-use surprisal::{Columns, Kind, Nats, Sum, TableError, total_order};
+use surprisal::{Columns, Kind, Sum, TableError, total_order};
 
 use crate::artefact::Artefact;
 use crate::schema::{Coding, from_total_order};
@@ -110,10 +110,19 @@ fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artef
     let surprisal::Detector { false_alarm_ppm, rows: calibration, mean_time, quantiles, usual, .. } = table.detector;
     push(slice("QUANTILES", "u32", quantiles));
     push(slice("USUAL", "u16", usual));
-    let [threshold, entropy, deviation, reference, limit] = {
-        let detector = table.detector;
-        [detector.threshold, detector.entropy, detector.deviation, detector.reference, detector.limit].map(Nats::raw)
-    };
+    let detector = table.detector;
+    let numbers = [
+        ("threshold", detector.threshold),
+        ("entropy", detector.entropy),
+        ("deviation", detector.deviation),
+        ("most", detector.most),
+        ("most_of_a_trend", detector.most_of_a_trend),
+        ("reference", detector.reference),
+        ("limit", detector.limit),
+    ];
+    let numbers: String =
+        numbers.iter().map(|(name, nats)| format!("        {name}: Nats::from_raw({}),\n", nats.raw())).collect();
+    let softness = detector.softness;
     push(format!(
         "
 /// Readings to bits to nats to a verdict; checked when it is compiled.
@@ -125,14 +134,10 @@ pub static TABLE: Table<'static, BITS{room}> = {{
     {trees}
     {model}
     let detector = Detector {{
-        threshold: Nats::from_raw({threshold}),
-        false_alarm_ppm: {false_alarm_ppm},
+{numbers}        false_alarm_ppm: {false_alarm_ppm},
         rows: {calibration},
-        entropy: Nats::from_raw({entropy}),
-        deviation: Nats::from_raw({deviation}),
-        reference: Nats::from_raw({reference}),
-        limit: Nats::from_raw({limit}),
         mean_time: {mean_time},
+        softness: {softness},
         quantiles: &QUANTILES,
         usual: &USUAL,
     }};

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
-use surprisal::Nats;
+use surprisal::{Kind, Nats, Reading};
 
 use crate::artefact::{Artefact, Notes, Provenance};
 use crate::calibrate::{Calibration, Rates};
@@ -13,10 +13,11 @@ use crate::data::{Frame, Header};
 use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::quantise::divergence;
-use crate::schema::Schema;
+use crate::schema::toml::{Meaning, Wishes};
+use crate::schema::{CELLS, Given, Schema};
 use crate::select::search::Watch;
-use crate::select::{Budget, Choices, Made, OrderTried, select};
-use crate::signal::{self, Windows, as_reals};
+use crate::select::{Budget, Choices, Made, OrderTried, select, trial};
+use crate::signal::{self, Windows};
 use crate::split::{SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
 
 /// What to fit, on what.
@@ -40,6 +41,10 @@ pub struct Job {
     pub label: Option<(String, String)>,
     /// Keep columns that never change.
     pub keep_constant: bool,
+    /// Cells of a numeric column; chosen if not given.
+    pub cells: Option<usize>,
+    /// What the user says of single columns.
+    pub wishes: Wishes,
     /// Family, order and penalties, where they are given.
     pub choices: Choices,
     /// Bytes that the whole file must not exceed.
@@ -67,6 +72,8 @@ impl Job {
             ignore: Vec::new(),
             label: None,
             keep_constant: false,
+            cells: None,
+            wishes: Wishes::default(),
             choices: Choices::default(),
             flash: None,
             ram: None,
@@ -78,6 +85,24 @@ impl Job {
 
     fn read(&self, path: &Path) -> Result<Frame> {
         signal::read(self.signal, path, self.header)
+    }
+
+    /// What is said of the columns of the training file.
+    fn given(&self, train: &Frame, cells: usize) -> Given {
+        let mut given = Given {
+            ignore: self.ignore.clone(),
+            keep_constant: self.keep_constant,
+            cells,
+            wishes: self.wishes.clone(),
+        };
+        given.ignore.extend(self.label.iter().map(|(column, _)| column.clone()));
+        if self.signal.is_some() {
+            // Features are reals, even where all that were seen are whole.
+            for cells in &train.columns {
+                given.wishes.columns.entry(cells.name.clone()).or_default().kind.get_or_insert(Meaning::Real);
+            }
+        }
+        given
     }
 
     fn split(&self, rows: Vec<usize>, shares: [f64; 4]) -> Split {
@@ -134,6 +159,8 @@ pub struct Report {
     pub seconds: f64,
 }
 
+/// How many cells a numeric column may get, from few to many.
+const CELLS_TRIED: [usize; 3] = [8, 16, 32];
 /// Prefixes on which the cost of quantisation is measured.
 const PREFIXES: usize = 2000;
 
@@ -168,12 +195,8 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
     let train = job.read(&job.train)?;
     let (rows, shares) = deal(job, &train)?;
     check_enough(&train, [rows.train.len(), usize::MAX, usize::MAX])?;
-    let mut left_out = job.ignore.clone();
-    left_out.extend(job.label.iter().map(|(column, _)| column.clone()));
-    let mut schema = Schema::find(&train, &rows.train, &left_out, job.keep_constant)?;
-    if job.signal.is_some() {
-        as_reals(&mut schema, &job.train)?;
-    }
+    let find = |cells| Schema::find(&train, &rows.train, &job.given(&train, cells));
+    let schema = find(job.cells.unwrap_or(CELLS))?;
     let readings = |frame: &Frame, rows: &[usize]| schema.all_readings(frame, rows);
     let ordinary = |path: &PathBuf| -> Result<(Frame, Vec<usize>)> {
         let frame = job.read(path)?;
@@ -195,7 +218,10 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
     check_enough(&train, [rows.train.len(), valid.len(), calibration.len()])?;
     let test = job.test.as_ref().map(|path| ordinary(path).and_then(|(frame, rows)| readings(&frame, &rows)));
     let test = test.transpose()?;
-    let (train_bits, _) = schema.encode(&readings(&train, &rows.train)?)?;
+    let fitted = readings(&train, &rows.train)?;
+    // What a reading is does not depend on the cells it may fall into.
+    let schema = if job.cells.is_some() { schema } else { choose_cells(schema, &find, &fitted, &valid, &job.choices)? };
+    let (train_bits, _) = schema.encode(&fitted)?;
     let (valid_bits, valid_widths) = schema.encode(&valid)?;
 
     let provenance = Provenance {
@@ -241,7 +267,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
 
     let float_ll = |readings: &[_]| -> Result<f64> {
         let (bits, widths) = chosen.schema.encode(readings)?;
-        Ok(chosen.model.log_likelihood(&bits) - widths)
+        Ok(chosen.model.log_likelihood(&bits) - mean(&widths))
     };
     let integer_ll = |readings: &[_]| -> Result<f64> { Ok(-mean(&artefact.scores(readings)?)) };
     let detector = data.calibration.view();
@@ -257,7 +283,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         train_rows: rows.train.len(),
         valid_rows: valid.len(),
         calibration_rows: calibration.len(),
-        float_valid_ll: chosen.valid_ll - valid_widths,
+        float_valid_ll: chosen.valid_ll - mean(&valid_widths),
         valid_ll: integer_ll(&valid)?,
         test_rows: test.as_ref().map(Vec::len),
         float_test_ll: test.as_deref().map(float_ll).transpose()?,
@@ -277,6 +303,37 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         seconds: start.elapsed().as_secs_f64(),
     };
     Ok((artefact, report))
+}
+
+/// The schema with as many cells a column as give the validation rows the highest density, or fewer if the difference is
+/// within its standard error.
+fn choose_cells(
+    schema: Schema,
+    find: &dyn Fn(usize) -> Result<Schema>,
+    train: &[Vec<Reading>],
+    valid: &[Vec<Reading>],
+    choices: &Choices,
+) -> Result<Schema> {
+    if !schema.columns.iter().any(|coding| matches!(coding.kind, Kind::Integer | Kind::Real)) {
+        return Ok(schema);
+    }
+    let mut tried: Vec<(Schema, Vec<f64>)> = Vec::new();
+    for cells in CELLS_TRIED {
+        let schema = find(cells)?;
+        let ((bits, _), (valid_bits, widths)) = (schema.encode(train)?, schema.encode(valid)?);
+        let unit: f64 = schema.columns.iter().map(|coding| coding.unit).sum();
+        let each = trial(&schema, &bits, &valid_bits, choices);
+        tried.push((schema, each.iter().zip(widths).map(|(likelihood, width)| likelihood - width - unit).collect()));
+    }
+    let best = tried.iter().map(|(_, each)| each).max_by(|a, b| mean(a).total_cmp(&mean(b))).cloned();
+    let best = best.context("some numbers of cells are tried")?;
+    let close = |each: &[f64]| {
+        let lost: Vec<f64> = best.iter().zip(each).map(|(best, each)| best - each).collect();
+        let mean = mean(&lost);
+        let spread = lost.iter().map(|lost| (lost - mean).powi(2)).sum::<f64>() / lost.len().max(2) as f64;
+        mean <= (spread / lost.len() as f64).sqrt()
+    };
+    tried.into_iter().find(|(_, each)| close(each)).map(|(schema, _)| schema).context("the best is as good as itself")
 }
 
 /// A threshold or limit, unless it is never exceeded.

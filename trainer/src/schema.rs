@@ -61,6 +61,8 @@ pub struct Coding {
     pub labels: Vec<String>,
     /// Did it never change in the training rows?
     pub constant: bool,
+    /// ln of the width of its narrowest cell, known while it is fitted.
+    pub unit: f64,
 }
 
 impl Default for Coding {
@@ -76,6 +78,7 @@ impl Default for Coding {
             widths: Vec::new(),
             labels: Vec::new(),
             constant: false,
+            unit: 0.0,
         }
     }
 }
@@ -147,9 +150,9 @@ impl Schema {
         for coding in columns.iter().filter(|coding| coding.constant && !coding.may_miss && !all_flags) {
             let cells = &frame.columns[coding.file];
             ensure!(
-                *keep_constant && coding.labels.is_empty(),
+                *keep_constant,
                 "{}: column `{name}` is constant in the {} training rows: always `{}`, from line {} on; leave it out with \
-                 --ignore {name}, or keep a numeric one with --keep-constant, and any other value will be a surprise",
+                 --ignore {name}, or keep it with --keep-constant, and any other value will be a surprise",
                 frame.path.display(),
                 rows.len(),
                 cells.text(rows[0]),
@@ -285,22 +288,22 @@ impl Schema {
         Ok(readings)
     }
 
-    /// The bits of the given rows of readings, and the mean of their log-widths in nats.
+    /// The bits of the given rows of readings, and their log-widths in nats.
     ///
     /// # Errors
     /// A reading that does not fit its column.
-    pub fn encode(&self, readings: &[Vec<Reading>]) -> Result<(Bits, f64)> {
+    pub fn encode(&self, readings: &[Vec<Reading>]) -> Result<(Bits, Vec<f64>)> {
         let (table, width) = (self.table(), self.bits().sum());
         let mut bits = Bits::new(width);
-        let mut widths = 0.0;
+        let mut widths = Vec::new();
         with_capacity!(width, N => {
             let mut row = [false; N];
             for readings in readings {
-                widths += f64::from(table.view().encode(readings, &mut row)?);
+                widths.push(table.view().encode(readings, &mut row)?.into());
                 bits.push(&row);
             }
         });
-        Ok((bits, widths / readings.len().max(1) as f64))
+        Ok((bits, widths))
     }
 }
 

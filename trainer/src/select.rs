@@ -62,6 +62,8 @@ pub struct LayerChoices {
     pub offset: bool,
 }
 
+/// The split gain and the strength of a fit that tells orders or encodings apart.
+const MIDDLING: (f64, f64) = (2.5, 5.0);
 /// Up to this size `auto` looks at mixtures of trees, too.
 const MIXTURES_UNTIL: usize = 8 << 10;
 
@@ -200,7 +202,7 @@ pub fn select(
     if factorisations.len() > 1 {
         // One middling fit tells the orders apart.
         let strength = choices.strength.filter(|_| choices.family != Family::Boost);
-        let (gamma, strength) = (choices.gamma.unwrap_or(2.5), strength.unwrap_or(5.0));
+        let (gamma, strength) = (choices.gamma.unwrap_or(MIDDLING.0), strength.unwrap_or(MIDDLING.1));
         // Boosting's strength is a rate, and many trees take long.
         let own = choices.family.is_of_conditionals() && choices.family != Family::Boost;
         let family = if own { choices.family } else { Family::Lintree };
@@ -241,6 +243,19 @@ pub fn select(
         bytes: candidate.bytes,
         orders,
     })
+}
+
+/// The log-likelihood of each validation row under one middling fit in the natural order.
+pub fn trial(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) -> Vec<f64> {
+    let natural: Vec<usize> = (0..schema.columns.len()).collect();
+    let factorisation = Factorisation::new("natural", schema, &natural, train, valid);
+    let model = &run(&factorisation, Family::Lintree, choices, MIDDLING.0, &[MIDDLING.1], &progress_bar())[0];
+    let mut each = vec![0.0; valid.rows];
+    for (i, conditional) in model.conditionals.iter().enumerate() {
+        let likelihoods = conditional.log_likelihoods(valid, &factorisation.guards, i);
+        each.iter_mut().zip(likelihoods).for_each(|(sum, likelihood)| *sum += likelihood);
+    }
+    each
 }
 
 fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) -> Result<Vec<Factorisation>> {

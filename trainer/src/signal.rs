@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use surprisal::{Feature, Features, Kind, Libm, Math, total_order};
+use surprisal::{Feature, Features, Libm, Math};
 
 use crate::data::{Cells, Frame, Header, default_name};
 use crate::schema::Schema;
@@ -163,29 +163,6 @@ pub fn read(signal: Option<Windows>, path: &Path, header: Header) -> Result<Fram
 /// that shares are stretches of time with a gap between.
 pub fn deal(signal: Option<Windows>, seed: u64) -> Deal {
     signal.map_or(Deal::Shuffled { seed }, |Windows { window, hop, .. }| Deal::InOrder { gap: (window - 1) / hop })
-}
-
-/// Features are real numbers on the board, even if those of the training rows happen to be whole.
-///
-/// # Errors
-/// A column with one or two whole values alone.
-pub fn as_reals(schema: &mut Schema, path: &Path) -> Result<()> {
-    let names = &schema.names;
-    for coding in &mut schema.columns {
-        match coding.kind {
-            Kind::Real => {}
-            Kind::Integer => {
-                coding.kind = Kind::Real;
-                coding.values.iter_mut().for_each(|edge| *edge = total_order(*edge as f32));
-            }
-            _ => bail!(
-                "{}: column `{name}` has no more than two values in the training rows; leave it out with --ignore {name}",
-                path.display(),
-                name = names[coding.file]
-            ),
-        }
-    }
-    Ok(())
 }
 
 /// The channels of a recording, each with its name.

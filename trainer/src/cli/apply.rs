@@ -11,11 +11,12 @@ use surprisal::{Detector, Drift, Kind, Nats};
 
 use super::{Applied, RowArgs};
 use crate::artefact::{Artefact, write_whole};
-use crate::data::Header;
+use crate::data::{Frame, Header};
 use crate::evaluate::{Alarms, auc_pr, auc_roc, mean};
 use crate::export::{rust_source, sampled_rows};
 use crate::pipeline::told;
 use crate::quantise::Cost;
+use crate::schema::{Given, Schema};
 use crate::signal::SignalArgs;
 use crate::with_shape;
 
@@ -36,12 +37,13 @@ pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
     let mut text = format!("{} rows, {mean_nats:.4} nats a row", rows.len());
     let mut value = json!({ "rows": rows.len(), "mean_nats": mean_nats, "log_likelihood": -mean_nats });
     let detector = artefact.detector();
-    let alarms: Vec<bool> = scores.iter().map(|&nats| detector.judge(nats).is_odd()).collect();
+    let oddness: Vec<Nats> = surprises.iter().map(|surprise| surprise.oddness).collect();
+    let alarms: Vec<bool> = oddness.iter().map(|&oddness| detector.judge(oddness).is_odd()).collect();
     let raised = alarms.iter().filter(|&&alarm| alarm).count();
     writeln!(text, ", {raised} alarms")?;
     value["alarms"] = json!(raised);
     if let Some(odd) = odd {
-        let (roc, pr) = (auc_roc(&scores, &odd), auc_pr(&scores, &odd));
+        let (roc, pr) = (auc_roc(&oddness, &odd), auc_pr(&oddness, &odd));
         value["auc_roc"] = json!(roc);
         value["auc_pr"] = json!(pr);
         for (kind, name) in [(false, "ordinary"), (true, "odd")] {
@@ -52,15 +54,14 @@ pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
             value[name] = json!({ "rows": scores.len(), "mean_nats": mean(&scores), "alarms": alarms });
         }
         let largest: Vec<Nats> = surprises.iter().map(|surprise| surprise.largest).collect();
-        let roc_largest = auc_roc(&largest, &odd);
+        let (roc_sum, roc_largest) = (auc_roc(&scores, &odd), auc_roc(&largest, &odd));
+        value["auc_roc_sum"] = json!(roc_sum);
         value["auc_roc_largest"] = json!(roc_largest);
-        match (roc, pr, roc_largest) {
-            (Some(roc), Some(pr), Some(largest)) => {
-                writeln!(
-                    text,
-                    "  AUC-ROC {roc:.4}, AUC-PR {pr:.4}; AUC-ROC of the largest single surprise {largest:.4}"
-                )?;
-            }
+        match (roc, pr, roc_sum, roc_largest) {
+            (Some(roc), Some(pr), Some(sum), Some(largest)) => writeln!(
+                text,
+                "  AUC-ROC {roc:.4}, AUC-PR {pr:.4} of the oddness; AUC-ROC of the sum {sum:.4}, of the largest column {largest:.4}"
+            )?,
             _ => writeln!(text, "  no AUC: it takes ordinary and odd rows")?,
         }
         let found = Alarms::of(&alarms, &odd);
@@ -105,8 +106,9 @@ pub(super) fn score(args: &RowArgs, last: Option<u32>) -> Result<(String, Value)
     let mut columns = vec![
         (frame.unit, each(&|at| json!(frame.lines[rows[at]]))),
         ("nats", each(&|at| json!(f64::from(scores[at])))),
-        ("p", each(&|at| json!(f64::from(detector.p_value(scores[at]).ppm()) / 1e6))),
-        ("odd", each(&|at| json!(detector.judge(scores[at]).is_odd()))),
+        ("oddness", each(&|at| json!(f64::from(surprises[at].oddness)))),
+        ("p", each(&|at| json!(f64::from(detector.p_value(surprises[at].oddness).ppm()) / 1e6))),
+        ("odd", each(&|at| json!(detector.judge(surprises[at].oddness).is_odd()))),
         ("largest", each(&|at| json!(f64::from(surprises[at].largest)))),
         ("column", each(&|at| json!(name(surprises[at].column)))),
     ];
@@ -147,7 +149,7 @@ fn finished(csv: csv::Writer<Vec<u8>>) -> Result<String> {
 }
 
 pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(String, Value)> {
-    let Applied { artefact, frame, rows, scores, .. } = args.apply()?;
+    let Applied { artefact, frame, rows, surprises, .. } = args.apply()?;
     let mut shown: Vec<usize> = (0..rows.len()).collect();
     if let Some(line) = line {
         shown.retain(|&at| frame.lines[rows[at]] == line);
@@ -158,7 +160,7 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
             frame.unit
         );
     } else {
-        shown.sort_by_key(|&at| std::cmp::Reverse(scores[at]));
+        shown.sort_by_key(|&at| std::cmp::Reverse(surprises[at].oddness));
         shown.truncate(top);
     }
     let chosen: Vec<usize> = shown.iter().map(|&at| rows[at]).collect();
@@ -176,10 +178,12 @@ pub(super) fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<(
     });
     let detector = artefact.detector();
     let (mut text, mut values) = (String::new(), Vec::new());
-    for (&row, (nats, each)) in chosen.iter().zip(&explained) {
+    for ((&at, &row), (nats, each)) in shown.iter().zip(&chosen).zip(&explained) {
         let mut columns: Vec<_> = by_source.iter().zip(each).collect();
-        columns.sort_by_key(|(_, nats)| std::cmp::Reverse(**nats));
-        writeln!(text, "{} {}: {nats} nats, p {}", frame.unit, frame.lines[row], detector.p_value(*nats))?;
+        let excess = |source, nats: Nats| i64::from(nats.raw()) - i64::from(detector.usual_of(source).raw());
+        columns.sort_by_key(|(coding, nats)| std::cmp::Reverse(excess(coding.source, **nats)));
+        let p = detector.p_value(surprises[at].oddness);
+        writeln!(text, "{} {}: {nats} nats, p {p}", frame.unit, frame.lines[row])?;
         let mut listed = Vec::new();
         for (coding, &nats) in columns {
             let (name, reading) = (aligned.name(coding), frame.columns[coding.file].text(row));
@@ -201,6 +205,15 @@ pub(super) fn sample(model: &Path, rows: usize, seed: u64) -> Result<(String, Va
     csv.write_record(&names)?;
     cells.iter().try_for_each(|row| csv.write_record(row))?;
     Ok((finished(csv)?, json!({ "columns": names, "rows": cells })))
+}
+
+pub(super) fn schema(data: &Path, header: Header, ignore: &[String]) -> Result<(String, Value)> {
+    let frame = Frame::read(data, header)?;
+    let rows: Vec<usize> = (0..frame.rows()).collect();
+    let schema =
+        Schema::find(&frame, &rows, &Given { keep_constant: true, ignore: ignore.to_vec(), ..Given::default() })?;
+    let text = crate::schema::toml::write(&frame, &schema);
+    Ok((text.clone(), json!({ "schema": text })))
 }
 
 pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {

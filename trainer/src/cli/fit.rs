@@ -19,6 +19,7 @@ use crate::fit::nade::activation_named;
 use crate::journal::Journal;
 use crate::order::Order;
 use crate::pipeline::{Job, run_watched};
+use crate::schema::toml::Wishes;
 use crate::select::search::Watch;
 use crate::select::{Choices, LayerChoices};
 use crate::signal::SignalArgs;
@@ -55,6 +56,12 @@ pub(super) struct FitArgs {
     /// Keep numeric columns that never change in the training rows; any change will be a surprise.
     #[arg(long)]
     keep_constant: bool,
+    /// What columns mean, in a file that `surprisal schema` begins; what it leaves out is found.
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// How many cells a numeric column of more values gets; chosen on validation rows if not given.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=256))]
+    cells: Option<u16>,
     /// What each conditional is made of.
     #[arg(long, value_enum, default_value_t)]
     family: Family,
@@ -148,6 +155,8 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
         ignore: args.ignore,
         label: args.label.map(|column| (column, args.normal)),
         keep_constant: args.keep_constant,
+        cells: args.cells.map(usize::from),
+        wishes: args.schema.as_deref().map(Wishes::read).transpose()?.unwrap_or_default(),
         choices: Choices {
             family: args.family,
             order: args.order,

@@ -73,9 +73,8 @@ pub(super) fn coding(
         );
     }
     if let Some(kind @ (Meaning::Integer | Meaning::Flag)) = wish.kind {
-        let fits = |number: f64| {
-            integer(number).is_some_and(|value| kind == Meaning::Integer || (0..=1).contains(&value))
-        };
+        let fits =
+            |number: f64| integer(number).is_some_and(|value| kind == Meaning::Integer || (0..=1).contains(&value));
         let bad = |row: &usize| parse(texts_of.text(*row)).is_some_and(|number| !fits(number));
         if let Some(row) = (0..frame.rows()).find(bad) {
             bail!(
@@ -171,11 +170,15 @@ fn cut(coding: &mut Coding, keys: &[(i32, usize)], cells: usize, real: impl Fn(i
     let grain = (GRAIN * over(&|x| (x - mean).powi(2)).sqrt()).max(resolution);
     coding.reach = grain.log2().round().clamp(-126.0, 127.0) as i8;
     let few = keys.len() <= FEW;
-    let mut widths: Vec<f64> =
-        coding.values.windows(2).map(|pair| if few { grain } else { (real(pair[1]) - real(pair[0])).max(grain) }).collect();
+    let mut widths: Vec<f64> = coding
+        .values
+        .windows(2)
+        .map(|pair| if few { grain } else { (real(pair[1]) - real(pair[0])).max(grain) })
+        .collect();
     if let (Some(first), false) = (widths.first_mut(), few) {
         *first = (real(coding.values[1]) - real(keys[0].0)).max(grain);
     }
+    coding.unit = widths.iter().copied().fold(f64::INFINITY, f64::min).ln();
     coding.widths = log_widths(&widths);
 }
 

@@ -1,14 +1,13 @@
 //! What the user says of columns, in a file that `surprisal schema` begins for them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use surprisal::Kind;
 
-use super::Schema;
+use super::{CELLS, Schema};
 use crate::data::{Frame, is_missing};
 
 /// What a column's values mean, as the user writes it.
@@ -49,7 +48,7 @@ pub struct Wishes {
 }
 
 /// The fewest and the most cells that make sense.
-const CELLS: std::ops::RangeInclusive<usize> = 2..=256;
+const RANGE: std::ops::RangeInclusive<usize> = 2..=256;
 
 impl Wishes {
     /// Reads the file.
@@ -66,10 +65,10 @@ impl Wishes {
         for (name, wish) in &wishes.columns {
             if let Some(cells) = wish.cells {
                 ensure!(
-                    CELLS.contains(&cells),
+                    RANGE.contains(&cells),
                     "{shown}: column `{name}`: cells = {cells}; expected {} to {}",
-                    CELLS.start(),
-                    CELLS.end()
+                    RANGE.start(),
+                    RANGE.end()
                 );
             }
         }
@@ -88,7 +87,7 @@ impl Wishes {
 }
 
 /// The file for a data file, with what was found of every column.
-pub fn write(frame: &Frame, schema: &Schema, cells: usize) -> String {
+pub fn write(frame: &Frame, schema: &Schema) -> String {
     let mut out = format!(
         "# What the columns of {} mean. Change what is wrong and pass this file to `surprisal fit --schema`; what is\n\
          # left out is found again.\n\
@@ -122,13 +121,12 @@ pub fn write(frame: &Frame, schema: &Schema, cells: usize) -> String {
                 };
                 push(format!("kind = \"{kind}\"\n"));
                 if matches!(coding.kind, Kind::Integer | Kind::Real) {
-                    push(format!("# cells = {cells}\n"));
+                    push(format!("# cells = {CELLS}\n"));
                 }
                 push(format!("missing = {}\n", coding.may_miss));
             }
         }
     }
-    let _ = writeln!(out);
     out
 }
 

@@ -8,6 +8,7 @@ use super::ration::MARGINS;
 use super::{Budget, Choices, Factorisation, Made, grid, run};
 use crate::artefact::Shape;
 use crate::bits::members;
+use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::model::{Conditional, Model, PerBit, log_sigmoid, mean_log_likelihood};
 use crate::quantise::TableData;
@@ -356,9 +357,4 @@ impl Pick {
     pub(super) fn both(member: usize) -> Self {
         Self { member: Some(member), weights: [0.5, 0.5] }
     }
-}
-
-/// The mean.
-pub(super) fn mean(each: &[f64]) -> f64 {
-    each.iter().sum::<f64>() / each.len().max(1) as f64
 }

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 
-use super::pool::{Candidate, Member, Pick, Pool, mean};
+use super::pool::{Candidate, Member, Pick, Pool};
+use crate::evaluate::mean;
 
 /// What a pick gains over another one in each fold of the validation rows: the sum of its gains in nats and that of their
 /// squares; and about how many bytes it takes.
