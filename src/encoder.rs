@@ -9,7 +9,7 @@
 use crate::error::EncodeError;
 use crate::link::Nats;
 
-mod tail;
+pub(crate) mod tail;
 
 /// One reading of one column.
 #[derive(Clone, Copy, Debug, PartialEq)]

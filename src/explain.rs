@@ -125,10 +125,13 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
         for column in self.encoder.columns() {
             let bits = row.get_mut(start..).and_then(|row| row.get_mut(..column.bits())).ok_or(EncodeError::TooWide)?;
             let width = column.encode(readings, bits)?;
+            let given = self.model.is_given(start);
             start += column.bits();
             let nats = (0..column.bits()).map_while(|_| step(&row)).sum::<Nats>() + width;
-            total += nats;
-            each(column.source, nats);
+            if !given {
+                total += nats;
+                each(column.source, nats);
+            }
         }
         // A model that is fed bits directly has no columns.
         Ok(core::iter::from_fn(|| step(&row)).sum::<Nats>() + total)

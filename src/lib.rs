@@ -11,6 +11,7 @@ mod link;
 mod part;
 mod model;
 mod detector;
+mod stream;
 mod table;
 mod explain;
 mod error;
@@ -29,4 +30,7 @@ pub use features::{Feature, Features, Math, Samples};
 pub use link::{Logit, Mass, Nats};
 pub use model::{Conditional, Guard, Model, Walk};
 pub use part::{Activation, Columns, Forest, Linear, Mixture, Nade, Part, Sum};
+pub use stream::Predictor;
+#[cfg(feature = "heapless")]
+pub use stream::{Row, Stream};
 pub use table::{Parts, Table, VERSION};

@@ -31,7 +31,7 @@ pub struct Model<'t, const N: usize, P> {
     bits: usize,
 }
 
-/// What a word of a guard list says: either [`Guard::FREE`], or "if bit `parent` is `when`, this bit is `value`".
+/// What a word of a guard list says: [`Guard::FREE`], [`Guard::GIVEN`], or "if bit `parent` is `when`, this bit is `value`".
 ///
 /// A forced bit has probability one: it costs nothing, is not looked up, and no sample violates it.
 ///
@@ -51,6 +51,8 @@ pub struct Guard(u16);
 impl Guard {
     /// Nothing forces this bit.
     pub const FREE: Self = Self(u16::MAX);
+    /// This bit is given: it is seen, but neither asked nor scored nor sampled.
+    pub const GIVEN: Self = Self(u16::MAX - 1);
     const PARENT: u16 = (1 << 12) - 1;
 
     /// If bit `parent` (below 4096) is `when`, the guarded bit is `value`.
@@ -63,14 +65,15 @@ impl Guard {
         Self(raw)
     }
 
-    /// Parent in bits 0..12, `when` in bit 12, `value` in bit 13, the rest zero; all ones when free.
+    /// Parent in bits 0..12, `when` in bit 12, `value` in bit 13, the rest zero; all ones when free, all but the last when
+    /// given.
     pub const fn raw(self) -> u16 {
         self.0
     }
 
-    /// `(parent, when, value)`, or `None` when free.
+    /// `(parent, when, value)`, or `None` when free or given.
     pub const fn condition(self) -> Option<(usize, bool, bool)> {
-        if self.0 == Self::FREE.0 {
+        if self.0 >= Self::GIVEN.0 {
             return None;
         }
         Some(((self.0 & Self::PARENT) as usize, self.0 >> 12 & 1 == 1, self.0 >> 13 & 1 == 1))
@@ -150,7 +153,10 @@ impl<const N: usize, P: Part<N>> Walk<'_, '_, N, P> {
         if i >= self.model.bits {
             return None;
         }
-        let forced = self.model.guards.get(i).and_then(|&guard| Guard::from_raw(guard).forces(seen));
+        let forced = self.model.guards.get(i).and_then(|&guard| match Guard::from_raw(guard) {
+            Guard::GIVEN => seen.get(i).copied(),
+            guard => guard.forces(seen),
+        });
         Some((
             i,
             match forced {
@@ -201,6 +207,11 @@ impl<'t, const N: usize, P> Model<'t, N, P> {
     /// How many bits of a row the model speaks of.
     pub const fn bits(&self) -> usize {
         self.bits
+    }
+
+    /// Is this bit given, and not scored?
+    pub(crate) fn is_given(&self, bit: usize) -> bool {
+        self.guards.get(bit) == Some(&Guard::GIVEN.raw())
     }
 
     /// The part and the guards it was made of, as [`new`](Self::new) takes them.

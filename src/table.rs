@@ -8,6 +8,7 @@ use crate::encoder::{Encoder, Reading};
 use crate::error::{EncodeError, TableError};
 use crate::link::Nats;
 use crate::model::Model;
+use crate::stream::Predictor;
 use crate::part::{Activation, Columns, Forest, Linear, Mixture, Nade, Sum};
 
 /// The format that this library reads and writes.
@@ -15,9 +16,9 @@ pub const VERSION: u32 = 3;
 
 /// `SRPL` as the bytes lie in the file; another byte order does not match.
 const MAGIC: u32 = u32::from_le_bytes(*b"SRPL");
-const SECTIONS: usize = 23;
+const SECTIONS: usize = 25;
 /// Words of the header before the section lengths, and bytes of the whole header.
-const HEAD: usize = 6;
+const HEAD: usize = 5;
 const HEADER: usize = 4 * (HEAD + SECTIONS);
 const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 /// The checksum covers everything after itself.
@@ -56,12 +57,19 @@ pub struct Table<'t, const N: usize, const H: usize = 0, const K: usize = 0> {
     pub model: Model<'t, N, Parts<'t, H, K>>,
     /// Nats to a verdict.
     pub detector: Detector<'t>,
+    /// Rows in time to readings; [`Predictor::NONE`] for rows on their own.
+    pub predictor: Predictor<'t>,
 }
 
 impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     /// From its three pieces.
     pub const fn new(encoder: Encoder<'t>, model: Model<'t, N, Parts<'t, H, K>>, detector: Detector<'t>) -> Self {
-        Self { encoder, model, detector }
+        Self { encoder, model, detector, predictor: Predictor::NONE }
+    }
+
+    /// The same for rows in time.
+    pub const fn after(self, predictor: Predictor<'t>) -> Self {
+        Self { predictor, ..self }
     }
 
     /// The surprisal of one row of readings: log-probability plus log-widths, see [`Encoder::encode`].
@@ -102,7 +110,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
         let header = bytes.get(..HEADER).ok_or(TableError::Truncated)?;
         let words: &[u32] = try_cast_slice(header).map_err(|_| TableError::Misaligned)?;
-        let (&[magic, version, length, checksum, flags, context], counts) =
+        let (&[magic, version, length, checksum, flags], counts) =
             words.split_first_chunk::<HEAD>().ok_or(TableError::Truncated)?;
         if magic != MAGIC {
             return Err(TableError::Foreign);
@@ -145,31 +153,27 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         if encoder.bits() != bits && encoder.columns().next().is_some() {
             return Err(TableError::Shape("encoder"));
         }
-        if context as usize > bits {
-            return Err(TableError::Shape("context"));
-        }
         let detector = Detector::from_words(sections.next()?, sections.next()?, sections.next()?)?;
         if !detector.usual.is_empty() && detector.usual.len() != encoder.columns().count() {
             return Err(TableError::Shape("usual"));
         }
         let model = Model::new(Sum(Sum(linear, forest), Sum(nade, mixture)), guards, bits)?;
-        Ok(Self { encoder, model, detector })
+        let predictor = Predictor::new(sections.next()?, sections.next()?)?;
+        Ok(Self { encoder, model, detector, predictor })
     }
 
     /// Writes the bytes that [`from_bytes`](Self::from_bytes) reads, piece by piece.
     pub fn write(&self, mut sink: impl FnMut(&[u8])) {
         let mut digest = CHECKSUM.digest();
         let mut length = CHECKED as u32;
-        // No bits are given so far: all are scored.
-        let head = [self.flags(), 0];
-        self.write_checked(head, &mut |bytes| {
+        self.write_checked(&mut |bytes| {
             digest.update(bytes);
             length += bytes.len() as u32;
         });
         for word in [MAGIC, VERSION, length, digest.finalize()] {
             sink(&word.to_le_bytes());
         }
-        self.write_checked(head, &mut sink);
+        self.write_checked(&mut sink);
     }
 
     fn flags(&self) -> u32 {
@@ -179,8 +183,8 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         dense | activation.code() << ACTIVATION | shift << SHIFT | u32::from(forest.slices().0) << FEATURE_BITS
     }
 
-    fn write_checked(&self, head: [u32; 2], sink: &mut impl FnMut(&[u8])) {
-        head.into_iter().for_each(|word| sink(&word.to_le_bytes()));
+    fn write_checked(&self, sink: &mut impl FnMut(&[u8])) {
+        sink(&self.flags().to_le_bytes());
         let (columns, values, widths) = self.encoder.slices();
         let (Sum(Sum(linear, forest), Sum(nade, mixture)), guards) = self.model.pieces();
         let (biases, scales, rows) = linear.slices();
@@ -191,6 +195,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         let (_, trees, splits, leaves, leaf_scales) = forest.slices();
         let (_, _, hidden, gains, inputs, outputs, output_scales) = nade.slices();
         let (priors, parents, logits) = mixture.slices();
+        let (words, weights_in_time) = self.predictor.slices();
         let (calibration, Detector { quantiles, usual, .. }) = (self.detector.words(), self.detector);
         let sections: [(usize, &[u8]); SECTIONS] = [
             (columns.len(), bytes_of(columns)),
@@ -216,6 +221,8 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
             (calibration.len(), bytes_of(&calibration)),
             (quantiles.len(), bytes_of(quantiles)),
             (usual.len(), bytes_of(usual)),
+            (words.len(), bytes_of(words)),
+            (weights_in_time.len(), bytes_of(weights_in_time)),
         ];
         sections.iter().for_each(|(count, _)| sink(&(*count as u32).to_le_bytes()));
         for (_, bytes) in sections {

@@ -24,7 +24,7 @@ pub(super) fn beyond(reading: Reading, kind: Kind, first: i32, last: i32, reach:
 }
 
 /// A reading in units of 2^reach / 256, within ±[`MOST`]; no floating-point instruction is needed to take a float apart.
-fn fixed(reading: Reading, reach: i8) -> i64 {
+pub(crate) fn fixed(reading: Reading, reach: i8) -> i64 {
     let (magnitude, negative, exponent) = match reading {
         Reading::Integer(value) => (value.unsigned_abs(), value < 0, 0),
         Reading::Real(value) => {

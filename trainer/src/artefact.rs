@@ -5,12 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
-use surprisal::{Detector, Encoder, Nats, Reading, Sum, Surprise, Table, TableError};
+use surprisal::{Detector, Nats, Reading, Sum, Surprise, Table, TableError};
 
 use crate::data::{Frame, Header, checksum, default_name};
 use crate::schema::{Coding, Schema};
 use crate::signal::{self, Windows};
 use crate::split::{ordinary_rows, split};
+use crate::stream::{History, PredictorTable, deal};
 
 /// Runs an expression with a const row length that `bits` fits: the smallest of 64, 256, 1024 and 4096.
 #[macro_export]
@@ -156,6 +157,9 @@ pub struct Provenance {
     /// Shares of training, validation, calibration and held-out rows when one file was split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<[f64; 4]>,
+    /// What is looked at besides a row, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
     /// What rows were made of, if they were made of a raw signal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Windows>,
@@ -197,7 +201,7 @@ impl Artefact {
         let mut artefact = Self { words: words.collect(), shape: Shape::default(), schema: Schema::default(), notes };
         artefact.shape = Shape::of(artefact.table_bytes())?;
         artefact.schema = with_shape!(artefact.shape, N, H, K => {
-            schema_of(artefact.table::<N, H, K>()?.encoder, &artefact.notes)?
+            schema_of(&artefact.table::<N, H, K>()?, &artefact.notes)?
         });
         Ok(artefact)
     }
@@ -254,7 +258,16 @@ impl Artefact {
     /// # Errors
     /// Whatever is wrong with the file, with its place.
     pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
-        signal::read(self.notes.fit.signal, path, header)
+        let frame = signal::read(self.notes.fit.signal, path, header)?;
+        let Some(history) = &self.notes.fit.history else { return Ok(frame) };
+        history.unroll(&frame, &self.channels(), &self.schema.predictor, self.notes.label.as_ref())
+    }
+
+    /// The columns of a row in time.
+    fn channels(&self) -> Vec<String> {
+        let mut scored: Vec<_> = self.schema.columns.iter().filter(|coding| !coding.given).collect();
+        scored.sort_by_key(|coding| coding.source);
+        scored.into_iter().map(|coding| self.schema.name(coding).to_owned()).collect()
     }
 
     /// The rows of the training file that the fit did not see: its held-out share and every abnormal row.
@@ -272,7 +285,7 @@ impl Artefact {
             "--held-out: {shown} is not the file that the model was fitted on, or was changed since; leave the flag out to use all its rows"
         );
         let ordinary = ordinary_rows(frame, self.notes.label.as_ref())?;
-        let mut rows = split(ordinary.clone(), shares, signal::deal(fit.signal, fit.seed)).held_out;
+        let mut rows = split(ordinary.clone(), shares, deal(fit.signal, fit.history.as_ref(), fit.seed)).held_out;
         rows.extend((0..frame.rows()).filter(|row| ordinary.binary_search(row).is_err()));
         rows.sort_unstable();
         Ok(rows)
@@ -304,11 +317,12 @@ impl Artefact {
 }
 
 /// The schema, from what the table and the notes each know.
-fn schema_of(encoder: Encoder, notes: &Notes) -> Result<Schema> {
+fn schema_of<const N: usize, const H: usize, const K: usize>(table: &Table<N, H, K>, notes: &Notes) -> Result<Schema> {
+    let channels = table.predictor.width();
     let names =
         if notes.names.is_empty() { (0..notes.columns).map(default_name).collect() } else { notes.names.clone() };
     let files: Vec<usize> = (0..notes.columns).filter(|i| !notes.left_out.contains(i)).collect();
-    let columns = encoder.columns().map(|column| {
+    let columns = table.encoder.columns().map(|column| {
         let file = *files.get(usize::from(column.source)).context("the notes name fewer columns than the table has")?;
         let labels = notes.labels.iter().find(|(at, _)| *at == file).map(|(_, labels)| labels.clone());
         Ok(Coding {
@@ -321,10 +335,13 @@ fn schema_of(encoder: Encoder, notes: &Notes) -> Result<Schema> {
             reach: column.reach,
             widths: column.widths.to_vec(),
             labels: labels.unwrap_or_default(),
+            given: channels > 0 && usize::from(column.source) >= channels,
             ..Coding::default()
         })
     });
-    Ok(Schema { names, columns: columns.collect::<Result<_>>()? })
+    let (words, weights) = table.predictor.slices();
+    let predictor = PredictorTable { words: words.to_vec(), weights: weights.to_vec() };
+    Ok(Schema { names, columns: columns.collect::<Result<_>>()?, predictor })
 }
 
 /// Writes a file whole or not at all: into a temporary file beside it, then renamed. What is no ordinary file (a pipe,

@@ -66,9 +66,12 @@ impl Bits {
         set
     }
 
-    /// The rows in which bit `i` is free, that is, not forced by its guard.
+    /// The rows in which bit `i` is free, that is, neither given nor forced by its guard.
     pub fn free(&self, guards: &[u16], i: usize) -> Vec<u64> {
         let mut set = self.every();
+        if guards.get(i) == Some(&Guard::GIVEN.raw()) {
+            set.fill(0);
+        }
         if let Some((parent, when, _)) = guards.get(i).and_then(|&guard| Guard::from_raw(guard).condition()) {
             for (free, &parent) in set.iter_mut().zip(&self.sets[parent]) {
                 *free &= if when { !parent } else { parent };

@@ -33,6 +33,8 @@ pub struct Frame {
     pub unit: &'static str,
     /// CRC-32 of the file's bytes after decompression.
     pub digest: u32,
+    /// Which rows look back at odd ones; none if rows are on their own.
+    pub mixed: Vec<bool>,
 }
 
 /// One column of a [`Frame`].
@@ -83,7 +85,7 @@ impl Frame {
             .trim(csv::Trim::All)
             .from_reader(text.as_slice());
         let mut record = csv::StringRecord::new();
-        let mut frame = Self { path: path.to_owned(), columns: Vec::new(), lines: Vec::new(), unit: "line", digest };
+        let mut frame = Self { path: path.to_owned(), columns: Vec::new(), lines: Vec::new(), unit: "line", digest, mixed: Vec::new() };
         let mut seen: Vec<HashMap<String, u32>> = Vec::new();
         let mut lines = Lines::default();
         loop {

@@ -10,6 +10,7 @@
 pub mod data;
 pub mod signal;
 pub mod split;
+pub mod stream;
 pub mod schema;
 pub mod bits;
 pub mod order;

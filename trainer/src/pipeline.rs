@@ -18,6 +18,7 @@ use crate::schema::{CELLS, Given, Schema};
 use crate::select::search::Watch;
 use crate::select::{Budget, Choices, Made, OrderTried, select, trial};
 use crate::signal::{self, Windows};
+use crate::stream::{History, PredictorTable, deal as deal_rows};
 use crate::split::{SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
 
 /// What to fit, on what.
@@ -33,6 +34,8 @@ pub struct Job {
     pub test: Option<PathBuf>,
     /// How the files become rows, if they hold raw signals.
     pub signal: Option<Windows>,
+    /// What is looked at besides a row.
+    pub history: Option<History>,
     /// Do the files name their columns?
     pub header: Header,
     /// Columns that are not modelled.
@@ -68,6 +71,7 @@ impl Job {
             calibrate: None,
             test: None,
             signal: None,
+            history: None,
             header: Header::Auto,
             ignore: Vec::new(),
             label: None,
@@ -95,6 +99,7 @@ impl Job {
             cells,
             wishes: self.wishes.clone(),
         };
+        given.ignore.extend(self.history.iter().filter_map(|history| history.session.clone()));
         given.ignore.extend(self.label.iter().map(|(column, _)| column.clone()));
         if self.signal.is_some() {
             // Features are reals, even where all that were seen are whole.
@@ -106,7 +111,47 @@ impl Job {
     }
 
     fn split(&self, rows: Vec<usize>, shares: [f64; 4]) -> Split {
-        split(rows, shares, signal::deal(self.signal, self.seed))
+        split(rows, shares, deal_rows(self.signal, self.history.as_ref(), self.seed))
+    }
+}
+
+/// What is made of the rows before, once it is fitted; nothing for rows on their own.
+#[derive(Default)]
+struct Past {
+    channels: Vec<String>,
+    predictor: PredictorTable,
+}
+
+impl Job {
+    /// Fits what is made of the rows before a row, and puts the file's rows in those terms.
+    fn past(&self, train: &mut Frame) -> Result<Past> {
+        let Some(history) = &self.history else { return Ok(Past::default()) };
+        let every: Vec<usize> = (0..train.rows()).collect();
+        let schema = Schema::find(train, &every, &self.given(train, CELLS))?;
+        let channels = schema.columns.iter().map(|coding| schema.name(coding).to_owned()).collect();
+        let mut past = Past { channels, predictor: history.blank(&schema) };
+        // Rows are dealt before it is known what is made of them.
+        let (rows, _) = deal(self, &past.unroll(self, train.clone())?)?;
+        let valid = if rows.valid.is_empty() { &rows.train } else { &rows.valid };
+        past.predictor = history.fit(train, &schema, &rows.train, valid)?;
+        *train = past.unroll(self, train.clone())?;
+        Ok(past)
+    }
+}
+
+impl Past {
+    fn unroll(&self, job: &Job, frame: Frame) -> Result<Frame> {
+        let Some(history) = &job.history else { return Ok(frame) };
+        history.unroll(&frame, &self.channels, &self.predictor, job.label.as_ref())
+    }
+
+    fn find(&self, job: &Job, train: &Frame, rows: &[usize], cells: usize) -> Result<Schema> {
+        let mut given = job.given(train, cells);
+        let Some(history) = &job.history else { return Schema::find(train, rows, &given) };
+        given.wishes = history.wishes(given.wishes, &self.channels, &self.predictor);
+        let mut schema = Schema::find(train, rows, &given)?;
+        history.give(&mut schema, &self.channels, &self.predictor);
+        Ok(schema)
     }
 }
 
@@ -192,14 +237,16 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
 /// As [`run`].
 pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
     let start = Instant::now();
-    let train = job.read(&job.train)?;
+    let mut train = job.read(&job.train)?;
+    let past = job.past(&mut train)?;
+    let read = |path: &Path| past.unroll(job, job.read(path)?);
     let (rows, shares) = deal(job, &train)?;
     check_enough(&train, [rows.train.len(), usize::MAX, usize::MAX])?;
-    let find = |cells| Schema::find(&train, &rows.train, &job.given(&train, cells));
+    let find = |cells| past.find(job, &train, &rows.train, cells);
     let schema = find(job.cells.unwrap_or(CELLS))?;
     let readings = |frame: &Frame, rows: &[usize]| schema.all_readings(frame, rows);
     let ordinary = |path: &PathBuf| -> Result<(Frame, Vec<usize>)> {
-        let frame = job.read(path)?;
+        let frame = read(path)?;
         let rows = ordinary_rows(&frame, job.label.as_ref())?;
         Ok((frame, rows))
     };
@@ -232,6 +279,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         train_rows: rows.train.len(),
         split: shares,
         signal: job.signal,
+        history: job.history.clone(),
         ..Provenance::default()
     };
     let provenance = |made: &Made| Provenance {

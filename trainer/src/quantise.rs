@@ -9,6 +9,7 @@ use crate::artefact::Shape;
 use crate::calibrate::Calibration;
 use crate::model::{Model, Tree};
 use crate::schema::{EncoderTable, Schema};
+use crate::stream::PredictorTable;
 use crate::with_shape;
 
 pub mod hidden;
@@ -48,6 +49,8 @@ pub struct TableData {
     pub mixture: MixtureTable,
     /// The detector's; of none before it is calibrated.
     pub calibration: Calibration,
+    /// As in [`surprisal::Predictor::new`].
+    pub predictor: PredictorTable,
 }
 
 /// The bits of a split word that name the feature, for `n` bits a row.
@@ -78,6 +81,7 @@ impl TableData {
             hidden: model.hidden.as_ref().map_or_else(HiddenTable::default, HiddenTable::new),
             mixture: model.mixture.as_ref().map_or_else(MixtureTable::default, MixtureTable::new),
             calibration: Calibration::default(),
+            predictor: schema.predictor.clone(),
         };
         for conditional in &model.conditionals {
             let offset: f64 = conditional.trees.iter().map(middle).sum();
@@ -137,7 +141,7 @@ impl TableData {
             &self.guards,
             self.biases.len().max(self.mixture.parents.len()),
         )?;
-        Ok(Table::new(self.encoder.view(), model, self.calibration.view()))
+        Ok(Table::new(self.encoder.view(), model, self.calibration.view()).after(self.predictor.view()))
     }
 
     /// What sizes its state.

@@ -6,6 +6,7 @@ use surprisal::{Column, Encoder, Guard, Kind, Reading, total_order};
 
 use crate::bits::Bits;
 use crate::data::{Frame, default_name, is_missing};
+use crate::stream::PredictorTable;
 use crate::with_capacity;
 
 mod find;
@@ -20,6 +21,8 @@ pub struct Schema {
     pub names: Vec<String>,
     /// The columns that are modelled, in model order.
     pub columns: Vec<Coding>,
+    /// What is made of the rows before; empty for rows on their own.
+    pub predictor: PredictorTable,
 }
 
 /// What is said of columns beforehand.
@@ -61,6 +64,8 @@ pub struct Coding {
     pub labels: Vec<String>,
     /// Did it never change in the training rows?
     pub constant: bool,
+    /// Is it a state before, which is seen but not scored?
+    pub given: bool,
     /// ln of the width of its narrowest cell, known while it is fitted.
     pub unit: f64,
 }
@@ -78,6 +83,7 @@ impl Default for Coding {
             widths: Vec::new(),
             labels: Vec::new(),
             constant: false,
+            given: false,
             unit: 0.0,
         }
     }
@@ -160,7 +166,7 @@ impl Schema {
                 name = cells.name
             );
         }
-        let schema = Self { names: frame.columns.iter().map(|cells| cells.name.clone()).collect(), columns };
+        let schema = Self { names: frame.columns.iter().map(|cells| cells.name.clone()).collect(), columns, predictor: PredictorTable::default() };
         let bits: usize = schema.bits().sum();
         ensure!(
             bits <= 4096,
@@ -187,7 +193,7 @@ impl Schema {
 
     /// The same schema with its columns in another order; `order[k]` is the present place of column k.
     pub fn reordered(&self, order: &[usize]) -> Self {
-        Self { names: self.names.clone(), columns: order.iter().map(|&k| self.columns[k].clone()).collect() }
+        Self { columns: order.iter().map(|&k| self.columns[k].clone()).collect(), ..self.clone() }
     }
 
     /// The encoder's slices.
@@ -212,6 +218,7 @@ impl Schema {
             let downwards = end - usize::from(coding.pivot);
             for bit in guards.len()..end {
                 let guard = match bit {
+                    _ if coding.given => Guard::GIVEN,
                     _ if bit < pivot => Guard::FREE,
                     _ if bit == pivot && !coding.may_miss => Guard::FREE,
                     _ if bit == pivot => Guard::new(bit as u16 - 1, true, false),

@@ -149,6 +149,9 @@ pub struct Factorisation {
 
 impl Factorisation {
     fn new(name: &str, schema: &Schema, order: &[usize], train: &Bits, valid: &Bits) -> Self {
+        // What is given comes first.
+        let (given, rest): (Vec<usize>, Vec<usize>) = order.iter().partition(|&&k| schema.columns[k].given);
+        let order = &[given, rest].concat();
         let starts = starts(schema);
         let bit_order: Vec<usize> = order.iter().flat_map(|&k| starts[k]..starts[k + 1]).collect();
         let schema = schema.reordered(order);

@@ -121,7 +121,7 @@ impl Windows {
             }
         }
         let lines = (0..columns[0].codes.len()).map(|k| (k * self.hop) as u64 + 1).collect();
-        Ok(Frame { path: path.to_owned(), columns, lines, unit: "sample", digest })
+        Ok(Frame { path: path.to_owned(), columns, lines, unit: "sample", digest, mixed: Vec::new() })
     }
 
     /// The Rust source of what a board makes of each channel, for its table: only the features that are modelled.

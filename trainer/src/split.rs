@@ -112,9 +112,10 @@ pub fn odd_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<bool>> 
 /// # Errors
 /// No such column, or it calls no row ordinary.
 pub fn ordinary_rows(frame: &Frame, label: Option<&(String, String)>) -> Result<Vec<usize>> {
+    let unmixed = |row: &usize| !frame.mixed.get(*row).copied().unwrap_or(false);
     let Some((column, normal)) = label else { return Ok((0..frame.rows()).collect()) };
     let odd = odd_rows(frame, column, normal)?;
-    let ordinary: Vec<usize> = (0..frame.rows()).filter(|&row| !odd[row]).collect();
+    let ordinary: Vec<usize> = (0..frame.rows()).filter(|&row| !odd[row]).filter(unmixed).collect();
     let texts = frame.columns[frame.position(column)?].texts.iter().take(20).map(|text| format!("`{text}`"));
     ensure!(
         !ordinary.is_empty(),

@@ -23,6 +23,7 @@ use crate::schema::toml::Wishes;
 use crate::select::search::Watch;
 use crate::select::{Choices, LayerChoices};
 use crate::signal::SignalArgs;
+use crate::stream::History;
 
 #[derive(Debug, Args)]
 pub(super) struct FitArgs {
@@ -47,6 +48,12 @@ pub(super) struct FitArgs {
     /// Leave this column out; may be repeated.
     #[arg(long, value_name = "COLUMN")]
     ignore: Vec<String>,
+    /// Rows are a stream in time: what a row is, given so many rows before it. Rows are then dealt in order.
+    #[arg(long, value_name = "ROWS", conflicts_with = "signal", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    window: Option<u16>,
+    /// The column whose change begins a stream anew: a run, a file, a restart. It is not modelled.
+    #[arg(long, value_name = "COLUMN", requires = "window")]
+    session: Option<String>,
     /// The column that marks anomalies: never modelled, and abnormal rows are not fitted.
     #[arg(long, value_name = "COLUMN", conflicts_with = "signal")]
     label: Option<String>,
@@ -151,6 +158,7 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
         calibrate: args.calibrate,
         test: args.test,
         signal: args.signal.windows()?,
+        history: args.window.map(|window| History { window: window.into(), session: args.session }),
         header: args.header,
         ignore: args.ignore,
         label: args.label.map(|column| (column, args.normal)),

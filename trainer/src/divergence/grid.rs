@@ -182,7 +182,7 @@ fn meanings(coding: &Coding) -> Vec<String> {
 
 /// The bits of a column's outcomes, "missing" first: whatever its guards allow.
 fn all_patterns(coding: &Coding) -> Vec<Vec<bool>> {
-    let guards = Schema { names: Vec::new(), columns: vec![coding.clone()] }.guards();
+    let guards = Schema { columns: vec![coding.clone()], ..Schema::default() }.guards();
     let mut patterns = vec![Vec::new()];
     for bit in 0..coding.column().bits() {
         let guard = guards.get(bit).map_or(Guard::FREE, |&guard| Guard::from_raw(guard));

@@ -1,0 +1,234 @@
+//! Rows in time: what a row is, given the rows before it.
+//!
+//! p(row_t | the W rows before) is a model of one row after a change of variables. A number becomes what a linear predictor
+//! leaves of it: its own and the other channels' last values, their means over the window, and the channels before it in
+//! the same row. Given all those it is shifted and no more, so that its density stays what it is (the Jacobian is one). A
+//! state, a flag or a category, stays itself, and its last value is given to the model as bits that are seen, but not scored.
+//! So a window of any length costs its ring and a few multiplications, and not a bit more of a row.
+
+use crate::encoder::{Reading, tail};
+use crate::error::TableError;
+
+#[cfg(feature = "heapless")]
+use crate::error::EncodeError;
+#[cfg(feature = "heapless")]
+use heapless::Deque;
+
+/// log2 of a weight of one.
+const ONE: u32 = 12;
+
+/// What turns a row and its past into readings; constants in flash.
+///
+/// ```
+/// use surprisal::{Predictor, Reading};
+/// // One number in steps of 1/256, around zero: expected to be halfway between its last value and its window's mean.
+/// let predictor = Predictor::new(&[10, 0, 0], &[2048, 2048]).unwrap();
+/// assert_eq!(predictor.fixed(0, Reading::Integer(3)), Some(768));
+/// assert_eq!(predictor.residual(0, &[1000], &[20_000], &[1600]), 100); // 1600 - (1000 + 2000) / 2
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Predictor<'t> {
+    words: &'t [i32],
+    weights: &'t [i16],
+}
+
+impl<'t> Predictor<'t> {
+    /// Rows on their own.
+    pub const NONE: Self = Self { words: &[], weights: &[] };
+    /// In place of a number's reach: the channel is a state.
+    pub const STATE: i32 = i32::MIN;
+
+    /// `words` are the length of the window, and two a channel: log2 of 256 steps of a number or [`STATE`](Self::STATE), and
+    /// what is zero, in steps. `weights` are, number after number, those of all numbers' last values, of their means over
+    /// the window, and of the numbers before it in the row; 4096 is one.
+    ///
+    /// # Errors
+    /// [`TableError::Shape`] when the slices do not fit each other.
+    pub const fn new(words: &'t [i32], weights: &'t [i16]) -> Result<Self, TableError> {
+        let Some((&window, mut channels)) = words.split_first() else {
+            return if weights.is_empty() { Ok(Self::NONE) } else { Err(TableError::Shape("predictor")) };
+        };
+        let mut numbers = 0;
+        while let Some((&[reach, _], rest)) = channels.split_first_chunk() {
+            if reach != Self::STATE {
+                numbers += 1;
+            }
+            channels = rest;
+        }
+        let expected = if numbers > 4096 { 0 } else { 2 * numbers * numbers + numbers * (numbers - (numbers > 0) as usize) / 2 };
+        if window < 1 || window > 4096 || !channels.is_empty() || weights.len() != expected {
+            return Err(TableError::Shape("predictor"));
+        }
+        Ok(Self { words, weights })
+    }
+
+    /// How many rows before a row are looked at; zero for rows on their own.
+    pub const fn window(&self) -> usize {
+        match self.words.split_first() {
+            Some((window, _)) => *window as usize,
+            None => 0,
+        }
+    }
+
+    /// Reach and centre of each channel.
+    fn channels(&self) -> impl Iterator<Item = (i32, i32)> + use<'t> {
+        let words = self.words.get(1..).unwrap_or_default();
+        words.chunks_exact(2).map(|pair| match pair {
+            &[reach, centre] => (reach, centre),
+            _ => (Self::STATE, 0),
+        })
+    }
+
+    /// How many channels a row has.
+    pub fn width(&self) -> usize {
+        self.channels().count()
+    }
+
+    /// Which channels are states, in order.
+    pub fn states(&self) -> impl Iterator<Item = usize> + use<'t> {
+        self.channels().enumerate().filter(|(_, (reach, _))| *reach == Self::STATE).map(|(channel, _)| channel)
+    }
+
+    /// A number's reading in steps from its centre, saturating; `None` for a missing one and for states.
+    pub fn fixed(&self, channel: usize, reading: Reading) -> Option<i32> {
+        let (reach, centre) = self.channels().nth(channel).filter(|(reach, _)| *reach != Self::STATE)?;
+        let missing = matches!(reading, Reading::Missing) || matches!(reading, Reading::Real(value) if value.is_nan());
+        if missing {
+            return None;
+        }
+        let steps = tail::fixed(reading, reach as i8).saturating_sub(centre.into());
+        Some(steps.clamp(i64::from(-i32::MAX), i64::from(i32::MAX)) as i32)
+    }
+
+    /// What the prediction leaves of a number, in steps. `last` and `now` are rows of [`fixed`](Self::fixed) numbers by
+    /// channel, `sums` those of the window.
+    pub fn residual(&self, channel: usize, last: &[i32], sums: &[i64], now: &[i32]) -> i32 {
+        let is_number = |&(_, (reach, _)): &(usize, (i32, i32))| reach != Self::STATE;
+        let numbers = || self.channels().enumerate().filter(is_number).map(|(channel, _)| channel);
+        let all = numbers().count();
+        let place = numbers().take_while(|&number| number < channel).count();
+        // Each number before it has two weights an other number and one for each number before.
+        let skipped = (2 * all * place).saturating_add(place.saturating_mul(place.saturating_sub(1)) / 2);
+        let mut weights = self.weights.get(skipped..).unwrap_or_default().iter();
+        let mut sum = 0_i64;
+        let mut add = |value: i64| {
+            let weight = i64::from(weights.next().copied().unwrap_or(0));
+            sum = sum.saturating_add(weight.saturating_mul(value));
+        };
+        numbers().for_each(|number| add(last.get(number).copied().unwrap_or(0).into()));
+        let window = self.window() as i64;
+        numbers().for_each(|number| {
+            let sum = sums.get(number).copied().unwrap_or(0);
+            add(sum.checked_div(window).unwrap_or(0));
+        });
+        numbers().take(place).for_each(|number| add(now.get(number).copied().unwrap_or(0).into()));
+        let left = i64::from(now.get(channel).copied().unwrap_or(0)).saturating_sub(sum >> ONE);
+        left.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+    }
+
+    /// The slices it was made of, as [`new`](Self::new) takes them.
+    pub const fn slices(&self) -> (&'t [i32], &'t [i16]) {
+        (self.words, self.weights)
+    }
+}
+
+/// The last W rows of a stream of C channels: 4·C·W bytes, and 8·C.
+///
+/// ```
+/// use surprisal::{Predictor, Reading, Stream};
+/// // A number that is expected to stay as it is, and a state.
+/// let predictor = Predictor::new(&[2, 8, 0, Predictor::STATE, 0], &[4096, 0]).unwrap();
+/// let mut stream = Stream::<2, 2>::new();
+/// let mut push = |number, state| stream.push(&predictor, &[Reading::Integer(number), Reading::Integer(state)]);
+/// assert_eq!(push(5, 0)?, None); // no past yet
+/// assert_eq!(push(6, 1)?, None);
+/// let row = push(8, 0)?.unwrap();
+/// // Two more than the last, the state, and what it was before.
+/// assert_eq!(row.readings()[..3], [Reading::Integer(2), Reading::Integer(0), Reading::Integer(1)]);
+/// # Ok::<(), surprisal::EncodeError>(())
+/// ```
+#[cfg(feature = "heapless")]
+#[derive(Clone, Debug)]
+pub struct Stream<const C: usize, const W: usize> {
+    rows: Deque<[i32; C], W>,
+    sums: [i64; C],
+}
+
+/// A row as [`Table`](crate::Table)'s verbs take it, given its past.
+#[cfg(feature = "heapless")]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Row<const C: usize> {
+    /// The channels, and what states were before; twice C is room for both.
+    readings: [[Reading; C]; 2],
+}
+
+#[cfg(feature = "heapless")]
+impl<const C: usize> Row<C> {
+    /// What to pass to [`Table::surprise`](crate::Table::surprise) and the other verbs. Columns are the channels.
+    pub fn readings(&self) -> &[Reading] {
+        self.readings.as_flattened()
+    }
+}
+
+#[cfg(feature = "heapless")]
+impl<const C: usize, const W: usize> Default for Stream<C, W> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(feature = "heapless")]
+impl<const C: usize, const W: usize> Stream<C, W> {
+    /// Before the first row.
+    pub const fn new() -> Self {
+        Self { rows: Deque::new(), sums: [0; C] }
+    }
+
+    /// Takes in a row; returns it as the table's verbs want it, or `None` while fewer rows than the window came before. A
+    /// missing number is missing, and holds its last value for the rows to come.
+    ///
+    /// # Errors
+    /// [`EncodeError::Absent`] when C or W are not the predictor's, [`EncodeError::Kind`] for a real number as a state; the
+    /// row is then not taken in.
+    pub fn push(&mut self, predictor: &Predictor, readings: &[Reading; C]) -> Result<Option<Row<C>>, EncodeError> {
+        if predictor.width() != C || predictor.window() != W {
+            return Err(EncodeError::Absent { column: predictor.width() as u16 });
+        }
+        let last = self.rows.back().copied().unwrap_or([0; C]);
+        let mut now = last;
+        for (channel, (slot, &reading)) in now.iter_mut().zip(readings).enumerate() {
+            *slot = predictor.fixed(channel, reading).unwrap_or(*slot);
+        }
+        let mut row = Row { readings: [*readings, [Reading::Missing; C]] };
+        let [present, before] = &mut row.readings;
+        let mut before = before.iter_mut();
+        for channel in predictor.states() {
+            let (Some(slot), Some(&reading)) = (now.get_mut(channel), readings.get(channel)) else { continue };
+            if let Some(before) = before.next() {
+                *before = if *slot == Predictor::STATE { Reading::Missing } else { Reading::Integer(*slot) };
+            }
+            *slot = match reading {
+                Reading::Integer(code) => code,
+                Reading::Missing => Predictor::STATE,
+                Reading::Real(_) => return Err(EncodeError::Kind { column: channel as u16 }),
+            };
+        }
+        for (channel, reading) in present.iter_mut().enumerate() {
+            if predictor.fixed(channel, *reading).is_some() {
+                *reading = Reading::Integer(predictor.residual(channel, &last, &self.sums, &now));
+            }
+        }
+        let whole = self.rows.is_full();
+        if whole && let Some(oldest) = self.rows.pop_front() {
+            self.sums.iter_mut().zip(oldest).for_each(|(sum, old)| *sum = sum.saturating_sub(old.into()));
+        }
+        self.sums.iter_mut().zip(now).for_each(|(sum, new)| *sum = sum.saturating_add(new.into()));
+        let _ = self.rows.push_back(now);
+        Ok(whole.then_some(row))
+    }
+
+    /// Forgets the past: after a gap, a restart, another machine.
+    pub fn reset(&mut self) {
+        *self = Self::new();
+    }
+}
