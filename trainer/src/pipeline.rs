@@ -12,6 +12,7 @@ use crate::calibrate::{Calibration, Rates};
 use crate::data::{Frame, Header};
 use crate::evaluate::mean;
 use crate::fit::Family;
+use crate::model::Model;
 use crate::quantise::divergence;
 use crate::schema::Schema;
 use crate::select::search::Watch;
@@ -120,6 +121,9 @@ pub struct Report {
     pub limit: Option<f64>,
     pub mean_time: u32,
     pub seconds: f64,
+    /// As fitted, before it was put on the table's grid.
+    #[serde(skip)]
+    pub float: Model,
 }
 
 /// Prefixes on which the cost of quantisation is measured.
@@ -259,6 +263,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         limit: told(detector.limit),
         mean_time: detector.mean_time,
         seconds: start.elapsed().as_secs_f64(),
+        float: chosen.model,
     };
     Ok((artefact, report))
 }

@@ -1,5 +1,11 @@
 //! `cargo xtask bench density`: the log-likelihoods that the exported tables reach on public binary data sets.
 
+pub mod anomaly;
+mod baseline;
+mod ours;
+mod sets;
+mod skab;
+
 use crate::shuttle::Surprisal;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

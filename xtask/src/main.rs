@@ -61,6 +61,8 @@ enum Bench {
         #[arg(value_name = "SET")]
         sets: Vec<String>,
     },
+    /// Published protocols of anomaly detection, with scikit-learn's detectors beside exported tables
+    Anomaly(bench::anomaly::Anomaly),
 }
 
 fn main() -> ExitCode {
@@ -81,6 +83,7 @@ fn run(command: Command) -> Result<()> {
         Command::Demo => demo::run(),
         Command::Test => test::run(),
         Command::Bench(Bench::Density { data, sets }) => bench::density(&data, &sets),
+        Command::Bench(Bench::Anomaly(args)) => bench::anomaly::run(&args),
         Command::Golden => golden::run(),
         Command::LinkTable => Ok(fs::write(setup::root().join("src/link/table.rs"), link_table::source())?),
     }
