@@ -2,9 +2,10 @@
 
 pub mod anomaly;
 mod baseline;
-mod ours;
 mod sets;
+mod ours;
 mod skab;
+mod report;
 
 use crate::shuttle::Surprisal;
 use anyhow::{Context, Result, ensure};

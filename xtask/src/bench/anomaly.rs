@@ -8,23 +8,28 @@ use std::path::{Path, PathBuf};
 use surprisal_trainer::fit::Family;
 
 use super::baseline::{self, Python};
-use super::ours::{Alarms, Fitted, Quality, STATISTICS};
+use super::ours::{Fitted, Quality, STATISTICS};
+use super::report::Report;
 use super::sets::{self, Dealt, Set};
 use super::skab::{self, Changes, Outliers, PROFILES, Run, TRAIN};
 
 /// The sets of the published mean; shuttle has a folder of its own.
 const SETS: [&str; 6] = ["annthyroid", "cardio", "fault", "magic_gamma", "satellite", "shuttle"];
+const FILE_ORDER: &str = "file order";
+const SHUFFLED: &str = "shuffled";
 const SEEDS: u64 = 3;
 /// Rows of nine digits that train.
 const DIGITS: usize = 1000;
 const BASELINES: [&str; 4] = ["iforest", "lof", "knn", "gmm10"];
 const OF_DIGITS: [&str; 3] = ["kmeans32", "gmm8", "knn"];
-/// What is shown of the marginal model, by statistic.
-const MARGINAL: [&str; 3] = ["marginal", "marg-sum", "marg-lrg"];
 const FLOAT: &str = "float";
-/// Rates that the detector's promise is put to the test at, and the level of the test of p-values.
+/// Each column on its own, by statistic.
+const MARGINAL: [&str; 3] = ["marginal", "marg-sum", "marg-lrg"];
+/// False-alarm rates that are put to the test.
 const RATES: [f64; 2] = [0.01, 0.001];
-const LEVEL: f64 = 0.001;
+/// What rounding may cost, and how far a set may lie below the marginal model, in points of AUC.
+const ROUNDING: f64 = 0.3;
+const BELOW_MARGINAL: f64 = 3.0;
 
 /// Which protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,11 +39,11 @@ pub enum Part {
     AdBench,
     /// Alarms and change points of a water-pump loop
     Skab,
-    /// Failures of a milling machine, one category among its readings
+    /// Failures of a milling machine, a category among its readings
     Ai4i,
     /// A digit that the nine others do not know
     Digits,
-    /// Do alarms on fresh ordinary rows keep the promised rate?
+    /// Alarms on fresh ordinary rows against the promised rate
     Alarms,
 }
 
@@ -62,75 +67,45 @@ pub struct Anomaly {
     json: bool,
 }
 
-/// What a method makes of one deal of a set.
-struct Outcome {
-    protocol: &'static str,
-    set: String,
-    method: &'static str,
-    quality: Quality,
-}
-
-/// All that was measured, and which floors were missed.
-struct Bench {
+struct Bench<'a> {
+    args: &'a Anomaly,
     python: Option<Python>,
-    outcomes: Vec<Outcome>,
-    alarms: Vec<(String, f64, Alarms)>,
-    text: String,
-    missed: Vec<String>,
+    report: Report,
 }
 
 /// Runs the parts and prints what they say; an error if a floor is missed.
 pub fn run(args: &Anomaly) -> Result<()> {
-    let wanted = |part: Part| args.parts.is_empty() || args.parts.contains(&part);
     let python = if args.no_baselines { None } else { Some(Python::find()?) };
-    let mut bench = Bench { python, outcomes: Vec::new(), alarms: Vec::new(), text: String::new(), missed: Vec::new() };
-    let mut skab = Value::Null;
-    if wanted(Part::AdBench) || wanted(Part::Alarms) {
-        for name in sets_of(&args.data)? {
-            bench.adbench(&args.data, &name, wanted(Part::AdBench), wanted(Part::Alarms))?;
-        }
+    let mut bench = Bench { args, python, report: Report::default() };
+    if bench.wants(Part::AdBench) || bench.wants(Part::Alarms) {
+        bench.adbench()?;
     }
-    if wanted(Part::AdBench) {
-        bench.adbench_tables();
+    if bench.wants(Part::Ai4i) || bench.wants(Part::Alarms) {
+        bench.ai4i()?;
     }
-    if wanted(Part::Ai4i) || wanted(Part::Alarms) {
-        bench.ai4i(&args.data, wanted(Part::Ai4i), wanted(Part::Alarms))?;
+    if bench.wants(Part::Alarms) {
+        bench.report.alarms_table();
     }
-    if wanted(Part::Digits) && bench.python.is_some() {
+    if bench.wants(Part::Digits) {
         bench.digits()?;
     }
-    if wanted(Part::Alarms) {
-        bench.alarms_table();
+    if bench.wants(Part::Skab) {
+        bench.skab()?;
     }
-    if wanted(Part::Skab) {
-        skab = bench.skab(args.runs.as_deref().unwrap_or(&args.data.join("skab")))?;
-    }
+    let report = bench.report;
     if args.json {
-        println!("{}", bench.json(skab));
+        println!("{}", report.json());
     } else {
-        print!("{}", bench.text);
-        println!("\nbearings: cargo xtask bench features");
+        println!("{}\nBearings: cargo xtask bench features", report.text);
     }
-    ensure!(bench.missed.is_empty(), "missed: {}", bench.missed.join("; "));
+    ensure!(report.missed.is_empty(), "missed: {}", report.missed.join("; "));
     Ok(())
-}
-
-/// The sets of the mean, then the others that lie beside them.
-fn sets_of(data: &Path) -> Result<Vec<String>> {
-    let mut names: Vec<String> = SETS.map(String::from).into();
-    let mut others: Vec<String> = files_of(&data.join("adbench"))?.into_iter().map(|(name, _)| name).collect();
-    others.retain(|name| name != "ai4i" && !names.contains(name));
-    names.append(&mut others);
-    Ok(names)
 }
 
 /// The CSV files of a folder, plain or gzipped, with their names before that, sorted.
 fn files_of(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let listed = std::fs::read_dir(folder).with_context(|| {
-        format!(
-            "{} is not there; pass the folder that holds adbench/, shuttle/ and skab/ by --data DIR",
-            folder.display()
-        )
+        format!("{}: cannot be listed; pass the folder of adbench/, shuttle/ and skab/ by --data DIR", folder.display())
     })?;
     let mut files = Vec::new();
     for path in listed {
@@ -141,302 +116,181 @@ fn files_of(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
         }
     }
     files.sort();
+    ensure!(!files.is_empty(), "{}: no CSV files", folder.display());
     Ok(files)
 }
 
-impl Bench {
-    /// One set by both protocols.
-    fn adbench(&mut self, data: &Path, name: &str, quality: bool, alarms: bool) -> Result<()> {
-        let frame = match name {
-            "shuttle" => sets::read(&data.join("shuttle/shuttle.csv.gz"))?,
-            _ => {
-                let files = files_of(&data.join("adbench"))?;
-                let found = files.into_iter().find(|(file, _)| file == name);
-                sets::read(&found.map_or(data.join("adbench").join(name).with_extension("csv.gz"), |(_, path)| path))?
+impl Bench<'_> {
+    fn wants(&self, part: Part) -> bool {
+        self.args.parts.is_empty() || self.args.parts.contains(&part)
+    }
+
+    fn adbench(&mut self) -> Result<()> {
+        let mut files = files_of(&self.args.data.join("adbench"))?;
+        files.push(("shuttle".into(), self.args.data.join("shuttle/shuttle.csv.gz")));
+        files.retain(|(name, _)| name != "ai4i");
+        // The sets of the mean first.
+        files.sort_by_key(|(name, _)| !SETS.contains(&name.as_str()));
+        for (name, path) in files {
+            let frame = sets::read(&path)?;
+            let set = match name.as_str() {
+                // ADBench's set has no rows of the class High.
+                "shuttle" => Set::new(&frame, "Class", |text| (text != "High").then_some(text != "Rad.Flow"))?,
+                _ => Set::labelled(&frame)?,
+            };
+            if self.wants(Part::AdBench) {
+                self.deal(Part::AdBench, FILE_ORDER, &name, &set, &set.halves(None))?;
             }
-        };
-        let set = match name {
-            // ADBench's set has no rows of the class High.
-            "shuttle" => Set::new(&frame, "Class", |text| (text != "High").then_some(text != "Rad.Flow"))?,
-            _ => Set::labelled(&frame)?,
-        };
-        if quality {
-            self.deal("file order", name, &set, &set.halves(None), &BASELINES, true, false)?;
+            for seed in 0..SEEDS {
+                self.deal(Part::AdBench, SHUFFLED, &name, &set, &set.halves(Some(seed)))?;
+            }
         }
-        for seed in 0..SEEDS {
-            self.deal("shuffled", name, &set, &set.halves(Some(seed)), &BASELINES, quality, alarms)?;
+        if !self.wants(Part::AdBench) {
+            return Ok(());
+        }
+        let report = &mut self.report;
+        report.table("ADBench: the first half of the ordinary rows trains, in file order", FILE_ORDER, &SETS);
+        report.table("ADBench: half of the ordinary rows trains, shuffled; mean of three", SHUFFLED, &SETS);
+        for (protocol, least) in [(FILE_ORDER, 86.0), (SHUFFLED, 90.0)] {
+            let roc = |report: &Report, sets: &[&str], method| report.mean(protocol, sets, method).map(|mean| mean.roc);
+            let mean = roc(report, &SETS, STATISTICS[0]);
+            report.floor(&format!("mean AUC, {protocol}"), mean, least);
+            if let (SHUFFLED, Some(neighbours)) = (protocol, roc(report, &SETS, "knn")) {
+                report.floor("mean AUC, shuffled, against kNN", mean, neighbours);
+            }
+            for set in SETS {
+                let table = roc(report, &[set], STATISTICS[0]);
+                for (other, below) in [(FLOAT, ROUNDING), (MARGINAL[0], BELOW_MARGINAL)] {
+                    if let Some(other_auc) = roc(report, &[set], other) {
+                        report.floor(&format!("{set}, {protocol}, against {other}"), table, other_auc - below);
+                    }
+                }
+            }
         }
         Ok(())
     }
 
-    fn ai4i(&mut self, data: &Path, quality: bool, alarms: bool) -> Result<()> {
-        let frame = sets::read(&data.join("adbench/ai4i.csv.gz"))?;
+    fn ai4i(&mut self) -> Result<()> {
+        let frame = sets::read(&self.args.data.join("adbench/ai4i.csv.gz"))?;
         let set = Set::labelled(&frame)?;
         for seed in 0..SEEDS {
-            self.deal("ai4i", "ai4i", &set, &set.halves(Some(seed)), &BASELINES, quality, alarms)?;
+            self.deal(Part::Ai4i, "ai4i", "ai4i", &set, &set.halves(Some(seed)))?;
         }
-        if quality {
-            self.table("AI4I, half of the ordinary rows after a shuffle, mean of three", "ai4i", &BASELINES);
-            self.floor("AI4I AUC-PR", self.mean("ai4i", &["ai4i"], STATISTICS[0]).map(|quality| quality.pr), 55.0);
+        if self.wants(Part::Ai4i) {
+            self.report.table("AI4I: half of the ordinary rows trains, shuffled; mean of three", "ai4i", &[]);
+            let precision = self.report.mean("ai4i", &["ai4i"], STATISTICS[0]).map(|mean| mean.pr);
+            self.report.floor("AI4I, AUC-PR", precision, 55.0);
         }
         Ok(())
     }
 
     fn digits(&mut self) -> Result<()> {
+        let Some(python) = &self.python else { return Ok(()) };
         let path = crate::setup::root().join("target/bench/digits.csv");
-        if let Some(python) = &self.python {
-            python.digits(&path)?;
-        }
+        python.digits(&path)?;
         let frame = sets::read(&path)?;
-        for digit in 0..10 {
-            let name = digit.to_string();
+        let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+        for (seed, name) in (0..).zip(names) {
             let set = Set::new(&frame, "digit", |text| Some(text == name))?;
-            self.deal("digits", &name, &set, &set.share(DIGITS, digit), &OF_DIGITS, true, false)?;
+            self.deal(Part::Digits, "digits", name, &set, &set.share(DIGITS, seed))?;
         }
-        self.table("8x8 digits, one left out, 1000 rows of the others train", "digits", &OF_DIGITS);
-        let all: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
-        let all: Vec<&str> = all.iter().map(String::as_str).collect();
-        self.floor("digits AUC", self.mean("digits", &all, STATISTICS[0]).map(|quality| quality.roc), 96.0);
+        self.report.table("8x8 digits: 1000 rows of nine train, the tenth is odd", "digits", &[]);
+        let mean = self.report.mean("digits", &names, STATISTICS[0]).map(|mean| mean.roc);
+        self.report.floor("digits, mean AUC", mean, 96.0);
         Ok(())
     }
 
-    /// Fits one deal of a set and notes what all methods make of it.
-    #[allow(clippy::too_many_arguments)]
-    fn deal(
-        &mut self,
-        protocol: &'static str,
-        name: &str,
-        set: &Set,
-        dealt: &Dealt,
-        baselines: &[&'static str],
-        quality: bool,
-        alarms: bool,
-    ) -> Result<()> {
-        let deal = self.outcomes.len().max(self.alarms.len());
-        let task = set.task(&format!("{protocol}-{name}-{deal}").replace(' ', "-"), dealt)?;
+    /// Fits one deal of a set and notes what all methods make of it, as far as the parts want to know.
+    fn deal(&mut self, part: Part, protocol: &'static str, name: &str, set: &Set, dealt: &Dealt) -> Result<()> {
+        let task = set.task(&format!("{protocol}-{name}").replace(' ', "-"), dealt)?;
         eprintln!("bench: {name}, {protocol}, {} rows train, {} test", dealt.train.len(), task.odd.len());
         let fitted = Fitted::new(&task, Family::default())?;
-        if alarms {
+        if self.wants(Part::Alarms) && protocol != FILE_ORDER {
             for rate in RATES {
-                self.alarms.extend(fitted.alarms(&task, rate)?.map(|found| (name.to_owned(), rate, found)));
+                if let Some(alarms) = fitted.alarms(&task, rate)? {
+                    self.report.note_alarms(name, rate, alarms);
+                }
             }
         }
-        if !quality {
+        if !self.wants(part) {
             return Ok(());
         }
-        let mut note = |method, scores: &[f64]| {
-            let quality = Quality::of(scores, &task.odd);
-            self.outcomes.push(Outcome { protocol, set: name.to_owned(), method, quality });
-        };
-        for (method, scores) in STATISTICS.into_iter().zip(fitted.scores()?) {
-            note(method, &scores);
-        }
-        note(FLOAT, &fitted.float_scores()?[0]);
-        for (method, scores) in MARGINAL.into_iter().zip(Fitted::new(&task, Family::Marginal)?.scores()?) {
-            note(method, &scores);
+        let marginal = Fitted::new(&task, Family::Marginal)?;
+        let ours = STATISTICS.into_iter().zip(fitted.scores()?);
+        let [float, ..] = fitted.float_scores()?;
+        let ours = ours.chain([(FLOAT, float)]).chain(MARGINAL.into_iter().zip(marginal.scores()?));
+        for (method, scores) in ours {
+            self.report.note(protocol, name, method, &scores, &task.odd);
         }
         if let Some(python) = &self.python {
-            python.score(baselines, protocol != "digits", &task)?;
-            for &method in baselines {
-                note(method, &baseline::read(&task, method)?);
+            let methods = if part == Part::Digits { &OF_DIGITS[..] } else { &BASELINES };
+            // Pixels have one scale as they are.
+            python.score(methods, part != Part::Digits, &task)?;
+            for &method in methods {
+                self.report.note(protocol, name, method, &baseline::read(&task, method)?, &task.odd);
             }
         }
         Ok(())
     }
 
-    fn adbench_tables(&mut self) {
-        for (protocol, title, least) in [
-            ("file order", "ADBench, the first half of the ordinary rows in file order trains", 86.0),
-            ("shuffled", "ADBench, half of the ordinary rows after a shuffle trains, mean of three", 90.0),
-        ] {
-            self.table(title, protocol, &BASELINES);
-            let mean = |method| self.mean(protocol, &SETS, method).map(|quality| quality.roc);
-            let (ours, knn) = (mean(STATISTICS[0]), mean("knn"));
-            self.floor(&format!("mean AUC, {protocol}"), ours, least);
-            if let (Some(knn), "shuffled") = (knn, protocol) {
-                self.floor("mean AUC, shuffled, beside kNN", ours, knn);
-            }
-            for set in SETS {
-                let roc = |method| self.mean(protocol, &[set], method).map(|quality| quality.roc);
-                let (ours, float, marginal) = (roc(STATISTICS[0]), roc(FLOAT), roc(MARGINAL[0]));
-                self.floor(&format!("{set}, {protocol}, table beside float"), ours, float.unwrap_or_default() - 0.3);
-                self.floor(&format!("{set}, {protocol}, beside marginal"), ours, marginal.unwrap_or_default() - 3.0);
-            }
-        }
-    }
-
-    /// The mean over deals of the mean over sets.
-    fn mean(&self, protocol: &str, sets: &[&str], method: &str) -> Option<Quality> {
-        let of = |set: &str| {
-            let deals = self
-                .outcomes
-                .iter()
-                .filter(|outcome| outcome.protocol == protocol && outcome.set == set && outcome.method == method);
-            average(deals.map(|outcome| outcome.quality))
-        };
-        average(sets.iter().map(|set| of(set)).collect::<Option<Vec<_>>>()?.into_iter())
-    }
-
-    fn floor(&mut self, what: &str, found: Option<f64>, least: f64) {
-        match found {
-            Some(found) if found >= least => {}
-            Some(found) => self.missed.push(format!("{what} {found:.2}, expected at least {least:.2}")),
-            None => self.missed.push(format!("{what} was not measured")),
-        }
-    }
-
-    fn say(&mut self, line: &str) {
-        self.text += line.trim_end();
-        self.text.push('\n');
-    }
-
-    /// Both measures of a protocol, a line a set; the mean is that of the published sets alone where there are others.
-    fn table(&mut self, title: &str, protocol: &str, baselines: &[&str]) {
-        let mut sets: Vec<&str> = Vec::new();
-        let mut methods: Vec<&str> = Vec::new();
-        for outcome in self.outcomes.iter().filter(|outcome| outcome.protocol == protocol) {
-            if !sets.contains(&outcome.set.as_str()) {
-                sets.push(&outcome.set);
-            }
-            if !methods.contains(&outcome.method) {
-                methods.push(outcome.method);
-            }
-        }
-        methods
-            .retain(|method| !OF_DIGITS.contains(method) && !BASELINES.contains(method) || baselines.contains(method));
-        let known = sets.iter().any(|set| SETS.contains(set));
-        let averaged: Vec<&str> = sets.iter().copied().filter(|set| !known || SETS.contains(set)).collect();
-        let mut lines = vec![format!("\n{title}")];
-        for (measure, of) in
-            [("AUC-ROC", (|quality| quality.roc) as fn(Quality) -> f64), ("AUC-PR", |quality| quality.pr)]
-        {
-            let line = |first: &str, cell: &dyn Fn(&str) -> String| {
-                methods.iter().fold(format!("{first:<12}"), |line, method| line + &format!("{:>9}", cell(method)))
-            };
-            let values = |sets: &[&str], method: &str| {
-                self.mean(protocol, sets, method).map_or("-".into(), |quality| format!("{:.2}", of(quality)))
-            };
-            lines.push(line(measure, &|method| method.to_owned()));
-            lines.extend(sets.iter().map(|set| line(set, &|method| values(&[set], method))));
-            if averaged.len() > 1 {
-                lines.push(line("mean", &|method| values(&averaged, method)));
-            }
-        }
-        lines.iter().for_each(|line| self.say(line));
-    }
-
-    fn alarms_table(&mut self) {
-        self.say("\nAlarms on fresh ordinary rows, and the largest distance of their p-values to uniform ones");
-        self.say("set          promised   fresh  calibration    rate    bound  distances (at most)");
-        let mut groups: Vec<(String, f64)> = self.alarms.iter().map(|(set, rate, _)| (set.clone(), *rate)).collect();
-        groups.dedup();
-        groups.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
-        groups.dedup();
-        for (set, promised) in groups {
-            let of_group = self.alarms.iter().filter(|(name, rate, _)| *name == set && *rate == promised);
-            let deals: Vec<Alarms> = of_group.map(|(.., alarms)| *alarms).collect();
-            let (rate, bound) = Alarms::rate(&deals, promised);
-            let far = |deal: &Alarms| format!("{:.4} ({:.4})", deal.distance, deal.most_distance(LEVEL));
-            self.say(&format!(
-                "{set:<12} {promised:>8} {:>7} {:>12} {rate:>7.4} {bound:>8.4}  {}",
-                deals[0].fresh,
-                deals[0].calibration,
-                deals.iter().map(far).collect::<Vec<_>>().join(" ")
-            ));
-            if rate > bound {
-                self.missed.push(format!("{set}: alarms at {promised}: {rate:.5}, expected at most {bound:.5}"));
-            }
-            if deals.iter().any(|deal| deal.distance > deal.most_distance(LEVEL)) {
-                self.missed.push(format!("{set}: p-values are not uniform"));
-            }
-        }
-        self.say(&format!(
-            "bound: the promise and three standard errors of both samples; distances: Kolmogorov-Smirnov, both samples \
-             counted, level {LEVEL}"
-        ));
-    }
-
-    fn skab(&mut self, folder: &Path) -> Result<Value> {
-        let files = files_of(folder)?;
-        let (mut ours, mut forest, mut everywhere) = <(Outliers, Outliers, Outliers)>::default();
-        let (mut our_changes, mut forest_changes) = <(Changes, Changes)>::default();
-        let mut auc = Vec::new();
+    fn skab(&mut self) -> Result<()> {
+        let folder = self.args.runs.clone().unwrap_or_else(|| self.args.data.join("skab"));
+        let files = files_of(&folder)?;
+        let [mut ours, mut forest, mut all] = [(); 3].map(|()| (Outliers::default(), Changes::default()));
+        let mut areas = 0.0;
         for (name, path) in &files {
             let frame = sets::read(path)?;
             let run = Run::of(&frame)?;
             let task = run.task(&format!("skab-{name}"), &frame)?;
-            eprintln!("bench: skab, {name}, {TRAIN} rows train, {} test", task.odd.len() - TRAIN);
-            let [scores, ..] = Fitted::new(&task, Family::default())?.scores()?;
-            let (odd, changes, seconds) = (&run.odd[TRAIN..], &run.changes[TRAIN..], &run.seconds[TRAIN..]);
-            auc.push(Quality::of(&scores[TRAIN..], odd).roc);
-            let alarms = &skab::alarms(&scores)[TRAIN..];
-            ours.add(alarms, odd);
-            our_changes.add(&skab::switches(alarms), changes, seconds);
-            everywhere.add(&vec![true; odd.len()], odd);
+            eprintln!("bench: SKAB, {name}, {TRAIN} rows train, {} test", task.odd.len() - TRAIN);
+            let scores = scores(&task)?;
+            areas += Quality::of(&scores[TRAIN..], &run.odd[TRAIN..]).roc;
+            let count = |(outliers, changes): &mut (Outliers, Changes), alarms: &[bool], for_changes: &[bool]| {
+                outliers.add(&alarms[TRAIN..], &run.odd[TRAIN..]);
+                changes.add(&skab::switches(&for_changes[TRAIN..]), &run.changes[TRAIN..], &run.seconds[TRAIN..]);
+            };
+            let alarms = skab::alarms(&scores);
+            count(&mut ours, &alarms, &alarms);
+            let always = vec![true; run.odd.len()];
+            count(&mut all, &always, &always);
             if let Some(python) = &self.python {
                 python.score(&["iforest-alarms"], false, &task)?;
-                let found: Vec<bool> =
-                    baseline::read(&task, "iforest-alarms")?.into_iter().map(|alarm| alarm > 0.0).collect();
-                let (alarms, of_thirty) = skab::smoothed(&found);
-                forest.add(&alarms[TRAIN..], odd);
-                forest_changes.add(&skab::switches(&of_thirty[TRAIN..]), changes, seconds);
+                let found = baseline::read(&task, "iforest-alarms")?;
+                let found: Vec<bool> = found.into_iter().map(|alarm| alarm > 0.0).collect();
+                let (alarms, for_changes) = skab::smoothed(&found);
+                count(&mut forest, &alarms, &for_changes);
             }
         }
-        ensure!(!files.is_empty(), "{}: no CSV files; expected runs of SKAB", folder.display());
-        self.say(&format!("\nSKAB, {} runs, rows 0 to 399 of each train, one rule for all", files.len()));
-        self.say("              F1    FAR %  MAR %   NAB standard  low FP  low FN  missed  stray");
-        let mut value = json!({ "runs": files.len(), "auc_roc": auc.iter().sum::<f64>() / auc.len() as f64 });
-        let mut lines = vec![("surprisal", ours, Some(our_changes)), ("all alarms", everywhere, None)];
+        let report = &mut self.report;
+        report.say(&format!("\nSKAB: {} runs, rows 0 to {} of each train, one rule for all", files.len(), TRAIN - 1));
+        report.say("                F1   FAR %   MAR %   NAB: standard   low FP   low FN   missed   stray");
+        report.skab = json!({ "runs": files.len() });
+        let mut lines = vec![("surprisal", ours), ("all alarms", all)];
         if self.python.is_some() {
-            lines.insert(1, ("iforest", forest, Some(forest_changes)));
+            lines.insert(1, ("iforest", forest));
         }
-        for (name, outliers, changes) in lines {
+        for (name, (outliers, changes)) in lines {
             let (f1, far, mar) = outliers.rates();
-            let mut line = format!("{name:<12} {f1:>5.3} {far:>7.2} {mar:>6.2}");
-            value[name] = json!({ "f1": f1, "far": far, "mar": mar });
-            if let Some(changes) = changes {
-                let ([standard, low_fp, low_fn], (missed, windows, stray)) = (changes.nab(), changes.counts());
-                line += &format!("   {standard:>12.2} {low_fp:>7.2} {low_fn:>7.2}  {missed:>3}/{windows} {stray:>6}");
-                for ((profile, _), score) in PROFILES.iter().zip([standard, low_fp, low_fn]) {
-                    value[name][*profile] = json!(score);
-                }
+            let ([standard, low_fp, low_fn], (missed, windows, stray)) = (changes.nab(), changes.counts());
+            report.say(&format!(
+                "{name:<12} {f1:>5.3} {far:>7.2} {mar:>7.2} {standard:>15.2} {low_fp:>8.2} {low_fn:>8.2} \
+                 {missed:>4}/{windows} {stray:>7}"
+            ));
+            report.skab[name] = json!({ "f1": f1, "far": far, "mar": mar, "missed": missed, "stray": stray });
+            for ((profile, _), score) in PROFILES.iter().zip(changes.nab()) {
+                report.skab[name][*profile] = Value::from(score);
             }
-            self.say(&line);
         }
-        self.say(&format!("mean AUC-ROC of single rows {:.2}", value["auc_roc"].as_f64().unwrap_or_default()));
-        let (f1, far, _) = ours.rates();
-        self.floor("SKAB F1", Some(f1), 0.82);
-        self.floor("SKAB share of ordinary rows without alarm, %", Some(100.0 - far), 80.0);
-        Ok(value)
-    }
-
-    fn json(&self, skab: Value) -> Value {
-        let outcome = |outcome: &Outcome| {
-            let Outcome { protocol, set, method, quality } = outcome;
-            json!({ "protocol": protocol, "set": set, "method": method, "auc_roc": quality.roc, "auc_pr": quality.pr })
-        };
-        let alarms = |(set, promised, alarms): &(String, f64, Alarms)| {
-            json!({
-                "set": set,
-                "promised": promised,
-                "fresh": alarms.fresh,
-                "calibration": alarms.calibration,
-                "raised": alarms.raised,
-                "distance": alarms.distance,
-                "most_distance": alarms.most_distance(LEVEL),
-            })
-        };
-        json!({
-            "outcomes": self.outcomes.iter().map(outcome).collect::<Vec<_>>(),
-            "alarms": self.alarms.iter().map(alarms).collect::<Vec<_>>(),
-            "skab": skab,
-            "missed": self.missed,
-        })
+        report.say(&format!("surprisal's scores, row by row: mean AUC-ROC {:.2}", areas / files.len() as f64));
+        let (f1, far, _) = ours.0.rates();
+        report.floor("SKAB, F1", Some(f1), 0.82);
+        report.floor("SKAB, ordinary rows without alarm, in percent,", Some(100.0 - far), 80.0);
+        Ok(())
     }
 }
 
-fn average(qualities: impl Iterator<Item = Quality>) -> Option<Quality> {
-    let all: Vec<Quality> = qualities.collect();
-    let mean = |of: fn(&Quality) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
-    (!all.is_empty()).then(|| Quality { roc: mean(|quality| quality.roc), pr: mean(|quality| quality.pr) })
+/// The scores of all rows of a run, fitted on the first [`TRAIN`].
+fn scores(task: &sets::Task) -> Result<Vec<f64>> {
+    let [scores, ..] = Fitted::new(task, Family::default())?.scores()?;
+    Ok(scores)
 }

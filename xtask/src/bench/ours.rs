@@ -14,6 +14,8 @@ use surprisal_trainer::with_shape;
 
 use super::sets::{LABEL, Task};
 
+/// Of what each column surprises by, and what is usual of it.
+type Statistic = fn(&[f64], &[f64]) -> f64;
 /// What is made of the surprisals of a row's columns. The first is the headline.
 pub const STATISTICS: [&str; 3] = ["oddness", "sum", "largest"];
 const FLASH: usize = 64 << 10;
@@ -120,7 +122,7 @@ impl Fitted {
         let detector = self.artefact.detector();
         let columns = self.artefact.schema.columns.len() as u16;
         let usual: Vec<f64> = (0..columns).map(|column| detector.usual_of(column).into()).collect();
-        let statistics: [fn(&[f64], &[f64]) -> f64; 3] =
+        let statistics: [Statistic; 3] =
             [oddness, |each, _| each.iter().sum(), |each, _| each.iter().copied().fold(0.0, f64::max)];
         statistics.map(|statistic| {
             let mut each = each.iter();
