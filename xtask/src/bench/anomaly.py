@@ -33,16 +33,14 @@ def knn(train, test):
     return NearestNeighbors(n_neighbors=5).fit(train).kneighbors(test)[0][:, -1]
 
 
-def mixture(components):
+def mixture(components, ridge):
     def score(train, test):
-        # Columns that hardly vary make a covariance singular; then it takes more on the diagonal.
-        for ridge in (1e-6, 1e-4, 1e-2):
-            try:
-                model = GaussianMixture(components, covariance_type="full", reg_covar=ridge, random_state=0)
-                return -model.fit(train).score_samples(test)
-            except ValueError:
-                continue
-        raise SystemExit("no Gaussian mixture: singular even with 1e-2 on the diagonal")
+        try:
+            model = GaussianMixture(components, covariance_type="full", reg_covar=ridge, random_state=0).fit(train)
+        except ValueError:
+            # Columns that hardly vary make a covariance singular; then it takes more on the diagonal.
+            return mixture(components, 100 * ridge)(train, test)
+        return -model.score_samples(test)
 
     return score
 
@@ -61,11 +59,12 @@ METHODS = {
     "iforest": isolation_forest,
     "lof": lof,
     "knn": knn,
-    "gmm10": mixture(10),
-    "gmm8": mixture(8),
+    "gmm10": mixture(10, 1e-6),
+    "gmm8": mixture(8, 1),
     "kmeans32": k_means,
     "iforest-alarms": alarms,
 }
+
 
 def rows(path):
     """The readings of a file; what is no number is taken for zero, or for the mean once it is scaled."""

@@ -7,10 +7,10 @@ use super::sets::{self, LABEL, Task};
 
 /// The rows of a run that train, their labels unseen; the others test.
 pub const TRAIN: usize = 400;
-/// The one rule for all runs: the mean over so many rows alarms above its level on the training rows by so many times
-/// their largest rise above that.
+/// The one rule for all runs: an alarm while the mean over so many rows exceeds that of the training rows by so many of
+/// their standard deviations.
 const MEAN_OVER: usize = 10;
-const FACTOR: f64 = 1.5;
+const DEVIATIONS: f64 = 5.0;
 /// After a change point, for how many seconds a switch counts as finding it.
 const WINDOW: i64 = 60;
 /// What a change point is worth that is found at once, what a switch costs beyond all windows, and what a missed one does.
@@ -75,15 +75,15 @@ fn seconds(text: &str) -> Option<i64> {
 
 /// The rule on the scores of all rows of a run: an alarm or not, for each.
 pub fn alarms(scores: &[f64]) -> Vec<bool> {
-    let mean = |row: usize| {
-        let recent = &scores[(row + 1).saturating_sub(MEAN_OVER)..=row];
-        recent.iter().sum::<f64>() / recent.len() as f64
-    };
-    let means: Vec<f64> = (0..scores.len()).map(mean).collect();
-    let train = &means[MEAN_OVER.min(TRAIN) - 1..TRAIN];
-    let level = train.iter().sum::<f64>() / train.len() as f64;
-    let most = train.iter().copied().fold(level, f64::max);
-    means.into_iter().map(|mean| mean > level + FACTOR * (most - level)).collect()
+    let (mean, deviation) = moments(&scores[..TRAIN]);
+    let recent = |row: usize| moments(&scores[(row + 1).saturating_sub(MEAN_OVER)..=row]).0;
+    (0..scores.len()).map(|row| recent(row) > mean + DEVIATIONS * deviation).collect()
+}
+
+fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt())
 }
 
 /// Where alarms begin or end; on the first row, whether there is one.
@@ -264,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn the_rule_alarms_on_a_rise_that_lasts_and_not_on_one_like_those_seen() {
+    fn the_rule_alarms_on_a_rise_that_lasts_and_not_on_a_single_one() {
+        // Mean 3, standard deviation 2.
         let mut scores: Vec<f64> = (0..1000).map(|row| f64::from(row % 7)).collect();
-        scores[100] = 20.0;
-        scores[600] = 20.0;
-        scores[800..].iter_mut().for_each(|score| *score += 10.0);
+        scores[600] += 90.0;
+        scores[800..].iter_mut().for_each(|score| *score += 12.0);
         let alarms = alarms(&scores);
-        assert!(!alarms[..800].contains(&true) && alarms[820..].iter().all(|&alarm| alarm));
+        assert!(!alarms[..800].contains(&true) && alarms[810..].iter().all(|&alarm| alarm));
     }
 
     #[test]
