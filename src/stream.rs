@@ -55,7 +55,8 @@ impl<'t> Predictor<'t> {
             }
             channels = rest;
         }
-        let expected = if numbers > 4096 { 0 } else { 2 * numbers * numbers + numbers * (numbers - (numbers > 0) as usize) / 2 };
+        let expected =
+            if numbers > 4096 { 0 } else { 2 * numbers * numbers + numbers * (numbers - (numbers > 0) as usize) / 2 };
         if window < 1 || window > 4096 || !channels.is_empty() || weights.len() != expected {
             return Err(TableError::Shape("predictor"));
         }

@@ -8,8 +8,8 @@ use crate::encoder::{Encoder, Reading};
 use crate::error::{EncodeError, TableError};
 use crate::link::Nats;
 use crate::model::Model;
-use crate::stream::Predictor;
 use crate::part::{Activation, Columns, Forest, Linear, Mixture, Nade, Sum};
+use crate::stream::Predictor;
 
 /// The format that this library reads and writes.
 pub const VERSION: u32 = 3;

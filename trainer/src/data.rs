@@ -85,7 +85,14 @@ impl Frame {
             .trim(csv::Trim::All)
             .from_reader(text.as_slice());
         let mut record = csv::StringRecord::new();
-        let mut frame = Self { path: path.to_owned(), columns: Vec::new(), lines: Vec::new(), unit: "line", digest, mixed: Vec::new() };
+        let mut frame = Self {
+            path: path.to_owned(),
+            columns: Vec::new(),
+            lines: Vec::new(),
+            unit: "line",
+            digest,
+            mixed: Vec::new(),
+        };
         let mut seen: Vec<HashMap<String, u32>> = Vec::new();
         let mut lines = Lines::default();
         loop {

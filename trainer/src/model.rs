@@ -203,6 +203,18 @@ impl Model {
         Self { conditionals, hidden: Some(hidden), guards: guards.to_vec(), ..Self::default() }
     }
 
+    /// ln p(x_i | x_<i) of each row; zero where the bit is forced.
+    pub fn log_likelihoods(&self, bits: &Bits) -> PerBit {
+        let of_bit = |(i, logits): (usize, Vec<f64>)| -> Vec<f64> {
+            let mut each = vec![0.0; bits.rows];
+            for row in members(&bits.free(&self.guards, i)) {
+                each[row as usize] = log_sigmoid(logits[row as usize], bits.get(row as usize, i));
+            }
+            each
+        };
+        self.logits(bits).into_par_iter().enumerate().map(of_bit).collect()
+    }
+
     /// The logits of all conditionals on all rows.
     pub fn logits(&self, bits: &Bits) -> PerBit {
         let mut logits: PerBit = self.conditionals.par_iter().map(|conditional| conditional.logits(bits)).collect();

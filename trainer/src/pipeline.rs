@@ -12,14 +12,15 @@ use crate::calibrate::{Calibration, Rates};
 use crate::data::{Frame, Header};
 use crate::evaluate::mean;
 use crate::fit::Family;
+use crate::model::Model;
 use crate::quantise::divergence;
 use crate::schema::toml::{Meaning, Wishes};
 use crate::schema::{CELLS, Given, Schema};
 use crate::select::search::Watch;
 use crate::select::{Budget, Choices, Made, OrderTried, select, trial};
 use crate::signal::{self, Windows};
-use crate::stream::{History, PredictorTable, deal as deal_rows};
 use crate::split::{SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
+use crate::stream::{History, PredictorTable, deal as deal_rows};
 
 /// What to fit, on what.
 #[derive(Clone, Debug)]
@@ -202,6 +203,9 @@ pub struct Report {
     pub limit: Option<f64>,
     pub mean_time: u32,
     pub seconds: f64,
+    /// As fitted, before it was put on the table's grid.
+    #[serde(skip)]
+    pub float: Model,
 }
 
 /// How many cells a numeric column may get, from few to many.
@@ -349,6 +353,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         limit: told(detector.limit),
         mean_time: detector.mean_time,
         seconds: start.elapsed().as_secs_f64(),
+        float: chosen.model,
     };
     Ok((artefact, report))
 }

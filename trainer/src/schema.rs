@@ -166,7 +166,11 @@ impl Schema {
                 name = cells.name
             );
         }
-        let schema = Self { names: frame.columns.iter().map(|cells| cells.name.clone()).collect(), columns, predictor: PredictorTable::default() };
+        let schema = Self {
+            names: frame.columns.iter().map(|cells| cells.name.clone()).collect(),
+            columns,
+            predictor: PredictorTable::default(),
+        };
         let bits: usize = schema.bits().sum();
         ensure!(
             bits <= 4096,

@@ -217,6 +217,8 @@ impl History {
             let texts: Vec<String> = whole.iter().map(|&row| cells.text(row - 1).to_owned()).collect();
             columns.push(Cells::new(before(&cells.name), texts.into_iter()));
         }
+        // Rows from the field carry no label.
+        let label = label.filter(|(column, _)| frame.position(column).is_ok());
         let odd = label.map(|(column, normal)| odd_rows(frame, column, normal)).transpose()?.unwrap_or_default();
         let after_odd = |&row: &usize| odd.get(row - self.window..row).is_some_and(|odd| odd.contains(&true));
         Ok(Frame {
@@ -238,7 +240,8 @@ impl History {
     /// States before come first in model order and are given; they are coded as the states.
     pub fn give(&self, schema: &mut Schema, channels: &[String], table: &PredictorTable) {
         for channel in table.view().states() {
-            let named = |schema: &Schema, name: &str| schema.columns.iter().position(|coding| schema.name(coding) == name);
+            let named =
+                |schema: &Schema, name: &str| schema.columns.iter().position(|coding| schema.name(coding) == name);
             let (Some(state), Some(given)) =
                 (named(schema, &channels[channel]), named(schema, &before(&channels[channel])))
             else {
@@ -267,7 +270,10 @@ fn held(frame: &Frame, file: usize) -> Result<Vec<f64>> {
         let text = cells.text(row);
         if !is_missing(text) {
             let number = text.parse::<f64>().ok().filter(|number| !number.is_nan()).with_context(|| {
-                format!("{}: expected a number, found `{text}`; correct the cell or leave it empty", frame.place(row, file))
+                format!(
+                    "{}: expected a number, found `{text}`; correct the cell or leave it empty",
+                    frame.place(row, file)
+                )
             })?;
             if last.is_none() {
                 values.fill(number);

@@ -1,6 +1,12 @@
 //! `cargo xtask bench density`: the log-likelihoods that the exported tables reach on public binary data sets.
 
 pub mod features;
+pub mod anomaly;
+mod baseline;
+mod sets;
+mod ours;
+mod skab;
+mod report;
 
 use crate::shuttle::Surprisal;
 use anyhow::{Context, Result, ensure};

@@ -71,6 +71,8 @@ enum Bench {
         #[arg(long, value_name = "DIR", default_value = "../shared/data/bearings")]
         data: PathBuf,
     },
+    /// Published protocols of anomaly detection, with scikit-learn's detectors beside exported tables
+    Anomaly(bench::anomaly::Anomaly),
 }
 
 fn main() -> ExitCode {
@@ -93,6 +95,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(Bench::Density { data, sets }) => bench::density(&data, &sets),
         Command::Bench(Bench::Features { data }) => bench::features::run(&data),
         Command::Golden { tables } => golden::run(&tables),
+        Command::Bench(Bench::Anomaly(args)) => bench::anomaly::run(&args),
         Command::LinkTable => Ok(fs::write(setup::root().join("src/link/table.rs"), link_table::source())?),
     }
 }

@@ -1,0 +1,294 @@
+//! `cargo xtask bench anomaly`: published protocols of anomaly detection, on exported tables and on scikit-learn's
+//! detectors beside them.
+
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use surprisal_trainer::fit::Family;
+
+use super::baseline::{self, Python};
+use super::ours::{FAMILY, Fitted, Quality, STATISTICS, in_time};
+use super::report::Report;
+use super::sets::{self, Dealt, Set};
+use super::skab::{self, Changes, Outliers, PROFILES, Run, TRAIN, WINDOW};
+
+/// The sets of the published mean; shuttle has a folder of its own.
+const SETS: [&str; 6] = ["annthyroid", "cardio", "fault", "magic_gamma", "satellite", "shuttle"];
+const FILE_ORDER: &str = "file order";
+const SHUFFLED: &str = "shuffled";
+const SEEDS: u64 = 3;
+/// Rows of nine digits that train.
+const DIGITS: usize = 1000;
+const BASELINES: [&str; 4] = ["iforest", "lof", "knn", "gmm10"];
+const OF_DIGITS: [&str; 3] = ["kmeans32", "gmm8", "knn"];
+const FLOAT: &str = "float";
+/// Each column on its own, by statistic.
+const MARGINAL: [&str; 3] = ["marginal", "marg-sum", "marg-lrg"];
+/// False-alarm rates that are put to the test.
+const RATES: [f64; 2] = [0.01, 0.001];
+/// What rounding may cost, and how far a set may lie below the marginal model, in points of AUC.
+const ROUNDING: f64 = 0.3;
+const BELOW_MARGINAL: f64 = 3.0;
+
+/// Which protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub enum Part {
+    /// Five sets of ADBench, shuttle, and whatever else lies in adbench/
+    AdBench,
+    /// Alarms and change points of a water-pump loop
+    Skab,
+    /// Failures of a milling machine, a category among its readings
+    Ai4i,
+    /// A digit that the nine others do not know
+    Digits,
+    /// Alarms on fresh ordinary rows against the promised rate
+    Alarms,
+}
+
+/// What to run, on what.
+#[derive(clap::Args)]
+pub struct Anomaly {
+    /// All of them if none is named
+    #[arg(value_name = "PART", value_enum)]
+    parts: Vec<Part>,
+    /// The folder of adbench/, shuttle/ and skab/
+    #[arg(long, value_name = "DIR", default_value = "../shared/data")]
+    data: PathBuf,
+    /// The runs of SKAB, if they lie elsewhere than in skab/
+    #[arg(long, value_name = "DIR")]
+    runs: Option<PathBuf>,
+    /// Leave scikit-learn out, and the digits, which are its own
+    #[arg(long)]
+    no_baselines: bool,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+struct Bench<'a> {
+    args: &'a Anomaly,
+    python: Option<Python>,
+    report: Report,
+}
+
+/// Runs the parts and prints what they say; an error if a floor is missed.
+pub fn run(args: &Anomaly) -> Result<()> {
+    let python = if args.no_baselines { None } else { Some(Python::find()?) };
+    let mut bench = Bench { args, python, report: Report::default() };
+    if bench.wants(Part::AdBench) || bench.wants(Part::Alarms) {
+        bench.adbench()?;
+    }
+    if bench.wants(Part::Ai4i) || bench.wants(Part::Alarms) {
+        bench.ai4i()?;
+    }
+    if bench.wants(Part::Alarms) {
+        bench.report.alarms_table();
+    }
+    if bench.wants(Part::Digits) {
+        bench.digits()?;
+    }
+    if bench.wants(Part::Skab) {
+        bench.skab()?;
+    }
+    let report = bench.report;
+    if args.json {
+        println!("{}", report.json());
+    } else {
+        println!("{}\nBearings: cargo xtask bench features", report.text);
+    }
+    ensure!(report.missed.is_empty(), "missed: {}", report.missed.join("; "));
+    Ok(())
+}
+
+/// The CSV files of a folder, plain or gzipped, with their names before that, sorted.
+fn files_of(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let listed = std::fs::read_dir(folder).with_context(|| {
+        format!("{}: cannot be listed; pass the folder of adbench/, shuttle/ and skab/ by --data DIR", folder.display())
+    })?;
+    let mut files = Vec::new();
+    for path in listed {
+        let path = path?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(name) = file.strip_suffix(".gz").unwrap_or(&file).strip_suffix(".csv") {
+            files.push((name.to_owned(), path));
+        }
+    }
+    files.sort();
+    ensure!(!files.is_empty(), "{}: no CSV files", folder.display());
+    Ok(files)
+}
+
+impl Bench<'_> {
+    fn wants(&self, part: Part) -> bool {
+        self.args.parts.is_empty() || self.args.parts.contains(&part)
+    }
+
+    fn adbench(&mut self) -> Result<()> {
+        let mut files = files_of(&self.args.data.join("adbench"))?;
+        // One is a part of its own, the other lies in a folder of its own.
+        files.retain(|(name, _)| name != "ai4i" && name != "shuttle");
+        files.push(("shuttle".into(), self.args.data.join("shuttle/shuttle.csv.gz")));
+        // The sets of the mean first.
+        files.sort_by_key(|(name, _)| !SETS.contains(&name.as_str()));
+        for (name, path) in files {
+            let frame = sets::read(&path)?;
+            let set = match name.as_str() {
+                // ADBench's set has no rows of the class High.
+                "shuttle" => Set::new(&frame, "Class", |text| (text != "High").then_some(text != "Rad.Flow"))?,
+                _ => Set::labelled(&frame)?,
+            };
+            if self.wants(Part::AdBench) {
+                self.deal(Part::AdBench, FILE_ORDER, &name, &set, &set.halves(None))?;
+            }
+            for seed in 0..SEEDS {
+                self.deal(Part::AdBench, SHUFFLED, &name, &set, &set.halves(Some(seed)))?;
+            }
+        }
+        if !self.wants(Part::AdBench) {
+            return Ok(());
+        }
+        let report = &mut self.report;
+        report.table("ADBench: the first half of the ordinary rows trains, in file order", FILE_ORDER, &SETS);
+        report.table("ADBench: half of the ordinary rows trains, shuffled; mean of three", SHUFFLED, &SETS);
+        for (protocol, least) in [(FILE_ORDER, 86.0), (SHUFFLED, 90.0)] {
+            let roc = |report: &Report, sets: &[&str], method| report.mean(protocol, sets, method).map(|mean| mean.roc);
+            let mean = roc(report, &SETS, STATISTICS[0]);
+            report.floor(&format!("mean AUC, {protocol}"), mean, least);
+            if let (SHUFFLED, Some(neighbours)) = (protocol, roc(report, &SETS, "knn")) {
+                report.floor("mean AUC, shuffled, against kNN", mean, neighbours);
+            }
+            for set in SETS {
+                let table = roc(report, &[set], STATISTICS[0]);
+                for (other, below) in [(FLOAT, ROUNDING), (MARGINAL[0], BELOW_MARGINAL)] {
+                    if let Some(other_auc) = roc(report, &[set], other) {
+                        report.floor(&format!("{set}, {protocol}, against {other}"), table, other_auc - below);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ai4i(&mut self) -> Result<()> {
+        let frame = sets::read(&self.args.data.join("adbench/ai4i.csv.gz"))?;
+        let set = Set::labelled(&frame)?;
+        for seed in 0..SEEDS {
+            self.deal(Part::Ai4i, "ai4i", "ai4i", &set, &set.halves(Some(seed)))?;
+        }
+        if self.wants(Part::Ai4i) {
+            self.report.table("AI4I: half of the ordinary rows trains, shuffled; mean of three", "ai4i", &[]);
+            let precision = self.report.mean("ai4i", &["ai4i"], STATISTICS[0]).map(|mean| mean.pr);
+            self.report.floor("AI4I, AUC-PR", precision, 55.0);
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<()> {
+        let Some(python) = &self.python else {
+            self.report.say("\n8x8 digits: left out with the baselines");
+            return Ok(());
+        };
+        let path = crate::setup::root().join("target/bench/digits.csv");
+        python.digits(&path)?;
+        let frame = sets::read(&path)?;
+        let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+        for (seed, name) in (0..).zip(names) {
+            let set = Set::new(&frame, "digit", |text| Some(text == name))?;
+            self.deal(Part::Digits, "digits", name, &set, &set.share(DIGITS, seed))?;
+        }
+        self.report.table("8x8 digits: 1000 rows of nine train, the tenth is odd", "digits", &[]);
+        let mean = self.report.mean("digits", &names, STATISTICS[0]).map(|mean| mean.roc);
+        self.report.floor("digits, mean AUC", mean, 96.0);
+        Ok(())
+    }
+
+    /// Fits one deal of a set and notes what all methods make of it, as far as the parts want to know.
+    fn deal(&mut self, part: Part, protocol: &'static str, name: &str, set: &Set, dealt: &Dealt) -> Result<()> {
+        let task = set.task(&format!("{protocol}-{name}").replace(' ', "-"), dealt)?;
+        eprintln!("bench: {name}, {protocol}, {} rows train, {} test", dealt.train.len(), task.odd.len());
+        let fitted = Fitted::new(&task, FAMILY)?;
+        if self.wants(Part::Alarms) && protocol != FILE_ORDER {
+            for rate in RATES {
+                if let Some(alarms) = fitted.alarms(&task, rate)? {
+                    self.report.note_alarms(name, rate, alarms);
+                }
+            }
+        }
+        if !self.wants(part) {
+            return Ok(());
+        }
+        let marginal = Fitted::new(&task, Family::Marginal)?;
+        let ours = STATISTICS.into_iter().zip(fitted.scores()?);
+        let float = fitted.float_scores()?;
+        let ours = ours.chain([(FLOAT, float)]).chain(MARGINAL.into_iter().zip(marginal.scores()?));
+        for (method, scores) in ours {
+            self.report.note(protocol, name, method, &scores, &task.odd);
+        }
+        if let Some(python) = &self.python {
+            let methods = if part == Part::Digits { &OF_DIGITS[..] } else { &BASELINES };
+            // Pixels have one scale as they are.
+            python.score(methods, part != Part::Digits, &task)?;
+            for &method in methods {
+                self.report.note(protocol, name, method, &baseline::read(&task, method)?, &task.odd);
+            }
+        }
+        Ok(())
+    }
+
+    fn skab(&mut self) -> Result<()> {
+        let folder = self.args.runs.clone().unwrap_or_else(|| self.args.data.join("skab"));
+        let files = files_of(&folder)?;
+        let [mut ours, mut forest, mut all] = [(); 3].map(|()| (Outliers::default(), Changes::default()));
+        let mut areas = 0.0;
+        for (name, path) in &files {
+            let frame = sets::read(path)?;
+            let run = Run::of(&frame)?;
+            let task = run.task(&format!("skab-{name}"), &frame)?;
+            eprintln!("bench: SKAB, {name}, {TRAIN} rows train, {} test", task.odd.len() - TRAIN);
+            let scores = in_time(&task, WINDOW, TRAIN)?;
+            areas += Quality::of(&scores[TRAIN..], &run.odd[TRAIN..]).roc;
+            let count = |(outliers, changes): &mut (Outliers, Changes), alarms: &[bool], for_changes: &[bool]| {
+                outliers.add(&alarms[TRAIN..], &run.odd[TRAIN..]);
+                changes.add(&skab::switches(&for_changes[TRAIN..]), &run.changes[TRAIN..], &run.seconds[TRAIN..]);
+            };
+            let alarms = skab::alarms(&scores);
+            count(&mut ours, &alarms, &alarms);
+            let always = vec![true; run.odd.len()];
+            count(&mut all, &always, &always);
+            if let Some(python) = &self.python {
+                python.score(&["iforest-alarms"], false, &task)?;
+                let found = baseline::read(&task, "iforest-alarms")?;
+                let found: Vec<bool> = found.into_iter().map(|alarm| alarm > 0.0).collect();
+                let (alarms, for_changes) = skab::smoothed(&found);
+                count(&mut forest, &alarms, &for_changes);
+            }
+        }
+        let report = &mut self.report;
+        report.say(&format!("\nSKAB: {} runs, rows 0 to {} of each train, one rule for all", files.len(), TRAIN - 1));
+        report.say("                F1   FAR %   MAR %   NAB: standard   low FP   low FN   missed   stray");
+        report.skab = json!({ "runs": files.len() });
+        let mut lines = vec![("surprisal", ours), ("all alarms", all)];
+        if self.python.is_some() {
+            lines.insert(1, ("iforest", forest));
+        }
+        for (name, (outliers, changes)) in lines {
+            let (f1, far, mar) = outliers.rates();
+            let ([standard, low_fp, low_fn], (missed, windows, stray)) = (changes.nab(), changes.counts());
+            report.say(&format!(
+                "{name:<12} {f1:>5.3} {far:>7.2} {mar:>7.2} {standard:>15.2} {low_fp:>8.2} {low_fn:>8.2} \
+                 {missed:>4}/{windows} {stray:>7}"
+            ));
+            report.skab[name] = json!({ "f1": f1, "far": far, "mar": mar, "missed": missed, "stray": stray });
+            for ((profile, _), score) in PROFILES.iter().zip(changes.nab()) {
+                report.skab[name][*profile] = Value::from(score);
+            }
+        }
+        report.say(&format!("surprisal's scores, row by row: mean AUC-ROC {:.2}", areas / files.len() as f64));
+        let (f1, far, _) = ours.0.rates();
+        report.floor("SKAB, F1", Some(f1), 0.82);
+        report.floor("SKAB, ordinary rows without alarm, in percent,", Some(100.0 - far), 80.0);
+        Ok(())
+    }
+}

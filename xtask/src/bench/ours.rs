@@ -1,0 +1,231 @@
+//! What a fit with default settings says of a task's test rows: by its exported table, and by the model before rounding.
+
+use anyhow::{Context, Result};
+use surprisal::{Nats, Reading, Surprise};
+use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::calibrate::{Calibration, Rates};
+use surprisal_trainer::data::{Frame, Header};
+use surprisal_trainer::evaluate::{auc_pr, auc_roc};
+use surprisal_trainer::fit::Family;
+use surprisal_trainer::model::Model;
+use surprisal_trainer::pipeline::{Job, run};
+use surprisal_trainer::split::{Deal, split};
+use surprisal_trainer::stream::History;
+use surprisal_trainer::with_shape;
+
+use super::sets::{LABEL, Task};
+
+/// What is made of the surprisals of a row's columns. The first is the headline.
+pub const STATISTICS: [&str; 3] = ["oddness", "sum", "largest"];
+const FLASH: usize = 64 << 10;
+/// The best of what fits, in seconds to minutes.
+pub const FAMILY: Family = Family::Flagship;
+
+/// Areas under two curves, in percent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quality {
+    /// Under the receiver operating characteristic.
+    pub roc: f64,
+    /// Average precision.
+    pub pr: f64,
+}
+
+impl Quality {
+    /// Of scores that are larger for odder rows.
+    pub fn of(scores: &[f64], odd: &[bool]) -> Self {
+        // As whole numbers in the same order.
+        let ranks: Vec<i64> = scores.iter().map(|score| score.to_bits() as i64).collect();
+        let ranks: Vec<i64> = ranks.iter().map(|bits| bits ^ (bits >> 63 & i64::MAX)).collect();
+        let percent = |share: Option<f64>| 100.0 * share.unwrap_or(f64::NAN);
+        Self { roc: percent(auc_roc(&ranks, odd)), pr: percent(auc_pr(&ranks, odd)) }
+    }
+}
+
+/// A fit, and the readings of the test rows.
+pub struct Fitted {
+    artefact: Artefact,
+    float: Model,
+    readings: Vec<Vec<Reading>>,
+    /// What calibrated the exported detector.
+    calibration: Vec<Vec<Reading>>,
+}
+
+impl Fitted {
+    /// Fits the training file as a user would.
+    pub fn new(task: &Task, family: Family) -> Result<Self> {
+        let job = job(task, family);
+        let (artefact, report) = run(&job)?;
+        let train = Frame::read(&job.train, Header::Yes)?;
+        let shares = artefact.notes.fit.split.unwrap_or_default();
+        let calibration = split((0..train.rows()).collect(), shares, Deal::Shuffled { seed: job.seed }).calibrate;
+        let calibration = artefact.schema.all_readings(&train, &calibration)?;
+        let test = Frame::read(&task.folder.join("test.csv"), Header::Yes)?;
+        let every: Vec<usize> = (0..test.rows()).collect();
+        let readings = artefact.schema.all_readings(&test, &every)?;
+        Ok(Self { artefact, float: report.float, readings, calibration })
+    }
+
+    /// One score a test row for each of the [`STATISTICS`], from the exported table.
+    pub fn scores(&self) -> Result<[Vec<f64>; 3]> {
+        let each = self.artefact.surprises(&self.readings)?;
+        let of = |statistic: fn(&Surprise) -> Nats| each.iter().map(|row| statistic(row).into()).collect();
+        Ok([of(|row| row.oddness), of(|row| row.total), of(|row| row.largest)])
+    }
+
+    /// The oddness of each test row by the model before it was rounded to the table's grid.
+    pub fn float_scores(&self) -> Result<Vec<f64>> {
+        let schema = &self.artefact.schema;
+        let (bits, _) = schema.encode(&self.readings)?;
+        let float = self.float.log_likelihoods(&bits);
+        let detector = self.artefact.detector();
+        let columns = schema.columns.len() as u16;
+        let usual: Vec<f64> = (0..columns).map(|column| detector.usual_of(column).into()).collect();
+        let mut scores = Vec::new();
+        with_shape!(self.artefact.shape, N, H, K => {
+            let table = self.artefact.table::<N, H, K>()?;
+            let (mut row, mut of_bits) = ([false; N], [Nats::ZERO; N]);
+            for (at, readings) in self.readings.iter().enumerate() {
+                let mut of_columns = vec![Nats::ZERO; schema.columns.len()];
+                table.explain(readings, &mut of_columns)?;
+                table.encoder.encode(readings, &mut row)?;
+                table.model.explain(&row, &mut of_bits);
+                let mut of_columns: Vec<f64> = of_columns.into_iter().map(f64::from).collect();
+                let mut bit = 0;
+                // What is not of the model, the widths of cells, is the same.
+                for (coding, bits) in schema.columns.iter().zip(schema.bits()) {
+                    for i in bit..bit + bits {
+                        of_columns[usize::from(coding.source)] -= float[i][at] + f64::from(of_bits[i]);
+                    }
+                    bit += bits;
+                }
+                scores.push(oddness(&of_columns, &usual, f64::from(1 << detector.softness)));
+            }
+        });
+        Ok(scores)
+    }
+
+    /// What the detector, calibrated for a rate, says of the ordinary test rows; none if its promise is not to be told on
+    /// so few.
+    pub fn alarms(&self, task: &Task, rate: f64) -> Result<Option<Alarms>> {
+        let ordinary = self.readings.iter().zip(&task.odd).filter(|(_, odd)| !**odd).map(|(row, _)| row);
+        let fresh: Vec<Vec<Reading>> = ordinary.cloned().collect();
+        if (fresh.len() as f64) < 10.0 / rate {
+            return Ok(None);
+        }
+        let rates = Rates { false_alarm: rate, ..Rates::default() };
+        let calibration = Calibration::of(&self.artefact, &self.calibration, rates)?;
+        let detector = calibration.view();
+        let scores = self.artefact.surprises(&fresh)?;
+        let raised = scores.iter().filter(|row| detector.judge(row.oddness).is_odd()).count();
+        let p_values = scores.iter().map(|row| f64::from(detector.p_value(row.oddness).ppm()) / 1e6).collect();
+        let distance = kolmogorov_smirnov(p_values);
+        Ok(Some(Alarms { fresh: scores.len(), calibration: self.calibration.len(), raised, distance }))
+    }
+}
+
+/// The one setting for all sets.
+fn job(task: &Task, family: Family) -> Job {
+    let mut job = Job::new(task.folder.join("train.csv"));
+    job.label = Some((LABEL.into(), "0".into()));
+    job.keep_constant = true;
+    job.flash = Some(FLASH);
+    job.choices.family = family;
+    job
+}
+
+/// The oddness of all rows of a stream that is fitted on its first rows, given `window` rows before each; the settings are
+/// chosen on the last of those. Rows without a whole window are as odd as the median of the training rows.
+pub fn in_time(task: &Task, window: usize, trained: usize) -> Result<Vec<f64>> {
+    let mut job = job(task, FAMILY);
+    let text = std::fs::read_to_string(&job.train)?;
+    let (header, rows) = text.split_once('\n').context("a file of rows has a header")?;
+    let last: Vec<&str> = rows.lines().skip(trained * 7 / 10).collect();
+    let valid = task.folder.join("valid.csv");
+    std::fs::write(&valid, format!("{header}\n{}\n", last.join("\n")))?;
+    job.valid = Some(valid);
+    job.history = Some(History { window, session: None });
+    let (artefact, _) = run(&job)?;
+    let frame = artefact.frame(&task.folder.join("test.csv"), Header::Yes)?;
+    let every: Vec<usize> = (0..frame.rows()).collect();
+    let surprises = artefact.surprises(&artefact.schema.all_readings(&frame, &every)?)?;
+    let scores: Vec<f64> = surprises.iter().map(|row| row.oddness.into()).collect();
+    let mut of_training = scores[..trained - window].to_vec();
+    of_training.sort_by(f64::total_cmp);
+    Ok([vec![of_training[of_training.len() / 2]; window], scores].concat())
+}
+
+/// [`surprisal::Oddness`] in floats.
+fn oddness(each: &[f64], usual: &[f64], softness: f64) -> f64 {
+    let most = usual.iter().copied().fold(0.0, f64::max);
+    let lifted: Vec<f64> = each.iter().zip(usual).map(|(nats, usual)| (nats + most - usual) / softness).collect();
+    let largest = lifted.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    softness * (largest + lifted.iter().map(|nats| (nats - largest).exp()).sum::<f64>().ln())
+}
+
+/// Alarms on ordinary rows that no fit has seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Alarms {
+    /// How many such rows.
+    pub fresh: usize,
+    /// How many rows calibrated the detector.
+    pub calibration: usize,
+    /// How many of the fresh ones are called odd.
+    pub raised: usize,
+    /// Of their p-values, to uniform ones.
+    pub distance: f64,
+}
+
+impl Alarms {
+    /// The distance that two samples of these sizes from one distribution exceed with probability `level`: p-values are
+    /// ranks among the calibration rows, which scatter too (Smirnov 1939, by its first term). Ties make it cautious.
+    pub fn most_distance(&self, level: f64) -> f64 {
+        let scatter = 1.0 / self.fresh as f64 + 1.0 / self.calibration as f64;
+        (-0.5 * (level / 2.0).ln() * scatter).sqrt()
+    }
+
+    /// The rate over several deals and what it must not exceed: the promise and three standard errors, of the fresh rows
+    /// and of those that calibrated.
+    pub fn rate(deals: &[Self], promised: f64) -> (f64, f64) {
+        let sum = |of: fn(&Self) -> usize| deals.iter().map(of).sum::<usize>() as f64;
+        let (fresh, calibration) = (sum(|deal| deal.fresh), sum(|deal| deal.calibration));
+        let error = (promised * (1.0 - promised) * (1.0 / fresh + 1.0 / calibration)).sqrt();
+        (sum(|deal| deal.raised) / fresh, promised + 3.0 * error)
+    }
+}
+
+/// The largest distance between the shares of numbers up to p and p itself.
+fn kolmogorov_smirnov(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let n = numbers.len() as f64;
+    let distance = |(i, p): (usize, &f64)| (p - i as f64 / n).abs().max(((i + 1) as f64 / n - p).abs());
+    numbers.iter().enumerate().map(distance).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oddness_lies_between_the_largest_excess_and_their_sum() {
+        // One column: its own surprisal.
+        assert!((oddness(&[3.0], &[1.0], 4.0) - 3.0).abs() < 1e-12);
+        // Two equal ones: one of them and 4 ln 2.
+        assert!((oddness(&[3.0, 5.0], &[0.0, 2.0], 4.0) - (5.0 + 4.0 * 2f64.ln())).abs() < 1e-12);
+        // One that stands out counts alone, however large.
+        assert!((oddness(&[4000.0, 1.0], &[0.0, 0.0], 4.0) - 4000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn infinite_and_negative_scores_keep_their_order() {
+        let odd = [false, false, true, true];
+        assert_eq!(Quality::of(&[-2.0, -1.0, 0.5, f64::INFINITY], &odd), Quality { roc: 100.0, pr: 100.0 });
+        assert_eq!(Quality::of(&[0.5, f64::INFINITY, -2.0, -1.0], &odd).roc, 0.0);
+    }
+
+    #[test]
+    fn uniform_p_values_are_near_and_crowded_ones_far() {
+        let uniform = (1..=99).map(|p| f64::from(p) / 100.0).collect();
+        assert!(kolmogorov_smirnov(uniform) <= 0.0101);
+        assert!((kolmogorov_smirnov(vec![0.1; 50]) - 0.9).abs() < 1e-12);
+    }
+}
