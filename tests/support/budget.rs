@@ -36,6 +36,9 @@ pub const FLOAT_TO_INTEGER_A_BIT: f64 = 2e-3;
 /// the curvature's drift since the last Newton step.
 pub const LOGISTIC_GAIN: f64 = 2.0 * 2e-3;
 
+/// Four bits rounded to 1/32 nat each, and n + 2 for a row that a third of n could be: ln(1 + 2/230).
+pub const UNKNOWN: f64 = 4.0 / 64.0 + 0.01;
+
 /// Sums of a few thousand `f64` in another order.
 pub const F64_SUM: f64 = 1e-9;
 

@@ -64,12 +64,7 @@ fn flags(order: &[usize], flipped: bool) -> Schema {
         file: at,
         source: at as u16,
         kind: Kind::Flag { flipped },
-        may_miss: false,
-        values: Vec::new(),
-        pivot: 0,
-        widths: Vec::new(),
-        labels: Vec::new(),
-        constant: false,
+        ..Coding::default()
     };
     let names = (0..order.len()).map(|at| format!("f{at}")).collect();
     Schema { names, columns: order.iter().map(coding).collect() }
