@@ -92,7 +92,10 @@ fn every_number_has_an_outcome_and_a_finite_cost() {
         };
         for reading in readings {
             let (row, nats) = encode(&[column], &[reading]).expect("it is a number");
-            assert!(column.decode(&row).is_some() && nats < Nats::from_raw(200 << 16), "{column:?} {reading:?}: {nats}");
+            assert!(
+                column.decode(&row).is_some() && nats < Nats::from_raw(200 << 16),
+                "{column:?} {reading:?}: {nats}"
+            );
         }
     }
 }
@@ -102,7 +105,8 @@ fn every_number_has_an_outcome_and_a_finite_cost() {
 fn the_cost_beyond_the_range_grows_with_the_distance() {
     let mut dice = Dice(9);
     for column in every_scale().filter(|column| !matches!(column.kind, Kind::Category)) {
-        let mut beyond: Vec<f64> = (0..400).map(|_| 2f64.powf(dice.between(0, 31_000) as f64 / 1000.0).floor()).collect();
+        let mut beyond: Vec<f64> =
+            (0..400).map(|_| 2f64.powf(dice.between(0, 31_000) as f64 / 1000.0).floor()).collect();
         beyond.extend([1.0, 2147483000.0]);
         beyond.sort_unstable_by(f64::total_cmp);
         let (low, high) = match column.kind {

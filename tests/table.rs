@@ -13,8 +13,8 @@ use support::mixture::RandomMixture;
 use support::naive;
 use support::random::{Dice, Random, UNITS, cases, encoder_slices, tables};
 use surprisal::{
-    Column, Detector, Encoder, Forest, Kind, Linear, Mixture, Model, Nade, Nats, Oddness, Reading, Share, Sum,
-    Table, TableError, total_order,
+    Column, Detector, Encoder, Forest, Kind, Linear, Mixture, Model, Nade, Nats, Oddness, Reading, Share, Sum, Table,
+    TableError, total_order,
 };
 
 /// Room for the widest random table; 7 masses multiply within 128 bits.
@@ -88,7 +88,8 @@ fn columns(bits: usize, dice: &mut Dice) -> Vec<Column<'static>> {
         };
         let pivot = if widths.is_empty() { 0 } else { dice.between(0, values.len() as i64) as u16 };
         let reach = if widths.is_empty() { 0 } else { dice.between(-128, 127) as i8 };
-        let column = Column { source: columns.len() as u16, kind, may_miss: dice.one_in(3), values, pivot, reach, widths };
+        let column =
+            Column { source: columns.len() as u16, kind, may_miss: dice.one_in(3), values, pivot, reach, widths };
         if column.bits() <= left {
             left -= column.bits();
             columns.push(column);

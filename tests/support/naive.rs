@@ -147,7 +147,8 @@ pub fn encode(column: &Column, reading: Reading) -> Option<(Vec<bool>, f64)> {
     bits.extend((pivot..levels).map(|level| outcome.is_some_and(|outcome| outcome > level)));
     bits.extend((0..pivot).rev().map(|level| outcome.is_some_and(|outcome| outcome <= level)));
     let width = outcome.and_then(|outcome| column.widths.get(outcome)).copied().unwrap_or(0);
-    let no_flag = matches!((column.kind, reading), (Kind::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value));
+    let no_flag =
+        matches!((column.kind, reading), (Kind::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value));
     let rarest = if no_flag { f64::from(Nats::RAREST) } else { 0.0 };
     Some((bits, f64::from(width) / 2048.0 + tail(column, reading) + rarest))
 }

@@ -162,7 +162,9 @@ fn a_mean_over_the_last_rows_goes_beside_the_scores() {
     let (nats, recent) = (list("nats"), list("recent"));
     assert_eq!((recent[0], recent.len()), (nats[0], 420));
     assert!((recent[419] - (nats[417] + nats[418] + nats[419]) / 3.0).abs() < budget::F64_SUM);
-    assert!(folder.text("score model.srp data.csv --mean 3").starts_with("line,nats,oddness,p,odd,largest,column,recent\n"));
+    assert!(
+        folder.text("score model.srp data.csv --mean 3").starts_with("line,nats,oddness,p,odd,largest,column,recent\n")
+    );
     folder.refuses("score model.srp data.csv --mean 0", &["--mean"]);
     folder.refuses(&format!("fit data.csv --mean-time 1 {QUICK} -o none.srp"), &["--mean-time"]);
 }
