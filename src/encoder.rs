@@ -287,7 +287,8 @@ impl<'t> Encoder<'t> {
 
     /// Writes the bits of `readings`, which are in the order of the training columns, to the start of `row`.
     ///
-    /// Returns Σ ln(width of the cell / narrowest cell of the column). Added to the row's surprisal it makes the
+    /// Returns Σ ln(width of the cell / narrowest cell of the column), and for readings beyond the outermost edges, and
+    /// flags that are none, what their distance costs. Added to the row's surprisal it makes the
     /// score a log-density in units of each column's narrowest cell, so that wide cells are not taken for likely
     /// ones; for flags and categories it is zero, and the score is the log-probability itself. Costs one step an
     /// edge passed.

@@ -98,9 +98,9 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     /// static FLASH: &Aligned<[u8]> =
     ///     &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.srp")));
     ///
-    /// let table = Table::<123>::from_bytes(&FLASH.0)?;
-    /// assert_eq!(table.model.bits(), 123);
-    /// assert_eq!(Table::<123>::from_bytes(&FLASH.0[..100]).unwrap_err(), TableError::Truncated);
+    /// let table = Table::<201>::from_bytes(&FLASH.0)?;
+    /// assert_eq!(table.model.bits(), 201);
+    /// assert_eq!(Table::<201>::from_bytes(&FLASH.0[..100]).unwrap_err(), TableError::Truncated);
     /// # Ok::<(), TableError>(())
     /// ```
     ///

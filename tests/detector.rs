@@ -9,7 +9,7 @@ mod support {
 use proptest::prelude::*;
 use support::random::{Dice, cases};
 use support::{budget, naive};
-use surprisal::{Cusum, Detector, Drift, Excess, Monitor, Nats, PValue, Recent};
+use surprisal::{Cusum, Detector, Drift, Excess, Monitor, Nats, Oddness, PValue, Recent, Surprise};
 
 /// A standard exponential variable in units of 1/65536 nat: a smooth law of scores.
 fn exponential(dice: &mut Dice) -> u32 {
@@ -31,8 +31,14 @@ fn detector(rows: u32, quantiles: &[u32]) -> Detector<'_> {
 fn any_detector(dice: &mut Dice) -> Detector<'static> {
     let nats = |dice: &mut Dice| Nats::from_raw((dice.word() as u32) >> dice.between(0, 31));
     let threshold = if dice.one_in(3) { Nats::IMPOSSIBLE } else { nats(dice) };
-    let [entropy, deviation, reference, limit] = std::array::from_fn(|_| nats(dice));
-    Detector { threshold, rows: dice.between(0, 50) as u32, entropy, deviation, reference, limit, ..Detector::OFF }
+    let [entropy, deviation, most, most_of_a_trend, reference, limit] = std::array::from_fn(|_| nats(dice));
+    let rows = dice.between(0, 50) as u32;
+    Detector { threshold, rows, entropy, deviation, most, most_of_a_trend, reference, limit, ..Detector::OFF }
+}
+
+/// A row whose score and oddness are one.
+fn row(score: Nats) -> Surprise {
+    Surprise { total: score, oddness: score, ..Surprise::default() }
 }
 
 #[test]
@@ -112,9 +118,9 @@ proptest! {
     #[test]
     fn drift_is_the_difference_of_means(rows in 2usize..400, seed: u64) {
         let mut dice = Dice(seed);
-        let held_out = quantiles((0..1000).map(|_| exponential(&mut dice)).collect());
+        let most = Nats::from_raw((0..1000).map(|_| exponential(&mut dice)).max().unwrap());
         let (entropy, deviation) = (Nats::from_raw(exponential(&mut dice)), Nats::from_raw(exponential(&mut dice)));
-        let detector = Detector { entropy, deviation, ..detector(1000, &held_out) };
+        let detector = Detector { entropy, deviation, most, rows: 1000, ..Detector::OFF };
         let mut drift = Drift::new();
         let scores: Vec<u32> = (0..rows).map(|_| if dice.one_in(50) { u32::MAX } else { 3 * exponential(&mut dice) }).collect();
         scores.iter().for_each(|&score| drift.push(&detector, Nats::from_raw(score)));
@@ -142,6 +148,69 @@ proptest! {
     }
 }
 
+/// The oddness of columns with these surprisals, in the order of the readings.
+fn oddness(detector: &Detector, each: &[Nats]) -> Nats {
+    let mut oddness = Oddness::new(detector);
+    (0..).zip(each).for_each(|(column, &nats)| oddness.push(detector, column, nats));
+    oddness.nats(detector)
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    /// Between the largest of what is summed and that plus τ ln D, and where the definition says.
+    #[test]
+    fn an_oddness_is_that_of_its_definition(columns in 1usize..200, softness in 0u32..6, known: bool, narrow in 8u32..24, seed: u64) {
+        let mut dice = Dice(seed);
+        let usual: Vec<u16> = (0..columns).filter(|_| known).map(|_| dice.word() as u16 >> 3).collect();
+        let each: Vec<Nats> = (0..columns).map(|_| Nats::from_raw(dice.word() as u32 >> narrow)).collect();
+        let detector = Detector { usual: &usual, softness, ..Detector::OFF };
+        let found = f64::from(oddness(&detector, &each));
+        let (expected, largest) = naive::oddness(&detector, &each);
+        let tau = f64::from(1u32 << softness);
+        let slack = tau * budget::oddness(columns);
+        prop_assert!((found - expected).abs() <= slack, "{found}, not {expected}");
+        prop_assert!(largest - tau * budget::RAW_NATS <= found && found <= largest + tau * (columns as f64).ln() + slack);
+    }
+
+    /// No column's surprisal grows to make a row less odd, however little it grows.
+    #[test]
+    fn an_oddness_grows_with_every_column(columns in 1usize..40, softness in 0u32..4, narrow in 8u32..20, seed: u64) {
+        let mut dice = Dice(seed);
+        let usual: Vec<u16> = (0..columns).map(|_| dice.word() as u16 >> 3).collect();
+        let detector = Detector { usual: &usual, softness, ..Detector::OFF };
+        let mut each: Vec<Nats> = (0..columns).map(|_| Nats::from_raw(dice.word() as u32 >> narrow)).collect();
+        let mut last = oddness(&detector, &each);
+        for _ in 0..200 {
+            let grows = dice.between(0, columns as i64 - 1) as usize;
+            each[grows] += Nats::from_raw(1 << dice.between(0, 13));
+            let next = oddness(&detector, &each);
+            prop_assert!(next >= last, "{next} after {last}");
+            last = next;
+        }
+    }
+}
+
+#[test]
+fn the_oddness_of_one_column_is_its_surprisal() {
+    for usual in [&[][..], &[0], &[5000]] {
+        let detector = Detector { usual, ..Detector::OFF };
+        for raw in [0, 1, 65_536, 99_999_999, u32::MAX] {
+            assert_eq!(oddness(&detector, &[Nats::from_raw(raw)]), Nats::from_raw(raw));
+        }
+    }
+}
+
+/// Nothing wraps, whatever a table says.
+#[test]
+fn the_largest_oddness_saturates() {
+    let detector = Detector { usual: &[65535, 0], softness: 8, ..Detector::OFF };
+    assert_eq!(oddness(&detector, &[Nats::IMPOSSIBLE; 2]), Nats::IMPOSSIBLE);
+    let hardest = Detector { softness: u32::MAX, ..detector };
+    assert!(oddness(&hardest, &[Nats::IMPOSSIBLE; 2]) > Nats::ZERO);
+    assert_eq!(oddness(&detector, &[]), Nats::ZERO);
+}
+
 /// Kolmogorov-Smirnov: p-values of fresh rows of the same law are uniform.
 #[test]
 fn p_values_of_ordinary_rows_are_uniform() {
@@ -159,13 +228,11 @@ fn p_values_of_ordinary_rows_are_uniform() {
 #[test]
 fn one_glitch_is_no_drift_and_a_change_is() {
     let mut dice = Dice(12);
-    let mut held_out: Vec<u32> = (0..2000).map(|_| exponential(&mut dice)).collect();
-    let largest = *held_out.iter().max().unwrap();
+    let held_out: Vec<u32> = (0..2000).map(|_| exponential(&mut dice)).collect();
+    let most = Nats::from_raw(*held_out.iter().max().unwrap());
     let (entropy, deviation) = naive::moments(&held_out);
-    let quantiles = quantiles(std::mem::take(&mut held_out));
     let nats = |nats: f64| Nats::from_raw((nats * 65536.0) as u32);
-    let detector = Detector { entropy: nats(entropy), deviation: nats(deviation), ..detector(2000, &quantiles) };
-    assert_eq!(detector.most(), Nats::from_raw(largest));
+    let detector = Detector { entropy: nats(entropy), deviation: nats(deviation), most, rows: 2000, ..Detector::OFF };
     let mut drift = Drift::new();
     (0..500).for_each(|_| drift.push(&detector, Nats::from_raw(exponential(&mut dice))));
     assert!(!drift.excess(&detector).is_drifted());
@@ -187,7 +254,7 @@ fn the_largest_scores_do_not_wrap() {
     let detector = Detector { rows: 2, ..Detector::OFF };
     let (mut monitor, mut recent) = (Monitor::new(), Recent::<3>::new());
     for _ in 0..200_000 {
-        let report = monitor.push(&detector, Nats::IMPOSSIBLE);
+        let report = monitor.push(&detector, &row(Nats::IMPOSSIBLE));
         assert!(!report.verdict.is_odd() && !report.trend && report.p == PValue::ONE);
         assert!(
             report.excess.raw == i32::MAX && (report.excess.rows < 2 || report.excess.error < Nats::from_raw(2 << 16))
@@ -208,12 +275,14 @@ fn reports_are_sentences() {
         threshold: nats(17),
         entropy: nats(8),
         deviation: nats(5),
+        most: Nats::from_raw(4557 << 8),
+        most_of_a_trend: nats(17),
         reference: nats(10),
         limit: nats(20),
         ..detector(4558, &quantiles)
     };
     let mut monitor = Monitor::new();
-    let mut say = |score: u32| monitor.push(&detector, nats(score)).to_string();
+    let mut say = |score: u32| monitor.push(&detector, &row(nats(score))).to_string();
     assert_eq!(say(41), "odd: 41.000 nats, p 0.00022");
     assert_eq!(say(10), "ordinary: 10.000 nats, p 0.44");
     let piled: Vec<String> = (0..30).map(|_| say(15)).collect();

@@ -1,12 +1,13 @@
 //! Readings to bits: every kind at every edge, compared with the definition.
 
 mod support {
+    pub mod budget;
     pub mod naive;
     pub mod random;
 }
 
-use support::naive;
 use support::random::{Dice, Random, encoder_slices};
+use support::{budget, naive};
 use surprisal::{Column, EncodeError, Encoder, Kind, Nats, Reading, Table, total_order};
 
 /// Room to spare beyond the bits of any encoder here.
@@ -23,7 +24,7 @@ fn column(kind: Kind, may_miss: bool) -> Column<'static> {
         Kind::Category => (&CODES, &[]),
         _ => (&[], &[]),
     };
-    Column { source: 0, kind, may_miss, values, pivot: 0, widths }
+    Column { source: 0, kind, may_miss, values, pivot: 0, reach: 3, widths }
 }
 
 /// Every kind, with and without missing readings, and numbers with every pivot.
@@ -34,6 +35,14 @@ fn every_column() -> impl Iterator<Item = Column<'static>> {
     columns.flat_map(|column| {
         let pivots = if column.widths.is_empty() || column.may_miss { 0..=0 } else { 0..=4 };
         pivots.map(move |pivot| Column { pivot, ..column })
+    })
+}
+
+/// Those, and numbers with scales from the finest to the widest.
+fn every_scale() -> impl Iterator<Item = Column<'static>> {
+    every_column().flat_map(|column| {
+        let reaches: &[i8] = if column.widths.is_empty() { &[0] } else { &[-128, -20, -1, 3, 40, 127] };
+        reaches.iter().map(move |&reach| Column { reach, ..column })
     })
 }
 
@@ -54,15 +63,87 @@ fn encode(columns: &[Column], readings: &[Reading]) -> Result<([bool; N], Nats),
 
 #[test]
 fn every_reading_of_every_kind_is_encoded_by_definition() {
-    for column in every_column() {
+    for column in every_scale() {
         for reading in every_reading() {
-            let expected = naive::encode(&column, reading).map(|(mut bits, width)| {
-                bits.resize(N, false);
-                (bits, Nats::from_raw(u32::from(width) << 5))
-            });
-            let found = encode(&[column], &[reading]).ok().map(|(row, nats)| (row.to_vec(), nats));
-            assert_eq!(found, expected, "{column:?} {reading:?}");
+            let found = encode(&[column], &[reading]).ok();
+            let expected = naive::encode(&column, reading);
+            assert_eq!(found.is_some(), expected.is_some(), "{column:?} {reading:?}");
+            let (Some((row, nats)), Some((mut bits, width))) = (found, expected) else { continue };
+            bits.resize(N, false);
+            assert_eq!(row.to_vec(), bits, "{column:?} {reading:?}");
+            let (below, above) = match naive::tail(&column, reading) {
+                0.0 => (0.0, 0.0),
+                _ => (budget::BELOW_THE_TAIL, budget::ABOVE_THE_TAIL),
+            };
+            let off = f64::from(nats) - width;
+            assert!(-below <= off && off <= above, "{column:?} {reading:?}: {nats}, not {width}");
         }
+    }
+}
+
+/// Whatever a sensor or a conversion may come up with is an outcome, not an error.
+#[test]
+fn every_number_has_an_outcome_and_a_finite_cost() {
+    let reals = [f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, f32::MIN_POSITIVE, -0.0, 1e-45];
+    for column in every_scale() {
+        let readings: Vec<Reading> = match column.kind {
+            Kind::Real => reals.map(Reading::Real).to_vec(),
+            _ => [i32::MIN, -1, 0, 1, 2, i32::MAX].map(Reading::Integer).to_vec(),
+        };
+        for reading in readings {
+            let (row, nats) = encode(&[column], &[reading]).expect("it is a number");
+            assert!(
+                column.decode(&row).is_some() && nats < Nats::from_raw(200 << 16),
+                "{column:?} {reading:?}: {nats}"
+            );
+        }
+    }
+}
+
+/// The farther out, the dearer; and a thousand times as far costs 2 ln 1000 more, give or take the straight lines.
+#[test]
+fn the_cost_beyond_the_range_grows_with_the_distance() {
+    let mut dice = Dice(9);
+    for column in every_scale().filter(|column| !matches!(column.kind, Kind::Category)) {
+        let mut beyond: Vec<f64> =
+            (0..400).map(|_| 2f64.powf(dice.between(0, 31_000) as f64 / 1000.0).floor()).collect();
+        beyond.extend([1.0, 2147483000.0]);
+        beyond.sort_unstable_by(f64::total_cmp);
+        let (low, high) = match column.kind {
+            Kind::Flag { .. } => (0.0, 1.0),
+            Kind::Integer => (-7.0, 90.0),
+            _ => (-1.5, f64::from(3e38f32)),
+        };
+        for (sign, edge) in [(-1.0, low), (1.0, high)] {
+            let cost = |distance: f64| {
+                let value = edge + sign * distance;
+                let reading = match column.kind {
+                    Kind::Real => Reading::Real(value as f32),
+                    _ => Reading::Integer(value as i32),
+                };
+                encode(&[column], &[reading]).expect("it is a number").1
+            };
+            let costs: Vec<Nats> = beyond.iter().map(|&distance| cost(distance)).collect();
+            assert!(costs.is_sorted(), "{column:?}");
+            if column.reach.unsigned_abs() < 4 && high < 1e9 {
+                let grown = f64::from(cost(1e9)) - f64::from(cost(1e6));
+                let slack = budget::BELOW_THE_TAIL + budget::ABOVE_THE_TAIL + 1e-4;
+                assert!((grown - 2.0 * 1000f64.ln()).abs() < slack, "{column:?}: {grown}");
+            }
+        }
+    }
+}
+
+/// What is no flag is the rarer value, and costs as a value of mass 1/65536 besides its distance.
+#[test]
+fn a_flag_that_is_none_counts_as_the_rarer_value() {
+    for flipped in [false, true] {
+        let of = |value| encode(&[column(Kind::Flag { flipped }, false)], &[Reading::Integer(value)]).unwrap();
+        for value in [i32::MIN, -1, 2, 3, i32::MAX] {
+            assert!(of(value).0[0] && of(value).1 > Nats::RAREST);
+        }
+        assert!(of(3).1 > of(2).1 && of(-2).1 > of(-1).1);
+        assert_eq!((of(0).1, of(1).1), (Nats::ZERO, Nats::ZERO));
     }
 }
 
@@ -141,10 +222,6 @@ fn an_error_names_the_reading_that_does_not_fit() {
     for column in 1..4 {
         assert_eq!(with(usize::from(column), Reading::Real(1.0)), EncodeError::Kind { column });
     }
-    for value in [2, -1, i32::MIN, i32::MAX] {
-        assert_eq!(with(1, Reading::Integer(value)), EncodeError::Unknown { column: 1 });
-    }
-    assert_eq!(with(3, Reading::Integer(1)), EncodeError::Unknown { column: 3 });
     assert_eq!(encode(&columns, &good[..3]), Err(EncodeError::Absent { column: 3 }));
     assert_eq!(encode(&columns, &[]), Err(EncodeError::Absent { column: 2 }));
 }
@@ -161,7 +238,7 @@ fn a_row_too_short_for_the_columns_is_refused() {
 #[test]
 fn the_table_says_what_its_columns_are() {
     let columns: Vec<Column> =
-        every_column().enumerate().map(|(source, column)| Column { source: source as u16 * 200, ..column }).collect();
+        every_scale().enumerate().map(|(source, column)| Column { source: source as u16 * 23, ..column }).collect();
     let (words, values, widths) = encoder_slices(&columns);
     let encoder = Encoder::new(&words, &values, &widths);
     assert_eq!(format!("{:?}", encoder.columns().collect::<Vec<_>>()), format!("{columns:?}"));
@@ -223,8 +300,8 @@ fn share(table: &Table<N>, column: &Column, row: &[bool; N], readings: &[Reading
         table.encoder.columns().take_while(|other| other.source != column.source).map(|column| column.bits()).sum();
     let mut bits = [Nats::ZERO; N];
     table.model.explain(row, &mut bits);
-    let (_, width) = naive::encode(column, readings[usize::from(column.source)]).unwrap();
-    bits[first..first + column.bits()].iter().copied().sum::<Nats>() + Nats::from_raw(u32::from(width) << 5)
+    let (_, width) = encode(&[Column { source: 0, ..*column }], &readings[usize::from(column.source)..]).unwrap();
+    bits[first..first + column.bits()].iter().copied().sum::<Nats>() + width
 }
 
 #[test]

@@ -13,7 +13,7 @@ use support::mixture::RandomMixture;
 use support::naive;
 use support::random::{Dice, Random, UNITS, cases, encoder_slices, tables};
 use surprisal::{
-    Column, Detector, Encoder, Forest, Kind, Linear, Mixture, Model, Nade, Nats, Reading, Share, Sum, Table,
+    Column, Detector, Encoder, Forest, Kind, Linear, Mixture, Model, Nade, Nats, Oddness, Reading, Share, Sum, Table,
     TableError, total_order,
 };
 
@@ -87,7 +87,9 @@ fn columns(bits: usize, dice: &mut Dice) -> Vec<Column<'static>> {
             _ => (Kind::Integer, &[100], &[5, 0]),
         };
         let pivot = if widths.is_empty() { 0 } else { dice.between(0, values.len() as i64) as u16 };
-        let column = Column { source: columns.len() as u16, kind, may_miss: dice.one_in(3), values, pivot, widths };
+        let reach = if widths.is_empty() { 0 } else { dice.between(-128, 127) as i8 };
+        let column =
+            Column { source: columns.len() as u16, kind, may_miss: dice.one_in(3), values, pivot, reach, widths };
         if column.bits() <= left {
             left -= column.bits();
             columns.push(column);
@@ -133,6 +135,12 @@ fn explains_by_column(table: &Whole, readings: &[Reading], each: &[Nats]) {
     let first = sources.iter().copied().max_by_key(|&at| (each[usize::from(at)], std::cmp::Reverse(at)));
     assert_eq!(surprise.column, first.unwrap_or(0));
     assert_eq!(surprise.largest, first.map_or(Nats::ZERO, |at| each[usize::from(at)]));
+    let mut oddness = Oddness::new(&table.detector);
+    for column in table.encoder.columns() {
+        oddness.push(&table.detector, column.source, each[usize::from(column.source)]);
+    }
+    let without = table.encoder.columns().next().is_none();
+    assert_eq!(surprise.oddness, if without { surprise.total } else { oddness.nats(&table.detector) });
     let mut shares: Vec<Share> = sources
         .iter()
         .map(|&column| Share { column, nats: each[usize::from(column)], usual: table.detector.usual_of(column) })
@@ -159,7 +167,7 @@ fn obeys_the_laws(table: &Whole, dice: &mut Dice) {
         }
         assert_eq!(
             table.judge(&readings).map(|verdict| verdict.is_odd()),
-            score.map(|score| score > table.detector.threshold)
+            table.surprise(&readings).map(|surprise| surprise.oddness > table.detector.threshold)
         );
     }
     let _ = written(table);
@@ -179,10 +187,12 @@ proptest! {
         let mut quantiles: Vec<u32> = Detector::levels(rows).map(|_| dice.word() as u32).collect();
         quantiles.sort_unstable();
         let usual: Vec<u16> = columns.iter().filter(|_| has[0]).map(|_| dice.word() as u16).collect();
-        let [threshold, entropy, deviation, reference, limit] = std::array::from_fn(|_| Nats::from_raw(dice.word() as u32));
+        let nats: [Nats; 7] = std::array::from_fn(|_| Nats::from_raw(dice.word() as u32));
+        let [threshold, entropy, deviation, most, most_of_a_trend, reference, limit] = nats;
         let (false_alarm_ppm, mean_time) = (dice.word() as u32, dice.word() as u32);
         table.detector = Detector {
-            threshold, false_alarm_ppm, rows, entropy, deviation, reference, limit, mean_time, quantiles: &quantiles, usual: &usual,
+            threshold, false_alarm_ppm, rows, entropy, deviation, most, most_of_a_trend, reference, limit, mean_time,
+            softness: dice.between(0, 8) as u32, quantiles: &quantiles, usual: &usual,
         };
         let bytes = written(&table);
         let aligned = Aligned::new(&bytes);
@@ -194,7 +204,7 @@ proptest! {
         }
         for _ in 0..16 {
             let readings = readings(&mut dice);
-            prop_assert_eq!(read.score(&readings), table.score(&readings));
+            prop_assert_eq!(read.surprise(&readings), table.surprise(&readings));
         }
     }
 
@@ -350,6 +360,8 @@ fn each_fault_of_a_calibration_has_its_own_name() {
     assert_eq!(read(0, Detector { usual: &usual[1..], ..detector }).is_ok(), columns.len() == 1);
     let more = vec![1; columns.len() + 1];
     assert_eq!(read(0, Detector { usual: &more, ..detector }), Err(TableError::Shape("usual")));
+    assert_eq!(read(0, Detector { softness: 8, ..detector }), Ok(()));
+    assert_eq!(read(0, Detector { softness: 9, ..detector }), Err(TableError::Shape("calibration")));
     let mut bytes = written(&Table { detector, ..table });
     bytes[COUNTS.start + 4 * 20] = 7;
     seal(&mut bytes);

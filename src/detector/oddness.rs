@@ -34,8 +34,7 @@ pub struct Oddness {
 impl Oddness {
     /// Before the first column.
     pub fn new(detector: &Detector) -> Self {
-        let most = detector.usual.iter().max().map_or(0, |&nats| u32::from(nats) << 6);
-        Self { level: Nats::from_raw(most), sum: None }
+        Self { level: detector.most_usual(), sum: None }
     }
 
     /// Takes in the surprisal of the column at this position of the readings.
@@ -52,9 +51,13 @@ impl Oddness {
     }
 }
 
-/// ln(e^a + e^b), in units of 1/65536 nat: the larger, and what the link's table says is missing, -ln p at the logit of
-/// their difference.
+/// ln(e^a + e^b), in units of 1/65536 nat: the larger, and what is missing to it, -ln p at the logit of their difference;
+/// from the link's table, on straight lines between its steps, so that no sum falls when a share grows.
 fn log_add(a: u32, b: u32) -> u32 {
-    let apart = a.abs_diff(b).min(i32::MAX as u32) as i32;
-    a.max(b).saturating_add(Logit::from_raw(apart).surprisal(true).raw())
+    const STEP: i32 = 1 << 11;
+    let apart = a.abs_diff(b).min((i32::MAX - STEP) as u32) as i32;
+    let at = |step: i32| Logit::from_raw(step * STEP).surprisal(true).raw();
+    let (here, next) = (at(apart / STEP), at(apart / STEP + 1));
+    let fall = here.saturating_sub(next) * (apart % STEP) as u32 / STEP as u32;
+    a.max(b).saturating_add(here.saturating_sub(fall))
 }

@@ -37,9 +37,9 @@ pub(crate) fn fixed(reading: Reading, reach: i8) -> i64 {
     let shift = exponent + UNIT as i32 - i32::from(reach);
     let scaled = match shift {
         _ if magnitude == 0 => 0,
-        // The magnitude has at most 32 bits.
-        0..=29 => i64::from(magnitude) << shift,
-        30.. => MOST,
+        // As far as it stays below MOST.
+        0.. if shift as u32 <= magnitude.leading_zeros() + 29 => i64::from(magnitude) << shift,
+        0.. => MOST,
         -31..=-1 => i64::from(magnitude >> -shift),
         _ => 0,
     };

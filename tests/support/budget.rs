@@ -4,6 +4,19 @@
 /// A stored surprisal is -ln of its mass, rounded: half a unit of 1/65536 nat, and the error of `f64::ln`.
 pub const NATS_OF_A_BIT: f64 = 0.5 / 65536.0 + 1e-12;
 
+/// What a distance costs lies at most so far below 2 ln(1 + d/s): the binary logarithm on a straight line between powers of
+/// two is at most 0.0861 below, times 2 ln 2; and distances are off by less than s/256.
+pub const BELOW_THE_TAIL: f64 = 0.0861 * 2.0 * std::f64::consts::LN_2 + ABOVE_THE_TAIL;
+/// And at most so far above: s/256 too far.
+pub const ABOVE_THE_TAIL: f64 = 2.0 / 256.0 + RAW_NATS;
+
+/// An oddness of so many columns, in units of τ: each step of the soft maximum is a straight line between entries of the
+/// link's table, (1/32)²/32 from the curve, whose masses are rounded to 1/65536 of at least a half, and surprisals again;
+/// and what is divided by τ is rounded down. Together less than 6/65536.
+pub fn oddness(columns: usize) -> f64 {
+    6.0 / 65536.0 * columns as f64
+}
+
 /// Chi-square with 7 degrees of freedom stays below this in all but one of 10,000 fair experiments.
 pub const CHI_SQUARE_7: f64 = 29.88;
 
@@ -22,6 +35,9 @@ pub const FLOAT_TO_INTEGER_A_BIT: f64 = 2e-3;
 /// gradient that leaves the optimality conditions by g promises g² / (2 · curvature) of them. Twice that is left for
 /// the curvature's drift since the last Newton step.
 pub const LOGISTIC_GAIN: f64 = 2.0 * 2e-3;
+
+/// Four bits rounded to 1/32 nat each, and n + 2 for a row that a third of n could be: ln(1 + 2/230).
+pub const UNKNOWN: f64 = 4.0 / 64.0 + 0.01;
 
 /// Sums of a few thousand `f64` in another order.
 pub const F64_SUM: f64 = 1e-9;

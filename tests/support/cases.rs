@@ -155,9 +155,9 @@ cases! {
         for row in heard(false).chain(heard(true)).filter_map(|sample| samples.push::<Libm>(sample)) {
             let (wanted, nats) = golden.next().expect("a golden row a window");
             assert_eq!(row.map(f32::to_le_bytes).as_flattened(), wanted);
-            let score = motor::TABLE.score(&row.map(Reading::Real)).expect("the row is of the training columns");
-            assert_eq!(score.raw(), u32::from_le_bytes(*nats));
-            odd += u32::from(motor::TABLE.detector.judge(score).is_odd());
+            let surprise = motor::TABLE.surprise(&row.map(Reading::Real)).expect("the row is of the training columns");
+            assert_eq!(surprise.total.raw(), u32::from_le_bytes(*nats));
+            odd += u32::from(motor::TABLE.detector.judge(surprise.oddness).is_odd());
         }
         // Most of the worn half, and not all of the other.
         assert!(golden.next().is_none() && (rows.len() as u32 / 3..rows.len() as u32).contains(&odd));
@@ -168,36 +168,39 @@ cases! {
         each_table!(explanations_add_up);
     }
 
-    /// A row is odd when its score exceeds the threshold, and some rows of both kinds are here.
+    /// A row is odd when its oddness exceeds the threshold, and some rows of both kinds are here.
     fn verdicts_follow_the_threshold() {
         let table = table::<0, 0>(&SHUTTLE);
         let odd = rows(&SHUTTLE).filter(|(row, nats)| {
+            let surprise = table.surprise(row).expect("golden rows are of the training columns");
             let odd = table.judge(row).expect("golden rows are of the training columns").is_odd();
-            assert_eq!(odd, *nats > table.detector.threshold);
+            assert_eq!((odd, surprise.total), (surprise.oddness > table.detector.threshold, *nats));
             odd
         });
         assert!((1..1024).contains(&odd.count()));
     }
 
-    /// p-values, the cumulative sum, drift and what surprises most are the host's numbers: sums over all golden rows, of
+    /// Oddness, p-values, the cumulative sum, drift and what surprises most are the host's numbers: sums over all golden rows, of
     /// which half are odd.
     fn detectors_say_the_same_everywhere() {
         let table = table::<0, 0>(&SHUTTLE);
         let detector = &table.detector;
-        let (mut ppm, mut alarms, mut sums, mut recent_sum) = (0u64, 0, 0u64, 0u64);
+        let (mut oddness, mut ppm, mut alarms, mut sums, mut recent_sum) = (0u64, 0u64, 0, 0u64, 0u64);
         let (mut cusum, mut drift, mut recent) = (Cusum::new(), Drift::new(), Recent::<16>::new());
         let mut monitor = Monitor::new();
-        for (_, nats) in rows(&SHUTTLE) {
-            ppm += u64::from(detector.p_value(nats).ppm());
+        for (row, nats) in rows(&SHUTTLE) {
+            let surprise = table.surprise(&row).expect("golden rows are of the training columns");
+            oddness += u64::from(surprise.oddness.raw());
+            ppm += u64::from(detector.p_value(surprise.oddness).ppm());
             alarms += u32::from(cusum.push(detector, nats));
             sums += u64::from(cusum.sum().raw());
             drift.push(detector, nats);
             recent.push(nats);
             recent_sum += u64::from(recent.mean().map_or(0, Nats::raw));
-            monitor.push(detector, nats);
+            monitor.push(detector, &surprise);
         }
         assert_eq!(monitor, Monitor { cusum, drift });
-        assert_eq!((ppm, alarms, sums, recent_sum), (253_456_869, 120, 920_455_937, 2_866_658_848));
+        assert_eq!((oddness, ppm, alarms, sums, recent_sum), (1_726_126_336, 254_800_821, 113, 804_186_124, 3_741_194_563));
         let excess = drift.excess(detector);
         assert_eq!((excess.raw, excess.error.raw(), excess.is_drifted()), (984_407, 32_281, true));
     }
@@ -210,7 +213,7 @@ cases! {
             let mut each = [Nats::ZERO; COLUMNS.len()];
             assert_eq!(table.explain(&row, &mut each), Ok(nats));
             let surprise = table.surprise(&row).expect("golden rows are of the training columns");
-            let Surprise { total, largest: most, column } = surprise;
+            let Surprise { total, largest: most, column, .. } = surprise;
             assert_eq!((total, most, each[usize::from(column)]), (nats, each.into_iter().max().unwrap_or(Nats::ZERO), most));
             let top = table.top::<3>(&row).expect("golden rows are of the training columns");
             let usual = |share: &Share| share.usual == table.detector.usual_of(share.column);
@@ -219,7 +222,7 @@ cases! {
             first[usize::from(top[0].column)] += 1;
             largest += u64::from(most.raw());
         }
-        assert_eq!((first, largest), ([61, 5, 2, 15, 3, 2, 1, 10, 29], 123_830_450));
+        assert_eq!((first, largest), ([62, 7, 2, 12, 5, 4, 7, 4, 25], 198_000_537));
     }
 
     /// The same coins give the same rows.

@@ -1,7 +1,7 @@
 //! What everything fast is compared with: by definition, a few lines a part, nothing clever.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use surprisal::{Activation, Column, Conditional, Detector, Guard, Kind, Model, Part, Reading};
+use surprisal::{Activation, Column, Conditional, Detector, Guard, Kind, Model, Nats, Part, Reading};
 
 /// A decision tree as the word is understood.
 #[derive(Clone, Debug)]
@@ -108,24 +108,49 @@ pub fn outcome(column: &Column, reading: Reading) -> Option<Option<usize>> {
         (Kind::Real, Reading::Real(value)) if value.is_nan() => None,
         (Kind::Real, Reading::Real(value)) => Some(rank(&|edge| value > real(edge))),
         (Kind::Integer, Reading::Integer(value)) => Some(rank(&|edge| value > edge)),
-        (Kind::Category, Reading::Integer(value)) => Some(column.values.iter().position(|&code| code == value)?),
+        (Kind::Category, Reading::Integer(value)) => {
+            Some(column.values.iter().position(|&code| code == value).unwrap_or(column.values.len()))
+        }
         (Kind::Flag { flipped }, Reading::Integer(value @ 0..=1)) => Some(usize::from((value == 1) != flipped)),
+        (Kind::Flag { .. }, Reading::Integer(_)) => Some(1),
         _ => return None,
     };
     (outcome.is_some() || column.may_miss).then_some(outcome)
 }
 
-/// The bits of a reading, and its cell's log-width in units of 1/2048 nat: "missing?" if the column may miss, then "is
+/// What a reading beyond the outermost edges costs for its distance d, in nats: 2 ln(1 + d/s), s = 2^reach, for flags 1.
+/// Infinity is 2^128; nothing is farther than 2^53 s.
+pub fn tail(column: &Column, reading: Reading) -> f64 {
+    let real = |key: i32| f64::from(f32::from_bits(surprisal::total_order(f32::from_bits(key as u32)) as u32));
+    let [first, last] = [column.values.first(), column.values.last()].map(|edge| edge.copied().unwrap_or(0));
+    let (value, first, last) = match (column.kind, reading) {
+        (Kind::Flag { .. }, Reading::Integer(value)) => (f64::from(value), 0.0, 1.0),
+        (Kind::Integer, Reading::Integer(value)) => (f64::from(value), f64::from(first), f64::from(last)),
+        (Kind::Real, Reading::Real(value)) if !value.is_nan() => (f64::from(value), real(first), real(last)),
+        _ => return 0.0,
+    };
+    let scale = 2f64.powi(column.reach.into());
+    let scaled = |x: f64| x.clamp(-(2f64.powi(128)), 2f64.powi(128)) / scale;
+    let most = |x: f64| x.clamp(-(2f64.powi(53)), 2f64.powi(53));
+    let [value, first, last] = [value, first, last].map(|x| most(scaled(x)));
+    2.0 * most((first - value).max(value - last).max(0.0)).ln_1p()
+}
+
+/// The bits of a reading, and what makes their mass a density, in nats. Bits: "missing?" if the column may miss, then "is
 /// the outcome above the pivot, the next, …?", then "is it at most the one before the pivot, the one before that, …?".
-pub fn encode(column: &Column, reading: Reading) -> Option<(Vec<bool>, u16)> {
+/// Nats: the cell's log-width, the distance, and ln 65536 for what is no flag.
+pub fn encode(column: &Column, reading: Reading) -> Option<(Vec<bool>, f64)> {
     let outcome = outcome(column, reading)?;
     let mut bits = Vec::new();
     bits.extend(column.may_miss.then_some(outcome.is_none()));
     let (pivot, levels) = (usize::from(column.pivot), column.bits() - bits.len());
     bits.extend((pivot..levels).map(|level| outcome.is_some_and(|outcome| outcome > level)));
     bits.extend((0..pivot).rev().map(|level| outcome.is_some_and(|outcome| outcome <= level)));
-    let width = outcome.and_then(|outcome| column.widths.get(outcome));
-    Some((bits, width.copied().unwrap_or(0)))
+    let width = outcome.and_then(|outcome| column.widths.get(outcome)).copied().unwrap_or(0);
+    let no_flag =
+        matches!((column.kind, reading), (Kind::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value));
+    let rarest = if no_flag { f64::from(Nats::RAREST) } else { 0.0 };
+    Some((bits, f64::from(width) / 2048.0 + tail(column, reading) + rarest))
 }
 
 /// The guards that say which bits of a column follow from which: none is asked below a "missing", past a level that was
@@ -150,14 +175,24 @@ pub fn guards(columns: &[Column]) -> Vec<u16> {
 
 /// One step of a cumulative sum: is it an alarm?
 pub fn cusum(sum: &mut i64, score: u32, detector: &Detector) -> bool {
-    let most = detector.threshold.min(detector.most()).raw();
-    let grown = (*sum + i64::from(score.min(most))).min(u32::MAX.into());
+    let grown = (*sum + i64::from(score.min(detector.most_of_a_trend.raw()))).min(u32::MAX.into());
     *sum = (grown - i64::from(detector.reference.raw())).max(0);
     let alarm = *sum > i64::from(detector.limit.raw());
     if alarm {
         *sum = 0;
     }
     alarm
+}
+
+/// τ ln Σ_j exp((s_j + U - u_j)/τ) of surprisals by the position of the reading, in nats; and the largest s_j + U - u_j.
+pub fn oddness(detector: &Detector, each: &[Nats]) -> (f64, f64) {
+    let tau = f64::from(1u32 << detector.softness);
+    let level = detector.usual.iter().max().map_or(0.0, |&usual| f64::from(usual) / 1024.0);
+    let usual = |column: usize| detector.usual.get(column).map_or(0.0, |&usual| f64::from(usual) / 1024.0);
+    let moved: Vec<f64> = each.iter().enumerate().map(|(j, &nats)| f64::from(nats) + level - usual(j)).collect();
+    let largest = moved.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = moved.iter().map(|moved| ((moved - largest) / tau).exp()).sum();
+    (largest + tau * sum.ln(), largest)
 }
 
 /// Mean and standard deviation of scores in units of 1/65536 nat, in nats.
@@ -171,7 +206,7 @@ pub fn moments(scores: &[u32]) -> (f64, f64) {
 
 /// The mean score over that of held-out rows, and its standard error, in nats.
 pub fn excess(scores: &[u32], detector: &Detector) -> (f64, f64) {
-    let capped: Vec<u32> = scores.iter().map(|&score| score.min(detector.most().raw())).collect();
+    let capped: Vec<u32> = scores.iter().map(|&score| score.min(detector.most.raw())).collect();
     let (mean, deviation) = moments(&capped);
     let held_out = f64::from(detector.deviation).powi(2) / f64::from(detector.rows);
     (mean - f64::from(detector.entropy), (deviation.powi(2) / scores.len() as f64 + held_out).sqrt())

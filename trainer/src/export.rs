@@ -163,10 +163,23 @@ fn legend(coding: &Coding) -> String {
         Kind::Flag { .. } => "Integer, 0 or 1".to_owned(),
         Kind::Integer => "Integer".to_owned(),
         Kind::Real => "Real".to_owned(),
-        Kind::Category if coding.labels.is_empty() => format!("Integer, one of {:?}", coding.values),
-        _ => format!("Integer: {}", codes(&coding.labels)),
+        Kind::Category if coding.labels.is_empty() => format!("Integer, one of {:?}, or any other", coding.values),
+        _ => format!("Integer: {}, any other = none of them", codes(&coding.labels)),
     };
     format!(" // {reading}{}", if coding.may_miss { ", or Missing" } else { "" })
+}
+
+/// A category's value that is none of those known.
+fn other(coding: &Coding) -> String {
+    if coding.labels.is_empty() {
+        let mut codes = (0..=i32::MAX).filter(|code| !coding.values.contains(code));
+        return codes.next().unwrap_or(i32::MIN).to_string();
+    }
+    let mut text = "other".to_owned();
+    while coding.labels.contains(&text) {
+        text.push('_');
+    }
+    text
 }
 
 fn slice<T: Debug>(name: &str, ty: &str, values: &[T]) -> String {
@@ -180,7 +193,7 @@ fn slice<T: Debug>(name: &str, ty: &str, values: &[T]) -> String {
 
 /// Rows drawn from the model, as the cells of a CSV: the names of the modelled columns in file order, then one list of
 /// cells a row. Within a cell of a numeric column the value is drawn uniformly; below or above the training range it is the
-/// range's end.
+/// range's end; all other values of a category are one that it does not have.
 ///
 /// # Errors
 /// The artefact's table cannot be read.
@@ -230,9 +243,9 @@ fn cell(coding: &Coding, bits: &[bool], random: &mut impl Rng) -> String {
             };
             real(key).to_string()
         }
-        _ => {
-            let code = coding.values[outcome];
-            coding.labels.get(code as usize).cloned().unwrap_or_else(|| code.to_string())
-        }
+        _ => match coding.values.get(outcome) {
+            Some(&code) => coding.labels.get(code as usize).cloned().unwrap_or_else(|| code.to_string()),
+            None => other(coding),
+        },
     }
 }

@@ -288,8 +288,10 @@ impl Schema {
                 })?;
                 match coding.kind {
                     Kind::Real => Reading::Real(number as f32),
-                    // Between two whole numbers x > e is ⌈x⌉ > e; and half a flag is none.
-                    _ => Reading::Integer(number.ceil() as i32),
+                    // Between two whole numbers x > e is ⌈x⌉ > e.
+                    Kind::Integer => Reading::Integer(number.ceil() as i32),
+                    // Half a flag or code is none.
+                    _ => Reading::Integer(integer(number).unwrap_or(i32::MIN)),
                 }
             } else {
                 // No code is negative: a text that no training row has is one of "all others".

@@ -13,7 +13,7 @@ fn random(seed: u64) -> ChaCha8Rng {
 }
 
 fn calibrate(scores: Vec<Nats>, false_alarm: f64) -> Calibration {
-    Calibration::of_scores(scores, Rates { false_alarm, ..Rates::default() })
+    Calibration::of_scores(scores.clone(), scores, Rates { false_alarm, ..Rates::default() })
 }
 
 /// Scores with a long tail, in nats: a sum of three exponential variables.
@@ -88,6 +88,26 @@ fn quantiles_are_exceeded_by_as_many_rows_as_their_rank_says() {
     assert!((f64::from(detector.entropy) - mean).abs() <= budget::RAW_NATS);
 }
 
+/// Threshold and p-values are of the oddness, all else of the scores.
+#[test]
+fn a_verdict_is_on_oddness_and_drift_on_scores() {
+    let mut random = random(8);
+    let scores: Vec<Nats> = (0..1000).map(|_| nats(tailed(&mut random))).collect();
+    let oddness: Vec<Nats> = (0..1000).map(|_| nats(100.0 + tailed(&mut random))).collect();
+    let rates = Rates { false_alarm: 0.05, ..Rates::default() };
+    let calibration = Calibration::of_scores(scores.clone(), oddness.clone(), rates);
+    let (mixed, by_scores, by_oddness) = (
+        calibration.view(),
+        Calibration::of_scores(scores.clone(), scores.clone(), rates),
+        Calibration::of_scores(oddness.clone(), oddness, rates),
+    );
+    let Detector { threshold, quantiles, .. } = by_oddness.view();
+    assert_eq!(mixed, Detector { threshold, quantiles, ..by_scores.view() });
+    assert_eq!(mixed.most, *scores.iter().max().unwrap());
+    let above = scores.iter().filter(|&&score| score > mixed.most_of_a_trend).count();
+    assert_eq!(above, 1000 - (1001.0f64 * 0.95).ceil() as usize, "as many as the false-alarm rate says");
+}
+
 /// The chain of Brook and Evans against the process itself.
 #[test]
 fn the_mean_run_is_that_of_the_process() {
@@ -120,8 +140,8 @@ fn the_mean_run_is_that_of_the_process() {
 #[test]
 fn a_cumulative_sum_alarms_as_rarely_as_it_was_set_to() {
     let mut random = random(7);
-    let scores = (0..20_000).map(|_| nats(tailed(&mut random))).collect();
-    let calibration = Calibration::of_scores(scores, Rates { mean_time: 500, ..Rates::default() });
+    let scores: Vec<Nats> = (0..20_000).map(|_| nats(tailed(&mut random))).collect();
+    let calibration = Calibration::of_scores(scores.clone(), scores, Rates { mean_time: 500, ..Rates::default() });
     let detector = calibration.view();
     let mut cusum = Cusum::new();
     let rows = 400_000;

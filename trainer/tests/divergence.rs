@@ -60,17 +60,8 @@ fn two_tables() -> impl Strategy<Value = (Random, Random)> {
 
 /// Flags f0, f1, … in an order, each flipped or not.
 fn flags(order: &[usize], flipped: bool) -> Schema {
-    let coding = |&at: &usize| Coding {
-        file: at,
-        source: at as u16,
-        kind: Kind::Flag { flipped },
-        may_miss: false,
-        values: Vec::new(),
-        pivot: 0,
-        widths: Vec::new(),
-        labels: Vec::new(),
-        constant: false,
-    };
+    let coding =
+        |&at: &usize| Coding { file: at, source: at as u16, kind: Kind::Flag { flipped }, ..Coding::default() };
     let names = (0..order.len()).map(|at| format!("f{at}")).collect();
     Schema { names, columns: order.iter().map(coding).collect() }
 }

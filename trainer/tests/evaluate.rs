@@ -66,7 +66,7 @@ fn auc_pr_is_the_mean_precision_at_the_odd_rows() {
 #[test]
 fn a_mean_is_in_nats() {
     assert_eq!(mean(&[Nats::from_raw(65536), Nats::from_raw(3 * 65536)]), 2.0);
-    assert_eq!(mean(&[]), 0.0);
+    assert_eq!(mean::<Nats>(&[]), 0.0);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What columns are taken for, and that the guards of the schema are those of the encoder's bits.
 
+#[path = "../../tests/support/budget.rs"]
+mod budget;
 #[path = "../../tests/support/naive.rs"]
 mod naive;
 
@@ -10,7 +12,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use surprisal::{Kind, Reading};
 use surprisal_trainer::data::{Frame, Header};
-use surprisal_trainer::schema::Schema;
+use surprisal_trainer::pipeline::{Job, run};
+use surprisal_trainer::schema::toml::{self, Wishes};
+use surprisal_trainer::schema::{Given, Schema};
 
 /// A file of these columns, read back.
 fn frame(folder: &Path, columns: &[(&str, Vec<String>)]) -> Frame {
@@ -45,7 +49,7 @@ fn every_kind() -> (tempfile::TempDir, Frame, Schema) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let frame = frame(folder.path(), &columns);
     let rows: Vec<usize> = (0..300).collect();
-    let schema = Schema::find(&frame, &rows, &[], false).expect("the columns are plain");
+    let schema = Schema::find(&frame, &rows, &Given::default()).expect("the columns are plain");
     (folder, frame, schema)
 }
 
@@ -58,7 +62,7 @@ fn columns_are_taken_for_what_they_are() {
     let expected = [
         ("flag", flag, false),
         ("flipped", flipped, false),
-        ("two", Kind::Category, false),
+        ("two", Kind::Integer, false),
         ("few", Kind::Integer, false),
         ("many", Kind::Integer, false),
         ("real", Kind::Real, false),
@@ -105,7 +109,7 @@ fn no_reading_violates_the_guards_of_the_schema() {
                 Kind::Real => Reading::Real(
                     [f32::NEG_INFINITY, f32::INFINITY, random.random_range(-2.0..12.0)][random.random_range(0..3)],
                 ),
-                _ => continue,
+                _ => Reading::Integer([i32::MIN, i32::MAX, random.random_range(-9..9)][random.random_range(0..3)]),
             };
             if random.random_bool(0.5) {
                 readings[usize::from(coding.source)] = wild;
@@ -139,7 +143,141 @@ fn flags_alone_need_no_guards() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cells = |period: usize| (0..60).map(|row| u8::from(row % period == 0).to_string()).collect::<Vec<_>>();
     let frame = frame(folder.path(), &[("a", cells(2)), ("b", cells(3)), ("c", cells(100))]);
-    let schema =
-        Schema::find(&frame, &(1..60).collect::<Vec<_>>(), &[], false).expect("a flag may be constant among flags");
+    let schema = Schema::find(&frame, &(1..60).collect::<Vec<_>>(), &Given::default());
+    let schema = schema.expect("a flag may be constant among flags");
     assert!(schema.guards().is_empty());
+}
+
+/// What `surprisal schema` writes says what was found, so that a fit with it is the fit without.
+#[test]
+fn a_written_schema_says_what_was_found() {
+    let (folder, frame, schema) = every_kind();
+    let path = folder.path().join("schema.toml");
+    std::fs::write(&path, toml::write(&frame, &schema)).expect("the folder can be written");
+    let wishes = Wishes::read(&path).expect("it was written so");
+    assert_eq!(wishes.columns.len(), 11);
+    let rows: Vec<usize> = (0..300).collect();
+    let again = Schema::find(&frame, &rows, &Given { wishes, ..Given::default() }).expect("as before");
+    assert_eq!(format!("{again:?}"), format!("{schema:?}"));
+}
+
+/// Names that are no bare keys, and columns left out.
+#[test]
+fn a_written_schema_knows_columns_of_any_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let names = ["a b", "\"\"\"it's \"\"\"", "\"new\nline\"", "x.y", "µ", "\"back\\slash\""];
+    let columns = names.map(|name| (name, (0..60).map(|row| (row % 7).to_string()).collect::<Vec<_>>()));
+    let frame = frame(folder.path(), &columns);
+    let given = Given { ignore: vec!["x.y".into()], ..Given::default() };
+    let schema = Schema::find(&frame, &(0..60).collect::<Vec<_>>(), &given).expect("the columns are plain");
+    let path = folder.path().join("schema.toml");
+    std::fs::write(&path, toml::write(&frame, &schema)).expect("the folder can be written");
+    let wishes = Wishes::read(&path).expect("it was written so");
+    let expected: std::collections::BTreeSet<&String> = frame.columns.iter().map(|cells| &cells.name).collect();
+    assert_eq!(wishes.columns.keys().collect::<std::collections::BTreeSet<_>>(), expected);
+    assert_eq!(wishes.ignored().collect::<Vec<_>>(), ["x.y"]);
+}
+
+/// The schema with what a TOML text says, on the data of every kind.
+fn with_wishes(text: &str) -> (Frame, anyhow::Result<Schema>) {
+    let (folder, frame, _) = every_kind();
+    let path = folder.path().join("schema.toml");
+    std::fs::write(&path, text).expect("the folder can be written");
+    let rows: Vec<usize> = (0..300).collect();
+    let found = Wishes::read(&path)
+        .and_then(|wishes| Schema::find(&frame, &rows, &Given { wishes, cells: 32, ..Given::default() }));
+    (frame, found)
+}
+
+#[test]
+fn the_user_has_the_last_word_on_a_column() {
+    let (frame, schema) = with_wishes(
+        "[columns]\nfew = { kind = \"category\" }\nflag = { kind = \"integer\", missing = true }\n\
+         two.kind = \"real\"\ntext.kind = \"ignore\"\nmany.cells = 4\nflipped.kind = \"flag\"\n",
+    );
+    let schema = schema.expect("all of that can be");
+    let of = |name: &str| schema.columns.iter().find(|coding| schema.name(coding) == name);
+    let kind = |name: &str| of(name).map(|coding| (coding.kind, coding.may_miss));
+    assert_eq!(kind("few"), Some((Kind::Category, false)));
+    assert_eq!(kind("flag"), Some((Kind::Integer, true)));
+    assert_eq!(kind("two"), Some((Kind::Real, false)));
+    assert_eq!(kind("flipped"), Some((Kind::Flag { flipped: true }, false)));
+    assert_eq!((kind("text"), schema.columns.len()), (None, 10));
+    // One edge below the smallest value and four cells.
+    assert_eq!(of("many").map(|coding| coding.values.len()), Some(5));
+    assert!(of("real").is_some_and(|coding| coding.values.len() > 16), "as many as for all");
+    // Codes are the values themselves, the most frequent first.
+    let few = of("few").expect("it is there");
+    assert!(few.labels.is_empty() && few.column().bits() == few.values.len());
+    for row in 0..frame.rows() {
+        let readings = schema.readings(&frame, row).expect("a training row");
+        let (value, flag) = (readings[usize::from(few.source)], of("flag").expect("it is there").source);
+        assert!(matches!(value, Reading::Integer(code) if few.values.contains(&code)));
+        assert!(matches!(readings[usize::from(flag)], Reading::Integer(0 | 1)));
+    }
+}
+
+#[test]
+fn a_schema_that_cannot_be_is_refused_with_its_place() {
+    for (text, words) in [
+        ("[columns.nope]\nkind = \"real\"", &["--schema", "`nope`"][..]),
+        ("[columns.few]\nkind = \"real\"\ncolour = 3", &["schema.toml", "line 3", "colour"]),
+        ("[columns.few]\nkind = \"number\"", &["schema.toml", "line 2", "number", "real"]),
+        ("[rows]\n", &["schema.toml", "line 1", "rows"]),
+        ("[columns.few\n", &["schema.toml", "line 1"]),
+        ("[columns.few]\ncells = 1", &["schema.toml", "`few`", "cells = 1", "2 to 256"]),
+        ("[columns.few]\ncells = 257", &["schema.toml", "`few`", "2 to 256"]),
+        ("[columns.few]\ncells = -3", &["schema.toml", "line 2"]),
+        ("[columns.two]\nkind = \"flag\"", &["data.csv: line 2, column `two`", "no flag", "the schema file"]),
+        ("[columns.real]\nkind = \"integer\"", &["data.csv: line 2, column `real`", "no whole number"]),
+        ("[columns.text]\nkind = \"real\"", &["data.csv: line 2, column `text`", "expected a number"]),
+        ("[columns.real]\nkind = \"category\"", &["column `real`", "--ignore real"]),
+    ] {
+        let message = format!("{:#}", with_wishes(text).1.expect_err(text));
+        for word in words {
+            assert!(message.contains(word), "{text}: no {word:?} in {message:?}");
+        }
+    }
+    let message = format!("{:#}", Wishes::read(Path::new("nowhere.toml")).expect_err("there is none"));
+    assert!(message.contains("nowhere.toml") && message.contains("surprisal schema"), "{message}");
+}
+
+/// A category that no row has costs about what a row of its own among n + 2 would: ln(n + 2).
+#[test]
+fn an_unknown_category_costs_as_much_as_the_rows_can_tell() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let texts: Vec<String> = (0..1000).map(|_| ["a", "b", "c"][random.random_range(0..3usize)].into()).collect();
+    let frame = frame(folder.path(), &[("text", texts)]);
+    let mut job = Job { header: Header::Yes, ..Job::new(folder.path().join("data.csv")) };
+    job.choices.family = surprisal_trainer::fit::Family::Marginal;
+    let (artefact, report) = run(&job).expect("it is plain data");
+    let nats = |code: i32| f64::from(artefact.scores(&[vec![Reading::Integer(code)]]).expect("any code fits")[0]);
+    let expected = ((report.train_rows + 2) as f64).ln();
+    assert!((0..3).all(|code| nats(code) < 2.0));
+    for code in [-1, 3, i32::MIN, i32::MAX] {
+        assert!((nats(code) - expected).abs() < budget::UNKNOWN, "{code}: {}, not {expected}", nats(code));
+    }
+    drop(frame);
+}
+
+/// Few cells where there is little to tell, many where a law has a fine structure.
+#[test]
+fn as_many_cells_are_chosen_as_the_validation_rows_can_tell() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    let mut normal = || (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
+    let cells_of = |cells: Vec<String>, given: Option<usize>| {
+        frame(folder.path(), &[("x", cells)]);
+        let mut job = Job { header: Header::Yes, ..Job::new(folder.path().join("data.csv")) };
+        job.choices.family = surprisal_trainer::fit::Family::Marginal;
+        job.cells = given;
+        run(&job).expect("it is plain data").0.schema.columns[0].values.len() - 1
+    };
+    let plain: Vec<String> = (0..300).map(|_| format!("{:.4}", normal())).collect();
+    let comb: Vec<String> =
+        (0..6000).map(|_| format!("{:.4}", (normal() * 4.0).round() / 4.0 + 0.01 * normal())).collect();
+    let (plain_cells, comb_cells) = (cells_of(plain.clone(), None), cells_of(comb, None));
+    assert!(plain_cells < comb_cells && comb_cells > 16, "{plain_cells} and {comb_cells}");
+    assert_eq!(cells_of(plain, Some(5)), 5);
 }

@@ -47,12 +47,13 @@ pub fn run() -> Result<()> {
 
     let host = host_scores(&root.join(SCORES), &held_out.lines)?;
     let device = fs::read(dir.join("scores.bin")).context("the firmware wrote no scores")?;
-    let device: Vec<u32> = device.as_chunks().0.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect();
+    let numbers: Vec<u32> = device.as_chunks().0.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect();
+    let device: Vec<Said> = numbers.as_chunks().0.to_vec();
     let auc = summary(&held_out, &device, &program, &board, &log)?;
     let same = host.iter().zip(&device).filter(|(host, device)| host == device).count();
     println!("\nhost and device agree bit for bit on {same} of {} rows", host.len());
     ensure!(same == host.len() && device.len() == host.len(), "host and device disagree");
-    ensure!(auc >= LEAST_AUC, "the AUC of the device's scores is {auc:.4}, expected at least {LEAST_AUC}");
+    ensure!(auc >= LEAST_AUC, "the AUC of the device's oddness is {auc:.4}, expected at least {LEAST_AUC}");
     Ok(())
 }
 
@@ -80,30 +81,34 @@ fn run_logging(qemu_run: &Path, program: &Path, board: &Board, dir: &Path) -> Re
     Ok(log)
 }
 
-/// The scores that `surprisal score` wrote, in units of 1/65536 nat.
-fn host_scores(path: &Path, lines: &[u64]) -> Result<Vec<u32>> {
+/// Score and oddness of a row, in units of 1/65536 nat.
+type Said = [u32; 2];
+
+/// What `surprisal score` wrote.
+fn host_scores(path: &Path, lines: &[u64]) -> Result<Vec<Said>> {
     let text = fs::read_to_string(path)?;
     let rows = text.lines().skip(1).map(|row| {
         let mut cells = row.split(',');
         let line: u64 = cells.next().unwrap_or_default().parse()?;
-        let nats: f64 = cells.next().unwrap_or_default().parse()?;
-        Ok((line, (nats * 65536.0) as u32))
+        let mut nats = || -> Result<u32> { Ok((cells.next().unwrap_or_default().parse::<f64>()? * 65536.0) as u32) };
+        Ok((line, [nats()?, nats()?]))
     });
     let rows: Vec<_> = rows.collect::<Result<_>>().with_context(|| format!("{} is not as expected", path.display()))?;
     ensure!(rows.iter().map(|(line, _)| line).eq(lines), "{} speaks of other rows", path.display());
-    Ok(rows.into_iter().map(|(_, nats)| nats).collect())
+    Ok(rows.into_iter().map(|(_, said)| said).collect())
 }
 
-/// Prints what the device did and what it took; returns the AUC of its scores.
-fn summary(held_out: &HeldOut, device: &[u32], program: &Path, board: &Board, log: &[String]) -> Result<f64> {
+/// Prints what the device did and what it took; returns the AUC of its oddness.
+fn summary(held_out: &HeldOut, device: &[Said], program: &Path, board: &Board, log: &[String]) -> Result<f64> {
     ensure!(device.len() == held_out.odd.len(), "the device scored {} of {} rows", device.len(), held_out.odd.len());
     let detector = held_out.artefact.detector();
+    let oddness: Vec<u32> = device.iter().map(|&[_, oddness]| oddness).collect();
     let count = |odd: bool| {
-        let of_kind = || held_out.odd.iter().zip(device).filter(move |row| *row.0 == odd);
+        let of_kind = || held_out.odd.iter().zip(&oddness).filter(move |row| *row.0 == odd);
         (of_kind().filter(|row| *row.1 > detector.threshold.raw()).count(), of_kind().count())
     };
     let ((found, odd), (false_alarms, ordinary)) = (count(true), count(false));
-    let auc = auc_roc(device, &held_out.odd).context("no rows of both kinds are held out")?;
+    let auc = auc_roc(&oddness, &held_out.odd).context("no rows of both kinds are held out")?;
     let (flash, ram) = occupied(program, board.ram)?;
     let said = |what: &str| {
         let line = log.iter().find_map(|line| line.split_once(what));
@@ -122,7 +127,7 @@ fn summary(held_out: &HeldOut, device: &[u32], program: &Path, board: &Board, lo
                 f64::from(detector.false_alarm_ppm) / 1e4
             ),
         ),
-        ("AUC of the device's scores", format!("{auc:.4}")),
+        ("AUC of the device's oddness", format!("{auc:.4}")),
         ("table", format!("{} bytes of flash", held_out.artefact.table_bytes().len())),
         ("whole firmware", format!("{flash} bytes of flash")),
         ("static RAM", format!("{ram} bytes")),

@@ -17,7 +17,7 @@ use semihosting::fs::File;
 use semihosting::io::{Read, Write};
 use semihosting::process;
 use shuttle::{COLUMNS, TABLE};
-use surprisal::{Monitor, Nats, Reading, Report, Surprise};
+use surprisal::{Monitor, Reading, Report, Surprise};
 
 /// How many odd rows are explained in the log.
 const EXPLAINED: u32 = 5;
@@ -35,24 +35,24 @@ fn main() -> ! {
     while let Some(row) = next_row(&mut sensors) {
         // All it takes: readings in, nats out, a verdict on them.
         let readings = row.map(Reading::Integer);
-        let (score, taken) = instructions.count(|| TABLE.score(&readings));
-        // A reading that does not fit its column, such as a category never seen, is as odd as can be.
-        let score = score.unwrap_or(Nats::IMPOSSIBLE);
-        let report = monitor.push(&TABLE.detector, score);
+        let (surprise, taken) = instructions.count(|| TABLE.surprise(&readings));
+        let surprise = surprise.expect("every integer is a reading of these columns");
+        let report = monitor.push(&TABLE.detector, &surprise);
 
         rows += 1;
         if report.verdict.is_odd() {
             odd += 1;
             if odd <= EXPLAINED {
-                explain(rows, &report, &readings);
+                explain(rows, &report, &surprise);
             }
         }
         if rows == 1 {
-            stack = meter::stack(|| _ = core::hint::black_box(TABLE.score(&readings)));
+            stack = meter::stack(|| _ = core::hint::black_box(TABLE.surprise(&readings)));
         }
         sum += u64::from(taken);
         max = max.max(taken);
-        scores.write_all(&score.raw().to_le_bytes()).expect("scores.bin cannot be written to");
+        let both = [surprise.total, surprise.oddness].map(|nats| nats.raw().to_le_bytes());
+        scores.write_all(both.as_flattened()).expect("scores.bin cannot be written to");
     }
 
     defmt::info!("{} rows, {} of them odd", rows, odd);
@@ -69,14 +69,9 @@ fn next_row(sensors: &mut File) -> Option<[i32; COLUMNS.len()]> {
 }
 
 /// Logs how odd a row is, and which column surprises most.
-fn explain(row: u32, report: &Report, readings: &[Reading]) {
-    match TABLE.surprise(readings) {
-        Ok(Surprise { largest, column, .. }) => {
-            let name = COLUMNS.get(usize::from(column)).copied().unwrap_or_default();
-            defmt::warn!("row {} is {}; {} of them from {}", row, report, largest, name);
-        }
-        Err(error) => defmt::warn!("row {} is {}: {}", row, report, error),
-    }
+fn explain(row: u32, report: &Report, surprise: &Surprise) {
+    let name = COLUMNS.get(usize::from(surprise.column)).copied().unwrap_or_default();
+    defmt::warn!("row {} is {}; {} of them from {}", row, report, surprise.largest, name);
 }
 
 #[panic_handler]

@@ -8,8 +8,8 @@ use core::fmt::{self, Write};
 use core::hint::black_box;
 use core::panic::PanicInfo;
 use surprisal::{
-    Activation, Column, Cusum, Detector, Drift, Encoder, Kind, Logit, Mixture, Monitor, Nade, Nats, PValue, Reading,
-    Recent, Table, total_order,
+    Activation, Column, Cusum, Detector, Drift, Encoder, Kind, Logit, Mixture, Monitor, Nade, Nats, Oddness, PValue,
+    Reading, Recent, Surprise, Table, total_order,
 };
 
 #[panic_handler]
@@ -61,7 +61,10 @@ impl Write for Sink {
 /// All that a board calls of a detector and of what is remembered of a stream.
 fn every_state(detector: &Detector) {
     let score = any(Nats::ZERO);
-    _ = any((detector.judge(score), detector.p_value(score), detector.most_of_a_trend(), detector.usual_of(any(0))));
+    _ = any((detector.judge(score), detector.p_value(score), detector.most_usual(), detector.usual_of(any(0))));
+    let mut oddness = any(Oddness::new(detector));
+    oddness.push(detector, any(0), score);
+    _ = any(oddness.nats(detector));
     _ = any(Detector::levels(any(0)).count());
     let (mut cusum, mut drift, mut recent) = any((Cusum::new(), Drift::new(), Recent::<8>::new()));
     _ = any(cusum.push(detector, score));
@@ -71,7 +74,7 @@ fn every_state(detector: &Detector) {
     _ = any(recent.mean());
     (cusum.reset(), drift.reset(), recent.reset());
     let mut monitor = any(Monitor::new());
-    _ = any(write!(Sink, "{}", monitor.push(detector, score)));
+    _ = any(write!(Sink, "{}", monitor.push(detector, &any(Surprise::default()))));
     _ = any(write!(Sink, "{}", PValue::from_ppm(any(0))));
     monitor.reset();
 }
@@ -108,6 +111,7 @@ fn main() -> ! {
         may_miss: any(true),
         values: any(&[]),
         pivot: any(0),
+        reach: any(0),
         widths: any(&[]),
     };
     _ = any((column.bits(), column.words().count(), column.decode(any(&[]))));

@@ -154,15 +154,24 @@ fn a_failed_fit_leaves_the_last_model_alone() {
 #[test]
 fn a_value_that_training_never_saw() {
     let folder = with_model();
-    let cases = [(0, "asleep", "mode"), (3, "2", "door"), (1, "", "heat"), (0, "NA", "mode"), (1, "hot", "heat")];
+    let cases = [(1, "", "heat"), (0, "NA", "mode"), (1, "hot", "heat"), (1, "nan", "heat"), (3, "open", "door")];
     for command in ["eval", "score", "explain"] {
         for (column, cell, name) in cases {
             folder.write("bad.csv", with_cell(6, column, cell));
             folder.refuses(&format!("{command} model.srp bad.csv"), &["bad.csv: line 6", &format!("`{name}`")]);
         }
     }
-    // A number out of range is no fault but a surprise, and so is a missing reading where some were; a fraction among
-    // whole numbers falls into the cell of the next one.
+    // A number out of range is no fault but a surprise, and so is another category or flag, and a missing reading where
+    // some were; a fraction among whole numbers falls into the cell of the next one.
+    let nats = |name: &str| folder.json(&format!("score model.srp {name}.csv"))["nats"][4].as_f64().unwrap();
+    let usual = nats("data");
+    for (column, cell) in [(0, "asleep"), (3, "2"), (3, "0.5"), (1, "1e30"), (1, "-inf"), (2, "1e300"), (2, "-9999")] {
+        folder.write("odd.csv", with_cell(6, column, cell));
+        for command in ["eval", "score", "explain"] {
+            folder.text(&format!("{command} model.srp odd.csv"));
+        }
+        assert!(nats("odd") > usual + 3.0, "{cell}: {} after {usual}", nats("odd"));
+    }
     folder.write("odd.csv", with_cell(6, 2, "1.5"));
     folder.write("even.csv", with_cell(6, 2, "2"));
     let [odd, even] = ["odd", "even"].map(|name| folder.text(&format!("score model.srp {name}.csv")));

@@ -69,7 +69,9 @@ fn eval_tells_odd_rows_from_ordinary_ones() {
     // By chance they would be 0.5 and 20 / 420.
     assert!((0.7..=1.0).contains(&number(&value, "auc_roc")), "{value}");
     assert!((0.2..=1.0).contains(&number(&value, "auc_pr")), "{value}");
-    assert!((0.5..=1.0).contains(&number(&value, "auc_roc_largest")), "{value}");
+    for key in ["auc_roc_sum", "auc_roc_largest"] {
+        assert!((0.5..=1.0).contains(&number(&value, key)), "{value}");
+    }
     let [ordinary, odd] = ["ordinary", "odd"].map(|kind| number(&value[kind], "alarms"));
     assert_eq!(number(&value, "recall"), odd / 20.0);
     assert_eq!(number(&value, "false_alarm_rate"), ordinary / 400.0);
@@ -113,25 +115,27 @@ fn score_eval_and_explain_agree() {
     assert!((mean - number(&folder.json("eval model.srp data.csv"), "mean_nats")).abs() < budget::F64_SUM);
 
     let csv = folder.text("score model.srp data.csv");
-    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("line,nats,p,odd,largest,column"), 421));
+    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("line,nats,oddness,p,odd,largest,column"), 421));
     let eighth: Vec<&str> = csv.lines().nth(7).unwrap().split(',').collect();
     assert_eq!(eighth[0], "8");
     assert!((eighth[1].parse::<f64>().unwrap() - nats[6]).abs() < budget::F64_SUM);
     let cell = |row: usize, key: &str| scores[key][row].clone();
-    assert_eq!(eighth[5], cell(6, "column"));
-    assert!(["0", "1"].contains(&eighth[3]));
+    assert_eq!(eighth[6], cell(6, "column"));
+    assert!(["0", "1"].contains(&eighth[4]));
     for (row, nats) in nats.iter().enumerate() {
-        let [p, largest] = ["p", "largest"].map(|key| cell(row, key).as_f64().unwrap());
+        let [p, largest, oddness] = ["p", "largest", "oddness"].map(|key| cell(row, key).as_f64().unwrap());
         // 40 calibration rows tell no p-value below 1/41.
         assert!((0.024..=1.0).contains(&p) && (0.0..=*nats).contains(&largest), "{p}, {largest}");
+        assert!(oddness >= largest, "no column is moved below itself: {oddness}, {largest}");
     }
     assert_eq!(folder.text("score model.srp data.csv -o scores.csv"), "");
     assert_eq!(folder.read("scores.csv"), csv.as_bytes());
 
     let explained = folder.json("explain model.srp data.csv --top 3");
     let rows = explained["rows"].as_array().unwrap();
-    let most = nats.iter().copied().fold(0.0, f64::max);
-    assert_eq!((rows.len(), number(&rows[0], "nats")), (3, most));
+    let oddness: Vec<f64> = (0..420).map(|row| cell(row, "oddness").as_f64().unwrap()).collect();
+    let most = oddness.iter().position(|&one| one == oddness.iter().copied().fold(0.0, f64::max)).unwrap();
+    assert_eq!((rows.len(), number(&rows[0], "line")), (3, (most + 2) as f64), "the oddest rows first");
     for row in rows {
         let columns = row["columns"].as_array().unwrap();
         let sum: f64 = columns.iter().map(|column| number(column, "nats")).sum();
@@ -139,10 +143,11 @@ fn score_eval_and_explain_agree() {
         assert!((sum - number(row, "nats")).abs() < budget::F64_SUM);
         assert!(columns.iter().all(|column| number(column, "usual") >= 0.0));
         let line = number(row, "line") as usize;
-        assert_eq!(
-            (&columns[0]["column"], &columns[0]["nats"]),
-            (&cell(line - 2, "column"), &cell(line - 2, "largest"))
-        );
+        assert_eq!(number(row, "nats"), nats[line - 2]);
+        let excess = |column: &serde_json::Value| number(column, "nats") - number(column, "usual");
+        assert!(columns.windows(2).all(|pair| excess(&pair[0]) >= excess(&pair[1])), "{columns:?}");
+        let largest = columns.iter().map(|column| number(column, "nats")).fold(0.0, f64::max);
+        assert_eq!(cell(line - 2, "largest"), largest);
     }
     let one = folder.json("explain model.srp data.csv --line 8");
     assert_eq!((number(&one["rows"][0], "line"), number(&one["rows"][0], "nats")), (8.0, nats[6]));
@@ -157,7 +162,9 @@ fn a_mean_over_the_last_rows_goes_beside_the_scores() {
     let (nats, recent) = (list("nats"), list("recent"));
     assert_eq!((recent[0], recent.len()), (nats[0], 420));
     assert!((recent[419] - (nats[417] + nats[418] + nats[419]) / 3.0).abs() < budget::F64_SUM);
-    assert!(folder.text("score model.srp data.csv --mean 3").starts_with("line,nats,p,odd,largest,column,recent\n"));
+    assert!(
+        folder.text("score model.srp data.csv --mean 3").starts_with("line,nats,oddness,p,odd,largest,column,recent\n")
+    );
     folder.refuses("score model.srp data.csv --mean 0", &["--mean"]);
     folder.refuses(&format!("fit data.csv --mean-time 1 {QUICK} -o none.srp"), &["--mean-time"]);
 }
@@ -317,7 +324,7 @@ fn an_output_goes_where_its_name_leads() {
     folder.write("target.csv", "old");
     std::os::unix::fs::symlink("target.csv", folder.path("link.csv")).expect("a link");
     folder.text("score model.srp data.csv -o link.csv");
-    assert!(folder.path("link.csv").is_symlink() && folder.read("target.csv").starts_with(b"line,nats,p,odd"));
+    assert!(folder.path("link.csv").is_symlink() && folder.read("target.csv").starts_with(b"line,nats,oddness,p,odd"));
     folder.text("score model.srp data.csv -o /dev/null");
     assert!(!std::path::Path::new("/dev/null").is_file());
 }
