@@ -25,7 +25,8 @@ fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artef
     let (biases, scales, rows) = linear.slices();
     let (feature_bits, starts, splits, leaves, leaf_scales) = forest.slices();
     let fit = &artefact.notes.fit;
-    let mut by_source: Vec<&Coding> = artefact.schema.columns.iter().collect();
+    // What is given of the rows before is no reading of its own.
+    let mut by_source: Vec<&Coding> = artefact.schema.columns.iter().filter(|coding| !coding.given).collect();
     by_source.sort_by_key(|coding| coding.source);
 
     let mut out = format!(
@@ -43,11 +44,27 @@ fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artef
     push(format!("/// Bits of a row.\npub const BITS: usize = {};\n\n", artefact.shape.bits));
     push(format!("/// What the readings are, in their order.\npub const COLUMNS: [&str; {}] = [\n", by_source.len()));
     for coding in &by_source {
-        push(format!("    {:?},{}\n", artefact.schema.name(coding), legend(coding)));
+        let legend = match coding.kind {
+            Kind::Integer if table.predictor.window() > 0 => " // Integer or Real".to_owned(),
+            _ => legend(coding),
+        };
+        push(format!("    {:?},{legend}\n", artefact.schema.name(coding)));
     }
     push("];\n".into());
     if let Some(windows) = fit.signal {
         push(windows.source(&artefact.schema));
+    }
+    let (words, weights_in_time) = table.predictor.slices();
+    let mut after = String::new();
+    if table.predictor.window() > 0 {
+        push(format!(
+            "\n/// The rows before a row that it is judged by: its stream is a `surprisal::Stream<{{ COLUMNS.len() }}, WINDOW>`.\n\
+             pub const WINDOW: usize = {};\n",
+            table.predictor.window()
+        ));
+        push(slice("PREDICTOR", "i32", words));
+        push(slice("PREDICTOR_WEIGHTS", "i16", weights_in_time));
+        after = checked("predictor", "surprisal::Predictor::new(&PREDICTOR, &PREDICTOR_WEIGHTS)", "the predictor is");
     }
     push(slice("ENCODER_COLUMNS", "u16", columns));
     push(slice("ENCODER_VALUES", "i32", values));
@@ -123,6 +140,8 @@ fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artef
     let numbers: String =
         numbers.iter().map(|(name, nats)| format!("        {name}: Nats::from_raw({}),\n", nats.raw())).collect();
     let softness = detector.softness;
+    let then = if after.is_empty() { "" } else { ".after(predictor)" };
+    let after = if after.is_empty() { after } else { after + "\n    " };
     push(format!(
         "
 /// Readings to bits to nats to a verdict; checked when it is compiled.
@@ -141,7 +160,7 @@ pub static TABLE: Table<'static, BITS{room}> = {{
         quantiles: &QUANTILES,
         usual: &USUAL,
     }};
-    Table::new(Encoder::new(&ENCODER_COLUMNS, &ENCODER_VALUES, &ENCODER_WIDTHS), model, detector)
+    {after}Table::new(Encoder::new(&ENCODER_COLUMNS, &ENCODER_VALUES, &ENCODER_WIDTHS), model, detector){then}
 }};
 "
     ));

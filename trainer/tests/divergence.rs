@@ -63,7 +63,7 @@ fn flags(order: &[usize], flipped: bool) -> Schema {
     let coding =
         |&at: &usize| Coding { file: at, source: at as u16, kind: Kind::Flag { flipped }, ..Coding::default() };
     let names = (0..order.len()).map(|at| format!("f{at}")).collect();
-    Schema { names, columns: order.iter().map(coding).collect() }
+    Schema { names, columns: order.iter().map(coding).collect(), ..Schema::default() }
 }
 
 fn file(schema: &Schema, table: &Table<'_, N>) -> Artefact {

@@ -1,0 +1,136 @@
+//! Rows in time: the host unrolls what the board pushes, and time is worth something.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::fmt::Write as _;
+use surprisal::{Nats, Reading, Stream, Surprise};
+use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::data::{Frame, Header};
+use surprisal_trainer::pipeline::{Job, Report, run};
+use surprisal_trainer::stream::History;
+use surprisal_trainer::with_shape;
+
+const WINDOW: usize = 3;
+type Row = (Option<i32>, f32, i32, &'static str);
+
+/// A level that wanders, a reading of it with noise, a pump that stays on or off, and a mode that follows the pump.
+fn rows(count: usize, seed: u64) -> Vec<Row> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut dice = move |sides: u32| (random.next_u32() % sides) as i32;
+    let (mut level, mut pump) = (1000, 0);
+    let mut each = || {
+        level += dice(21) - 10;
+        pump ^= i32::from(dice(20) == 0);
+        let missing = dice(50) == 0;
+        let reading = level as f32 / 8.0 + dice(5) as f32 / 4.0;
+        ((!missing).then_some(level), reading, pump, if dice(10) < 1 { "idle" } else { ["low", "high"][pump as usize] })
+    };
+    (0..count).map(|_| each()).collect()
+}
+
+fn write(rows: &[Row], session_after: usize) -> tempfile::NamedTempFile {
+    let mut text = "run,level,reading,pump,mode\n".to_owned();
+    for (at, (level, reading, pump, mode)) in rows.iter().enumerate() {
+        let level = level.map_or(String::new(), |level| level.to_string());
+        writeln!(text, "{},{level},{reading},{pump},{mode}", at / session_after).unwrap();
+    }
+    let file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+fn fit(rows: &[Row], history: Option<History>) -> (Artefact, Report) {
+    let file = write(rows, usize::MAX);
+    let mut job = Job::new(file.path());
+    job.ignore = if history.is_some() { Vec::new() } else { vec!["run".into()] };
+    job.history = history;
+    run(&job).expect("rows in time can be fitted")
+}
+
+fn in_sessions() -> History {
+    History { window: WINDOW, session: Some("run".into()) }
+}
+
+/// What the board says of each row, or none while it has no past.
+fn pushed(artefact: &Artefact, rows: &[Row], session_after: usize) -> Vec<Option<Surprise>> {
+    let labels = |name: &str| {
+        let coding = artefact.schema.columns.iter().find(|coding| artefact.schema.name(coding) == name);
+        coding.expect("the column is modelled").labels.clone()
+    };
+    let modes = labels("mode");
+    with_shape!(artefact.shape, N, H, K => {
+        let table = artefact.table::<N, H, K>().unwrap();
+        let mut stream = Stream::<4, WINDOW>::new();
+        let each = rows.iter().enumerate().map(|(at, &(level, reading, pump, mode))| {
+            if at % session_after == 0 {
+                stream.reset();
+            }
+            let mode = modes.iter().position(|label| label == mode).unwrap() as i32;
+            let readings = [level.into(), Reading::Real(reading), pump.into(), Reading::Integer(mode)];
+            let row = stream.push(&table.predictor, &readings).expect("the row fits its channels");
+            row.map(|row| table.surprise(row.readings()).expect("the table takes what the stream makes"))
+        });
+        each.collect()
+    })
+}
+
+#[test]
+fn the_host_says_of_a_file_what_the_board_says_of_a_stream() {
+    let (artefact, _) = fit(&rows(2000, 1), Some(in_sessions()));
+    let fresh = rows(300, 2);
+    for session_after in [usize::MAX, 100] {
+        let file = write(&fresh, session_after);
+        let frame = artefact.frame(file.path(), Header::Auto).unwrap();
+        let every: Vec<usize> = (0..frame.rows()).collect();
+        let host = artefact.surprises(&artefact.schema.all_readings(&frame, &every).unwrap()).unwrap();
+        let board = pushed(&artefact, &fresh, session_after);
+        let sessions = if session_after == 100 { 3 } else { 1 };
+        assert_eq!(board.iter().filter(|row| row.is_none()).count(), sessions * WINDOW);
+        assert_eq!(board.into_iter().flatten().collect::<Vec<_>>(), host);
+    }
+}
+
+#[test]
+fn the_past_is_worth_more_than_a_nat_a_row() {
+    let training = rows(2000, 3);
+    let ((_, alone), (_, in_time)) = (fit(&training, None), fit(&training, Some(in_sessions())));
+    // Densities in units of the narrowest cell differ; entropies of the states alone do not: a pump that stays is certain.
+    assert!(in_time.entropy + 1.0 < alone.entropy, "{} and {}", in_time.entropy, alone.entropy);
+}
+
+#[test]
+fn a_jump_and_a_flip_are_odd_and_a_level_never_seen_is_not() {
+    let (artefact, _) = fit(&rows(2000, 4), Some(in_sessions()));
+    let mut quiet: Vec<Row> = (0..12).map(|at| (Some(5000 + at % 3), 625.5, 0, "low")).collect();
+    let oddness = |rows: &[Row]| pushed(&artefact, rows, usize::MAX)[10].unwrap().oddness;
+    let before = oddness(&quiet);
+    let threshold = artefact.detector().threshold;
+    assert!(threshold < Nats::IMPOSSIBLE && before <= threshold, "{before} and {threshold}");
+    quiet[10].0 = Some(5200);
+    assert!(oddness(&quiet) > threshold);
+}
+
+#[test]
+fn rows_after_odd_ones_are_not_learned_from() {
+    let mut text = "x,bad\n".to_owned();
+    (0..400).for_each(|at| writeln!(text, "{},{}", 10 + at % 7, u8::from(at == 200)).unwrap());
+    let file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let mut job = Job::new(file.path());
+    job.label = Some(("bad".into(), "0".into()));
+    job.history = Some(History { window: WINDOW, session: None });
+    let (artefact, _) = run(&job).unwrap();
+    let frame = artefact.frame(file.path(), Header::Auto).unwrap();
+    assert_eq!(frame.rows(), 400 - WINDOW);
+    let mixed: Vec<u64> = (0..frame.rows()).filter(|&row| frame.mixed[row]).map(|row| frame.lines[row]).collect();
+    assert_eq!(mixed, [203, 204, 205]); // row 200 is on line 202
+}
+
+#[test]
+fn a_window_longer_than_the_file_is_told() {
+    let file = write(&rows(30, 5), 4);
+    let mut job = Job::new(file.path());
+    job.history = Some(History { window: 5, session: Some("run".into()) });
+    let error = run(&job).unwrap_err().to_string();
+    assert!(error.contains("no row has 5 rows before it"), "{error}");
+}
