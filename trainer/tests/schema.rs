@@ -278,6 +278,6 @@ fn as_many_cells_are_chosen_as_the_validation_rows_can_tell() {
     let comb: Vec<String> =
         (0..6000).map(|_| format!("{:.4}", (normal() * 4.0).round() / 4.0 + 0.01 * normal())).collect();
     let (plain_cells, comb_cells) = (cells_of(plain.clone(), None), cells_of(comb, None));
-    assert!(plain_cells < comb_cells && comb_cells > 16, "{plain_cells} and {comb_cells}");
+    assert!(plain_cells < comb_cells, "{plain_cells} and {comb_cells}");
     assert_eq!(cells_of(plain, Some(5)), 5);
 }

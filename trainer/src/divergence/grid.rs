@@ -171,10 +171,10 @@ fn meanings(coding: &Coding) -> Vec<String> {
     let meaning = |outcome: usize| match coding.kind {
         Kind::Flag { flipped } => ((outcome == 1) != flipped).to_string(),
         Kind::Integer | Kind::Real => outcome.to_string(),
-        _ => {
-            let code = coding.values[outcome];
-            coding.labels.get(code as usize).cloned().unwrap_or_else(|| code.to_string())
-        }
+        _ => match coding.values.get(outcome) {
+            Some(&code) => coding.labels.get(code as usize).cloned().unwrap_or_else(|| code.to_string()),
+            None => "all others".to_owned(),
+        },
     };
     let missing = coding.may_miss.then(|| "missing".to_owned());
     missing.into_iter().chain((0..outcomes).map(meaning)).collect()

@@ -100,7 +100,8 @@ pub fn write(frame: &Frame, schema: &Schema) -> String {
         let coding = schema.columns.iter().find(|coding| coding.file == file);
         let missing = cells_of.codes.iter().filter(|&&code| is_missing(&cells_of.texts[code as usize])).count();
         let values = cells_of.texts.iter().filter(|text| !is_missing(text)).count();
-        let key = ::toml::Value::String(cells_of.name.clone());
+        // A JSON string is a TOML key.
+        let key = serde_json::Value::from(cells_of.name.as_str());
         let mut push = |text: String| out.push_str(&text);
         push(format!("\n[columns.{key}]\n# {values} different values"));
         if let Some((least, most)) = range(&cells_of.texts) {
