@@ -9,9 +9,10 @@ use std::fs;
 use std::process::Command;
 
 /// Packages outside the workspace, each with its own lock file.
-const OUTSIDE: [&str; 3] = ["tests/on-target", "tests/no-panic", "examples/cortex-m"];
+const OUTSIDE: [&str; 6] =
+    ["tests/on-target", "tests/no-panic", "examples/cortex-m", "examples/microbit", "examples/nucleo", "examples/pico"];
 /// The features of the core, each built alone.
-const FEATURES: [&str; 5] = ["", "defmt", "heapless", "libm", "micromath"];
+const FEATURES: [&str; 6] = ["", "defmt", "embedded-hal", "heapless", "libm", "micromath"];
 
 /// Format, lints, docs, host tests, each feature on bare metal, all boards, the README.
 pub fn run() -> Result<()> {
