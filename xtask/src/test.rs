@@ -3,7 +3,7 @@
 use crate::board::{BOARDS, Board};
 use crate::setup::{self, Toolchain, root};
 use crate::shuttle::Surprisal;
-use crate::{demo, no_panic, on_target};
+use crate::{boards, demo, no_panic, on_target};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::process::Command;
@@ -44,6 +44,8 @@ pub fn run() -> Result<()> {
     no_panic::run()?;
     announce("on-target tests");
     on_target::run(BOARDS)?;
+    announce("the examples for boards");
+    boards::run()?;
     announce("the README's first command");
     demo::run()?;
     announce("the README's other commands");
