@@ -256,7 +256,7 @@ fn collect(path: &Path, with_sessions: bool) -> Result<(String, Value)> {
     let capture = Capture::read(path)?;
     let (rows, sessions, dropped) = (capture.rows.len(), capture.sessions(), capture.dropped.len());
     let first = capture.dropped.first().map_or(String::new(), |line| format!(", the first on line {line}"));
-    eprintln!("{rows} rows in {sessions} sessions; {dropped} half lines left out{first}");
+    eprintln!("rows: {rows}; sessions: {sessions}; half lines left out: {dropped}{first}");
     let value = json!({ "rows": rows, "columns": capture.names, "sessions": sessions, "dropped": capture.dropped });
     Ok((capture.csv(with_sessions)?, value))
 }
