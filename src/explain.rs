@@ -20,6 +20,12 @@ pub struct Surprise {
     pub column: u16,
 }
 
+impl Surprise {
+    /// Of a row that cannot be scored: as odd as can be.
+    pub const IMPOSSIBLE: Self =
+        Self { total: Nats::IMPOSSIBLE, oddness: Nats::IMPOSSIBLE, largest: Nats::IMPOSSIBLE, column: 0 };
+}
+
 /// What a column contributes to a score, beside what it usually does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -14,8 +14,14 @@ mod detector;
 mod stream;
 mod table;
 mod explain;
+#[cfg(feature = "defmt")]
+mod capture;
+#[cfg(feature = "embedded-hal")]
+mod hal;
 mod error;
 
+#[cfg(feature = "defmt")]
+pub use capture::{Header, Row};
 #[cfg(feature = "heapless")]
 pub use detector::Recent;
 pub use detector::{Cusum, Detector, Drift, Excess, Monitor, Oddness, PValue, Report, Verdict};
@@ -27,6 +33,8 @@ pub use features::Libm;
 #[cfg(feature = "micromath")]
 pub use features::Micromath;
 pub use features::{Feature, Features, Math, Samples};
+#[cfg(feature = "embedded-hal")]
+pub use hal::{Fault, Seen, Watch, flags};
 pub use link::{Logit, Mass, Nats};
 pub use model::{Conditional, Guard, Model, Walk};
 pub use part::{Activation, Columns, Forest, Linear, Mixture, Nade, Part, Sum};

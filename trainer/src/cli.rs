@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 use surprisal::{Nats, Surprise};
 
 use crate::artefact::Artefact;
+use crate::collect::Capture;
 use crate::data::{Frame, Header};
 use crate::signal::SignalArgs;
 use crate::split::odd_rows;
@@ -36,6 +37,20 @@ struct Cli {
 enum Command {
     /// Fit a model on a CSV file (plain or .gz) and write it as a .srp file.
     Fit(Box<fit::FitArgs>),
+    /// The readings that a board logged, as CSV: what `fit` fits.
+    ///
+    /// Lines that hold `surprisal: ` and then cells with commas between are taken, whatever stands before; without any
+    /// such line, lines of numbers alone are. A line of names begins a session: the board was started. Half lines are
+    /// left out and counted.
+    Collect {
+        /// What `probe-rs run` printed, or a serial port; - for standard input.
+        capture: PathBuf,
+        /// Add a first column with the session, from 1; `fit` wants it gone: --ignore session.
+        #[arg(long)]
+        sessions: bool,
+        #[command(flatten)]
+        out: OutArgs,
+    },
     /// The features of a raw signal, a row a window, as CSV: what `fit --signal` fits.
     Features {
         /// The signal.
@@ -235,6 +250,7 @@ fn answer(cli: Cli) -> Result<(String, Value)> {
     }
     match cli.command {
         Command::Fit(args) => fit::fit(*args),
+        Command::Collect { capture, sessions, out } => out.deliver(collect(&capture, sessions), &[&capture]),
         Command::Features { data, signal, header, out } => {
             out.deliver(apply::features(&data, &signal, header), &[&data])
         }
@@ -247,4 +263,14 @@ fn answer(cli: Cli) -> Result<(String, Value)> {
         Command::Inspect { model, out } => out.deliver(apply::inspect(&model), &[&model]),
         Command::Export { model, output } => apply::export(&model, &output),
     }
+}
+
+/// The rows of a capture as CSV; what was left out is said on stderr.
+fn collect(path: &Path, with_sessions: bool) -> Result<(String, Value)> {
+    let capture = Capture::read(path)?;
+    let (rows, sessions, dropped) = (capture.rows.len(), capture.sessions(), capture.dropped.len());
+    let first = capture.dropped.first().map_or(String::new(), |line| format!(", the first on line {line}"));
+    eprintln!("rows: {rows}; sessions: {sessions}; half lines left out: {dropped}{first}");
+    let value = json!({ "rows": rows, "columns": capture.names, "sessions": sessions, "dropped": capture.dropped });
+    Ok((capture.csv(with_sessions)?, value))
 }

@@ -196,8 +196,10 @@ impl Cells {
     }
 }
 
-fn is_header(record: &csv::StringRecord) -> bool {
-    record.iter().any(|cell| !is_missing(cell)) && record.iter().all(|cell| cell.parse::<f64>().is_err())
+/// Are these names: some text, and none of it a number?
+pub(crate) fn is_header<'a, T: AsRef<str> + 'a + ?Sized>(cells: impl IntoIterator<Item = &'a T> + Clone) -> bool {
+    let mut texts = cells.clone().into_iter().map(AsRef::as_ref);
+    texts.any(|cell| !is_missing(cell)) && cells.into_iter().all(|cell| cell.as_ref().parse::<f64>().is_err())
 }
 
 /// Counts lines up to a byte, which must not go back between calls.
@@ -223,7 +225,8 @@ impl Lines {
     }
 }
 
-fn read_text(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of a file, unzipped, without a byte order mark.
+pub(crate) fn read_text(path: &Path) -> Result<Vec<u8>> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("{shown}: cannot be opened; check the path"))?;
     let mut reader = BufReader::new(file);

@@ -8,6 +8,7 @@
 //! over the very bytes that are exported, so the numbers are the same bit for bit.
 
 pub mod data;
+pub mod collect;
 pub mod signal;
 pub mod split;
 pub mod stream;

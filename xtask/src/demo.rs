@@ -140,7 +140,7 @@ fn summary(held_out: &HeldOut, device: &[Said], program: &Path, board: &Board, l
 }
 
 /// How many bytes of flash a program fills, initial values of variables included, and how many of RAM.
-fn occupied(program: &Path, ram: Region) -> Result<(u64, u64)> {
+pub fn occupied(program: &Path, ram: Region) -> Result<(u64, u64)> {
     let elf = fs::read(program)?;
     let segments: Vec<_> = object::File::parse(&*elf)?
         .segments()

@@ -11,7 +11,7 @@ use surprisal_trainer::with_shape;
 #[path = "../../tests/support/coin.rs"]
 mod coin;
 #[path = "../../tests/support/signal.rs"]
-mod signal;
+pub mod signal;
 
 /// Rows of each kind, ordinary and odd.
 const OF_A_KIND: usize = 512;

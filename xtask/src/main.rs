@@ -2,6 +2,7 @@
 
 mod bench;
 mod board;
+mod boards;
 mod demo;
 mod firmware;
 mod golden;
@@ -39,6 +40,8 @@ enum Command {
     },
     /// From a CSV file to verdicts on an emulated microcontroller, compared with the host's bit for bit
     Demo,
+    /// The examples for boards: tables from made-up captures, both programs, what they fill
+    Boards,
     /// Everything that must hold: format, lints, docs, host tests, on-target tests, README
     Test,
     /// Measure what the documentation claims
@@ -91,6 +94,7 @@ fn run(command: Command) -> Result<()> {
         Command::OnTarget { boards } if boards.is_empty() => on_target::run(board::BOARDS),
         Command::OnTarget { boards } => on_target::run(&boards),
         Command::Demo => demo::run(),
+        Command::Boards => boards::run(),
         Command::Test => test::run(),
         Command::Bench(Bench::Density { data, sets }) => bench::density(&data, &sets),
         Command::Bench(Bench::Features { data }) => bench::features::run(&data),

@@ -3,15 +3,16 @@
 use crate::board::{BOARDS, Board};
 use crate::setup::{self, Toolchain, root};
 use crate::shuttle::Surprisal;
-use crate::{demo, no_panic, on_target};
+use crate::{boards, demo, no_panic, on_target};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::process::Command;
 
 /// Packages outside the workspace, each with its own lock file.
-const OUTSIDE: [&str; 3] = ["tests/on-target", "tests/no-panic", "examples/cortex-m"];
+const OUTSIDE: [&str; 6] =
+    ["tests/on-target", "tests/no-panic", "examples/cortex-m", "examples/microbit", "examples/nucleo", "examples/pico"];
 /// The features of the core, each built alone.
-const FEATURES: [&str; 5] = ["", "defmt", "heapless", "libm", "micromath"];
+const FEATURES: [&str; 6] = ["", "defmt", "embedded-hal", "heapless", "libm", "micromath"];
 
 /// Format, lints, docs, host tests, each feature on bare metal, all boards, the README.
 pub fn run() -> Result<()> {
@@ -43,6 +44,8 @@ pub fn run() -> Result<()> {
     no_panic::run()?;
     announce("on-target tests");
     on_target::run(BOARDS)?;
+    announce("the examples for boards");
+    boards::run()?;
     announce("the README's first command");
     demo::run()?;
     announce("the README's other commands");

@@ -6,10 +6,13 @@
 
 use core::fmt::{self, Write};
 use core::hint::black_box;
+use core::ops::ControlFlow;
 use core::panic::PanicInfo;
+use embedded_hal::delay::DelayNs;
+use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use surprisal::{
-    Activation, Column, Cusum, Detector, Drift, Encoder, Kind, Logit, Mixture, Monitor, Nade, Nats, Oddness, PValue,
-    Reading, Recent, Surprise, Table, total_order,
+    Activation, Column, Cusum, Detector, Drift, Encoder, Kind, Logit, Mixture, Monitor, Nade, Nats, Oddness, PValue, Predictor,
+    Reading, Recent, Report, Stream, Surprise, Table, Watch, flags, total_order,
 };
 
 #[panic_handler]
@@ -37,6 +40,12 @@ fn every_verb<const H: usize, const K: usize>(bytes: &'static [u8], readings: &[
     _ = any(table.explain(readings, any(&mut each[..])));
     _ = any((table.surprise(readings), table.top::<3>(readings)));
     every_state(&table.detector);
+    let mut stream = any(Stream::<2, 3>::new());
+    if let Ok(Some(row)) = stream.push(&table.predictor, any(&[Reading::Real(0.5), Reading::Integer(1)])) {
+        _ = any(table.surprise(row.readings()));
+    }
+    stream.reset();
+    _ = any(Predictor::new(any(&[]), any(&[])).map(|predictor| predictor.states().count()).ok());
     _ = any(table.encoder.encode(readings, &mut row));
     _ = any(table.encoder.bits());
     _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
@@ -79,6 +88,50 @@ fn every_state(detector: &Detector) {
     monitor.reset();
 }
 
+/// A pin and a clock that may do anything.
+struct Hardware;
+
+impl ErrorType for Hardware {
+    type Error = ErrorKind;
+}
+
+impl InputPin for Hardware {
+    fn is_high(&mut self) -> Result<bool, ErrorKind> {
+        any(Ok(true))
+    }
+
+    fn is_low(&mut self) -> Result<bool, ErrorKind> {
+        any(Ok(true))
+    }
+}
+
+impl OutputPin for Hardware {
+    fn set_high(&mut self) -> Result<(), ErrorKind> {
+        any(Ok(()))
+    }
+
+    fn set_low(&mut self) -> Result<(), ErrorKind> {
+        any(Ok(()))
+    }
+}
+
+impl DelayNs for Hardware {
+    fn delay_ns(&mut self, ns: u32) {
+        _ = any(ns);
+    }
+}
+
+/// All that a board calls between pins and rows.
+fn every_pin(table: &Table<64>) {
+    let read = || any(Err::<[Reading; 2], _>(0)).or_else(|_: i32| flags(any(&mut [Hardware, Hardware])));
+    let Ok(mut watch) = Watch::new(&table.detector, Hardware) else { return };
+    _ = any(watch.judge(any(Ok(Surprise::default()))));
+    let score = |row: &[Reading; 2]| table.surprise(row).map(any(Some));
+    let ended = watch.run(&mut Hardware, any(1), read, score, |seen| any(ControlFlow::<Report>::Break(seen.report)));
+    _ = any(ended);
+    _ = any(watch.release());
+}
+
 /// All that a board calls of the features of a raw signal.
 #[cfg(feature = "features")]
 fn of_signals() {
@@ -103,6 +156,9 @@ fn main() -> ! {
     let readings: &[Reading] = any(&[Reading::Real(0.5)]);
     every_verb::<0, 0>(bytes, readings);
     every_verb::<32, 8>(bytes, readings);
+    if let Ok(table) = Table::from_bytes(bytes) {
+        every_pin(&table);
+    }
     _ = any((Mixture::<4>::logit_of(any(0)), Mixture::<4>::new(any(&[]), any(&[]), any(&[])).is_ok()));
     _ = any(Nade::<4>::new(Activation::Sigmoid, any(0), any(&[]), any(&[]), any(&[]), any(&[]), any(&[])).is_ok());
     let column = Column {

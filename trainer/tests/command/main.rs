@@ -2,6 +2,7 @@
 
 #[path = "../../../tests/support/budget.rs"]
 mod budget;
+mod collect;
 mod compare;
 mod data;
 mod faults;

@@ -1,0 +1,19 @@
+//! Logs a row of raw readings every `PAUSE` milliseconds, for `surprisal collect`.
+
+#![no_std]
+#![no_main]
+
+use embedded_hal::delay::DelayNs;
+use nucleo::{Board, NAMES, PAUSE};
+use surprisal::{Header, Row};
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let Board { mut sensors, mut delay, .. } = Board::take();
+    defmt::println!("{}", Header(&NAMES));
+    loop {
+        let Ok(row) = sensors.read();
+        defmt::println!("{}", Row(&row));
+        delay.delay_ms(PAUSE);
+    }
+}

@@ -1,0 +1,80 @@
+//! The board: what it senses, and where the alarm goes.
+
+#![no_std]
+
+#[rustfmt::skip]
+pub mod table;
+
+use core::convert::Infallible;
+use defmt_rtt as _;
+use hal::adc::{Adc, AdcPin, TempSense};
+use hal::gpio::bank0::{Gpio15, Gpio25, Gpio26};
+use hal::gpio::{FunctionSioInput, FunctionSioOutput, Pin, Pins, PullDown, PullNone};
+use hal::{Sio, Timer, Watchdog, pac};
+use panic_probe as _;
+use rp2040_hal as hal;
+use surprisal::{Reading, flags};
+
+/// What a row holds.
+pub const NAMES: [&str; 3] = ["temperature", "current", "running"];
+/// The pause between rows, in milliseconds.
+pub const PAUSE: u32 = 100;
+
+/// Copies the program from flash as the processor starts.
+#[unsafe(link_section = ".boot2")]
+#[used]
+static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_W25Q080;
+
+/// All that the programs use.
+pub struct Board {
+    pub sensors: Sensors,
+    /// The LED.
+    pub alarm: Pin<Gpio25, FunctionSioOutput, PullDown>,
+    pub delay: Timer,
+}
+
+/// Two channels of the converter, and a flag.
+pub struct Sensors {
+    adc: Adc,
+    temperature: TempSense,
+    current: AdcPin<Pin<Gpio26, FunctionSioInput, PullNone>>,
+    running: [Pin<Gpio15, FunctionSioInput, PullDown>; 1],
+}
+
+impl Board {
+    /// Sets everything up; once.
+    pub fn take() -> Self {
+        let mut pac = pac::Peripherals::take().expect("once");
+        let mut watchdog = Watchdog::new(pac.WATCHDOG);
+        let clocks = hal::clocks::init_clocks_and_plls(
+            12_000_000,
+            pac.XOSC,
+            pac.CLOCKS,
+            pac.PLL_SYS,
+            pac.PLL_USB,
+            &mut pac.RESETS,
+            &mut watchdog,
+        );
+        let clocks = clocks.ok().expect("a crystal of 12 MHz");
+        let pins = Pins::new(pac.IO_BANK0, pac.PADS_BANK0, Sio::new(pac.SIO).gpio_bank0, &mut pac.RESETS);
+        let mut adc = Adc::new(pac.ADC, &mut pac.RESETS);
+        let sensors = Sensors {
+            temperature: adc.take_temp_sensor().expect("once"),
+            current: AdcPin::new(pins.gpio26.into_floating_input()).ok().expect("a pin of the converter"),
+            running: [pins.gpio15.into_pull_down_input()],
+            adc,
+        };
+        let delay = Timer::new(pac.TIMER, &mut pac.RESETS, &clocks);
+        Self { sensors, alarm: pins.gpio25.into_push_pull_output(), delay }
+    }
+}
+
+impl Sensors {
+    /// One row: two counts of 12 bits and a flag, none of which can fail.
+    pub fn read(&mut self) -> Result<[Reading; 3], Infallible> {
+        let temperature: u16 = self.adc.read(&mut self.temperature).unwrap_or_default();
+        let current: u16 = self.adc.read(&mut self.current).unwrap_or_default();
+        let [running] = flags(&mut self.running)?;
+        Ok([i32::from(temperature).into(), i32::from(current).into(), running])
+    }
+}

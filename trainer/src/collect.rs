@@ -1,0 +1,157 @@
+//! Captures to tables: the lines of a board's log that carry readings, as the CSV that `fit` reads.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::data::{default_name, is_header, is_missing, read_text};
+
+/// What the lines with readings hold before their cells.
+const MARKER: &str = "surprisal: ";
+
+/// The rows of a capture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capture {
+    /// From the header, or `x0`, `x1`, …
+    pub names: Vec<String>,
+    /// The cells of each row, and its session, counted from 1: a header begins a new one.
+    pub rows: Vec<(usize, Vec<String>)>,
+    /// The lines, counted from 1, that should be rows and are none: cut short, or run together with others.
+    pub dropped: Vec<usize>,
+}
+
+impl Capture {
+    /// Reads a file, plain or gzipped, or what comes on stdin for `-`.
+    ///
+    /// # Errors
+    /// It cannot be read, or [`parse`](Self::parse) finds fault with it.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut bytes = Vec::new();
+        if path == Path::new("-") {
+            std::io::stdin().lock().read_to_end(&mut bytes).context("standard input: cannot be read")?;
+        } else {
+            bytes = read_text(path)?;
+        }
+        // A board that is reset in the midst of a byte is no reason to give up.
+        let shown = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
+        Self::parse(&String::from_utf8_lossy(&bytes)).context(shown)
+    }
+
+    /// Finds the rows in the text of a log. Without a single marker in it, lines that are nothing but numbers with
+    /// commas between are rows, and a line of as many words right before such a line is a header.
+    ///
+    /// # Errors
+    /// There is no row; or a header is not the same as the first one.
+    pub fn parse(text: &str) -> Result<Self> {
+        let plain = without_colours(text);
+        let whole = plain.ends_with('\n');
+        let lines: Vec<&str> = plain.lines().collect();
+        let marked = lines.iter().any(|line| line.contains(MARKER.trim_end()));
+        let cells = |at: usize| lines.get(at).and_then(|line| if marked { after_marker(line) } else { alone(line) });
+        let mut capture = Self::default();
+        let mut sessions = 0;
+        for at in 0..lines.len() {
+            let Some(cells) = cells(at) else { continue };
+            if is_header(&cells) {
+                let leads = marked || leads(&cells, lines.get(at + 1).and_then(|line| alone(line)));
+                // Of a header cut short nothing is known but that the board began anew.
+                if leads && (at + 1 < lines.len() || whole) {
+                    capture.begin(at + 1, cells, &mut sessions)?;
+                }
+                continue;
+            }
+            if capture.names.is_empty() {
+                capture.names = (0..cells.len()).map(default_name).collect();
+            }
+            let number = |cell: &String| is_missing(cell) || cell.parse::<f64>().is_ok_and(f64::is_finite);
+            // A last line without an end may lack digits.
+            let cut = at + 1 == lines.len() && !whole;
+            if cells.len() == capture.names.len() && cells.iter().all(number) && !cut {
+                capture.rows.push((sessions.max(1), cells));
+            } else {
+                capture.dropped.push(at + 1);
+            }
+        }
+        if let (true, Some(line)) = (capture.rows.is_empty(), capture.dropped.first()) {
+            bail!("no row is whole; line {line} should have {} numbers with commas between", capture.names.len());
+        }
+        ensure!(
+            !capture.rows.is_empty(),
+            "no rows; expected lines such as `{MARKER}x,y` and then `{MARKER}1,2`, as a board's `capture` program logs \
+             them, or lines of numbers with commas between"
+        );
+        Ok(capture)
+    }
+
+    /// Takes a header in: the first one names the columns, and each begins a session.
+    fn begin(&mut self, line: usize, names: Vec<String>, sessions: &mut usize) -> Result<()> {
+        // Rows from before the board's start are a session of their own.
+        let first = *sessions == 0;
+        *sessions += if first && !self.rows.is_empty() { 2 } else { 1 };
+        if self.names.is_empty() || first && self.names.len() == names.len() {
+            self.names = names;
+            return Ok(());
+        }
+        ensure!(
+            self.names == names,
+            "line {line}: the columns are {} here and {} before; capture each firmware into a file of its own",
+            names.join(","),
+            self.names.join(",")
+        );
+        Ok(())
+    }
+
+    /// How many sessions have rows.
+    pub fn sessions(&self) -> usize {
+        self.rows.chunk_by(|a, b| a.0 == b.0).count()
+    }
+
+    /// As CSV, with the session first if that is asked for.
+    ///
+    /// # Errors
+    /// A column is called `session` already.
+    pub fn csv(&self, with_sessions: bool) -> Result<String> {
+        ensure!(
+            !with_sessions || !self.names.iter().any(|name| name == "session"),
+            "--sessions: a column is called `session` already; rename it in the firmware, or leave --sessions out"
+        );
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        let first = |text: String| with_sessions.then_some(text);
+        csv.write_record(first("session".into()).iter().chain(&self.names))?;
+        for (session, cells) in &self.rows {
+            csv.write_record(first(session.to_string()).iter().chain(cells))?;
+        }
+        Ok(String::from_utf8(csv.into_inner()?)?)
+    }
+}
+
+/// The cells behind the marker of a line. What may follow them, such as the place in the source, is behind a space.
+fn after_marker(line: &str) -> Option<Vec<String>> {
+    let (_, rest) = line.split_once(MARKER.trim_end())?;
+    let cells = rest.strip_prefix(' ').unwrap_or(rest).split_whitespace().next().unwrap_or_default();
+    Some(cells.split(',').map(str::to_owned).collect())
+}
+
+/// The cells of a line without a marker, if it is one of numbers alone or of words alone.
+fn alone(line: &str) -> Option<Vec<String>> {
+    let cells: Vec<String> = line.trim().split(',').map(|cell| cell.trim().to_owned()).collect();
+    let number = |cell: &String| is_missing(cell) || cell.parse::<f64>().is_ok();
+    let word = |cell: &String| !cell.contains(char::is_whitespace);
+    let row = cells.iter().all(number) && cells.iter().any(|cell| !is_missing(cell));
+    (row || is_header(&cells) && cells.iter().all(word)).then_some(cells)
+}
+
+/// Are these words right before that row names of its cells?
+fn leads(words: &[String], next: Option<Vec<String>>) -> bool {
+    next.is_some_and(|next| next.len() == words.len() && !is_header(&next))
+}
+
+/// Leaves out what colours a terminal: an escape, a bracket, and all up to a letter.
+fn without_colours(text: &str) -> String {
+    let mut pieces = text.split("\u{1b}[");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |plain, piece| {
+        plain + piece.trim_start_matches(|c: char| !c.is_ascii_alphabetic() && c != '\n').trim_start_matches('m')
+    })
+}
