@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use std::fmt::Write as _;
 use surprisal::{Reading, Stream, Surprise};
 use surprisal_trainer::artefact::Artefact;
-use surprisal_trainer::data::{Frame, Header};
+use surprisal_trainer::data::Header;
 use surprisal_trainer::pipeline::{Job, Report, run};
 use surprisal_trainer::stream::History;
 use surprisal_trainer::with_shape;
