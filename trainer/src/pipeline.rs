@@ -178,6 +178,8 @@ pub struct Report {
     pub valid_rows: usize,
     pub calibration_rows: usize,
     pub float_valid_ll: f64,
+    /// Of the baseline: every column on its own.
+    pub marginal_valid_ll: f64,
     pub valid_ll: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_rows: Option<usize>,
@@ -304,6 +306,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
     let choices = Choices { seed: job.seed, ..job.choices.clone() };
     let chosen = select(&schema, &train_bits, &valid_bits, &choices, &budget, watch)?;
 
+    let marginal = trial(&schema, &train_bits, &valid_bits, &choices, Family::Marginal);
     let mut data = chosen.table;
     let provenance = provenance(&chosen.made);
     let assemble = |data: &crate::quantise::TableData| {
@@ -335,6 +338,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         train_rows: rows.train.len(),
         valid_rows: valid.len(),
         calibration_rows: calibration.len(),
+        marginal_valid_ll: mean(&marginal) - mean(&valid_widths),
         float_valid_ll: chosen.valid_ll - mean(&valid_widths),
         valid_ll: integer_ll(&valid)?,
         test_rows: test.as_ref().map(Vec::len),
@@ -375,7 +379,7 @@ fn choose_cells(
         let schema = find(cells)?;
         let ((bits, _), (valid_bits, widths)) = (schema.encode(train)?, schema.encode(valid)?);
         let unit: f64 = schema.columns.iter().map(|coding| coding.unit).sum();
-        let each = trial(&schema, &bits, &valid_bits, choices);
+        let each = trial(&schema, &bits, &valid_bits, choices, Family::Lintree);
         tried.push((schema, each.iter().zip(widths).map(|(likelihood, width)| likelihood - width - unit).collect()));
     }
     let best = tried.iter().map(|(_, each)| each).max_by(|a, b| mean(a).total_cmp(&mean(b))).cloned();

@@ -248,11 +248,11 @@ pub fn select(
     })
 }
 
-/// The log-likelihood of each validation row under one middling fit in the natural order.
-pub fn trial(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) -> Vec<f64> {
+/// The log-likelihood of each validation row under one middling fit of a family of conditionals in the schema's order.
+pub fn trial(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, family: Family) -> Vec<f64> {
     let natural: Vec<usize> = (0..schema.columns.len()).collect();
     let factorisation = Factorisation::new("natural", schema, &natural, train, valid);
-    let model = &run(&factorisation, Family::Lintree, choices, MIDDLING.0, &[MIDDLING.1], &progress_bar())[0];
+    let model = &run(&factorisation, family, choices, MIDDLING.0, &[MIDDLING.1], &progress_bar())[0];
     let mut each = vec![0.0; valid.rows];
     for (i, conditional) in model.conditionals.iter().enumerate() {
         let likelihoods = conditional.log_likelihoods(valid, &factorisation.guards, i);

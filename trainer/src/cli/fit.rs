@@ -219,6 +219,17 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
     if let (Some(rows), Some(float), Some(integer)) = (report.test_rows, report.float_test_ll, report.test_ll) {
         line("test", rows, float, integer)?;
     }
+    let gained = report.float_valid_ll - report.marginal_valid_ll;
+    if gained > 0.0 {
+        writeln!(out, "  {gained:.4} nats a validation row better than every column on its own")?;
+    } else {
+        writeln!(
+            out,
+            "  no better than every column on its own ({:.4}): the columns tell nothing of each other, or the rows are too \
+             few; --family marginal is smaller",
+            report.marginal_valid_ll
+        )?;
+    }
     if let Some(natural) = report.orders.iter().find(|tried| tried.order == "natural") {
         let taken = report.orders.iter().find(|tried| tried.order == report.order).unwrap_or(natural);
         let gained = taken.valid_ll - natural.valid_ll;
