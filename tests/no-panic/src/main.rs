@@ -11,8 +11,8 @@ use core::panic::PanicInfo;
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use surprisal::{
-    Activation, Column, Cusum, Detector, Drift, Encoder, Kind, Logit, Mixture, Monitor, Nade, Nats, Oddness, PValue, Predictor,
-    Reading, Recent, Report, Stream, Surprise, Table, Watch, flags, total_order,
+    Activation, Column, Cusum, Detector, Drift, Encoder, Kind, Logit, Mixture, Monitor, Nade, Nats, Oddness, PValue,
+    Predictor, Reading, Recent, Report, Stream, Surprise, Table, Watch, flags, total_order,
 };
 
 #[panic_handler]
