@@ -53,5 +53,5 @@ fn lomax(distance: u64) -> Nats {
     // x / 2^octave - 1, in units of 1/65536; x has at least 8 bits behind its first.
     let fraction = (x << (63 - octave) << 1) >> 48;
     let octaves = u64::from(octave.saturating_sub(UNIT)) << 16 | fraction;
-    Nats::from_raw((octaves * TWO_OCTAVES >> 16) as u32)
+    Nats::from_raw(((octaves * TWO_OCTAVES) >> 16) as u32)
 }

@@ -210,12 +210,12 @@ impl History {
                     _ => text.to_owned(),
                 }
             });
-            *cells = Cells::new(cells.name.clone(), texts.collect::<Vec<_>>().into_iter());
+            *cells = Cells::new(cells.name.clone(), texts.collect::<Vec<_>>());
         }
         for channel in predictor.states() {
             let cells = &frame.columns[files[channel]];
             let texts: Vec<String> = whole.iter().map(|&row| cells.text(row - 1).to_owned()).collect();
-            columns.push(Cells::new(before(&cells.name), texts.into_iter()));
+            columns.push(Cells::new(before(&cells.name), texts));
         }
         // Rows from the field carry no label.
         let label = label.filter(|(column, _)| frame.position(column).is_ok());
