@@ -26,9 +26,9 @@ type Whole<'t> = Table<'t, N, UNITS, K>;
 
 /// The checksum, at bytes 12..16, covers what follows it.
 const CHECKED: usize = 16;
-/// The section lengths follow the six words of the head.
-const COUNTS: std::ops::Range<usize> = 24..24 + 4 * SECTIONS;
-const SECTIONS: usize = 23;
+/// The section lengths follow the five words of the head.
+const COUNTS: std::ops::Range<usize> = 20..20 + 4 * SECTIONS;
+const SECTIONS: usize = 25;
 
 /// Bytes at an address that is a multiple of four.
 struct Aligned {
@@ -343,25 +343,22 @@ fn each_fault_of_a_calibration_has_its_own_name() {
     let columns = columns(random.bits, &mut dice);
     let (words, values, widths) = encoder_slices(&columns);
     let table = whole(&random, &mixture, ALL, Encoder::new(&words, &values, &widths));
-    let read = |context: u32, detector: Detector| {
-        let mut bytes = written(&Table { detector, ..table });
-        bytes[20..24].copy_from_slice(&context.to_le_bytes());
-        seal(&mut bytes);
+    let read = |detector: Detector| {
+        let bytes = written(&Table { detector, ..table });
         Aligned::new(&bytes).read().map(|_| ())
     };
     let whole = vec![7; Detector::levels(99).count()];
     let usual = vec![1; columns.len()];
     let detector = Detector { rows: 99, quantiles: &whole, usual: &usual, ..Detector::OFF };
-    assert_eq!(read(5, detector), Ok(()));
-    assert_eq!(read(6, detector), Err(TableError::Shape("context")));
-    assert_eq!(read(0, Detector { quantiles: &whole[1..], ..detector }), Err(TableError::Shape("quantiles")));
+    assert_eq!(read(detector), Ok(()));
+    assert_eq!(read(Detector { quantiles: &whole[1..], ..detector }), Err(TableError::Shape("quantiles")));
     let falling: Vec<u32> = (0..whole.len() as u32).rev().collect();
-    assert_eq!(read(0, Detector { quantiles: &falling, ..detector }), Err(TableError::Shape("quantiles")));
-    assert_eq!(read(0, Detector { usual: &usual[1..], ..detector }).is_ok(), columns.len() == 1);
+    assert_eq!(read(Detector { quantiles: &falling, ..detector }), Err(TableError::Shape("quantiles")));
+    assert_eq!(read(Detector { usual: &usual[1..], ..detector }).is_ok(), columns.len() == 1);
     let more = vec![1; columns.len() + 1];
-    assert_eq!(read(0, Detector { usual: &more, ..detector }), Err(TableError::Shape("usual")));
-    assert_eq!(read(0, Detector { softness: 8, ..detector }), Ok(()));
-    assert_eq!(read(0, Detector { softness: 9, ..detector }), Err(TableError::Shape("calibration")));
+    assert_eq!(read(Detector { usual: &more, ..detector }), Err(TableError::Shape("usual")));
+    assert_eq!(read(Detector { softness: 8, ..detector }), Ok(()));
+    assert_eq!(read(Detector { softness: 9, ..detector }), Err(TableError::Shape("calibration")));
     let mut bytes = written(&Table { detector, ..table });
     bytes[COUNTS.start + 4 * 20] = 7;
     seal(&mut bytes);

@@ -265,9 +265,9 @@ mod tests {
 
     #[test]
     fn the_rule_alarms_on_a_rise_that_lasts_and_not_on_a_single_one() {
-        // Mean 3, standard deviation 2.
+        // The largest mean of ten is 3.6.
         let mut scores: Vec<f64> = (0..1000).map(|row| f64::from(row % 7)).collect();
-        scores[600] += 90.0;
+        scores[600] += 6.0;
         scores[800..].iter_mut().for_each(|score| *score += 12.0);
         let alarms = alarms(&scores);
         assert!(!alarms[..800].contains(&true) && alarms[810..].iter().all(|&alarm| alarm));
