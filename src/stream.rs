@@ -93,7 +93,12 @@ impl<'t> Predictor<'t> {
     /// A number's reading in steps from its centre, saturating; `None` for a missing one and for states.
     pub fn fixed(&self, channel: usize, reading: Reading) -> Option<i32> {
         let (reach, centre) = self.channels().nth(channel).filter(|(reach, _)| *reach != Self::STATE)?;
-        let missing = matches!(reading, Reading::Missing) || matches!(reading, Reading::Real(value) if value.is_nan());
+        let missing = match reading {
+            Reading::Missing => true,
+            // Not a number; comparing floats would call for an FPU.
+            Reading::Real(value) => value.to_bits() << 1 > f32::INFINITY.to_bits() << 1,
+            Reading::Integer(_) => false,
+        };
         if missing {
             return None;
         }
