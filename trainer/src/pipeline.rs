@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde::Serialize;
-use surprisal::{Kind, Nats, Reading};
+use surprisal::Nats;
 
 use crate::artefact::{Artefact, Notes, Provenance};
 use crate::calibrate::{Calibration, Rates};
@@ -16,6 +16,7 @@ use crate::model::Model;
 use crate::quantise::divergence;
 use crate::schema::toml::{Meaning, Wishes};
 use crate::schema::{CELLS, Given, Schema};
+use crate::select::cells::choose_cells;
 use crate::select::search::Watch;
 use crate::select::{Budget, Choices, Made, OrderTried, select, trial};
 use crate::signal::{self, Windows};
@@ -210,8 +211,6 @@ pub struct Report {
     pub float: Model,
 }
 
-/// How many cells a numeric column may get, from few to many.
-const CELLS_TRIED: [usize; 3] = [8, 16, 32];
 /// Prefixes on which the cost of quantisation is measured.
 const PREFIXES: usize = 2000;
 
@@ -360,37 +359,6 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         float: chosen.model,
     };
     Ok((artefact, report))
-}
-
-/// The schema with as many cells a column as give the validation rows the highest density, or fewer if the difference is
-/// within its standard error.
-fn choose_cells(
-    schema: Schema,
-    find: &dyn Fn(usize) -> Result<Schema>,
-    train: &[Vec<Reading>],
-    valid: &[Vec<Reading>],
-    choices: &Choices,
-) -> Result<Schema> {
-    if !schema.columns.iter().any(|coding| matches!(coding.kind, Kind::Integer | Kind::Real)) {
-        return Ok(schema);
-    }
-    let mut tried: Vec<(Schema, Vec<f64>)> = Vec::new();
-    for cells in CELLS_TRIED {
-        let schema = find(cells)?;
-        let ((bits, _), (valid_bits, widths)) = (schema.encode(train)?, schema.encode(valid)?);
-        let unit: f64 = schema.columns.iter().map(|coding| coding.unit).sum();
-        let each = trial(&schema, &bits, &valid_bits, choices, Family::Lintree);
-        tried.push((schema, each.iter().zip(widths).map(|(likelihood, width)| likelihood - width - unit).collect()));
-    }
-    let best = tried.iter().map(|(_, each)| each).max_by(|a, b| mean(a).total_cmp(&mean(b))).cloned();
-    let best = best.context("some numbers of cells are tried")?;
-    let close = |each: &[f64]| {
-        let lost: Vec<f64> = best.iter().zip(each).map(|(best, each)| best - each).collect();
-        let mean = mean(&lost);
-        let spread = lost.iter().map(|lost| (lost - mean).powi(2)).sum::<f64>() / lost.len().max(2) as f64;
-        mean <= (spread / lost.len() as f64).sqrt()
-    };
-    tried.into_iter().find(|(_, each)| close(each)).map(|(schema, _)| schema).context("the best is as good as itself")
 }
 
 /// A threshold or limit, unless it is never exceeded.

@@ -14,6 +14,7 @@ use crate::order::{self, Order};
 use crate::quantise::{TableData, most_splits};
 use crate::schema::Schema;
 
+pub mod cells;
 mod mixture;
 pub mod pool;
 mod ration;
