@@ -23,6 +23,18 @@ pub enum Reading {
     Missing,
 }
 
+impl Reading {
+    /// Is there no value: is it missing, or not a number?
+    pub(crate) const fn is_missing(self) -> bool {
+        match self {
+            Self::Missing => true,
+            // Infinity has the largest bits of all that are numbers; comparing floats would call for an FPU.
+            Self::Real(value) => value.to_bits() << 1 > f32::INFINITY.to_bits() << 1,
+            Self::Integer(_) => false,
+        }
+    }
+}
+
 impl From<i32> for Reading {
     fn from(value: i32) -> Self {
         Self::Integer(value)
@@ -134,10 +146,7 @@ impl Column<'_> {
         let column = self.source;
         let key = match (reading, self.kind) {
             (Reading::Missing, _) => None,
-            (Reading::Real(value), Kind::Real) => {
-                // Infinity has the largest bits of all that are numbers; comparing floats would call for an FPU.
-                (value.to_bits() << 1 <= f32::INFINITY.to_bits() << 1).then_some(total_order(value))
-            }
+            (Reading::Real(value), Kind::Real) => (!reading.is_missing()).then_some(total_order(value)),
             (Reading::Integer(value), kind) if kind != Kind::Real => Some(value),
             _ => return Err(EncodeError::Kind { column }),
         };

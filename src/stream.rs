@@ -90,16 +90,15 @@ impl<'t> Predictor<'t> {
         self.channels().enumerate().filter(|(_, (reach, _))| *reach == Self::STATE).map(|(channel, _)| channel)
     }
 
+    /// Which channels are numbers, in order.
+    pub fn numbers(&self) -> impl Iterator<Item = usize> + use<'t> {
+        self.channels().enumerate().filter(|(_, (reach, _))| *reach != Self::STATE).map(|(channel, _)| channel)
+    }
+
     /// A number's reading in steps from its centre, saturating; `None` for a missing one and for states.
     pub fn fixed(&self, channel: usize, reading: Reading) -> Option<i32> {
         let (reach, centre) = self.channels().nth(channel).filter(|(reach, _)| *reach != Self::STATE)?;
-        let missing = match reading {
-            Reading::Missing => true,
-            // Not a number; comparing floats would call for an FPU.
-            Reading::Real(value) => value.to_bits() << 1 > f32::INFINITY.to_bits() << 1,
-            Reading::Integer(_) => false,
-        };
-        if missing {
+        if reading.is_missing() {
             return None;
         }
         let steps = tail::fixed(reading, reach as i8).saturating_sub(centre.into());
@@ -109,8 +108,7 @@ impl<'t> Predictor<'t> {
     /// What the prediction leaves of a number, in steps. `last` and `now` are rows of [`fixed`](Self::fixed) numbers by
     /// channel, `sums` those of the window.
     pub fn residual(&self, channel: usize, last: &[i32], sums: &[i64], now: &[i32]) -> i32 {
-        let is_number = |&(_, (reach, _)): &(usize, (i32, i32))| reach != Self::STATE;
-        let numbers = || self.channels().enumerate().filter(is_number).map(|(channel, _)| channel);
+        let numbers = || self.numbers();
         let all = numbers().count();
         let place = numbers().take_while(|&number| number < channel).count();
         // Each number before it has two weights an other number and one for each number before.

@@ -104,11 +104,10 @@ impl Calibration {
             mean.round().min(f64::from(u16::MAX)) as u16
         };
         let usual: Vec<u16> = (0..columns).map(mean).collect();
-        let scored = artefact.schema.columns.iter().filter(|coding| !coding.given).count();
-        let softness = ((scored.max(1) as f64).log2() / 2.0).round() as u32;
-        let said = Detector { usual: &usual, softness, ..Detector::OFF };
         let order: Vec<u16> =
             artefact.schema.columns.iter().filter(|coding| !coding.given).map(|coding| coding.source).collect();
+        let softness = ((order.len().max(1) as f64).log2() / 2.0).round() as u32;
+        let said = Detector { usual: &usual, softness, ..Detector::OFF };
         let of_row = |shares: &[Nats]| {
             let mut oddness = Oddness::new(&said);
             order.iter().for_each(|&column| oddness.push(&said, column, shares[usize::from(column)]));

@@ -43,8 +43,7 @@ impl PredictorTable {
 
     /// Which channels are numbers.
     fn numbers(&self) -> Vec<usize> {
-        let channels = self.words.get(1..).unwrap_or_default().chunks_exact(2).enumerate();
-        channels.filter(|(_, pair)| pair[0] != Predictor::STATE).map(|(channel, _)| channel).collect()
+        self.view().numbers().collect()
     }
 }
 
@@ -88,14 +87,11 @@ impl History {
 
     /// A predictor that predicts nothing, for the channels that `schema` found in a file of rows.
     pub fn blank(&self, schema: &Schema) -> PredictorTable {
+        let channels = Self::channels(schema);
         let mut words = vec![self.window as i32];
-        for (_, number) in Self::channels(schema) {
-            words.extend([if number { 0 } else { Predictor::STATE }, 0]);
-        }
-        let mut table = PredictorTable { words, weights: Vec::new() };
-        let numbers = table.numbers().len();
-        table.weights = vec![0; 2 * numbers * numbers + numbers * numbers.saturating_sub(1) / 2];
-        table
+        words.extend(channels.iter().flat_map(|&(_, number)| [if number { 0 } else { Predictor::STATE }, 0]));
+        let numbers = channels.iter().filter(|(_, number)| *number).count();
+        PredictorTable { words, weights: vec![0; 2 * numbers * numbers + numbers * numbers.saturating_sub(1) / 2] }
     }
 
     /// The predictor that ridge regression on the given rows leaves the least of; the penalty is the one that leaves least
@@ -193,24 +189,28 @@ impl History {
                 row[channel] = predictor.fixed(channel, reading(value)).unwrap_or(0);
             }
         }
-        let mut columns: Vec<Cells> = frame.columns.clone();
-        for (at, cells) in columns.iter_mut().enumerate() {
+        let sums_before = |&row: &usize| {
+            let mut sums = vec![0_i64; files.len()];
+            for past in &fixed[row - self.window..row] {
+                sums.iter_mut().zip(past).for_each(|(sum, &value)| *sum += i64::from(value));
+            }
+            sums
+        };
+        let sums: Vec<Vec<i64>> = whole.iter().map(sums_before).collect();
+        let mut columns = Vec::with_capacity(frame.columns.len());
+        for (at, cells) in frame.columns.iter().enumerate() {
             let channel = files.iter().position(|&file| file == at);
             let number = channel.filter(|channel| numbers.contains(channel));
-            let texts = whole.iter().map(|&row| {
-                let text = frame.columns[at].text(row);
+            let texts = whole.iter().zip(&sums).map(|(&row, sums)| {
+                let text = cells.text(row);
                 match number {
                     Some(channel) if !is_missing(text) => {
-                        let mut sums = vec![0_i64; files.len()];
-                        for past in &fixed[row - self.window..row] {
-                            sums.iter_mut().zip(past).for_each(|(sum, &value)| *sum += i64::from(value));
-                        }
-                        predictor.residual(channel, &fixed[row - 1], &sums, &fixed[row]).to_string()
+                        predictor.residual(channel, &fixed[row - 1], sums, &fixed[row]).to_string()
                     }
                     _ => text.to_owned(),
                 }
             });
-            *cells = Cells::new(cells.name.clone(), texts.collect::<Vec<_>>());
+            columns.push(Cells::new(cells.name.clone(), texts));
         }
         for channel in predictor.states() {
             let cells = &frame.columns[files[channel]];
