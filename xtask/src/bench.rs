@@ -2,6 +2,7 @@
 
 pub mod features;
 pub mod anomaly;
+pub mod device;
 mod baseline;
 mod sets;
 mod ours;

@@ -56,6 +56,14 @@ pub const BOARDS: &[Board] = &[
         ram: Region { origin: 0x2000_0000, kib: 4096 },
     },
     Board {
+        name: "m7",
+        core: "Cortex-M7",
+        target: "thumbv7em-none-eabihf",
+        qemu: &["qemu-system-arm", "-M", "mps2-an500"],
+        flash: Region { origin: 0x0000_0000, kib: 4096 },
+        ram: Region { origin: 0x2000_0000, kib: 4096 },
+    },
+    Board {
         name: "m33",
         core: "Cortex-M33",
         target: "thumbv8m.main-none-eabihf",
@@ -81,11 +89,18 @@ impl Board {
             .ok_or_else(|| format!("no such board; there are {}", list(|board| board.name)))
     }
 
-    /// The board that a Rust target builds for.
+    /// The board that a Rust target builds for; of several, whose memory is the same, the first.
     pub fn of_target(target: &str) -> Result<Self, String> {
         Self::find(|board| board.target == target).ok_or_else(|| {
             format!("no board runs code for {target}; build with `--target`, one of {}", list(|board| board.target))
         })
+    }
+
+    /// A machine with a timer that counts instructions to run its programs on. The smallest board has none; a larger core
+    /// runs its code as it is.
+    pub fn metered(self) -> Self {
+        let larger = Self::find(|board| board.name == "m3").unwrap_or(self);
+        Self { qemu: if self.name == "m0" { larger.qemu } else { self.qemu }, ..self }
     }
 
     /// The linker's memory map, as `cortex-m-rt` and `riscv-rt` expect it.

@@ -60,7 +60,7 @@ pub fn run() -> Result<()> {
 /// Runs the firmware, passes its log on as it comes, and returns it.
 fn run_logging(qemu_run: &Path, program: &Path, board: &Board, dir: &Path) -> Result<Vec<String>> {
     let machine = *board.qemu.last().context("a board names its machine")?;
-    let args = ["--machine", machine, "--arg", "icount=shift=6"];
+    let args = ["--machine", machine, "--arg", "icount=shift=8"];
     let shown =
         program.strip_prefix(setup::root()).map_or(program.to_owned(), |inside| Path::new("../..").join(inside));
     println!("\n$ cd target/demo && qemu-run {} {}", args.join(" "), shown.display());

@@ -9,6 +9,9 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// With this [`Run::icount`] every instruction is several ticks of any board's timer, so that none is missed.
+pub const SHIFT: u8 = 8;
+
 /// Builds the package in `dir` for a board, in release, and says where the program is.
 ///
 /// `args` are further arguments of `cargo build`; they must leave exactly one program.

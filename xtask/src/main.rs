@@ -11,6 +11,7 @@ mod no_panic;
 mod on_target;
 mod setup;
 mod shuttle;
+mod size;
 mod test;
 
 use anyhow::Result;
@@ -34,7 +35,7 @@ enum Command {
     Setup,
     /// Run the tests on emulated microcontrollers
     OnTarget {
-        /// m0, m3, m4f, m33 or riscv; all of them if none is named
+        /// m0, m3, m4f, m7, m33 or riscv; all of them if none is named
         #[arg(value_name = "BOARD", value_parser = Board::named)]
         boards: Vec<Board>,
     },
@@ -52,6 +53,12 @@ enum Command {
         /// Only these tables
         #[arg(value_name = "TABLE")]
         tables: Vec<String>,
+    },
+    /// What a program for a board is made of: functions and constants, the largest first
+    Size {
+        /// A linked program, for example target/thumbv6m-none-eabi/release/size
+        #[arg(value_name = "FILE")]
+        program: PathBuf,
     },
     /// Make `src/link/table.rs` anew
     LinkTable,
@@ -74,6 +81,8 @@ enum Bench {
         #[arg(long, value_name = "DIR", default_value = "../shared/data/bearings")]
         data: PathBuf,
     },
+    /// Instructions, stack and flash on emulated boards, compared with docs/device.json
+    Device(bench::device::Device),
     /// Published protocols of anomaly detection, with scikit-learn's detectors beside exported tables
     Anomaly(bench::anomaly::Anomaly),
 }
@@ -98,6 +107,8 @@ fn run(command: Command) -> Result<()> {
         Command::Test => test::run(),
         Command::Bench(Bench::Density { data, sets }) => bench::density(&data, &sets),
         Command::Bench(Bench::Features { data }) => bench::features::run(&data),
+        Command::Bench(Bench::Device(args)) => bench::device::run(&args),
+        Command::Size { program } => size::run(&program),
         Command::Golden { tables } => golden::run(&tables),
         Command::Bench(Bench::Anomaly(args)) => bench::anomaly::run(&args),
         Command::LinkTable => Ok(fs::write(setup::root().join("src/link/table.rs"), link_table::source())?),

@@ -66,7 +66,8 @@ impl Toolchain {
         targets.iter().copied().filter(|target| !has_core(target).unwrap_or(false)).collect()
     }
 
-    fn version(self) -> Result<String> {
+    /// What the compiler calls itself.
+    pub fn version(self) -> Result<String> {
         self.rustc(&["-V"])
     }
 }

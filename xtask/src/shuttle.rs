@@ -16,7 +16,7 @@ pub const DATA: &str = "examples/data/shuttle.csv.gz";
 pub const READINGS: usize = 9;
 
 /// The `surprisal` command.
-pub struct Surprisal(PathBuf);
+pub struct Surprisal(pub PathBuf);
 
 impl Surprisal {
     /// Builds it, if it is not built yet.

@@ -3,14 +3,21 @@
 use crate::board::{BOARDS, Board};
 use crate::setup::{self, Toolchain, root};
 use crate::shuttle::Surprisal;
-use crate::{boards, demo, no_panic, on_target};
+use crate::{bench, boards, demo, no_panic, on_target};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::process::Command;
 
 /// Packages outside the workspace, each with its own lock file.
-const OUTSIDE: [&str; 6] =
-    ["tests/on-target", "tests/no-panic", "examples/cortex-m", "examples/microbit", "examples/nucleo", "examples/pico"];
+const OUTSIDE: [&str; 7] = [
+    "tests/on-target",
+    "tests/no-panic",
+    "tests/device",
+    "examples/cortex-m",
+    "examples/microbit",
+    "examples/nucleo",
+    "examples/pico",
+];
 /// The features of the core, each built alone.
 const FEATURES: [&str; 6] = ["", "defmt", "embedded-hal", "heapless", "libm", "micromath"];
 
@@ -44,6 +51,8 @@ pub fn run() -> Result<()> {
     no_panic::run()?;
     announce("on-target tests");
     on_target::run(BOARDS)?;
+    announce("what tables cost on boards");
+    bench::device::check()?;
     announce("the examples for boards");
     boards::run()?;
     announce("the README's first command");

@@ -88,18 +88,14 @@ fn auc(ordinary: &[Nats], odd: &[Nats]) -> Option<f64> {
 /// Prints what a window costs with an FPU and without.
 fn instructions() -> Result<()> {
     let boards = ["m4f", "m0"].map(|name| Board::named(name).map_err(anyhow::Error::msg));
-    let machine = Board::named("m3").map_err(anyhow::Error::msg)?;
     setup::qemu()?;
     let dir = root().join("examples/cortex-m");
     for board in boards {
         let board = board?;
         let toolchain = setup::targets(&[board.target])?;
         let program = firmware::build(&toolchain, &dir, &board, &["--features", "bench", "--bin", "features"])?;
-        // The smallest board has no room for the window, and no timer of this kind; a larger core runs its code as it
-        // is.
-        let played = if board.name == "m0" { Board { qemu: machine.qemu, ..board } } else { board };
-        let how = Run { dir: &dir, icount: Some(6), limit: Duration::from_secs(120) };
-        let output = firmware::run(&played, &program, how)?;
+        let how = Run { dir: &dir, icount: Some(firmware::SHIFT), limit: Duration::from_secs(120) };
+        let output = firmware::run(&board.metered(), &program, how)?;
         ensure!(output.status.success(), "{} ended with {}", program.display(), output.status);
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             println!("{} instructions, {line}", board.core);

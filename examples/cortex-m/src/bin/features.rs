@@ -4,7 +4,7 @@
 #![no_main]
 
 #[allow(dead_code, reason = "the stack is not measured here")]
-#[path = "../meter.rs"]
+#[path = "../../../../tests/support/meter.rs"]
 mod meter;
 #[path = "../../../../tests/support/signal.rs"]
 mod signal;
@@ -30,8 +30,7 @@ const WINDOW: usize = 2048;
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let core = cortex_m::Peripherals::take().expect("main runs once");
-    let instructions = meter::Instructions::new(core.SYST);
+    let instructions = meter::Instructions::new();
     let mut samples = [0.0; WINDOW];
     samples.iter_mut().zip(signal::motor(false)).for_each(|(slot, sample)| *slot = f32::from(sample));
     for (name, features) in [("6 statistics", &Feature::STATISTICS[..]), ("8 bands", &BANDS)] {

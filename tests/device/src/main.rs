@@ -1,0 +1,32 @@
+//! Counts the instructions of every verb over the rows of every table, and measures its stack.
+
+#![no_std]
+#![no_main]
+
+#[path = "../../support/coin.rs"]
+#[allow(dead_code, reason = "nothing is packed")]
+mod coin;
+mod measure;
+#[path = "../../support/meter.rs"]
+mod meter;
+
+/// Tables, their rows, and a `measure` of all of them, as `cargo xtask bench device` wrote them.
+mod tables {
+    include!(env!("DEVICE_TABLES"));
+}
+
+use core::panic::PanicInfo;
+use semihosting::{println, process};
+
+#[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+fn main() -> ! {
+    tables::measure(&meter::Instructions::new());
+    process::exit(0)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    println!("{info}");
+    process::exit(101)
+}

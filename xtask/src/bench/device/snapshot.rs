@@ -1,0 +1,203 @@
+//! What was measured, `docs/device.json` where it is kept, and `docs/device.md` where it is shown.
+
+use crate::board::BOARDS;
+use crate::setup::root;
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use surprisal_trainer::artefact::write_whole;
+
+/// Below this line the page is printed.
+const PRINTED: &str = "\n## As printed\n";
+/// No number may grow by more than one part in so many.
+const PARTS: u64 = 200;
+
+/// By board and table (`m0 golden/shuttle`), then by verb.
+type Figures = BTreeMap<String, BTreeMap<String, Vec<u64>>>;
+
+/// All numbers, and what they depend on.
+#[derive(Default)]
+pub struct Snapshot {
+    /// The compiler.
+    rustc: String,
+    /// Size and checksum of each table.
+    pub tables: BTreeMap<String, Vec<u64>>,
+    figures: Figures,
+}
+
+impl Snapshot {
+    /// Nothing yet, by this compiler.
+    pub fn by(rustc: String) -> Self {
+        Self { rustc, ..Self::default() }
+    }
+
+    /// The one that is kept; an empty one if none is.
+    pub fn read() -> Result<Self> {
+        let Ok(text) = fs::read_to_string(path()) else { return Ok(Self::default()) };
+        let value: Value = serde_json::from_str(&text).context("docs/device.json is damaged")?;
+        let part = |name: &str| value[name].clone();
+        let parsed = || -> serde_json::Result<Self> {
+            Ok(Self {
+                rustc: serde_json::from_value(part("rustc"))?,
+                tables: serde_json::from_value(part("tables"))?,
+                figures: serde_json::from_value(part("figures"))?,
+            })
+        };
+        parsed().context("docs/device.json is not as expected; make it anew by --update")
+    }
+
+    /// Takes in one line of numbers.
+    pub fn add(&mut self, board: &str, group: &str, table: &str, verb: &str, numbers: Vec<u64>) {
+        self.figures.entry(format!("{board} {group}/{table}")).or_default().insert(verb.to_owned(), numbers);
+    }
+
+    /// Takes in all of another.
+    pub fn take(&mut self, newer: Self) -> Result<()> {
+        let replaced = self.figures.keys().all(|key| newer.figures.contains_key(key));
+        ensure!(
+            replaced || self.rustc == newer.rustc,
+            "docs/device.json is of {} and this is {}: take in all boards and tables, or none",
+            self.rustc,
+            newer.rustc
+        );
+        self.rustc = newer.rustc;
+        self.tables.extend(newer.tables);
+        self.figures.extend(newer.figures);
+        Ok(())
+    }
+
+    /// What is dearer than here, and what else is to be said of another's numbers.
+    pub fn compare(&self, measured: &Self) -> (Vec<String>, Vec<String>) {
+        let (mut grown, mut notes) = (Vec::new(), Vec::new());
+        for (key, verbs) in &measured.figures {
+            let table = key.split(' ').nth(1).unwrap_or_default();
+            if self.tables.get(table).is_some_and(|kept| kept != &measured.tables[table]) {
+                notes.push(format!("{key}: another table than the one of docs/device.json; not compared"));
+                continue;
+            }
+            for (verb, numbers) in verbs {
+                let Some(kept) = self.figures.get(key).and_then(|verbs| verbs.get(verb)) else {
+                    grown.push(format!("{key} {verb}: not in docs/device.json"));
+                    continue;
+                };
+                let said = || format!("{key} {verb}: {numbers:?}, was {kept:?}");
+                let exceeds = |(new, old): (&u64, &u64)| *new > old + old / PARTS;
+                if numbers.iter().zip(kept).any(exceeds) {
+                    grown.push(said());
+                } else if kept.iter().zip(numbers).any(exceeds) {
+                    notes.push(said());
+                }
+            }
+        }
+        if self.rustc != measured.rustc && !self.rustc.is_empty() {
+            notes.append(&mut grown);
+            notes.push(format!(
+                "docs/device.json is of {}, and this is {}: nothing counts as grown",
+                self.rustc, measured.rustc
+            ));
+        }
+        (grown, notes)
+    }
+
+    /// One line a board and table.
+    pub fn json(&self) -> Result<String> {
+        let lines = |figures: Vec<(&String, Value)>| -> Result<String> {
+            let each = figures.into_iter().map(|(key, value)| Ok(format!("    {}: {value}", json!(key))));
+            Ok(each.collect::<Result<Vec<_>>>()?.join(",\n"))
+        };
+        let tables = lines(self.tables.iter().map(|(key, value)| (key, json!(value))).collect())?;
+        let figures = lines(self.figures.iter().map(|(key, value)| (key, json!(value))).collect())?;
+        Ok(format!(
+            "{{\n  \"rustc\": {},\n  \"tables\": {{\n{tables}\n  }},\n  \"figures\": {{\n{figures}\n  }}\n}}\n",
+            json!(self.rustc)
+        ))
+    }
+
+    /// Writes both files.
+    pub fn write(&self) -> Result<()> {
+        write_whole(&path(), self.json()?.as_bytes(), &[])?;
+        let page = root().join("docs/device.md");
+        let text = fs::read_to_string(&page)?;
+        let (prose, _) = text.split_once(PRINTED).context("docs/device.md has no place for what is printed")?;
+        write_whole(&page, format!("{prose}{PRINTED}\n```text\n{}```\n", self.page()).as_bytes(), &[])
+    }
+
+    /// For people.
+    pub fn page(&self) -> String {
+        let mut page = format!("{}\n", self.rustc);
+        let boards: Vec<&str> = BOARDS.iter().map(|board| board.name).filter(|board| self.has(board)).collect();
+        for verb in ["surprisal", "score"] {
+            self.section(
+                &mut page,
+                &format!("instructions of `{verb}`: mean, max, worst"),
+                22,
+                &boards,
+                |table, board| Some(self.numbers(board, table, verb)?[..3].iter().map(|n| format!("{n:>7}")).collect()),
+            );
+        }
+        for board in &boards {
+            let verbs = ["encode", "surprisal", "score", "explain", "surprise", "push", "sample", "bit"];
+            self.section(&mut page, &format!("{board}: mean instructions"), 10, &verbs, |table, verb| {
+                Some(self.numbers(board, table, verb)?[0].to_string())
+            });
+        }
+        self.section(
+            &mut page,
+            "instructions from one sampled bit to the next, at most",
+            7,
+            &boards,
+            |table, board| Some(self.numbers(board, table, "bit")?[1].to_string()),
+        );
+        for board in boards.iter().filter(|board| matches!(**board, "m0" | "m4f")) {
+            let verbs = ["encode", "surprisal", "score", "explain", "surprise", "push", "sample"];
+            self.section(&mut page, &format!("{board}: bytes of stack"), 10, &verbs, |table, verb| {
+                Some(self.numbers(board, table, verb)?[3].to_string())
+            });
+            for level in ["bytes at 3", "bytes at s"] {
+                let title = format!("{board}: {level} that scoring adds");
+                let columns = ["code", "link", "table", "others", "RAM"];
+                self.section(&mut page, &title, 7, &columns, |table, column| {
+                    let at = columns.iter().position(|name| *name == column)?;
+                    Some(self.numbers(board, table, level)?[at].to_string())
+                });
+            }
+        }
+        page
+    }
+
+    /// A line a table, a cell a column.
+    fn section(
+        &self,
+        page: &mut String,
+        title: &str,
+        width: usize,
+        columns: &[&str],
+        cell: impl Fn(&str, &str) -> Option<String>,
+    ) {
+        let mut line = format!("\n{title}\n{:<20}", "");
+        columns.iter().for_each(|column| write!(line, "{column:>width$}").expect("a string takes all"));
+        for table in self.tables.keys() {
+            write!(line, "\n{table:<20}").expect("a string takes all");
+            for column in columns {
+                let cell = cell(table, column).unwrap_or_default();
+                write!(line, "{cell:>width$}").expect("a string takes all");
+            }
+        }
+        *page += &(line.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n");
+    }
+
+    fn numbers(&self, board: &str, table: &str, verb: &str) -> Option<&[u64]> {
+        Some(self.figures.get(&format!("{board} {table}"))?.get(verb)?)
+    }
+
+    fn has(&self, board: &str) -> bool {
+        self.figures.keys().any(|key| key.split(' ').next() == Some(board))
+    }
+}
+
+fn path() -> PathBuf {
+    root().join("docs/device.json")
+}

@@ -1,0 +1,215 @@
+//! The tables that are measured, and rows for them.
+
+use crate::setup::root;
+use crate::shuttle::{DATA, READINGS, Surprisal};
+use anyhow::{Context, Result, ensure};
+use std::collections::hash_map::DefaultHasher;
+use std::fmt::Write as _;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use surprisal::Reading;
+use surprisal_trainer::artefact::{Artefact, write_whole};
+use surprisal_trainer::data::{Frame, Header};
+
+/// Rows of a table, evenly spaced over those held out.
+const ROWS: usize = 256;
+/// Tables that are in the repository.
+const GOLDEN: [&str; 3] = ["shuttle", "flagship", "mixture"];
+/// The families of the others.
+const FAMILIES: [(&str, &[&str]); 6] = [
+    ("marginal", &[]),
+    ("linear", &[]),
+    ("tree", &[]),
+    ("lintree", &[]),
+    ("nade", &["--units", "16", "--activation", "relu", "--restarts", "1"]),
+    ("flagship", &["--units", "16", "--activation", "relu", "--restarts", "1"]),
+];
+/// Public binary sets, and the sensor readings of the repository.
+const SETS: [&str; 4] = ["nltcs", "plants", "accidents", "shuttle"];
+
+/// A table of a program.
+pub struct Table {
+    /// Its name in the program.
+    pub name: String,
+    /// As `surprisal export` wrote it.
+    pub source: PathBuf,
+    /// Its size and checksum.
+    pub identity: Vec<u64>,
+    /// Little-endian `i16` readings.
+    rows: PathBuf,
+}
+
+/// Tables that share a program. Their shapes differ, so that each has its own code, as it would alone.
+pub struct Group {
+    /// What they have in common.
+    pub name: &'static str,
+    /// The tables.
+    pub tables: Vec<Table>,
+}
+
+impl Group {
+    /// The tables of `tests/golden`, which every machine has.
+    pub fn golden() -> Result<Self> {
+        let rows = golden_rows()?;
+        let table = |name: &&str| {
+            let path = root().join("tests/golden").join(name);
+            let identity = identity(&fs::read(path.with_extension("srp"))?)?;
+            Ok(Table { name: (*name).into(), source: path.with_extension("rs"), identity, rows: rows.clone() })
+        };
+        Ok(Self { name: "golden", tables: GOLDEN.iter().map(table).collect::<Result<_>>()? })
+    }
+
+    /// The other groups, fitted on the files of `data` unless that was done before.
+    pub fn fitted(data: &Path) -> Result<Vec<Self>> {
+        let fitter = Fitter { data, surprisal: Surprisal::build()? };
+        let group = |(family, options): &(&'static str, &[&str])| {
+            let mut tables: Vec<Table> =
+                SETS.iter().map(|set| fitter.table(family, set, options)).collect::<Result<_>>()?;
+            match *family {
+                "nade" => tables.push(fitter.table(family, "plants64", options)?),
+                "lintree" => tables.push(fitter.table(family, "shuttle16", &["--cells", "16"])?),
+                _ => {}
+            }
+            Ok(Self { name: family, tables })
+        };
+        FAMILIES.iter().map(group).collect()
+    }
+
+    /// Writes the program's part that names the tables, and says where.
+    pub fn source(&self) -> Result<PathBuf> {
+        let mut text = String::new();
+        for Table { name, source, .. } in &self.tables {
+            writeln!(text, "#[path = {source:?}]\nmod {name};")?;
+        }
+        writeln!(text, "pub fn measure(meter: &crate::meter::Instructions) {{")?;
+        for Table { name, rows, .. } in &self.tables {
+            writeln!(
+                text,
+                "    crate::measure::measure(meter, {name:?}, &{name}::TABLE, {name}::COLUMNS, include_bytes!({rows:?}));"
+            )?;
+        }
+        text += "}\n";
+        let path = scratch(&format!("{}.rs", self.name))?;
+        write_changed(&path, text.as_bytes())?;
+        Ok(path)
+    }
+}
+
+struct Fitter<'d> {
+    data: &'d Path,
+    surprisal: Surprisal,
+}
+
+impl Fitter<'_> {
+    /// One of a family on one of the sets; `plants64` are the first 64 columns of `plants`, `shuttle16` is `shuttle` with
+    /// other options.
+    fn table(&self, family: &str, set: &str, options: &[&str]) -> Result<Table> {
+        let (mut args, files): (Vec<String>, Vec<PathBuf>) = if set.starts_with("shuttle") {
+            let args = ["--label", "Class", "--normal", "Rad.Flow", "--flash", "64KiB"];
+            (args.map(str::to_owned).into(), vec![root().join(DATA)])
+        } else {
+            let [train, valid, test] = ["train", "valid", "test"].map(|part| self.file(set, part));
+            let files = vec![train?, valid?, test?];
+            (vec!["--valid".into(), files[1].display().to_string(), "--flash".into(), "16KiB".into()], files)
+        };
+        args.extend(["--family", family].iter().chain(options).map(|&word| word.to_owned()));
+        let key = key(&args, files.iter().chain([&self.surprisal.0]))?;
+        let [model, source, rows] =
+            ["srp", "rs", "rows"].map(|suffix| scratch(&format!("{family}-{set}-{key:016x}.{suffix}")));
+        let (model, source, rows) = (model?, source?, rows?);
+        let shown = model.display().to_string();
+        if !model.exists() {
+            eprintln!("{family} of {set}");
+            let data = files[0].display().to_string();
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            self.surprisal.json(&[&["fit", &data, "-o", &shown], &args[..]].concat())?;
+        }
+        self.surprisal.json(&["export", &shown, "-o", &source.display().to_string()])?;
+        let artefact = Artefact::read(&model)?;
+        let rows = if let [.., test] = &files[1..] {
+            let frame = artefact.frame(test, Header::Auto)?;
+            let every: Vec<usize> = (0..ROWS).map(|i| i * frame.rows() / ROWS).collect();
+            write_rows(&rows, &artefact.schema.all_readings(&frame, &every)?)?;
+            rows
+        } else {
+            // Held out by every fit with the default seed.
+            golden_rows()?
+        };
+        Ok(Table { name: set.into(), identity: identity(artefact.table_bytes())?, source, rows })
+    }
+
+    /// A file of a binary set.
+    fn file(&self, set: &str, part: &str) -> Result<PathBuf> {
+        let file = |set: &str| self.data.join(format!("debd/{set}.{part}.csv.gz"));
+        let (whole, cut) = match set.strip_suffix("64") {
+            Some(whole) => (file(whole), Some(64)),
+            None => (file(set), None),
+        };
+        ensure!(
+            whole.exists(),
+            "{} is not there; pass the folder that holds debd/, the binary density-estimation benchmark, by --data DIR, or \
+             measure the repository's own tables alone by --golden",
+            whole.display()
+        );
+        let Some(columns) = cut else { return Ok(whole) };
+        let frame = Frame::read(&whole, Header::Auto)?;
+        let cells = |row| frame.columns[..columns].iter().map(|cells| cells.text(row)).collect::<Vec<_>>().join(",");
+        let text: String = (0..frame.rows()).map(|row| cells(row) + "\n").collect();
+        let path = scratch(&format!("{set}.{part}.csv"))?;
+        write_changed(&path, text.as_bytes())?;
+        Ok(path)
+    }
+}
+
+/// Of the rows of `tests/golden`, half are ordinary and half odd.
+fn golden_rows() -> Result<PathBuf> {
+    let bytes = fs::read(root().join("tests/golden/shuttle.readings"))?;
+    let (readings, _) = bytes.as_chunks::<2>();
+    let (rows, _) = readings.as_chunks::<READINGS>();
+    let of = |row: &[[u8; 2]; READINGS]| row.map(|reading| Reading::Integer(i16::from_le_bytes(reading).into())).into();
+    let rows: Vec<Vec<Reading>> = (0..ROWS).map(|i| of(&rows[i * rows.len() / ROWS])).collect();
+    let path = scratch("shuttle.rows")?;
+    write_rows(&path, &rows)?;
+    Ok(path)
+}
+
+/// Writes rows, and a few in which all readings are the same.
+fn write_rows(path: &Path, rows: &[Vec<Reading>]) -> Result<()> {
+    let mut bytes = Vec::new();
+    let columns = rows.first().map_or(0, Vec::len);
+    let extremes = [0, 1, i32::from(i16::MIN), i32::from(i16::MAX)].map(|value| vec![Reading::Integer(value); columns]);
+    for reading in rows.iter().chain(&extremes).flatten() {
+        let Reading::Integer(value) = reading else { anyhow::bail!("{}: a reading is no integer", path.display()) };
+        bytes.extend(i16::try_from(*value).context("a reading does not fit 16 bits")?.to_le_bytes());
+    }
+    write_changed(path, &bytes)
+}
+
+/// Length and checksum, from the head of a table.
+fn identity(table: &[u8]) -> Result<Vec<u64>> {
+    let (words, _) = table.as_chunks::<4>();
+    let word = |at: usize| words.get(at).map(|&word| u64::from(u32::from_le_bytes(word)));
+    Ok(vec![word(2).context("no table")?, word(3).context("no table")?])
+}
+
+/// Of all that a fit depends on.
+fn key<'f>(args: &[String], files: impl Iterator<Item = &'f PathBuf>) -> Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    args.hash(&mut hasher);
+    for file in files {
+        fs::read(file)?.hash(&mut hasher);
+    }
+    Ok(hasher.finish())
+}
+
+fn scratch(name: &str) -> Result<PathBuf> {
+    let dir = root().join("target/bench/device");
+    fs::create_dir_all(&dir)?;
+    Ok(dir.join(name))
+}
+
+/// A file that is as it should be keeps its time, so that nothing is built anew.
+fn write_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|there| there == bytes) { Ok(()) } else { write_whole(path, bytes, &[]) }
+}
