@@ -9,6 +9,7 @@ mod coin;
 mod measure;
 #[path = "../../support/meter.rs"]
 mod meter;
+mod tally;
 
 /// Tables, their rows, and a `measure` of all of them, as `cargo xtask bench device` wrote them.
 mod tables {

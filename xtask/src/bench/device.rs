@@ -7,9 +7,9 @@ use crate::board::{BOARDS, Board};
 use crate::firmware::{self, Run};
 use crate::setup::{self, Toolchain, root};
 use crate::size::Sizes;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use snapshot::Snapshot;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tables::{Group, Table};
 
@@ -19,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 const WEIGHED: [&str; 2] = ["m0", "m4f"];
 /// As what they are built: for speed, and for size.
 const OPT_LEVELS: [&str; 2] = ["3", "s"];
+/// Verbs that get a program of their own.
+const ALONE: [&str; 3] = ["surprisal", "score", "sample"];
 
 /// What to measure, and what to do with it.
 #[derive(clap::Args)]
@@ -79,8 +81,12 @@ fn measure(boards: &[Board], groups: &[Group]) -> Result<Snapshot> {
         for board in boards {
             eprintln!("{} on {}", group.name, board.core);
             instructions(toolchain, board, group, &mut snapshot)?;
-            for level in OPT_LEVELS.iter().filter(|_| WEIGHED.contains(&board.name)) {
-                for table in &group.tables {
+            for table in group.tables.iter().filter(|_| WEIGHED.contains(&board.name)) {
+                for verb in ALONE {
+                    let numbers = alone(toolchain, board, verb, table)?;
+                    snapshot.add(board.name, group.name, &table.name, &format!("{verb} alone"), numbers);
+                }
+                for level in OPT_LEVELS {
                     let sizes = scoring(toolchain, board, level, table)?;
                     snapshot.add(board.name, group.name, &table.name, &format!("bytes at {level}"), sizes.numbers());
                 }
@@ -92,49 +98,50 @@ fn measure(boards: &[Board], groups: &[Group]) -> Result<Snapshot> {
 
 /// Runs a group's program and takes in what it prints.
 fn instructions(toolchain: Toolchain, board: &Board, group: &Group, snapshot: &mut Snapshot) -> Result<()> {
-    let program = program(toolchain, board, "device", &[], |cargo| {
-        cargo.env("DEVICE_TABLES", group.source()?);
-        Ok(())
-    })?;
-    let how = Run { dir: root(), icount: Some(firmware::SHIFT), limit: LIMIT };
-    let output = firmware::run(&board.metered(), &program, how)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        bail!("{} ended with {}; it had printed:\n{text}", program.display(), output.status);
-    }
-    for line in text.lines() {
-        let mut words = line.split(' ');
-        let (Some(table), Some(verb)) = (words.next(), words.next()) else { bail!("the firmware printed `{line}`") };
-        let numbers = words.map(str::parse).collect::<Result<_, _>>();
-        let numbers = numbers.with_context(|| format!("the firmware printed `{line}`"))?;
-        snapshot.add(board.name, group.name, table, verb, numbers);
+    let tables = group.source()?;
+    let program = program(toolchain, board, "device", &[], &[("DEVICE_TABLES", &tables)])?;
+    for (table, verb, numbers) in printed(board, &program)? {
+        snapshot.add(board.name, group.name, &table, &verb, numbers);
     }
     Ok(())
+}
+
+/// What a verb costs in a program of its own.
+fn alone(toolchain: Toolchain, board: &Board, verb: &str, table: &Table) -> Result<Vec<u64>> {
+    let files = [("DEVICE_TABLE", table.source.as_path()), ("DEVICE_ROWS", &table.rows)];
+    let features = if verb == "surprisal" { "" } else { verb };
+    let program = program(toolchain, board, "alone", &["--features", features], &files)?;
+    let (_, _, numbers) = printed(board, &program)?.pop().context("the firmware printed nothing")?;
+    Ok(numbers)
 }
 
 /// What scoring with a table adds to a program that does nothing.
 fn scoring(toolchain: Toolchain, board: &Board, level: &str, table: &Table) -> Result<Sizes> {
     let config = format!("profile.release.opt-level={}", if level == "s" { "\"s\"" } else { level });
     let sizes = |features: &str| {
-        let program = program(toolchain, board, "size", &["--features", features, "--config", &config], |cargo| {
-            cargo.env("DEVICE_TABLE", &table.source);
-            Ok(())
-        })?;
-        Sizes::of(&program)
+        let args = ["--features", features, "--config", &config];
+        Sizes::of(&program(toolchain, board, "size", &args, &[("DEVICE_TABLE", &table.source)])?)
     };
     Ok(sizes("score")?.beyond(&sizes("")?))
 }
 
-/// Builds one of the programs of `tests/device`.
-fn program(
-    toolchain: Toolchain,
-    board: &Board,
-    name: &str,
-    args: &[&str],
-    set: impl Fn(&mut std::process::Command) -> Result<()>,
-) -> Result<PathBuf> {
+/// Builds one of the programs of `tests/device` around files that it includes.
+fn program(toolchain: Toolchain, board: &Board, name: &str, args: &[&str], files: &[(&str, &Path)]) -> Result<PathBuf> {
     let mut cargo = toolchain.cargo();
-    cargo.args(["build", "--target", board.target, "--bin", name]).args(args);
-    set(&mut cargo)?;
+    cargo.args(["build", "--target", board.target, "--bin", name]).args(args).envs(files.iter().copied());
     firmware::build_by(cargo, &root().join("tests/device"))
+}
+
+/// Table, verb and numbers of each line that a program prints.
+fn printed(board: &Board, program: &Path) -> Result<Vec<(String, String, Vec<u64>)>> {
+    let how = Run { dir: root(), icount: Some(firmware::SHIFT), limit: LIMIT };
+    let output = firmware::run(&board.metered(), program, how)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{} ended with {}; it had printed:\n{text}", program.display(), output.status);
+    let parsed = |line: &str| {
+        let mut words = line.split(' ');
+        let names = (words.next()?.to_owned(), words.next()?.to_owned());
+        Some((names.0, names.1, words.map(str::parse).collect::<Result<_, _>>().ok()?))
+    };
+    text.lines().map(|line| parsed(line).with_context(|| format!("the firmware printed `{line}`"))).collect()
 }

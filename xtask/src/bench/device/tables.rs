@@ -2,15 +2,16 @@
 
 use crate::setup::root;
 use crate::shuttle::{DATA, READINGS, Surprisal};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Write as _;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use surprisal::Reading;
-use surprisal_trainer::artefact::{Artefact, write_whole};
+use surprisal_trainer::artefact::{Artefact, Shape, write_whole};
 use surprisal_trainer::data::{Frame, Header};
+use surprisal_trainer::with_shape;
 
 /// Rows of a table, evenly spaced over those held out.
 const ROWS: usize = 256;
@@ -34,10 +35,12 @@ pub struct Table {
     pub name: String,
     /// As `surprisal export` wrote it.
     pub source: PathBuf,
+    /// What sizes its state.
+    shape: Shape,
     /// Its size and checksum.
     pub identity: Vec<u64>,
-    /// Little-endian `i16` readings.
-    rows: PathBuf,
+    /// Rows for it, as `tests/device/src/tally.rs` reads them.
+    pub rows: PathBuf,
 }
 
 /// Tables that share a program. Their shapes differ, so that each has its own code, as it would alone.
@@ -51,11 +54,11 @@ pub struct Group {
 impl Group {
     /// The tables of `tests/golden`, which every machine has.
     pub fn golden() -> Result<Self> {
-        let rows = golden_rows()?;
         let table = |name: &&str| {
             let path = root().join("tests/golden").join(name);
-            let identity = identity(&fs::read(path.with_extension("srp"))?)?;
-            Ok(Table { name: (*name).into(), source: path.with_extension("rs"), identity, rows: rows.clone() })
+            let table = fs::read(path.with_extension("srp"))?;
+            let rows = scratch(&format!("golden-{name}.rows"))?;
+            Table::new(name, path.with_extension("rs"), rows, &table, &golden_rows()?)
         };
         Ok(Self { name: "golden", tables: GOLDEN.iter().map(table).collect::<Result<_>>()? })
     }
@@ -82,14 +85,22 @@ impl Group {
         for Table { name, source, .. } in &self.tables {
             writeln!(text, "#[path = {source:?}]\nmod {name};")?;
         }
-        writeln!(text, "pub fn measure(meter: &crate::meter::Instructions) {{")?;
-        for Table { name, rows, .. } in &self.tables {
+        // A type a table, as what is constant to the compiler belongs to one.
+        text += "pub struct Nth<const AT: usize>;\n";
+        let mut calls = String::new();
+        for (at, Table { name, rows, shape, .. }) in self.tables.iter().enumerate() {
+            let Shape { bits, units, components } = shape;
+            let sizes = format!("{bits}, {units}, {components}, {{ {name}::COLUMNS.len() }}");
             writeln!(
                 text,
-                "    crate::measure::measure(meter, {name:?}, &{name}::TABLE, {name}::COLUMNS, include_bytes!({rows:?}));"
+                "impl crate::measure::Subject<{sizes}> for Nth<{at}> {{\n    \
+                 const NAME: &'static str = {name:?};\n    \
+                 const TABLE: &'static surprisal::Table<'static, {bits}, {units}, {components}> = &{name}::TABLE;\n    \
+                 const ROWS: crate::tally::Rows = crate::tally::Rows(include_bytes!({rows:?}));\n}}"
             )?;
+            writeln!(calls, "    crate::measure::measure::<Nth<{at}>, {sizes}>(meter);")?;
         }
-        text += "}\n";
+        writeln!(text, "pub fn measure(meter: &crate::meter::Instructions) {{\n{calls}}}")?;
         let path = scratch(&format!("{}.rs", self.name))?;
         write_changed(&path, text.as_bytes())?;
         Ok(path)
@@ -127,16 +138,15 @@ impl Fitter<'_> {
         }
         self.surprisal.json(&["export", &shown, "-o", &source.display().to_string()])?;
         let artefact = Artefact::read(&model)?;
-        let rows = if let [.., test] = &files[1..] {
+        let readings = if let [.., test] = &files[1..] {
             let frame = artefact.frame(test, Header::Auto)?;
             let every: Vec<usize> = (0..ROWS).map(|i| i * frame.rows() / ROWS).collect();
-            write_rows(&rows, &artefact.schema.all_readings(&frame, &every)?)?;
-            rows
+            artefact.schema.all_readings(&frame, &every)?
         } else {
             // Held out by every fit with the default seed.
             golden_rows()?
         };
-        Ok(Table { name: set.into(), identity: identity(artefact.table_bytes())?, source, rows })
+        Table::new(set, source, rows, artefact.table_bytes(), &readings)
     }
 
     /// A file of a binary set.
@@ -163,34 +173,37 @@ impl Fitter<'_> {
 }
 
 /// Of the rows of `tests/golden`, half are ordinary and half odd.
-fn golden_rows() -> Result<PathBuf> {
+fn golden_rows() -> Result<Vec<Vec<Reading>>> {
     let bytes = fs::read(root().join("tests/golden/shuttle.readings"))?;
     let (readings, _) = bytes.as_chunks::<2>();
     let (rows, _) = readings.as_chunks::<READINGS>();
     let of = |row: &[[u8; 2]; READINGS]| row.map(|reading| Reading::Integer(i16::from_le_bytes(reading).into())).into();
-    let rows: Vec<Vec<Reading>> = (0..ROWS).map(|i| of(&rows[i * rows.len() / ROWS])).collect();
-    let path = scratch("shuttle.rows")?;
-    write_rows(&path, &rows)?;
-    Ok(path)
+    Ok((0..ROWS).map(|i| of(&rows[i * rows.len() / ROWS])).collect())
 }
 
-/// Writes rows, and a few in which all readings are the same.
-fn write_rows(path: &Path, rows: &[Vec<Reading>]) -> Result<()> {
-    let mut bytes = Vec::new();
-    let columns = rows.first().map_or(0, Vec::len);
-    let extremes = [0, 1, i32::from(i16::MIN), i32::from(i16::MAX)].map(|value| vec![Reading::Integer(value); columns]);
-    for reading in rows.iter().chain(&extremes).flatten() {
-        let Reading::Integer(value) = reading else { anyhow::bail!("{}: a reading is no integer", path.display()) };
-        bytes.extend(i16::try_from(*value).context("a reading does not fit 16 bits")?.to_le_bytes());
+impl Table {
+    /// Writes `rows`: those of `readings` that the table calls ordinary, then the others, and a few in which all readings
+    /// are the same.
+    fn new(name: &str, source: PathBuf, rows: PathBuf, table: &[u8], readings: &[Vec<Reading>]) -> Result<Self> {
+        let words: Vec<u32> = table.as_chunks().0.iter().map(|&word| u32::from_ne_bytes(word)).collect();
+        let shape = Shape::of(bytemuck::cast_slice(&words))?;
+        let (ordinary, odd): (Vec<_>, Vec<_>) = with_shape!(shape, N, H, K => {
+            let table = surprisal::Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?;
+            let verdicts: Vec<_> = readings.iter().map(|row| table.judge(row)).collect::<Result<_, _>>()?;
+            readings.iter().zip(verdicts).partition(|(_, verdict)| !verdict.is_odd())
+        });
+        let columns = readings.first().map_or(0, Vec::len);
+        let extremes = [0, 1, i16::MIN, i16::MAX].map(|value| vec![Reading::Integer(value.into()); columns]);
+        let mut bytes = u16::try_from(ordinary.len())?.to_le_bytes().to_vec();
+        for reading in ordinary.iter().chain(&odd).map(|(row, _)| *row).chain(&extremes).flatten() {
+            let Reading::Integer(value) = reading else { bail!("{name}: a reading is no integer") };
+            bytes.extend(i16::try_from(*value).context("a reading does not fit 16 bits")?.to_le_bytes());
+        }
+        write_changed(&rows, &bytes)?;
+        // Length and checksum stand in the head of a table.
+        let identity = words.get(2..4).context("no table")?.iter().map(|&word| u32::from_le(word).into()).collect();
+        Ok(Self { name: name.into(), source, shape, identity, rows })
     }
-    write_changed(path, &bytes)
-}
-
-/// Length and checksum, from the head of a table.
-fn identity(table: &[u8]) -> Result<Vec<u64>> {
-    let (words, _) = table.as_chunks::<4>();
-    let word = |at: usize| words.get(at).map(|&word| u64::from(u32::from_le_bytes(word)));
-    Ok(vec![word(2).context("no table")?, word(3).context("no table")?])
 }
 
 /// Of all that a fit depends on.

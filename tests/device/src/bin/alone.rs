@@ -1,0 +1,59 @@
+//! Counts the instructions of one verb in a program that does nothing else, as the compiler then makes other choices.
+
+#![no_std]
+#![no_main]
+
+#[cfg(feature = "sample")]
+#[allow(dead_code, reason = "nothing is packed")]
+#[path = "../../../support/coin.rs"]
+mod coin;
+#[path = "../../../support/meter.rs"]
+mod meter;
+#[path = "../tally.rs"]
+mod tally;
+/// The table, as `surprisal export` wrote it.
+mod table {
+    include!(env!("DEVICE_TABLE"));
+}
+
+use core::hint::black_box;
+use core::panic::PanicInfo;
+use semihosting::{println, process};
+use surprisal::Reading;
+use table::{BITS, COLUMNS, TABLE};
+
+/// A row on both stages of its way.
+type Row = [Reading; COLUMNS.len()];
+type Bits = [bool; BITS];
+
+static ROWS: tally::Rows = tally::Rows(include_bytes!(env!("DEVICE_ROWS")));
+
+#[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+fn main() -> ! {
+    let (meter, mut tally) = (meter::Instructions::new(), tally::Tally::default());
+    #[cfg(not(any(feature = "score", feature = "sample")))]
+    let mut verb = |_: &Row, bits: &Bits| _ = black_box(TABLE.model.surprisal(bits));
+    #[cfg(feature = "score")]
+    let mut verb = |readings: &Row, _: &Bits| _ = black_box(TABLE.score(readings));
+    #[cfg(feature = "sample")]
+    let mut verb = {
+        let mut coin = coin::Coin::default();
+        move |_: &Row, _: &Bits| _ = black_box(TABLE.model.sample(|| coin.toss()))
+    };
+    let call: &mut dyn FnMut(&Row, &Bits) = black_box(&mut verb);
+    for (odd, readings) in ROWS.each() {
+        let mut bits = [false; BITS];
+        TABLE.encoder.encode(&readings, &mut bits).expect("all rows are of the table's columns");
+        tally.add(odd, meter.count(|| call(&readings, &bits)).1);
+        tally.bytes = tally.bytes.max(meter::stack(|| call(&readings, &bits)));
+    }
+    tally.print("table", "verb");
+    process::exit(0)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    println!("{info}");
+    process::exit(101)
+}
