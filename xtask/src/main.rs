@@ -54,12 +54,8 @@ enum Command {
         #[arg(value_name = "TABLE")]
         tables: Vec<String>,
     },
-    /// What a program for a board is made of: functions and constants, the largest first
-    Size {
-        /// A linked program, for example target/thumbv6m-none-eabi/release/size
-        #[arg(value_name = "FILE")]
-        program: PathBuf,
-    },
+    /// What scoring fills on a board: functions and constants, the largest first
+    Size(size::Size),
     /// Make `src/link/table.rs` anew
     LinkTable,
 }
@@ -108,7 +104,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(Bench::Density { data, sets }) => bench::density(&data, &sets),
         Command::Bench(Bench::Features { data }) => bench::features::run(&data),
         Command::Bench(Bench::Device(args)) => bench::device::run(&args),
-        Command::Size { program } => size::run(&program),
+        Command::Size(args) => size::run(&args),
         Command::Golden { tables } => golden::run(&tables),
         Command::Bench(Bench::Anomaly(args)) => bench::anomaly::run(&args),
         Command::LinkTable => Ok(fs::write(setup::root().join("src/link/table.rs"), link_table::source())?),

@@ -1,9 +1,26 @@
 //! `cargo xtask size`: what a program for a board is made of.
 
-use anyhow::Result;
+use crate::bench::device::size_program;
+use crate::board::Board;
+use crate::setup::{self, root};
+use anyhow::{Context, Result};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Whose program, and for what.
+#[derive(clap::Args)]
+pub struct Size {
+    /// A table, as `surprisal export` writes it
+    #[arg(value_name = "FILE.rs", default_value = "tests/golden/shuttle.rs")]
+    table: PathBuf,
+    /// m0, m3, m4f, m7, m33 or riscv
+    #[arg(long, value_name = "BOARD", value_parser = Board::named, default_value = "m0")]
+    board: Board,
+    /// 1, 2, 3, s or z
+    #[arg(long, value_name = "LEVEL", default_value = "s")]
+    opt_level: String,
+}
 
 /// Bytes of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +82,12 @@ impl Sizes {
     }
 }
 
-/// Prints all functions and constants of a program, the largest first.
-pub fn run(program: &Path) -> Result<()> {
-    let elf = fs::read(program)?;
+/// Prints all functions and constants of a program that scores by a table, the largest first.
+pub fn run(args: &Size) -> Result<()> {
+    let table = root().join(&args.table);
+    let table = table.canonicalize().with_context(|| format!("{} is not there", table.display()))?;
+    let toolchain = setup::targets(&[args.board.target])?;
+    let elf = fs::read(size_program(toolchain, &args.board, &args.opt_level, "score", &table)?)?;
     let mut symbols = symbols(&object::File::parse(&*elf)?);
     symbols.sort_by(|a, b| (b.bytes, &a.name).cmp(&(a.bytes, &b.name)));
     symbols.iter().for_each(|symbol| println!("{:>7}  {}", symbol.bytes, symbol.name));

@@ -11,6 +11,8 @@ mod meter;
 mod shuttle;
 
 use core::panic::PanicInfo;
+// Its critical section is what the log needs.
+use cortex_m as _;
 use cortex_m_rt::ExceptionFrame;
 // The log goes to QEMU. On a board put `defmt_rtt` here.
 use defmt_semihosting as _;

@@ -117,12 +117,21 @@ fn alone(toolchain: Toolchain, board: &Board, verb: &str, table: &Table) -> Resu
 
 /// What scoring with a table adds to a program that does nothing.
 fn scoring(toolchain: Toolchain, board: &Board, level: &str, table: &Table) -> Result<Sizes> {
-    let config = format!("profile.release.opt-level={}", if level == "s" { "\"s\"" } else { level });
-    let sizes = |features: &str| {
-        let args = ["--features", features, "--config", &config];
-        Sizes::of(&program(toolchain, board, "size", &args, &[("DEVICE_TABLE", &table.source)])?)
-    };
+    let sizes = |features: &str| Sizes::of(&size_program(toolchain, board, level, features, &table.source)?);
     Ok(sizes("score")?.beyond(&sizes("")?))
+}
+
+/// Builds a program that scores by the table of this source, or does nothing without the feature `score`.
+pub fn size_program(
+    toolchain: Toolchain,
+    board: &Board,
+    level: &str,
+    features: &str,
+    source: &Path,
+) -> Result<PathBuf> {
+    let level = if level.parse::<u8>().is_ok() { level.to_owned() } else { format!("{level:?}") };
+    let config = format!("profile.release.opt-level={level}");
+    program(toolchain, board, "size", &["--features", features, "--config", &config], &[("DEVICE_TABLE", source)])
 }
 
 /// Builds one of the programs of `tests/device` around files that it includes.

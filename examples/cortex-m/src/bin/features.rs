@@ -11,6 +11,8 @@ mod signal;
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
+// Its critical section is what the log needs.
+use cortex_m as _;
 use defmt_semihosting as _;
 use semihosting::{println, process};
 use surprisal::{Feature, Features, Libm, Math, Micromath};
@@ -44,6 +46,8 @@ fn main() -> ! {
     process::exit(0)
 }
 
+/// Inlined, so that the features are constants to it, as those of a product are.
+#[inline(always)]
 fn row<M: Math>(features: &Features, samples: &[f32], row: &mut [f32]) {
     features.row::<M>(samples, row);
 }

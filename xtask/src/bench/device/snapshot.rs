@@ -1,5 +1,6 @@
 //! What was measured, `docs/device.json` where it is kept, and `docs/device.md` where it is shown.
 
+use super::{ALONE, OPT_LEVELS, WEIGHED};
 use crate::board::BOARDS;
 use crate::setup::root;
 use anyhow::{Context, Result, ensure};
@@ -125,43 +126,45 @@ impl Snapshot {
         write_whole(&page, format!("{prose}{PRINTED}\n```text\n{}```\n", self.page()).as_bytes(), &[])
     }
 
-    /// For people.
+    /// For people: what matters most of it.
     pub fn page(&self) -> String {
         let mut page = format!("{}\n", self.rustc);
         let boards: Vec<&str> = BOARDS.iter().map(|board| board.name).filter(|board| self.has(board)).collect();
-        for verb in ["surprisal", "score"] {
-            self.section(
-                &mut page,
-                &format!("instructions of `{verb}`: mean, max, worst"),
-                22,
-                &boards,
-                |table, board| Some(self.numbers(board, table, verb)?[..3].iter().map(|n| format!("{n:>7}")).collect()),
-            );
-        }
-        for board in &boards {
-            let verbs = ["encode", "surprisal", "score", "explain", "surprise", "push", "sample", "bit"];
-            self.section(&mut page, &format!("{board}: mean instructions"), 10, &verbs, |table, verb| {
-                Some(self.numbers(board, table, verb)?[0].to_string())
+        let weighed: Vec<&str> = boards.iter().copied().filter(|board| WEIGHED.contains(board)).collect();
+        let three = |numbers: &[u64]| numbers[..3].iter().map(|number| format!("{number:>7}")).collect::<String>();
+        for board in &weighed {
+            let title = format!("{board}: instructions of a verb alone: mean, max, worst");
+            self.section(&mut page, &title, 22, &ALONE, |table, verb| {
+                Some(three(self.numbers(board, table, &format!("{verb} alone"))?))
             });
+        }
+        for verb in ["surprisal", "score"] {
+            let title = format!("instructions of `{verb}` among others: mean, max, worst");
+            self.section(&mut page, &title, 22, &boards, |table, board| Some(three(self.numbers(board, table, verb)?)));
+        }
+        for (at, title) in [(0, "mean instructions among others"), (3, "bytes of stack among others")] {
+            for board in &weighed {
+                let verbs = ["encode", "surprisal", "score", "explain", "surprise", "push", "sample", "bit"];
+                let verbs = &verbs[..if at == 0 { 8 } else { 7 }];
+                self.section(&mut page, &format!("{board}: {title}"), 10, verbs, |table, verb| {
+                    Some(self.numbers(board, table, verb)?[at].to_string())
+                });
+            }
         }
         self.section(
             &mut page,
             "instructions from one sampled bit to the next, at most",
-            7,
+            10,
             &boards,
             |table, board| Some(self.numbers(board, table, "bit")?[1].to_string()),
         );
-        for board in boards.iter().filter(|board| matches!(**board, "m0" | "m4f")) {
-            let verbs = ["encode", "surprisal", "score", "explain", "surprise", "push", "sample"];
-            self.section(&mut page, &format!("{board}: bytes of stack"), 10, &verbs, |table, verb| {
-                Some(self.numbers(board, table, verb)?[3].to_string())
-            });
-            for level in ["bytes at 3", "bytes at s"] {
-                let title = format!("{board}: {level} that scoring adds");
+        for board in &weighed {
+            for level in OPT_LEVELS {
+                let title = format!("{board}: bytes that scoring adds at opt-level {level}");
                 let columns = ["code", "link", "table", "others", "RAM"];
-                self.section(&mut page, &title, 7, &columns, |table, column| {
+                self.section(&mut page, &title, 10, &columns, |table, column| {
                     let at = columns.iter().position(|name| *name == column)?;
-                    Some(self.numbers(board, table, level)?[at].to_string())
+                    Some(self.numbers(board, table, &format!("bytes at {level}"))?[at].to_string())
                 });
             }
         }
@@ -200,4 +203,47 @@ impl Snapshot {
 
 fn path() -> PathBuf {
     root().join("docs/device.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(rustc: &str, checksum: u64, numbers: [u64; 2]) -> Snapshot {
+        let mut snapshot = Snapshot::by(rustc.into());
+        snapshot.tables.insert("group/table".into(), vec![100, checksum]);
+        snapshot.add("m0", "group", "table", "score", numbers.into());
+        snapshot
+    }
+
+    #[test]
+    fn half_a_percent_is_the_most_that_a_number_may_grow() {
+        let kept = snapshot("rustc 1", 7, [1000, 30]);
+        let grown = |numbers| kept.compare(&snapshot("rustc 1", 7, numbers)).0.len();
+        assert_eq!([[1000, 30], [1005, 30], [900, 20]].map(grown), [0; 3]);
+        assert_eq!([[1006, 30], [1000, 31]].map(grown), [1; 2]);
+    }
+
+    #[test]
+    fn what_is_not_kept_counts_as_grown() {
+        let mut measured = snapshot("rustc 1", 7, [1000, 30]);
+        measured.add("m3", "group", "table", "score", vec![1, 1]);
+        assert_eq!(
+            snapshot("rustc 1", 7, [1000, 30]).compare(&measured).0,
+            ["m3 group/table score: not in docs/device.json"]
+        );
+    }
+
+    #[test]
+    fn another_compiler_or_table_is_told_and_not_blamed() {
+        let kept = snapshot("rustc 1", 7, [1000, 30]);
+        for measured in [snapshot("rustc 2", 7, [2000, 60]), snapshot("rustc 1", 8, [2000, 60])] {
+            let (grown, notes) = kept.compare(&measured);
+            assert!(grown.is_empty() && !notes.is_empty());
+        }
+        assert!(snapshot("rustc 1", 7, [1, 1]).take(snapshot("rustc 2", 7, [2, 2])).is_ok());
+        let mut both = snapshot("rustc 1", 7, [1, 1]);
+        both.add("m3", "group", "table", "score", vec![1, 1]);
+        assert!(both.take(snapshot("rustc 2", 7, [2, 2])).is_err());
+    }
 }
