@@ -21,7 +21,7 @@ mod hal;
 mod error;
 
 #[cfg(feature = "defmt")]
-pub use capture::{Header, Row};
+pub use capture::{Header, Line};
 #[cfg(feature = "heapless")]
 pub use detector::Recent;
 pub use detector::{Cusum, Detector, Drift, Excess, Monitor, Oddness, PValue, Report, Verdict};

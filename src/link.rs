@@ -39,7 +39,7 @@ impl Logit {
     ///
     /// Everything below this line depends on the logit through its step alone.
     pub const fn step(self) -> i32 {
-        let step = self.0.saturating_add(1 << (STEP - 1)) >> STEP;
+        let step = self.rounded();
         const LAST: i32 = table::LAST as i32;
         if step > LAST {
             LAST
@@ -50,10 +50,15 @@ impl Logit {
         }
     }
 
+    /// The nearest grid point, which the table may not reach.
+    const fn rounded(self) -> i32 {
+        ((self.0 >> (STEP - 1)) + 1) >> 1
+    }
+
     /// The probability of a one.
     pub fn mass(self) -> Mass {
         let step = self.step();
-        let rare = entry(&table::RARE_MASS, step).max(1);
+        let rare = entry(&table::RARE_MASS, step.unsigned_abs()).max(1);
         Mass(if step > 0 { rare.wrapping_neg() } else { rare })
     }
 
@@ -64,14 +69,17 @@ impl Logit {
     /// assert_eq!(Logit::ZERO.surprisal(true), Nats::from_raw(45426)); // ln 2
     /// ```
     pub fn surprisal(self, bit: bool) -> Nats {
-        let step = self.step();
-        let likely = u32::from(entry(&table::LIKELY_NATS, step));
-        if (step > 0) == bit {
+        let step = self.rounded();
+        // What speaks for the bit; of even odds the table holds the same either way.
+        let step = if bit { step } else { -step };
+        let at = step.unsigned_abs().min(table::LAST as u32);
+        let likely = u32::from(entry(&table::LIKELY_NATS, at));
+        if step >= 0 {
             return Nats(likely);
         }
         // Without rounding of the mass the two surprisals would differ by |z|; the table holds the rest.
-        let rest = entry(&table::RARE_REST, step);
-        Nats(likely.wrapping_add(step.unsigned_abs() << STEP).wrapping_add_signed(i32::from(rest)))
+        let rest = entry(&table::RARE_REST, at);
+        Nats(likely.wrapping_add(at << STEP).wrapping_add_signed(i32::from(rest)))
     }
 }
 
@@ -83,8 +91,8 @@ impl Add for Logit {
     }
 }
 
-fn entry<T: Copy + Default>(table: &[T; table::LAST + 1], step: i32) -> T {
-    table.get(step.unsigned_abs() as usize).copied().unwrap_or_default()
+fn entry<T: Copy + Default>(table: &[T; table::LAST + 1], at: u32) -> T {
+    table.get(at as usize).copied().unwrap_or_default()
 }
 
 /// The probability of a one: `m / 65536` with `m` in 1..=65535. A zero has the rest, which is at least 1 as well.
@@ -147,6 +155,10 @@ impl Nats {
         // 1000/65536 = 125/8192; split so that no product leaves 32 bits.
         let whole = (self.0 >> FRACTION) * 1000;
         whole + (((self.0 & 0xFFFF) * 125 + 4096) >> 13)
+    }
+
+    pub(crate) const fn wrapping_add(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
     }
 
     /// What is left over `other`, or zero.

@@ -153,17 +153,7 @@ impl<const N: usize, P: Part<N>> Walk<'_, '_, N, P> {
         if i >= self.model.bits {
             return None;
         }
-        let forced = self.model.guards.get(i).and_then(|&guard| match Guard::from_raw(guard) {
-            Guard::GIVEN => seen.get(i).copied(),
-            guard => guard.forces(seen),
-        });
-        Some((
-            i,
-            match forced {
-                Some(value) => Conditional::Forced(value),
-                None => Conditional::Open(self.model.part.logit(&mut self.state, seen, i)),
-            },
-        ))
+        Some((i, self.model.conditional(&mut self.state, seen, i)))
     }
 
     /// The next bit is `bit`.
@@ -245,16 +235,43 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
     }
 
     fn read(&self, row: &[bool; N], mut each: impl FnMut(usize, Nats)) -> Nats {
-        let mut total = Nats::ZERO;
-        let mut walk = self.walk();
-        while let Some((i, conditional)) = walk.next(row) {
-            let bit = row.get(i).copied().unwrap_or(false);
+        let (mut state, mut total, mut possible, mut i) = (self.part.start(), Nats::ZERO, true, 0);
+        while let Some(&bit) = row.get(i).filter(|_| i < self.bits) {
+            let conditional = self.conditional(&mut state, row, i);
             let nats = conditional.surprisal(bit);
             each(i, nats);
-            total += nats;
-            walk.observe(bit);
+            match conditional {
+                Conditional::Forced(value) => possible &= value == bit,
+                // 4096 bits of the smallest mass stay below 2^32.
+                Conditional::Open(_) => total = total.wrapping_add(nats),
+            }
+            if bit {
+                self.part.observe(&mut state, i);
+            } else {
+                // Most forced bits are zeros that follow a zero, as in thermometers.
+                while self.guards.get(i + 1).is_some_and(|&guard| usize::from(guard) == i)
+                    && row.get(i + 1) == Some(&false)
+                {
+                    i += 1;
+                    each(i, Nats::ZERO);
+                }
+            }
+            i += 1;
         }
-        total
+        if possible { total } else { Nats::IMPOSSIBLE }
+    }
+
+    /// Of bit `i`, when `seen[..i]` was seen; a given one is seen itself.
+    #[inline]
+    fn conditional(&self, state: &mut P::State, seen: &[bool; N], i: usize) -> Conditional {
+        let forced = self.guards.get(i).and_then(|&guard| match Guard::from_raw(guard) {
+            Guard::GIVEN => seen.get(i).copied(),
+            guard => guard.forces(seen),
+        });
+        match forced {
+            Some(value) => Conditional::Forced(value),
+            None => Conditional::Open(self.part.logit(state, seen, i)),
+        }
     }
 
     /// Draws a row with probability p(row), given a fair `coin` over all of `u16`, one a free bit.
@@ -264,14 +281,16 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
 
     /// Draws the rest of a row given its first bits, which are taken as they are.
     pub fn complete(&self, prefix: &[bool], mut coin: impl FnMut() -> u16) -> [bool; N] {
-        let mut row = [false; N];
-        let mut walk = self.walk();
-        while let Some((i, conditional)) = walk.next(&row) {
+        let (mut row, mut state) = ([false; N], self.part.start());
+        for i in 0..self.bits {
+            let conditional = self.conditional(&mut state, &row, i);
             let bit = prefix.get(i).copied().unwrap_or_else(|| conditional.decide(&mut coin));
             if let Some(slot) = row.get_mut(i) {
                 *slot = bit;
             }
-            walk.observe(bit);
+            if bit {
+                self.part.observe(&mut state, i);
+            }
         }
         row
     }

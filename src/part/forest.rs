@@ -84,27 +84,8 @@ impl<'t> Forest<'t> {
     }
 
     /// The bit that a split asks, and how many splits its left subtree has.
-    fn split(&self, at: usize) -> Option<(usize, usize)> {
-        let &split = self.splits.get(at)?;
-        Some((usize::from(split & ((1 << self.feature_bits) - 1)), usize::from(split >> self.feature_bits)))
-    }
-
-    /// Which leaf of the tree of so many splits, from `at` on, a row leads to.
-    fn leaf(&self, seen: &[bool], mut at: usize, mut splits: usize) -> usize {
-        let mut leaf = 0;
-        while splits > 0 {
-            let Some((feature, left)) = self.split(at) else { break };
-            let left = left.min(splits - 1);
-            at += 1;
-            if seen.get(feature).copied().unwrap_or(false) {
-                at += left;
-                leaf += left + 1;
-                splits -= left + 1;
-            } else {
-                splits = left;
-            }
-        }
-        leaf
+    fn parts(&self, split: u16) -> (usize, usize) {
+        (usize::from(split & !(u16::MAX << (self.feature_bits & 15))), usize::from(split >> (self.feature_bits & 15)))
     }
 
     /// How many bits there are trees for.
@@ -127,22 +108,31 @@ impl<const N: usize> Part<N> for Forest<'_> {
         let (Some(&[start, end]), Some(&scale)) = (self.starts.get(i..i + 2), self.scales.get(i)) else {
             return Logit::ZERO;
         };
-        let mut at = usize::from(start);
-        let mut first = at + i;
-        let mut left = usize::from(end.saturating_sub(start));
-        let mut sum = 0;
+        let Some(mut tree) = self.splits.get(usize::from(start)..usize::from(end)) else { return Logit::ZERO };
+        // A later bit tells nothing, whatever a split says; that which asks the tree's own bit joins two trees.
+        let seen = seen.get(..i).unwrap_or(seen);
+        let (mut sum, mut leaf, mut next) = (0, usize::from(start) + i, None);
         loop {
-            // Whatever a split says, the tree stays within what is left: past it, trees ask what is not seen yet.
-            let joined = self.split(at).filter(|&(feature, _)| left > 0 && feature == i);
-            let splits = joined.map_or(left, |(_, splits)| splits.min(left - 1));
-            at += usize::from(joined.is_some());
-            let leaf = self.leaf(seen.get(..i).unwrap_or(seen), at, splits);
-            sum += self.leaves.get(first + leaf).map_or(0, |&leaf| i32::from(leaf));
-            if joined.is_none() {
-                return Logit::from_raw(sum.wrapping_mul(i32::from(scale)));
+            // Each step leaves fewer splits.
+            while let Some((&split, below)) = tree.split_first() {
+                let (feature, left) = self.parts(split);
+                let later = || below.get(left..).unwrap_or_default();
+                match seen.get(feature) {
+                    Some(true) => {
+                        leaf += left + 1;
+                        tree = later();
+                        continue;
+                    }
+                    Some(false) => {}
+                    None => next = Some((later(), leaf + left + 1)),
+                }
+                tree = below.get(..left).unwrap_or(below);
             }
-            (at, first, left) = (at + splits, first + splits + 1, left - splits - 1);
+            sum += self.leaves.get(leaf).map_or(0, |&leaf| i32::from(leaf));
+            let Some(other) = next.take() else { break };
+            (tree, leaf) = other;
         }
+        Logit::from_raw(sum.wrapping_mul(i32::from(scale)))
     }
 
     fn observe(&self, (): &mut (), _: usize) {}

@@ -38,10 +38,10 @@ impl Activation {
     }
 }
 
-/// logit_i = scale_i · Σ_u v_iu · f(c_u + Σ_{j<i, x_j=1} w_ju), with `i8` weights, `i16` units, one scale a bit.
+/// logit_i = scale_i · Σ_u v_iu · f(c_u + Σ_{j<i, x_j=1} w_ju), with `i8` weights, `i16` sums, one scale a bit.
 ///
 /// Only ones update the layer: a one at j adds the H weights w_j to the sums and refreshes the units; each free bit then
-/// takes H multiplications. The state is `4·H` bytes; H is the room for units, of which a table may use fewer.
+/// takes H multiplications. The state is `6·H` bytes; H is the room for units, of which a table may use fewer.
 ///
 /// Rectified and linear units need no scale of their own, as one may be moved from w to v without changing anything.
 ///
@@ -69,7 +69,7 @@ pub struct Nade<'t, const H: usize> {
 #[derive(Clone, Copy, Debug)]
 pub struct Hidden<const H: usize> {
     sums: [i16; H],
-    units: [i16; H],
+    units: [i32; H],
 }
 
 impl<'t, const H: usize> Nade<'t, H> {
@@ -143,11 +143,11 @@ impl<'t, const H: usize> Nade<'t, H> {
     fn refresh(&self, hidden: &mut Hidden<H>) {
         let each = hidden.units.iter_mut().zip(&hidden.sums);
         match self.activation {
-            Activation::Relu => each.for_each(|(unit, &sum)| *unit = sum.max(0)),
-            Activation::Identity => each.for_each(|(unit, &sum)| *unit = sum),
+            Activation::Relu => each.for_each(|(unit, &sum)| *unit = sum.max(0).into()),
+            Activation::Identity => each.for_each(|(unit, &sum)| *unit = sum.into()),
             Activation::Sigmoid => each.zip(self.gains).for_each(|((unit, &sum), &gain)| {
                 let logit = Logit::from_raw(i32::from(sum).wrapping_mul(i32::from(gain)));
-                *unit = (logit.mass().of(true) >> 1) as i16;
+                *unit = (logit.mass().of(true) >> 1) as i32;
             }),
         }
     }
@@ -165,8 +165,9 @@ impl<const N: usize, const H: usize> Part<N> for Nade<'_, H> {
 
     fn logit(&self, hidden: &mut Hidden<H>, _: &[bool; N], i: usize) -> Logit {
         let Some(&scale) = self.scales.get(i).filter(|_| H > 0) else { return Logit::ZERO };
-        let terms = self.row(self.outputs, i).iter().zip(&hidden.units);
-        let sum = terms.fold(0i32, |sum, (&v, &unit)| sum.wrapping_add(i32::from(v).wrapping_mul(i32::from(unit))));
+        let row = self.row(self.outputs, i);
+        // As many units as there is room for are the usual case, and a loop of known length.
+        let sum = row.first_chunk::<H>().map_or_else(|| dot(row, &hidden.units), |row| dot(row, &hidden.units));
         // (sum · scale) >> shift without a product of more than 32 bits.
         let high = (sum >> 16).wrapping_mul(i32::from(scale));
         let low = (sum as u16 as u32).wrapping_mul(u32::from(scale));
@@ -177,9 +178,21 @@ impl<const N: usize, const H: usize> Part<N> for Nade<'_, H> {
         if H == 0 {
             return;
         }
-        for (sum, &weight) in hidden.sums.iter_mut().zip(self.row(self.inputs, i)) {
-            *sum = sum.wrapping_add(i16::from(weight));
+        let row = self.row(self.inputs, i);
+        match row.first_chunk::<H>() {
+            Some(row) => add(&mut hidden.sums, row),
+            None => add(&mut hidden.sums, row),
         }
         self.refresh(hidden);
     }
+}
+
+#[inline(always)]
+fn dot(weights: &[i8], units: &[i32]) -> i32 {
+    weights.iter().zip(units).fold(0, |sum, (&v, &unit)| sum.wrapping_add(i32::from(v).wrapping_mul(unit)))
+}
+
+#[inline(always)]
+fn add(sums: &mut [i16], weights: &[i8]) {
+    sums.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum = sum.wrapping_add(i16::from(weight)));
 }

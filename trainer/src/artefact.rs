@@ -83,7 +83,7 @@ impl Shape {
     /// The bytes that scoring keeps on the stack for a row and its walk: three a bit, four a unit and a component, and where
     /// the walk is.
     pub const fn state_bytes(self) -> usize {
-        (3 * self.bits).next_multiple_of(4) + 4 * self.units + 4 * self.components + 16
+        (3 * self.bits).next_multiple_of(4) + 6 * self.units + 4 * self.components + 16
     }
 }
 

@@ -18,8 +18,9 @@ const OUTSIDE: [&str; 7] = [
     "examples/nucleo",
     "examples/pico",
 ];
-/// The features of the core, each built alone.
-const FEATURES: [&str; 6] = ["", "defmt", "embedded-hal", "heapless", "libm", "micromath"];
+/// The features of the core, each built alone, and all of them.
+const FEATURES: [&str; 7] =
+    ["", "defmt", "embedded-hal", "heapless", "libm", "micromath", "defmt,embedded-hal,heapless,libm,micromath"];
 
 /// Format, lints, docs, host tests, each feature on bare metal, all boards, the README.
 pub fn run() -> Result<()> {
