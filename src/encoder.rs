@@ -161,8 +161,16 @@ impl Column<'_> {
     }
 
     /// Writes this column's bits, which are all false, and returns what makes their mass a density.
+    #[inline]
     pub(crate) fn encode(&self, readings: &[Reading], bits: &mut [bool]) -> Result<Nats, EncodeError> {
         let column = self.source;
+        // Rows of many columns are rows of flags.
+        if let (Kind::Flag { flipped }, [bit], Some(Reading::Integer(value @ 0..=1))) =
+            (self.kind, &mut *bits, readings.get(usize::from(column)))
+        {
+            *bit = (*value == 1) != flipped;
+            return Ok(Nats::ZERO);
+        }
         let reading = *readings.get(usize::from(column)).ok_or(EncodeError::Absent { column })?;
         let outcome = self.outcome(reading)?;
         self.set(outcome, bits);

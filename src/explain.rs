@@ -118,28 +118,20 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// Hands the surprisal of each column to `each`, with the position of its reading, in model order; the sum is the
     /// score.
     pub(crate) fn by_column(&self, readings: &[Reading], mut each: impl FnMut(u16, Nats)) -> Result<Nats, EncodeError> {
-        let (mut row, mut start) = ([false; N], 0);
-        let mut total = Nats::ZERO;
-        let mut walk = self.model.walk();
-        let mut step = |row: &[bool; N]| {
-            let (i, conditional) = walk.next(row)?;
-            let bit = row.get(i).copied().unwrap_or(false);
-            walk.observe(bit);
-            Some(conditional.surprisal(bit))
-        };
+        let (mut row, mut state, mut start, mut total) = ([false; N], self.model.start(), 0, Nats::ZERO);
         // A column's bits lie side by side, and are scored as soon as they are known.
         for column in self.encoder.columns() {
             let bits = row.get_mut(start..).and_then(|row| row.get_mut(..column.bits())).ok_or(EncodeError::TooWide)?;
             let width = column.encode(readings, bits)?;
-            let given = self.model.is_given(start);
-            start += column.bits();
-            let nats = (0..column.bits()).map_while(|_| step(&row)).sum::<Nats>() + width;
-            if !given {
+            let end = start + column.bits();
+            let nats = self.model.read(&mut state, &row, start..end, |_, _| {}) + width;
+            if !self.model.is_given(start) {
                 total += nats;
                 each(column.source, nats);
             }
+            start = end;
         }
         // A model that is fed bits directly has no columns.
-        Ok(core::iter::from_fn(|| step(&row)).sum::<Nats>() + total)
+        Ok(total + self.model.read(&mut state, &row, start..self.model.bits(), |_, _| {}))
     }
 }

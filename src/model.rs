@@ -3,6 +3,7 @@
 use crate::error::TableError;
 use crate::link::{Logit, Mass, Nats};
 use crate::part::Part;
+use core::ops::Range;
 
 /// p(x) = ∏ p(x_i | x_<i) over rows of at most N bits; `P` adds up the logit of each conditional.
 ///
@@ -221,23 +222,36 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
     /// Takes one step a bit, plus what the parts state: for free bits one step a level of their trees, for ones an
     /// addition a weight below them. Both are bounded by the table.
     pub fn surprisal(&self, row: &[bool; N]) -> Nats {
-        self.read(row, |_, _| {})
+        self.read(&mut self.start(), row, 0..self.bits, |_, _| {})
     }
 
     /// The surprisal of each bit given the bits before it, into the first [`bits`](Self::bits) of `each`, which add up to
     /// the result exactly.
     pub fn explain(&self, row: &[bool; N], each: &mut [Nats; N]) -> Nats {
-        self.read(row, |i, nats| {
+        self.read(&mut self.start(), row, 0..self.bits, |i, nats| {
             if let Some(slot) = each.get_mut(i) {
                 *slot = nats;
             }
         })
     }
 
-    fn read(&self, row: &[bool; N], mut each: impl FnMut(usize, Nats)) -> Nats {
-        let (mut state, mut total, mut possible, mut i) = (self.part.start(), Nats::ZERO, true, 0);
-        while let Some(&bit) = row.get(i).filter(|_| i < self.bits) {
-            let conditional = self.conditional(&mut state, row, i);
+    /// Before the first bit.
+    pub(crate) fn start(&self) -> P::State {
+        self.part.start()
+    }
+
+    /// The surprisal of some bits of a row given those before, which `state` has taken in; a part of the row may be read
+    /// as soon as it is known. A walk would do, but its pieces apart take a third fewer instructions.
+    pub(crate) fn read(
+        &self,
+        state: &mut P::State,
+        row: &[bool; N],
+        bits: Range<usize>,
+        mut each: impl FnMut(usize, Nats),
+    ) -> Nats {
+        let (mut total, mut possible, Range { start: mut i, end }) = (Nats::ZERO, true, bits);
+        while let Some(&bit) = row.get(i).filter(|_| i < end) {
+            let conditional = self.conditional(state, row, i);
             let nats = conditional.surprisal(bit);
             each(i, nats);
             match conditional {
@@ -246,10 +260,11 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
                 Conditional::Open(_) => total = total.wrapping_add(nats),
             }
             if bit {
-                self.part.observe(&mut state, i);
+                self.part.observe(state, i);
             } else {
                 // Most forced bits are zeros that follow a zero, as in thermometers.
-                while self.guards.get(i + 1).is_some_and(|&guard| usize::from(guard) == i)
+                while i + 1 < end
+                    && self.guards.get(i + 1).is_some_and(|&guard| usize::from(guard) == i)
                     && row.get(i + 1) == Some(&false)
                 {
                     i += 1;
