@@ -160,9 +160,13 @@ impl Column<'_> {
         }))
     }
 
-    /// Writes this column's bits, which are all false, and returns what makes their mass a density.
+    /// Writes this column's bits, which are all false, and returns what makes their mass a density, as
+    /// [`Encoder::encode`] does for all columns.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the reading at the column's source does not fit it.
     #[inline]
-    pub(crate) fn encode(&self, readings: &[Reading], bits: &mut [bool]) -> Result<Nats, EncodeError> {
+    pub fn encode(&self, readings: &[Reading], bits: &mut [bool]) -> Result<Nats, EncodeError> {
         let column = self.source;
         // Rows of many columns are rows of flags.
         if let (Kind::Flag { flipped }, [bit], Some(Reading::Integer(value @ 0..=1))) =

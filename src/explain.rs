@@ -1,6 +1,6 @@
 //! A score by columns: all of them, the one that surprises most, or those that exceed what is usual of them.
 
-use crate::detector::Oddness;
+use crate::detector::{Detector, Oddness};
 use crate::encoder::Reading;
 use crate::error::EncodeError;
 use crate::link::Nats;
@@ -24,6 +24,47 @@ impl Surprise {
     /// Of a row that cannot be scored: as odd as can be.
     pub const IMPOSSIBLE: Self =
         Self { total: Nats::IMPOSSIBLE, oddness: Nats::IMPOSSIBLE, largest: Nats::IMPOSSIBLE, column: 0 };
+
+    /// Of a row whose columns surprise so much each, by the positions of their readings. [`Table::surprise`] says the same;
+    /// this is for those who have the columns' surprisals already.
+    ///
+    /// ```
+    /// use surprisal::{Detector, Nats, Surprise};
+    /// let surprise = Surprise::of(&Detector::OFF, [(1, Nats::from_raw(500)), (0, Nats::from_raw(700))]);
+    /// assert_eq!((surprise.total, surprise.column), (Nats::from_raw(1200), 0));
+    /// ```
+    pub fn of(detector: &Detector, columns: impl IntoIterator<Item = (u16, Nats)>) -> Self {
+        let mut tally = Tally::new(detector);
+        columns.into_iter().for_each(|(column, nats)| tally.push(column, nats));
+        tally.surprise().unwrap_or_default()
+    }
+}
+
+/// A [`Surprise`] under way.
+struct Tally<'d> {
+    detector: &'d Detector<'d>,
+    oddness: Oddness,
+    /// None before the first column.
+    surprise: Option<Surprise>,
+}
+
+impl<'d> Tally<'d> {
+    fn new(detector: &'d Detector<'d>) -> Self {
+        Self { detector, oddness: Oddness::new(detector), surprise: None }
+    }
+
+    fn push(&mut self, column: u16, nats: Nats) {
+        self.oddness.push(self.detector, column, nats);
+        let surprise = self.surprise.get_or_insert(Surprise { column, ..Surprise::default() });
+        surprise.total += nats;
+        if (surprise.largest, column) < (nats, surprise.column) {
+            (surprise.largest, surprise.column) = (nats, column);
+        }
+    }
+
+    fn surprise(self) -> Option<Surprise> {
+        Some(Surprise { oddness: self.oddness.nats(self.detector), ..self.surprise? })
+    }
 }
 
 /// What a column contributes to a score, beside what it usually does.
@@ -71,17 +112,9 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// # Errors
     /// As [`score`](Self::score).
     pub fn surprise(&self, readings: &[Reading]) -> Result<Surprise, EncodeError> {
-        let (mut largest, mut of) = (Nats::ZERO, u16::MAX);
-        let (mut oddness, mut columns) = (Oddness::new(&self.detector), false);
-        let total = self.by_column(readings, |column, nats| {
-            if nats > largest || nats == largest && column < of {
-                (largest, of) = (nats, column);
-            }
-            oddness.push(&self.detector, column, nats);
-            columns = true;
-        })?;
-        let oddness = if columns { oddness.nats(&self.detector) } else { total };
-        Ok(Surprise { total, oddness, largest, column: if of == u16::MAX { 0 } else { of } })
+        let mut tally = Tally::new(&self.detector);
+        let total = self.by_column(readings, |column, nats| tally.push(column, nats))?;
+        Ok(tally.surprise().unwrap_or(Surprise { total, oddness: total, ..Surprise::default() }))
     }
 
     /// The at most C columns whose surprisal exceeds their usual one by most, in falling order; of equal ones the earlier

@@ -38,6 +38,7 @@ impl Logit {
     /// The nearest grid point in steps of 1/32 nat, in -352..=352; a tie goes up.
     ///
     /// Everything below this line depends on the logit through its step alone.
+    #[inline]
     pub const fn step(self) -> i32 {
         let step = self.rounded();
         const LAST: i32 = table::LAST as i32;
@@ -51,11 +52,13 @@ impl Logit {
     }
 
     /// The nearest grid point, which the table may not reach.
+    #[inline]
     const fn rounded(self) -> i32 {
         ((self.0 >> (STEP - 1)) + 1) >> 1
     }
 
     /// The probability of a one.
+    #[inline]
     pub fn mass(self) -> Mass {
         let step = self.step();
         let rare = entry(&table::RARE_MASS, step.unsigned_abs()).max(1);
@@ -68,6 +71,7 @@ impl Logit {
     /// use surprisal::{Logit, Nats};
     /// assert_eq!(Logit::ZERO.surprisal(true), Nats::from_raw(45426)); // ln 2
     /// ```
+    #[inline]
     pub fn surprisal(self, bit: bool) -> Nats {
         let step = self.rounded();
         // What speaks for the bit; of even odds the table holds the same either way.
@@ -91,6 +95,7 @@ impl Add for Logit {
     }
 }
 
+#[inline]
 fn entry<T: Copy + Default>(table: &[T; table::LAST + 1], at: u32) -> T {
     table.get(at as usize).copied().unwrap_or_default()
 }

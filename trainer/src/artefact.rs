@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use surprisal::{Detector, Nats, Reading, Sum, Surprise, Table, TableError};
 
+use crate::batch::Batch;
 use crate::data::{Frame, Header, checksum, default_name};
 use crate::schema::{Coding, Schema};
 use crate::signal::{self, Windows};
@@ -299,7 +300,10 @@ impl Artefact {
         use rayon::prelude::*;
         with_shape!(self.shape, N, H, K => {
             let table = self.table::<N, H, K>()?;
-            Ok(readings.par_iter().map(|row| table.surprise(row)).collect::<Result<_, _>>()?)
+            Ok(match Batch::new(&table) {
+                Some(batch) => batch.surprises(readings)?,
+                None => readings.par_iter().map(|row| table.surprise(row)).collect::<Result<_, _>>()?,
+            })
         })
     }
 
@@ -311,7 +315,10 @@ impl Artefact {
         use rayon::prelude::*;
         with_shape!(self.shape, N, H, K => {
             let table = self.table::<N, H, K>()?;
-            Ok(readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?)
+            Ok(match Batch::new(&table) {
+                Some(batch) => batch.scores(readings)?,
+                None => readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?,
+            })
         })
     }
 }

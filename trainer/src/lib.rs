@@ -22,6 +22,7 @@ pub mod journal;
 pub mod select;
 pub mod quantise;
 pub mod artefact;
+pub mod batch;
 pub mod calibrate;
 pub mod evaluate;
 pub mod divergence;

@@ -3,6 +3,7 @@
 pub mod features;
 pub mod anomaly;
 pub mod device;
+pub mod host;
 mod baseline;
 mod sets;
 mod ours;

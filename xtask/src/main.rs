@@ -79,6 +79,12 @@ enum Bench {
     },
     /// Instructions, stack and flash on emulated boards, compared with docs/device.json
     Device(bench::device::Device),
+    /// How many values a second the host scores, beside NumPy
+    Host {
+        /// The folder of accidents.{train,valid,test}.csv.gz
+        #[arg(long, value_name = "DIR", default_value = "../shared/data/debd")]
+        data: PathBuf,
+    },
     /// Published protocols of anomaly detection, with scikit-learn's detectors beside exported tables
     Anomaly(bench::anomaly::Anomaly),
 }
@@ -102,6 +108,7 @@ fn run(command: Command) -> Result<()> {
         Command::Boards => boards::run(),
         Command::Test => test::run(),
         Command::Bench(Bench::Density { data, sets }) => bench::density(&data, &sets),
+        Command::Bench(Bench::Host { data }) => bench::host::run(&data),
         Command::Bench(Bench::Features { data }) => bench::features::run(&data),
         Command::Bench(Bench::Device(args)) => bench::device::run(&args),
         Command::Size(args) => size::run(&args),

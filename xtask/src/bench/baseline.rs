@@ -43,13 +43,22 @@ impl Python {
 
     /// Scikit-learn's digits as CSV.
     pub fn digits(&self, path: &Path) -> Result<()> {
-        done(self.script().arg("digits").arg(path))
+        done(self.script().arg("digits").arg(path)).map(drop)
     }
 
     /// Lets each method score a task, on columns of one scale or as they are; [`read`] fetches what it says.
     pub fn score(&self, methods: &[&str], scaled: bool, task: &Task) -> Result<()> {
         let how = if scaled { "score" } else { "score-raw" };
-        done(self.script().args([how, &methods.join(",")]).arg(&task.folder))
+        done(self.script().args([how, &methods.join(",")]).arg(&task.folder)).map(drop)
+    }
+
+    /// What `bench host`'s script makes of a folder: its seconds, and the nats of all rows.
+    pub fn host(&self, folder: &Path) -> Result<(f64, Vec<u32>)> {
+        let mut command = Command::new(&self.0);
+        let printed = done(command.arg(root().join("xtask/src/bench/host.py")).arg(folder))?;
+        let seconds = printed.trim().parse().with_context(|| format!("host.py printed `{printed}`"))?;
+        let nats = fs::read(folder.join("numpy.u32"))?;
+        Ok((seconds, nats.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)).collect()))
     }
 
     fn script(&self) -> Command {
@@ -68,8 +77,8 @@ pub fn read(task: &Task, method: &str) -> Result<Vec<f64>> {
     Ok(scores)
 }
 
-/// Runs a command; if it fails, an error with the end of what it said.
-fn done(command: &mut Command) -> Result<()> {
+/// Runs a command, and returns what it printed; if it fails, an error with the end of what it said.
+fn done(command: &mut Command) -> Result<String> {
     let words = [command.get_program()].into_iter().chain(command.get_args()).take(4).collect::<Vec<_>>();
     let name = words.join(OsStr::new(" ")).display().to_string();
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {name}"))?;
@@ -78,5 +87,5 @@ fn done(command: &mut Command) -> Result<()> {
         let lines: Vec<_> = said.lines().collect();
         bail!("{name} failed:\n{}", lines[lines.len().saturating_sub(10)..].join("\n"));
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -1,0 +1,39 @@
+//! Rows a second on one thread, by blocks and one after another, of the golden shuttle table: `cargo bench -p surprisal-trainer
+//! --bench batch`. Against NumPy, and on flags: `cargo xtask bench host`.
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use surprisal::{Reading, Table};
+use surprisal_trainer::batch::Batch;
+
+#[repr(C, align(4))]
+struct Aligned<T: ?Sized>(T);
+static TABLE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../tests/golden/shuttle.srp"));
+const BITS: usize = 201;
+
+fn main() {
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("no pool yet");
+    divan::main();
+}
+
+fn rows() -> Vec<Vec<Reading>> {
+    let (words, _) = include_bytes!("../../tests/golden/shuttle.readings").as_chunks::<2>();
+    let reading = |word: &[u8; 2]| Reading::Integer(i16::from_le_bytes(*word).into());
+    words.chunks(9).map(|row| row.iter().map(reading).collect()).collect()
+}
+
+#[divan::bench]
+fn by_blocks(bencher: Bencher) {
+    let (table, rows) = (Table::<BITS>::from_bytes(&TABLE.0).expect("a table"), rows());
+    let batch = Batch::new(&table).expect("no mixture");
+    bencher.counter(ItemsCount::new(rows.len())).bench(|| batch.scores(black_box(&rows)));
+}
+
+#[divan::bench]
+fn one_after_another(bencher: Bencher) {
+    let (table, rows) = (Table::<BITS>::from_bytes(&TABLE.0).expect("a table"), rows());
+    let score = |row: &Vec<Reading>| table.score(row);
+    bencher
+        .counter(ItemsCount::new(rows.len()))
+        .bench(|| black_box(&rows).iter().map(score).collect::<Result<Vec<_>, _>>());
+}

@@ -1,0 +1,420 @@
+//! Many rows at once, for the host: what one row after another scores, to the last bit, and much faster.
+//!
+//! Rows are taken by blocks and turned round, so that a bit of all rows of a block lies side by side, as masks. Every step of
+//! the model is then one operation on whole blocks, which the compiler makes vectors of: a weight is added where the mask of
+//! its bit says so, and a tree is all of its splits from the leaves up, each a choice between two blocks.
+
+use std::ops::{Deref, DerefMut};
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+use surprisal::{
+    Activation, Column, Columns, EncodeError, Forest, Guard, Linear, Logit, Nats, Reading, Sum, Surprise, Table,
+};
+
+/// Rows of a block.
+const LANES: usize = 128;
+
+/// A number for each row of a block, from a cache line's start, so that no vector lies across two.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Lanes<T>([T; LANES]);
+
+impl<T: Copy> Lanes<T> {
+    /// The same for all.
+    #[inline(always)]
+    fn of(value: T) -> Self {
+        Self([value; LANES])
+    }
+}
+
+impl<T> Deref for Lanes<T> {
+    type Target = [T; LANES];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T; LANES] {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Lanes<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T; LANES] {
+        &mut self.0
+    }
+}
+
+/// A node of a tree, before it what lies below it: first all to its right, then all to its left.
+#[derive(Clone, Copy)]
+enum Node {
+    Leaf(i16),
+    /// By this bit into two leaves: for a zero, and for a one.
+    Fork(u16, [i16; 2]),
+    /// By this bit.
+    Split(u16),
+}
+
+/// What a conditional adds up besides the hidden layer.
+struct Share {
+    /// The bits before with a weight, and that.
+    weights: Vec<(u16, i16)>,
+    /// Units of 1/65536 nat a weight.
+    scale: i32,
+    /// Units of 1/65536 nat.
+    bias: i32,
+    /// Its trees.
+    trees: Vec<Vec<Node>>,
+    /// Units of 1/65536 nat a leaf.
+    leaf_scale: i32,
+}
+
+/// A table whose rows are scored by blocks.
+pub struct Batch<'a, 't, const N: usize, const H: usize, const K: usize> {
+    table: &'a Table<'t, N, H, K>,
+    columns: Vec<Column<'t>>,
+    shares: Vec<Share>,
+    /// What a zero and what a one costs at each step of the link's grid, from the lowest.
+    link: Box<[[u32; STEPS]; 2]>,
+    arch: pulp::Arch,
+}
+
+/// A power of two that the steps of the link's grid fit into, and the place of even odds.
+const STEPS: usize = 1024;
+const EVEN: i32 = STEPS as i32 / 2;
+
+/// What a block is worked out in.
+#[derive(Default)]
+struct Scratch {
+    /// Of each bit: all ones or zero.
+    masks: Vec<Lanes<i16>>,
+    /// Of each column in model order, what it costs.
+    nats: Vec<Lanes<u32>>,
+    /// The hidden layer: sums, and what becomes of them.
+    hidden: [Vec<Lanes<i16>>; 2],
+    /// Trees under way.
+    stack: Vec<Lanes<i16>>,
+}
+
+impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H, K> {
+    /// Turns the table's weights round. `None` for a mixture, whose components are weighed anew at every bit of every row, for
+    /// a table without columns, and for one whose trees are none: a row at a time makes sense of every table.
+    pub fn new(table: &'a Table<'t, N, H, K>) -> Option<Self> {
+        let (Sum(Sum(linear, forest), Sum(_, mixture)), _) = table.model.pieces();
+        let columns: Vec<Column<'t>> = table.encoder.columns().collect();
+        if mixture.bits() > 0 || columns.is_empty() {
+            return None;
+        }
+        let at = |step: usize| Logit::from_raw((step as i32 - EVEN) << 11);
+        let link = [false, true].map(|bit| std::array::from_fn(|step| at(step).surprisal(bit).raw()));
+        Some(Self { table, columns, shares: shares(linear, forest)?, link: link.into(), arch: pulp::Arch::new() })
+    }
+
+    /// As [`Table::surprise`], of each row; on several threads.
+    ///
+    /// # Errors
+    /// A reading that does not fit its column.
+    pub fn surprises(&self, rows: &[Vec<Reading>]) -> Result<Vec<Surprise>, EncodeError> {
+        let detector = &self.table.detector;
+        let of_row = |columns: &[(u16, &Lanes<u32>)], lane: usize| {
+            Surprise::of(detector, columns.iter().map(|(source, nats)| (*source, Nats::from_raw(nats[lane]))))
+        };
+        self.blocks(rows, |columns, rows| (0..rows).map(|lane| of_row(columns, lane)).collect())
+    }
+
+    /// As [`Table::score`], of each row; on several threads.
+    ///
+    /// # Errors
+    /// A reading that does not fit its column.
+    pub fn scores(&self, rows: &[Vec<Reading>]) -> Result<Vec<Nats>, EncodeError> {
+        self.blocks(rows, |columns, rows| {
+            let mut totals = Lanes::of(Nats::ZERO);
+            for (_, nats) in columns {
+                totals.iter_mut().zip(nats.iter()).for_each(|(total, &nats)| *total += Nats::from_raw(nats));
+            }
+            totals[..rows].to_vec()
+        })
+    }
+
+    /// What is made of the scored columns' nats of each block, and of how many rows it has.
+    fn blocks<T: Clone + Send>(
+        &self,
+        rows: &[Vec<Reading>],
+        of: impl Fn(&[(u16, &Lanes<u32>)], usize) -> Vec<T> + Sync,
+    ) -> Result<Vec<T>, EncodeError> {
+        let (_, guards) = self.table.model.pieces();
+        let block = |scratch: &mut Scratch, rows: &[Vec<Reading>]| {
+            self.encode(scratch, rows)?;
+            self.arch.dispatch(Read(self, scratch));
+            let (mut scored, mut start) = (Vec::with_capacity(self.columns.len()), 0);
+            for (column, nats) in self.columns.iter().zip(&scratch.nats) {
+                if guards.get(start) != Some(&Guard::GIVEN.raw()) {
+                    scored.push((column.source, nats));
+                }
+                start += column.bits();
+            }
+            Ok(of(&scored, rows.len()))
+        };
+        let blocks = rows.par_chunks(LANES).map_init(Scratch::default, block);
+        Ok(blocks.collect::<Result<Vec<_>, EncodeError>>()?.concat())
+    }
+
+    /// Writes the masks, and to the nats what makes masses densities.
+    fn encode(&self, scratch: &mut Scratch, rows: &[Vec<Reading>]) -> Result<(), EncodeError> {
+        // Lanes without a row keep what they had; nobody asks for them.
+        scratch.masks.resize(self.shares.len(), Lanes::of(0));
+        scratch.nats.clear();
+        scratch.nats.resize(self.columns.len(), Lanes::of(0));
+        let mut row = [false; N];
+        for (lane, readings) in rows.iter().enumerate() {
+            let mut start = 0;
+            for (column, nats) in self.columns.iter().zip(&mut scratch.nats) {
+                let end = start + column.bits();
+                let bits = row.get_mut(start..end).ok_or(EncodeError::TooWide)?;
+                bits.fill(false);
+                let width = column.encode(readings, bits)?;
+                // Most are zero, as they are.
+                if width > Nats::ZERO {
+                    nats[lane] = width.raw();
+                }
+                start = end;
+            }
+            scratch.masks.iter_mut().zip(&row).for_each(|(mask, &bit)| mask[lane] = -i16::from(bit));
+        }
+        Ok(())
+    }
+
+    /// From masks to the nats of columns.
+    #[inline(always)]
+    fn read(&self, scratch: &mut Scratch) {
+        let (Sum(_, Sum(nade, _)), guards) = self.table.model.pieces();
+        let Scratch { masks, nats, hidden: [sums, units], stack } = scratch;
+        let (activation, shift, biases, gains, inputs, outputs, scales) = nade.slices();
+        *sums = biases.iter().map(|&bias| Lanes::of(bias)).collect();
+        units.resize(sums.len(), Lanes::of(0));
+        activate(activation, gains, sums, units);
+        let (mut i, width) = (0, biases.len());
+        for (column, total) in self.columns.iter().zip(nats) {
+            for _ in 0..column.bits() {
+                let mut logits = self.shares[i].logits(masks, stack);
+                if let Some(&scale) = scales.get(i) {
+                    add_hidden(&mut logits, &outputs[i * width..][..width], units, i32::from(scale), shift);
+                }
+                charge(
+                    &self.link,
+                    total,
+                    &logits,
+                    masks,
+                    i,
+                    Guard::from_raw(guards.get(i).copied().unwrap_or(Guard::FREE.raw())),
+                );
+                if width > 0 && masks[i].iter().any(|&mask| mask != 0) {
+                    for (sum, &weight) in sums.iter_mut().zip(&inputs[i * width..]) {
+                        add(sum, &masks[i], weight.into());
+                    }
+                    activate(activation, gains, sums, units);
+                }
+                i += 1;
+            }
+        }
+    }
+}
+
+/// A block to be read with the widest vectors there are.
+struct Read<'b, 'a, 't, const N: usize, const H: usize, const K: usize>(&'b Batch<'a, 't, N, H, K>, &'b mut Scratch);
+
+impl<const N: usize, const H: usize, const K: usize> WithSimd for Read<'_, '_, '_, N, H, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.0.read(self.1);
+    }
+}
+
+impl Share {
+    /// Of all rows of a block, as [`Linear`] and [`Forest`] have them.
+    #[inline(always)]
+    fn logits(&self, masks: &[Lanes<i16>], stack: &mut Vec<Lanes<i16>>) -> Lanes<i32> {
+        let mut sums = Lanes::of(0i16);
+        for &(bit, weight) in &self.weights {
+            add(&mut sums, &masks[usize::from(bit)], weight);
+        }
+        let mut leaves = Lanes::of(0i32);
+        for tree in &self.trees {
+            for node in tree {
+                match *node {
+                    Node::Leaf(leaf) => stack.push(Lanes::of(leaf)),
+                    Node::Fork(bit, [zero, one]) => {
+                        stack.push(Lanes(masks[usize::from(bit)].map(|mask| mask & one | !mask & zero)));
+                    }
+                    Node::Split(bit) => {
+                        let zero = stack.pop().unwrap_or(Lanes::of(0));
+                        let one = stack.last_mut().expect("a split has two sides");
+                        for ((one, zero), mask) in one.iter_mut().zip(zero.iter()).zip(masks[usize::from(bit)].iter()) {
+                            *one = *one & mask | zero & !mask;
+                        }
+                    }
+                }
+            }
+            let tree = stack.pop().unwrap_or(Lanes::of(0));
+            leaves.iter_mut().zip(tree.iter()).for_each(|(sum, &leaf)| *sum += i32::from(leaf));
+        }
+        let mut logits = Lanes::of(0);
+        for ((logit, &sum), leaves) in logits.iter_mut().zip(sums.iter()).zip(leaves.iter()) {
+            let linear = i32::from(sum).wrapping_mul(self.scale).saturating_add(self.bias);
+            *logit = linear.saturating_add(leaves.wrapping_mul(self.leaf_scale));
+        }
+        logits
+    }
+}
+
+/// Adds a weight where a mask says so.
+#[inline(always)]
+fn add(sums: &mut Lanes<i16>, mask: &Lanes<i16>, weight: i16) {
+    sums.iter_mut().zip(mask.iter()).for_each(|(sum, mask)| *sum = sum.wrapping_add(mask & weight));
+}
+
+/// As [`surprisal::Nade`] refreshes its units.
+#[inline(always)]
+fn activate(activation: Activation, gains: &[u16], sums: &[Lanes<i16>], units: &mut [Lanes<i16>]) {
+    for (u, (units, sums)) in units.iter_mut().zip(sums).enumerate() {
+        let each = units.iter_mut().zip(sums.iter());
+        match activation {
+            Activation::Relu => each.for_each(|(unit, &sum)| *unit = sum.max(0)),
+            Activation::Sigmoid => each.for_each(|(unit, &sum)| {
+                let logit = Logit::from_raw(i32::from(sum).wrapping_mul(gains[u].into()));
+                *unit = (logit.mass().of(true) >> 1) as i16;
+            }),
+            _ => each.for_each(|(unit, &sum)| *unit = sum),
+        }
+    }
+}
+
+/// Adds what [`surprisal::Nade`] says.
+#[inline(always)]
+fn add_hidden(logits: &mut Lanes<i32>, weights: &[i8], units: &[Lanes<i16>], scale: i32, shift: u32) {
+    let mut sums = Lanes::of(0i32);
+    for (&weight, units) in weights.iter().zip(units) {
+        let terms = units.iter().map(|&unit| i32::from(weight) * i32::from(unit));
+        sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum = sum.wrapping_add(term));
+    }
+    for (logit, sum) in logits.iter_mut().zip(*sums) {
+        let (high, low) = ((sum >> 16).wrapping_mul(scale), (sum as u16 as u32).wrapping_mul(scale as u32));
+        *logit = logit.saturating_add(high.wrapping_shl(16 - shift).wrapping_add((low >> shift) as i32));
+    }
+}
+
+/// Adds what bit `i` costs in each row.
+#[inline(always)]
+fn charge(
+    link: &[[u32; STEPS]; 2],
+    total: &mut Lanes<u32>,
+    logits: &Lanes<i32>,
+    masks: &[Lanes<i16>],
+    i: usize,
+    guard: Guard,
+) {
+    if guard == Guard::GIVEN {
+        return;
+    }
+    let mut nats = Lanes::of(0);
+    for ((nats, &logit), &mask) in nats.iter_mut().zip(logits.iter()).zip(masks[i].iter()) {
+        let step = (Logit::from_raw(logit).step() + EVEN) as usize % STEPS;
+        *nats = link[usize::from(mask != 0)][step];
+    }
+    if let Some((parent, when, value)) = guard.condition() {
+        for ((nats, &parent), &mask) in nats.iter_mut().zip(masks[parent].iter()).zip(masks[i].iter()) {
+            if (parent != 0) == when {
+                *nats = if (mask != 0) == value { Nats::ZERO } else { Nats::IMPOSSIBLE }.raw();
+            }
+        }
+    }
+    total.iter_mut().zip(*nats).for_each(|(total, nats)| *total = total.saturating_add(nats));
+}
+
+/// Weights by the row they are added to, and trees from the leaves up.
+fn shares(linear: &Linear, forest: &Forest) -> Option<Vec<Share>> {
+    let (biases, scales, columns) = linear.slices();
+    let n = biases.len();
+    let mut weights = vec![Vec::new(); n];
+    for j in 0..n {
+        match columns {
+            Columns::Dense(dense) => {
+                let start = j * (2 * n - j - 1) / 2;
+                let column = dense.get(start..start + n - j - 1).unwrap_or_default();
+                (j + 1..).zip(column).for_each(|(row, &weight)| weights[row].push((j as u16, i16::from(weight))));
+            }
+            Columns::Sparse { starts, entries } => {
+                let mut row = j;
+                for &[gap, weight] in &entries[usize::from(starts[j])..usize::from(starts[j + 1])] {
+                    row += usize::from(gap);
+                    weights[row].push((j as u16, i16::from(weight as i8)));
+                }
+            }
+        }
+    }
+    weights.iter_mut().for_each(|row: &mut Vec<(u16, i16)>| row.retain(|&(_, weight)| weight != 0));
+    let of = |slice: &[u16], i: usize| slice.get(i).map_or(0, |&scale| i32::from(scale));
+    let share = |(i, weights)| {
+        Some(Share {
+            weights,
+            scale: of(scales, i),
+            bias: i32::from(biases[i]) << 6,
+            trees: trees(forest, i)?,
+            leaf_scale: of(forest.slices().4, i),
+        })
+    };
+    weights.into_iter().enumerate().map(share).collect()
+}
+
+/// No path needs more splits than there may be bits.
+const DEEPEST: usize = 4096;
+
+/// The trees of bit `i`, each from the leaves up; `None` if a split says what cannot be.
+fn trees(forest: &Forest, i: usize) -> Option<Vec<Vec<Node>>> {
+    let (feature_bits, starts, splits, leaves, _) = forest.slices();
+    let Some(&[start, end]) = starts.get(i..i + 2) else { return Some(Vec::new()) };
+    let (mut left, mut leaves) = (splits.get(start.into()..end.into())?, leaves.get(usize::from(start) + i..)?);
+    let parts = |split: u16| (split & !(u16::MAX << feature_bits), usize::from(split >> feature_bits));
+    let mut trees = Vec::new();
+    loop {
+        // A split by the bit itself joins two trees.
+        let joined = left.split_first().filter(|(split, _)| usize::from(parts(**split).0) == i);
+        let (tree, rest) = match joined {
+            Some((&split, below)) => below.split_at_checked(parts(split).1).map(|(tree, rest)| (tree, Some(rest)))?,
+            None => (left, None),
+        };
+        let mut nodes = Vec::new();
+        preorder(i, DEEPEST, tree, leaves, &parts, &mut nodes)?;
+        nodes.reverse();
+        trees.push(nodes);
+        let Some(rest) = rest else { return Some(trees) };
+        (left, leaves) = (rest, leaves.get(tree.len() + 1..)?);
+    }
+}
+
+/// A node, then all to its left, then all to its right; splits by bits before bit `i` alone, and no deeper than
+/// there is room for.
+fn preorder(
+    i: usize,
+    room: usize,
+    splits: &[u16],
+    leaves: &[i8],
+    parts: &impl Fn(u16) -> (u16, usize),
+    nodes: &mut Vec<Node>,
+) -> Option<()> {
+    let leaf = |at: usize| Some(i16::from(*leaves.get(at)?));
+    let Some((&split, below)) = splits.split_first() else {
+        nodes.push(Node::Leaf(leaf(0)?));
+        return Some(());
+    };
+    let (room, (feature, size)) = (room.checked_sub(1)?, parts(split));
+    let (left, right) = below.split_at_checked(size).filter(|_| usize::from(feature) < i)?;
+    if below.is_empty() {
+        nodes.push(Node::Fork(feature, [leaf(0)?, leaf(1)?]));
+        return Some(());
+    }
+    nodes.push(Node::Split(feature));
+    preorder(i, room, left, leaves, parts, nodes)?;
+    preorder(i, room, right, leaves.get(size + 1..)?, parts, nodes)
+}

@@ -1,0 +1,101 @@
+//! Rows scored by blocks: what one row after another scores, to the last bit.
+
+#[path = "../../tests/support"]
+mod support {
+    pub mod naive;
+    pub mod random;
+}
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use support::random::{Dice, Random, UNITS, cases, tables};
+use surprisal::{Detector, Encoder, Mixture, Model, Nats, Reading, Sum, Table};
+use surprisal_trainer::artefact::Shape;
+use surprisal_trainer::batch::Batch;
+use surprisal_trainer::with_shape;
+
+fn same<const N: usize, const H: usize, const K: usize>(table: &Table<N, H, K>, rows: &[Vec<Reading>]) {
+    let one_by_one: Vec<_> = rows.iter().map(|row| table.surprise(row).expect("it fits")).collect();
+    let batch = Batch::new(table).expect("no mixture");
+    assert_eq!(batch.surprises(rows).expect("it fits"), one_by_one);
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    /// Of any table and any rows, possible or not; blocks are whole, in part, and several.
+    #[test]
+    fn blocks_say_what_rows_say(random in tables(1..=10usize), seed: u64, rows in 0..150usize) {
+        let mut dice = Dice(seed);
+        let Random { bits, .. } = random;
+        let words: Vec<u16> = (0..bits as u16).collect(); // a flag each
+        let parts = Sum(Sum(random.linear(), random.forest()), Sum(random.nade(), Mixture::EMPTY));
+        let model = Model::<10, _>::new(parts, &random.guards, bits).expect("as laid out");
+        let usual: Vec<u16> = (0..bits).map(|_| dice.between(0, 9000) as u16).collect();
+        let detector = Detector { usual: &usual, softness: 2, ..Detector::OFF };
+        let table = Table::<10, UNITS, 0>::new(Encoder::new(&words, &[], &[]), model, detector);
+        let flag = |dice: &mut Dice| if dice.one_in(50) { 7 } else { dice.between(0, 1) as i32 };
+        let rows: Vec<Vec<Reading>> =
+            (0..rows).map(|_| (0..bits).map(|_| Reading::Integer(flag(&mut dice))).collect()).collect();
+        same(&table, &rows);
+    }
+}
+
+/// Of real tables: cells with widths, missing readings, values far out; and of a stream, with bits that are given.
+#[test]
+fn golden_tables_too() {
+    for name in ["shuttle", "flagship", "motor"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name).with_extension("srp");
+        let words: Vec<u32> = std::fs::read(path)
+            .expect("it is there")
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&word| u32::from_ne_bytes(word))
+            .collect();
+        let bytes = bytemuck::cast_slice(&words);
+        with_shape!(Shape::of(bytes).expect("a table"), N, H, K => {
+            let table = Table::<N, H, K>::from_bytes(bytes).expect("a table");
+            let mut dice = Dice(7);
+            let columns = table.encoder.columns().count();
+            let rows: Vec<Vec<Reading>> = (0..300)
+                .map(|row| {
+                    let mut readings = vec![Reading::Missing; columns];
+                    for column in table.encoder.columns() {
+                        let (low, high) = if row % 7 == 0 { (i32::MIN, i32::MAX) } else { (-40, 120) };
+                        let value = dice.between(low.into(), high.into()) as i32;
+                        readings[usize::from(column.source)] = match column.kind {
+                            _ if column.may_miss && dice.one_in(9) => Reading::Missing,
+                            surprisal::Kind::Real => Reading::Real(value as f32 / 16.0),
+                            surprisal::Kind::Flag { .. } => Reading::Integer(value & 1),
+                            _ => Reading::Integer(value),
+                        };
+                    }
+                    readings
+                })
+                .collect();
+            same(&table, &rows);
+            assert!(table.score(&rows[0]).is_ok_and(|nats| nats > Nats::ZERO));
+        });
+    }
+}
+
+/// A reading that does not fit is the same error.
+#[test]
+fn a_misfit_is_an_error() {
+    let columns = [1];
+    let model = Model::<1, _>::new(
+        Sum(
+            Sum(surprisal::Linear::new(&[0], &[], surprisal::Columns::Dense(&[])).unwrap(), surprisal::Forest::EMPTY),
+            Sum(surprisal::Nade::EMPTY, Mixture::EMPTY),
+        ),
+        &[],
+        1,
+    )
+    .unwrap();
+    let table = Table::<1>::new(Encoder::new(&columns, &[], &[]), model, Detector::OFF);
+    let rows = vec![vec![Reading::Integer(0)]];
+    let batch = Batch::new(&table).expect("no mixture");
+    assert_eq!(batch.surprises(&rows).unwrap_err(), table.surprise(&rows[0]).unwrap_err());
+}
