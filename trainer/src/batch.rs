@@ -8,9 +8,11 @@ use std::ops::{Deref, DerefMut};
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
-use surprisal::{
-    Activation, Column, Columns, EncodeError, Forest, Guard, Linear, Logit, Nats, Reading, Sum, Surprise, Table,
-};
+use surprisal::{Activation, Column, EncodeError, Guard, Kind, Logit, Nats, Reading, Sum, Surprise, Table};
+
+mod turned;
+
+use turned::{Share, shares};
 
 /// Rows of a block.
 const LANES: usize = 128;
@@ -44,30 +46,6 @@ impl<T> DerefMut for Lanes<T> {
     }
 }
 
-/// A node of a tree, before it what lies below it: first all to its right, then all to its left.
-#[derive(Clone, Copy)]
-enum Node {
-    Leaf(i16),
-    /// By this bit into two leaves: for a zero, and for a one.
-    Fork(u16, [i16; 2]),
-    /// By this bit.
-    Split(u16),
-}
-
-/// What a conditional adds up besides the hidden layer.
-struct Share {
-    /// The bits before with a weight, and that.
-    weights: Vec<(u16, i16)>,
-    /// Units of 1/65536 nat a weight.
-    scale: i32,
-    /// Units of 1/65536 nat.
-    bias: i32,
-    /// Its trees.
-    trees: Vec<Vec<Node>>,
-    /// Units of 1/65536 nat a leaf.
-    leaf_scale: i32,
-}
-
 /// A table whose rows are scored by blocks.
 pub struct Batch<'a, 't, const N: usize, const H: usize, const K: usize> {
     table: &'a Table<'t, N, H, K>,
@@ -87,6 +65,8 @@ const EVEN: i32 = STEPS as i32 / 2;
 struct Scratch {
     /// Of each bit: all ones or zero.
     masks: Vec<Lanes<i16>>,
+    /// By column and lane, what makes a mass a density.
+    widths: Vec<(usize, usize, Nats)>,
     /// Of each column in model order, what it costs.
     nats: Vec<Lanes<u32>>,
     /// The hidden layer: sums, and what becomes of them.
@@ -143,7 +123,11 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
     ) -> Result<Vec<T>, EncodeError> {
         let (_, guards) = self.table.model.pieces();
         let block = |scratch: &mut Scratch, rows: &[Vec<Reading>]| {
-            self.encode(scratch, rows)?;
+            // Columns come first here; the error is that of the first row that has one.
+            let by_row = |error| {
+                rows.iter().find_map(|row| self.table.encoder.encode(row, &mut [false; N]).err()).unwrap_or(error)
+            };
+            self.encode(scratch, rows).map_err(by_row)?;
             self.arch.dispatch(Read(self, scratch));
             let (mut scored, mut start) = (Vec::with_capacity(self.columns.len()), 0);
             for (column, nats) in self.columns.iter().zip(&scratch.nats) {
@@ -158,27 +142,34 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
         Ok(blocks.collect::<Result<Vec<_>, EncodeError>>()?.concat())
     }
 
-    /// Writes the masks, and to the nats what makes masses densities.
+    /// Writes the masks, and what makes masses densities.
     fn encode(&self, scratch: &mut Scratch, rows: &[Vec<Reading>]) -> Result<(), EncodeError> {
         // Lanes without a row keep what they had; nobody asks for them.
         scratch.masks.resize(self.shares.len(), Lanes::of(0));
-        scratch.nats.clear();
         scratch.nats.resize(self.columns.len(), Lanes::of(0));
-        let mut row = [false; N];
-        for (lane, readings) in rows.iter().enumerate() {
-            let mut start = 0;
-            for (column, nats) in self.columns.iter().zip(&mut scratch.nats) {
-                let end = start + column.bits();
-                let bits = row.get_mut(start..end).ok_or(EncodeError::TooWide)?;
+        scratch.widths.clear();
+        let mut start = 0;
+        for (at, column) in self.columns.iter().enumerate() {
+            let mut row = [false; N];
+            let bits = row.get_mut(..column.bits()).ok_or(EncodeError::TooWide)?;
+            let masks = &mut scratch.masks[start..start + bits.len()];
+            for (lane, readings) in rows.iter().enumerate() {
+                // The usual case of many columns, and the quickest.
+                if let (Kind::Flag { flipped }, [mask]) = (column.kind, &mut *masks)
+                    && let Some(Reading::Integer(value @ 0..=1)) = readings.get(usize::from(column.source))
+                {
+                    mask[lane] = -i16::from((*value == 1) != flipped);
+                    continue;
+                }
                 bits.fill(false);
                 let width = column.encode(readings, bits)?;
-                // Most are zero, as they are.
+                masks.iter_mut().zip(&*bits).for_each(|(mask, &bit)| mask[lane] = -i16::from(bit));
+                // Those of flags and categories are zero.
                 if width > Nats::ZERO {
-                    nats[lane] = width.raw();
+                    scratch.widths.push((at, lane, width));
                 }
-                start = end;
             }
-            scratch.masks.iter_mut().zip(&row).for_each(|(mask, &bit)| mask[lane] = -i16::from(bit));
+            start += bits.len();
         }
         Ok(())
     }
@@ -187,13 +178,14 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
     #[inline(always)]
     fn read(&self, scratch: &mut Scratch) {
         let (Sum(_, Sum(nade, _)), guards) = self.table.model.pieces();
-        let Scratch { masks, nats, hidden: [sums, units], stack } = scratch;
+        let Scratch { masks, widths, nats, hidden: [sums, units], stack } = scratch;
         let (activation, shift, biases, gains, inputs, outputs, scales) = nade.slices();
         *sums = biases.iter().map(|&bias| Lanes::of(bias)).collect();
         units.resize(sums.len(), Lanes::of(0));
         activate(activation, gains, sums, units);
         let (mut i, width) = (0, biases.len());
-        for (column, total) in self.columns.iter().zip(nats) {
+        for (column, nats) in self.columns.iter().zip(&mut *nats) {
+            let mut total = Lanes::of(0);
             for _ in 0..column.bits() {
                 let mut logits = self.shares[i].logits(masks, stack);
                 if let Some(&scale) = scales.get(i) {
@@ -201,7 +193,7 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
                 }
                 charge(
                     &self.link,
-                    total,
+                    &mut total,
                     &logits,
                     masks,
                     i,
@@ -215,6 +207,10 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
                 }
                 i += 1;
             }
+            *nats = total;
+        }
+        for &(column, lane, width) in &*widths {
+            nats[column][lane] = (Nats::from_raw(nats[column][lane]) + width).raw();
         }
     }
 }
@@ -228,43 +224,6 @@ impl<const N: usize, const H: usize, const K: usize> WithSimd for Read<'_, '_, '
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         self.0.read(self.1);
-    }
-}
-
-impl Share {
-    /// Of all rows of a block, as [`Linear`] and [`Forest`] have them.
-    #[inline(always)]
-    fn logits(&self, masks: &[Lanes<i16>], stack: &mut Vec<Lanes<i16>>) -> Lanes<i32> {
-        let mut sums = Lanes::of(0i16);
-        for &(bit, weight) in &self.weights {
-            add(&mut sums, &masks[usize::from(bit)], weight);
-        }
-        let mut leaves = Lanes::of(0i32);
-        for tree in &self.trees {
-            for node in tree {
-                match *node {
-                    Node::Leaf(leaf) => stack.push(Lanes::of(leaf)),
-                    Node::Fork(bit, [zero, one]) => {
-                        stack.push(Lanes(masks[usize::from(bit)].map(|mask| mask & one | !mask & zero)));
-                    }
-                    Node::Split(bit) => {
-                        let zero = stack.pop().unwrap_or(Lanes::of(0));
-                        let one = stack.last_mut().expect("a split has two sides");
-                        for ((one, zero), mask) in one.iter_mut().zip(zero.iter()).zip(masks[usize::from(bit)].iter()) {
-                            *one = *one & mask | zero & !mask;
-                        }
-                    }
-                }
-            }
-            let tree = stack.pop().unwrap_or(Lanes::of(0));
-            leaves.iter_mut().zip(tree.iter()).for_each(|(sum, &leaf)| *sum += i32::from(leaf));
-        }
-        let mut logits = Lanes::of(0);
-        for ((logit, &sum), leaves) in logits.iter_mut().zip(sums.iter()).zip(leaves.iter()) {
-            let linear = i32::from(sum).wrapping_mul(self.scale).saturating_add(self.bias);
-            *logit = linear.saturating_add(leaves.wrapping_mul(self.leaf_scale));
-        }
-        logits
     }
 }
 
@@ -330,91 +289,4 @@ fn charge(
         }
     }
     total.iter_mut().zip(*nats).for_each(|(total, nats)| *total = total.saturating_add(nats));
-}
-
-/// Weights by the row they are added to, and trees from the leaves up.
-fn shares(linear: &Linear, forest: &Forest) -> Option<Vec<Share>> {
-    let (biases, scales, columns) = linear.slices();
-    let n = biases.len();
-    let mut weights = vec![Vec::new(); n];
-    for j in 0..n {
-        match columns {
-            Columns::Dense(dense) => {
-                let start = j * (2 * n - j - 1) / 2;
-                let column = dense.get(start..start + n - j - 1).unwrap_or_default();
-                (j + 1..).zip(column).for_each(|(row, &weight)| weights[row].push((j as u16, i16::from(weight))));
-            }
-            Columns::Sparse { starts, entries } => {
-                let mut row = j;
-                for &[gap, weight] in &entries[usize::from(starts[j])..usize::from(starts[j + 1])] {
-                    row += usize::from(gap);
-                    weights[row].push((j as u16, i16::from(weight as i8)));
-                }
-            }
-        }
-    }
-    weights.iter_mut().for_each(|row: &mut Vec<(u16, i16)>| row.retain(|&(_, weight)| weight != 0));
-    let of = |slice: &[u16], i: usize| slice.get(i).map_or(0, |&scale| i32::from(scale));
-    let share = |(i, weights)| {
-        Some(Share {
-            weights,
-            scale: of(scales, i),
-            bias: i32::from(biases[i]) << 6,
-            trees: trees(forest, i)?,
-            leaf_scale: of(forest.slices().4, i),
-        })
-    };
-    weights.into_iter().enumerate().map(share).collect()
-}
-
-/// No path needs more splits than there may be bits.
-const DEEPEST: usize = 4096;
-
-/// The trees of bit `i`, each from the leaves up; `None` if a split says what cannot be.
-fn trees(forest: &Forest, i: usize) -> Option<Vec<Vec<Node>>> {
-    let (feature_bits, starts, splits, leaves, _) = forest.slices();
-    let Some(&[start, end]) = starts.get(i..i + 2) else { return Some(Vec::new()) };
-    let (mut left, mut leaves) = (splits.get(start.into()..end.into())?, leaves.get(usize::from(start) + i..)?);
-    let parts = |split: u16| (split & !(u16::MAX << feature_bits), usize::from(split >> feature_bits));
-    let mut trees = Vec::new();
-    loop {
-        // A split by the bit itself joins two trees.
-        let joined = left.split_first().filter(|(split, _)| usize::from(parts(**split).0) == i);
-        let (tree, rest) = match joined {
-            Some((&split, below)) => below.split_at_checked(parts(split).1).map(|(tree, rest)| (tree, Some(rest)))?,
-            None => (left, None),
-        };
-        let mut nodes = Vec::new();
-        preorder(i, DEEPEST, tree, leaves, &parts, &mut nodes)?;
-        nodes.reverse();
-        trees.push(nodes);
-        let Some(rest) = rest else { return Some(trees) };
-        (left, leaves) = (rest, leaves.get(tree.len() + 1..)?);
-    }
-}
-
-/// A node, then all to its left, then all to its right; splits by bits before bit `i` alone, and no deeper than
-/// there is room for.
-fn preorder(
-    i: usize,
-    room: usize,
-    splits: &[u16],
-    leaves: &[i8],
-    parts: &impl Fn(u16) -> (u16, usize),
-    nodes: &mut Vec<Node>,
-) -> Option<()> {
-    let leaf = |at: usize| Some(i16::from(*leaves.get(at)?));
-    let Some((&split, below)) = splits.split_first() else {
-        nodes.push(Node::Leaf(leaf(0)?));
-        return Some(());
-    };
-    let (room, (feature, size)) = (room.checked_sub(1)?, parts(split));
-    let (left, right) = below.split_at_checked(size).filter(|_| usize::from(feature) < i)?;
-    if below.is_empty() {
-        nodes.push(Node::Fork(feature, [leaf(0)?, leaf(1)?]));
-        return Some(());
-    }
-    nodes.push(Node::Split(feature));
-    preorder(i, room, left, leaves, parts, nodes)?;
-    preorder(i, room, right, leaves.get(size + 1..)?, parts, nodes)
 }
