@@ -10,8 +10,10 @@ use std::process::{Command, Stdio};
 use super::sets::Task;
 
 /// What the numbers in `docs/anomaly.md` were made with.
-const PACKAGES: [&str; 3] = ["numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1"];
+const PACKAGES: [&str; 4] = ["numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1", "emlearn==0.23.2"];
 const SCRIPT: &str = "xtask/src/bench/anomaly.py";
+/// What generates C of baselines.
+const CONVERTER: &str = "xtask/src/bench/peers.py";
 
 /// A Python with the packages of the baselines.
 pub struct Python(PathBuf);
@@ -43,13 +45,22 @@ impl Python {
 
     /// Scikit-learn's digits as CSV.
     pub fn digits(&self, path: &Path) -> Result<()> {
-        done(self.script().arg("digits").arg(path))
+        done(self.script().arg("digits").arg(path)).map(drop)
     }
 
     /// Lets each method score a task, on columns of one scale or as they are; [`read`] fetches what it says.
     pub fn score(&self, methods: &[&str], scaled: bool, task: &Task) -> Result<()> {
         let how = if scaled { "score" } else { "score-raw" };
-        done(self.script().args([how, &methods.join(",")]).arg(&task.folder))
+        done(self.script().args([how, &methods.join(",")]).arg(&task.folder)).map(drop)
+    }
+
+    /// Has emlearn write `NAME.h` for each model that it converts, fitted on a task whose readings are divided by `divisor` or,
+    /// if that is zero, scaled; says where the generated code's own headers lie, and the names.
+    pub fn emlearn(&self, divisor: u8, task: &Task) -> Result<(PathBuf, Vec<String>)> {
+        let mut command = Command::new(&self.0);
+        let said = done(command.arg(root().join(CONVERTER)).arg(divisor.to_string()).arg(&task.folder))?;
+        let mut lines = said.lines().map(str::to_owned);
+        Ok((lines.next().context("peers.py printed nothing")?.into(), lines.collect()))
     }
 
     fn script(&self) -> Command {
@@ -68,8 +79,8 @@ pub fn read(task: &Task, method: &str) -> Result<Vec<f64>> {
     Ok(scores)
 }
 
-/// Runs a command; if it fails, an error with the end of what it said.
-fn done(command: &mut Command) -> Result<()> {
+/// What a command prints; if it fails, an error with the end of what it said.
+fn done(command: &mut Command) -> Result<String> {
     let words = [command.get_program()].into_iter().chain(command.get_args()).take(4).collect::<Vec<_>>();
     let name = words.join(OsStr::new(" ")).display().to_string();
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {name}"))?;
@@ -78,5 +89,5 @@ fn done(command: &mut Command) -> Result<()> {
         let lines: Vec<_> = said.lines().collect();
         bail!("{name} failed:\n{}", lines[lines.len().saturating_sub(10)..].join("\n"));
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
