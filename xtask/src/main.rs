@@ -5,6 +5,7 @@ mod board;
 mod boards;
 mod demo;
 mod firmware;
+mod elf;
 mod golden;
 mod link_table;
 mod no_panic;

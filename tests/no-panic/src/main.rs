@@ -4,6 +4,8 @@
 #![no_std]
 #![no_main]
 
+mod every;
+
 use core::fmt::{self, Write};
 use core::hint::black_box;
 use core::ops::ControlFlow;
@@ -152,6 +154,7 @@ fn of_signals() {
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
+    every::linked();
     let bytes: &'static [u8] = any(&[]);
     let readings: &[Reading] = any(&[Reading::Real(0.5)]);
     every_verb::<0, 0>(bytes, readings);
