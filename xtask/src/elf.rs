@@ -5,12 +5,12 @@ use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 use std::fs;
 use std::path::Path;
 
-/// Functions by which a core without the instruction divides 64 bits.
+/// Functions that divide 64 bits.
 const DIVISIONS: [&str; 6] = ["__aeabi_uldivmod", "__aeabi_ldivmod", "__udivdi3", "__divdi3", "__umoddi3", "__moddi3"];
 
-/// Says what the program holds of software floating point, VFP arithmetic, variables and, if `divisions`, divisions of
+/// Says what the program holds of software floating point, VFP arithmetic, variables and, unless `may_divide`, divisions of
 /// 64 bits; nothing if all is well.
-pub fn offenders(program: &Path, divisions: bool) -> Result<Vec<String>> {
+pub fn offenders(program: &Path, may_divide: bool) -> Result<Vec<String>> {
     let elf = fs::read(program)?;
     let file = object::File::parse(&*elf)?;
     let names: Vec<&str> = file.symbols().filter_map(|symbol| symbol.name().ok()).collect();
@@ -19,7 +19,7 @@ pub fn offenders(program: &Path, divisions: bool) -> Result<Vec<String>> {
         ["__aeabi_f", "__aeabi_d"].iter().any(|start| name.starts_with(start)) && !name.contains("div0")
             || ["sf2", "sf3", "df2", "df3"].iter().any(|end| name.ends_with(end))
     };
-    let is_call = |name: &&str| float(name) || divisions && DIVISIONS.contains(name);
+    let is_call = |name: &&str| float(name) || !may_divide && DIVISIONS.contains(name);
     let mut found: Vec<String> = names.into_iter().filter(is_call).map(str::to_owned).collect();
     found.extend(vfp(&file)?);
     for name in [".data", ".bss"] {

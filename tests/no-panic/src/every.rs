@@ -12,7 +12,7 @@ use surprisal::{
 use crate::Hardware;
 
 macro_rules! linked {
-    ($($of:ty: $($name:ident)+;)+) => { $($( _ = black_box(<$of>::$name as *const ()); )+)+ };
+    ($($of:ty: $($name:ident $(<$with:tt>)?)+;)+) => { $($( _ = black_box(<$of>::$name$(::<$with>)? as *const ()); )+)+ };
 }
 
 macro_rules! parts {
@@ -34,7 +34,7 @@ pub fn linked() {
         Cusum: new push reset sum;
         Detector: judge levels most_usual p_value usual_of;
         Drift: excess new push reset;
-        Encoder: bits columns encode::<64> new slices;
+        Encoder: bits columns encode<64> new slices;
         Excess: is_drifted;
         Forest: bits new slices;
         Guard: condition forces from_raw new raw;
@@ -53,7 +53,7 @@ pub fn linked() {
         Row<3>: readings;
         Share: excess;
         Stream<2, 3>: new push reset;
-        Table<64, 32, 8>: after explain from_bytes judge new score surprise top;
+        Table<64, 32, 8>: after explain from_bytes judge new score surprise top<3>;
         Verdict: is_odd;
         Walk<64, Parts<32, 8>>: next observe;
         Watch<Hardware>: judge new release;
@@ -70,10 +70,9 @@ fn of_signals() {
     use surprisal::{Feature, Features, Libm, Math, Micromath, Samples};
     linked! {
         Feature: band;
-        Samples<16, 2>: new;
+        Features: row<Libm> row<Micromath>;
+        Samples<16, 2>: new push<Libm> push<Micromath>;
     }
-    _ = black_box((Features::row::<Libm> as *const (), Features::row::<Micromath> as *const ()));
-    _ = black_box((Samples::<16, 2>::push::<Libm> as *const (), Samples::<16, 2>::push::<Micromath> as *const ()));
     _ = black_box((<Libm as Math>::ln as *const (), <Micromath as Math>::ln as *const ()));
     _ = black_box((<Libm as Math>::sqrt as *const (), <Micromath as Math>::sqrt as *const ()));
 }
