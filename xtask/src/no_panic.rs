@@ -140,3 +140,22 @@ fn refused(toolchain: &Toolchain, board: &Board, level: &str, features: &str) ->
     let output = build.current_dir(setup::root().join("tests/no-panic")).output().context("cannot start cargo")?;
     Ok((!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::functions;
+
+    #[test]
+    fn a_function_that_the_list_lacks_is_noticed() {
+        let text = "impl<'t, P: Part<8>> Model<'t, P> {\n    pub const fn bits(&self) -> usize {\n    }\n    fn own() {}\n    \
+                    pub fn sample(\n        coin: impl FnMut() -> u16,\n    ) -> bool {\n    }\n}\n\npub fn flags() {}\n";
+        let found = functions(text);
+        assert_eq!(
+            found.iter().map(|function| function.name()).collect::<Vec<_>>(),
+            ["Model::bits", "Model::sample", "::flags"]
+        );
+        let linked = |list: &str, calls: &str| found.iter().map(|it| it.is_linked(list, calls)).collect::<Vec<_>>();
+        assert_eq!(linked("    Model<64, Parts>: new bits;", "model.sample(coin); flags()"), [true; 3]);
+        assert_eq!(linked("    Model: new;\n    Other: bits sample;", "bits()"), [false; 3]);
+    }
+}
