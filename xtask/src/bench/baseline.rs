@@ -58,7 +58,8 @@ impl Python {
     /// if that is zero, scaled; says where the generated code's own headers lie, and the names.
     pub fn emlearn(&self, divisor: u8, task: &Task) -> Result<(PathBuf, Vec<String>)> {
         let mut command = Command::new(&self.0);
-        let said = done(command.arg(root().join(CONVERTER)).arg(divisor.to_string()).arg(&task.folder))?;
+        // Without `-B` Python would leave what it compiled among the sources.
+        let said = done(command.arg("-B").arg(root().join(CONVERTER)).arg(divisor.to_string()).arg(&task.folder))?;
         let mut lines = said.lines().map(str::to_owned);
         Ok((lines.next().context("peers.py printed nothing")?.into(), lines.collect()))
     }
