@@ -5,6 +5,7 @@ mod board;
 mod boards;
 mod demo;
 mod firmware;
+mod elf;
 mod golden;
 mod link_table;
 mod no_panic;
@@ -58,6 +59,8 @@ enum Command {
     Size(size::Size),
     /// Make `src/link/table.rs` anew
     LinkTable,
+    /// Prove that the core cannot panic and computes with integers
+    NoPanic,
 }
 
 #[derive(Subcommand)]
@@ -107,6 +110,7 @@ fn run(command: Command) -> Result<()> {
         Command::Demo => demo::run(),
         Command::Boards => boards::run(),
         Command::Test => test::run(),
+        Command::NoPanic => no_panic::run(),
         Command::Bench(Bench::Density { data, sets }) => bench::density(&data, &sets),
         Command::Bench(Bench::Host { data }) => bench::host::run(&data),
         Command::Bench(Bench::Features { data }) => bench::features::run(&data),

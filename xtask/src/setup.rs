@@ -204,6 +204,20 @@ pub fn qemu() -> Result<()> {
     Ok(())
 }
 
+/// A C compiler for boards, with its library, and one for the host.
+pub fn c() -> Result<()> {
+    let packages = ["gcc", "libc6-dev", "gcc-arm-none-eabi", "libnewlib-arm-none-eabi"];
+    if !["cc", "arm-none-eabi-gcc"].iter().all(|compiler| starts(compiler)) {
+        apt(&packages).with_context(|| {
+            format!(
+                "no C compilers; install cc and arm-none-eabi-gcc with newlib by hand (on Debian: `apt-get install {}`)",
+                packages.join(" ")
+            )
+        })?;
+    }
+    Ok(())
+}
+
 /// The cargo runner that decodes what firmware logs by defmt; Arm only.
 pub fn qemu_run() -> Result<PathBuf> {
     if starts("qemu-run") {

@@ -4,6 +4,8 @@
 #![no_std]
 #![no_main]
 
+mod every;
+
 use core::fmt::{self, Write};
 use core::hint::black_box;
 use core::ops::ControlFlow;
@@ -11,8 +13,9 @@ use core::panic::PanicInfo;
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use surprisal::{
-    Activation, Column, Cusum, Detector, Drift, Encoder, Kind, Logit, Mixture, Monitor, Nade, Nats, Oddness, PValue,
-    Predictor, Reading, Recent, Report, Stream, Surprise, Table, Watch, flags, total_order,
+    Activation, Column, Columns, Cusum, Detector, Drift, Encoder, Forest, Kind, Linear, Logit, Mixture, Model, Monitor,
+    Nade, Nats, Oddness, PValue, Predictor, Reading, Recent, Report, Stream, Sum, Surprise, Table, Watch, flags,
+    total_order,
 };
 
 #[panic_handler]
@@ -30,15 +33,28 @@ fn any<T>(value: T) -> T {
     black_box(value)
 }
 
-/// All that a board calls of a table with that much room.
-fn every_verb<const H: usize, const K: usize>(bytes: &'static [u8], readings: &[Reading]) {
+/// What a board calls of a table for each row or sample.
+fn scoring<const H: usize, const K: usize>(table: &Table<64, H, K>, readings: &[Reading]) {
     let mut each = [Nats::ZERO; 9];
     let mut row = any([false; 64]);
     let mut coin = || any(0u16);
-    let Ok(table) = Table::<64, H, K>::from_bytes(bytes) else { return };
     _ = any((table.score(readings), table.judge(readings)));
     _ = any(table.explain(readings, any(&mut each[..])));
     _ = any((table.surprise(readings), table.top::<3>(readings)));
+    _ = any(table.encoder.encode(readings, &mut row));
+    _ = any(table.encoder.bits());
+    _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
+    _ = any((table.model.sample(&mut coin), table.model.complete(any(&[true]), &mut coin)));
+    let mut walk = table.model.walk();
+    while let Some((_, conditional)) = walk.next(&row) {
+        walk.observe(any(conditional.decide(&mut coin)));
+    }
+}
+
+/// All that a board calls of a table with that much room.
+fn every_verb<const H: usize, const K: usize>(bytes: &'static [u8], readings: &[Reading]) {
+    let Ok(table) = Table::<64, H, K>::from_bytes(bytes) else { return };
+    scoring(&table, readings);
     every_state(&table.detector);
     let mut stream = any(Stream::<2, 3>::new());
     if let Ok(Some(row)) = stream.push(&table.predictor, any(&[Reading::Real(0.5), Reading::Integer(1)])) {
@@ -46,15 +62,7 @@ fn every_verb<const H: usize, const K: usize>(bytes: &'static [u8], readings: &[
     }
     stream.reset();
     _ = any(Predictor::new(any(&[]), any(&[])).map(|predictor| predictor.states().count()).ok());
-    _ = any(table.encoder.encode(readings, &mut row));
-    _ = any(table.encoder.bits());
-    _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
-    _ = any((table.model.sample(&mut coin), table.model.complete(any(&[true]), &mut coin)));
     table.write(|piece| _ = any(piece));
-    let mut walk = table.model.walk();
-    while let Some((_, conditional)) = walk.next(&row) {
-        walk.observe(any(conditional.decide(&mut coin)));
-    }
 }
 
 /// Takes what is printed.
@@ -154,6 +162,15 @@ fn of_signals() {
 fn main() -> ! {
     let bytes: &'static [u8] = any(&[]);
     let readings: &[Reading] = any(&[Reading::Real(0.5)]);
+    if cfg!(feature = "scoring") {
+        let rows = Linear::new(&[], &[], Columns::Dense(&[]));
+        let parts = rows.map(|rows| Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY)));
+        if let Ok(model) = parts.and_then(|parts| Model::new(parts, &[], 0)) {
+            scoring::<32, 8>(any(&Table::new(Encoder::new(&[], &[], &[]), model, Detector::OFF)), readings);
+        }
+        loop {}
+    }
+    every::linked();
     every_verb::<0, 0>(bytes, readings);
     every_verb::<32, 8>(bytes, readings);
     if let Ok(table) = Table::from_bytes(bytes) {

@@ -10,8 +10,10 @@ use std::process::{Command, Stdio};
 use super::sets::Task;
 
 /// What the numbers in `docs/anomaly.md` were made with.
-const PACKAGES: [&str; 3] = ["numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1"];
+const PACKAGES: [&str; 4] = ["numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1", "emlearn==0.23.2"];
 const SCRIPT: &str = "xtask/src/bench/anomaly.py";
+/// What generates C of baselines.
+const CONVERTER: &str = "xtask/src/bench/peers.py";
 
 /// A Python with the packages of the baselines.
 pub struct Python(PathBuf);
@@ -61,6 +63,16 @@ impl Python {
         Ok((seconds, nats.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)).collect()))
     }
 
+    /// Has emlearn write `NAME.h` for each model that it converts, fitted on a task whose readings are divided by `divisor` or,
+    /// if that is zero, scaled; says where the generated code's own headers lie, and the names.
+    pub fn emlearn(&self, divisor: u8, task: &Task) -> Result<(PathBuf, Vec<String>)> {
+        let mut command = Command::new(&self.0);
+        // Without `-B` Python would leave what it compiled among the sources.
+        let said = done(command.arg("-B").arg(root().join(CONVERTER)).arg(divisor.to_string()).arg(&task.folder))?;
+        let mut lines = said.lines().map(str::to_owned);
+        Ok((lines.next().context("peers.py printed nothing")?.into(), lines.collect()))
+    }
+
     fn script(&self) -> Command {
         let mut command = Command::new(&self.0);
         command.arg(root().join(SCRIPT));
@@ -77,7 +89,7 @@ pub fn read(task: &Task, method: &str) -> Result<Vec<f64>> {
     Ok(scores)
 }
 
-/// Runs a command, and returns what it printed; if it fails, an error with the end of what it said.
+/// What a command prints; if it fails, an error with the end of what it said.
 fn done(command: &mut Command) -> Result<String> {
     let words = [command.get_program()].into_iter().chain(command.get_args()).take(4).collect::<Vec<_>>();
     let name = words.join(OsStr::new(" ")).display().to_string();

@@ -1,5 +1,7 @@
 //! `cargo xtask bench device`: what tables cost on emulated boards, in instructions and bytes, and whether that has grown.
 
+mod c;
+mod peers;
 mod snapshot;
 mod tables;
 
@@ -40,10 +42,16 @@ pub struct Device {
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
+    /// Measure what others offer beside ours instead, on m0 and m4f
+    #[arg(long, conflicts_with_all = ["boards", "golden", "update", "json"])]
+    peers: bool,
 }
 
 /// Measures and prints; an error if a number exceeds that of the snapshot.
 pub fn run(args: &Device) -> Result<()> {
+    if args.peers {
+        return peers::run(&args.data);
+    }
     let mut groups = vec![Group::golden()?];
     if !args.golden {
         groups.extend(Group::fitted(&args.data)?);
@@ -67,7 +75,7 @@ pub fn run(args: &Device) -> Result<()> {
 
 /// What every machine can check: the repository's own tables.
 pub fn check() -> Result<()> {
-    run(&Device { boards: Vec::new(), data: PathBuf::new(), golden: true, update: false, json: false })
+    run(&Device { boards: Vec::new(), data: PathBuf::new(), golden: true, update: false, json: false, peers: false })
 }
 
 fn measure(boards: &[Board], groups: &[Group]) -> Result<Snapshot> {
@@ -87,7 +95,7 @@ fn measure(boards: &[Board], groups: &[Group]) -> Result<Snapshot> {
                     snapshot.add(board.name, group.name, &table.name, &format!("{verb} alone"), numbers);
                 }
                 for level in OPT_LEVELS {
-                    let sizes = scoring(toolchain, board, level, table)?;
+                    let sizes = weigh(toolchain, board, level, "score", table)?;
                     snapshot.add(board.name, group.name, &table.name, &format!("bytes at {level}"), sizes.numbers());
                 }
             }
@@ -109,19 +117,18 @@ fn instructions(toolchain: Toolchain, board: &Board, group: &Group, snapshot: &m
 /// What a verb costs in a program of its own.
 fn alone(toolchain: Toolchain, board: &Board, verb: &str, table: &Table) -> Result<Vec<u64>> {
     let files = [("DEVICE_TABLE", table.source.as_path()), ("DEVICE_ROWS", &table.rows)];
-    let features = if verb == "surprisal" { "" } else { verb };
-    let program = program(toolchain, board, "alone", &["--features", features], &files)?;
+    let program = program(toolchain, board, "alone", &["--features", verb], &files)?;
     let (_, _, numbers) = printed(board, &program)?.pop().context("the firmware printed nothing")?;
     Ok(numbers)
 }
 
-/// What scoring with a table adds to a program that does nothing.
-fn scoring(toolchain: Toolchain, board: &Board, level: &str, table: &Table) -> Result<Sizes> {
+/// What a verb of a table adds to a program that does nothing.
+fn weigh(toolchain: Toolchain, board: &Board, level: &str, verb: &str, table: &Table) -> Result<Sizes> {
     let sizes = |features: &str| Sizes::of(&size_program(toolchain, board, level, features, &table.source)?);
-    Ok(sizes("score")?.beyond(&sizes("")?))
+    Ok(sizes(verb)?.beyond(&sizes("")?))
 }
 
-/// Builds a program that scores by the table of this source, or does nothing without the feature `score`.
+/// Builds a program that does what the feature says by the table of this source, or nothing without any.
 pub fn size_program(
     toolchain: Toolchain,
     board: &Board,

@@ -32,10 +32,12 @@ static ROWS: tally::Rows = tally::Rows(include_bytes!(env!("DEVICE_ROWS")));
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
     let (meter, mut tally) = (meter::Instructions::new(), tally::Tally::default());
-    #[cfg(not(any(feature = "score", feature = "sample")))]
+    #[cfg(not(any(feature = "score", feature = "surprise", feature = "sample")))]
     let mut verb = |_: &Row, bits: &Bits| _ = black_box(TABLE.model.surprisal(bits));
     #[cfg(feature = "score")]
     let mut verb = |readings: &Row, _: &Bits| _ = black_box(TABLE.score(readings));
+    #[cfg(feature = "surprise")]
+    let mut verb = |readings: &Row, _: &Bits| _ = black_box(TABLE.surprise(readings));
     #[cfg(feature = "sample")]
     let mut verb = {
         let mut coin = coin::Coin::default();

@@ -21,6 +21,10 @@ fn main() -> ! {
         let readings = black_box([Reading::Missing; table::COLUMNS.len()]);
         #[cfg(feature = "score")]
         black_box(table::TABLE.score(&readings).ok());
+        #[cfg(feature = "surprise")]
+        black_box(table::TABLE.surprise(&readings).ok());
+        #[cfg(feature = "surprisal")]
+        black_box(table::TABLE.model.surprisal(&black_box([false; table::BITS])));
         black_box(readings);
     }
 }

@@ -41,6 +41,8 @@ pub struct Table {
     pub identity: Vec<u64>,
     /// Rows for it, as `tests/device/src/tally.rs` reads them.
     pub rows: PathBuf,
+    /// The readings among them that the table calls ordinary.
+    pub ordinary: Vec<Vec<Reading>>,
 }
 
 /// Tables that share a program. Their shapes differ, so that each has its own code, as it would alone.
@@ -65,7 +67,7 @@ impl Group {
 
     /// The other groups, fitted on the files of `data` unless that was done before.
     pub fn fitted(data: &Path) -> Result<Vec<Self>> {
-        let fitter = Fitter { data, surprisal: Surprisal::build()? };
+        let fitter = Fitter::new(data)?;
         let group = |(family, options): &(&'static str, &[&str])| {
             let mut tables: Vec<Table> =
                 SETS.iter().map(|set| fitter.table(family, set, options)).collect::<Result<_>>()?;
@@ -107,15 +109,21 @@ impl Group {
     }
 }
 
-struct Fitter<'d> {
+/// Fits tables, each once.
+pub struct Fitter<'d> {
     data: &'d Path,
     surprisal: Surprisal,
 }
 
-impl Fitter<'_> {
+impl<'d> Fitter<'d> {
+    /// `data` is the folder of `debd/`.
+    pub fn new(data: &'d Path) -> Result<Self> {
+        Ok(Self { data, surprisal: Surprisal::build()? })
+    }
+
     /// One of a family on one of the sets; `plants64` are the first 64 columns of `plants`, `shuttle16` is `shuttle` with
     /// other options.
-    fn table(&self, family: &str, set: &str, options: &[&str]) -> Result<Table> {
+    pub fn table(&self, family: &str, set: &str, options: &[&str]) -> Result<Table> {
         let (mut args, files): (Vec<String>, Vec<PathBuf>) = if set.starts_with("shuttle") {
             let args = ["--label", "Class", "--normal", "Rad.Flow", "--flash", "64KiB"];
             (args.map(str::to_owned).into(), vec![root().join(DATA)])
@@ -125,19 +133,7 @@ impl Fitter<'_> {
             (vec!["--valid".into(), files[1].display().to_string(), "--flash".into(), "16KiB".into()], files)
         };
         args.extend(["--family", family].iter().chain(options).map(|&word| word.to_owned()));
-        let key = key(&args, files.iter().chain([&self.surprisal.0]))?;
-        let [model, source, rows] =
-            ["srp", "rs", "rows"].map(|suffix| scratch(&format!("{family}-{set}-{key:016x}.{suffix}")));
-        let (model, source, rows) = (model?, source?, rows?);
-        let shown = model.display().to_string();
-        if !model.exists() {
-            eprintln!("{family} of {set}");
-            let data = files[0].display().to_string();
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            self.surprisal.json(&[&["fit", &data, "-o", &shown], &args[..]].concat())?;
-        }
-        self.surprisal.json(&["export", &shown, "-o", &source.display().to_string()])?;
-        let artefact = Artefact::read(&model)?;
+        let (artefact, source) = self.fit(&format!("{family}-{set}"), &args, &files)?;
         let readings = if let [.., test] = &files[1..] {
             let frame = artefact.frame(test, Header::Auto)?;
             let every: Vec<usize> = (0..ROWS).map(|i| i * frame.rows() / ROWS).collect();
@@ -146,7 +142,23 @@ impl Fitter<'_> {
             // Held out by every fit with the default seed.
             golden_rows()?
         };
-        Table::new(set, source, rows, artefact.table_bytes(), &readings)
+        Table::new(set, source.clone(), source.with_extension("rows"), artefact.table_bytes(), &readings)
+    }
+
+    /// Fits the first of `files`, which are all that `args` name, and exports the table to the path that is returned.
+    pub fn fit(&self, name: &str, args: &[String], files: &[PathBuf]) -> Result<(Artefact, PathBuf)> {
+        let key = key(args, files.iter().chain([&self.surprisal.0]))?;
+        let [model, source] = ["srp", "rs"].map(|suffix| scratch(&format!("{name}-{key:016x}.{suffix}")));
+        let (model, source) = (model?, source?);
+        let shown = model.display().to_string();
+        if !model.exists() {
+            eprintln!("{name}");
+            let data = files[0].display().to_string();
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            self.surprisal.json(&[&["fit", &data, "-o", &shown], &args[..]].concat())?;
+        }
+        self.surprisal.json(&["export", &shown, "-o", &source.display().to_string()])?;
+        Ok((Artefact::read(&model)?, source))
     }
 
     /// A file of a binary set.
@@ -184,7 +196,7 @@ fn golden_rows() -> Result<Vec<Vec<Reading>>> {
 impl Table {
     /// Writes `rows`: those of `readings` that the table calls ordinary, then the others, and a few in which all readings
     /// are the same.
-    fn new(name: &str, source: PathBuf, rows: PathBuf, table: &[u8], readings: &[Vec<Reading>]) -> Result<Self> {
+    pub fn new(name: &str, source: PathBuf, rows: PathBuf, table: &[u8], readings: &[Vec<Reading>]) -> Result<Self> {
         let words: Vec<u32> = table.as_chunks().0.iter().map(|&word| u32::from_ne_bytes(word)).collect();
         let shape = Shape::of(bytemuck::cast_slice(&words))?;
         let (ordinary, odd): (Vec<_>, Vec<_>) = with_shape!(shape, N, H, K => {
@@ -202,7 +214,8 @@ impl Table {
         write_changed(&rows, &bytes)?;
         // Length and checksum stand in the head of a table.
         let identity = words.get(2..4).context("no table")?.iter().map(|&word| u32::from_le(word).into()).collect();
-        Ok(Self { name: name.into(), source, shape, identity, rows })
+        let ordinary = ordinary.into_iter().map(|(row, _)| row.clone()).collect();
+        Ok(Self { name: name.into(), source, shape, identity, rows, ordinary })
     }
 }
 
@@ -216,13 +229,14 @@ fn key<'f>(args: &[String], files: impl Iterator<Item = &'f PathBuf>) -> Result<
     Ok(hasher.finish())
 }
 
-fn scratch(name: &str) -> Result<PathBuf> {
+/// A path below `target/bench/device`.
+pub fn scratch(name: &str) -> Result<PathBuf> {
     let dir = root().join("target/bench/device");
     fs::create_dir_all(&dir)?;
     Ok(dir.join(name))
 }
 
 /// A file that is as it should be keeps its time, so that nothing is built anew.
-fn write_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_changed(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|there| there == bytes) { Ok(()) } else { write_whole(path, bytes, &[]) }
 }

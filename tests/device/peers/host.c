@@ -1,0 +1,14 @@
+/* The same score on the host: rows from stdin, the bits of a score a line. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "rows.h"
+
+uint32_t score(const Cell *row);
+
+int main(void)
+{
+    Cell row[COLUMNS];
+    while (fread(row, sizeof row, 1, stdin) == 1)
+        printf("%08" PRIx32 "\n", score(row));
+}

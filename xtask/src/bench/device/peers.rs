@@ -1,0 +1,261 @@
+//! `cargo xtask bench device --peers`: what others offer beside ours, on the same rows and boards, by the same timer.
+
+use super::c::{self, Cost, Model};
+use super::tables::{Fitter, Table, scratch};
+use super::{WEIGHED, alone, weigh};
+use crate::bench::baseline::Python;
+use crate::bench::ours::Quality;
+use crate::bench::sets::{self, LABEL, Set, Task};
+use crate::board::Board;
+use crate::setup::{self, Toolchain, root};
+use crate::shuttle::DATA;
+use anyhow::{Result, ensure};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use surprisal::{Activation, Linear, Logit, Nade, Reading, Sum, Surprise};
+use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::data::Header;
+use surprisal_trainer::with_shape;
+
+/// Ordinary rows that are counted, evenly spaced over those that no fit has seen.
+const ROWS: usize = 32;
+/// Of ordinary rows, for fitting.
+const SHARE: f64 = 0.9;
+/// The last step of the link.
+const LAST: i32 = 352;
+/// Ours, by name.
+const OURS: [(&str, &[&str]); 5] = [
+    ("marginal", &["--family", "marginal"]),
+    ("lintree", &["--family", "lintree"]),
+    ("lintree16", &["--family", "lintree", "--cells", "16"]),
+    ("lintree8", &["--family", "lintree", "--cells", "8"]),
+    ("flagship", &["--family", "flagship", "--units", "16", "--activation", "relu", "--restarts", "1"]),
+];
+/// By board: emlearn's best must take at least so many times the instructions, and the flash, of one of ours as good.
+const GOALS: [(&str, f64, f64); 2] = [("m0", 20.0, 0.0), ("m4f", 4.0, 2.0)];
+
+/// A model with what it takes, by board.
+struct Line {
+    name: String,
+    auc: f64,
+    costs: Vec<Cost>,
+}
+
+struct Peers<'d> {
+    boards: Vec<Board>,
+    toolchain: Toolchain,
+    fitter: Fitter<'d>,
+    python: Python,
+}
+
+/// Measures and prints.
+pub fn run(data: &Path) -> Result<()> {
+    let boards: Vec<Board> =
+        WEIGHED.iter().map(|name| Board::named(name)).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
+    setup::c()?;
+    setup::qemu()?;
+    let toolchain = setup::targets(&boards.iter().map(|board| board.target).collect::<Vec<_>>())?;
+    let peers = Peers { boards, toolchain, fitter: Fitter::new(data)?, python: Python::find()? };
+    println!("{}\narm-none-eabi-gcc {}", toolchain.version()?, c::version()?);
+    peers.nade()?;
+    let shuttle = sets::read(&root().join(DATA))?;
+    let set = Set::new(&shuttle, "Class", |text| Some(text != "Rad.Flow"))?;
+    let dealt = set.share((SHARE * set.ordinary.len() as f64) as usize, 0);
+    peers.anomaly("shuttle", 0, &set.task("peers-shuttle", &dealt)?)?;
+    let path = scratch("digits.csv")?;
+    peers.python.digits(&path)?;
+    let digits = sets::read(&path)?;
+    let set = Set::new(&digits, "digit", |text| Some(text == "8"))?;
+    peers.anomaly("digits", 16, &set.task("peers-digits", &set.share(1000, 8))?)
+}
+
+impl Peers<'_> {
+    /// A hidden layer of ours, and the same in C.
+    fn nade(&self) -> Result<()> {
+        let options = ["--units", "16", "--activation", "relu", "--restarts", "1"];
+        let table = self.fitter.table("nade", "plants64", &options)?;
+        let artefact = Artefact::read(&table.source.with_extension("srp"))?;
+        let folder = scratch("peers-nade")?;
+        fs::create_dir_all(&folder)?;
+        let (mut rows, mut nats) = (Vec::new(), Vec::new());
+        with_shape!(artefact.shape, N, H, K => {
+            let ours = artefact.table::<N, H, K>()?;
+            for readings in &table.ordinary {
+                let mut bits = [false; N];
+                ours.encoder.encode(readings, &mut bits)?;
+                nats.push(ours.model.surprisal(&bits).raw());
+                rows.push(bits.map(i16::from).to_vec());
+            }
+            let (&Sum(Sum(linear, _), Sum(nade, _)), _) = ours.model.pieces();
+            fs::write(folder.join("nade.h"), header(&linear, &nade)?)?;
+        });
+        c::write_rows(&folder, "uint8_t", &rows)?;
+        let model = Model { source: "nade.c", folder: &folder, name: "nade", headers: &folder };
+        let costs = self.in_c(&model)?;
+        for (cost, board) in costs.iter().zip(&self.boards) {
+            ensure!(cost.scores == nats, "{}: the hidden layer in C says something else than ours", board.name);
+        }
+        let ours = self.in_rust("surprisal", &table)?;
+        let mean = nats.iter().map(|&nats| f64::from(nats)).sum::<f64>() / 65536.0 / nats.len() as f64;
+        let title = format!(
+            "hidden layer of 64 bits and 16 units, bits to nats: {} rows of {mean:.4} nats, all equal to the last bit",
+            rows.len()
+        );
+        let lines = [("C, i16, gcc -O2", costs), ("surprisal, i8", ours)];
+        let lines = lines.map(|(name, costs)| Line { name: name.into(), auc: f64::NAN, costs });
+        self.print(&title, &lines);
+        Ok(())
+    }
+
+    /// Anomalies by ours and by what emlearn converts.
+    fn anomaly(&self, name: &str, divisor: u8, task: &Task) -> Result<()> {
+        let mut lines = self.of_emlearn(divisor, task)?;
+        let theirs = lines.len();
+        for (model, options) in OURS {
+            let train = task.folder.join("train.csv");
+            let label = ["--label", LABEL, "--keep-constant", "--flash", "64KiB"];
+            let args: Vec<String> = label.iter().chain(options).map(|&word| word.to_owned()).collect();
+            let (artefact, source) = self.fitter.fit(&format!("{name}-{model}"), &args, &[train])?;
+            let frame = artefact.frame(&task.folder.join("test.csv"), Header::Yes)?;
+            let every: Vec<usize> = (0..frame.rows()).collect();
+            let readings = artefact.schema.all_readings(&frame, &every)?;
+            let surprises = artefact.surprises(&readings)?;
+            let few: Vec<Vec<Reading>> = spaced(task).map(|row| readings[row].clone()).collect();
+            let rows = source.with_extension("rows");
+            let table = Table::new(model, source, rows, artefact.table_bytes(), &few)?;
+            for (verb, statistic) in [("score", "sum"), ("surprise", "oddness")] {
+                let of = |row: &Surprise| if verb == "score" { row.total } else { row.oddness }.into();
+                let auc = Quality::of(&surprises.iter().map(of).collect::<Vec<f64>>(), &task.odd).roc;
+                lines.push(Line { name: format!("{model}, {statistic}"), auc, costs: self.in_rust(verb, &table)? });
+            }
+        }
+        let ordinary = task.odd.iter().filter(|odd| !**odd).count();
+        let title =
+            format!("{name}: readings to a score; {ordinary} ordinary and {} odd rows test", task.odd.len() - ordinary);
+        self.print(&title, &lines);
+        self.judge(&lines[..theirs], &lines[theirs..]);
+        Ok(())
+    }
+
+    fn of_emlearn(&self, divisor: u8, task: &Task) -> Result<Vec<Line>> {
+        let (headers, names) = self.python.emlearn(divisor, task)?;
+        let frame = sets::read(&task.folder.join("test.csv"))?;
+        let cells = |row: usize| -> Result<Vec<i16>> {
+            let cells = frame.columns.iter().filter(|column| column.name != LABEL);
+            cells.map(|column| Ok(column.text(row).parse::<f64>()? as i16)).collect()
+        };
+        let all: Vec<Vec<i16>> = (0..frame.rows()).map(cells).collect::<Result<_>>()?;
+        let bytes: Vec<u8> = all.iter().flatten().flat_map(|cell| cell.to_ne_bytes()).collect();
+        let path = task.folder.join("test.rows");
+        fs::write(&path, bytes)?;
+        let counted: Vec<usize> = spaced(task).collect();
+        let few: Vec<Vec<i16>> = counted.iter().map(|&row| all[row].clone()).collect();
+        c::write_rows(&task.folder, "int16_t", &few)?;
+        let mut lines = Vec::new();
+        for name in &names {
+            eprintln!("emlearn: {name}");
+            let model = Model { source: "emlearn.c", folder: &task.folder, name, headers: &headers };
+            let scores: Vec<f64> = model.on_host(&path)?.into_iter().map(|bits| f32::from_bits(bits).into()).collect();
+            let costs = self.in_c(&model)?;
+            for (row, bits) in costs.iter().flat_map(|cost| counted.iter().zip(&cost.scores)) {
+                let (host, board) = (scores[*row], f64::from(f32::from_bits(*bits)));
+                ensure!(
+                    (host - board).abs() <= 1e-3 * host.abs().max(1.0),
+                    "{name}: {host} on the host, {board} on a board"
+                );
+            }
+            lines.push(Line { name: format!("emlearn {name}"), auc: Quality::of(&scores, &task.odd).roc, costs });
+        }
+        Ok(lines)
+    }
+
+    /// Costs on all boards, beyond a program without a model.
+    fn in_c(&self, model: &Model) -> Result<Vec<Cost>> {
+        let nothing = Model { source: "nothing.c", name: "", ..*model };
+        let beyond = |board| -> Result<Cost> {
+            let (cost, nothing) = (model.on(board)?, nothing.on(board)?);
+            Ok(Cost { flash: cost.flash - nothing.flash, ram: cost.ram - nothing.ram, ..cost })
+        };
+        self.boards.iter().map(beyond).collect()
+    }
+
+    fn in_rust(&self, verb: &str, table: &Table) -> Result<Vec<Cost>> {
+        let cost = |board| -> Result<Cost> {
+            let numbers = alone(self.toolchain, board, verb, table)?;
+            let bytes = weigh(self.toolchain, board, "3", verb, table)?;
+            let flash = bytes.text + bytes.link + bytes.table + bytes.others;
+            Ok(Cost { instructions: numbers[0], stack: numbers[3], flash, ram: bytes.ram, scores: Vec::new() })
+        };
+        self.boards.iter().map(cost).collect()
+    }
+
+    fn print(&self, title: &str, lines: &[Line]) {
+        let mut text = format!("\n{title}\n{:<24}{:>7}", "", "AUC");
+        let mut costs = String::new();
+        for board in &self.boards {
+            text += &format!("{:>13}{:>8}{:>6}{:>7}", board.name, "flash", "RAM", "stack");
+        }
+        for Line { name, auc, costs: each } in lines {
+            let auc = if auc.is_nan() { String::new() } else { format!("{auc:.2}") };
+            costs += &format!("{name:<24}{auc:>7}");
+            for Cost { instructions, stack, flash, ram, .. } in each {
+                costs += &format!("{instructions:>13}{flash:>8}{ram:>6}{stack:>7}");
+            }
+            costs.push('\n');
+        }
+        print!("{text}\n{costs}");
+    }
+
+    /// Holds the cheapest of ours that is as good as their best against it; without one, our best.
+    fn judge(&self, theirs: &[Line], ours: &[Line]) {
+        let by_auc = |a: &&Line, b: &&Line| a.auc.total_cmp(&b.auc);
+        let (Some(best), Some(our_best)) = (theirs.iter().max_by(by_auc), ours.iter().max_by(by_auc)) else { return };
+        for (at, board) in self.boards.iter().enumerate() {
+            let as_good = ours.iter().filter(|line| line.auc >= best.auc);
+            let line = as_good.min_by_key(|line| line.costs[at].instructions).unwrap_or(our_best);
+            let (cost, other) = (&line.costs[at], &best.costs[at]);
+            let fewer = other.instructions as f64 / cost.instructions as f64;
+            let smaller = other.flash as f64 / cost.flash as f64;
+            let met = line.auc >= best.auc
+                && GOALS.iter().any(|goal| goal.0 == board.name && fewer >= goal.1 && smaller >= goal.2);
+            println!(
+                "{:<4} {} takes {fewer:.2} times the instructions and {smaller:.2} times the flash of {}, AUC {:+.2}: {}",
+                board.name,
+                best.name,
+                line.name,
+                line.auc - best.auc,
+                if met { "met" } else { "not met" }
+            );
+        }
+    }
+}
+
+/// The rows of the test file that are counted.
+fn spaced(task: &Task) -> impl Iterator<Item = usize> {
+    // Ordinary rows come first.
+    let ordinary = task.odd.iter().filter(|odd| !**odd).count();
+    (0..ROWS).map(move |i| i * ordinary / ROWS)
+}
+
+/// A hidden layer with weights widened to what C multiplies fastest, and the link as one table.
+fn header<const H: usize>(linear: &Linear, nade: &Nade<H>) -> Result<String> {
+    let (activation, shift, starts, _, inputs, outputs, scales) = nade.slices();
+    let (biases, ..) = linear.slices();
+    ensure!(activation == Activation::Relu, "the C is of rectified units");
+    let units = nade.units();
+    let mut text =
+        format!("#define BITS {}\n#define UNITS {units}\n#define SHIFT {shift}\n#define LAST {LAST}\n", nade.bits());
+    let mut array =
+        |kind: &str, name: &str, numbers: String| writeln!(text, "static const {kind} {name} = {{{numbers}}};");
+    array("int16_t", "BIASES[BITS]", c::list(biases))?;
+    array("int16_t", "STARTS[UNITS]", c::list(starts))?;
+    array("uint16_t", "SCALES[BITS]", c::list(scales))?;
+    for (name, weights) in [("INPUTS", inputs), ("OUTPUTS", outputs)] {
+        let rows: Vec<String> = weights.chunks(units).map(|row| format!("{{{}}}", c::list(row))).collect();
+        array("int16_t", &format!("{name}[BITS][UNITS] __attribute__((aligned(4)))"), rows.join(", "))?;
+    }
+    let nats = |step: i32| Logit::from_raw(step << 11).surprisal(true).raw();
+    array("uint32_t", "NATS[2 * LAST + 1]", c::list(&(-LAST..=LAST).map(nats).collect::<Vec<_>>()))?;
+    Ok(text)
+}
