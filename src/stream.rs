@@ -189,7 +189,7 @@ impl<const C: usize, const W: usize> Stream<C, W> {
     }
 
     /// Takes in a row; returns it as the table's verbs want it, or `None` while fewer rows than the window came before. A
-    /// missing number is missing, and holds its last value for the rows to come.
+    /// missing number is missing, and holds its last value for the rows to come, or what is zero if it has none.
     ///
     /// # Errors
     /// [`EncodeError::Absent`] when C or W are not the predictor's, [`EncodeError::Kind`] for a real number as a state; the
@@ -212,7 +212,8 @@ impl<const C: usize, const W: usize> Stream<C, W> {
                 *before = if *slot == Predictor::STATE { Reading::Missing } else { Reading::Integer(*slot) };
             }
             *slot = match reading {
-                Reading::Integer(code) => code,
+                // As little a code as the one that stands for a missing one.
+                Reading::Integer(code) => code.max(Predictor::STATE + 1),
                 Reading::Missing => Predictor::STATE,
                 Reading::Real(_) => return Err(EncodeError::Kind { column: channel as u16 }),
             };

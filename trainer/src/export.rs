@@ -45,7 +45,7 @@ fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artef
     push(format!("/// What the readings are, in their order.\npub const COLUMNS: [&str; {}] = [\n", by_source.len()));
     for coding in &by_source {
         let legend = match coding.kind {
-            Kind::Integer if table.predictor.window() > 0 => " // Integer or Real".to_owned(),
+            Kind::Integer if table.predictor.window() > 0 => legend(coding).replacen("Integer", "Integer or Real", 1),
             _ => legend(coding),
         };
         push(format!("    {:?},{legend}\n", artefact.schema.name(coding)));
