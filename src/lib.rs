@@ -40,5 +40,5 @@ pub use model::{Conditional, Guard, Model, Walk};
 pub use part::{Activation, Columns, Forest, Linear, Mixture, Nade, Part, Sum};
 pub use stream::Predictor;
 #[cfg(feature = "heapless")]
-pub use stream::{Row, Stream};
+pub use stream::Stream;
 pub use table::{Parts, Table, VERSION};

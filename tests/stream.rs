@@ -70,16 +70,18 @@ proptest! {
                 held.clear();
             }
             let readings: [Reading; CHANNELS] = std::array::from_fn(|channel| reading(is_state[channel], &mut dice));
-            let row = stream.push(&predictor, &readings).unwrap();
+            let mut row = [Reading::Missing; 2 * CHANNELS];
+            row[..CHANNELS].copy_from_slice(&readings);
+            let whole = stream.push(&predictor, &mut row).unwrap();
             let now = numbers(&readings, &words);
             let last = held.last().cloned().unwrap_or(vec![0.0; count]);
             held.push(now.iter().zip(last).map(|(now, last)| now.unwrap_or(last)).collect());
-            prop_assert_eq!(row.is_some(), held.len() > WINDOW);
-            if let Some(row) = row {
+            prop_assert_eq!(whole, held.len() > WINDOW);
+            if whole {
                 let (past, whole) = (&held[held.len() - 1 - WINDOW..held.len() - 1], &held[held.len() - 1]);
                 let (mut number, mut rest) = (0, &weights[..]);
                 for channel in 0..CHANNELS {
-                    let left = row.readings()[channel];
+                    let left = row[channel];
                     if is_state[channel] {
                         prop_assert_eq!(left, readings[channel]);
                         continue;
@@ -96,7 +98,7 @@ proptest! {
                     (number, rest) = (number + 1, others);
                 }
                 let states = (0..CHANNELS).filter(|&channel| is_state[channel]);
-                for (told, channel) in row.readings()[CHANNELS..].iter().zip(states) {
+                for (told, channel) in row[CHANNELS..].iter().zip(states) {
                     let known = match before[channel] {
                         // Taken for the next one: its own stands for a missing one.
                         Reading::Integer(i32::MIN) => Reading::Integer(i32::MIN + 1),
@@ -116,10 +118,14 @@ proptest! {
         let predictor = Predictor::new(&words, &[4096, 2048]).unwrap();
         let mut streams = [(); 2].map(|()| Stream::<2, 2>::new());
         for _ in 0..20 {
-            let row = [reading(false, &mut dice), reading(true, &mut dice)];
-            let [one, other] = &mut streams;
-            prop_assert_eq!(one.push(&predictor, &[row[0], Reading::Real(1.0)]), Err(EncodeError::Kind { column: 1 }));
-            let [one, other] = [one, other].map(|stream| stream.push(&predictor, &row));
+            let row = [reading(false, &mut dice), reading(true, &mut dice), Reading::Missing];
+            let refused = streams[0].push(&predictor, &mut [row[0], Reading::Real(1.0), row[2]]);
+            prop_assert_eq!(refused, Err(EncodeError::Kind { column: 1 }));
+            prop_assert_eq!(streams[0].push(&predictor, &mut [row[0], row[1]]), Err(EncodeError::Absent { column: 3 }));
+            let [one, other] = streams.each_mut().map(|stream| {
+                let mut row = row;
+                (stream.push(&predictor, &mut row), row)
+            });
             prop_assert_eq!(format!("{one:?}"), format!("{other:?}")); // what is no number equals nothing
         }
     }
@@ -138,7 +144,7 @@ fn a_predictor_of_another_shape_is_refused() {
     refused(&[1, 0, 0, 0, 0], &[0; 8]);
     assert!(Predictor::new(&[1, 0, 0, 0, 0], &[0; 9]).is_ok());
     let predictor = Predictor::new(&[2, 0, 0], &[0, 0]).unwrap();
-    let row = [Reading::Integer(1)];
-    assert_eq!(Stream::<1, 3>::new().push(&predictor, &row), Err(EncodeError::Absent { column: 1 }));
-    assert_eq!(Stream::<2, 2>::new().push(&predictor, &[row[0]; 2]), Err(EncodeError::Absent { column: 1 }));
+    let absent = Err(EncodeError::Absent { column: 1 });
+    assert_eq!(Stream::<1, 3>::new().push(&predictor, &mut [Reading::Integer(1)]), absent);
+    assert_eq!(Stream::<2, 2>::new().push(&predictor, &mut [Reading::Integer(1); 2]), absent);
 }

@@ -59,8 +59,11 @@ fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artef
     if table.predictor.window() > 0 {
         push(format!(
             "\n/// The rows before a row that it is judged by: its stream is a `surprisal::Stream<{{ COLUMNS.len() }}, WINDOW>`.\n\
-             pub const WINDOW: usize = {};\n",
-            table.predictor.window()
+             pub const WINDOW: usize = {};\n\
+             /// Room for a row: the readings, and what each flag or category was before.\n\
+             pub const ROW: usize = {};\n",
+            table.predictor.window(),
+            by_source.len() + table.predictor.states().count(),
         ));
         push(slice("PREDICTOR", "i32", words));
         push(slice("PREDICTOR_WEIGHTS", "i16", weights_in_time));

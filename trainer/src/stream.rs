@@ -198,23 +198,20 @@ impl History {
                 row[channel] = value.and_then(|value| predictor.fixed(channel, reading(value))).unwrap_or(0);
             }
         }
-        let sums_before = |&row: &usize| {
-            let mut sums = vec![0_i64; files.len()];
-            for past in &fixed[row - self.window..row] {
-                sums.iter_mut().zip(past).for_each(|(sum, &value)| *sum += i64::from(value));
-            }
-            sums
+        let means_before = |&row: &usize| -> Vec<i32> {
+            let window = &fixed[row - self.window..row];
+            (0..files.len()).map(|channel| predictor.mean(window.iter().map(|past| past[channel]))).collect()
         };
-        let sums: Vec<Vec<i64>> = whole.iter().map(sums_before).collect();
+        let means: Vec<Vec<i32>> = whole.iter().map(means_before).collect();
         let mut columns = Vec::with_capacity(frame.columns.len());
         for (at, cells) in frame.columns.iter().enumerate() {
             let channel = files.iter().position(|&file| file == at);
             let number = channel.filter(|channel| numbers.contains(channel));
-            let texts = whole.iter().zip(&sums).map(|(&row, sums)| {
+            let texts = whole.iter().zip(&means).map(|(&row, means)| {
                 let text = cells.text(row);
                 match number {
                     Some(channel) if !is_missing(text) => {
-                        predictor.residual(channel, &fixed[row - 1], sums, &fixed[row]).to_string()
+                        predictor.residual(channel, &fixed[row - 1], means, &fixed[row]).to_string()
                     }
                     _ => text.to_owned(),
                 }

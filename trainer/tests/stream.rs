@@ -66,9 +66,10 @@ fn pushed(artefact: &Artefact, rows: &[Row], session_after: usize) -> Vec<Option
                 stream.reset();
             }
             let mode = modes.iter().position(|label| label == mode).unwrap() as i32;
-            let readings = [level.into(), Reading::Real(reading), pump.into(), Reading::Integer(mode)];
-            let row = stream.push(&table.predictor, &readings).expect("the row fits its channels");
-            row.map(|row| table.surprise(row.readings()).expect("the table takes what the stream makes"))
+            let [pump, mode] = [pump, mode].map(Reading::Integer);
+            let mut row = [level.into(), reading.into(), pump, mode, Reading::Missing, Reading::Missing];
+            let whole = stream.push(&table.predictor, &mut row).expect("the row fits its channels");
+            whole.then(|| table.surprise(&row).expect("the table takes what the stream makes"))
         });
         each.collect()
     })

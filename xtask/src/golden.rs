@@ -81,7 +81,7 @@ fn stream(surprisal: &Surprisal) -> Result<()> {
     fs::write(root().join(&fitted), csv(tank::rows().take(tank::FITTED), |row| row / (tank::FITTED / 4)))?;
     fs::write(root().join(&heard), csv(tank::heard(), |row| usize::from(row >= tank::GAP)))?;
     let window = tank::WINDOW.to_string();
-    surprisal.run(&["fit", &fitted, "--window", &window, "--session", "run", "-o", &model])?;
+    surprisal.run(&["fit", &fitted, "--window", &window, "--session", "run", "--cells", "8", "-o", &model])?;
     export(surprisal, "stream")?;
     let artefact = Artefact::read(&root().join(model))?;
     let frame = artefact.frame(&root().join(heard), Header::Yes)?;
