@@ -3,7 +3,7 @@
 use crate::board::{BOARDS, Board};
 use crate::setup::{self, Toolchain, root};
 use crate::shuttle::Surprisal;
-use crate::{boards, demo, no_panic, on_target};
+use crate::{bench, boards, demo, no_panic, on_target};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::process::Command;
@@ -11,8 +11,9 @@ use std::process::Command;
 /// Packages outside the workspace, each with its own lock file.
 const OUTSIDE: [&str; 6] =
     ["tests/on-target", "tests/no-panic", "examples/cortex-m", "examples/microbit", "examples/nucleo", "examples/pico"];
-/// The features of the core, each built alone.
-const FEATURES: [&str; 6] = ["", "defmt", "embedded-hal", "heapless", "libm", "micromath"];
+/// The features of the core, each built alone, and all together.
+const FEATURES: [&str; 7] =
+    ["", "defmt", "embedded-hal", "heapless", "libm", "micromath", "defmt,embedded-hal,heapless,libm,micromath"];
 
 /// Format, lints, docs, host tests, each feature on bare metal, all boards, the README.
 pub fn run() -> Result<()> {
@@ -44,6 +45,8 @@ pub fn run() -> Result<()> {
     no_panic::run()?;
     announce("on-target tests");
     on_target::run(BOARDS)?;
+    announce("the RAM of a stream");
+    bench::stream::run()?;
     announce("the examples for boards");
     boards::run()?;
     announce("the README's first command");
