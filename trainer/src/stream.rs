@@ -41,6 +41,12 @@ impl PredictorTable {
         Predictor::new(&self.words, &self.weights).unwrap_or(Predictor::NONE)
     }
 
+    /// The number that is so many steps from the channel's centre.
+    pub fn number(&self, channel: usize, steps: i32) -> f64 {
+        let (reach, centre) = (self.words[1 + 2 * channel], self.words[2 + 2 * channel]);
+        (f64::from(steps) + f64::from(centre)) * f64::from(reach).exp2() / 256.0
+    }
+
     /// Which channels are numbers.
     fn numbers(&self) -> Vec<usize> {
         self.view().numbers().collect()

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use surprisal::{Reading, Stream, Surprise};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
+use surprisal_trainer::evaluate::mean;
 use surprisal_trainer::pipeline::{Job, run};
+use surprisal_trainer::sample::sampled_rows;
 use surprisal_trainer::stream::History;
 use surprisal_trainer::with_shape;
 
@@ -130,6 +132,25 @@ fn rows_after_odd_ones_are_not_learned_from() {
     assert_eq!(frame.rows(), 400 - WINDOW);
     let mixed: Vec<u64> = (0..frame.rows()).filter(|&row| frame.mixed[row]).map(|row| frame.lines[row]).collect();
     assert_eq!(mixed, [203, 204, 205]); // row 200 is on line 202
+}
+
+#[test]
+fn a_sampled_series_is_one_that_the_model_takes_for_ordinary() {
+    let artefact = fit(&rows(2000, 6), Some(in_sessions()));
+    let (names, cells) = sampled_rows(&artefact, 1000, &mut ChaCha8Rng::seed_from_u64(7)).unwrap();
+    assert_eq!(names, ["level", "reading", "pump", "mode"]);
+    let flips = cells.windows(2).filter(|pair| pair[0][2] != pair[1][2]).count();
+    // Fifty are expected, give or take seven, and of the fit as much.
+    assert!((20..90).contains(&flips), "{flips}");
+    let file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    let lines: Vec<String> = cells.iter().map(|row| format!("0,{}\n", row.join(","))).collect();
+    std::fs::write(file.path(), format!("run,{}\n{}", names.join(","), lines.concat())).unwrap();
+    let frame = artefact.frame(file.path(), Header::Auto).unwrap();
+    let every: Vec<usize> = (0..frame.rows()).collect();
+    let scores = artefact.scores(&artefact.schema.all_readings(&frame, &every).unwrap()).unwrap();
+    let (mean, detector) = (mean(&scores), artefact.detector());
+    // Of its own entropy, which the held-out rows tell to within some tenths.
+    assert!((mean - f64::from(detector.entropy)).abs() < 0.5, "{mean} and {}", detector.entropy);
 }
 
 #[test]
