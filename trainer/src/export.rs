@@ -9,7 +9,8 @@ use crate::artefact::Artefact;
 use crate::schema::Coding;
 use crate::with_shape;
 
-/// The table as a Rust module: `BITS`, `COLUMNS` (for a raw signal `CHANNELS`) and a `TABLE` that the compiler checks and the linker puts in flash.
+/// The table as a Rust module: `BITS`, `COLUMNS` (for a raw signal `CHANNELS`, for rows in time `WINDOW` and `ROW`) and a
+/// `TABLE` that the compiler checks and the linker puts in flash.
 ///
 /// # Errors
 /// The artefact's table cannot be read.
