@@ -11,9 +11,9 @@ use crate::encoder::Reading;
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a>(pub &'a [&'a str]);
 
-/// A row: `defmt::println!("{}", Line(&readings))` logs `surprisal: 512,1`.
+/// A row: `defmt::println!("{}", Row(&readings))` logs `surprisal: 512,1`.
 #[derive(Clone, Copy, Debug)]
-pub struct Line<'a>(pub &'a [Reading]);
+pub struct Row<'a>(pub &'a [Reading]);
 
 impl defmt::Format for Header<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
@@ -23,7 +23,7 @@ impl defmt::Format for Header<'_> {
     }
 }
 
-impl defmt::Format for Line<'_> {
+impl defmt::Format for Row<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         for (reading, lead) in self.0.iter().zip(leads()) {
             match *reading {

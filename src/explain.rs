@@ -111,6 +111,8 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     ///
     /// # Errors
     /// As [`score`](Self::score).
+    // Apart, so that the row's bits and their walk do not lie on the stack while the caller does other things.
+    #[inline(never)]
     pub fn surprise(&self, readings: &[Reading]) -> Result<Surprise, EncodeError> {
         let mut tally = Tally::new(&self.detector);
         let total = self.by_column(readings, |column, nats| tally.push(column, nats))?;

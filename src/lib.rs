@@ -21,7 +21,7 @@ mod hal;
 mod error;
 
 #[cfg(feature = "defmt")]
-pub use capture::{Header, Line};
+pub use capture::{Header, Row};
 #[cfg(feature = "heapless")]
 pub use detector::Recent;
 pub use detector::{Cusum, Detector, Drift, Excess, Monitor, Oddness, PValue, Report, Verdict};
@@ -40,5 +40,5 @@ pub use model::{Conditional, Guard, Model, Walk};
 pub use part::{Activation, Columns, Forest, Linear, Mixture, Nade, Part, Sum};
 pub use stream::Predictor;
 #[cfg(feature = "heapless")]
-pub use stream::{Row, Stream};
+pub use stream::Stream;
 pub use table::{Parts, Table, VERSION};

@@ -24,7 +24,7 @@ const ONE: u32 = 12;
 /// // One number in steps of 1/256, around zero: expected to be halfway between its last value and its window's mean.
 /// let predictor = Predictor::new(&[10, 0, 0], &[2048, 2048]).unwrap();
 /// assert_eq!(predictor.fixed(0, Reading::Integer(3)), Some(768));
-/// assert_eq!(predictor.residual(0, &[1000], &[20_000], &[1600]), 100); // 1600 - (1000 + 2000) / 2
+/// assert_eq!(predictor.residual(0, &[1000], &[2000], &[1600]), 100); // 1600 - (1000 + 2000) / 2
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Predictor<'t> {
@@ -105,9 +105,15 @@ impl<'t> Predictor<'t> {
         Some(steps.clamp(i64::from(-i32::MAX), i64::from(i32::MAX)) as i32)
     }
 
+    /// The mean of a number's window, in steps, cut towards zero.
+    pub fn mean(&self, window: impl Iterator<Item = i32>) -> i32 {
+        let sum = window.fold(0_i64, |sum, value| sum.saturating_add(value.into()));
+        sum.checked_div(self.window() as i64).unwrap_or(0) as i32
+    }
+
     /// What the prediction leaves of a number, in steps. `last` and `now` are rows of [`fixed`](Self::fixed) numbers by
-    /// channel, `sums` those of the window.
-    pub fn residual(&self, channel: usize, last: &[i32], sums: &[i64], now: &[i32]) -> i32 {
+    /// channel, `means` those of the window.
+    pub fn residual(&self, channel: usize, last: &[i32], means: &[i32], now: &[i32]) -> i32 {
         let numbers = || self.numbers();
         let all = numbers().count();
         let place = numbers().take_while(|&number| number < channel).count();
@@ -115,17 +121,11 @@ impl<'t> Predictor<'t> {
         let skipped = (2 * all * place).saturating_add(place.saturating_mul(place.saturating_sub(1)) / 2);
         let mut weights = self.weights.get(skipped..).unwrap_or_default().iter();
         let mut sum = 0_i64;
-        let mut add = |value: i64| {
+        let known = [(last, all), (means, all), (now, place)];
+        for (row, number) in known.into_iter().flat_map(|(row, many)| numbers().take(many).map(move |at| (row, at))) {
             let weight = i64::from(weights.next().copied().unwrap_or(0));
-            sum = sum.saturating_add(weight.saturating_mul(value));
-        };
-        numbers().for_each(|number| add(last.get(number).copied().unwrap_or(0).into()));
-        let window = self.window() as i64;
-        numbers().for_each(|number| {
-            let sum = sums.get(number).copied().unwrap_or(0);
-            add(sum.checked_div(window).unwrap_or(0));
-        });
-        numbers().take(place).for_each(|number| add(now.get(number).copied().unwrap_or(0).into()));
+            sum = sum.saturating_add(weight * i64::from(row.get(number).copied().unwrap_or(0)));
+        }
         let left = i64::from(now.get(channel).copied().unwrap_or(0)).saturating_sub(sum >> ONE);
         left.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
     }
@@ -136,42 +136,27 @@ impl<'t> Predictor<'t> {
     }
 }
 
-/// The last W rows of a stream of C channels: 4·C·W bytes, and 8·C.
+/// The last W rows of a stream of C channels: 4·C·W bytes.
 ///
 /// ```
 /// use surprisal::{Predictor, Reading, Stream};
 /// // A number that is expected to stay as it is, and a state.
 /// let predictor = Predictor::new(&[2, 8, 0, Predictor::STATE, 0], &[4096, 0]).unwrap();
 /// let mut stream = Stream::<2, 2>::new();
-/// let mut push = |number, state| stream.push(&predictor, &[Reading::Integer(number), Reading::Integer(state)]);
-/// assert_eq!(push(5, 0)?, None); // no past yet
-/// assert_eq!(push(6, 1)?, None);
-/// let row = push(8, 0)?.unwrap();
+/// for readings in [[5, 0], [6, 1]] {
+///     let [number, state] = readings.map(Reading::Integer);
+///     assert!(!stream.push(&predictor, &mut [number, state, Reading::Missing])?); // no past yet
+/// }
+/// let mut row = [Reading::Integer(8), Reading::Integer(0), Reading::Missing];
+/// assert!(stream.push(&predictor, &mut row)?);
 /// // Two more than the last, the state, and what it was before.
-/// assert_eq!(row.readings()[..3], [Reading::Integer(2), Reading::Integer(0), Reading::Integer(1)]);
+/// assert_eq!(row, [2, 0, 1].map(Reading::Integer));
 /// # Ok::<(), surprisal::EncodeError>(())
 /// ```
 #[cfg(feature = "heapless")]
 #[derive(Clone, Debug)]
 pub struct Stream<const C: usize, const W: usize> {
     rows: Deque<[i32; C], W>,
-    sums: [i64; C],
-}
-
-/// A row as [`Table`](crate::Table)'s verbs take it, given its past.
-#[cfg(feature = "heapless")]
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Row<const C: usize> {
-    /// The channels, and what states were before; twice C is room for both.
-    readings: [[Reading; C]; 2],
-}
-
-#[cfg(feature = "heapless")]
-impl<const C: usize> Row<C> {
-    /// What to pass to [`Table::surprise`](crate::Table::surprise) and the other verbs. Columns are the channels.
-    pub fn readings(&self) -> &[Reading] {
-        self.readings.as_flattened()
-    }
 }
 
 #[cfg(feature = "heapless")]
@@ -185,50 +170,66 @@ impl<const C: usize, const W: usize> Default for Stream<C, W> {
 impl<const C: usize, const W: usize> Stream<C, W> {
     /// Before the first row.
     pub const fn new() -> Self {
-        Self { rows: Deque::new(), sums: [0; C] }
+        Self { rows: Deque::new() }
     }
 
-    /// Takes in a row; returns it as the table's verbs want it, or `None` while fewer rows than the window came before. A
-    /// missing number is missing, and holds its last value for the rows to come.
+    /// Takes in a row: the readings of the channels, and behind them room for what each state was before. Makes of it, in
+    /// place, what [`Table::surprise`](crate::Table::surprise) and the other verbs want; columns are the channels. False
+    /// while fewer rows than the window came before: there is nothing to say of such a row yet.
+    ///
+    /// A missing number is missing, and holds its last value for the rows to come, or what is zero if it has none.
     ///
     /// # Errors
-    /// [`EncodeError::Absent`] when C or W are not the predictor's, [`EncodeError::Kind`] for a real number as a state; the
-    /// row is then not taken in.
-    pub fn push(&mut self, predictor: &Predictor, readings: &[Reading; C]) -> Result<Option<Row<C>>, EncodeError> {
-        if predictor.width() != C || predictor.window() != W {
-            return Err(EncodeError::Absent { column: predictor.width() as u16 });
+    /// [`EncodeError::Absent`] when C or W are not the predictor's or the row is too short, [`EncodeError::Kind`] for a real
+    /// number as a state; the row is then not taken in.
+    // Apart, so that its rows do not lie on the stack beside those of a score.
+    #[inline(never)]
+    pub fn push(&mut self, predictor: &Predictor, row: &mut [Reading]) -> Result<bool, EncodeError> {
+        let (width, wanted) = (predictor.width(), predictor.width() + predictor.states().count());
+        let (Some((readings, before)), true) =
+            (row.split_first_chunk_mut::<C>(), width == C && predictor.window() == W)
+        else {
+            return Err(EncodeError::Absent { column: width as u16 });
+        };
+        if before.len() < wanted.saturating_sub(C) {
+            return Err(EncodeError::Absent { column: wanted as u16 });
         }
-        let last = self.rows.back().copied().unwrap_or([0; C]);
-        let mut now = last;
-        for (channel, (slot, &reading)) in now.iter_mut().zip(readings).enumerate() {
+        let is_real = |&channel: &usize| matches!(readings.get(channel), Some(Reading::Real(_)));
+        if let Some(channel) = predictor.states().find(is_real) {
+            return Err(EncodeError::Kind { column: channel as u16 });
+        }
+        let last = self.rows.back().unwrap_or(&[0; C]);
+        let mut now = *last;
+        let mut before = before.iter_mut();
+        for (channel, (slot, &reading)) in now.iter_mut().zip(&*readings).enumerate() {
             *slot = predictor.fixed(channel, reading).unwrap_or(*slot);
         }
-        let mut row = Row { readings: [*readings, [Reading::Missing; C]] };
-        let [present, before] = &mut row.readings;
-        let mut before = before.iter_mut();
         for channel in predictor.states() {
             let (Some(slot), Some(&reading)) = (now.get_mut(channel), readings.get(channel)) else { continue };
             if let Some(before) = before.next() {
                 *before = if *slot == Predictor::STATE { Reading::Missing } else { Reading::Integer(*slot) };
             }
             *slot = match reading {
-                Reading::Integer(code) => code,
-                Reading::Missing => Predictor::STATE,
-                Reading::Real(_) => return Err(EncodeError::Kind { column: channel as u16 }),
+                // As little a code as the one that stands for a missing one.
+                Reading::Integer(code) => code.max(Predictor::STATE + 1),
+                _ => Predictor::STATE,
             };
         }
-        for (channel, reading) in present.iter_mut().enumerate() {
-            if predictor.fixed(channel, *reading).is_some() {
-                *reading = Reading::Integer(predictor.residual(channel, &last, &self.sums, &now));
-            }
-        }
         let whole = self.rows.is_full();
-        if whole && let Some(oldest) = self.rows.pop_front() {
-            self.sums.iter_mut().zip(oldest).for_each(|(sum, old)| *sum = sum.saturating_sub(old.into()));
+        if whole {
+            let mut means = [0; C];
+            for (channel, mean) in means.iter_mut().enumerate() {
+                *mean = predictor.mean(self.rows.iter().map(|row| row.get(channel).copied().unwrap_or(0)));
+            }
+            for (channel, reading) in readings.iter_mut().enumerate() {
+                if predictor.fixed(channel, *reading).is_some() {
+                    *reading = Reading::Integer(predictor.residual(channel, last, &means, &now));
+                }
+            }
+            self.rows.pop_front();
         }
-        self.sums.iter_mut().zip(now).for_each(|(sum, new)| *sum = sum.saturating_add(new.into()));
         let _ = self.rows.push_back(now);
-        Ok(whole.then_some(row))
+        Ok(whole)
     }
 
     /// Forgets the past: after a gap, a restart, another machine.

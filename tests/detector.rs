@@ -216,13 +216,19 @@ fn the_largest_oddness_saturates() {
 fn p_values_of_ordinary_rows_are_uniform() {
     let mut dice = Dice(11);
     const ROWS: u32 = 4000;
-    let quantiles = quantiles((0..ROWS).map(|_| exponential(&mut dice)).collect());
+    // As rows are: none scores next to nothing.
+    let mut score = || (10 << 16) + exponential(&mut dice);
+    let quantiles = quantiles((0..ROWS).map(|_| score()).collect());
     let detector = detector(ROWS, &quantiles);
-    let mut found: Vec<f64> =
-        (0..ROWS).map(|_| f64::from(detector.p_value(Nats::from_raw(exponential(&mut dice))).ppm()) / 1e6).collect();
+    let p_value = |score| f64::from(detector.p_value(Nats::from_raw(score)).ppm()) / 1e6;
+    let mut found: Vec<f64> = (0..ROWS).map(|_| p_value(score())).collect();
     found.sort_unstable_by(f64::total_cmp);
     let apart = found.iter().enumerate().map(|(at, p)| (p - at as f64 / f64::from(ROWS)).abs()).fold(0.0, f64::max);
     assert!(apart < budget::kolmogorov_smirnov(ROWS, ROWS), "{apart}");
+    // Nor do those above the highest level lie side by side.
+    let highest = found.iter().filter(|&&p| p > 31.0 / 32.0);
+    let spread = highest.clone().filter(|&&p| p > 1.0 - 1.0 / 64.0).count() as f64 / highest.count() as f64;
+    assert!((0.1..0.9).contains(&spread), "{spread}");
 }
 
 #[test]

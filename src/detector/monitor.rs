@@ -49,6 +49,8 @@ impl Monitor {
     }
 
     /// Takes in what a [`Table::surprise`](crate::Table::surprise) said, and says what is to be said.
+    // Apart, as `Table::surprise` is.
+    #[inline(never)]
     pub fn push(&mut self, detector: &Detector, surprise: &Surprise) -> Report {
         let score = surprise.total;
         self.drift.push(detector, score);

@@ -96,7 +96,8 @@ impl Detector<'_> {
     /// The conformal p-value of a score: a fresh row that is exchangeable with the held-out ones has a p-value of at
     /// most p with probability at most p, at each of the [`levels`](Self::levels) (Vovk, Gammerman & Shafer,
     /// *Algorithmic Learning in a Random World*, 2005). It is at most a level exactly if the score exceeds its quantile.
-    /// Between levels it is interpolated on a line, and rounded up; beyond the last quantile it is the share of
+    /// Between levels it is interpolated on a line, and rounded up; below the first quantile it is taken to reach one as far
+    /// down as one and a half times the way to the second; beyond the last quantile it is the share of
     /// held-out rows there with the row itself among them, 1 / (rows + 1) or little more.
     ///
     /// ```
@@ -109,7 +110,13 @@ impl Detector<'_> {
     /// ```
     pub fn p_value(&self, score: Nats) -> PValue {
         let raw = score.raw();
-        let (mut last, mut from) = (PValue::ONE.0, 0);
+        // No score is near zero, so that a line from there would leave p-values near the first level alone.
+        let lowest = |&[first, second]: &[u32; 2]| {
+            let way = second.saturating_sub(first);
+            first.saturating_sub(way.saturating_add(way / 2))
+        };
+        let mut from = self.quantiles.first_chunk().map_or(0, lowest);
+        let mut last = PValue::ONE.0;
         for (at, &quantile) in (0..LEVELS).zip(self.quantiles) {
             if raw <= quantile {
                 let fall = u64::from(last.saturating_sub(level(at)));

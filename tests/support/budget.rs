@@ -141,3 +141,10 @@ pub const MICROMATH_ROOT: f64 = 1.5 / std::f64::consts::SQRT_2 - 1.0;
 pub const MICROMATH_KURTOSIS: f64 = 0.21 + 1e-4;
 /// `micromath`'s logarithm is a polynomial of fourth degree between powers of two.
 pub const MICROMATH_LN: f64 = 1e-4;
+
+/// What is left of one of so many numbers, in steps: each number that it rests on is cut to a step, and each mean again, by
+/// weights of 1/4096; so is the number itself, and what is expected of it. With roundings of `f64` at sums below 2⁴⁰.
+pub fn residual(weights: &[i16], numbers: usize) -> f64 {
+    let sum = |weights: &[i16]| weights.iter().map(|&weight| f64::from(weight).abs()).sum::<f64>() / 4096.0;
+    2.0 + sum(weights) + sum(&weights[numbers..2 * numbers]) + 1e-3
+}

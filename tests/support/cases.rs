@@ -19,11 +19,16 @@ mod motor;
 mod shuttle;
 #[path = "signal.rs"]
 mod signal;
+#[path = "../golden/stream.rs"]
+#[rustfmt::skip]
+mod stream;
+#[path = "tank.rs"]
+mod tank;
 
 use coin::{Coin, pack};
 use shuttle::{BITS, COLUMNS};
 use surprisal::{
-    Cusum, Drift, Libm, Logit, Monitor, Nats, Reading, Recent, Samples, Share, Surprise, Table, TableError,
+    Cusum, Drift, Libm, Logit, Monitor, Nats, Reading, Recent, Samples, Share, Stream, Surprise, Table, TableError,
 };
 
 macro_rules! cases {
@@ -104,10 +109,15 @@ fn scores_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, g
     }
 }
 
-fn source_is_the_same<const H: usize, const K: usize>(_: Any<H, K>, source: &Any<H, K>, golden: &Golden) {
-    let mut left = &golden.bytes.0[..];
+/// What was compiled in is what the bytes say.
+fn is_written_as<const N: usize, const H: usize, const K: usize>(source: &Table<N, H, K>, bytes: &[u8]) {
+    let mut left = bytes;
     source.write(|piece| left = left.strip_prefix(piece).expect("the source differs from the bytes"));
     assert!(left.is_empty());
+}
+
+fn source_is_the_same<const H: usize, const K: usize>(_: Any<H, K>, source: &Any<H, K>, golden: &Golden) {
+    is_written_as(source, &golden.bytes.0);
     for (row, nats) in rows(golden).step_by(16) {
         assert_eq!(source.score(&row), Ok(nats));
     }
@@ -163,6 +173,38 @@ cases! {
         assert!(golden.next().is_none() && (rows.len() as u32 / 3..rows.len() as u32).contains(&odd));
     }
 
+    /// Rows of a stream to nats, given the rows before: what the host made of the same rows in a file.
+    fn rows_in_time_become_the_golden_scores() {
+        static BYTES: &Aligned<[u8]> = &Aligned(*include_bytes!("../golden/stream.srp"));
+        let table = Table::<{ stream::BITS }>::from_bytes(&BYTES.0).expect("the golden table is whole");
+        is_written_as(&stream::TABLE, &BYTES.0);
+        assert_eq!((stream::COLUMNS, stream::WINDOW), (tank::CHANNELS, tank::WINDOW));
+        let (nats, _) = include_bytes!("../golden/stream.nats").as_chunks::<4>();
+        let mut golden = nats.iter();
+        let mut past = Stream::<{ tank::CHANNELS.len() }, { tank::WINDOW }>::new();
+        assert!(size_of_val(&past) <= 4 * tank::CHANNELS.len() * tank::WINDOW + 3 * size_of::<usize>());
+        let (mut monitor, mut odd) = (Monitor::new(), [0, 0]);
+        for (at, row) in tank::heard().enumerate() {
+            if at == tank::GAP {
+                past.reset();
+                monitor.reset();
+                assert!(row.contains(&None));
+            }
+            let mut given = [Reading::Missing; stream::ROW];
+            given.iter_mut().zip(row).for_each(|(slot, reading)| *slot = reading.into());
+            if !past.push(&table.predictor, &mut given).expect("the row is of the training channels") {
+                assert!(at < tank::WINDOW || (tank::GAP..tank::GAP + tank::WINDOW).contains(&at));
+                continue;
+            }
+            let surprise = table.surprise(&given).expect("the table takes what the stream makes");
+            assert_eq!(golden.next(), Some(&surprise.total.raw().to_le_bytes()));
+            let report = monitor.push(&table.detector, &surprise);
+            odd[usize::from(tank::LEAK.contains(&at))] += u32::from(report.verdict.is_odd());
+        }
+        // Most rows while the tank leaks, and few others.
+        assert!(golden.next().is_none() && odd[0] < 8 && odd[1] > 15, "{odd:?}");
+    }
+
     /// The shares of the columns lose nothing.
     fn explanations_add_up_to_the_score() {
         each_table!(explanations_add_up);
@@ -200,7 +242,7 @@ cases! {
             monitor.push(detector, &surprise);
         }
         assert_eq!(monitor, Monitor { cusum, drift });
-        assert_eq!((oddness, ppm, alarms, sums, recent_sum), (1_726_126_336, 254_800_821, 113, 804_186_124, 3_741_194_563));
+        assert_eq!((oddness, ppm, alarms, sums, recent_sum), (1_726_126_336, 254_983_947, 113, 804_186_124, 3_741_194_563));
         let excess = drift.excess(detector);
         assert_eq!((excess.raw, excess.error.raw(), excess.is_drifted()), (1_214_794, 39_601, true));
     }

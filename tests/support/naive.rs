@@ -240,3 +240,24 @@ pub fn powers(samples: &[f32], bands: usize) -> Vec<f64> {
     };
     (0..bands).map(power).collect()
 }
+
+/// A reading in steps of 2^reach / 256 from the centre, as far as 32 bits reach; none of a missing one. Infinity is 2¹²⁸.
+pub fn steps(reading: Reading, reach: i32, centre: i32) -> Option<f64> {
+    let value = match reading {
+        Reading::Integer(value) => f64::from(value),
+        Reading::Real(value) if !value.is_nan() => f64::from(value).clamp(-2f64.powi(128), 2f64.powi(128)),
+        _ => return None,
+    };
+    let most = f64::from(i32::MAX);
+    Some((value * 256.0 / f64::from(reach).exp2() - f64::from(centre)).clamp(-most, most))
+}
+
+/// What a linear predictor leaves of a number of a row, in steps, given the window's rows and the numbers before it:
+/// 4096 times the weights of the last row, of the means, and of those numbers.
+pub fn residual(weights: &[i16], past: &[Vec<f64>], now: &[f64], number: usize) -> f64 {
+    let mean = |of: usize| past.iter().map(|row| row[of]).sum::<f64>() / past.len() as f64;
+    let known =
+        past[past.len() - 1].iter().copied().chain((0..now.len()).map(mean)).chain(now[..number].iter().copied());
+    let expected: f64 = weights.iter().zip(known).map(|(&weight, value)| f64::from(weight) / 4096.0 * value).sum();
+    (now[number] - expected).clamp(i32::MIN.into(), i32::MAX.into())
+}

@@ -106,7 +106,7 @@ enum Command {
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Draw rows from the model, as CSV.
+    /// Draw rows from the model, as CSV; of rows in time a series.
     Sample {
         /// The .srp file.
         model: PathBuf,

@@ -159,6 +159,20 @@ impl Frame {
         })
     }
 
+    /// The number in a cell; infinity is one: far out of range.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn number(&self, row: usize, column: usize) -> Result<f64> {
+        let text = self.columns[column].text(row);
+        text.parse::<f64>().ok().filter(|number| !number.is_nan()).with_context(|| {
+            format!(
+                "{}: expected a number, found `{text}`; correct the cell or leave it empty",
+                self.place(row, column)
+            )
+        })
+    }
+
     /// "FILE: line L, column `NAME`", or sample L of a signal, for messages about a cell.
     pub fn place(&self, row: usize, column: usize) -> String {
         let (path, unit, line) = (self.path.display(), self.unit, self.lines[row]);

@@ -1,16 +1,16 @@
-//! What leaves the host: the table as Rust source, and sampled rows as readings.
+//! What leaves the host: the table as Rust source.
 
 use std::fmt::{Debug, Write as _};
 
 use anyhow::Result;
-use rand::{Rng, RngExt};
-use surprisal::{Columns, Kind, Sum, TableError, total_order};
+use surprisal::{Columns, Kind, Sum, TableError};
 
 use crate::artefact::Artefact;
-use crate::schema::{Coding, from_total_order};
+use crate::schema::Coding;
 use crate::with_shape;
 
-/// The table as a Rust module: `BITS`, `COLUMNS` (for a raw signal `CHANNELS`) and a `TABLE` that the compiler checks and the linker puts in flash.
+/// The table as a Rust module: `BITS`, `COLUMNS` (for a raw signal `CHANNELS`, for rows in time `WINDOW` and `ROW`) and a
+/// `TABLE` that the compiler checks and the linker puts in flash.
 ///
 /// # Errors
 /// The artefact's table cannot be read.
@@ -45,7 +45,7 @@ fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artef
     push(format!("/// What the readings are, in their order.\npub const COLUMNS: [&str; {}] = [\n", by_source.len()));
     for coding in &by_source {
         let legend = match coding.kind {
-            Kind::Integer if table.predictor.window() > 0 => " // Integer or Real".to_owned(),
+            Kind::Integer if table.predictor.window() > 0 => legend(coding).replacen("Integer", "Integer or Real", 1),
             _ => legend(coding),
         };
         push(format!("    {:?},{legend}\n", artefact.schema.name(coding)));
@@ -59,8 +59,11 @@ fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artef
     if table.predictor.window() > 0 {
         push(format!(
             "\n/// The rows before a row that it is judged by: its stream is a `surprisal::Stream<{{ COLUMNS.len() }}, WINDOW>`.\n\
-             pub const WINDOW: usize = {};\n",
-            table.predictor.window()
+             pub const WINDOW: usize = {};\n\
+             /// Room for a row: the readings, and what each flag or category was before.\n\
+             pub const ROW: usize = {};\n",
+            table.predictor.window(),
+            by_source.len() + table.predictor.states().count(),
         ));
         push(slice("PREDICTOR", "i32", words));
         push(slice("PREDICTOR_WEIGHTS", "i16", weights_in_time));
@@ -188,19 +191,6 @@ fn legend(coding: &Coding) -> String {
     format!(" // {reading}{}", if coding.may_miss { ", or Missing" } else { "" })
 }
 
-/// A category's value that is none of those known.
-fn other(coding: &Coding) -> String {
-    if coding.labels.is_empty() {
-        let mut codes = (0..=i32::MAX).filter(|code| !coding.values.contains(code));
-        return codes.next().unwrap_or(i32::MIN).to_string();
-    }
-    let mut text = "other".to_owned();
-    while coding.labels.contains(&text) {
-        text.push('_');
-    }
-    text
-}
-
 fn slice<T: Debug>(name: &str, ty: &str, values: &[T]) -> String {
     let mut text = format!("\n#[rustfmt::skip]\nstatic {name}: [{ty}; {}] = [", values.len());
     for line in values.chunks(16) {
@@ -208,63 +198,4 @@ fn slice<T: Debug>(name: &str, ty: &str, values: &[T]) -> String {
         line.iter().for_each(|value| write!(text, " {value:?},").expect("a string takes all"));
     }
     text + "\n];\n"
-}
-
-/// Rows drawn from the model, as the cells of a CSV: the names of the modelled columns in file order, then one list of
-/// cells a row. Within a cell of a numeric column the value is drawn uniformly; below or above the training range it is the
-/// range's end; all other values of a category are one that it does not have.
-///
-/// # Errors
-/// The artefact's table cannot be read.
-pub fn sampled_rows(
-    artefact: &Artefact,
-    rows: usize,
-    random: &mut impl Rng,
-) -> Result<(Vec<String>, Vec<Vec<String>>)> {
-    let mut by_source: Vec<(usize, &Coding)> = Vec::new();
-    let mut first = 0;
-    for coding in &artefact.schema.columns {
-        by_source.push((first, coding));
-        first += coding.column().bits();
-    }
-    by_source.sort_by_key(|(_, coding)| coding.source);
-    let names = by_source.iter().map(|(_, coding)| artefact.schema.name(coding).to_owned()).collect();
-    let drawn = with_shape!(artefact.shape, N, H, K => {
-        let table = artefact.table::<N, H, K>()?;
-        let mut draw = || {
-            let row = table.model.sample(|| random.next_u32() as u16);
-            by_source.iter().map(|&(first, coding)| cell(coding, &row[first..], random)).collect()
-        };
-        (0..rows).map(|_| draw()).collect()
-    });
-    Ok((names, drawn))
-}
-
-fn cell(coding: &Coding, bits: &[bool], random: &mut impl Rng) -> String {
-    let Some(outcome) = coding.column().decode(bits) else { return String::new() };
-    let values = &coding.values;
-    match coding.kind {
-        Kind::Flag { flipped } => u8::from((outcome == 1) != flipped).to_string(),
-        Kind::Integer if outcome == 0 => values[0].to_string(),
-        Kind::Integer if outcome == values.len() => values[outcome - 1].saturating_add(1).to_string(),
-        Kind::Integer => random.random_range(values[outcome - 1].saturating_add(1)..=values[outcome]).to_string(),
-        Kind::Real => {
-            // The key between those of the two smallest numbers around zero belongs to -0, which reads as +0.
-            let real = |key: i32| from_total_order(if key == -1 { -2 } else { key });
-            let key = match outcome {
-                0 => values[0],
-                _ if outcome == values.len() => values[outcome - 1].saturating_add(1),
-                _ => {
-                    let (low, high) = (values[outcome - 1], values[outcome]);
-                    let drawn = real(low) + (real(high) - real(low)) * random.random::<f32>();
-                    total_order(drawn).clamp(low.saturating_add(1), high)
-                }
-            };
-            real(key).to_string()
-        }
-        _ => match coding.values.get(outcome) {
-            Some(&code) => coding.labels.get(code as usize).cloned().unwrap_or_else(|| code.to_string()),
-            None => other(coding),
-        },
-    }
 }

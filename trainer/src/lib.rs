@@ -28,4 +28,5 @@ pub mod evaluate;
 pub mod divergence;
 pub mod pipeline;
 pub mod export;
+pub mod sample;
 pub mod cli;

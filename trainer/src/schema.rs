@@ -282,10 +282,7 @@ impl Schema {
                 );
                 Reading::Missing
             } else if coding.labels.is_empty() {
-                // Infinity is a number here: far out of range.
-                let number = text.parse::<f64>().ok().filter(|number| !number.is_nan()).with_context(|| {
-                    format!("{}: expected a number, found `{text}`; correct the cell or leave it empty", place())
-                })?;
+                let number = frame.number(row, coding.file)?;
                 match coding.kind {
                     Kind::Real => Reading::Real(number as f32),
                     // Between two whole numbers x > e is ⌈x⌉ > e.

@@ -41,6 +41,12 @@ impl PredictorTable {
         Predictor::new(&self.words, &self.weights).unwrap_or(Predictor::NONE)
     }
 
+    /// The number that is so many steps from the channel's centre.
+    pub fn number(&self, channel: usize, steps: i32) -> f64 {
+        let (reach, centre) = (self.words[1 + 2 * channel], self.words[2 + 2 * channel]);
+        (f64::from(steps) + f64::from(centre)) * f64::from(reach).exp2() / 256.0
+    }
+
     /// Which channels are numbers.
     fn numbers(&self) -> Vec<usize> {
         self.view().numbers().collect()
@@ -53,18 +59,23 @@ pub fn before(name: &str) -> String {
 }
 
 impl History {
-    /// The rows that have a whole window before them in their session.
-    fn whole(&self, frame: &Frame) -> Result<Vec<usize>> {
+    /// The row on which each row's session began.
+    fn since(&self, frame: &Frame) -> Result<Vec<usize>> {
         let session = self.session.as_ref().map(|name| frame.position(name)).transpose()?;
         let mut since = 0;
-        let rows = (0..frame.rows()).filter(|&row| {
+        let rows = (0..frame.rows()).map(|row| {
             let codes = session.map(|at| &frame.columns[at].codes);
             if row > 0 && codes.is_some_and(|codes| codes[row] != codes[row - 1]) {
                 since = row;
             }
-            row - since >= self.window
+            since
         });
-        let rows: Vec<usize> = rows.collect();
+        Ok(rows.collect())
+    }
+
+    /// The rows that have a whole window before them in their session.
+    fn whole(&self, frame: &Frame, since: &[usize]) -> Result<Vec<usize>> {
+        let rows: Vec<usize> = (0..frame.rows()).filter(|&row| row - since[row] >= self.window).collect();
         ensure!(
             !rows.is_empty(),
             "{}: no row has {} rows before it; supply more rows, or a shorter --window",
@@ -103,22 +114,26 @@ impl History {
         let mut table = self.blank(schema);
         let channels = Self::channels(schema);
         let numbers = table.numbers();
-        let whole = self.whole(frame)?;
+        let since = self.since(frame)?;
+        let whole = self.whole(frame, &since)?;
         let at = |rows: &[usize]| -> Vec<usize> { rows.iter().map(|&row| whole[row]).collect() };
         let (train, valid) = (at(train), at(valid));
         let mut scaled = Vec::new();
         let mut units = Vec::new();
         for &channel in &numbers {
-            let values = held(frame, channels[channel].0)?;
-            let mean = train.iter().map(|&row| values[row]).sum::<f64>() / train.len() as f64;
-            let square = train.iter().map(|&row| (values[row] - mean).powi(2)).sum::<f64>() / train.len() as f64;
+            let values = held(frame, channels[channel].0, &since)?;
+            let known: Vec<f64> = train.iter().filter_map(|&row| values[row]).collect();
+            let mean_of = |sum: f64| sum / known.len().max(1) as f64;
+            let mean = mean_of(known.iter().sum());
+            let square = mean_of(known.iter().map(|value| (value - mean).powi(2)).sum());
             let deviation = if square > 0.0 { square.sqrt() } else { 1.0 };
             let reach = (deviation * 256.0 / STEPS).log2().round().clamp(-126.0, 126.0);
             let step = reach.exp2() / 256.0;
             table.words[1 + 2 * channel] = reach as i32;
             table.words[2 + 2 * channel] = (mean / step).round().clamp(-2e9, 2e9) as i32;
             units.push(deviation / step);
-            scaled.push(values.iter().map(|value| (value - mean) / deviation).collect::<Vec<f64>>());
+            let scale = |value: Option<f64>| value.map_or(0.0, |value| (value - mean) / deviation);
+            scaled.push(values.into_iter().map(scale).collect::<Vec<f64>>());
         }
         let features = |row: usize, place: usize| -> Vec<f64> {
             let last = scaled.iter().map(|values| values[row - 1]);
@@ -177,35 +192,32 @@ impl History {
         table: &PredictorTable,
         label: Option<&(String, String)>,
     ) -> Result<Frame> {
-        let whole = self.whole(frame)?;
+        let since = self.since(frame)?;
+        let whole = self.whole(frame, &since)?;
         let predictor = table.view();
         let numbers = table.numbers();
         let files = channels.iter().map(|name| frame.position(name)).collect::<Result<Vec<_>>>()?;
-        // By channel, each row's number in steps; a missing one holds the last.
+        // By channel, each row's number in steps.
         let mut fixed = vec![vec![0_i32; files.len()]; frame.rows()];
         for &channel in &numbers {
-            let values = held(frame, files[channel])?;
-            for (row, &value) in fixed.iter_mut().zip(&values) {
-                row[channel] = predictor.fixed(channel, reading(value)).unwrap_or(0);
+            for (row, value) in fixed.iter_mut().zip(held(frame, files[channel], &since)?) {
+                row[channel] = value.and_then(|value| predictor.fixed(channel, reading(value))).unwrap_or(0);
             }
         }
-        let sums_before = |&row: &usize| {
-            let mut sums = vec![0_i64; files.len()];
-            for past in &fixed[row - self.window..row] {
-                sums.iter_mut().zip(past).for_each(|(sum, &value)| *sum += i64::from(value));
-            }
-            sums
+        let means_before = |&row: &usize| -> Vec<i32> {
+            let window = &fixed[row - self.window..row];
+            (0..files.len()).map(|channel| predictor.mean(window.iter().map(|past| past[channel]))).collect()
         };
-        let sums: Vec<Vec<i64>> = whole.iter().map(sums_before).collect();
+        let means: Vec<Vec<i32>> = whole.iter().map(means_before).collect();
         let mut columns = Vec::with_capacity(frame.columns.len());
         for (at, cells) in frame.columns.iter().enumerate() {
             let channel = files.iter().position(|&file| file == at);
             let number = channel.filter(|channel| numbers.contains(channel));
-            let texts = whole.iter().zip(&sums).map(|(&row, sums)| {
+            let texts = whole.iter().zip(&means).map(|(&row, means)| {
                 let text = cells.text(row);
                 match number {
                     Some(channel) if !is_missing(text) => {
-                        predictor.residual(channel, &fixed[row - 1], sums, &fixed[row]).to_string()
+                        predictor.residual(channel, &fixed[row - 1], means, &fixed[row]).to_string()
                     }
                     _ => text.to_owned(),
                 }
@@ -261,28 +273,17 @@ pub fn deal(signal: Option<Windows>, history: Option<&History>, seed: u64) -> De
     history.map_or_else(|| signal::deal(signal, seed), |history| Deal::InOrder { gap: history.window })
 }
 
-/// A column's numbers; a missing one holds the last, and the first ones the first that is there.
-fn held(frame: &Frame, file: usize) -> Result<Vec<f64>> {
-    let cells = &frame.columns[file];
-    let mut values = Vec::with_capacity(frame.rows());
+/// A column's numbers; a missing one holds the last of its session, and before the first of those there is none.
+fn held(frame: &Frame, file: usize, since: &[usize]) -> Result<Vec<Option<f64>>> {
     let mut last = None;
-    for row in 0..frame.rows() {
-        let text = cells.text(row);
-        if !is_missing(text) {
-            let number = text.parse::<f64>().ok().filter(|number| !number.is_nan()).with_context(|| {
-                format!(
-                    "{}: expected a number, found `{text}`; correct the cell or leave it empty",
-                    frame.place(row, file)
-                )
-            })?;
-            if last.is_none() {
-                values.fill(number);
-            }
-            last = Some(number);
+    let number = |row: usize| {
+        last = last.filter(|_| since[row] != row);
+        if !is_missing(frame.columns[file].text(row)) {
+            last = Some(frame.number(row, file)?);
         }
-        values.push(last.unwrap_or(0.0));
-    }
-    Ok(values)
+        Ok(last)
+    };
+    (0..frame.rows()).map(number).collect()
 }
 
 /// As the board has it: whole numbers as integers, all others as `f32`.

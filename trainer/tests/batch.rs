@@ -45,7 +45,7 @@ proptest! {
 /// Of real tables: cells with widths, missing readings, values far out; and of a stream, with bits that are given.
 #[test]
 fn golden_tables_too() {
-    for name in ["shuttle", "flagship", "motor"] {
+    for name in ["shuttle", "flagship", "motor", "stream"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name).with_extension("srp");
         let words: Vec<u32> = std::fs::read(path)
             .expect("it is there")

@@ -9,6 +9,7 @@ mod sets;
 mod ours;
 mod skab;
 mod report;
+pub mod stream;
 
 use crate::shuttle::Surprisal;
 use anyhow::{Context, Result, ensure};

@@ -6,9 +6,9 @@ use crate::board::Region;
 use crate::demo::occupied;
 use crate::firmware;
 use crate::golden::signal;
-use crate::setup::{self, root};
+use crate::setup::{self, Toolchain, root};
 use crate::shuttle::Surprisal;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fs;
@@ -54,6 +54,14 @@ pub fn run() -> Result<()> {
         surprisal.run(&["collect", &log, "-o", &csv])?;
         surprisal.run(&[&["fit", &csv, "-o", &model], fit].concat())?;
         surprisal.run(&["export", &model, "-o", &format!("examples/{name}/src/table.rs")])?;
+        // Clippy comes with rustup's compiler only.
+        if toolchain == Toolchain::Own {
+            let mut lint = toolchain.cargo();
+            lint.args(["clippy", "--release", "--quiet", "--target", target, "--target-dir"]);
+            lint.arg(root().join("target/boards")).args(["--", "--deny", "warnings"]);
+            let status = lint.current_dir(root().join("examples").join(name)).status()?;
+            ensure!(status.success(), "examples/{name}: clippy is not content");
+        }
         for program in PROGRAMS {
             let mut build = toolchain.cargo();
             build

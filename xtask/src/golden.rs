@@ -6,12 +6,15 @@ use anyhow::{Context, Result};
 use std::fs;
 use surprisal::{Libm, Reading};
 use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::data::Header;
 use surprisal_trainer::with_shape;
 
 #[path = "../../tests/support/coin.rs"]
 mod coin;
 #[path = "../../tests/support/signal.rs"]
 pub mod signal;
+#[path = "../../tests/support/tank.rs"]
+mod tank;
 
 /// Rows of each kind, ordinary and odd.
 const OF_A_KIND: usize = 512;
@@ -33,12 +36,22 @@ pub fn run(only: &[String]) -> Result<()> {
     for (name, options) in TABLES.into_iter().filter(|(name, _)| wanted(name)) {
         let model = format!("target/golden/{name}.srp");
         surprisal.fit_with(&model, options)?;
-        for suffix in ["srp", "rs"] {
-            surprisal.run(&["export", &model, "-o", &format!("tests/golden/{name}.{suffix}")])?;
-        }
+        export(&surprisal, name)?;
         streams(name, &HeldOut::of(&root().join(model))?)?;
     }
-    if wanted("motor") { motor(&surprisal) } else { Ok(()) }
+    if wanted("motor") {
+        motor(&surprisal)?;
+    }
+    if wanted("stream") { stream(&surprisal) } else { Ok(()) }
+}
+
+/// Writes what a board reads of a model: bytes and source.
+fn export(surprisal: &Surprisal, name: &str) -> Result<()> {
+    let model = format!("target/golden/{name}.srp");
+    for suffix in ["srp", "rs"] {
+        surprisal.run(&["export", &model, "-o", &format!("tests/golden/{name}.{suffix}")])?;
+    }
+    Ok(())
 }
 
 /// Writes the made-up motor's signal as an example, fits it, and writes what the table makes of it when sound and when worn.
@@ -49,9 +62,7 @@ fn motor(surprisal: &Surprisal) -> Result<()> {
     let model = "target/golden/motor.srp";
     let options = ["--signal", "256:128", "--sampling-rate", "8000", "--false-alarm", "0.1"];
     surprisal.run(&[&["fit", SIGNAL, "-o", model], &options[..]].concat())?;
-    for suffix in ["srp", "rs"] {
-        surprisal.run(&["export", model, "-o", &format!("tests/golden/motor.{suffix}")])?;
-    }
+    export(surprisal, "motor")?;
     let artefact = Artefact::read(&root().join(model))?;
     let windows = artefact.notes.fit.signal.context("a signal was fitted")?;
     let heard = [false, true].map(|worn| signal::motor(worn).skip(signal::RECORDED).take(signal::HEARD).map(f32::from));
@@ -62,6 +73,33 @@ fn motor(surprisal: &Surprisal) -> Result<()> {
     fs::write(root().join("tests/golden/motor.nats"), nats)?;
     fs::write(root().join("tests/golden/motor.rows"), rows)?;
     Ok(())
+}
+
+/// Fits the made-up tank's rows as a stream, and writes how the host, which reads files, scores the rows after those.
+fn stream(surprisal: &Surprisal) -> Result<()> {
+    let [fitted, heard, model] = ["fitted.csv", "heard.csv", "stream.srp"].map(|file| format!("target/golden/{file}"));
+    fs::write(root().join(&fitted), csv(tank::rows().take(tank::FITTED), |row| row / (tank::FITTED / 4)))?;
+    fs::write(root().join(&heard), csv(tank::heard(), |row| usize::from(row >= tank::GAP)))?;
+    let window = tank::WINDOW.to_string();
+    surprisal.run(&["fit", &fitted, "--window", &window, "--session", "run", "--cells", "8", "-o", &model])?;
+    export(surprisal, "stream")?;
+    let artefact = Artefact::read(&root().join(model))?;
+    let frame = artefact.frame(&root().join(heard), Header::Yes)?;
+    let every: Vec<usize> = (0..frame.rows()).collect();
+    let scores = artefact.scores(&artefact.schema.all_readings(&frame, &every)?)?;
+    let nats: Vec<u8> = scores.iter().flat_map(|nats| nats.raw().to_le_bytes()).collect();
+    Ok(fs::write(root().join("tests/golden/stream.nats"), nats)?)
+}
+
+/// The tank's rows as a file, with the session of each.
+fn csv(rows: impl Iterator<Item = tank::Row>, session: impl Fn(usize) -> usize) -> String {
+    let mut text = format!("run,{}\n", tank::CHANNELS.join(","));
+    for (at, [numbers @ .., mode]) in rows.enumerate() {
+        let cells = numbers.map(|cell| cell.map_or(String::new(), |number| number.to_string())).join(",");
+        let mode = mode.map_or("", |mode| tank::MODES[mode as usize]);
+        text += &format!("{},{cells},{mode}\n", session(at));
+    }
+    text
 }
 
 /// Writes the rows, the same for all tables, and what a table makes of them.

@@ -88,6 +88,8 @@ enum Bench {
         #[arg(long, value_name = "DIR", default_value = "../shared/data/debd")]
         data: PathBuf,
     },
+    /// The RAM that it takes to watch a stream of eight channels, given the ten rows before, on boards
+    Stream,
     /// Published protocols of anomaly detection, with scikit-learn's detectors beside exported tables
     Anomaly(bench::anomaly::Anomaly),
 }
@@ -116,6 +118,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(Bench::Features { data }) => bench::features::run(&data),
         Command::Bench(Bench::Device(args)) => bench::device::run(&args),
         Command::Size(args) => size::run(&args),
+        Command::Bench(Bench::Stream) => bench::stream::run(),
         Command::Golden { tables } => golden::run(&tables),
         Command::Bench(Bench::Anomaly(args)) => bench::anomaly::run(&args),
         Command::LinkTable => Ok(fs::write(setup::root().join("src/link/table.rs"), link_table::source())?),

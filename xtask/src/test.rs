@@ -18,7 +18,7 @@ const OUTSIDE: [&str; 7] = [
     "examples/nucleo",
     "examples/pico",
 ];
-/// The features of the core, each built alone, and all of them.
+/// The features of the core, each built alone, and all together.
 const FEATURES: [&str; 7] =
     ["", "defmt", "embedded-hal", "heapless", "libm", "micromath", "defmt,embedded-hal,heapless,libm,micromath"];
 
@@ -54,6 +54,8 @@ pub fn run() -> Result<()> {
     on_target::run(BOARDS)?;
     announce("what tables cost on boards");
     bench::device::check()?;
+    announce("the RAM of a stream");
+    bench::stream::run()?;
     announce("the examples for boards");
     boards::run()?;
     announce("the README's first command");

@@ -55,12 +55,12 @@ impl Board {
             &mut pac.RESETS,
             &mut watchdog,
         );
-        let clocks = clocks.ok().expect("a crystal of 12 MHz");
+        let clocks = clocks.expect("a crystal of 12 MHz");
         let pins = Pins::new(pac.IO_BANK0, pac.PADS_BANK0, Sio::new(pac.SIO).gpio_bank0, &mut pac.RESETS);
         let mut adc = Adc::new(pac.ADC, &mut pac.RESETS);
         let sensors = Sensors {
             temperature: adc.take_temp_sensor().expect("once"),
-            current: AdcPin::new(pins.gpio26.into_floating_input()).ok().expect("a pin of the converter"),
+            current: AdcPin::new(pins.gpio26.into_floating_input()).expect("a pin of the converter"),
             running: [pins.gpio15.into_pull_down_input()],
             adc,
         };

@@ -6,13 +6,13 @@ use surprisal::{Kind, Reading};
 use super::{Choices, trial};
 use crate::evaluate::mean;
 use crate::fit::Family;
-use crate::schema::Schema;
+use crate::schema::{CELLS, Schema};
 
 /// How many cells a numeric column may get, from few to many.
 const CELLS_TRIED: [usize; 3] = [8, 16, 32];
 
 /// The schema with as many cells a column as give the validation rows the highest density, or fewer if the difference is
-/// within its standard error. `find` makes the schema of so many cells.
+/// within its standard error. `schema` has [`CELLS`], and `find` makes the one of other numbers.
 ///
 /// # Errors
 /// A reading that does not fit its column.
@@ -28,7 +28,7 @@ pub fn choose_cells(
     }
     let mut tried: Vec<(Schema, Vec<f64>)> = Vec::new();
     for cells in CELLS_TRIED {
-        let schema = find(cells)?;
+        let schema = if cells == CELLS { schema.clone() } else { find(cells)? };
         let ((bits, _), (valid_bits, widths)) = (schema.encode(train)?, schema.encode(valid)?);
         let unit: f64 = schema.columns.iter().map(|coding| coding.unit).sum();
         let each = trial(&schema, &bits, &valid_bits, choices, Family::Lintree);

@@ -57,14 +57,30 @@ impl<'f> Set<'f> {
         };
         let columns = (0..frame.columns.len()).filter(|&column| column != of).collect();
         let set = Self { frame, columns, ordinary: rows(false), odd: rows(true) };
-        ensure!(
-            set.ordinary.len() > 1 && !set.odd.is_empty(),
-            "{}: column `{label}` tells {} ordinary and {} odd rows; a benchmark takes both",
-            frame.path.display(),
-            set.ordinary.len(),
-            set.odd.len()
-        );
+        set.check()?;
         Ok(set)
+    }
+
+    fn check(&self) -> Result<()> {
+        let (shown, ordinary, odd) = (self.frame.path.display(), self.ordinary.len(), self.odd.len());
+        ensure!(ordinary > 1 && odd > 0, "{shown}: {ordinary} ordinary and {odd} odd rows; a benchmark takes both");
+        Ok(())
+    }
+
+    /// Draws so many rows of a larger set, and forgets the others.
+    pub fn keep(&mut self, rows: usize) -> Result<()> {
+        let all = self.ordinary.len() + self.odd.len();
+        if all <= rows {
+            return Ok(());
+        }
+        let mut every = [&self.ordinary[..], &self.odd].concat();
+        every.sort_unstable();
+        let share = rows as f64 / all as f64;
+        let kept = split(every, [share, 0.0, 0.0, 1.0 - share], Deal::Shuffled { seed: 0 }).train;
+        for rows in [&mut self.ordinary, &mut self.odd] {
+            rows.retain(|row| kept.binary_search(row).is_ok());
+        }
+        self.check()
     }
 
     /// A set whose column `anomaly` is zero on ordinary rows.
@@ -162,6 +178,18 @@ mod tests {
             all.sort_unstable();
             assert_eq!(all, set.ordinary);
         }
+    }
+
+    #[test]
+    fn a_larger_set_is_drawn_from() {
+        let labels: Vec<&str> = (0..60).map(|row| if row % 3 == 0 { "1" } else { "0" }).collect();
+        let frame = frame(&labels);
+        let mut set = Set::labelled(&frame).unwrap();
+        set.keep(60).unwrap();
+        assert_eq!((set.ordinary.len(), set.odd.len()), (40, 20));
+        set.keep(30).unwrap();
+        assert_eq!(set.ordinary.len() + set.odd.len(), 30);
+        assert!(set.ordinary.is_sorted() && set.odd.iter().all(|row| row % 3 == 0) && set.odd.len() > 2);
     }
 
     #[test]

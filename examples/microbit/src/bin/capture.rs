@@ -4,7 +4,7 @@
 #![no_main]
 
 use microbit::{Board, Error, NAMES};
-use surprisal::{Header, Line};
+use surprisal::{Header, Row};
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
@@ -16,6 +16,6 @@ fn capture() -> Result<core::convert::Infallible, Error> {
     let Board { mut accelerometer, .. } = Board::take()?;
     defmt::println!("{}", Header(&NAMES));
     loop {
-        defmt::println!("{}", Line(&[accelerometer.read()?.into()]));
+        defmt::println!("{}", Row(&[accelerometer.read()?.into()]));
     }
 }

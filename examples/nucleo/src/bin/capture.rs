@@ -5,7 +5,7 @@
 
 use embedded_hal::delay::DelayNs;
 use nucleo::{Board, NAMES, PAUSE};
-use surprisal::{Header, Line};
+use surprisal::{Header, Row};
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
@@ -13,7 +13,7 @@ fn main() -> ! {
     defmt::println!("{}", Header(&NAMES));
     loop {
         let Ok(row) = sensors.read();
-        defmt::println!("{}", Line(&row));
+        defmt::println!("{}", Row(&row));
         delay.delay_ms(PAUSE);
     }
 }

@@ -1,0 +1,50 @@
+//! Tells how much RAM it takes to watch a stream of eight channels, given ten rows: `cargo xtask bench stream` runs it.
+
+#![no_std]
+#![no_main]
+
+#[allow(dead_code, reason = "no instruction is counted here")]
+#[path = "../../../../tests/support/meter.rs"]
+mod meter;
+#[path = "../../../../tests/golden/stream.rs"]
+#[rustfmt::skip]
+mod stream;
+#[path = "../../../../tests/support/tank.rs"]
+mod tank;
+
+use core::hint::black_box;
+use core::panic::PanicInfo;
+use defmt_semihosting as _;
+use semihosting::{println, process};
+use stream::{COLUMNS, ROW, TABLE, WINDOW};
+use surprisal::{Monitor, Reading, Stream};
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let mut past = Stream::<{ COLUMNS.len() }, WINDOW>::new();
+    let mut monitor = Monitor::new();
+    let mut most = 0;
+    let mut row = [Reading::Missing; ROW];
+    for heard in tank::heard() {
+        row.iter_mut().zip(heard).for_each(|(slot, reading)| *slot = reading.into());
+        most = most.max(meter::stack(|| {
+            if let Ok(true) = past.push(&TABLE.predictor, black_box(&mut row))
+                && let Ok(surprise) = TABLE.surprise(&row)
+            {
+                black_box(monitor.push(&TABLE.detector, &surprise));
+            }
+        }));
+    }
+    let (row, past, monitor) = (size_of_val(&row), size_of_val(&past), size_of_val(&monitor));
+    println!(
+        "row {row}, window {past}, monitor {monitor}, stack {most}, together {}",
+        row + past + monitor + most as usize
+    );
+    process::exit(0)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    println!("{info}");
+    process::exit(101)
+}
