@@ -30,12 +30,12 @@ impl Surprise {
     ///
     /// ```
     /// use surprisal::{Detector, Nats, Surprise};
-    /// let surprise = Surprise::of(&Detector::OFF, [(1, Nats::from_raw(500)), (0, Nats::from_raw(700))]);
+    /// let surprise = Surprise::of(&Detector::OFF, &[(1, Nats::from_raw(500)), (0, Nats::from_raw(700))]);
     /// assert_eq!((surprise.total, surprise.column), (Nats::from_raw(1200), 0));
     /// ```
-    pub fn of(detector: &Detector, columns: impl IntoIterator<Item = (u16, Nats)>) -> Self {
+    pub fn of(detector: &Detector, columns: &[(u16, Nats)]) -> Self {
         let mut tally = Tally::new(detector);
-        columns.into_iter().for_each(|(column, nats)| tally.push(column, nats));
+        columns.iter().for_each(|&(column, nats)| tally.push(column, nats));
         tally.surprise().unwrap_or_default()
     }
 }

@@ -96,7 +96,8 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
     pub fn surprises(&self, rows: &[Vec<Reading>]) -> Result<Vec<Surprise>, EncodeError> {
         let detector = &self.table.detector;
         let of_row = |columns: &[(u16, &Lanes<u32>)], lane: usize| {
-            Surprise::of(detector, columns.iter().map(|(source, nats)| (*source, Nats::from_raw(nats[lane]))))
+            let of_lane = columns.iter().map(|(source, nats)| (*source, Nats::from_raw(nats[lane])));
+            Surprise::of(detector, &of_lane.collect::<Vec<_>>())
         };
         self.blocks(rows, |columns, rows| (0..rows).map(|lane| of_row(columns, lane)).collect())
     }

@@ -5,8 +5,8 @@ use core::fmt::Display;
 use core::hint::black_box;
 use surprisal::{
     Column, Conditional, Cusum, Detector, Drift, EncodeError, Encoder, Excess, Forest, Guard, Linear, Logit, Mass,
-    Mixture, Model, Monitor, Nade, Nats, Oddness, PValue, Part, Parts, Predictor, Recent, Report, Row, Share, Stream,
-    Sum, Table, TableError, Verdict, Walk, Watch, flags, total_order,
+    Mixture, Model, Monitor, Nade, Nats, Oddness, PValue, Part, Parts, Predictor, Recent, Report, Share, Stream, Sum,
+    Surprise, Table, TableError, Verdict, Walk, Watch, flags, total_order,
 };
 
 use crate::Hardware;
@@ -29,7 +29,7 @@ macro_rules! shown {
 
 pub fn linked() {
     linked! {
-        Column: bits decode words;
+        Column: bits decode encode words;
         Conditional: mass surprisal;
         Cusum: new push reset sum;
         Detector: judge levels most_usual p_value usual_of;
@@ -50,9 +50,9 @@ pub fn linked() {
         PValue: from_ppm ppm;
         Predictor: fixed new numbers residual slices states width window;
         Recent<8>: mean new push reset;
-        Row<3>: readings;
         Share: excess;
         Stream<2, 3>: new push reset;
+        Surprise: of;
         Table<64, 32, 8>: after explain from_bytes judge new score surprise top<3>;
         Verdict: is_odd;
         Walk<64, Parts<32, 8>>: next observe;

@@ -60,6 +60,7 @@ fn every_verb<const H: usize, const K: usize>(bytes: &'static [u8], readings: &[
     _ = any(stream.push(&table.predictor, any(&mut [Reading::Real(0.5), Reading::Integer(1), Reading::Missing][..])));
     stream.reset();
     _ = any(Predictor::new(any(&[]), any(&[])).map(|predictor| predictor.states().count()).ok());
+    _ = any(table.predictor.mean(any([1, 2]).into_iter()));
     table.write(|piece| _ = any(piece));
 }
 
