@@ -177,6 +177,8 @@ impl TableData {
 /// What a row costs at most, by what the table holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
+    /// Bits of a row.
+    pub bits: usize,
     /// Weights of logistic rows, each an addition.
     pub weights: usize,
     /// Are they stored one and all?
@@ -204,6 +206,7 @@ impl Cost {
         let (bits, starts, splits, ..) = forest.slices();
         let trees = starts.windows(2).map(|pair| &splits[usize::from(pair[0])..usize::from(pair[1])]);
         Self {
+            bits: table.model.bits(),
             weights,
             dense,
             splits: splits.len(),
@@ -217,6 +220,40 @@ impl Cost {
     /// All of it.
     pub fn operations(&self) -> usize {
         self.weights + self.tree_steps + 2 * self.multiplications + self.mixture
+    }
+
+    /// More instructions than the surprisal of any row of bits takes on a kind of core, built with `opt-level = 3`: so many
+    /// for the row, and for each bit, weight, tree step, and so on. The prices were found by linear programming over all
+    /// tables of `docs/device.md` and their worst rows, with a tenth to spare; `cargo xtask test` holds them to the golden
+    /// tables' worst rows.
+    pub fn instructions(&self, core: Core) -> usize {
+        let [row, bit, sparse, dense, step, multiplication, mixture] = core.prices();
+        let weight = if self.dense { dense } else { sparse };
+        row + bit * self.bits
+            + weight * self.weights
+            + step * self.tree_steps
+            + multiplication * self.multiplications
+            + mixture * self.mixture
+    }
+}
+
+/// Kinds of cores, by what they need for the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Core {
+    /// Cortex-M0, M0+, M1: the least of the instruction sets.
+    Least,
+    /// Cortex-M3, M4, M7, M33, and RV32IMAC.
+    Larger,
+}
+
+impl Core {
+    /// Instructions for a row, a bit, a sparse weight, a dense one, a tree step, a multiplication of a hidden layer and one
+    /// of a mixture.
+    const fn prices(self) -> [usize; 7] {
+        match self {
+            Self::Least => [1000, 200, 20, 10, 30, 20, 20],
+            Self::Larger => [1000, 150, 14, 6, 20, 14, 14],
+        }
     }
 }
 

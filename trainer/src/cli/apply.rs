@@ -15,7 +15,7 @@ use crate::data::{Frame, Header};
 use crate::evaluate::{Alarms, auc_pr, auc_roc, mean};
 use crate::export::rust_source;
 use crate::pipeline::told;
-use crate::quantise::Cost;
+use crate::quantise::{Core, Cost};
 use crate::sample::sampled_rows;
 use crate::schema::{Given, Schema};
 use crate::signal::SignalArgs;
@@ -236,7 +236,8 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     if let Some(windows) = fit.signal {
         writeln!(text, "  rows are made of {} samples of a signal, every {} samples", windows.window, windows.hop)?;
     }
-    let Cost { weights, dense, splits, tree_steps, units, multiplications, mixture } = cost;
+    let Cost { bits: _, weights, dense, splits, tree_steps, units, multiplications, mixture } = cost;
+    let [m0, larger] = [Core::Least, Core::Larger].map(|core| cost.instructions(core));
     let (additions, multiplications) = (weights + multiplications, multiplications + mixture);
     write!(text, "  {weights} {} weights, {splits} splits", if dense { "dense" } else { "sparse" })?;
     writeln!(text, "{}", if units > 0 { format!(", {units} hidden units") } else { String::new() })?;
@@ -244,6 +245,10 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         text,
         "  a row costs at most {additions} additions, {multiplications} multiplications and {tree_steps} tree steps, and {} bytes of state",
         artefact.shape.state_bytes()
+    )?;
+    writeln!(
+        text,
+        "  that is at most {larger} instructions on a Cortex-M3 or larger, {m0} on a Cortex-M0, readings not yet encoded"
     )?;
     if detector.rows > 0 && detector.threshold != Nats::IMPOSSIBLE {
         writeln!(
@@ -288,7 +293,7 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     let value = json!({
         "columns": columns, "bits": artefact.shape.bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,
         "units": units, "most_additions": additions, "most_multiplications": multiplications,
-        "most_tree_steps": tree_steps, "most_operations": cost.operations(), "state_bytes": artefact.shape.state_bytes(),
+        "most_tree_steps": tree_steps, "most_operations": cost.operations(), "most_instructions": { "m0": m0, "larger": larger }, "state_bytes": artefact.shape.state_bytes(),
         "threshold": told(detector.threshold), "false_alarm_ppm": detector.false_alarm_ppm, "calibration_rows": detector.rows,
         "entropy": f64::from(detector.entropy), "deviation": f64::from(detector.deviation),
         "reference": told(detector.limit).map(|_| f64::from(detector.reference)), "limit": told(detector.limit),

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, ensure};
 use snapshot::Snapshot;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use surprisal_trainer::quantise::Core;
 use tables::{Group, Table};
 
 /// Ample: the largest group takes seconds.
@@ -108,7 +109,17 @@ fn measure(boards: &[Board], groups: &[Group]) -> Result<Snapshot> {
 fn instructions(toolchain: Toolchain, board: &Board, group: &Group, snapshot: &mut Snapshot) -> Result<()> {
     let tables = group.source()?;
     let program = program(toolchain, board, "device", &[], &[("DEVICE_TABLES", &tables)])?;
+    let core = if board.name == "m0" { Core::Least } else { Core::Larger };
     for (table, verb, numbers) in printed(board, &program)? {
+        if let Some(bound) = group.tables.iter().find(|of| of.name == table).map(|of| of.cost.instructions(core))
+            && let ("surprisal", [.., worst, _]) = (verb.as_str(), &numbers[..])
+        {
+            ensure!(
+                *worst <= bound as u64,
+                "{table} on {}: {worst} instructions, more than the {bound} that trainer/src/quantise.rs promises",
+                board.name
+            );
+        }
         snapshot.add(board.name, group.name, &table, &verb, numbers);
     }
     Ok(())

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use surprisal::Reading;
 use surprisal_trainer::artefact::{Artefact, Shape, write_whole};
 use surprisal_trainer::data::{Frame, Header};
+use surprisal_trainer::quantise::Cost;
 use surprisal_trainer::with_shape;
 
 /// Rows of a table, evenly spaced over those held out.
@@ -37,6 +38,8 @@ pub struct Table {
     pub source: PathBuf,
     /// What sizes its state.
     shape: Shape,
+    /// What a row of bits costs at most.
+    pub cost: Cost,
     /// Its size and checksum.
     pub identity: Vec<u64>,
     /// Rows for it, as `tests/device/src/tally.rs` reads them.
@@ -199,6 +202,9 @@ impl Table {
     pub fn new(name: &str, source: PathBuf, rows: PathBuf, table: &[u8], readings: &[Vec<Reading>]) -> Result<Self> {
         let words: Vec<u32> = table.as_chunks().0.iter().map(|&word| u32::from_ne_bytes(word)).collect();
         let shape = Shape::of(bytemuck::cast_slice(&words))?;
+        let cost = with_shape!(shape, N, H, K => {
+            Cost::of(&surprisal::Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?)
+        });
         let (ordinary, odd): (Vec<_>, Vec<_>) = with_shape!(shape, N, H, K => {
             let table = surprisal::Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?;
             let verdicts: Vec<_> = readings.iter().map(|row| table.judge(row)).collect::<Result<_, _>>()?;
@@ -215,7 +221,7 @@ impl Table {
         // Length and checksum stand in the head of a table.
         let identity = words.get(2..4).context("no table")?.iter().map(|&word| u32::from_le(word).into()).collect();
         let ordinary = ordinary.into_iter().map(|(row, _)| row.clone()).collect();
-        Ok(Self { name: name.into(), source, shape, identity, rows, ordinary })
+        Ok(Self { name: name.into(), source, shape, cost, identity, rows, ordinary })
     }
 }
 
