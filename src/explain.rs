@@ -116,7 +116,8 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     pub fn surprise(&self, readings: &[Reading]) -> Result<Surprise, EncodeError> {
         let mut tally = Tally::new(&self.detector);
         let total = self.by_column(readings, |column, nats| tally.push(column, nats))?;
-        Ok(tally.surprise().unwrap_or(Surprise { total, oddness: total, ..Surprise::default() }))
+        let surprise = tally.surprise().unwrap_or(Surprise { oddness: total, ..Surprise::default() });
+        Ok(Surprise { total, ..surprise })
     }
 
     /// The at most C columns whose surprisal exceeds their usual one by most, in falling order; of equal ones the earlier

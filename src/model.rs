@@ -126,7 +126,7 @@ impl Conditional {
 
 /// A row on its way through the chain rule: one conditional at a time.
 ///
-/// Every verb is a loop over this; so is yours, if you need to stop between bits.
+/// What every verb is a loop over, for a loop of your own: when you need to stop between bits.
 ///
 /// ```
 /// use surprisal::{Columns, Linear, Model, Nats};
@@ -249,7 +249,7 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
         bits: Range<usize>,
         mut each: impl FnMut(usize, Nats),
     ) -> Nats {
-        let (mut total, mut possible, Range { start: mut i, end }) = (Nats::ZERO, true, bits);
+        let (mut total, mut possible, mut i, end) = (Nats::ZERO, true, bits.start, bits.end.min(self.bits));
         while let Some(&bit) = row.get(i).filter(|_| i < end) {
             let conditional = self.conditional(state, row, i);
             let nats = conditional.surprisal(bit);

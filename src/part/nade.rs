@@ -111,7 +111,12 @@ impl<'t, const H: usize> Nade<'t, H> {
             _ => gains.is_empty(),
         };
         let weights = units as u64 * bits as u64;
-        if !gains_fit || inputs.len() as u64 != weights || outputs.len() as u64 != weights || shift > 16 {
+        if units > 0 && bits == 0
+            || !gains_fit
+            || inputs.len() as u64 != weights
+            || outputs.len() as u64 != weights
+            || shift > 16
+        {
             return Err(TableError::Shape("hidden layer"));
         }
         Ok(Self { activation, shift, biases, gains, inputs, outputs, scales })

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
-use surprisal::{Detector, Nats, Reading, Sum, Surprise, Table, TableError};
+use surprisal::{Detector, Kind, Nats, Reading, Sum, Surprise, Table, TableError};
 
 use crate::batch::Batch;
 use crate::data::{Frame, Header, checksum, default_name};
@@ -81,10 +81,13 @@ impl Shape {
         Ok(Self { bits: table.model.bits(), units: nade.units(), components: mixture.components() })
     }
 
-    /// The bytes that scoring keeps on the stack for a row and its walk: three a bit, four a unit and a component, and where
-    /// the walk is.
+    /// The state of a hidden unit, in bytes: its sum and itself.
+    pub const UNIT_BYTES: usize = 6;
+
+    /// The bytes that scoring keeps on the stack for a row and its walk: three a bit, those of each unit, four a component, and
+    /// where the walk is.
     pub const fn state_bytes(self) -> usize {
-        (3 * self.bits).next_multiple_of(4) + 6 * self.units + 4 * self.components + 16
+        (3 * self.bits).next_multiple_of(4) + Self::UNIT_BYTES * self.units + 4 * self.components + 16
     }
 }
 
@@ -204,6 +207,18 @@ impl Artefact {
         artefact.schema = with_shape!(artefact.shape, N, H, K => {
             schema_of(&artefact.table::<N, H, K>()?, &artefact.notes)?
         });
+        // A board makes sense of any table; what only the host does relies on these.
+        for coding in artefact.schema.columns.iter().filter(|coding| matches!(coding.kind, Kind::Integer | Kind::Real))
+        {
+            let ascend = !coding.values.is_empty() && coding.values.windows(2).all(|pair| pair[0] < pair[1]);
+            ensure!(ascend, "the edges of column {:?} do not ascend; fit again", artefact.schema.name(coding));
+        }
+        let channels = artefact.schema.predictor.view().width();
+        let scored = artefact.schema.columns.iter().filter(|coding| !coding.given).count();
+        ensure!(
+            channels == 0 || channels == scored,
+            "it has {channels} channels in time, and {scored} columns; fit again"
+        );
         Ok(artefact)
     }
 

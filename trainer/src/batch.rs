@@ -12,7 +12,7 @@ use surprisal::{Activation, Column, EncodeError, Guard, Kind, Logit, Nats, Readi
 
 mod turned;
 
-use turned::{Share, shares};
+use turned::{Pieces, pieces};
 
 /// Rows of a block.
 const LANES: usize = 128;
@@ -50,7 +50,7 @@ impl<T> DerefMut for Lanes<T> {
 pub struct Batch<'a, 't, const N: usize, const H: usize, const K: usize> {
     table: &'a Table<'t, N, H, K>,
     columns: Vec<Column<'t>>,
-    shares: Vec<Share>,
+    pieces: Vec<Pieces>,
     /// What a zero and what a one costs at each step of the link's grid, from the lowest.
     link: Box<[[u32; STEPS]; 2]>,
     arch: pulp::Arch,
@@ -79,14 +79,15 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
     /// Turns the table's weights round. `None` for a mixture, whose components are weighed anew at every bit of every row, for
     /// a table without columns, and for one whose trees are none: a row at a time makes sense of every table.
     pub fn new(table: &'a Table<'t, N, H, K>) -> Option<Self> {
-        let (Sum(Sum(linear, forest), Sum(_, mixture)), _) = table.model.pieces();
+        let (Sum(Sum(linear, forest), Sum(nade, mixture)), _) = table.model.pieces();
         let columns: Vec<Column<'t>> = table.encoder.columns().collect();
-        if mixture.bits() > 0 || columns.is_empty() {
+        let known = matches!(nade.slices().0, Activation::Relu | Activation::Sigmoid | Activation::Identity);
+        if mixture.bits() > 0 || columns.is_empty() || !known || table.encoder.bits() != linear.bits() {
             return None;
         }
         let at = |step: usize| Logit::from_raw((step as i32 - EVEN) << 11);
         let link = [false, true].map(|bit| std::array::from_fn(|step| at(step).surprisal(bit).raw()));
-        Some(Self { table, columns, shares: shares(linear, forest)?, link: link.into(), arch: pulp::Arch::new() })
+        Some(Self { table, columns, pieces: pieces(linear, forest)?, link: link.into(), arch: pulp::Arch::new() })
     }
 
     /// As [`Table::surprise`], of each row; on several threads.
@@ -140,13 +141,15 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
             Ok(of(&scored, rows.len()))
         };
         let blocks = rows.par_chunks(LANES).map_init(Scratch::default, block);
-        Ok(blocks.collect::<Result<Vec<_>, EncodeError>>()?.concat())
+        // Of several errors the first, whatever thread was quickest.
+        let blocks: Vec<Result<Vec<T>, EncodeError>> = blocks.collect();
+        Ok(blocks.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// Writes the masks, and what makes masses densities.
     fn encode(&self, scratch: &mut Scratch, rows: &[Vec<Reading>]) -> Result<(), EncodeError> {
         // Lanes without a row keep what they had; nobody asks for them.
-        scratch.masks.resize(self.shares.len(), Lanes::of(0));
+        scratch.masks.resize(self.pieces.len(), Lanes::of(0));
         scratch.nats.resize(self.columns.len(), Lanes::of(0));
         scratch.widths.clear();
         let mut start = 0;
@@ -188,7 +191,7 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
         for (column, nats) in self.columns.iter().zip(&mut *nats) {
             let mut total = Lanes::of(0);
             for _ in 0..column.bits() {
-                let mut logits = self.shares[i].logits(masks, stack);
+                let mut logits = self.pieces[i].logits(masks, stack);
                 if let Some(&scale) = scales.get(i) {
                     add_hidden(&mut logits, &outputs[i * width..][..width], units, i32::from(scale), shift);
                 }

@@ -19,6 +19,8 @@ fn same<const N: usize, const H: usize, const K: usize>(table: &Table<N, H, K>, 
     let one_by_one: Vec<_> = rows.iter().map(|row| table.surprise(row).expect("it fits")).collect();
     let batch = Batch::new(table).expect("no mixture");
     assert_eq!(batch.surprises(rows).expect("it fits"), one_by_one);
+    let scores: Vec<Nats> = rows.iter().map(|row| table.score(row).expect("it fits")).collect();
+    assert_eq!(batch.scores(rows).expect("it fits"), scores);
 }
 
 proptest! {
@@ -95,7 +97,9 @@ fn a_misfit_is_an_error() {
     )
     .unwrap();
     let table = Table::<1>::new(Encoder::new(&columns, &[], &[]), model, Detector::OFF);
-    let rows = vec![vec![Reading::Integer(0)]];
+    // The first of two in different blocks.
+    let mut rows = vec![vec![Reading::Integer(0), Reading::Integer(1)]; 400];
+    (rows[130], rows[399]) = (vec![], vec![Reading::Integer(0), Reading::Missing]);
     let batch = Batch::new(&table).expect("no mixture");
-    assert_eq!(batch.surprises(&rows).unwrap_err(), table.surprise(&rows[0]).unwrap_err());
+    assert_eq!(batch.surprises(&rows).unwrap_err(), table.surprise(&rows[130]).unwrap_err());
 }

@@ -13,7 +13,7 @@ const OPT_LEVELS: [&str; 2] = ["\"s\"", "3"];
 
 /// Probes that compute with integers, and whether they may divide 64 bits. Scoring and sampling do not. Sums and counts of
 /// many rows take 64 bits, and are divided a few times a row: by `Detector::p_value` and `levels` (which `from_bytes` checks
-/// and a `Monitor` asks), `Drift::excess`, `Recent::mean`, and `Predictor::residual`, which `Stream::push` calls.
+/// and a `Monitor` asks), `Drift::excess`, `Recent::mean`, and `Predictor::mean`, which `Stream::push` calls.
 const INTEGER: [(&str, bool); 2] = [("", true), ("scoring", false)];
 
 /// Links the probe for the smallest and for a common core.

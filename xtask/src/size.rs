@@ -68,11 +68,11 @@ impl Sizes {
     /// What is more than in another program.
     pub fn beyond(&self, other: &Self) -> Self {
         Self {
-            text: self.text - other.text,
-            link: self.link - other.link,
-            table: self.table - other.table,
-            others: self.others - other.others,
-            ram: self.ram - other.ram,
+            text: self.text.saturating_sub(other.text),
+            link: self.link.saturating_sub(other.link),
+            table: self.table.saturating_sub(other.table),
+            others: self.others.saturating_sub(other.others),
+            ram: self.ram.saturating_sub(other.ram),
         }
     }
 

@@ -15,7 +15,7 @@ pub(super) enum Node {
 }
 
 /// What a conditional adds up besides the hidden layer.
-pub(super) struct Share {
+pub(super) struct Pieces {
     /// The bits before with a weight, and that.
     weights: Vec<(u16, i16)>,
     /// Units of 1/65536 nat a weight.
@@ -28,7 +28,7 @@ pub(super) struct Share {
     leaf_scale: i32,
 }
 
-impl Share {
+impl Pieces {
     /// Of all rows of a block, as [`Linear`] and [`Forest`] have them.
     #[inline(always)]
     pub(super) fn logits(&self, masks: &[Lanes<i16>], stack: &mut Vec<Lanes<i16>>) -> Lanes<i32> {
@@ -66,7 +66,7 @@ impl Share {
 }
 
 /// Weights by the row they are added to, and trees from the leaves up.
-pub(super) fn shares(linear: &Linear, forest: &Forest) -> Option<Vec<Share>> {
+pub(super) fn pieces(linear: &Linear, forest: &Forest) -> Option<Vec<Pieces>> {
     let (biases, scales, columns) = linear.slices();
     let n = biases.len();
     let mut weights = vec![Vec::new(); n];
@@ -88,8 +88,8 @@ pub(super) fn shares(linear: &Linear, forest: &Forest) -> Option<Vec<Share>> {
     }
     weights.iter_mut().for_each(|row: &mut Vec<(u16, i16)>| row.retain(|&(_, weight)| weight != 0));
     let of = |slice: &[u16], i: usize| slice.get(i).map_or(0, |&scale| i32::from(scale));
-    let share = |(i, weights)| {
-        Some(Share {
+    let of_bit = |(i, weights)| {
+        Some(Pieces {
             weights,
             scale: of(scales, i),
             bias: i32::from(biases[i]) << 6,
@@ -97,7 +97,7 @@ pub(super) fn shares(linear: &Linear, forest: &Forest) -> Option<Vec<Share>> {
             leaf_scale: of(forest.slices().4, i),
         })
     };
-    weights.into_iter().enumerate().map(share).collect()
+    weights.into_iter().enumerate().map(of_bit).collect()
 }
 
 /// No path needs more splits than there may be bits.

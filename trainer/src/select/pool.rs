@@ -174,7 +174,7 @@ impl<'a> Pool<'a> {
         let bare = self.finish(bare, Made::default(), Vec::new())?.context("biases have no limits to exceed")?;
         // A unit takes two weights a bit, its bias and its gain; the layer a scale a bit, and up to 64 bytes to round up.
         let flash = self.budget.flash.saturating_sub(bare.bytes + 2 * n + 64) / (2 * n + 4);
-        let ram = self.budget.ram.saturating_sub(bare.table.shape().state_bytes()) / 4;
+        let ram = self.budget.ram.saturating_sub(bare.table.shape().state_bytes()) / Shape::UNIT_BYTES;
         let operations = self.budget.operations / (2 * n).max(1);
         Ok(flash.min(ram).min(operations).min(Shape::MOST.units))
     }

@@ -46,7 +46,7 @@ fn every_family_that_is_searched_reports_what_it_is_made_of() {
 
         let units = if made.is_empty() { 0.0 } else { 4.0 };
         let components = if family == "mixture" { 3.0 } else { 0.0 };
-        assert_eq!(number(&report, "state_bytes"), 3.0 * 8.0 + 4.0 * (units + components) + 16.0, "{family}");
+        assert_eq!(number(&report, "state_bytes"), 3.0 * 8.0 + 6.0 * units + 4.0 * components + 16.0, "{family}");
         let inspected = folder.json(&format!("inspect {family}.srp"));
         for (key, there) in
             [("state_bytes", "state_bytes"), ("operations", "most_operations"), ("table_bytes", "table_bytes")]
@@ -99,12 +99,12 @@ fn limits_are_promises() {
         [bytes, number(&report, "state_bytes"), number(&report, "operations")]
     };
     let layers = "--order natural --epochs 3 --restarts 2 --activation relu --dropout 0 --weight-decay 0 --rate 0.02";
-    // 40 bytes are the row and its walk, four more each unit; a unit takes 16 operations.
+    // 40 bytes are the row and its walk, six more each unit; a unit takes 16 operations.
     for (options, limits) in [
         ("--flash 900", [900.0, f64::MAX, f64::MAX]),
-        ("--ram 80", [f64::MAX, 80.0, f64::MAX]),
+        ("--ram 92", [f64::MAX, 92.0, f64::MAX]),
         ("--ops 200", [f64::MAX, f64::MAX, 200.0]),
-        ("--flash 1100 --ram 116 --ops 300", [1100.0, 116.0, 300.0]),
+        ("--flash 1100 --ram 140 --ops 300", [1100.0, 140.0, 300.0]),
     ] {
         for family in ["nade", "flagship"] {
             let found = fit(family, &format!("{layers} {options}"));

@@ -14,6 +14,7 @@ mod tank;
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
+use cortex_m as _;
 use defmt_semihosting as _;
 use semihosting::{println, process};
 use stream::{COLUMNS, ROW, TABLE, WINDOW};

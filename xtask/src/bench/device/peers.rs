@@ -175,7 +175,11 @@ impl Peers<'_> {
         let nothing = Model { source: "nothing.c", name: "", ..*model };
         let beyond = |board| -> Result<Cost> {
             let (cost, nothing) = (model.on(board)?, nothing.on(board)?);
-            Ok(Cost { flash: cost.flash - nothing.flash, ram: cost.ram - nothing.ram, ..cost })
+            Ok(Cost {
+                flash: cost.flash.saturating_sub(nothing.flash),
+                ram: cost.ram.saturating_sub(nothing.ram),
+                ..cost
+            })
         };
         self.boards.iter().map(beyond).collect()
     }
