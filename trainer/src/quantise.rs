@@ -223,9 +223,9 @@ impl Cost {
     }
 
     /// More instructions than the surprisal of any row of bits takes on a kind of core, built with `opt-level = 3`: so many
-    /// for the row, and for each bit, weight, tree step, and so on. The prices were found by linear programming over all
-    /// tables of `docs/device.md` and their worst rows, with a tenth to spare; `cargo xtask test` holds them to the golden
-    /// tables' worst rows.
+    /// for the row, and for each bit, weight, tree step, and so on. The prices are read off the loops that the compiler makes,
+    /// with room to spare; `cargo xtask test` holds them to the golden tables' costliest rows, and `cargo xtask bench device` to
+    /// those of all tables.
     pub fn instructions(&self, core: Core) -> usize {
         let [row, bit, sparse, dense, step, multiplication, mixture] = core.prices();
         let weight = if self.dense { dense } else { sparse };
@@ -251,8 +251,8 @@ impl Core {
     /// of a mixture.
     const fn prices(self) -> [usize; 7] {
         match self {
-            Self::Least => [1000, 200, 20, 10, 30, 20, 20],
-            Self::Larger => [1000, 150, 14, 6, 20, 14, 14],
+            Self::Least => [1000, 220, 22, 12, 34, 24, 46],
+            Self::Larger => [1000, 160, 15, 8, 22, 17, 28],
         }
     }
 }
