@@ -188,10 +188,8 @@ impl Column<'_> {
         let (missing, levels) = bits.split_at_mut_checked(usize::from(self.may_miss)).unwrap_or_default();
         let Some(outcome) = outcome else { return missing.fill(true) };
         let above = levels.len().saturating_sub(pivot);
-        let (up, down) = levels.split_at_mut_checked(above).unwrap_or_default();
-        let reached = |levels: &mut [bool], count: usize| levels.iter_mut().take(count).for_each(|bit| *bit = true);
-        reached(up, outcome.saturating_sub(pivot));
-        reached(down, pivot.saturating_sub(outcome));
+        let (way, count) = if outcome > pivot { (0, outcome - pivot) } else { (above, pivot - outcome) };
+        levels.iter_mut().skip(way).take(count).for_each(|bit| *bit = true);
     }
 
     /// The outcome that this column's bits say, or `None` for a missing reading: the inverse of encoding.
@@ -318,12 +316,24 @@ impl<'t> Encoder<'t> {
     /// [`EncodeError`] says which reading does not fit its column; `row` then holds no meaning.
     pub fn encode<const N: usize>(&self, readings: &[Reading], row: &mut [bool; N]) -> Result<Nats, EncodeError> {
         row.fill(false);
-        let mut bits = &mut row[..];
-        let mut total = Nats::ZERO;
+        self.encode_counted(readings, row, |_| true)
+    }
+
+    /// The same into a row of zeros; adds up only for columns of which `counts` says so by their first bit.
+    pub(crate) fn encode_counted(
+        &self,
+        readings: &[Reading],
+        row: &mut [bool],
+        counts: impl Fn(usize) -> bool,
+    ) -> Result<Nats, EncodeError> {
+        let (mut start, mut total) = (0, Nats::ZERO);
         for column in self.columns() {
-            let (own, rest) = bits.split_at_mut_checked(column.bits()).ok_or(EncodeError::TooWide)?;
-            total += column.encode(readings, own)?;
-            bits = rest;
+            let end = start + column.bits();
+            let width = column.encode(readings, row.get_mut(start..end).ok_or(EncodeError::TooWide)?)?;
+            if counts(start) {
+                total += width;
+            }
+            start = end;
         }
         Ok(total)
     }

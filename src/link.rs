@@ -73,17 +73,15 @@ impl Logit {
     /// ```
     #[inline]
     pub fn surprisal(self, bit: bool) -> Nats {
-        let step = self.rounded();
         // What speaks for the bit; of even odds the table holds the same either way.
-        let step = if bit { step } else { -step };
-        let at = step.unsigned_abs().min(table::LAST as u32);
-        let likely = u32::from(entry(&table::LIKELY_NATS, at));
-        if step >= 0 {
-            return Nats(likely);
+        let towards = if bit { self.rounded() } else { -self.rounded() };
+        if towards >= 0 {
+            return Nats(u32::from(entry(&table::LIKELY_NATS, towards.min(table::LAST as i32) as u32)));
         }
         // Without rounding of the mass the two surprisals would differ by |z|; the table holds the rest.
-        let rest = entry(&table::RARE_REST, at);
-        Nats(likely.wrapping_add(at << STEP).wrapping_add_signed(i32::from(rest)))
+        let at = towards.unsigned_abs().min(table::LAST as u32);
+        let (likely, rest) = (entry(&table::LIKELY_NATS, at), entry(&table::RARE_REST, at));
+        Nats(u32::from(likely).wrapping_add(at << STEP).wrapping_add_signed(i32::from(rest)))
     }
 }
 

@@ -221,6 +221,7 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
     ///
     /// Takes one step a bit, plus what the parts state: for free bits one step a level of their trees, for ones an
     /// addition a weight below them. Both are bounded by the table.
+    #[inline(never)]
     pub fn surprisal(&self, row: &[bool; N]) -> Nats {
         self.read(&mut self.start(), row, 0..self.bits, |_, _| {})
     }
