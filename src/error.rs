@@ -91,6 +91,11 @@ pub enum EncodeError {
     },
     /// The table is for more bits than the row holds.
     TooWide,
+    /// A bit is not what those before it leave it to be.
+    Impossible {
+        /// That bit, counted from 0.
+        bit: u16,
+    },
 }
 
 impl fmt::Display for EncodeError {
@@ -108,6 +113,12 @@ impl fmt::Display for EncodeError {
                 "reading {column} is missing, but never was in training: fit on rows that miss it, or supply a value"
             ),
             Self::TooWide => f.write_str("the table is for more bits than the row holds: make N larger"),
+            Self::Impossible { bit } => {
+                write!(
+                    f,
+                    "bit {bit} contradicts the bits before it: pass rows as an `Encoder` of this table makes them"
+                )
+            }
         }
     }
 }

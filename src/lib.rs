@@ -10,6 +10,7 @@ mod encoder;
 mod link;
 mod part;
 mod model;
+mod codec;
 mod detector;
 mod stream;
 mod table;
@@ -22,6 +23,7 @@ mod error;
 
 #[cfg(feature = "defmt")]
 pub use capture::{Header, Row};
+pub use codec::{Compressor, Decompressor};
 #[cfg(feature = "heapless")]
 pub use detector::Recent;
 pub use detector::{Cusum, Detector, Drift, Excess, Monitor, Oddness, PValue, Report, Verdict};

@@ -4,6 +4,10 @@
 /// A stored surprisal is -ln of its mass, rounded: half a unit of 1/65536 nat, and the error of `f64::ln`.
 pub const NATS_OF_A_BIT: f64 = 0.5 / 65536.0 + 1e-12;
 
+/// An interval of at least 2²⁴ units is shared out by whole ones: a share of at least 2⁻¹⁶ of it is too small by at most one
+/// in 2⁸, log2(256/255) bits, an eighth of which are bytes.
+pub const BYTES_OF_A_BIT: f64 = 0.00565 / 8.0;
+
 /// What a distance costs lies at most so far below 2 ln(1 + d/s): the binary logarithm on a straight line between powers of
 /// two is at most 0.0861 below, times 2 ln 2; and distances are off by less than s/256.
 pub const BELOW_THE_TAIL: f64 = 0.0861 * 2.0 * std::f64::consts::LN_2 + ABOVE_THE_TAIL;

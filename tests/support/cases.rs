@@ -28,7 +28,8 @@ mod tank;
 use coin::{Coin, pack};
 use shuttle::{BITS, COLUMNS};
 use surprisal::{
-    Cusum, Drift, Libm, Logit, Monitor, Nats, Reading, Recent, Samples, Share, Stream, Surprise, Table, TableError,
+    Compressor, Cusum, Decompressor, Drift, Libm, Logit, Monitor, Nats, Reading, Recent, Samples, Share, Stream,
+    Surprise, Table, TableError,
 };
 
 macro_rules! cases {
@@ -49,22 +50,25 @@ struct Golden {
     bytes: &'static Aligned<[u8]>,
     nats: &'static [u8],
     samples: &'static [u8],
+    /// How many bytes every eighth row takes, each by itself, and a digest of them.
+    packets: (usize, u32),
 }
 
 macro_rules! golden {
-    ($name:literal) => {
+    ($name:literal, $packets:expr) => {
         Golden {
             bytes: &Aligned(*include_bytes!(concat!("../golden/", $name, ".srp"))),
             nats: include_bytes!(concat!("../golden/", $name, ".nats")),
             samples: include_bytes!(concat!("../golden/", $name, ".samples")),
+            packets: $packets,
         }
     };
 }
 
 /// Logistic rows and trees; those and a hidden layer; a mixture of trees.
-static SHUTTLE: Golden = golden!("shuttle");
-static FLAGSHIP: Golden = golden!("flagship");
-static MIXTURE: Golden = golden!("mixture");
+static SHUTTLE: Golden = golden!("shuttle", (1306, 1_789_876_665));
+static FLAGSHIP: Golden = golden!("flagship", (2322, 3_917_525_687));
+static MIXTURE: Golden = golden!("mixture", (1080, 558_502_030));
 static READINGS: &[u8] = include_bytes!("../golden/shuttle.readings");
 
 /// Runs a check on every golden table: as it is read from bytes, as it was compiled in, and with its streams.
@@ -140,6 +144,27 @@ fn samples_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, 
         assert!(row.chunks(8).map(pack).eq(sample.iter().copied()));
         assert!(table.model.surprisal(&row) < Nats::IMPOSSIBLE);
     }
+}
+
+fn packets_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, golden: &Golden) {
+    // FNV-1a of all bytes.
+    let (mut bytes, mut digest) = (0, 0x811C_9DC5_u32);
+    for (readings, _) in rows(golden).step_by(8) {
+        let (mut row, mut again) = ([false; BITS], [false; BITS]);
+        table.encoder.encode(&readings, &mut row).expect("golden rows are of the training columns");
+        let mut packet = [0; 64];
+        let mut free = packet.iter_mut();
+        let mut compressor = Compressor::new(|byte| *free.next().expect("no row takes 64 bytes") = byte);
+        table.model.compress(&row, &mut compressor).expect("an encoded row is possible");
+        compressor.finish();
+        let length = 64 - free.len();
+        let packet = &packet[..length];
+        table.model.decompress(&mut again, &mut Decompressor::new(packet.iter().copied()));
+        assert_eq!(again, row);
+        bytes += length;
+        digest = packet.iter().fold(digest, |digest, &byte| (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    }
+    assert_eq!((bytes, digest), golden.packets);
 }
 
 cases! {
@@ -270,6 +295,11 @@ cases! {
     /// The same coins give the same rows.
     fn every_sample_equals_the_stream() {
         each_table!(samples_are);
+    }
+
+    /// Rows become the same bytes everywhere, and rows again.
+    fn every_packet_is_the_same() {
+        each_table!(packets_are);
     }
 
     /// A table asks for room that the program does not have.

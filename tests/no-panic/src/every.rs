@@ -3,10 +3,11 @@
 
 use core::fmt::Display;
 use core::hint::black_box;
+use core::iter::Empty;
 use surprisal::{
-    Column, Conditional, Cusum, Detector, Drift, EncodeError, Encoder, Excess, Forest, Guard, Linear, Logit, Mass,
-    Mixture, Model, Monitor, Nade, Nats, Oddness, PValue, Part, Parts, Predictor, Recent, Report, Share, Stream, Sum,
-    Surprise, Table, TableError, Verdict, Walk, Watch, flags, total_order,
+    Column, Compressor, Conditional, Cusum, Decompressor, Detector, Drift, EncodeError, Encoder, Excess, Forest, Guard,
+    Linear, Logit, Mass, Mixture, Model, Monitor, Nade, Nats, Oddness, PValue, Part, Parts, Predictor, Recent, Report,
+    Share, Stream, Sum, Surprise, Table, TableError, Verdict, Walk, Watch, flags, total_order,
 };
 
 use crate::Hardware;
@@ -30,8 +31,10 @@ macro_rules! shown {
 pub fn linked() {
     linked! {
         Column: bits decode encode words;
+        Compressor<fn(u8)>: finish new push;
         Conditional: mass surprisal;
         Cusum: new push reset sum;
+        Decompressor<Empty<u8>>: new pull;
         Detector: judge levels most_usual p_value usual_of;
         Drift: excess new push reset;
         Encoder: bits columns encode<64> new slices;

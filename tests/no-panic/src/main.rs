@@ -13,9 +13,9 @@ use core::panic::PanicInfo;
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use surprisal::{
-    Activation, Column, Columns, Cusum, Detector, Drift, Encoder, Forest, Kind, Linear, Logit, Mixture, Model, Monitor,
-    Nade, Nats, Oddness, PValue, Predictor, Reading, Recent, Report, Stream, Sum, Surprise, Table, Watch, flags,
-    total_order,
+    Activation, Column, Columns, Compressor, Cusum, Decompressor, Detector, Drift, Encoder, Forest, Kind, Linear,
+    Logit, Mixture, Model, Monitor, Nade, Nats, Oddness, PValue, Predictor, Reading, Recent, Report, Stream, Sum,
+    Surprise, Table, Watch, flags, total_order,
 };
 
 #[panic_handler]
@@ -45,6 +45,10 @@ fn scoring<const H: usize, const K: usize>(table: &Table<64, H, K>, readings: &[
     _ = any(table.encoder.bits());
     _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
     _ = any((table.model.sample(&mut coin), table.model.complete(any(&[true]), &mut coin)));
+    let mut compressor = Compressor::new(|byte| _ = any(byte));
+    _ = any(table.model.compress(&row, &mut compressor));
+    compressor.finish();
+    table.model.decompress(&mut row, &mut Decompressor::new(any(readings).iter().map(|_| any(0))));
     let mut walk = table.model.walk();
     while let Some((_, conditional)) = walk.next(&row) {
         walk.observe(any(conditional.decide(&mut coin)));

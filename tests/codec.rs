@@ -1,0 +1,104 @@
+//! The range coder: rows come back, take what they surprise, and any bytes are rows.
+
+mod support {
+    pub mod budget;
+    pub mod naive;
+    pub mod random;
+}
+
+use proptest::prelude::*;
+use support::budget;
+use support::naive;
+use support::random::{Dice, Random, UNITS, cases, tables};
+use surprisal::{Compressor, Decompressor, EncodeError, Logit, Mass, Model, Nats, Parts, Sum};
+
+/// Room for the widest random table.
+const N: usize = 10;
+
+fn model(random: &Random) -> Model<'_, N, Parts<'_, UNITS>> {
+    let parts = Sum(Sum(random.linear(), random.forest()), Sum(random.nade(), surprisal::Mixture::EMPTY));
+    Model::new(parts, &random.guards, random.bits).expect("the guards are valid")
+}
+
+/// The bytes of what `push` hands to a compressor.
+fn bytes(push: impl FnOnce(&mut Compressor<&mut dyn FnMut(u8)>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut sink = |byte| bytes.push(byte);
+    let mut compressor = Compressor::new(&mut sink as &mut dyn FnMut(u8));
+    push(&mut compressor);
+    compressor.finish();
+    bytes
+}
+
+/// Bits and their masses, of which many are as small as can be.
+fn bits(dice: &mut Dice) -> (bool, Mass) {
+    let steepness = [0, 3, 30_000][dice.between(0, 2) as usize];
+    let mass = Logit::from_raw((dice.between(-steepness, steepness) << 7) as i32).mass();
+    // As likely as it says, or as unlikely.
+    (mass.decide(dice.coin()) != dice.one_in(3), mass)
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    #[test]
+    fn rows_come_back_and_take_their_surprisal(random in tables(1usize..=N), seed: u64, rows in 1usize..20) {
+        let (model, mut dice) = (model(&random), Dice(seed));
+        let rows: Vec<[bool; N]> = (0..rows).map(|_| model.sample(|| dice.coin())).collect();
+        let packed = bytes(|into| rows.iter().for_each(|row| model.compress(row, into).expect("a sample is possible")));
+        let nats: f64 = rows.iter().map(|row| f64::from(model.surprisal(row))).sum();
+        let free = (rows.len() * random.bits) as f64;
+        let limit = nats / 256f64.ln() + free * budget::BYTES_OF_A_BIT + 2.0;
+        prop_assert!(packed.len() as f64 <= limit, "{} bytes for {} nats", packed.len(), nats);
+        let mut from = Decompressor::new(packed.into_iter());
+        for row in rows {
+            let mut again = [false; N];
+            model.decompress(&mut again, &mut from);
+            prop_assert_eq!(again, row);
+        }
+    }
+
+    #[test]
+    fn what_a_guard_rules_out_writes_nothing(random in tables(2usize..=N), seed: u64) {
+        let (model, row) = (model(&random), Dice(seed).row::<N>());
+        let packed = bytes(|into| {
+            let ruled_out = (0..random.bits)
+                .find(|&i| naive::forced(&random.guards, &row, i).is_some_and(|value| value != row[i]));
+            let wanted = ruled_out.map_or(Ok(()), |bit| Err(EncodeError::Impossible { bit: bit as u16 }));
+            assert_eq!(model.compress(&row, into), wanted);
+            if ruled_out.is_some() {
+                // As if it had not been asked.
+                (0..64).for_each(|i| into.push(i % 3 == 0, Logit::ZERO.mass()));
+            }
+        });
+        if model.surprisal(&row) == Nats::IMPOSSIBLE {
+            let alone = bytes(|into| (0..64).for_each(|i| into.push(i % 3 == 0, Logit::ZERO.mass())));
+            prop_assert_eq!(packed, alone);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_possible_rows(random in tables(1usize..=N), packed: Vec<u8>) {
+        let (model, mut row) = (model(&random), [false; N]);
+        let mut from = Decompressor::new(packed.into_iter());
+        for _ in 0..20 {
+            model.decompress(&mut row, &mut from);
+            prop_assert!(model.surprisal(&row) < Nats::IMPOSSIBLE);
+        }
+    }
+
+    /// Of so many bits some carry through bytes of 255.
+    #[test]
+    fn bits_of_any_mass_come_back(seed: u64) {
+        let mut dice = Dice(seed);
+        let pushed: Vec<(bool, Mass)> = (0..5000).map(|_| bits(&mut dice)).collect();
+        let packed = bytes(|into| pushed.iter().for_each(|&(bit, mass)| into.push(bit, mass)));
+        let mut from = Decompressor::new(packed.into_iter());
+        prop_assert!(pushed.iter().all(|&(bit, mass)| from.pull(mass) == bit));
+    }
+}
+
+#[test]
+fn nothing_at_all_takes_a_byte() {
+    assert_eq!(bytes(|_| {}), [0]);
+}
