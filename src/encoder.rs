@@ -119,6 +119,17 @@ pub struct Column<'t> {
 }
 
 impl Column<'_> {
+    /// A flag, for others to differ from.
+    const NONE: Self = Self {
+        source: 0,
+        kind: Kind::Flag { flipped: false },
+        may_miss: false,
+        values: &[],
+        pivot: 0,
+        reach: 0,
+        widths: &[],
+    };
+
     /// The words that describe this column in [`Encoder::new`]'s `columns`: the source in the low 12 bits, the kind in
     /// the next 3, "may miss" on top; for other kinds than flags the number of values; for numbers the pivot, and the
     /// reach in two's complement.
@@ -206,21 +217,21 @@ impl Column<'_> {
     /// beyond the outermost edges costs for its distance besides.
     fn width(&self, outcome: Option<usize>, reading: Reading) -> Nats {
         let Some(outcome) = outcome else { return Nats::ZERO };
-        if let (Kind::Flag { .. }, Reading::Integer(value)) = (self.kind, reading) {
-            return if (0..=1).contains(&value) {
-                Nats::ZERO
-            } else {
+        match (self.kind, reading) {
+            (Kind::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value) => {
                 tail::beyond(reading, self.kind, 0, 1, 0) + Nats::RAREST
-            };
-        }
-        let width = Nats::from_raw(u32::from(self.widths.get(outcome).copied().unwrap_or(0)) << 5);
-        match (self.values, self.kind) {
-            ([first, .., last] | [first @ last], Kind::Integer | Kind::Real)
-                if outcome == 0 || outcome == self.values.len() =>
-            {
-                width + tail::beyond(reading, self.kind, *first, *last, self.reach)
             }
-            _ => width,
+            (Kind::Integer | Kind::Real, _) => {
+                let width = Nats::from_raw(u32::from(self.widths.get(outcome).copied().unwrap_or(0)) << 5);
+                let outermost = outcome == 0 || outcome == self.values.len();
+                match (self.values.first(), self.values.last()) {
+                    (Some(&first), Some(&last)) if outermost => {
+                        width + tail::beyond(reading, self.kind, first, last, self.reach)
+                    }
+                    _ => width,
+                }
+            }
+            _ => Nats::ZERO,
         }
     }
 }
@@ -265,35 +276,21 @@ impl<'t> Encoder<'t> {
         core::iter::from_fn(move || {
             let (&word, rest) = columns.split_first()?;
             columns = rest;
-            let kind = match word >> 12 & 7 {
-                0 => Kind::Flag { flipped: false },
-                1 => Kind::Flag { flipped: true },
-                2 => Kind::Integer,
-                3 => Kind::Real,
-                _ => Kind::Category,
-            };
-            let mut column = Column {
-                source: word & 0xFFF,
-                kind,
-                may_miss: word >> 15 == 1,
-                values: &[],
-                pivot: 0,
-                reach: 0,
-                widths: &[],
-            };
-            if !matches!(kind, Kind::Flag { .. }) {
+            let (source, may_miss, code) = (word & 0xFFF, word >> 15 == 1, word >> 12 & 7);
+            let mut column = Column { source, kind: Kind::Flag { flipped: code == 1 }, may_miss, ..Column::NONE };
+            if let 2..=3 = code {
+                let (&[count, pivot, reach], rest) = columns.split_first_chunk()?;
+                columns = rest;
+                column.kind = if code == 2 { Kind::Integer } else { Kind::Real };
+                column.values = take(&mut values, usize::from(count));
+                column.widths = take(&mut widths, column.values.len() + 1);
+                column.pivot = pivot.min(column.values.len() as u16);
+                column.reach = reach as i8;
+            } else if code > 3 {
                 let (&count, rest) = columns.split_first()?;
                 columns = rest;
+                column.kind = Kind::Category;
                 column.values = take(&mut values, usize::from(count));
-            }
-            if matches!(kind, Kind::Integer | Kind::Real) {
-                let (&pivot, rest) = columns.split_first()?;
-                columns = rest;
-                column.pivot = pivot.min(column.values.len() as u16);
-                let (&reach, rest) = columns.split_first()?;
-                columns = rest;
-                column.reach = reach as i8;
-                column.widths = take(&mut widths, column.values.len() + 1);
             }
             Some(column)
         })

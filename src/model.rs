@@ -82,8 +82,9 @@ impl Guard {
 
     /// The value of the guarded bit, if what was seen leaves but one.
     pub fn forces(self, seen: &[bool]) -> Option<bool> {
-        let (parent, when, value) = self.condition()?;
-        (seen.get(parent).copied() == Some(when)).then_some(value)
+        let (parent, ..) = self.condition()?;
+        let &bit = seen.get(parent)?;
+        (u16::from(bit) == self.0 >> 12 & 1).then_some(self.0 >> 13 & 1 == 1)
     }
 }
 
