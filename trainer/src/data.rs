@@ -70,6 +70,9 @@ impl Frame {
     /// A file that cannot be read, has no rows, or has a row of another length than the first, with its line.
     pub fn read(path: &Path, header: Header) -> Result<Self> {
         let shown = path.display();
+        if path.extension().is_some_and(|extension| extension == "npy") {
+            bail!("{shown}: a .npy file is a raw signal; say what a row is made of, for example --signal 2048:512");
+        }
         let text = read_text(path)?;
         let digest = checksum(&text);
         let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();

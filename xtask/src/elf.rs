@@ -8,6 +8,10 @@ use std::path::Path;
 /// Functions that divide 64 bits.
 const DIVISIONS: [&str; 6] = ["__aeabi_uldivmod", "__aeabi_ldivmod", "__udivdi3", "__divdi3", "__umoddi3", "__moddi3"];
 
+/// How the names of functions begin that compute with floats in software, or convert to them.
+const FLOATS: [&str; 8] =
+    ["__aeabi_f", "__aeabi_d", "__aeabi_i2", "__aeabi_ui2", "__aeabi_l2", "__aeabi_ul2", "__float", "__fix"];
+
 /// Says what the program holds of software floating point, VFP arithmetic, variables and, unless `may_divide`, divisions of
 /// 64 bits; nothing if all is well.
 pub fn offenders(program: &Path, may_divide: bool) -> Result<Vec<String>> {
@@ -16,7 +20,7 @@ pub fn offenders(program: &Path, may_divide: bool) -> Result<Vec<String>> {
     let names: Vec<&str> = file.symbols().filter_map(|symbol| symbol.name().ok()).collect();
     ensure!(names.iter().any(|name| name.contains("main")), "{} has no symbols to look at", program.display());
     let float = |name: &str| {
-        ["__aeabi_f", "__aeabi_d"].iter().any(|start| name.starts_with(start)) && !name.contains("div0")
+        FLOATS.iter().any(|start| name.starts_with(start)) && !name.contains("div0")
             || ["sf2", "sf3", "df2", "df3"].iter().any(|end| name.ends_with(end))
     };
     let is_call = |name: &&str| float(name) || !may_divide && DIVISIONS.contains(name);

@@ -42,6 +42,9 @@ pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
     let alarms: Vec<bool> = oddness.iter().map(|&oddness| detector.judge(oddness).is_odd()).collect();
     let raised = alarms.iter().filter(|&&alarm| alarm).count();
     writeln!(text, ", {raised} alarms")?;
+    if detector.threshold == Nats::IMPOSSIBLE {
+        writeln!(text, "  {}", no_alarm(&detector))?;
+    }
     value["alarms"] = json!(raised);
     if let Some(odd) = odd {
         let (roc, pr) = (auc_roc(&oddness, &odd), auc_pr(&oddness, &odd));
@@ -250,10 +253,12 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         text,
         "  that is at most {larger} instructions on a Cortex-M3 or larger, {m0} on a Cortex-M0, readings not yet encoded"
     )?;
-    if detector.rows > 0 && detector.threshold != Nats::IMPOSSIBLE {
+    if detector.threshold == Nats::IMPOSSIBLE {
+        writeln!(text, "  {}", no_alarm(&detector))?;
+    } else {
         writeln!(
             text,
-            "  alarm above {} nats, for {} false alarms a million, by {} rows",
+            "  alarm above an oddness of {} nats, for {} false alarms a million, by {} rows",
             detector.threshold, detector.false_alarm_ppm, detector.rows
         )?;
     }
@@ -261,7 +266,7 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         let Detector { entropy, deviation, reference, limit, mean_time, .. } = detector;
         writeln!(
             text,
-            "  ordinary rows score {entropy} nats, standard deviation {deviation}; p-values down to {}",
+            "  ordinary rows score a sum of {entropy} nats, standard deviation {deviation}; p-values down to {}",
             detector.p_value(Nats::IMPOSSIBLE)
         )?;
         if limit != Nats::IMPOSSIBLE {
@@ -302,6 +307,16 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
     Ok((text, value))
 }
 
+/// What is said of a detector without a threshold.
+pub(super) fn no_alarm(Detector { rows, false_alarm_ppm, .. }: &Detector) -> String {
+    let rate = 1.05 / f64::from(rows + 1);
+    let remedy = if rate < 0.5 { format!("fit with --false-alarm {rate:.1e}, or ") } else { String::new() };
+    format!(
+        "no alarm ever: {rows} calibration rows are too few for {false_alarm_ppm} false alarms a million; {remedy}give more \
+         rows to --calibrate"
+    )
+}
+
 pub(super) fn export(model: &Path, output: &Path) -> Result<(String, Value)> {
     let artefact = Artefact::read(model)?;
     let bytes = match output.extension().and_then(|extension| extension.to_str()) {
@@ -314,6 +329,9 @@ pub(super) fn export(model: &Path, output: &Path) -> Result<(String, Value)> {
     };
     write_whole(output, &bytes, &[model])?;
     let table = artefact.table_bytes().len();
-    let text = format!("{}: a table of {table} bytes for rows of {} bits\n", output.display(), artefact.shape.bits);
+    let mut text = format!("{}: a table of {table} bytes for rows of {} bits\n", output.display(), artefact.shape.bits);
+    if artefact.detector().threshold == Nats::IMPOSSIBLE {
+        writeln!(text, "  {}", no_alarm(&artefact.detector()))?;
+    }
     Ok((text, json!({ "output": output, "table_bytes": table, "bits": artefact.shape.bits })))
 }

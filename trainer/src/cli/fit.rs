@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use surprisal::Activation;
 
+use super::apply::no_alarm;
 use crate::artefact::write_whole;
 use crate::calibrate::Rates;
 use crate::data::Header;
@@ -243,19 +244,17 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
     match report.threshold {
         Some(threshold) => writeln!(
             out,
-            "  alarm above {threshold:.3} nats: at most {} % of ordinary rows, by {} held-out ones",
+            "  alarm above an oddness of {threshold:.3} nats: at most {} % of ordinary rows, by {} held-out ones",
             100.0 * report.false_alarm,
             report.calibration_rows
         )?,
-        None => writeln!(
-            out,
-            "  no alarm ever: {} calibration rows are too few for a false-alarm rate of {}; raise --false-alarm to {:.1e}",
-            report.calibration_rows,
-            report.false_alarm,
-            1.05 / (report.calibration_rows + 1) as f64
-        )?,
+        None => writeln!(out, "  {}", no_alarm(&artefact.detector()))?,
     }
-    writeln!(out, "  ordinary rows score {:.3} nats, standard deviation {:.3}", report.entropy, report.deviation)?;
+    writeln!(
+        out,
+        "  ordinary rows score a sum of {:.3} nats, standard deviation {:.3}",
+        report.entropy, report.deviation
+    )?;
     if let (Some(reference), Some(limit)) = (report.reference, report.limit) {
         writeln!(
             out,

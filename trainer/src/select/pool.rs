@@ -10,7 +10,7 @@ use crate::artefact::Shape;
 use crate::bits::members;
 use crate::evaluate::mean;
 use crate::fit::Family;
-use crate::model::{Conditional, Model, PerBit, log_sigmoid, mean_log_likelihood};
+use crate::model::{Conditional, Hidden, Model, PerBit, log_sigmoid, mean_log_likelihood};
 use crate::quantise::TableData;
 
 /// A fitted model and its logits on the validation rows.
@@ -244,11 +244,17 @@ impl<'a> Pool<'a> {
             }
         }
         let best = found.into_iter().max_by(|a, b| a.cautious.total_cmp(&b.cautious));
+        let units = layer.and_then(|layer| layer.model.hidden.as_ref()).map_or(0, Hidden::units);
+        let state = Shape { bits: self.free.len(), units, components: 0 }.state_bytes();
         best.with_context(|| {
-            format!(
-                "--flash, --ram or --ops: the smallest file takes {least} bytes; raise the limit, or leave out columns \
-                 with --ignore"
-            )
+            let exceeded = if least > self.budget.flash {
+                format!("--flash: the smallest file takes {least} bytes")
+            } else if state > self.budget.ram {
+                format!("--ram: the state of a row takes {state} bytes")
+            } else {
+                "--ops: every model takes more operations a row".to_owned()
+            };
+            format!("{exceeded}; raise the limit, or leave out columns with --ignore")
         })
     }
 

@@ -152,6 +152,33 @@ fn a_failed_fit_leaves_the_last_model_alone() {
 }
 
 #[test]
+fn a_limit_that_no_model_keeps_is_named() {
+    let folder = Folder::with_data();
+    let limits =
+        [("--flash 200", "--flash: the smallest file"), ("--ram 1", "--ram: the state"), ("--ops 0", "--ops: ")];
+    for (limit, message) in limits {
+        folder.refuses(&format!("fit data.csv --label label --family lintree {limit} -o none.srp"), &[message]);
+    }
+}
+
+#[test]
+fn a_signal_that_is_taken_for_rows() {
+    let folder = Folder::new();
+    folder.write("motor.npy", [0x93, b'N', b'U', b'M', b'P', b'Y']);
+    folder.refuses("fit motor.npy -o model.srp", &["motor.npy", "--signal"]);
+}
+
+#[test]
+fn a_detector_without_a_threshold_says_so_wherever_it_goes() {
+    let folder = Folder::with_data();
+    let fitted = folder.text(&format!("fit data.csv --false-alarm 0.0001 {MARGINAL}"));
+    for text in [fitted, folder.text("inspect model.srp"), folder.text("eval model.srp data.csv")] {
+        assert!(text.contains("no alarm ever: ") && text.contains("--false-alarm"), "{text}");
+    }
+    assert!(folder.text("export model.srp -o table.rs").contains("no alarm ever"));
+}
+
+#[test]
 fn a_value_that_training_never_saw() {
     let folder = with_model();
     let cases = [(1, "", "heat"), (0, "NA", "mode"), (1, "hot", "heat"), (1, "nan", "heat"), (3, "open", "door")];
