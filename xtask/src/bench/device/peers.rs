@@ -25,8 +25,10 @@ const SHARE: f64 = 0.9;
 /// The last step of the link.
 const LAST: i32 = 352;
 /// Ours, by name.
-const OURS: [(&str, &[&str]); 5] = [
+const OURS: [(&str, &[&str]); 7] = [
     ("marginal", &["--family", "marginal"]),
+    ("chow-liu", &["--family", "chow-liu"]),
+    ("chow-liu8", &["--family", "chow-liu", "--cells", "8"]),
     ("lintree", &["--family", "lintree"]),
     ("lintree16", &["--family", "lintree", "--cells", "16"]),
     ("lintree8", &["--family", "lintree", "--cells", "8"]),

@@ -76,7 +76,11 @@ impl Group {
                 SETS.iter().map(|set| fitter.table(family, set, options)).collect::<Result<_>>()?;
             match *family {
                 "nade" => tables.push(fitter.table(family, "plants64", options)?),
-                "lintree" => tables.push(fitter.table(family, "shuttle16", &["--cells", "16"])?),
+                "lintree" => {
+                    tables.push(fitter.table(family, "shuttle16", &["--cells", "16"])?);
+                    tables.push(fitter.table(family, "shuttle8", &["--cells", "8"])?);
+                    tables.push(fitter.table(family, "plants64", &[])?);
+                }
                 _ => {}
             }
             Ok(Self { name: family, tables })
@@ -124,8 +128,8 @@ impl<'d> Fitter<'d> {
         Ok(Self { data, surprisal: Surprisal::build()? })
     }
 
-    /// One of a family on one of the sets; `plants64` are the first 64 columns of `plants`, `shuttle16` is `shuttle` with
-    /// other options.
+    /// One of a family on one of the sets; `plants64` are the first 64 columns of `plants`, `shuttle16` and
+    /// `shuttle8` are `shuttle` with other options.
     pub fn table(&self, family: &str, set: &str, options: &[&str]) -> Result<Table> {
         let (mut args, files): (Vec<String>, Vec<PathBuf>) = if set.starts_with("shuttle") {
             let args = ["--label", "Class", "--normal", "Rad.Flow", "--flash", "64KiB"];
