@@ -10,6 +10,7 @@ mod encoder;
 mod link;
 mod part;
 mod model;
+mod steady;
 mod detector;
 mod stream;
 mod table;
@@ -38,6 +39,7 @@ pub use hal::{Fault, Seen, Watch, flags};
 pub use link::{Logit, Mass, Nats};
 pub use model::{Conditional, Guard, Model, Walk};
 pub use part::{Activation, Columns, Forest, Linear, Mixture, Nade, Part, Sum};
+pub use steady::{Mask, Steady};
 pub use stream::Predictor;
 #[cfg(feature = "heapless")]
 pub use stream::Stream;
