@@ -24,6 +24,11 @@ mod nade;
 pub struct Mask(i8);
 
 impl Mask {
+    /// A one.
+    pub(crate) const ALL: Self = Self(-1);
+    /// A zero.
+    pub(crate) const NONE: Self = Self(0);
+
     /// All ones if the bit is a one.
     #[inline]
     pub fn of(bit: bool) -> Self {
@@ -40,6 +45,12 @@ impl Mask {
     #[inline]
     pub(crate) fn negative(number: i32) -> Self {
         Self(black_box((number >> 31) as i8))
+    }
+
+    /// Are two numbers the same? Neither is less than zero.
+    #[inline]
+    pub(crate) fn equal(a: i32, b: i32) -> Self {
+        Self::negative((a ^ b).wrapping_sub(1))
     }
 }
 
@@ -76,7 +87,7 @@ fn add(a: Logit, b: Logit) -> Logit {
     let (a, b) = (a.raw(), b.raw());
     let sum = a.wrapping_add(b);
     let over = Mask::negative((a ^ sum) & (b ^ sum));
-    Logit::from_raw(over.pick(a >> 31 ^ i32::MAX, sum))
+    Logit::from_raw(over.pick(Mask::negative(a).pick(i32::MIN, i32::MAX), sum))
 }
 
 /// A part whose instructions are the same for all rows: [`Model::steady`] needs one.
@@ -154,9 +165,9 @@ impl<const N: usize, P: Steady<N>> Model<'_, N, P> {
     /// ```
     pub fn steady(&self, row: &[bool; N]) -> Nats {
         let (part, guards) = self.pieces();
-        let mut seen = [Mask::default(); N];
+        let mut seen = [Mask::NONE; N];
         seen.iter_mut().zip(row).for_each(|(mask, &bit)| *mask = Mask::of(bit));
-        let (mut state, mut total, mut violated) = (part.start(), 0i32, Mask::default());
+        let (mut state, mut total, mut violated) = (part.start(), 0i32, Mask::NONE);
         for (i, &bit) in seen.iter().enumerate().take(self.bits()) {
             let guard = guards.get(i).map_or(Guard::FREE, |&guard| Guard::from_raw(guard));
             let free = match guard.condition() {
@@ -166,8 +177,8 @@ impl<const N: usize, P: Steady<N>> Model<'_, N, P> {
                     violated = violated | !free & if value { !bit } else { bit };
                     free
                 }
-                None if guard == Guard::GIVEN => Mask(0),
-                None => Mask(-1),
+                None if guard == Guard::GIVEN => Mask::NONE,
+                None => Mask::ALL,
             };
             let logit = part.steady_logit(&mut state, &seen, i);
             let nats = link::steady::surprisal(logit, bit);

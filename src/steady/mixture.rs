@@ -45,7 +45,7 @@ impl<const N: usize, const K: usize> Steady<N> for Mixture<'_, K> {
         }
         let (mut ones, mut zeros) = (0u64, 0u64);
         let weights = posterior.mantissas.iter().zip(&posterior.exponents);
-        for ((&mantissa, &exponent), mass) in weights.zip(masses(self, seen, i, Mask(-1))) {
+        for ((&mantissa, &exponent), mass) in weights.zip(masses(self, seen, i, Mask::ALL)) {
             let exponent = i32::from(exponent);
             let near = Mask::negative(exponent - 32);
             let weigh = |mass: u32| {

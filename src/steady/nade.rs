@@ -21,7 +21,7 @@ impl<const N: usize, const H: usize> Steady<N> for Nade<'_, H> {
             Activation::Identity => each.for_each(|(unit, &sum)| *unit = sum.into()),
             Activation::Sigmoid => each.zip(gains).for_each(|((unit, &sum), &gain)| {
                 let logit = Logit::from_raw(i32::from(sum).wrapping_mul(gain.into()));
-                *unit = (link::steady::mass(logit, Mask(-1)) >> 1) as i32;
+                *unit = (link::steady::mass(logit, Mask::ALL) >> 1) as i32;
             }),
         }
     }

@@ -41,10 +41,11 @@ pub fn measure<S: Subject<N, H, K, C>, const N: usize, const H: usize, const K: 
 ) {
     const FITS: &str = "all rows are of the table's columns";
     let (coin, monitor) = (&mut Coin::default(), &mut Monitor::new());
-    let mut verbs: [(&str, Verb<N, C>); 7] = [
+    let mut verbs: [(&str, Verb<N, C>); 8] = [
         ("encode", &mut |case| _ = black_box(S::TABLE.encoder.encode(&case.readings, &mut case.bits).expect(FITS))),
         ("surprise", &mut |case| case.surprise = S::TABLE.surprise(&case.readings).expect(FITS)),
         ("surprisal", &mut |case| case.nats = S::TABLE.model.surprisal(&case.bits)),
+        ("steady", &mut |case| case.nats = S::TABLE.model.steady(&case.bits)),
         ("score", &mut |case| case.nats = S::TABLE.score(&case.readings).expect(FITS)),
         ("explain", &mut |case| case.nats = S::TABLE.explain(&case.readings, &mut case.each).expect(FITS)),
         ("push", &mut |case| _ = black_box(monitor.push(&S::TABLE.detector, &case.surprise))),
@@ -65,7 +66,7 @@ pub fn measure<S: Subject<N, H, K, C>, const N: usize, const H: usize, const K: 
         }
         let (verb, work) = &mut verbs[at];
         if let Some(case) = &mut costliest {
-            if *verb == "surprisal" {
+            if ["surprisal", "steady"].contains(verb) {
                 tally.add(true, climb(meter, *work, case, most));
             }
             tally.bytes = meter::stack(|| work(black_box(case)));

@@ -154,8 +154,8 @@ impl Snapshot {
         }
         for (at, title) in [(0, "mean instructions among others"), (3, "bytes of stack among others")] {
             for board in &weighed {
-                let verbs = ["encode", "surprisal", "score", "explain", "surprise", "push", "sample", "bit"];
-                let verbs = &verbs[..if at == 0 { 8 } else { 7 }];
+                let verbs = ["encode", "surprisal", "steady", "score", "explain", "surprise", "push", "sample", "bit"];
+                let verbs = &verbs[..if at == 0 { 9 } else { 8 }];
                 self.section(&mut page, &format!("{board}: {title}"), 10, verbs, |table, verb| {
                     Some(self.numbers(board, table, verb)?[at].to_string())
                 });
