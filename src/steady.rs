@@ -44,7 +44,8 @@ impl Mask {
     /// Is the number less than zero?
     #[inline]
     pub(crate) fn negative(number: i32) -> Self {
-        Self(black_box((number >> 31) as i8))
+        // Neither how the number came about nor that it becomes one of two is known to the compiler.
+        Self(black_box((black_box(number) >> 31) as i8))
     }
 
     /// Are two numbers the same? Neither is less than zero.

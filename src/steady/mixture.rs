@@ -1,6 +1,6 @@
 //! Every bit is weighed; what a forced one says of the components is masked.
 
-use super::{Mask, Steady, add, least};
+use super::{Mask, Steady, least};
 use crate::link::{self, Logit};
 use crate::part::{LN, Mixture, Posterior};
 
@@ -12,8 +12,11 @@ fn masses<const K: usize>(mixture: &Mixture<'_, K>, seen: &[Mask], i: usize, bit
     let logits = logits.get(start..start.saturating_add(components)).unwrap_or_default();
     let [gap, weight] = parents.get(i).copied().unwrap_or_default();
     let parent = seen.get(i.wrapping_sub(usize::from(gap))).copied().filter(|_| gap > 0).unwrap_or_default();
-    let effect = Logit::from_raw(parent.pick(Mixture::<K>::logit_of(weight as i8).raw(), 0));
-    logits.iter().map(move |&logit| link::steady::mass(add(Mixture::<K>::logit_of(logit), effect), bit))
+    let effect = parent.pick(Mixture::<K>::logit_of(weight as i8).raw(), 0);
+    logits.iter().map(move |&logit| {
+        // Of 22 bits.
+        link::steady::mass(Logit::from_raw(Mixture::<K>::logit_of(logit).raw() + effect), bit)
+    })
 }
 
 /// As `leading_zeros`, for which the smallest cores have a routine that branches.
