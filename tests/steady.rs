@@ -40,6 +40,23 @@ fn says_the_same<P: Steady<N>>(part: &P, dice: &mut Dice) {
     }
 }
 
+const FEATURE_BITS: u16 = 4;
+
+/// A tree of so many splits in preorder; some of the splits join trees, if they may.
+fn grow(count: usize, bit: u16, joins: bool, dice: &mut Dice, splits: &mut Vec<u16>) {
+    let Some(below) = count.checked_sub(1) else { return };
+    // Chains to the left, to the right, and what lies between.
+    let left = match dice.between(0, 3) {
+        0 => below.min(2),
+        1 => below.saturating_sub(2),
+        _ => dice.between(0, below as i64) as usize,
+    };
+    let feature = if joins && dice.one_in(8) { bit } else { dice.between(0, i64::from(bit) - 1) as u16 };
+    splits.push(feature | (left as u16) << FEATURE_BITS);
+    grow(left, bit, joins, dice, splits);
+    grow(below - left, bit, joins, dice, splits);
+}
+
 /// The table's guards, of which some bits are given.
 fn guards(random: &Random, dice: &mut Dice) -> Vec<u16> {
     let mut guards = random.guards.clone();
@@ -93,6 +110,20 @@ proptest! {
     }
 
     #[test]
+    fn of_trees_of_any_shape_and_depth(seed: u64, count in 1usize..=1000, joins: bool) {
+        let dice = &mut Dice(seed);
+        let last = N as u16 - 1;
+        let mut splits = Vec::new();
+        grow(count, last, joins, dice, &mut splits);
+        let mut starts = [0; N + 1];
+        starts[N] = count as u16;
+        let leaves: Vec<i8> = (0..count + N).map(|_| dice.coin() as i8).collect();
+        let part = Forest::new(FEATURE_BITS, &starts, &splits, &leaves, &[4096; N]).expect("the tree is valid");
+        says_the_same(&part, dice);
+        is_the_score(part, &[], N, dice);
+    }
+
+    #[test]
     fn of_layers_whose_weights_and_biases_are_anything(random in tables(1usize..=N), seed: u64) {
         let dice = &mut Dice(seed);
         let mut layer = random.layer.clone();
@@ -104,6 +135,25 @@ proptest! {
         );
         says_the_same(&part.expect("the layer is valid"), dice);
     }
+}
+
+#[test]
+fn of_the_fullest_tree_there_is() {
+    fn grow(splits: &mut Vec<u16>, below: u16) {
+        splits.push(below << 1);
+        if below > 0 {
+            grow(splits, below / 2);
+            grow(splits, below / 2);
+        }
+    }
+    let mut splits = Vec::new();
+    grow(&mut splits, u16::MAX / 2);
+    let starts = [0, 0, splits.len() as u16];
+    let leaves: Vec<i8> = (0..splits.len() + 2).map(|leaf| (leaf % 251) as i8).collect();
+    let part = Forest::new(1, &starts, &splits, &leaves, &[1000; 2]).expect("the tree is valid");
+    assert_eq!(splits.len(), usize::from(u16::MAX));
+    says_the_same(&part, &mut Dice(1));
+    says_the_same(&part, &mut Dice(2));
 }
 
 #[test]

@@ -12,8 +12,8 @@ const NONE: i32 = i32::MAX;
 /// A subtree: where its splits begin, how many they are, and which leaf is its first.
 #[derive(Clone, Copy, Default)]
 struct Subtree {
-    at: u16,
-    splits: u16,
+    at: u32,
+    splits: u32,
     leaf: u32,
 }
 
@@ -21,22 +21,21 @@ impl Subtree {
     /// What follows a zero and what a one, by what the first split says of how many splits lie on its left.
     #[inline(always)]
     fn halves(self, left: usize) -> (Self, Self) {
-        let (at, below) = (self.at.wrapping_add(1), self.splits.wrapping_sub(1));
-        let splits = below.min(left as u16);
-        let leaf = self.leaf + left as u32 + 1;
-        (Self { at, splits, ..self }, Self { at: at.wrapping_add(splits), splits: below - splits, leaf })
+        let (at, below, left) = (self.at + 1, self.splits - 1, left as u32);
+        let splits = below.min(left);
+        (Self { at, splits, ..self }, Self { at: at + splits, splits: below - splits, leaf: self.leaf + left + 1 })
     }
 }
 
 impl Forest<'_> {
     /// The tree that the split at `join`, somewhere in this subtree, joins to the one on its left.
-    fn joined(&self, splits: &[u16], join: usize, mut subtree: Subtree) -> Subtree {
-        while let Some(&split) = splits.get(usize::from(subtree.at)).filter(|_| subtree.splits > 0) {
+    fn joined(&self, splits: &[u16], join: u32, mut subtree: Subtree) -> Subtree {
+        while let Some(&split) = splits.get(subtree.at as usize).filter(|_| subtree.splits > 0) {
             let (zeros, ones) = subtree.halves(self.parts(split).1);
-            if join == usize::from(subtree.at) {
+            if join == subtree.at {
                 return ones;
             }
-            subtree = if join < usize::from(ones.at) { zeros } else { ones };
+            subtree = if join < ones.at { zeros } else { ones };
         }
         subtree
     }
@@ -51,37 +50,47 @@ impl<const N: usize> Steady<N> for Forest<'_> {
         let leaf = |of: Subtree| leaves.get(of.leaf as usize).map_or(0, |&leaf| i32::from(leaf));
         let seen = seen.get(..i).unwrap_or(seen);
 
-        let all = Subtree { at: 0, splits: splits.len() as u16, leaf: 0 };
+        let all = Subtree { at: 0, splits: splits.len() as u32, leaf: 0 };
         let (mut tree, mut here, mut sum) = (all, Mask::ALL, 0);
         // The last split on the row's way that joins two trees, and where to look for the next such split.
         let (mut last, mut from) = (NONE, None);
         loop {
-            let (mut waiting, mut count) = ([(Subtree::default(), Mask::NONE); ROOM], 0usize);
+            let (mut waiting, mut masks, mut count) = ([Subtree::default(); ROOM], [Mask::NONE; ROOM], 0usize);
             let mut subtree = tree;
             loop {
-                let Some(&split) = splits.get(usize::from(subtree.at)).filter(|_| subtree.splits > 0) else {
+                let Some(&split) = splits.get(subtree.at as usize).filter(|_| subtree.splits > 0) else {
                     sum += here.pick(leaf(subtree), 0);
-                    let Some(&next) = count.checked_sub(1).and_then(|before| waiting.get(before)) else { break };
-                    count -= 1;
-                    (subtree, here) = next;
+                    count = count.wrapping_sub(1);
+                    let (Some(&next), Some(&mask)) = (waiting.get(count), masks.get(count)) else { break };
+                    (subtree, here) = (next, mask);
                     continue;
                 };
                 let (feature, left) = self.parts(split);
                 let (zeros, ones) = subtree.halves(left);
                 let Some(&bit) = seen.get(feature) else {
                     // The tree on its right comes after all of this one.
-                    last = here.pick(subtree.at.into(), last);
+                    last = here.pick(subtree.at as i32, last);
                     from = from.or(Some(0));
                     subtree = zeros;
                     continue;
                 };
-                let (zeros, ones) = ((zeros, here & !bit), (ones, here & bit));
-                let (smaller, larger) = if zeros.0.splits < ones.0.splits { (zeros, ones) } else { (ones, zeros) };
-                (subtree, here) = larger;
-                if smaller.0.splits == 0 {
-                    sum += smaller.1.pick(leaf(smaller.0), 0);
-                } else if let Some(slot) = waiting.get_mut(count) {
-                    (*slot, count) = (larger, count + 1);
+                let (no, yes) = (here & !bit, here & bit);
+                if zeros.splits == 0 {
+                    sum += no.pick(leaf(zeros), 0);
+                    (subtree, here) = (ones, yes);
+                } else if ones.splits == 0 {
+                    sum += yes.pick(leaf(ones), 0);
+                    (subtree, here) = (zeros, no);
+                } else {
+                    let (smaller, larger) = if zeros.splits < ones.splits {
+                        ((zeros, no), (ones, yes))
+                    } else {
+                        ((ones, yes), (zeros, no))
+                    };
+                    if let (Some(waits), Some(mask)) = (waiting.get_mut(count), masks.get_mut(count)) {
+                        (*waits, *mask) = larger;
+                    }
+                    count += 1;
                     (subtree, here) = smaller;
                 }
             }
@@ -90,8 +99,8 @@ impl<const N: usize> Steady<N> for Forest<'_> {
             from = Some(join + 1);
             here = Mask::equal(last, join as i32);
             last = here.pick(NONE, last);
-            let inside = join.wrapping_sub(tree.at.into()) < tree.splits.into();
-            tree = self.joined(splits, join, if inside { tree } else { all });
+            let inside = (join as u32).wrapping_sub(tree.at) < tree.splits;
+            tree = self.joined(splits, join as u32, if inside { tree } else { all });
         }
         Logit::from_raw(sum.wrapping_mul(scale.into()))
     }
