@@ -151,10 +151,11 @@ impl<const N: usize, P: Steady<N>> Model<'_, N, P> {
     /// -ln p(row), to the bit as [`surprisal`](Self::surprisal) says it, in as many instructions for any row as for any
     /// other: all bits are computed, forced ones too, and masks choose.
     ///
-    /// Takes several times as long as `surprisal` does at its mean; `docs/device.md` has numbers. Rust promises no constant
-    /// time: counts are measured, on six emulated cores, for the compiler of this repository. Where the link's table is
-    /// read depends on the row; a core with a cache for data or flash may tell by that, while Cortex-M0 to M4 and M33 have none of
-    /// their own. What comes before it, an encoder, and after it, a verdict, depends on readings and scores.
+    /// Takes 5 to 21 times as many as `surprisal` does at its mean, by the golden tables (`docs/device.md`). Rust promises no
+    /// constant time: that the counts are equal is measured, on six emulated cores, for one compiler. Where the link's table and
+    /// the logarithms of a [`Mixture`](crate::Mixture) are read depends on the row; a core with a cache for data or flash may
+    /// tell by that, while Cortex-M0 to M4 and M33 have none of their own. What comes before it, an encoder, and after it, a
+    /// verdict, depends on readings and scores.
     ///
     /// ```
     /// use surprisal::{Columns, Linear, Model};

@@ -81,17 +81,16 @@ impl<const N: usize> Steady<N> for Forest<'_> {
                 } else if ones.splits == 0 {
                     sum += yes.pick(leaf(ones), 0);
                     (subtree, here) = (zeros, no);
-                } else {
-                    let (smaller, larger) = if zeros.splits < ones.splits {
-                        ((zeros, no), (ones, yes))
-                    } else {
-                        ((ones, yes), (zeros, no))
-                    };
-                    if let (Some(waits), Some(mask)) = (waiting.get_mut(count), masks.get_mut(count)) {
-                        (*waits, *mask) = larger;
-                    }
+                } else if let (Some(waits), Some(mask)) = (waiting.get_mut(count), masks.get_mut(count)) {
                     count += 1;
-                    (subtree, here) = smaller;
+                    if zeros.splits < ones.splits {
+                        (subtree, here, *waits, *mask) = (zeros, no, ones, yes);
+                    } else {
+                        (subtree, here, *waits, *mask) = (ones, yes, zeros, no);
+                    }
+                } else {
+                    // There is room.
+                    break;
                 }
             }
             let asks_itself = |&join: &usize| splits.get(join).is_some_and(|&split| self.parts(split).0 >= seen.len());

@@ -121,12 +121,11 @@ fn instructions(toolchain: Toolchain, board: &Board, group: &Group, snapshot: &m
             );
         }
         if let ("steady", [mean, max, worst, _]) = (verb.as_str(), &numbers[..]) {
-            if !(mean == max && max == worst) {
-                eprintln!(
-                    "{table} on {}: `steady` takes {mean} instructions at its mean, {max} or {worst} for some rows",
-                    board.name
-                );
-            }
+            ensure!(
+                mean == max && max == worst,
+                "{table} on {}: `steady` takes {mean} instructions at its mean, {max} or {worst} for some rows",
+                board.name
+            );
         }
         snapshot.add(board.name, group.name, &table, &verb, numbers);
     }
