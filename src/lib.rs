@@ -11,6 +11,7 @@ mod link;
 mod part;
 mod model;
 mod codec;
+mod steady;
 mod detector;
 mod stream;
 mod table;
@@ -40,6 +41,7 @@ pub use hal::{Fault, Seen, Watch, flags};
 pub use link::{Logit, Mass, Nats};
 pub use model::{Conditional, Guard, Model, Walk};
 pub use part::{Activation, Columns, Forest, Linear, Mixture, Nade, Part, Sum};
+pub use steady::{Mask, Steady};
 pub use stream::Predictor;
 #[cfg(feature = "heapless")]
 pub use stream::Stream;

@@ -9,6 +9,7 @@ use core::fmt;
 use core::iter::Sum;
 use core::ops::{Add, AddAssign};
 
+pub(crate) mod steady;
 mod table;
 
 /// log2 of the fixed-point unit that [`Logit`] and [`Nats`] share: 65536 units are one nat.

@@ -10,6 +10,8 @@ mod nade;
 pub use forest::Forest;
 pub use linear::{Columns, Linear};
 pub use mixture::Mixture;
+pub(crate) use mixture::{LN, Posterior};
+pub(crate) use nade::Hidden;
 pub use nade::{Activation, Nade};
 
 /// One additive piece of the logit of p(x_i = 1 | x_<i), for every i in 0..N.

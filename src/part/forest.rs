@@ -84,7 +84,7 @@ impl<'t> Forest<'t> {
     }
 
     /// The bit that a split asks, and how many splits its left subtree has.
-    fn parts(&self, split: u16) -> (usize, usize) {
+    pub(crate) fn parts(&self, split: u16) -> (usize, usize) {
         (usize::from(split & !(u16::MAX << (self.feature_bits & 15))), usize::from(split >> (self.feature_bits & 15)))
     }
 

@@ -41,8 +41,8 @@ pub struct Mixture<'t, const K: usize> {
 #[derive(Clone, Copy, Debug)]
 pub struct Posterior<const K: usize> {
     /// A weight is `mantissa · 2^-exponent`; every mantissa has its highest bit set, the smallest exponent is zero.
-    mantissas: [u16; K],
-    exponents: [u16; K],
+    pub(crate) mantissas: [u16; K],
+    pub(crate) exponents: [u16; K],
     /// The last bit that was asked for. What it turned out to be is weighed when the next one is.
     asked: Option<usize>,
 }
@@ -150,7 +150,7 @@ impl<'t, const K: usize> Mixture<'t, K> {
 
 /// ln(1 + j/32) in units of 1/65536 nat. Between the entries, a straight line is too low by less than 1/8192 nat.
 #[rustfmt::skip]
-static LN: [u16; 33] = [
+pub(crate) static LN: [u16; 33] = [
     0, 2017, 3973, 5873, 7719, 9515, 11262, 12965, 14624, 16242, 17821, 19364, 20870, 22343, 23783, 25193,
     26573, 27924, 29248, 30546, 31818, 33067, 34292, 35494, 36675, 37835, 38975, 40095, 41196, 42280, 43345, 44394,
     45426,

@@ -68,8 +68,8 @@ pub struct Nade<'t, const H: usize> {
 /// The hidden layer after the bits seen so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Hidden<const H: usize> {
-    sums: [i16; H],
-    units: [i32; H],
+    pub(crate) sums: [i16; H],
+    pub(crate) units: [i32; H],
 }
 
 impl<'t, const H: usize> Nade<'t, H> {
@@ -139,10 +139,23 @@ impl<'t, const H: usize> Nade<'t, H> {
     }
 
     /// The weights of bit `i`, a byte a unit.
-    fn row(&self, weights: &'t [i8], i: usize) -> &'t [i8] {
+    pub(crate) fn row(&self, weights: &'t [i8], i: usize) -> &'t [i8] {
         let units = self.biases.len();
         let start = i.saturating_mul(units);
         weights.get(start..start.saturating_add(units)).unwrap_or_default()
+    }
+
+    /// The logit of bit `i`, in the same instructions whatever the units.
+    #[inline(always)]
+    pub(crate) fn share(&self, hidden: &Hidden<H>, i: usize) -> Logit {
+        let Some(&scale) = self.scales.get(i).filter(|_| H > 0) else { return Logit::ZERO };
+        let row = self.row(self.outputs, i);
+        // As many units as there is room for are the usual case, and a loop of known length.
+        let sum = row.first_chunk::<H>().map_or_else(|| dot(row, &hidden.units), |row| dot(row, &hidden.units));
+        // (sum · scale) >> shift without a product of more than 32 bits.
+        let high = (sum >> 16).wrapping_mul(i32::from(scale));
+        let low = (sum as u16 as u32).wrapping_mul(u32::from(scale));
+        Logit::from_raw(high.wrapping_shl(16 - self.shift).wrapping_add((low >> self.shift) as i32))
     }
 
     fn refresh(&self, hidden: &mut Hidden<H>) {
@@ -169,14 +182,7 @@ impl<const N: usize, const H: usize> Part<N> for Nade<'_, H> {
     }
 
     fn logit(&self, hidden: &mut Hidden<H>, _: &[bool; N], i: usize) -> Logit {
-        let Some(&scale) = self.scales.get(i).filter(|_| H > 0) else { return Logit::ZERO };
-        let row = self.row(self.outputs, i);
-        // As many units as there is room for are the usual case, and a loop of known length.
-        let sum = row.first_chunk::<H>().map_or_else(|| dot(row, &hidden.units), |row| dot(row, &hidden.units));
-        // (sum · scale) >> shift without a product of more than 32 bits.
-        let high = (sum >> 16).wrapping_mul(i32::from(scale));
-        let low = (sum as u16 as u32).wrapping_mul(u32::from(scale));
-        Logit::from_raw(high.wrapping_shl(16 - self.shift).wrapping_add((low >> self.shift) as i32))
+        self.share(hidden, i)
     }
 
     fn observe(&self, hidden: &mut Hidden<H>, i: usize) {

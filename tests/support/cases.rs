@@ -127,6 +127,17 @@ fn source_is_the_same<const H: usize, const K: usize>(_: Any<H, K>, source: &Any
     }
 }
 
+fn steady_scores_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, golden: &Golden) {
+    for (row, nats) in rows(golden).step_by(16) {
+        let mut bits = [false; BITS];
+        let widths = table.encoder.encode(&row, &mut bits).expect("golden rows are of the training columns");
+        assert_eq!(widths + table.model.steady(&bits), nats);
+        // Most rows with one bit turned are ruled out.
+        bits[BITS / 2] ^= true;
+        assert_eq!(table.model.steady(&bits), table.model.surprisal(&bits));
+    }
+}
+
 fn explanations_add_up<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, golden: &Golden) {
     for (row, nats) in rows(golden).step_by(4) {
         let mut each = [Nats::IMPOSSIBLE; COLUMNS.len()];
@@ -171,6 +182,11 @@ cases! {
     /// What the trainer computed is what this machine computes.
     fn every_score_equals_the_stream() {
         each_table!(scores_are);
+    }
+
+    /// In time that does not depend on the row it is the same number.
+    fn every_steady_score_equals_the_stream() {
+        each_table!(steady_scores_are);
     }
 
     /// Flash holds the same table whether it came as bytes or as Rust source.

@@ -4,7 +4,7 @@ use crate::coin::Coin;
 use crate::meter::{self, Instructions};
 use crate::tally::{Rows, Tally};
 use core::hint::black_box;
-use surprisal::{Monitor, Nats, Reading, Surprise, Table};
+use surprisal::{Compressor, Decompressor, Model, Monitor, Nats, Part, Reading, Surprise, Table};
 
 /// Rows that are sampled bit by bit.
 const SAMPLED: usize = 64;
@@ -29,7 +29,11 @@ struct Case<const N: usize, const C: usize> {
     surprise: Surprise,
     each: [Nats; C],
     nats: Nats,
+    packet: Packet,
 }
+
+/// Bytes of a compressed row, and how many they are.
+type Packet = ([u8; 512], usize);
 
 /// What is done with a row, behind a pointer. No verb is called anywhere else, so that the compiler is as free as it would be
 /// if nothing were measured.
@@ -41,10 +45,17 @@ pub fn measure<S: Subject<N, H, K, C>, const N: usize, const H: usize, const K: 
 ) {
     const FITS: &str = "all rows are of the table's columns";
     let (coin, monitor) = (&mut Coin::default(), &mut Monitor::new());
-    let mut verbs: [(&str, Verb<N, C>); 7] = [
+    let mut verbs: [(&str, Verb<N, C>); 10] = [
         ("encode", &mut |case| _ = black_box(S::TABLE.encoder.encode(&case.readings, &mut case.bits).expect(FITS))),
         ("surprise", &mut |case| case.surprise = S::TABLE.surprise(&case.readings).expect(FITS)),
+        ("compress", &mut |case| compress(&S::TABLE.model, &case.bits, &mut case.packet)),
+        ("decompress", &mut |case| {
+            let (bytes, length) = &case.packet;
+            let bytes = bytes.iter().take(*length).copied();
+            S::TABLE.model.decompress(&mut case.bits, &mut Decompressor::new(bytes));
+        }),
         ("surprisal", &mut |case| case.nats = S::TABLE.model.surprisal(&case.bits)),
+        ("steady", &mut |case| case.nats = S::TABLE.model.steady(&case.bits)),
         ("score", &mut |case| case.nats = S::TABLE.score(&case.readings).expect(FITS)),
         ("explain", &mut |case| case.nats = S::TABLE.explain(&case.readings, &mut case.each).expect(FITS)),
         ("push", &mut |case| _ = black_box(monitor.push(&S::TABLE.detector, &case.surprise))),
@@ -54,9 +65,10 @@ pub fn measure<S: Subject<N, H, K, C>, const N: usize, const H: usize, const K: 
         let (mut costliest, mut most, mut tally) = (None, 0, Tally::default());
         for (odd, readings) in S::ROWS.each() {
             let [nats, each] = [Nats::ZERO; 2];
-            let mut case = Case { readings, bits: [false; N], surprise: Surprise::default(), each: [each; C], nats };
-            // Bits and surprise are what other verbs begin with.
-            verbs[..2].iter_mut().for_each(|(_, prepare)| prepare(&mut case));
+            let surprise = Surprise::default();
+            let mut case = Case { readings, bits: [false; N], surprise, each: [each; C], nats, packet: ([0; 512], 0) };
+            // Bits, surprise and packet are what other verbs begin with.
+            verbs[..3].iter_mut().for_each(|(_, prepare)| prepare(&mut case));
             let taken = count(meter, verbs[at].1, &mut case);
             tally.add(odd, taken);
             if taken > most {
@@ -65,7 +77,7 @@ pub fn measure<S: Subject<N, H, K, C>, const N: usize, const H: usize, const K: 
         }
         let (verb, work) = &mut verbs[at];
         if let Some(case) = &mut costliest {
-            if *verb == "surprisal" {
+            if ["surprisal", "steady"].contains(verb) {
                 tally.add(true, climb(meter, *work, case, most));
             }
             tally.bytes = meter::stack(|| work(black_box(case)));
@@ -75,11 +87,21 @@ pub fn measure<S: Subject<N, H, K, C>, const N: usize, const H: usize, const K: 
     steps::<S, N, H, K, C>(meter);
 }
 
-/// Instructions of a verb, beyond those of calling what does nothing.
+fn compress<const N: usize, P: Part<N>>(model: &Model<N, P>, bits: &[bool; N], (bytes, length): &mut Packet) {
+    let mut free = bytes.iter_mut();
+    let mut compressor = Compressor::new(|byte| _ = free.next().map(|slot| *slot = byte));
+    model.compress(bits, &mut compressor).expect("an encoded row is possible");
+    compressor.finish();
+    *length = 512 - free.len();
+}
+
+/// Instructions of a verb, beyond those of calling what does nothing. One function, so that all rows are counted alike.
+#[inline(never)]
 fn count<const N: usize, const C: usize>(meter: &Instructions, work: Verb<N, C>, case: &mut Case<N, C>) -> u32 {
     let mut nothing = |case: &mut Case<N, C>| _ = black_box(case);
     let nothing: Verb<N, C> = black_box(&mut nothing);
-    let call = meter.count(|| nothing(black_box(case))).1;
+    // The black box keeps the arithmetic of this count out of the next.
+    let call = black_box(meter.count(|| nothing(black_box(case))).1);
     meter.count(|| work(black_box(case))).1.saturating_sub(call)
 }
 

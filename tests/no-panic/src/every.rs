@@ -6,8 +6,8 @@ use core::hint::black_box;
 use core::iter::Empty;
 use surprisal::{
     Column, Compressor, Conditional, Cusum, Decompressor, Detector, Drift, EncodeError, Encoder, Excess, Forest, Guard,
-    Linear, Logit, Mass, Mixture, Model, Monitor, Nade, Nats, Oddness, PValue, Part, Parts, Predictor, Recent, Report,
-    Share, Stream, Sum, Surprise, Table, TableError, Verdict, Walk, Watch, flags, total_order,
+    Linear, Logit, Mask, Mass, Mixture, Model, Monitor, Nade, Nats, Oddness, PValue, Part, Parts, Predictor, Recent,
+    Report, Share, Steady, Stream, Sum, Surprise, Table, TableError, Verdict, Walk, Watch, flags, total_order,
 };
 
 use crate::Hardware;
@@ -21,6 +21,8 @@ macro_rules! parts {
         _ = black_box(<$of as Part<64>>::start as *const ());
         _ = black_box(<$of as Part<64>>::logit as *const ());
         _ = black_box(<$of as Part<64>>::observe as *const ());
+        _ = black_box(<$of as Steady<64>>::steady_logit as *const ());
+        _ = black_box(<$of as Steady<64>>::steady_observe as *const ());
     )+ };
 }
 
@@ -43,9 +45,10 @@ pub fn linked() {
         Guard: condition forces from_raw new raw;
         Linear: bits new slices;
         Logit: from_raw mass raw step surprisal;
+        Mask: of pick;
         Mass: decide of;
         Mixture<8>: bits components logit_of new slices;
-        Model<64, Parts<32, 8>>: bits explain new pieces surprisal walk;
+        Model<64, Parts<32, 8>>: bits explain new pieces steady surprisal walk;
         Monitor: new push reset;
         Nade<32>: bits new slices units;
         Nats: from_raw millinats raw saturating_sub;

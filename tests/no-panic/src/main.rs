@@ -44,6 +44,7 @@ fn scoring<const H: usize, const K: usize>(table: &Table<64, H, K>, readings: &[
     _ = any(table.encoder.encode(readings, &mut row));
     _ = any(table.encoder.bits());
     _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
+    _ = any(table.model.steady(&row));
     _ = any((table.model.sample(&mut coin), table.model.complete(any(&[true]), &mut coin)));
     let mut compressor = Compressor::new(|byte| _ = any(byte));
     _ = any(table.model.compress(&row, &mut compressor));

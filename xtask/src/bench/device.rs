@@ -120,6 +120,13 @@ fn instructions(toolchain: Toolchain, board: &Board, group: &Group, snapshot: &m
                 board.name
             );
         }
+        if let ("steady", [mean, max, worst, _]) = (verb.as_str(), &numbers[..]) {
+            ensure!(
+                mean == max && max == worst,
+                "{table} on {}: `steady` takes {mean} instructions at its mean, {max} or {worst} for some rows",
+                board.name
+            );
+        }
         snapshot.add(board.name, group.name, &table, &verb, numbers);
     }
     Ok(())

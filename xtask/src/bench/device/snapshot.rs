@@ -13,6 +13,20 @@ use surprisal_trainer::artefact::write_whole;
 
 /// Below this line the page is printed.
 const PRINTED: &str = "\n## As printed\n";
+/// Verbs that are printed among others; the last one has no stack of its own.
+const VERBS: [&str; 11] = [
+    "encode",
+    "surprisal",
+    "steady",
+    "score",
+    "explain",
+    "surprise",
+    "push",
+    "sample",
+    "compress",
+    "decompress",
+    "bit",
+];
 /// No number may grow by more than one part in so many.
 const PARTS: u64 = 200;
 
@@ -154,9 +168,8 @@ impl Snapshot {
         }
         for (at, title) in [(0, "mean instructions among others"), (3, "bytes of stack among others")] {
             for board in &weighed {
-                let verbs = ["encode", "surprisal", "score", "explain", "surprise", "push", "sample", "bit"];
-                let verbs = &verbs[..if at == 0 { 8 } else { 7 }];
-                self.section(&mut page, &format!("{board}: {title}"), 10, verbs, |table, verb| {
+                let verbs = &VERBS[..if at == 0 { VERBS.len() } else { VERBS.len() - 1 }];
+                self.section(&mut page, &format!("{board}: {title}"), 11, verbs, |table, verb| {
                     Some(self.numbers(board, table, verb)?[at].to_string())
                 });
             }
