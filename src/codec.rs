@@ -7,7 +7,7 @@
 
 use crate::error::EncodeError;
 use crate::link::Mass;
-use crate::model::{Conditional, Guard, Model};
+use crate::model::{Conditional, Model};
 use crate::part::Part;
 
 /// An interval narrower than this gives up a byte.
@@ -103,6 +103,8 @@ impl<S: FnMut(u8)> Compressor<S> {
     }
 
     /// Writes what was held back, and a carry into it; of that the last byte may yet take another.
+    // Apart: most bits do not come here.
+    #[inline(never)]
     fn release(&mut self, carry: u8) {
         if let Some(held) = self.held.take() {
             (self.sink)(held.wrapping_add(carry));
@@ -183,19 +185,15 @@ impl<const N: usize, P: Part<N>> Model<'_, N, P> {
     /// [`EncodeError::Impossible`] for a row that a guard rules out, of which nothing is written then. No row that an encoder
     /// made is one.
     pub fn compress(&self, row: &[bool; N], into: &mut Compressor<impl FnMut(u8)>) -> Result<(), EncodeError> {
-        let (_, guards) = self.pieces();
-        for ((bit, &guard), &value) in (0..).zip(guards).zip(row) {
-            if Guard::from_raw(guard).forces(row).is_some_and(|forced| forced != value) {
-                return Err(EncodeError::Impossible { bit });
-            }
+        if let Some(bit) = self.violated(row) {
+            return Err(EncodeError::Impossible { bit });
         }
-        let mut walk = self.walk();
-        while let Some((i, conditional)) = walk.next(row) {
-            let bit = row.get(i).copied().unwrap_or_default();
-            if let Conditional::Open(logit) = conditional {
+        let mut state = self.start();
+        for (i, &bit) in row.iter().enumerate().take(self.bits()) {
+            if let Conditional::Open(logit) = self.conditional(&mut state, row, i) {
                 into.push(bit, logit.mass());
             }
-            walk.observe(bit);
+            self.observe(&mut state, i, bit);
         }
         Ok(())
     }
@@ -203,16 +201,16 @@ impl<const N: usize, P: Part<N>> Model<'_, N, P> {
     /// The row that [`compress`](Self::compress) made these bytes of. Given bits are read from `row`, all others are written
     /// there.
     pub fn decompress(&self, row: &mut [bool; N], from: &mut Decompressor<impl Iterator<Item = u8>>) {
-        let mut walk = self.walk();
-        while let Some((i, conditional)) = walk.next(row) {
-            let bit = match conditional {
+        let mut state = self.start();
+        for i in 0..self.bits() {
+            let bit = match self.conditional(&mut state, row, i) {
                 Conditional::Open(logit) => from.pull(logit.mass()),
                 Conditional::Forced(value) => value,
             };
             if let Some(slot) = row.get_mut(i) {
                 *slot = bit;
             }
-            walk.observe(bit);
+            self.observe(&mut state, i, bit);
         }
     }
 }

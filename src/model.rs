@@ -77,14 +77,20 @@ impl Guard {
         if self.0 >= Self::GIVEN.0 {
             return None;
         }
-        Some(((self.0 & Self::PARENT) as usize, self.0 >> 12 & 1 == 1, self.0 >> 13 & 1 == 1))
+        Some(((self.0 & Self::PARENT) as usize, self.0 >> 12 & 1 == 1, self.value()))
     }
 
     /// The value of the guarded bit, if what was seen leaves but one.
     pub fn forces(self, seen: &[bool]) -> Option<bool> {
         let (parent, ..) = self.condition()?;
         let &bit = seen.get(parent)?;
-        (u16::from(bit) == self.0 >> 12 & 1).then_some(self.0 >> 13 & 1 == 1)
+        // As numbers, which takes a Cortex-M0 less.
+        (u16::from(bit) == self.0 >> 12 & 1).then_some(self.value())
+    }
+
+    /// What the bit is if it is forced.
+    const fn value(self) -> bool {
+        self.0 >> 13 & 1 == 1
     }
 }
 
@@ -206,6 +212,14 @@ impl<'t, const N: usize, P> Model<'t, N, P> {
         self.guards.get(bit) == Some(&Guard::GIVEN.raw())
     }
 
+    /// The first bit that is not what its guard forces it to be.
+    pub(crate) fn violated(&self, row: &[bool; N]) -> Option<u16> {
+        let guards = (0..).zip(self.guards.iter().map(|&guard| Guard::from_raw(guard)));
+        // Most bits are what they would be forced to be, whatever the parent.
+        let mut others = guards.zip(row).filter(|((_, guard), bit)| guard.value() != **bit);
+        others.find_map(|((i, guard), _)| guard.forces(row).map(|_| i))
+    }
+
     /// The part and the guards it was made of, as [`new`](Self::new) takes them.
     pub const fn pieces(&self) -> (&P, &'t [u16]) {
         (&self.part, self.guards)
@@ -280,7 +294,7 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
 
     /// Of bit `i`, when `seen[..i]` was seen; a given one is seen itself.
     #[inline]
-    fn conditional(&self, state: &mut P::State, seen: &[bool; N], i: usize) -> Conditional {
+    pub(crate) fn conditional(&self, state: &mut P::State, seen: &[bool; N], i: usize) -> Conditional {
         let forced = self.guards.get(i).and_then(|&guard| match Guard::from_raw(guard) {
             Guard::GIVEN => seen.get(i).copied(),
             guard => guard.forces(seen),
@@ -288,6 +302,14 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
         match forced {
             Some(value) => Conditional::Forced(value),
             None => Conditional::Open(self.part.logit(state, seen, i)),
+        }
+    }
+
+    /// Bit `i` is `bit`.
+    #[inline]
+    pub(crate) fn observe(&self, state: &mut P::State, i: usize, bit: bool) {
+        if bit {
+            self.part.observe(state, i);
         }
     }
 
@@ -305,9 +327,7 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
             if let Some(slot) = row.get_mut(i) {
                 *slot = bit;
             }
-            if bit {
-                self.part.observe(&mut state, i);
-            }
+            self.observe(&mut state, i, bit);
         }
         row
     }
