@@ -1,9 +1,10 @@
 //! Rows to bytes and back, each for its surprisal: a range coder over the masses of the link.
 //!
-//! The encoder narrows an interval of numbers in [0, 1) by the mass of each bit (Rissanen & Langdon, *Arithmetic Coding*, 1979);
-//! bytes leave it as soon as no later bit changes them but by a carry, for which the last one is held back (Martin, *Range
-//! Encoding*, 1979; the carry as in Schindler's coder, 1998). Each interval is at least 2²⁴ wide when it is shared out, so that a
-//! bit costs at most 2⁻⁷ bit more than its surprisal says, and far less but where both share and interval are smallest.
+//! The encoder narrows an interval of numbers in [0, 1) by the mass of each bit (Rissanen & Langdon, *Arithmetic Coding*,
+//! 1979); bytes leave it as soon as no later bit changes them but by a carry, for which the last one is held back (Martin,
+//! *Range Encoding*, 1979; the carry as in Schindler's coder, 1998). Each interval is at least 2²⁴ wide when it is shared
+//! out, so that a bit costs at most 2⁻⁷ bit more than its surprisal says, and far less but where both share and interval
+//! are smallest.
 
 use crate::error::EncodeError;
 use crate::link::Mass;
@@ -13,7 +14,7 @@ use crate::part::Part;
 /// An interval narrower than this gives up a byte.
 const NARROW: u32 = 1 << 24;
 
-/// Shares an interval out: how much of it a one gets, at least one unit, and less than all.
+/// Shares an interval out: how much of it a one gets, at least 256 units, and that much less than all.
 fn ones(range: u32, mass: Mass) -> u32 {
     let mass = mass.of(true);
     // ⌊range · mass / 65536⌋ without a product of more than 32 bits.
@@ -65,18 +66,16 @@ impl<S: FnMut(u8)> Compressor<S> {
         }
     }
 
-    /// Gives the last bytes, as few as say which interval it is. What follows them must not be read as if it were of these,
-    /// so that bytes of several calls, or of other data, need their lengths beside them.
+    /// Gives the last bytes, as few as say which interval it is if zeros follow them. Bytes of several compressors, or other
+    /// data, need their lengths beside them.
     pub fn finish(mut self) {
-        // The first number of the interval with the most zeros at its end, which need not be written.
-        for zeros in [24, 16, 8, 0] {
-            let rest = (1u32 << zeros) - 1;
-            let missing = self.low.wrapping_neg() & rest;
-            if missing < self.range {
-                self.rise(missing);
-                (0..4 - zeros / 8).for_each(|_| self.shift());
-                break;
-            }
+        // From the interval's lower end to the next number that ends in four zero bytes, or else in three.
+        let missing = self.low.wrapping_neg();
+        if missing < self.range {
+            self.rise(missing);
+        } else {
+            self.rise(missing & (NARROW - 1));
+            self.shift();
         }
         self.release(0);
     }
@@ -102,7 +101,7 @@ impl<S: FnMut(u8)> Compressor<S> {
         }
     }
 
-    /// Writes what was held back, and a carry into it; of that the last byte may yet take another.
+    /// Writes what was held back, and a carry into it.
     // Apart: most bits do not come here.
     #[inline(never)]
     fn release(&mut self, carry: u8) {
@@ -155,9 +154,9 @@ impl<I: Iterator<Item = u8>> Decompressor<I> {
 }
 
 impl<const N: usize, P: Part<N>> Model<'_, N, P> {
-    /// A row as bytes: its surprisal, ln 256 nats a byte, and at most two bytes more for the end of the last row. Many rows go
-    /// into one compressor, or each into its own, as a packet that is to be read by itself. Forced bits take no room; given ones
-    /// neither, as the other side knows them.
+    /// A row as bytes: its surprisal, ln 256 nats a byte, rounded up, and what the coder loses, seldom a byte. Many rows go
+    /// into one compressor, or each into its own, as a packet that is to be read by itself. Forced bits take no room; given
+    /// ones neither, as the other side knows them.
     ///
     /// ```
     /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }

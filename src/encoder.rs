@@ -119,8 +119,8 @@ pub struct Column<'t> {
 }
 
 impl Column<'_> {
-    /// A flag, for others to differ from.
-    const NONE: Self = Self {
+    /// What others differ from.
+    const FLAG: Self = Self {
         source: 0,
         kind: Kind::Flag { flipped: false },
         may_miss: false,
@@ -277,7 +277,7 @@ impl<'t> Encoder<'t> {
             let (&word, rest) = columns.split_first()?;
             columns = rest;
             let (source, may_miss, code) = (word & 0xFFF, word >> 15 == 1, word >> 12 & 7);
-            let mut column = Column { source, kind: Kind::Flag { flipped: code == 1 }, may_miss, ..Column::NONE };
+            let mut column = Column { source, kind: Kind::Flag { flipped: code == 1 }, may_miss, ..Column::FLAG };
             if let 2..=3 = code {
                 let (&[count, pivot, reach], rest) = columns.split_first_chunk()?;
                 columns = rest;

@@ -1,4 +1,4 @@
-//! The score of a row by instructions that the table alone decides: time tells nothing of the row.
+//! The score of a row by as many instructions for any row as for any other.
 
 use crate::link::{self, Logit, Nats};
 use crate::model::{Guard, Model};
@@ -93,8 +93,9 @@ fn add(a: Logit, b: Logit) -> Logit {
 
 /// A part whose instructions are the same for all rows: [`Model::steady`] needs one.
 ///
-/// Both methods say what those of [`Part`] do, by a way through the table and by addresses that depend on the table and on
-/// `i` alone; of what was seen they make masks. All parts of this crate are steady, and so are their sums.
+/// Both methods say what those of [`Part`] do, by a way through the table that depends on the table and on `i` alone; of what
+/// was seen they make masks. All parts of this crate are steady, and so are their sums; of a sigmoid and of a mixture, as of
+/// every logit, where the link's table is read depends on the row.
 ///
 /// ```
 /// use surprisal::{Logit, Mask, Model, Part, Steady};
@@ -151,11 +152,11 @@ impl<const N: usize, P: Steady<N>> Model<'_, N, P> {
     /// -ln p(row), to the bit as [`surprisal`](Self::surprisal) says it, in as many instructions for any row as for any
     /// other: all bits are computed, forced ones too, and masks choose.
     ///
-    /// Takes 5 to 21 times as many as `surprisal` does at its mean, by the golden tables (`docs/device.md`). Rust promises no
-    /// constant time: that the counts are equal is measured, on six emulated cores, for one compiler. Where the link's table and
+    /// Takes once to 50 times as many as `surprisal` does at its mean, most for large trees (`docs/device.md`). Rust promises
+    /// no constant time: that the counts are equal is measured, on six emulated cores, for one compiler. Where the link's table and
     /// the logarithms of a [`Mixture`](crate::Mixture) are read depends on the row; a core with a cache for data or flash may
     /// tell by that, while Cortex-M0 to M4 and M33 have none of their own. What comes before it, an encoder, and after it, a
-    /// verdict, depends on readings and scores.
+    /// verdict, depends on readings and scores. [`Table::steady`](crate::Table::steady) is for readings.
     ///
     /// ```
     /// use surprisal::{Columns, Linear, Model};

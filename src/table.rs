@@ -82,8 +82,19 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         Ok(self.model.surprisal(&row) + widths)
     }
 
-    /// Readings to bits, and what makes the mass of those that are scored a density. A function of its own, whose stack is free
-    /// again before the model takes its own.
+    /// The same number, in as many instructions for any row of bits as for any other; see [`Model::steady`]. Encoding takes
+    /// its time by the readings.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn steady(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
+        let mut row = [false; N];
+        let widths = self.encode(readings, &mut row)?;
+        Ok(self.model.steady(&row) + widths)
+    }
+
+    /// Readings to bits, and what makes the mass of those that are scored a density. A function of its own, whose stack is
+    /// free again before the model takes its own.
     #[inline(never)]
     fn encode(&self, readings: &[Reading], row: &mut [bool; N]) -> Result<Nats, EncodeError> {
         self.encoder.encode_counted(readings, row, |start| !self.model.is_given(start))
@@ -167,6 +178,15 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
             return Err(TableError::Shape("usual"));
         }
         let model = Model::new(Sum(Sum(linear, forest), Sum(nade, mixture)), guards, bits)?;
+        let mut first = 0;
+        for column in encoder.columns() {
+            let mut own = first..first + column.bits();
+            // A column is given as a whole, and not scored then, or not at all.
+            if own.any(|bit| model.is_given(bit) != model.is_given(first)) {
+                return Err(TableError::Shape("guards"));
+            }
+            first += column.bits();
+        }
         let predictor = Predictor::new(sections.next()?, sections.next()?)?;
         Ok(Self { encoder, model, detector, predictor })
     }

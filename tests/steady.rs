@@ -9,8 +9,8 @@ mod support {
 
 use proptest::prelude::*;
 use support::mixture::RandomMixture;
-use support::random::{Dice, Random, UNITS, cases, tables};
-use surprisal::{Columns, Forest, Guard, Linear, Mask, Model, Nade, Steady, Sum};
+use support::random::{Dice, UNITS, cases, tables};
+use surprisal::{Columns, Forest, Linear, Mask, Model, Nade, Steady, Sum};
 
 /// Room for the widest random table and the most components.
 const N: usize = 10;
@@ -57,13 +57,6 @@ fn grow(count: usize, bit: u16, joins: bool, dice: &mut Dice, splits: &mut Vec<u
     grow(below - left, bit, joins, dice, splits);
 }
 
-/// The table's guards, of which some bits are given.
-fn guards(random: &Random, dice: &mut Dice) -> Vec<u16> {
-    let mut guards = random.guards.clone();
-    guards.iter_mut().filter(|_| dice.one_in(4)).for_each(|guard| *guard = Guard::GIVEN.raw());
-    guards
-}
-
 proptest! {
     #![proptest_config(cases(400))]
 
@@ -76,7 +69,7 @@ proptest! {
         says_the_same(&forest, dice);
         says_the_same(&nade, dice);
         says_the_same(&sum, dice);
-        let guards = guards(&random, dice);
+        let guards = random.given(dice);
         is_the_score(linear, &guards, random.bits, dice);
         is_the_score(forest, &guards, random.bits, dice);
         is_the_score(nade, &guards, random.bits, dice);

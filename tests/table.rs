@@ -13,8 +13,8 @@ use support::mixture::RandomMixture;
 use support::naive;
 use support::random::{Dice, Random, UNITS, cases, encoder_slices, tables};
 use surprisal::{
-    Column, Detector, Encoder, Forest, Kind, Linear, Mixture, Model, Nade, Nats, Oddness, Reading, Share, Sum, Table,
-    TableError, total_order,
+    Column, Detector, Encoder, Forest, Guard, Kind, Linear, Mixture, Model, Nade, Nats, Oddness, Reading, Share, Sum,
+    Table, TableError, total_order,
 };
 
 /// Room for the widest random table; 7 masses multiply within 128 bits.
@@ -306,6 +306,49 @@ fn each_fault_has_its_own_name() {
 }
 
 /// A valid checksum over a table that is not one.
+/// A column is given as a whole, and what it says, however odd, is no part of any score.
+#[test]
+fn a_column_is_given_as_a_whole() {
+    let column = |source, kind, values: &'static [i32], widths: &'static [u16]| Column {
+        source,
+        kind,
+        may_miss: false,
+        values,
+        pivot: 1,
+        reach: 0,
+        widths,
+    };
+    let (values, widths) = ([10, 20], [900, 0, 900]);
+    let flag = column(0, Kind::Flag { flipped: false }, &[], &[]);
+    let columns = [flag, column(1, Kind::Integer, &[10, 20], &[900, 0, 900]), Column { source: 2, ..flag }];
+    let words: Vec<u16> = columns.iter().flat_map(Column::words).collect();
+    let [given, free] = [Guard::GIVEN, Guard::FREE].map(Guard::raw);
+    let read = |guards: [u16; 4]| {
+        let rows = Linear::new(&[100, 200, 300, 400], &[], surprisal::Columns::Dense(&[])).expect("marginals");
+        let parts = Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY));
+        let model = Model::new(parts, &guards, 4).expect("nothing looks ahead");
+        let table = Table::<4>::new(Encoder::new(&words, &values, &widths), model, Detector::OFF);
+        let bytes = Aligned::new(&written(&table));
+        Table::<4>::from_bytes(bytes.bytes()).map(|table| {
+            [[7, 15, 1], [0, 999, 1], [1, -999, 7]].map(|row| {
+                let row = row.map(Reading::Integer);
+                let score = table.score(&row).expect("a reading a column");
+                let surprise = table.surprise(&row).expect("a reading a column");
+                assert_eq!((table.steady(&row), surprise.total), (Ok(score), score));
+                assert_eq!(table.explain(&row, &mut [Nats::ZERO; 3]), Ok(score));
+                score
+            })
+        })
+    };
+    let one = surprisal::Logit::from_raw(400 << 6).surprisal(true);
+    let scores = read([given, given, given, free]).expect("whole columns are given");
+    assert_eq!(scores[..2], [one, one]);
+    assert!(scores[2] > one + Nats::RAREST);
+    for guards in [[free, given, free, free], [free, free, given, free]] {
+        assert_eq!(read(guards), Err(TableError::Shape("guards")));
+    }
+}
+
 #[test]
 fn each_fault_of_a_hidden_layer_or_mixture_has_its_own_name() {
     let mut dice = Dice(9);

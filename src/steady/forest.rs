@@ -89,7 +89,7 @@ impl<const N: usize> Steady<N> for Forest<'_> {
                         (subtree, here, *waits, *mask) = (ones, yes, zeros, no);
                     }
                 } else {
-                    // There is room.
+                    // Never: there is room for any tree.
                     break;
                 }
             }

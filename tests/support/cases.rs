@@ -66,9 +66,9 @@ macro_rules! golden {
 }
 
 /// Logistic rows and trees; those and a hidden layer; a mixture of trees.
-static SHUTTLE: Golden = golden!("shuttle", (1306, 1_789_876_665));
-static FLAGSHIP: Golden = golden!("flagship", (2322, 3_917_525_687));
-static MIXTURE: Golden = golden!("mixture", (1080, 558_502_030));
+static SHUTTLE: Golden = golden!("shuttle", (1286, 1_050_738_225));
+static FLAGSHIP: Golden = golden!("flagship", (2302, 2_340_620_292));
+static MIXTURE: Golden = golden!("mixture", (1058, 3_502_496_581));
 static READINGS: &[u8] = include_bytes!("../golden/shuttle.readings");
 
 /// Runs a check on every golden table: as it is read from bytes, as it was compiled in, and with its streams.

@@ -149,6 +149,13 @@ impl Random {
         }
     }
 
+    /// The guards, of which some are such that their bits are given.
+    pub fn given(&self, dice: &mut Dice) -> Vec<u16> {
+        let mut guards = self.guards.clone();
+        guards.iter_mut().filter(|_| dice.one_in(4)).for_each(|guard| *guard = Guard::GIVEN.raw());
+        guards
+    }
+
     pub fn linear(&self) -> Linear<'_> {
         let columns = match &self.sparse {
             Some((starts, entries)) => Columns::Sparse { starts, entries },

@@ -58,6 +58,11 @@ pub fn checksum(bytes: &[u8]) -> u32 {
     crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(bytes)
 }
 
+/// Is it a file of NumPy's, by its name?
+pub(crate) fn is_npy(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
+}
+
 /// What the column at a position is called if the file does not say.
 pub fn default_name(at: usize) -> String {
     format!("x{at}")
@@ -70,8 +75,11 @@ impl Frame {
     /// A file that cannot be read, has no rows, or has a row of another length than the first, with its line.
     pub fn read(path: &Path, header: Header) -> Result<Self> {
         let shown = path.display();
-        if path.extension().is_some_and(|extension| extension == "npy") {
-            bail!("{shown}: a .npy file is a raw signal; say what a row is made of, for example --signal 2048:512");
+        if is_npy(path) {
+            bail!(
+                "{shown}: a .npy file is a raw signal: `surprisal fit` takes it with --signal, for example --signal \
+                 2048:512; rows come as CSV"
+            );
         }
         let text = read_text(path)?;
         let digest = checksum(&text);

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use surprisal::{Feature, Features, Libm, Math};
 
-use crate::data::{Cells, Frame, Header, default_name};
+use crate::data::{Cells, Frame, Header, default_name, is_npy};
 use crate::schema::Schema;
 use crate::split::Deal;
 
@@ -180,11 +180,7 @@ impl Signal {
     /// # Errors
     /// Whatever is wrong with the file, with its place.
     pub fn read(path: &Path, header: Header) -> Result<Self> {
-        if path.extension().is_some_and(|extension| extension == "npy") {
-            Self::npy(path)
-        } else {
-            Self::csv(path, header)
-        }
+        if is_npy(path) { Self::npy(path) } else { Self::csv(path, header) }
     }
 
     fn npy(path: &Path) -> Result<Self> {

@@ -33,7 +33,8 @@ proptest! {
         let Random { bits, .. } = random;
         let words: Vec<u16> = (0..bits as u16).collect(); // a flag each
         let parts = Sum(Sum(random.linear(), random.forest()), Sum(random.nade(), Mixture::EMPTY));
-        let model = Model::<10, _>::new(parts, &random.guards, bits).expect("as laid out");
+        let guards = random.given(&mut dice);
+        let model = Model::<10, _>::new(parts, &guards, bits).expect("as laid out");
         let usual: Vec<u16> = (0..bits).map(|_| dice.between(0, 9000) as u16).collect();
         let detector = Detector { usual: &usual, softness: 2, ..Detector::OFF };
         let table = Table::<10, UNITS, 0>::new(Encoder::new(&words, &[], &[]), model, detector);

@@ -59,7 +59,7 @@ pub fn linked() {
         Share: excess;
         Stream<2, 3>: new push reset;
         Surprise: of;
-        Table<64, 32, 8>: after explain from_bytes judge new score surprise top<3>;
+        Table<64, 32, 8>: after explain from_bytes judge new score steady surprise top<3>;
         Verdict: is_odd;
         Walk<64, Parts<32, 8>>: next observe;
         Watch<Hardware>: judge new release;

@@ -247,12 +247,10 @@ impl<'a> Pool<'a> {
         let units = layer.and_then(|layer| layer.model.hidden.as_ref()).map_or(0, Hidden::units);
         let state = Shape { bits: self.free.len(), units, components: 0 }.state_bytes();
         best.with_context(|| {
-            let exceeded = if least > self.budget.flash {
-                format!("--flash: the smallest file takes {least} bytes")
-            } else if state > self.budget.ram {
+            let exceeded = if state > self.budget.ram {
                 format!("--ram: the state of a row takes {state} bytes")
             } else {
-                "--ops: every model takes more operations a row".to_owned()
+                format!("--flash: the smallest file takes {least} bytes")
             };
             format!("{exceeded}; raise the limit, or leave out columns with --ignore")
         })

@@ -72,20 +72,17 @@ impl Group {
     pub fn fitted(data: &Path) -> Result<Vec<Self>> {
         let fitter = Fitter::new(data)?;
         let group = |(family, options): &(&'static str, &[&str])| {
-            let mut tables: Vec<Table> =
-                SETS.iter().map(|set| fitter.table(family, set, options)).collect::<Result<_>>()?;
-            match *family {
-                "nade" => tables.push(fitter.table(family, "plants64", options)?),
-                "lintree" => {
-                    tables.push(fitter.table(family, "shuttle16", &["--cells", "16"])?);
-                    tables.push(fitter.table(family, "shuttle8", &["--cells", "8"])?);
-                    tables.push(fitter.table(family, "plants64", &[])?);
-                }
-                _ => {}
-            }
+            let tables = SETS.iter().map(|set| fitter.table(family, set, options)).collect::<Result<_>>()?;
             Ok(Self { name: family, tables })
         };
-        FAMILIES.iter().map(group).collect()
+        let mut groups: Vec<Self> = FAMILIES.iter().map(group).collect::<Result<_>>()?;
+        // Those of lin+tree in another program, as the least of boards has no flash for all in one.
+        let others = [("shuttle16", &["--cells", "16"][..]), ("shuttle8", &["--cells", "8"]), ("plants64", &[])];
+        let others = others.map(|(set, options)| fitter.table("lintree", set, options));
+        groups.push(Self { name: "lintree", tables: others.into_iter().collect::<Result<_>>()? });
+        let (_, options) = FAMILIES.iter().find(|(family, _)| *family == "nade").context("a family")?;
+        groups.push(Self { name: "nade", tables: vec![fitter.table("nade", "plants64", options)?] });
+        Ok(groups)
     }
 
     /// Writes the program's part that names the tables, and says where.
