@@ -187,12 +187,13 @@ impl<const N: usize, P: Part<N>> Model<'_, N, P> {
         if let Some(bit) = self.violated(row) {
             return Err(EncodeError::Impossible { bit });
         }
-        let mut state = self.start();
-        for (i, &bit) in row.iter().enumerate().take(self.bits()) {
+        let (mut state, mut i) = (self.start(), 0);
+        while let Some(&bit) = row.get(i).filter(|_| i < self.bits()) {
             if let Conditional::Open(logit) = self.conditional(&mut state, row, i) {
                 into.push(bit, logit.mass());
             }
             self.observe(&mut state, i, bit);
+            i = if bit { i } else { self.forced_run(row, i, self.bits()) } + 1;
         }
         Ok(())
     }
@@ -200,8 +201,8 @@ impl<const N: usize, P: Part<N>> Model<'_, N, P> {
     /// The row that [`compress`](Self::compress) made these bytes of. Given bits are read from `row`, all others are written
     /// there.
     pub fn decompress(&self, row: &mut [bool; N], from: &mut Decompressor<impl Iterator<Item = u8>>) {
-        let mut state = self.start();
-        for i in 0..self.bits() {
+        let (mut state, mut i) = (self.start(), 0);
+        while i < self.bits() {
             let bit = match self.conditional(&mut state, row, i) {
                 Conditional::Open(logit) => from.pull(logit.mass()),
                 Conditional::Forced(value) => value,
@@ -210,6 +211,7 @@ impl<const N: usize, P: Part<N>> Model<'_, N, P> {
                 *slot = bit;
             }
             self.observe(&mut state, i, bit);
+            i = if bit { i } else { self.forced_run(row, i, self.bits()) } + 1;
         }
     }
 }

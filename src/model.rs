@@ -278,14 +278,9 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
             if bit {
                 self.part.observe(state, i);
             } else {
-                // Most forced bits are zeros that follow a zero, as in thermometers.
-                while i + 1 < end
-                    && self.guards.get(i + 1).is_some_and(|&guard| usize::from(guard) == i)
-                    && row.get(i + 1) == Some(&false)
-                {
-                    i += 1;
-                    each(i, Nats::ZERO);
-                }
+                let last = self.forced_run(row, i, end);
+                (i + 1..=last).for_each(|i| each(i, Nats::ZERO));
+                i = last;
             }
             i += 1;
         }
@@ -305,6 +300,19 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
         }
     }
 
+    /// Where the zeros end that follow from a zero at `i`, as far as `row` has them: most forced bits are such, as in
+    /// thermometers, and need no look at the parts.
+    #[inline]
+    pub(crate) fn forced_run(&self, row: &[bool; N], mut i: usize, end: usize) -> usize {
+        while i + 1 < end
+            && self.guards.get(i + 1).is_some_and(|&guard| usize::from(guard) == i)
+            && row.get(i + 1) == Some(&false)
+        {
+            i += 1;
+        }
+        i
+    }
+
     /// Bit `i` is `bit`.
     #[inline]
     pub(crate) fn observe(&self, state: &mut P::State, i: usize, bit: bool) {
@@ -321,13 +329,19 @@ impl<'t, const N: usize, P: Part<N>> Model<'t, N, P> {
     /// Draws the rest of a row given its first bits, which are taken as they are.
     pub fn complete(&self, prefix: &[bool], mut coin: impl FnMut() -> u16) -> [bool; N] {
         let (mut row, mut state) = ([false; N], self.part.start());
-        for i in 0..self.bits {
+        let mut i = 0;
+        while i < self.bits {
             let conditional = self.conditional(&mut state, &row, i);
             let bit = prefix.get(i).copied().unwrap_or_else(|| conditional.decide(&mut coin));
             if let Some(slot) = row.get_mut(i) {
                 *slot = bit;
             }
             self.observe(&mut state, i, bit);
+            // A prefix is taken as it is.
+            if !bit && i + 1 >= prefix.len() {
+                i = self.forced_run(&row, i, self.bits);
+            }
+            i += 1;
         }
         row
     }
