@@ -154,9 +154,12 @@ impl<I: Iterator<Item = u8>> Decompressor<I> {
 }
 
 impl<const N: usize, P: Part<N>> Model<'_, N, P> {
-    /// A row as bytes: its surprisal, ln 256 nats a byte, rounded up, and what the coder loses, seldom a byte. Many rows go
-    /// into one compressor, or each into its own, as a packet that is to be read by itself. Forced bits take no room; given
-    /// ones neither, as the other side knows them.
+    /// A row as bytes: at most its [`surprisal`](Self::surprisal), ln 256 nats a byte, rounded up; over many rows, a little
+    /// of the coder's loss besides. Many rows go into one compressor, or each into its own, as a packet that is to be read
+    /// by itself. Forced bits take no room; given ones neither, as the other side knows them.
+    ///
+    /// No free bit takes more than two bytes: `2 * bits + 1` hold any row, and ordinary ones take few. A packet that is cut
+    /// short is another row, so that a sink with less room has to notice when it is full.
     ///
     /// ```
     /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
@@ -175,8 +178,14 @@ impl<const N: usize, P: Part<N>> Model<'_, N, P> {
     /// let mut again = [false; BITS];
     /// TABLE.model.decompress(&mut again, &mut Decompressor::new(packet.into_iter()));
     /// assert_eq!(again, row);
-    /// // The cells that the readings fell into, column by column in model order.
-    /// assert_eq!(TABLE.encoder.columns().next().and_then(|column| column.decode(&again)), Some(11));
+    /// // The cells that the readings fell into; what they were within them is gone.
+    /// let mut left = &again[..];
+    /// let cells = TABLE.encoder.columns().map(|column| {
+    ///     let (own, rest) = left.split_at(column.bits());
+    ///     left = rest;
+    ///     (column.source, column.decode(own))
+    /// });
+    /// assert_eq!(cells.last(), Some((2, Some(4))));
     /// # Ok::<(), surprisal::EncodeError>(())
     /// ```
     ///

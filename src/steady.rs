@@ -152,7 +152,7 @@ impl<const N: usize, P: Steady<N>> Model<'_, N, P> {
     /// -ln p(row), to the bit as [`surprisal`](Self::surprisal) says it, in as many instructions for any row as for any
     /// other: all bits are computed, forced ones too, and masks choose.
     ///
-    /// Takes once to 50 times as many as `surprisal` does at its mean, most for large trees (`docs/device.md`). Rust promises
+    /// Takes 1.2 to 45 times as many as `surprisal` does at its mean, most for large trees (`docs/device.md`). Rust promises
     /// no constant time: that the counts are equal is measured, on six emulated cores, for one compiler. Where the link's table and
     /// the logarithms of a [`Mixture`](crate::Mixture) are read depends on the row; a core with a cache for data or flash may
     /// tell by that, while Cortex-M0 to M4 and M33 have none of their own. What comes before it, an encoder, and after it, a

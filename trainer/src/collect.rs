@@ -47,7 +47,7 @@ impl Capture {
         let plain = without_colours(text);
         let whole = plain.ends_with('\n');
         let lines: Vec<&str> = plain.lines().collect();
-        let marked = lines.iter().any(|line| line.contains(MARKER.trim_end()));
+        let marked = lines.iter().any(|line| after_marker(line).is_some());
         let cells = |at: usize| lines.get(at).and_then(|line| if marked { after_marker(line) } else { alone(line) });
         let mut capture = Self::default();
         let mut sessions = 0;
@@ -128,7 +128,9 @@ impl Capture {
 
 /// The cells behind the marker of a line. What may follow them, such as the place in the source, is behind a space.
 fn after_marker(line: &str) -> Option<Vec<String>> {
-    let (_, rest) = line.split_once(MARKER.trim_end())?;
+    let mut ends = line.match_indices(MARKER.trim_end()).map(|(at, mark)| &line[at + mark.len()..]);
+    // `surprisal::…` is a path of Rust's, which logs are full of.
+    let rest = ends.find(|rest| !rest.starts_with(':'))?;
     let cells = rest.strip_prefix(' ').unwrap_or(rest).split_whitespace().next().unwrap_or_default();
     Some(cells.split(',').map(str::to_owned).collect())
 }

@@ -311,9 +311,9 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
 pub(super) fn no_alarm(Detector { rows, false_alarm_ppm, .. }: &Detector) -> String {
     let rate = 1.05 / (f64::from(*rows) + 1.0);
     let remedy = if rate < 0.5 { format!("fit with --false-alarm {rate:.1e}, or ") } else { String::new() };
-    let most = if *false_alarm_ppm == 0 { "less than one".to_owned() } else { false_alarm_ppm.to_string() };
+    let most = if *false_alarm_ppm == 0 { "not even 1".to_owned() } else { false_alarm_ppm.to_string() };
     format!(
-        "no alarm ever: {rows} calibration rows are too few for {most} false alarms a million; {remedy}give more rows to \
+        "no alarm ever: {rows} calibration rows are too few for {most} in a million false alarms; {remedy}give more rows to \
          --calibrate"
     )
 }

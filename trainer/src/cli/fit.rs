@@ -223,7 +223,7 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
     let gained = report.float_valid_ll - report.marginal_valid_ll;
     if gained > 0.0 {
         writeln!(out, "  {gained:.4} nats a validation row better than every column on its own")?;
-    } else {
+    } else if job.choices.family != Family::Marginal {
         writeln!(
             out,
             "  no better than every column on its own ({:.4}): the columns tell nothing of each other, or the rows are too \
@@ -231,7 +231,7 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
             report.marginal_valid_ll
         )?;
     }
-    if let Some(natural) = report.orders.iter().find(|tried| tried.order == "natural") {
+    if let Some(natural) = report.orders.iter().find(|tried| tried.order == "natural" && report.order != "natural") {
         let taken = report.orders.iter().find(|tried| tried.order == report.order).unwrap_or(natural);
         let gained = taken.valid_ll - natural.valid_ll;
         writeln!(
@@ -245,7 +245,7 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
         Some(threshold) => writeln!(
             out,
             "  alarm above an oddness of {threshold:.3} nats: at most {} % of ordinary rows, by {} held-out ones",
-            100.0 * report.false_alarm,
+            (1e8 * report.false_alarm).round() / 1e6,
             report.calibration_rows
         )?,
         None => writeln!(out, "  {}", no_alarm(&artefact.detector()))?,

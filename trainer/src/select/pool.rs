@@ -252,7 +252,7 @@ impl<'a> Pool<'a> {
             } else {
                 format!("--flash: the smallest file takes {least} bytes")
             };
-            format!("{exceeded}; raise the limit, or leave out columns with --ignore")
+            format!("{exceeded}; raise the limit, give numbers fewer --cells, or leave out columns with --ignore")
         })
     }
 

@@ -86,7 +86,7 @@ fn what_is_collected_can_be_fitted() {
 fn a_capture_without_rows_is_refused() {
     let folder = Folder::new();
     folder.write("empty.log", "");
-    folder.write("silent.log", "0.1 [INFO ] awake\nError: no probe was found\n");
+    folder.write("silent.log", "0.1 [INFO ] awake\n└─ surprisal::hal::watch\nError: no probe was found\n");
     folder.write("half.log", "surprisal: a,b\nsurprisal: 1\n");
     folder.write("two.log", "surprisal: a,b\nsurprisal: 1,2\nsurprisal: a,c\nsurprisal: 1,2\n");
     folder.write("named.log", "surprisal: session\nsurprisal: 1\n");
