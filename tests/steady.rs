@@ -88,14 +88,7 @@ proptest! {
     #[test]
     fn of_trees_whatever_their_splits_say(random in tables(2usize..=N), seed: u64) {
         let dice = &mut Dice(seed);
-        let mut splits = random.splits.clone();
-        for (bit, range) in random.starts.windows(2).enumerate() {
-            for split in &mut splits[usize::from(range[0])..usize::from(range[1])] {
-                // Counts too large, and questions that a bit asks itself, anywhere.
-                let feature = if dice.one_in(3) { bit as i64 } else { dice.between(0, bit as i64) };
-                *split = feature as u16 | (dice.coin() & 7) << random.feature_bits;
-            }
-        }
+        let splits = random.damaged_splits(dice);
         let part = Forest::new(random.feature_bits, &random.starts, &splits, &random.leaves, &random.leaf_scales)
             .expect("no tree looks ahead");
         says_the_same(&part, dice);

@@ -156,6 +156,18 @@ impl Random {
         guards
     }
 
+    /// Splits whose counts may be too large, and which a bit asks itself, anywhere; none looks ahead.
+    pub fn damaged_splits(&self, dice: &mut Dice) -> Vec<u16> {
+        let mut splits = self.splits.clone();
+        for (bit, range) in self.starts.windows(2).enumerate() {
+            for split in &mut splits[usize::from(range[0])..usize::from(range[1])] {
+                let feature = if dice.one_in(3) { bit as i64 } else { dice.between(0, bit as i64) };
+                *split = feature as u16 | (dice.coin() & 7) << self.feature_bits;
+            }
+        }
+        splits
+    }
+
     pub fn linear(&self) -> Linear<'_> {
         let columns = match &self.sparse {
             Some((starts, entries)) => Columns::Sparse { starts, entries },

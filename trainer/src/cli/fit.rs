@@ -231,7 +231,9 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
             report.marginal_valid_ll
         )?;
     }
-    if let Some(natural) = report.orders.iter().find(|tried| tried.order == "natural" && report.order != "natural") {
+    if let Some(natural) = report.orders.iter().find(|tried| tried.order == "natural")
+        && report.order != "natural"
+    {
         let taken = report.orders.iter().find(|tried| tried.order == report.order).unwrap_or(natural);
         let gained = taken.valid_ll - natural.valid_ll;
         writeln!(

@@ -1,7 +1,7 @@
 //! `cargo xtask bench device --peers`: what others offer beside ours, on the same rows and boards, by the same timer.
 
 use super::c::{self, Cost, Model};
-use super::tables::{Fitter, Table, scratch};
+use super::tables::{Fitter, LAYER, Table, scratch};
 use super::{WEIGHED, alone, weigh};
 use crate::bench::baseline::Python;
 use crate::bench::ours::Quality;
@@ -75,8 +75,7 @@ pub fn run(data: &Path) -> Result<()> {
 impl Peers<'_> {
     /// A hidden layer of ours, and the same in C.
     fn nade(&self) -> Result<()> {
-        let options = ["--units", "16", "--activation", "relu", "--restarts", "1"];
-        let table = self.fitter.table("nade", "plants64", &options)?;
+        let table = self.fitter.table("nade", "plants64", LAYER)?;
         let artefact = Artefact::read(&table.source.with_extension("srp"))?;
         let folder = scratch("peers-nade")?;
         fs::create_dir_all(&folder)?;

@@ -18,15 +18,11 @@ use surprisal_trainer::with_shape;
 const ROWS: usize = 256;
 /// Tables that are in the repository.
 const GOLDEN: [&str; 3] = ["shuttle", "flagship", "mixture"];
+/// Of a hidden layer.
+pub const LAYER: &[&str] = &["--units", "16", "--activation", "relu", "--restarts", "1"];
 /// The families of the others.
-const FAMILIES: [(&str, &[&str]); 6] = [
-    ("marginal", &[]),
-    ("linear", &[]),
-    ("tree", &[]),
-    ("lintree", &[]),
-    ("nade", &["--units", "16", "--activation", "relu", "--restarts", "1"]),
-    ("flagship", &["--units", "16", "--activation", "relu", "--restarts", "1"]),
-];
+const FAMILIES: [(&str, &[&str]); 6] =
+    [("marginal", &[]), ("linear", &[]), ("tree", &[]), ("lintree", &[]), ("nade", LAYER), ("flagship", LAYER)];
 /// Public binary sets, and the sensor readings of the repository.
 const SETS: [&str; 4] = ["nltcs", "plants", "accidents", "shuttle"];
 
@@ -80,8 +76,7 @@ impl Group {
         let others = [("shuttle16", &["--cells", "16"][..]), ("shuttle8", &["--cells", "8"]), ("plants64", &[])];
         let others = others.map(|(set, options)| fitter.table("lintree", set, options));
         groups.push(Self { name: "lintree", tables: others.into_iter().collect::<Result<_>>()? });
-        let (_, options) = FAMILIES.iter().find(|(family, _)| *family == "nade").context("a family")?;
-        groups.push(Self { name: "nade", tables: vec![fitter.table("nade", "plants64", options)?] });
+        groups.push(Self { name: "nade", tables: vec![fitter.table("nade", "plants64", LAYER)?] });
         Ok(groups)
     }
 
