@@ -1,21 +1,21 @@
-//! Readings as lines of a log that `surprisal collect` turns into the CSV file that `surprisal fit` reads.
+//! Capture: readings as lines of a log, which `surprisal collect` turns into the CSV file that `surprisal fit` reads.
 //!
-//! A capture is lines that hold `surprisal: ` and then cells with commas between: a line of names where the board
-//! starts, then a line of numbers a row, where nothing stands for a missing reading. What is before the marker, and all
-//! other lines, are the log's own. A serial port without defmt writes the same text.
+//! A capture line holds `surprisal: ` followed by cells separated by commas. The board logs a line of column names when it
+//! starts, and then one line of numbers per row; an empty cell is a missing reading. Text before the marker and all other
+//! lines belong to the log. A serial port without defmt can write the same text.
 
-use crate::encoder::Reading;
+use crate::reading::Reading;
 
-/// The line of names that begins a session: `defmt::println!("{}", Header(&["current", "valve"]))` logs
+/// The line of column names that begins a session: `defmt::println!("{}", CaptureHeader(&["current", "valve"]))` logs
 /// `surprisal: current,valve`.
 #[derive(Clone, Copy, Debug)]
-pub struct Header<'a>(pub &'a [&'a str]);
+pub struct CaptureHeader<'a>(pub &'a [&'a str]);
 
-/// A row: `defmt::println!("{}", Row(&readings))` logs `surprisal: 512,1`.
+/// The line of one row: `defmt::println!("{}", CaptureRow(&readings))` logs `surprisal: 512,1`.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'a>(pub &'a [Reading]);
+pub struct CaptureRow<'a>(pub &'a [Reading]);
 
-impl defmt::Format for Header<'_> {
+impl defmt::Format for CaptureHeader<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         for (name, lead) in self.0.iter().zip(leads()) {
             defmt::write!(f, "{=str}{=str}", lead, name);
@@ -23,7 +23,7 @@ impl defmt::Format for Header<'_> {
     }
 }
 
-impl defmt::Format for Row<'_> {
+impl defmt::Format for CaptureRow<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
         for (reading, lead) in self.0.iter().zip(leads()) {
             match *reading {
@@ -35,7 +35,7 @@ impl defmt::Format for Row<'_> {
     }
 }
 
-/// What goes before each cell.
+/// Yields the text before each cell.
 fn leads() -> impl Iterator<Item = &'static str> {
     core::iter::once("surprisal: ").chain(core::iter::repeat(","))
 }

@@ -1,31 +1,31 @@
-//! Rows to bytes and back, each for its surprisal: a range coder over the masses of the link.
+//! Compression: a range coder that turns a row's bits into about as many bytes as its surprisal, and back.
 //!
 //! The encoder narrows an interval of numbers in [0, 1) by the mass of each bit (Rissanen & Langdon, *Arithmetic Coding*,
-//! 1979); bytes leave it as soon as no later bit changes them but by a carry, for which the last one is held back (Martin,
-//! *Range Encoding*, 1979; the carry as in Schindler's coder, 1998). Each interval is at least 2²⁴ wide when it is shared
-//! out, so that a bit costs at most 2⁻⁷ bit more than its surprisal says, and far less but where both share and interval
-//! are smallest.
+//! 1979). A byte is written as soon as only a carry can still change it, and the last one is held back for that carry
+//! (Martin, *Range Encoding*, 1979; carry handling as in Schindler's coder, 1998). The interval is at least 2²⁴ wide
+//! whenever it is divided, so a bit costs at most 2⁻⁷ bit more than its surprisal, and far less unless both the mass and
+//! the interval are smallest.
 
 use crate::error::EncodeError;
-use crate::link::Mass;
+use crate::logit::Mass;
 use crate::model::{Conditional, Model};
-use crate::part::Part;
+use crate::term::Term;
 
-/// An interval narrower than this gives up a byte.
+/// An interval narrower than this releases a byte.
 const NARROW: u32 = 1 << 24;
 
-/// Shares an interval out: how much of it a one gets, at least 256 units, and that much less than all.
+/// Returns the part of an interval that a one gets: at least 256 units, and at least 256 less than the interval.
 fn ones(range: u32, mass: Mass) -> u32 {
     let mass = mass.of(true);
     // ⌊range · mass / 65536⌋ without a product of more than 32 bits.
     ((range >> 16) * mass).wrapping_add(((range & 0xFFFF) * mass) >> 16)
 }
 
-/// Bits to bytes, which go to `sink` as they come; see [`Model::compress`].
+/// A range encoder from bits to bytes, which it passes to `sink` one at a time. See [`Model::compress`].
 ///
 /// ```
 /// use surprisal::{Compressor, Decompressor, Logit};
-/// let mass = Logit::from_raw(-3 << 16).mass(); // a one in twenty or so
+/// let mass = Logit::from_raw(-3 << 16).mass(); // a one has probability 0.047
 /// let mut bytes = Vec::new();
 /// let mut compressor = Compressor::new(|byte| bytes.push(byte));
 /// (0..100).for_each(|i| compressor.push(i % 20 == 0, mass));
@@ -39,25 +39,26 @@ fn ones(range: u32, mass: Mass) -> u32 {
 pub struct Compressor<S> {
     low: u32,
     range: u32,
-    /// The last byte that a carry may still reach, and how many of 255 have come since.
+    /// The last byte that a carry can still change.
     held: Option<u8>,
+    /// The number of bytes of 255 that have followed the held byte.
     full: u32,
     sink: S,
 }
 
 impl<S: FnMut(u8)> Compressor<S> {
-    /// Before the first bit.
+    /// Creates an encoder that writes its bytes to `sink`.
     pub const fn new(sink: S) -> Self {
         Self { low: 0, range: u32::MAX, held: None, full: 0, sink }
     }
 
-    /// Takes a bit whose mass the other side will know when it comes to it.
+    /// Encodes a bit. The decoder must know the same mass when it comes to this bit.
     pub fn push(&mut self, bit: bool, mass: Mass) {
         let ones = ones(self.range, mass);
         if bit {
             self.range = ones;
         } else {
-            self.rise(ones);
+            self.raise(ones);
             self.range -= ones;
         }
         while self.range < NARROW {
@@ -66,22 +67,22 @@ impl<S: FnMut(u8)> Compressor<S> {
         }
     }
 
-    /// Gives the last bytes, as few as say which interval it is if zeros follow them. Bytes of several compressors, or other
-    /// data, need their lengths beside them.
+    /// Writes the last bytes: the fewest that identify the interval if zeros follow them. To store several packets one
+    /// after another, store their lengths as well.
     pub fn finish(mut self) {
         // From the interval's lower end to the next number that ends in four zero bytes, or else in three.
         let missing = self.low.wrapping_neg();
         if missing < self.range {
-            self.rise(missing);
+            self.raise(missing);
         } else {
-            self.rise(missing & (NARROW - 1));
+            self.raise(missing & (NARROW - 1));
             self.shift();
         }
         self.release(0);
     }
 
-    /// Moves the interval up.
-    fn rise(&mut self, by: u32) {
+    /// Moves the lower end of the interval up.
+    fn raise(&mut self, by: u32) {
         let (low, carry) = self.low.overflowing_add(by);
         self.low = low;
         if carry {
@@ -89,7 +90,7 @@ impl<S: FnMut(u8)> Compressor<S> {
         }
     }
 
-    /// The highest byte leaves.
+    /// Moves the highest byte out of the interval.
     fn shift(&mut self) {
         let byte = (self.low >> 24) as u8;
         self.low <<= 8;
@@ -101,8 +102,8 @@ impl<S: FnMut(u8)> Compressor<S> {
         }
     }
 
-    /// Writes what was held back, and a carry into it.
-    // Apart: most bits do not come here.
+    /// Writes the held bytes after adding a carry.
+    // Not inlined, because most bits do not come here.
     #[inline(never)]
     fn release(&mut self, carry: u8) {
         if let Some(held) = self.held.take() {
@@ -112,25 +113,25 @@ impl<S: FnMut(u8)> Compressor<S> {
     }
 }
 
-/// Bytes to bits: what a [`Compressor`] was given, as long as it is asked with the same masses. Where the bytes end, zeros
-/// follow; any bytes are bits of some kind.
+/// A range decoder from bytes to bits: the inverse of [`Compressor`] if it is asked with the same masses. Zeros follow
+/// the last byte, and any bytes decode to some bits.
 #[derive(Debug)]
 pub struct Decompressor<I> {
-    /// Where in the interval the number lies.
+    /// The position of the encoded number within the interval.
     place: u32,
     range: u32,
     bytes: I,
 }
 
 impl<I: Iterator<Item = u8>> Decompressor<I> {
-    /// Takes the first four bytes, and others as it needs them.
+    /// Creates a decoder. It reads four bytes at once and further ones when it needs them.
     pub fn new(bytes: I) -> Self {
         let mut new = Self { place: 0, range: u32::MAX, bytes };
         (0..4).for_each(|_| new.shift());
         new
     }
 
-    /// The next bit, of this mass.
+    /// Decodes the next bit, given the mass that it was encoded with.
     pub fn pull(&mut self, mass: Mass) -> bool {
         let ones = ones(self.range, mass);
         let bit = self.place < ones;
@@ -147,19 +148,21 @@ impl<I: Iterator<Item = u8>> Decompressor<I> {
         bit
     }
 
-    /// The next byte joins.
+    /// Appends the next byte to the encoded number.
     fn shift(&mut self) {
         self.place = self.place << 8 | u32::from(self.bytes.next().unwrap_or(0));
     }
 }
 
-impl<const N: usize, P: Part<N>> Model<'_, N, P> {
-    /// A row as bytes: at most its [`surprisal`](Self::surprisal), ln 256 nats a byte, rounded up; over many rows, a little
-    /// of the coder's loss besides. Many rows go into one compressor, or each into its own, as a packet that is to be read
-    /// by itself. Forced bits take no room; given ones neither, as the other side knows them.
+impl<const N: usize, T: Term<N>> Model<'_, N, T> {
+    /// Encodes a row of bits into at most its [`surprisal`](Self::surprisal) in bytes (ln 256 nats per byte), rounded up.
+    /// Over many rows the coder adds a small loss.
     ///
-    /// No free bit takes more than two bytes: `2 * bits + 1` hold any row, and ordinary ones take few. A packet that is cut
-    /// short is another row, so that a sink with less room has to notice when it is full.
+    /// Several rows can share one compressor, or each row can have its own, as a packet that can be read by itself.
+    /// Implied bits take no space. Observed bits take none either, because the decoder knows them.
+    ///
+    /// No free bit takes more than two bytes, so `2 * bits + 1` bytes hold any row, and normal rows take few. A truncated
+    /// packet decodes to a different row, so a sink with less space must detect that it is full.
     ///
     /// ```
     /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
@@ -173,54 +176,49 @@ impl<const N: usize, P: Part<N>> Model<'_, N, P> {
     /// TABLE.model.compress(&row, &mut compressor)?;
     /// compressor.finish();
     /// let bytes = f64::from(TABLE.model.surprisal(&row)) / 256f64.ln();
-    /// assert_eq!((bytes.ceil() as usize, packet.len()), (11, 11)); // of an odd row
+    /// assert_eq!((bytes.ceil() as usize, packet.len()), (11, 11)); // an anomalous row
     ///
-    /// let mut again = [false; BITS];
-    /// TABLE.model.decompress(&mut again, &mut Decompressor::new(packet.into_iter()));
-    /// assert_eq!(again, row);
-    /// // The cells that the readings fell into; what they were within them is gone.
-    /// let mut left = &again[..];
-    /// let cells = TABLE.encoder.columns().map(|column| {
-    ///     let (own, rest) = left.split_at(column.bits());
-    ///     left = rest;
-    ///     (column.source, column.decode(own))
-    /// });
+    /// let mut decoded = [false; BITS];
+    /// TABLE.model.decompress(&mut decoded, &mut Decompressor::new(packet.into_iter()));
+    /// assert_eq!(decoded, row);
+    /// // The bits name the cell of each reading; its place within the cell is lost.
+    /// let cells = TABLE.encoder.columns().map(|(column, bits)| (column.source, column.decode(&decoded[bits])));
     /// assert_eq!(cells.last(), Some((2, Some(4))));
     /// # Ok::<(), surprisal::EncodeError>(())
     /// ```
     ///
     /// # Errors
-    /// [`EncodeError::Impossible`] for a row that a guard rules out, of which nothing is written then. No row that an encoder
-    /// made is one.
+    /// [`EncodeError::Impossible`] for a row that a constraint rules out; nothing is written then. Rows from an encoder are
+    /// never ruled out.
     pub fn compress(&self, row: &[bool; N], into: &mut Compressor<impl FnMut(u8)>) -> Result<(), EncodeError> {
-        if let Some(bit) = self.violated(row) {
+        if let Some(bit) = self.contradiction(row) {
             return Err(EncodeError::Impossible { bit });
         }
         let (mut state, mut i) = (self.start(), 0);
         while let Some(&bit) = row.get(i).filter(|_| i < self.bits()) {
-            if let Conditional::Open(logit) = self.conditional(&mut state, row, i) {
+            if let Conditional::Free(logit) = self.conditional(&mut state, row, i) {
                 into.push(bit, logit.mass());
             }
             self.observe(&mut state, i, bit);
-            i = if bit { i } else { self.forced_run(row, i, self.bits()) } + 1;
+            i = if bit { i } else { self.implied_run(row, i, self.bits()) } + 1;
         }
         Ok(())
     }
 
-    /// The row that [`compress`](Self::compress) made these bytes of. Given bits are read from `row`, all others are written
-    /// there.
+    /// Decodes a row that [`compress`](Self::compress) encoded. Observed bits are read from `row`, all others are written
+    /// to it.
     pub fn decompress(&self, row: &mut [bool; N], from: &mut Decompressor<impl Iterator<Item = u8>>) {
         let (mut state, mut i) = (self.start(), 0);
         while i < self.bits() {
             let bit = match self.conditional(&mut state, row, i) {
-                Conditional::Open(logit) => from.pull(logit.mass()),
-                Conditional::Forced(value) => value,
+                Conditional::Free(logit) => from.pull(logit.mass()),
+                Conditional::Known(value) => value,
             };
             if let Some(slot) = row.get_mut(i) {
                 *slot = bit;
             }
             self.observe(&mut state, i, bit);
-            i = if bit { i } else { self.forced_run(row, i, self.bits()) } + 1;
+            i = if bit { i } else { self.implied_run(row, i, self.bits()) } + 1;
         }
     }
 }

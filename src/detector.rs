@@ -1,183 +1,213 @@
-//! From scores to verdicts: is this row odd, how rare is a score like this, is it a trend, has the machine changed?
+//! From scores to verdicts: is this row anomalous, how rare is such a score, is there a trend, has the machine changed?
 //!
-//! [`Detector`] holds what was calibrated on held-out ordinary rows, and stays in flash. What is remembered of a stream
-//! is small and the caller's: [`Cusum`], [`Drift`], [`Recent`], or the first two as a [`Monitor`].
+//! [`Detector`] holds constants that were calibrated on normal rows and stays in flash. The state of a stream of rows is
+//! small and belongs to the caller: [`Cusum`], [`Drift`], `Recent`, or the first two as a [`Monitor`].
 
 use crate::error::TableError;
-use crate::link::Nats;
+use crate::nats::Nats;
 
-mod monitor;
-mod oddness;
 mod p_value;
-mod stream;
+mod anomaly_score;
+mod row_score;
+mod cusum;
+mod drift;
+#[cfg(feature = "heapless")]
+mod recent;
+mod monitor;
 
+pub use anomaly_score::AnomalyScore;
+pub use cusum::Cusum;
+pub use drift::{Drift, DriftEstimate};
 pub use monitor::{Monitor, Report};
-pub use oddness::Oddness;
 pub use p_value::PValue;
 #[cfg(feature = "heapless")]
-pub use stream::Recent;
-pub use stream::{Cusum, Drift, Excess};
+pub use recent::Recent;
+pub use row_score::RowScore;
+pub(crate) use row_score::RowScorer;
 
-/// What held-out ordinary rows say of scores: threshold and p-values are of the [`Oddness`] of a row, the rest of its
-/// score, the sum of the columns' surprisals, whose mean is an entropy.
+/// The calibration of a table, from the scores of normal rows that the fit did not see.
 ///
-/// With n calibration rows, the threshold for a false-alarm rate α is the ⌈(n+1)(1-α)⌉-th smallest of them. If a
-/// fresh ordinary row is exchangeable with those, its alarm has probability at most α (split conformal prediction:
-/// Vovk, Gammerman & Shafer, *Algorithmic Learning in a Random World*, 2005). When α < 1/(n+1) no such score exists
-/// and the threshold is [`Nats::IMPOSSIBLE`]: no alarm, rather than a promise that n rows cannot support.
+/// The threshold and the quantiles refer to the [`AnomalyScore`] of a row. All other fields refer to its score, the sum of
+/// its columns' surprisals, whose mean is an entropy.
+///
+/// With n calibration rows, the threshold for a false-alarm rate α is the ⌈(n+1)(1-α)⌉-th smallest of their anomaly
+/// scores. If a fresh normal row is exchangeable with those rows, it raises an alarm with probability at most α (split
+/// conformal prediction: Vovk, Gammerman & Shafer, *Algorithmic Learning in a Random World*, 2005). If α < 1/(n+1) no such
+/// score exists, and the threshold is [`Nats::IMPOSSIBLE`]: the detector never alarms, because n rows cannot support the
+/// promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Detector<'t> {
-    /// The largest oddness that is still ordinary.
+    /// The largest anomaly score that is still normal.
     pub threshold: Nats,
-    /// The false-alarm rate the threshold was set for, in parts per million.
+    /// The false-alarm rate of the threshold, in parts per million.
     pub false_alarm_ppm: u32,
-    /// How many held-out rows all of this rests on.
+    /// The number of calibration rows.
     pub rows: u32,
-    /// The mean score, each counted up to [`most`](Self::most): the cross-entropy of the machine and the model.
+    /// The mean score of the calibration rows, each capped at [`score_cap`](Self::score_cap): the cross-entropy of the
+    /// machine and the model.
     pub entropy: Nats,
-    /// The standard deviation of the same.
+    /// The standard deviation of the capped scores.
     pub deviation: Nats,
-    /// The largest held-out score, up to which [`Drift`] counts.
-    pub most: Nats,
-    /// The score up to which [`Cusum`] counts, so that one odd row is not taken for a trend: one that ordinary rows exceed
-    /// at the false-alarm rate, or [`most`](Self::most) if there are too few of them.
-    pub most_of_a_trend: Nats,
-    /// What [`Cusum`] takes off every score.
+    /// The largest score of a calibration row. [`Drift`] counts scores up to this cap.
+    pub score_cap: Nats,
+    /// The cap of scores in [`Cusum`], so that one anomalous row does not count as a trend. Normal rows exceed it at the
+    /// false-alarm rate; with too few calibration rows it equals [`score_cap`](Self::score_cap).
+    pub cusum_cap: Nats,
+    /// The reference value that [`Cusum`] subtracts from every score.
     pub reference: Nats,
-    /// The sum above which [`Cusum`] alarms; [`Nats::IMPOSSIBLE`] for never.
-    pub limit: Nats,
-    /// How many ordinary rows [`Cusum`] was set to let pass from one false alarm to the next, in the mean.
-    pub mean_time: u32,
-    /// log2 of τ in [`Surprise::oddness`](crate::Surprise::oddness).
-    pub softness: u32,
-    /// For each of the [`levels`](Self::levels), the oddness that so large a share exceeds, in units of 1/65536 nat:
-    /// ascending. None at all: all p-values are one.
+    /// The decision interval: [`Cusum`] alarms if its sum exceeds it. [`Nats::IMPOSSIBLE`] means never.
+    pub decision_interval: Nats,
+    /// The average run length ARL0: the mean number of normal rows between false alarms of [`Cusum`].
+    pub average_run_length: u32,
+    /// log2 of the temperature τ of the soft maximum in [`AnomalyScore`], at most 8.
+    pub log2_temperature: u32,
+    /// For each of the [`levels`](Self::levels), the anomaly score that this share of normal rows exceeds, in units of
+    /// 1/65536 nat, ascending. If empty, all p-values are one.
     pub quantiles: &'t [u32],
-    /// The mean surprisal of each column, in the order of the readings, in units of 1/1024 nat; may be empty.
-    pub usual: &'t [u16],
+    /// `[column]`: the baseline of each column, its mean surprisal over the calibration rows, in the order of the readings
+    /// and in units of 1/1024 nat. May be empty.
+    pub baselines: &'t [u16],
 }
 
-/// What a detector says of a row.
+/// The number of calibration words in a table, see [`Detector::words`].
+pub(crate) const WORDS: usize = 11;
+
+/// The judgement of a detector on one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Verdict {
-    /// No more surprising than held-out ordinary rows are.
-    Ordinary,
-    /// More surprising than the threshold, by this much.
-    Odd {
-        /// Oddness minus threshold.
+    /// The anomaly score does not exceed the threshold.
+    Normal,
+    /// The anomaly score exceeds the threshold.
+    Anomalous {
+        /// Anomaly score minus threshold.
         excess: Nats,
     },
 }
 
 impl Verdict {
-    /// Is it an alarm?
-    pub const fn is_odd(self) -> bool {
-        matches!(self, Self::Odd { .. })
+    /// Returns whether the verdict is an alarm.
+    pub const fn is_anomalous(self) -> bool {
+        matches!(self, Self::Anomalous { .. })
     }
 }
 
 impl<'t> Detector<'t> {
-    /// Knows nothing, never alarms.
+    /// A detector without calibration, which never alarms.
     pub const OFF: Self = Self {
         threshold: Nats::IMPOSSIBLE,
         false_alarm_ppm: 0,
         rows: 0,
         entropy: Nats::ZERO,
         deviation: Nats::ZERO,
-        most: Nats::IMPOSSIBLE,
-        most_of_a_trend: Nats::IMPOSSIBLE,
+        score_cap: Nats::IMPOSSIBLE,
+        cusum_cap: Nats::IMPOSSIBLE,
         reference: Nats::ZERO,
-        limit: Nats::IMPOSSIBLE,
-        mean_time: 0,
-        softness: 0,
+        decision_interval: Nats::IMPOSSIBLE,
+        average_run_length: 0,
+        log2_temperature: 0,
         quantiles: &[],
-        usual: &[],
+        baselines: &[],
     };
 
-    /// The verdict on a row's oddness.
+    /// Returns the verdict on an anomaly score.
     ///
     /// ```
     /// use surprisal::{Detector, Nats};
     /// let detector = Detector { threshold: Nats::from_raw(5 << 16), false_alarm_ppm: 1000, rows: 5000, ..Detector::OFF };
-    /// assert!(!detector.judge(Nats::from_raw(5 << 16)).is_odd());
-    /// assert!(detector.judge(Nats::from_raw(6 << 16)).is_odd());
+    /// assert!(!detector.judge(Nats::from_raw(5 << 16)).is_anomalous());
+    /// assert!(detector.judge(Nats::from_raw(6 << 16)).is_anomalous());
     /// ```
-    pub fn judge(&self, oddness: Nats) -> Verdict {
-        if oddness > self.threshold {
-            Verdict::Odd { excess: oddness.saturating_sub(self.threshold) }
+    pub fn judge(&self, anomaly: Nats) -> Verdict {
+        if anomaly > self.threshold {
+            Verdict::Anomalous { excess: anomaly.saturating_sub(self.threshold) }
         } else {
-            Verdict::Ordinary
+            Verdict::Normal
         }
     }
 
-    /// The mean surprisal of the column at this position of the readings; zero if it is not known.
-    pub fn usual_of(&self, column: u16) -> Nats {
-        Nats::from_raw(self.usual.get(usize::from(column)).map_or(0, |&nats| u32::from(nats) << 6))
+    /// Returns the mean surprisal over normal rows of the column at this position of the readings, or zero if the table
+    /// does not hold it.
+    pub fn baseline(&self, column: u16) -> Nats {
+        Nats::from_raw(self.baselines.get(usize::from(column)).map_or(0, |&nats| u32::from(nats) << 6))
     }
 
-    /// The largest of what is usual of single columns.
-    pub fn most_usual(&self) -> Nats {
-        Nats::from_raw(self.usual.iter().max().map_or(0, |&nats| u32::from(nats) << 6))
+    /// Returns the largest baseline of all columns.
+    pub fn largest_baseline(&self) -> Nats {
+        Nats::from_raw(self.baselines.iter().max().map_or(0, |&nats| u32::from(nats) << 6))
     }
 
-    /// The numbers without slices, as they lie in a table.
-    pub(crate) const fn words(&self) -> [u32; 11] {
+    /// Returns the numbers that are not slices, as a table stores them.
+    pub(crate) const fn words(&self) -> [u32; WORDS] {
         [
             self.threshold.raw(),
             self.false_alarm_ppm,
             self.rows,
             self.entropy.raw(),
             self.deviation.raw(),
-            self.most.raw(),
-            self.most_of_a_trend.raw(),
+            self.score_cap.raw(),
+            self.cusum_cap.raw(),
             self.reference.raw(),
-            self.limit.raw(),
-            self.mean_time,
-            self.softness,
+            self.decision_interval.raw(),
+            self.average_run_length,
+            self.log2_temperature,
         ]
     }
 
-    /// From [`words`](Self::words) and slices.
-    pub(crate) fn from_words(words: &[u32], quantiles: &'t [u32], usual: &'t [u16]) -> Result<Self, TableError> {
+    /// Creates a detector from its [`words`](Self::words) and slices.
+    pub(crate) const fn from_words(words: &[u32; WORDS], quantiles: &'t [u32], baselines: &'t [u16]) -> Self {
         let &[
             threshold,
             false_alarm_ppm,
             rows,
             entropy,
             deviation,
-            most,
-            most_of_a_trend,
+            score_cap,
+            cusum_cap,
             reference,
-            limit,
-            mean_time,
-            softness,
-        ] = words
-        else {
-            return Err(TableError::Shape("calibration"));
-        };
-        if softness > 8 {
-            return Err(TableError::Shape("calibration"));
-        }
-        let whole = quantiles.is_empty() || quantiles.len() == Self::levels(rows).count();
-        if !whole || !quantiles.iter().is_sorted() {
-            return Err(TableError::Shape("quantiles"));
-        }
-        Ok(Self {
+            decision_interval,
+            average_run_length,
+            log2_temperature,
+        ] = words;
+        Self {
             threshold: Nats::from_raw(threshold),
             false_alarm_ppm,
             rows,
             entropy: Nats::from_raw(entropy),
             deviation: Nats::from_raw(deviation),
-            most: Nats::from_raw(most),
-            most_of_a_trend: Nats::from_raw(most_of_a_trend),
+            score_cap: Nats::from_raw(score_cap),
+            cusum_cap: Nats::from_raw(cusum_cap),
             reference: Nats::from_raw(reference),
-            limit: Nats::from_raw(limit),
-            mean_time,
-            softness,
+            decision_interval: Nats::from_raw(decision_interval),
+            average_run_length,
+            log2_temperature,
             quantiles,
-            usual,
-        })
+            baselines,
+        }
+    }
+
+    /// Checks what the functions of a detector rely on.
+    ///
+    /// # Errors
+    /// [`TableError::Inconsistent`] for a temperature above 2^8, or quantiles that do not ascend or do not fit the levels.
+    pub(crate) const fn check(self) -> Result<Self, TableError> {
+        if self.log2_temperature > 8 {
+            return Err(TableError::Inconsistent("calibration"));
+        }
+        let mut left = self.quantiles;
+        while let Some((quantile, rest)) = left.split_first() {
+            if let Some(next) = rest.first()
+                && *next < *quantile
+            {
+                return Err(TableError::Inconsistent("quantiles"));
+            }
+            left = rest;
+        }
+        if !self.quantiles.is_empty() && self.quantiles.len() != p_value::level_count(self.rows) {
+            return Err(TableError::Inconsistent("quantiles"));
+        }
+        Ok(self)
     }
 }

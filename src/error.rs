@@ -1,37 +1,47 @@
-//! What can be wrong with a table or a reading; each message says what to do.
+//! Errors of tables and readings. Every message says what to do.
 
 use core::fmt;
 
-/// Why bytes or slices are not a table.
+/// Reasons why bytes or slices are not a usable table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TableError {
-    /// The bytes do not begin as a `.srp` file does.
-    Foreign,
-    /// The file is of another format version.
-    Version(u32),
+    /// The bytes do not begin like a `.srp` file.
+    NotATable,
+    /// The file has a format version that this library does not read.
+    UnsupportedVersion {
+        /// The version of the file.
+        found: u32,
+        /// The version that this library reads.
+        supported: u32,
+    },
     /// The bytes end before the table does.
     Truncated,
-    /// The checksum does not match.
+    /// The checksum does not match the bytes.
     Corrupt,
     /// The bytes do not start at an address that is a multiple of four.
     Misaligned,
-    /// The table is for more bits than the program made room for.
-    TooWide {
-        /// How many bits the table is for.
+    /// The table has more bits than the capacity N of the program, or than the limit of 4096.
+    TooManyBits {
+        /// The number of bits in the table.
         bits: u16,
     },
-    /// The table's hidden layer or mixture is larger than the program made room for.
-    TooDeep {
-        /// How many units or components it has.
-        words: u16,
+    /// The hidden layer has more units than the capacity H of the program.
+    TooManyUnits {
+        /// The number of units in the table.
+        units: u16,
     },
-    /// The named section's length or content does not fit the rest.
-    Shape(&'static str),
-    /// A guard or a tree of this bit asks a bit that is not seen yet.
+    /// The mixture has more components than the capacity K of the program.
+    TooManyComponents {
+        /// The number of components in the table.
+        components: u16,
+    },
+    /// The length or content of the named section does not fit the other sections.
+    Inconsistent(&'static str),
+    /// A constraint, tree or mixture edge of this bit refers to a later bit.
     Order {
-        /// The bit that asks.
+        /// The bit with the wrong reference, counted from 0.
         bit: u16,
     },
 }
@@ -39,29 +49,34 @@ pub enum TableError {
 impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Foreign => f.write_str(
-                "not a .srp table (or one for another byte order): pass the file that `surprisal fit` wrote",
-            ),
-            Self::Version(v) => write!(
+            Self::NotATable => {
+                f.write_str("not a .srp table, or one in another byte order: pass the file that `surprisal fit` wrote")
+            }
+            Self::UnsupportedVersion { found, supported } => write!(
                 f,
-                "table format {v}, this library reads {}: use the library version that made it, or fit again",
-                crate::table::VERSION
+                "the table has format version {found}, but this library reads version {supported}: use the library \
+                 version that made the table, or fit and export it again"
             ),
             Self::Truncated => f.write_str("the table is cut short: copy the whole file"),
-            Self::Corrupt => f.write_str("the table's checksum does not match: copy or flash it again"),
+            Self::Corrupt => f.write_str("the checksum of the table does not match: copy or flash it again"),
             Self::Misaligned => f.write_str(
-                "the table must start at a multiple of four: wrap its bytes in a `#[repr(align(4))]` struct",
+                "the table must start at an address that is a multiple of four: wrap its bytes in a \
+                 `#[repr(align(4))]` struct",
             ),
-            Self::TooWide { bits } => write!(f, "the table is for {bits} bits: make N in `Table<N>` at least that"),
-            Self::TooDeep { words } => write!(
-                f,
-                "the table has {words} hidden units or components: make H or K in `Table<N, H, K>` at least that"
-            ),
-            Self::Shape(section) => {
-                write!(f, "the section `{section}` does not fit the others: the table was not made by `surprisal`")
+            Self::TooManyBits { bits } => {
+                write!(f, "the table has {bits} bits: make N in `Table<N>` at least that, and at most 4096")
+            }
+            Self::TooManyUnits { units } => {
+                write!(f, "the table has {units} hidden units: make H in `Table<N, H>` at least that")
+            }
+            Self::TooManyComponents { components } => {
+                write!(f, "the table has {components} mixture components: make K in `Table<N, H, K>` at least that")
+            }
+            Self::Inconsistent(section) => {
+                write!(f, "the section `{section}` does not fit the others: fit and export the table again")
             }
             Self::Order { bit } => {
-                write!(f, "bit {bit} depends on a bit that is not seen yet: the table was not made by `surprisal`")
+                write!(f, "bit {bit} depends on a later bit: fit and export the table again")
             }
         }
     }
@@ -69,54 +84,66 @@ impl fmt::Display for TableError {
 
 impl core::error::Error for TableError {}
 
-/// Why readings cannot be encoded. `column` counts the readings from 0.
+/// Reasons why readings cannot be encoded, or rows not compressed. Columns are counted from 0, by the order of readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum EncodeError {
     /// There are fewer readings than columns.
-    Absent {
+    NoReading {
         /// The column without a reading.
         column: u16,
     },
     /// An integer where the training rows had real numbers, or the reverse.
-    Kind {
-        /// The column with the wrong kind of reading.
+    WrongType {
+        /// The column with the wrong type of reading.
         column: u16,
     },
-    /// A missing reading in a column that never missed one in the training rows.
-    Missing {
+    /// A missing reading in a column that was never missing in the training rows.
+    UnexpectedMissing {
         /// The column without a value.
         column: u16,
     },
-    /// The table is for more bits than the row holds.
-    TooWide,
-    /// A bit is not what those before it leave it to be.
+    /// The table has more bits than the row.
+    TooManyBits,
+    /// A bit contradicts the value that earlier bits imply.
     Impossible {
-        /// That bit, counted from 0.
+        /// The bit, counted from 0.
         bit: u16,
+    },
+    /// The capacity of a `Stream` differs from the predictor of the table.
+    StreamSize {
+        /// The channels of the predictor.
+        channels: u16,
+        /// The window of the predictor, in rows.
+        window: u16,
     },
 }
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Absent { column } => {
-                write!(f, "reading {column} is absent: pass one reading a column, in training order")
+            Self::NoReading { column } => {
+                write!(f, "there is no reading for column {column}: pass one reading per column, in training order")
             }
-            Self::Kind { column } => write!(
+            Self::WrongType { column } => write!(
                 f,
-                "reading {column} is of the wrong kind: pass Integer for integer and category columns, Real for real ones"
+                "the reading for column {column} has the wrong type: pass Integer for integer, flag and category \
+                 columns, and Real for real ones"
             ),
-            Self::Missing { column } => write!(
+            Self::UnexpectedMissing { column } => write!(
                 f,
-                "reading {column} is missing, but never was in training: fit on rows that miss it, or supply a value"
+                "the reading for column {column} is missing, but was never missing in training: supply a value, or fit \
+                 on rows in which it is missing"
             ),
-            Self::TooWide => f.write_str("the table is for more bits than the row holds: make N larger"),
+            Self::TooManyBits => f.write_str("the table has more bits than the row: make N larger"),
             Self::Impossible { bit } => {
+                write!(f, "bit {bit} contradicts earlier bits: pass rows as the `Encoder` of this table writes them")
+            }
+            Self::StreamSize { channels, window } => {
                 write!(
                     f,
-                    "bit {bit} contradicts the bits before it: pass rows as an `Encoder` of this table makes them"
+                    "the table needs a `Stream<{channels}, {window}>`: channels and window must be the predictor's"
                 )
             }
         }

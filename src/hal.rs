@@ -1,5 +1,4 @@
-//! Where rows meet pins: flags in from input pins, a verdict out to an alarm pin, and the loop between, over the traits
-//! of `embedded-hal`.
+//! Pins: flags from input pins, a verdict to an alarm pin, and the loop between them, over the traits of `embedded-hal`.
 
 use core::fmt;
 use core::ops::ControlFlow;
@@ -7,14 +6,13 @@ use core::ops::ControlFlow;
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::{InputPin, OutputPin};
 
-use crate::detector::{Detector, Monitor, Report};
-use crate::encoder::Reading;
+use crate::detector::{Detector, Monitor, Report, RowScore};
 use crate::error::EncodeError;
-use crate::explain::Surprise;
+use crate::reading::Reading;
 
-/// Reads flags: 1 for a pin that is high, 0 for one that is low.
+/// Reads input pins as flags: 1 for a high pin, 0 for a low one.
 ///
-/// Pins of different types go in as `&mut dyn InputPin<Error = …>`.
+/// Pass pins of different types as `&mut dyn InputPin<Error = …>`.
 ///
 /// ```
 /// use embedded_hal_mock::eh1::digital::{Mock, State, Transaction};
@@ -26,7 +24,7 @@ use crate::explain::Surprise;
 /// ```
 ///
 /// # Errors
-/// Of the first pin that cannot be read; those behind it are not asked.
+/// The error of the first pin that cannot be read. Later pins are not read.
 pub fn flags<P: InputPin, const F: usize>(pins: &mut [P; F]) -> Result<[Reading; F], P::Error> {
     let mut readings = [Reading::Missing; F];
     for (reading, pin) in readings.iter_mut().zip(pins) {
@@ -35,7 +33,7 @@ pub fn flags<P: InputPin, const F: usize>(pins: &mut [P; F]) -> Result<[Reading;
     Ok(readings)
 }
 
-/// Watches one machine: a [`Monitor`], and a pin that is high while the last row is odd.
+/// Watches one machine: a [`Monitor`], and an alarm pin that is high while the last row is anomalous.
 ///
 /// ```
 /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
@@ -43,43 +41,44 @@ pub fn flags<P: InputPin, const F: usize>(pins: &mut [P; F]) -> Result<[Reading;
 /// use embedded_hal_mock::eh1::{delay::NoopDelay, digital::{Mock, State, Transaction}};
 /// use shuttle::TABLE;
 /// use surprisal::{Reading, Watch};
-/// // Low before the first row, high at an odd one.
+/// // Low before the first row, high at an anomalous one.
 /// let mut pin = Mock::new(&[State::Low, State::High].map(Transaction::set));
 /// let mut watch = Watch::new(&TABLE.detector, pin.clone())?;
 /// let report = watch.run(
 ///     &mut NoopDelay::new(),
 ///     100,
 ///     || Ok::<_, Infallible>([37, 0, 77, 0, 28, 0, 40, 48, 80].map(Reading::Integer)),
-///     |row| TABLE.surprise(row).map(Some),
-///     |seen| ControlFlow::Break(seen.report), // in firmware: log it, and `Continue`
+///     |row| TABLE.score(row).map(Some),
+///     |row| ControlFlow::Break(row.report), // in firmware: log it, and `Continue`
 /// )?;
-/// assert!(report.verdict.is_odd());
+/// assert!(report.verdict.is_anomalous());
 /// pin.done();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Watch<'t, P> {
-    /// What is remembered of the machine.
+    /// The state of the stream of rows.
     pub monitor: Monitor,
     detector: &'t Detector<'t>,
     alarm: P,
 }
 
-/// What [`Watch::run`] tells of a row.
+/// A row that [`Watch::run`] has judged.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'r, R> {
-    /// What was read.
+#[non_exhaustive]
+pub struct WatchedRow<'r, R> {
+    /// The row as `read` returned it.
     pub row: &'r R,
-    /// How odd it is.
+    /// The monitor's report on the row.
     pub report: Report,
-    /// The column that surprises most, or the reading that does not fit its column.
-    pub surprise: Result<Surprise, EncodeError>,
+    /// The score of the row, or the reading that does not fit its column.
+    pub score: Result<RowScore, EncodeError>,
 }
 
-/// Why [`Watch::run`] ended.
+/// Reasons why [`Watch::run`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Fault<R, P> {
+pub enum WatchError<R, P> {
     /// A row could not be read.
     Read(R),
     /// The alarm pin could not be set.
@@ -87,55 +86,57 @@ pub enum Fault<R, P> {
 }
 
 impl<'t, P: OutputPin> Watch<'t, P> {
-    /// Before the first row: the pin is set low.
+    /// Creates a watch that has seen no rows, and sets the pin low.
     ///
     /// # Errors
-    /// The pin cannot be set.
+    /// The error of the pin, if it cannot be set.
     pub fn new(detector: &'t Detector<'t>, mut alarm: P) -> Result<Self, P::Error> {
         alarm.set_low()?;
         Ok(Self { monitor: Monitor::new(), detector, alarm })
     }
 
-    /// Takes what a table says of a row, has the pin follow the verdict, and reports. A reading that does not fit its
-    /// column, such as a missing one that never was, is as odd as can be: [`Surprise::IMPOSSIBLE`].
+    /// Updates the monitor with a scored row, sets the pin to the verdict, and returns the report.
+    ///
+    /// A reading that does not fit its column, such as a missing one in a column that was never missing in training,
+    /// counts as [`RowScore::IMPOSSIBLE`].
     ///
     /// # Errors
-    /// The pin cannot be set; the row is counted all the same.
-    pub fn judge(&mut self, surprise: Result<Surprise, EncodeError>) -> Result<Report, P::Error> {
-        let report = self.monitor.push(self.detector, &surprise.unwrap_or(Surprise::IMPOSSIBLE));
-        self.alarm.set_state(report.verdict.is_odd().into())?;
+    /// The error of the pin, if it cannot be set. The row counts all the same.
+    pub fn judge(&mut self, score: Result<RowScore, EncodeError>) -> Result<Report, P::Error> {
+        let report = self.monitor.push(self.detector, &score.unwrap_or(RowScore::IMPOSSIBLE));
+        self.alarm.set_state(report.verdict.is_anomalous().into())?;
         Ok(report)
     }
 
-    /// Reads a row, scores, judges and tells it, pauses, and so on until `tell` breaks, whose value is the result.
+    /// Reads, scores and judges rows in a loop, passes each to `report`, and pauses. Ends when `report` breaks, and returns
+    /// its value.
     ///
-    /// `score` may say `None` of a row that does not end a window yet: then nothing is judged nor told, and the pin
-    /// stays. The pause, in milliseconds, comes on top of the time that the closures take; where the period has to be
-    /// exact, let `read` wait for the sensor's clock, pause 0, or call [`judge`](Self::judge) from a timer's interrupt.
+    /// `score` returns `None` for a row that does not fill a window yet: it is not judged, and the pin keeps its state.
+    /// The pause, in milliseconds, adds to the time that the closures take. If the period has to be exact, let `read` wait
+    /// for the sensor's clock and pause 0, or call [`judge`](Self::judge) from a timer's interrupt.
     ///
     /// # Errors
-    /// A row that cannot be read, or a pin that cannot be set. A machine that is not seen is not ordinary: after the
-    /// former the pin is high, and [`Fault::Alarm`] if that fails too. The monitor is kept, so that `run` may be called
-    /// again.
+    /// [`WatchError::Read`] if a row cannot be read: the pin is then set high, because an unseen machine may not be
+    /// normal. [`WatchError::Alarm`] if the pin cannot be set. The monitor keeps its state, so `run` may be called again.
     pub fn run<R, E, B>(
         &mut self,
         delay: &mut impl DelayNs,
         pause: u32,
         mut read: impl FnMut() -> Result<R, E>,
-        mut score: impl FnMut(&R) -> Result<Option<Surprise>, EncodeError>,
-        mut tell: impl FnMut(Seen<R>) -> ControlFlow<B>,
-    ) -> Result<B, Fault<E, P::Error>> {
+        mut score: impl FnMut(&R) -> Result<Option<RowScore>, EncodeError>,
+        mut report: impl FnMut(WatchedRow<R>) -> ControlFlow<B>,
+    ) -> Result<B, WatchError<E, P::Error>> {
         loop {
             let row = match read() {
                 Ok(row) => row,
                 Err(error) => {
-                    self.alarm.set_high().map_err(Fault::Alarm)?;
-                    return Err(Fault::Read(error));
+                    self.alarm.set_high().map_err(WatchError::Alarm)?;
+                    return Err(WatchError::Read(error));
                 }
             };
-            if let Some(surprise) = score(&row).transpose() {
-                let report = self.judge(surprise).map_err(Fault::Alarm)?;
-                if let ControlFlow::Break(value) = tell(Seen { row: &row, report, surprise }) {
+            if let Some(score) = score(&row).transpose() {
+                let judged = self.judge(score).map_err(WatchError::Alarm)?;
+                if let ControlFlow::Break(value) = report(WatchedRow { row: &row, report: judged, score }) {
                     return Ok(value);
                 }
             }
@@ -143,13 +144,13 @@ impl<'t, P: OutputPin> Watch<'t, P> {
         }
     }
 
-    /// The pin, for other use.
+    /// Returns the pin for other use.
     pub fn release(self) -> P {
         self.alarm
     }
 }
 
-impl<R: fmt::Debug, P: fmt::Debug> fmt::Display for Fault<R, P> {
+impl<R: fmt::Debug, P: fmt::Debug> fmt::Display for WatchError<R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(error) => write!(f, "a row cannot be read: {error:?}; check the sensor's wires and supply"),
@@ -158,4 +159,4 @@ impl<R: fmt::Debug, P: fmt::Debug> fmt::Display for Fault<R, P> {
     }
 }
 
-impl<R: fmt::Debug, P: fmt::Debug> core::error::Error for Fault<R, P> {}
+impl<R: fmt::Debug, P: fmt::Debug> core::error::Error for WatchError<R, P> {}

@@ -2,47 +2,63 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // The device never panics: no indexing, no unwrapping, no arithmetic that could overflow unseen.
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod features;
-mod encoder;
-mod link;
-mod part;
-mod model;
-mod codec;
-mod steady;
-mod detector;
+mod error;
+mod reading;
+mod nats;
+mod logit;
+mod signal;
+mod predictor;
+#[cfg(feature = "heapless")]
 mod stream;
+mod encoder;
+mod constraint;
+mod term;
+mod model;
+mod walk;
+mod codec;
+mod detector;
 mod table;
-mod explain;
+mod score;
+mod format;
+#[doc(hidden)]
+pub mod generated;
 #[cfg(feature = "defmt")]
 mod capture;
 #[cfg(feature = "embedded-hal")]
 mod hal;
-mod error;
 
 #[cfg(feature = "defmt")]
-pub use capture::{Header, Row};
+pub use capture::{CaptureHeader, CaptureRow};
 pub use codec::{Compressor, Decompressor};
+pub use constraint::Constraint;
 #[cfg(feature = "heapless")]
 pub use detector::Recent;
-pub use detector::{Cusum, Detector, Drift, Excess, Monitor, Oddness, PValue, Report, Verdict};
-pub use encoder::{Column, Encoder, Kind, Reading, total_order};
+pub use detector::{AnomalyScore, Cusum, Detector, Drift, DriftEstimate, Monitor, PValue, Report, RowScore, Verdict};
+pub use encoder::{Column, Encoder, EncoderSlices, Kind};
 pub use error::{EncodeError, TableError};
-pub use explain::{Share, Surprise};
-#[cfg(feature = "libm")]
-pub use features::Libm;
-#[cfg(feature = "micromath")]
-pub use features::Micromath;
-pub use features::{Feature, Features, Math, Samples};
+pub use format::VERSION;
 #[cfg(feature = "embedded-hal")]
-pub use hal::{Fault, Seen, Watch, flags};
-pub use link::{Logit, Mass, Nats};
-pub use model::{Conditional, Guard, Model, Walk};
-pub use part::{Activation, Columns, Forest, Linear, Mixture, Nade, Part, Sum};
-pub use steady::{Mask, Steady};
-pub use stream::Predictor;
+pub use hal::{Watch, WatchError, WatchedRow, flags};
+pub use logit::{Logit, Mass};
+pub use model::{Conditional, Model};
+pub use nats::Nats;
+pub use predictor::{Predictor, PredictorSlices};
+pub use reading::{Reading, total_order};
+pub use score::ColumnScore;
+#[cfg(feature = "libm")]
+pub use signal::Libm;
+#[cfg(feature = "micromath")]
+pub use signal::Micromath;
+pub use signal::{Feature, Features, Math, Samples};
 #[cfg(feature = "heapless")]
 pub use stream::Stream;
-pub use table::{Parts, Table, VERSION};
+pub use table::Table;
+pub use term::{
+    Activation, Forest, ForestSlices, Linear, LinearSlices, LinearWeights, Mixture, MixtureSlices, Nade, NadeSlices,
+    Term, Terms,
+};
+pub use walk::Walk;

@@ -10,14 +10,14 @@ use proptest::prelude::*;
 use support::budget;
 use support::naive;
 use support::random::{Dice, Random, UNITS, cases, tables};
-use surprisal::{Compressor, Decompressor, EncodeError, Guard, Logit, Mass, Model, Nats, Parts, Sum};
+use surprisal::{Compressor, Constraint, Decompressor, EncodeError, Logit, Mass, Model, Nats, Terms};
 
 /// Room for the widest random table.
 const N: usize = 10;
 
-fn model<'r>(random: &'r Random, guards: &'r [u16]) -> Model<'r, N, Parts<'r, UNITS>> {
-    let parts = Sum(Sum(random.linear(), random.forest()), Sum(random.nade(), surprisal::Mixture::EMPTY));
-    Model::new(parts, guards, random.bits).expect("the guards are valid")
+fn model<'r>(random: &'r Random, guards: &'r [u16]) -> Model<'r, N, Terms<'r, UNITS>> {
+    let terms = Terms { linear: random.linear(), trees: random.forest(), hidden: random.nade(), ..Terms::EMPTY };
+    Model::new(terms, guards, random.bits).expect("the guards are valid")
 }
 
 /// The bytes of what `push` hands to a compressor.
@@ -46,7 +46,7 @@ proptest! {
         let mut dice = Dice(seed);
         let guards = random.given(&mut dice);
         let model = model(&random, &guards);
-        let is_given = |i: &usize| guards.get(*i) == Some(&Guard::GIVEN.raw());
+        let is_given = |i: &usize| guards.get(*i) == Some(&Constraint::OBSERVED.raw());
         let mut row = |_| {
             let mut row = model.sample(|| dice.coin());
             (0..random.bits).filter(is_given).for_each(|i| row[i] = dice.one_in(2));

@@ -9,7 +9,7 @@ mod support {
 use proptest::prelude::*;
 use support::random::{Dice, cases};
 use support::{budget, naive};
-use surprisal::{Cusum, Detector, Drift, Excess, Monitor, Nats, Oddness, PValue, Recent, Surprise};
+use surprisal::{AnomalyScore, Cusum, Detector, Drift, DriftEstimate, Monitor, Nats, PValue, Recent, RowScore};
 
 /// A standard exponential variable in units of 1/65536 nat: a smooth law of scores.
 fn exponential(dice: &mut Dice) -> u32 {
@@ -31,14 +31,24 @@ fn detector(rows: u32, quantiles: &[u32]) -> Detector<'_> {
 fn any_detector(dice: &mut Dice) -> Detector<'static> {
     let nats = |dice: &mut Dice| Nats::from_raw((dice.word() as u32) >> dice.between(0, 31));
     let threshold = if dice.one_in(3) { Nats::IMPOSSIBLE } else { nats(dice) };
-    let [entropy, deviation, most, most_of_a_trend, reference, limit] = std::array::from_fn(|_| nats(dice));
+    let [entropy, deviation, score_cap, cusum_cap, reference, decision_interval] = std::array::from_fn(|_| nats(dice));
     let rows = dice.between(0, 50) as u32;
-    Detector { threshold, rows, entropy, deviation, most, most_of_a_trend, reference, limit, ..Detector::OFF }
+    Detector {
+        threshold,
+        rows,
+        entropy,
+        deviation,
+        score_cap,
+        cusum_cap,
+        reference,
+        decision_interval,
+        ..Detector::OFF
+    }
 }
 
 /// A row whose score and oddness are one.
-fn row(score: Nats) -> Surprise {
-    Surprise { total: score, oddness: score, ..Surprise::default() }
+fn row(score: Nats) -> RowScore {
+    RowScore::of(&Detector::OFF, &[(0, score)])
 }
 
 #[test]
@@ -118,13 +128,13 @@ proptest! {
     #[test]
     fn drift_is_the_difference_of_means(rows in 2usize..400, seed: u64) {
         let mut dice = Dice(seed);
-        let most = Nats::from_raw((0..1000).map(|_| exponential(&mut dice)).max().unwrap());
+        let score_cap = Nats::from_raw((0..1000).map(|_| exponential(&mut dice)).max().unwrap());
         let (entropy, deviation) = (Nats::from_raw(exponential(&mut dice)), Nats::from_raw(exponential(&mut dice)));
-        let detector = Detector { entropy, deviation, most, rows: 1000, ..Detector::OFF };
+        let detector = Detector { entropy, deviation, score_cap, rows: 1000, ..Detector::OFF };
         let mut drift = Drift::new();
         let scores: Vec<u32> = (0..rows).map(|_| if dice.one_in(50) { u32::MAX } else { 3 * exponential(&mut dice) }).collect();
         scores.iter().for_each(|&score| drift.push(&detector, Nats::from_raw(score)));
-        let excess = drift.excess(&detector);
+        let excess = drift.estimate(&detector);
         let (nats, error) = naive::excess(&scores, &detector);
         prop_assert!((f64::from(excess.raw) / 65536.0 - nats).abs() <= budget::RAW_NATS);
         prop_assert!((f64::from(excess.error) - error).abs() <= budget::STANDARD_ERROR, "{} and {}", excess, error);
@@ -150,7 +160,7 @@ proptest! {
 
 /// The oddness of columns with these surprisals, in the order of the readings.
 fn oddness(detector: &Detector, each: &[Nats]) -> Nats {
-    let mut oddness = Oddness::new(detector);
+    let mut oddness = AnomalyScore::new(detector);
     (0..).zip(each).for_each(|(column, &nats)| oddness.push(detector, column, nats));
     oddness.nats(detector)
 }
@@ -160,14 +170,14 @@ proptest! {
 
     /// Between the largest of what is summed and that plus τ ln D, and where the definition says.
     #[test]
-    fn an_oddness_is_that_of_its_definition(columns in 1usize..200, softness in 0u32..6, known: bool, narrow in 8u32..24, seed: u64) {
+    fn an_oddness_is_that_of_its_definition(columns in 1usize..200, log2_temperature in 0u32..6, known: bool, narrow in 8u32..24, seed: u64) {
         let mut dice = Dice(seed);
-        let usual: Vec<u16> = (0..columns).filter(|_| known).map(|_| dice.word() as u16 >> 3).collect();
+        let baselines: Vec<u16> = (0..columns).filter(|_| known).map(|_| dice.word() as u16 >> 3).collect();
         let each: Vec<Nats> = (0..columns).map(|_| Nats::from_raw(dice.word() as u32 >> narrow)).collect();
-        let detector = Detector { usual: &usual, softness, ..Detector::OFF };
+        let detector = Detector { baselines: &baselines, log2_temperature, ..Detector::OFF };
         let found = f64::from(oddness(&detector, &each));
         let (expected, largest) = naive::oddness(&detector, &each);
-        let tau = f64::from(1u32 << softness);
+        let tau = f64::from(1u32 << log2_temperature);
         let slack = tau * budget::oddness(columns);
         prop_assert!((found - expected).abs() <= slack, "{found}, not {expected}");
         prop_assert!(largest - tau * budget::RAW_NATS <= found && found <= largest + tau * (columns as f64).ln() + slack);
@@ -175,10 +185,10 @@ proptest! {
 
     /// No column's surprisal grows to make a row less odd, however little it grows.
     #[test]
-    fn an_oddness_grows_with_every_column(columns in 1usize..40, softness in 0u32..4, narrow in 8u32..20, seed: u64) {
+    fn an_oddness_grows_with_every_column(columns in 1usize..40, log2_temperature in 0u32..4, narrow in 8u32..20, seed: u64) {
         let mut dice = Dice(seed);
-        let usual: Vec<u16> = (0..columns).map(|_| dice.word() as u16 >> 3).collect();
-        let detector = Detector { usual: &usual, softness, ..Detector::OFF };
+        let baselines: Vec<u16> = (0..columns).map(|_| dice.word() as u16 >> 3).collect();
+        let detector = Detector { baselines: &baselines, log2_temperature, ..Detector::OFF };
         let mut each: Vec<Nats> = (0..columns).map(|_| Nats::from_raw(dice.word() as u32 >> narrow)).collect();
         let mut last = oddness(&detector, &each);
         for _ in 0..200 {
@@ -193,8 +203,8 @@ proptest! {
 
 #[test]
 fn the_oddness_of_one_column_is_its_surprisal() {
-    for usual in [&[][..], &[0], &[5000]] {
-        let detector = Detector { usual, ..Detector::OFF };
+    for baselines in [&[][..], &[0], &[5000]] {
+        let detector = Detector { baselines, ..Detector::OFF };
         for raw in [0, 1, 65_536, 99_999_999, u32::MAX] {
             assert_eq!(oddness(&detector, &[Nats::from_raw(raw)]), Nats::from_raw(raw));
         }
@@ -204,9 +214,9 @@ fn the_oddness_of_one_column_is_its_surprisal() {
 /// Nothing wraps, whatever a table says.
 #[test]
 fn the_largest_oddness_saturates() {
-    let detector = Detector { usual: &[65535, 0], softness: 8, ..Detector::OFF };
+    let detector = Detector { baselines: &[65535, 0], log2_temperature: 8, ..Detector::OFF };
     assert_eq!(oddness(&detector, &[Nats::IMPOSSIBLE; 2]), Nats::IMPOSSIBLE);
-    let hardest = Detector { softness: u32::MAX, ..detector };
+    let hardest = Detector { log2_temperature: u32::MAX, ..detector };
     assert!(oddness(&hardest, &[Nats::IMPOSSIBLE; 2]) > Nats::ZERO);
     assert_eq!(oddness(&detector, &[]), Nats::ZERO);
 }
@@ -235,23 +245,24 @@ fn p_values_of_ordinary_rows_are_uniform() {
 fn one_glitch_is_no_drift_and_a_change_is() {
     let mut dice = Dice(12);
     let held_out: Vec<u32> = (0..2000).map(|_| exponential(&mut dice)).collect();
-    let most = Nats::from_raw(*held_out.iter().max().unwrap());
+    let score_cap = Nats::from_raw(*held_out.iter().max().unwrap());
     let (entropy, deviation) = naive::moments(&held_out);
     let nats = |nats: f64| Nats::from_raw((nats * 65536.0) as u32);
-    let detector = Detector { entropy: nats(entropy), deviation: nats(deviation), most, rows: 2000, ..Detector::OFF };
+    let detector =
+        Detector { entropy: nats(entropy), deviation: nats(deviation), score_cap, rows: 2000, ..Detector::OFF };
     let mut drift = Drift::new();
     (0..500).for_each(|_| drift.push(&detector, Nats::from_raw(exponential(&mut dice))));
-    assert!(!drift.excess(&detector).is_drifted());
+    assert!(!drift.estimate(&detector).is_drifted());
     drift.push(&detector, Nats::IMPOSSIBLE);
-    assert!(!drift.excess(&detector).is_drifted(), "{}", drift.excess(&detector));
+    assert!(!drift.estimate(&detector).is_drifted(), "{}", drift.estimate(&detector));
     // Half a nat more in the mean, by half as large scores again.
     (0..500).for_each(|_| drift.push(&detector, Nats::from_raw(exponential(&mut dice) * 2)));
-    assert!(drift.excess(&detector).is_drifted(), "{}", drift.excess(&detector));
+    assert!(drift.estimate(&detector).is_drifted(), "{}", drift.estimate(&detector));
     drift.reset();
-    (0..Excess::FEWEST - 1).for_each(|_| drift.push(&detector, Nats::IMPOSSIBLE));
-    assert!(!drift.excess(&detector).is_drifted(), "too few rows to tell");
+    (0..DriftEstimate::MIN_ROWS - 1).for_each(|_| drift.push(&detector, Nats::IMPOSSIBLE));
+    assert!(!drift.estimate(&detector).is_drifted(), "too few rows to tell");
     drift.push(&detector, Nats::IMPOSSIBLE);
-    assert!(drift.excess(&detector).is_drifted());
+    assert!(drift.estimate(&detector).is_drifted());
 }
 
 /// Sums that are full stay as they are.
@@ -261,9 +272,9 @@ fn the_largest_scores_do_not_wrap() {
     let (mut monitor, mut recent) = (Monitor::new(), Recent::<3>::new());
     for _ in 0..200_000 {
         let report = monitor.push(&detector, &row(Nats::IMPOSSIBLE));
-        assert!(!report.verdict.is_odd() && !report.trend && report.p == PValue::ONE);
+        assert!(!report.verdict.is_anomalous() && !report.trend && report.p == PValue::ONE);
         assert!(
-            report.excess.raw == i32::MAX && (report.excess.rows < 2 || report.excess.error < Nats::from_raw(2 << 16))
+            report.drift.raw == i32::MAX && (report.drift.rows < 2 || report.drift.error < Nats::from_raw(2 << 16))
         );
         recent.push(Nats::IMPOSSIBLE);
         assert_eq!(recent.mean(), Some(Nats::IMPOSSIBLE));
@@ -281,20 +292,20 @@ fn reports_are_sentences() {
         threshold: nats(17),
         entropy: nats(8),
         deviation: nats(5),
-        most: Nats::from_raw(4557 << 8),
-        most_of_a_trend: nats(17),
+        score_cap: Nats::from_raw(4557 << 8),
+        cusum_cap: nats(17),
         reference: nats(10),
-        limit: nats(20),
+        decision_interval: nats(20),
         ..detector(4558, &quantiles)
     };
     let mut monitor = Monitor::new();
     let mut say = |score: u32| monitor.push(&detector, &row(nats(score))).to_string();
-    assert_eq!(say(41), "odd: 41.000 nats, p 0.00022");
-    assert_eq!(say(10), "ordinary: 10.000 nats, p 0.44");
+    assert_eq!(say(41), "anomalous: 41.000 nats, p 0.00022");
+    assert_eq!(say(10), "normal: 10.000 nats, p 0.44");
     let piled: Vec<String> = (0..30).map(|_| say(15)).collect();
-    assert_eq!(piled[2], "ordinary: 15.000 nats, p 0.16; surprises pile up");
-    assert_eq!(piled.iter().filter(|said| said.contains("pile up")).count(), 6);
-    assert_eq!(piled[29], "ordinary: 15.000 nats, p 0.16; drifted by 6.931 ± 0.196 nats");
+    assert_eq!(piled[2], "normal: 15.000 nats, p 0.16; surprises accumulate");
+    assert_eq!(piled.iter().filter(|said| said.contains("accumulate")).count(), 6);
+    assert_eq!(piled[29], "normal: 15.000 nats, p 0.16; drifted by 6.931 ± 0.196 nats");
 }
 
 #[test]

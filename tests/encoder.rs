@@ -8,7 +8,7 @@ mod support {
 
 use support::random::{Dice, Random, encoder_slices};
 use support::{budget, naive};
-use surprisal::{Column, EncodeError, Encoder, Kind, Nats, Reading, Table, total_order};
+use surprisal::{Column, EncodeError, Encoder, EncoderSlices, Kind, Nats, Reading, Table, total_order};
 
 /// Room to spare beyond the bits of any encoder here.
 const N: usize = 24;
@@ -24,7 +24,7 @@ fn column(kind: Kind, may_miss: bool) -> Column<'static> {
         Kind::Category => (&CODES, &[]),
         _ => (&[], &[]),
     };
-    Column { source: 0, kind, may_miss, values, pivot: 0, reach: 3, widths }
+    Column { source: 0, kind, may_miss, values, pivot: 0, tail_scale: 3, log_widths: widths }
 }
 
 /// Every kind, with and without missing readings, and numbers with every pivot.
@@ -33,7 +33,7 @@ fn every_column() -> impl Iterator<Item = Column<'static>> {
         [Kind::Flag { flipped: false }, Kind::Flag { flipped: true }, Kind::Integer, Kind::Real, Kind::Category];
     let columns = kinds.into_iter().flat_map(|kind| [false, true].map(|may_miss| column(kind, may_miss)));
     columns.flat_map(|column| {
-        let pivots = if column.widths.is_empty() || column.may_miss { 0..=0 } else { 0..=4 };
+        let pivots = if column.log_widths.is_empty() || column.may_miss { 0..=0 } else { 0..=4 };
         pivots.map(move |pivot| Column { pivot, ..column })
     })
 }
@@ -41,8 +41,8 @@ fn every_column() -> impl Iterator<Item = Column<'static>> {
 /// Those, and numbers with scales from the finest to the widest.
 fn every_scale() -> impl Iterator<Item = Column<'static>> {
     every_column().flat_map(|column| {
-        let reaches: &[i8] = if column.widths.is_empty() { &[0] } else { &[-128, -20, -1, 3, 40, 127] };
-        reaches.iter().map(move |&reach| Column { reach, ..column })
+        let reaches: &[i8] = if column.log_widths.is_empty() { &[0] } else { &[-128, -20, -1, 3, 40, 127] };
+        reaches.iter().map(move |&reach| Column { tail_scale: reach, ..column })
     })
 }
 
@@ -58,7 +58,9 @@ fn every_reading() -> Vec<Reading> {
 fn encode(columns: &[Column], readings: &[Reading]) -> Result<([bool; N], Nats), EncodeError> {
     let (words, values, widths) = encoder_slices(columns);
     let mut row = [true; N];
-    Encoder::new(&words, &values, &widths).encode(readings, &mut row).map(|nats| (row, nats))
+    Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths })
+        .encode(readings, &mut row)
+        .map(|nats| (row, nats))
 }
 
 #[test]
@@ -125,7 +127,7 @@ fn the_cost_beyond_the_range_grows_with_the_distance() {
             };
             let costs: Vec<Nats> = beyond.iter().map(|&distance| cost(distance)).collect();
             assert!(costs.is_sorted(), "{column:?}");
-            if column.reach.unsigned_abs() < 4 && high < 1e9 {
+            if column.tail_scale.unsigned_abs() < 4 && high < 1e9 {
                 let grown = f64::from(cost(1e9)) - f64::from(cost(1e6));
                 let slack = budget::BELOW_THE_TAIL + budget::ABOVE_THE_TAIL + 1e-4;
                 assert!((grown - 2.0 * 1000f64.ln()).abs() < slack, "{column:?}: {grown}");
@@ -198,7 +200,10 @@ fn the_outcome_at_the_pivot_takes_no_ones() {
 fn a_nan_is_a_missing_reading() {
     let row = |reading| encode(&[column(Kind::Real, true)], &[reading]);
     assert_eq!(row(Reading::Real(f32::NAN)), row(Reading::Missing));
-    assert_eq!(encode(&[column(Kind::Real, false)], &[f32::NAN.into()]), Err(EncodeError::Missing { column: 0 }));
+    assert_eq!(
+        encode(&[column(Kind::Real, false)], &[f32::NAN.into()]),
+        Err(EncodeError::UnexpectedMissing { column: 0 })
+    );
     assert_eq!(Reading::from(None::<i32>), Reading::Missing);
     assert_eq!(Reading::from(Some(3)), Reading::Integer(3));
 }
@@ -216,22 +221,22 @@ fn an_error_names_the_reading_that_does_not_fit() {
         encode(&columns, &readings).unwrap_err()
     };
     for column in 0..4 {
-        assert_eq!(with(usize::from(column), Reading::Missing), EncodeError::Missing { column });
+        assert_eq!(with(usize::from(column), Reading::Missing), EncodeError::UnexpectedMissing { column });
     }
-    assert_eq!(with(0, Reading::Integer(1)), EncodeError::Kind { column: 0 });
+    assert_eq!(with(0, Reading::Integer(1)), EncodeError::WrongType { column: 0 });
     for column in 1..4 {
-        assert_eq!(with(usize::from(column), Reading::Real(1.0)), EncodeError::Kind { column });
+        assert_eq!(with(usize::from(column), Reading::Real(1.0)), EncodeError::WrongType { column });
     }
-    assert_eq!(encode(&columns, &good[..3]), Err(EncodeError::Absent { column: 3 }));
-    assert_eq!(encode(&columns, &[]), Err(EncodeError::Absent { column: 2 }));
+    assert_eq!(encode(&columns, &good[..3]), Err(EncodeError::NoReading { column: 3 }));
+    assert_eq!(encode(&columns, &[]), Err(EncodeError::NoReading { column: 2 }));
 }
 
 #[test]
 fn a_row_too_short_for_the_columns_is_refused() {
     let (words, values, widths) = encoder_slices(&[column(Kind::Integer, true)]);
-    let encoder = Encoder::new(&words, &values, &widths);
+    let encoder = Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths });
     assert_eq!(encoder.bits(), 5);
-    assert_eq!(encoder.encode(&[3.into()], &mut [false; 4]), Err(EncodeError::TooWide));
+    assert_eq!(encoder.encode(&[3.into()], &mut [false; 4]), Err(EncodeError::TooManyBits));
     assert!(encoder.encode(&[3.into()], &mut [false; 5]).is_ok());
 }
 
@@ -240,10 +245,14 @@ fn the_table_says_what_its_columns_are() {
     let columns: Vec<Column> =
         every_scale().enumerate().map(|(source, column)| Column { source: source as u16 * 23, ..column }).collect();
     let (words, values, widths) = encoder_slices(&columns);
-    let encoder = Encoder::new(&words, &values, &widths);
-    assert_eq!(format!("{:?}", encoder.columns().collect::<Vec<_>>()), format!("{columns:?}"));
+    let encoder = Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths });
+    assert_eq!(
+        format!("{:?}", encoder.columns().map(|(column, _)| column).collect::<Vec<_>>()),
+        format!("{columns:?}")
+    );
     assert_eq!(encoder.bits(), columns.iter().map(Column::bits).sum());
-    assert_eq!(encoder.slices(), (&words[..], &values[..], &widths[..]));
+    let slices = encoder.slices();
+    assert_eq!((slices.columns, slices.values, slices.log_widths), (&words[..], &values[..], &widths[..]));
 }
 
 #[test]
@@ -271,7 +280,7 @@ fn a_score_is_its_row_s_surprisal_plus_its_widths_and_the_columns_add_up_to_it()
             column.source = sources.swap_remove(dice.between(0, sources.len() as i64 - 1) as usize);
         }
         let (words, values, widths) = encoder_slices(&columns);
-        let encoder = Encoder::new(&words, &values, &widths);
+        let encoder = Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths });
         let random = Random { guards: naive::guards(&columns), ..Random::new(encoder.bits(), true, false, &mut dice) };
         let table: Table<N> = random.table(encoder);
         let choices = every_reading();
@@ -281,7 +290,7 @@ fn a_score_is_its_row_s_surprisal_plus_its_widths_and_the_columns_add_up_to_it()
             let mut row = [false; N];
             let expected = encoder.encode(&readings, &mut row).map(|widths| table.model.surprisal(&row) + widths);
             let mut each = vec![Nats::IMPOSSIBLE; columns.len()];
-            assert_eq!(table.score(&readings), expected);
+            assert_eq!(table.surprisal(&readings), expected);
             assert_eq!(table.explain(&readings, &mut each), expected);
             if let Ok(score) = expected {
                 assert!(score < Nats::IMPOSSIBLE);
@@ -296,12 +305,11 @@ fn a_score_is_its_row_s_surprisal_plus_its_widths_and_the_columns_add_up_to_it()
 
 /// What a column's bits and its cell's width add to the score.
 fn share(table: &Table<N>, column: &Column, row: &[bool; N], readings: &[Reading]) -> Nats {
-    let first: usize =
-        table.encoder.columns().take_while(|other| other.source != column.source).map(|column| column.bits()).sum();
+    let (_, own) = table.encoder.columns().find(|(other, _)| other.source == column.source).unwrap();
     let mut bits = [Nats::ZERO; N];
     table.model.explain(row, &mut bits);
     let (_, width) = encode(&[Column { source: 0, ..*column }], &readings[usize::from(column.source)..]).unwrap();
-    bits[first..first + column.bits()].iter().copied().sum::<Nats>() + width
+    bits[own].iter().copied().sum::<Nats>() + width
 }
 
 #[test]
@@ -310,10 +318,11 @@ fn a_column_beyond_the_explanation_s_room_is_counted_in_the_score_alone() {
         [Column { source: 1, pivot: 2, ..column(Kind::Integer, false) }, column(Kind::Flag { flipped: false }, false)];
     let (words, values, widths) = encoder_slices(&columns);
     let random = Random { guards: naive::guards(&columns), ..Random::new(5, false, false, &mut Dice(6)) };
-    let table: Table<N> = random.table(Encoder::new(&words, &values, &widths));
+    let table: Table<N> =
+        random.table(Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths }));
     let readings = [Reading::Integer(1), Reading::Integer(50)];
     let (mut both, mut first) = ([Nats::ZERO; 2], [Nats::ZERO; 1]);
-    let score = table.score(&readings);
+    let score = table.surprisal(&readings);
     assert_eq!((table.explain(&readings, &mut both), table.explain(&readings, &mut first)), (score, score));
     assert_eq!(first[0], both[0]);
 }

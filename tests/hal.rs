@@ -5,16 +5,16 @@ use core::ops::ControlFlow;
 use embedded_hal_mock::eh1::MockError;
 use embedded_hal_mock::eh1::delay::{CheckedDelay, NoopDelay, Transaction as Pause};
 use embedded_hal_mock::eh1::digital::{Mock, State, Transaction};
-use surprisal::{Detector, EncodeError, Fault, Nats, Reading, Surprise, Watch, flags};
+use surprisal::{Detector, EncodeError, Nats, Reading, RowScore, Watch, WatchError, flags};
 
 /// Odd above five nats.
 const DETECTOR: Detector = Detector { threshold: Nats::from_raw(5 << 16), rows: 99, ..Detector::OFF };
 
 /// A row's only reading is its score in nats; a negative one does not fit its column.
-fn score(row: &i32) -> Result<Option<Surprise>, EncodeError> {
-    let nats = u32::try_from(*row).map_err(|_| EncodeError::Missing { column: 0 })?;
+fn score(row: &i32) -> Result<Option<RowScore>, EncodeError> {
+    let nats = u32::try_from(*row).map_err(|_| EncodeError::UnexpectedMissing { column: 0 })?;
     let total = Nats::from_raw(nats << 16);
-    Ok((nats != 0).then_some(Surprise { total, oddness: total, largest: total, column: 0 }))
+    Ok((nats != 0).then(|| RowScore::of(&DETECTOR, &[(0, total)])))
 }
 
 fn pin(states: &[State]) -> Mock {
@@ -49,14 +49,14 @@ fn the_pin_follows_the_verdicts() {
         20,
         || left.next().copied().ok_or("no more rows"),
         score,
-        |seen| {
-            told.push((*seen.row, seen.report.verdict.is_odd(), seen.surprise.is_ok()));
-            if told.len() == 5 { ControlFlow::Break(seen.report.score) } else { ControlFlow::Continue(()) }
+        |watched| {
+            told.push((*watched.row, watched.report.verdict.is_anomalous(), watched.score.is_ok()));
+            if told.len() == 5 { ControlFlow::Break(watched.report.score) } else { ControlFlow::Continue(()) }
         },
     );
     assert_eq!(last, Ok(Nats::from_raw(1 << 16)));
     assert_eq!(told, [(4, false, true), (6, true, true), (5, false, true), (-1, true, false), (1, false, true)]);
-    assert_eq!(watch.monitor.push(&DETECTOR, &Surprise::default()).excess.rows, 6, "five rows and this one");
+    assert_eq!(watch.monitor.push(&DETECTOR, &RowScore::default()).drift.rows, 6, "five rows and this one");
     watch.release().done();
     delay.done();
 }
@@ -67,7 +67,7 @@ fn a_machine_that_is_not_seen_raises_the_alarm() {
     let mut watch = Watch::new(&DETECTOR, alarm.clone()).unwrap();
     let ended =
         watch.run::<i32, _, Infallible>(&mut NoopDelay::new(), 1, || Err("no answer"), score, |_| unreachable!());
-    assert!(matches!(ended, Err(Fault::Read("no answer"))));
+    assert!(matches!(ended, Err(WatchError::Read("no answer"))));
     assert!(ended.unwrap_err().to_string().contains("no answer"));
     alarm.done();
 }
@@ -82,6 +82,6 @@ fn a_pin_that_cannot_be_set_is_an_error_of_its_own() {
         Mock::new(&[Transaction::set(State::Low), Transaction::set(State::High).with_error(broken.clone())]);
     let mut watch = Watch::new(&DETECTOR, alarm.clone()).unwrap();
     let ended = watch.run::<_, Infallible, Infallible>(&mut NoopDelay::new(), 1, || Ok(6), score, |_| unreachable!());
-    assert_eq!(ended.unwrap_err(), Fault::Alarm(broken));
+    assert_eq!(ended.unwrap_err(), WatchError::Alarm(broken));
     alarm.done();
 }

@@ -10,7 +10,10 @@ mod support {
 use proptest::prelude::*;
 use support::random::{self, Dice, Random, UNITS, cases, tables};
 use support::{budget, naive};
-use surprisal::{Activation, Conditional, Forest, Guard, Linear, Logit, Model, Nade, Nats, Part, Sum, TableError};
+use surprisal::{
+    Activation, Conditional, Constraint, Forest, ForestSlices, Linear, LinearSlices, LinearWeights, Logit, Model, Nade,
+    NadeSlices, Nats, TableError, Term, Terms,
+};
 
 /// Room for the widest random table.
 const N: usize = 10;
@@ -33,13 +36,13 @@ macro_rules! for_each_part {
     }};
 }
 
-fn model<P: Part<N> + Copy>(part: P, random: &Random) -> Model<'_, N, P> {
+fn model<P: Term<N> + Copy>(part: P, random: &Random) -> Model<'_, N, P> {
     Model::new(part, &random.guards, random.bits).expect("the guards are valid")
 }
 
 /// What the parts of a table but a mixture, which is not exact, are together.
-fn sum(random: &Random) -> Sum<Sum<Linear<'_>, Forest<'_>>, Nade<'_, UNITS>> {
-    Sum(Sum(random.linear(), random.forest()), random.nade())
+fn sum(random: &Random) -> Terms<'_, UNITS> {
+    Terms { linear: random.linear(), trees: random.forest(), hidden: random.nade(), ..Terms::EMPTY }
 }
 
 /// A sum of logits stays within 32 bits.
@@ -96,16 +99,16 @@ proptest! {
         let mut dice = Dice(seed);
         for_each_part!(&random, |part, logit| {
             let row = dice.row::<N>();
-            let mut state = Part::<N>::start(&part);
+            let mut state = Term::<N>::start(&part);
             for i in 0..random.bits {
                 prop_assert_eq!(f64::from(part.logit(&mut state, &row, i).raw()), logit(&row, i), "bit {}", i);
                 if row[i] {
-                    Part::<N>::observe(&part, &mut state, i);
+                    Term::<N>::observe(&part, &mut state, i);
                 }
             }
             for beyond in random.bits..N + 2 {
                 prop_assert_eq!(part.logit(&mut state, &row, beyond), Logit::ZERO);
-                Part::<N>::observe(&part, &mut state, beyond);
+                Term::<N>::observe(&part, &mut state, beyond);
             }
         });
     }
@@ -114,13 +117,13 @@ proptest! {
     fn a_logit_does_not_see_its_own_bit_or_later_ones(random in tables(1usize..=N), seed: u64) {
         let row = Dice(seed).row::<N>();
         for_each_part!(&random, |part, _logit| {
-            let mut state = Part::<N>::start(&part);
+            let mut state = Term::<N>::start(&part);
             for i in 0..random.bits {
                 let mut flipped = row;
                 flipped[i..].iter_mut().for_each(|bit| *bit = !*bit);
                 prop_assert_eq!(part.logit(&mut state, &row, i), part.logit(&mut state, &flipped, i), "bit {}", i);
                 if row[i] {
-                    Part::<N>::observe(&part, &mut state, i);
+                    Term::<N>::observe(&part, &mut state, i);
                 }
             }
         });
@@ -130,15 +133,15 @@ proptest! {
     fn asking_twice_changes_nothing(random in tables(1usize..=N), seed: u64) {
         let row = Dice(seed).row::<N>();
         for_each_part!(&random, |part, _logit| {
-            let (mut once, mut often) = (Part::<N>::start(&part), Part::<N>::start(&part));
+            let (mut once, mut often) = (Term::<N>::start(&part), Term::<N>::start(&part));
             for i in 0..random.bits {
                 let logit = part.logit(&mut once, &row, i);
                 for _ in 0..3 {
                     prop_assert_eq!(part.logit(&mut often, &row, i), logit, "bit {}", i);
                 }
                 if row[i] {
-                    Part::<N>::observe(&part, &mut once, i);
-                    Part::<N>::observe(&part, &mut often, i);
+                    Term::<N>::observe(&part, &mut once, i);
+                    Term::<N>::observe(&part, &mut often, i);
                 }
             }
         });
@@ -148,7 +151,7 @@ proptest! {
     fn trees_stay_their_own_whatever_their_splits_say(random in tables(2usize..=7), seed: u64) {
         let mut dice = Dice(seed);
         let splits = random.damaged_splits(&mut dice);
-        let part = Forest::new(random.feature_bits, &random.starts, &splits, &random.leaves, &random.leaf_scales)
+        let part = Forest::new(ForestSlices { splits: &splits, ..random.forest_slices() })
             .expect("no tree looks ahead");
         let row = dice.row::<N>();
         for i in 0..random.bits {
@@ -169,7 +172,7 @@ proptest! {
             let mut coins = Vec::new();
             let mut walk = model.walk();
             while let Some((i, conditional)) = walk.next(&row) {
-                if let Conditional::Open(logit) = conditional {
+                if let Conditional::Free(logit) = conditional {
                     coins.push((logit.mass().of(true) - u32::from(row[i])) as u16);
                 }
                 walk.observe(row[i]);
@@ -264,16 +267,15 @@ fn a_gap_longer_than_a_byte_is_bridged() {
     }
     let (starts, entries) = random::entries(&weights, &mut dice);
     let (biases, scales) = (vec![-512; WIDE], vec![300; WIDE]);
-    let part =
-        surprisal::Linear::new(&biases, &scales, surprisal::Columns::Sparse { starts: &starts, entries: &entries })
-            .unwrap();
+    let sparse = LinearWeights::Sparse { starts: &starts, entries: &entries };
+    let part = Linear::new(LinearSlices { biases: &biases, scales: &scales, weights: sparse }).unwrap();
     let model = Model::<WIDE, _>::new(part, &[], WIDE).unwrap();
     for _ in 0..20 {
         let row = dice.row::<WIDE>();
         let mut walk = model.walk();
         while let Some((i, conditional)) = walk.next(&row) {
             let logit = naive::linear(biases[i], scales[i], &weights[i], &row);
-            assert_eq!(conditional, Conditional::Open(Logit::from_raw(logit as i32)), "bit {i}");
+            assert_eq!(conditional, Conditional::Free(Logit::from_raw(logit as i32)), "bit {i}");
             walk.observe(row[i]);
         }
     }
@@ -282,7 +284,8 @@ fn a_gap_longer_than_a_byte_is_bridged() {
 #[test]
 fn marginals_need_neither_weights_nor_scales() {
     let biases = [1024, -1024, 0];
-    let part = surprisal::Linear::new(&biases, &[], surprisal::Columns::Dense(&[])).unwrap();
+    let weights = LinearWeights::Dense(&[]);
+    let part = Linear::new(LinearSlices { biases: &biases, scales: &[], weights }).unwrap();
     let model = Model::<3, _>::new(part, &[], 3).unwrap();
     for row in naive::rows::<3>(3) {
         let expected: Nats =
@@ -296,11 +299,11 @@ fn a_model_refuses_guards_that_look_ahead_and_rows_that_are_too_wide() {
     fn model(guards: &[u16], bits: usize) -> Result<(), TableError> {
         Model::<3, _>::new(Forest::EMPTY, guards, bits).map(|_| ())
     }
-    let [free, ahead] = [Guard::FREE, Guard::new(1, true, true)].map(Guard::raw);
+    let [free, ahead] = [Constraint::FREE, Constraint::implied(1, true, true)].map(Constraint::raw);
     assert_eq!(model(&[free, ahead, free], 3), Err(TableError::Order { bit: 1 }));
     assert_eq!(model(&[free, free, ahead], 3), Ok(()));
-    assert_eq!(model(&[free, free], 3), Err(TableError::Shape("guards")));
-    assert_eq!(model(&[], 4), Err(TableError::TooWide { bits: 4 }));
+    assert_eq!(model(&[free, free], 3), Err(TableError::Inconsistent("constraints")));
+    assert_eq!(model(&[], 4), Err(TableError::TooManyBits { bits: 4 }));
 }
 
 #[test]
@@ -308,18 +311,18 @@ fn a_layer_refuses_what_does_not_fit() {
     use Activation::{Identity, Relu, Sigmoid};
     let new = |activation, shift, [units, gains, inputs, outputs, bits]: [usize; 5]| {
         let (wide, narrow) = ([0i8; 32], [0u16; 8]);
-        Nade::<2>::new(
+        Nade::<2>::new(NadeSlices {
             activation,
             shift,
-            &[0i16; 8][..units],
-            &narrow[..gains],
-            &wide[..inputs],
-            &wide[..outputs],
-            &narrow[..bits],
-        )
+            biases: &[0i16; 8][..units],
+            gains: &narrow[..gains],
+            inputs: &wide[..inputs],
+            outputs: &wide[..outputs],
+            scales: &narrow[..bits],
+        })
         .map(|_| ())
     };
-    let misfit = Err(TableError::Shape("hidden layer"));
+    let misfit = Err(TableError::Inconsistent("hidden layer"));
     for (activation, gains) in [(Relu, 0), (Identity, 0), (Sigmoid, 2)] {
         assert_eq!(new(activation, 16, [2, gains, 6, 6, 3]), Ok(()));
         assert_eq!(new(activation, 17, [2, gains, 6, 6, 3]), misfit, "the shift");
@@ -327,7 +330,7 @@ fn a_layer_refuses_what_does_not_fit() {
         assert_eq!(new(activation, 0, [2, gains, 5, 6, 3]), misfit, "the inputs");
         assert_eq!(new(activation, 0, [2, gains, 6, 7, 3]), misfit, "the outputs");
         assert_eq!(new(activation, 0, [2, gains, 6, 6, 4]), misfit, "the scales");
-        assert_eq!(new(activation, 0, [3, gains, 9, 9, 3]), Err(TableError::TooDeep { words: 3 }));
+        assert_eq!(new(activation, 0, [3, gains, 9, 9, 3]), Err(TableError::TooManyUnits { units: 3 }));
     }
     assert_eq!(new(Relu, 0, [0; 5]), Ok(()));
 }
@@ -335,9 +338,10 @@ fn a_layer_refuses_what_does_not_fit() {
 #[test]
 fn a_forest_refuses_what_does_not_fit() {
     let new = |feature_bits, starts: &[u16], splits: &[u16], leaves: usize, bits: usize| {
-        Forest::new(feature_bits, starts, splits, &[0; 8][..leaves], &[0; 8][..bits]).map(|_| ())
+        let (leaves, scales) = (&[0; 8][..leaves], &[0; 8][..bits]);
+        Forest::new(ForestSlices { feature_bits, starts, splits, leaves, scales }).map(|_| ())
     };
-    let misfit = |section| Err(TableError::Shape(section));
+    let misfit = |section| Err(TableError::Inconsistent(section));
     assert_eq!(new(1, &[0, 0, 2], &[1, 0], 4, 2), Ok(()), "two trees of the second bit");
     assert_eq!(new(1, &[], &[], 0, 0), Ok(()));
     assert_eq!(new(0, &[0, 0, 1], &[0], 3, 2), misfit("forest"));
@@ -354,8 +358,8 @@ fn a_forest_refuses_what_does_not_fit() {
 
 #[test]
 fn a_bit_without_units_room_or_table_gets_no_logit() {
-    let mut state = Part::<2>::start(&Nade::<0>::EMPTY);
+    let mut state = Term::<2>::start(&Nade::<0>::EMPTY);
     assert_eq!(Nade::<0>::EMPTY.logit(&mut state, &[true; 2], 0), Logit::ZERO);
-    Part::<2>::observe(&Nade::<0>::EMPTY, &mut state, 0);
+    Term::<2>::observe(&Nade::<0>::EMPTY, &mut state, 0);
     assert_eq!(Forest::EMPTY.logit(&mut (), &[true; 2], 1), Logit::ZERO);
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use support::mixture::RandomMixture;
 use support::random::{Dice, cases};
 use support::{budget, naive};
-use surprisal::{Conditional, Logit, Mixture, Nats, Part, TableError};
+use surprisal::{Conditional, Logit, Mixture, MixtureSlices, Nats, TableError, Term};
 
 /// Room for the widest random row and the most components.
 const N: usize = 10;
@@ -37,7 +37,7 @@ proptest! {
         let (model, row) = (random.model::<N, K>(), Dice(seed).row::<N>());
         let mut walk = model.walk();
         while let Some((i, conditional)) = walk.next(&row) {
-            if let Conditional::Open(logit) = conditional {
+            if let Conditional::Free(logit) = conditional {
                 let off = f64::from(logit.raw()) - random.logit(&row, i);
                 let slack = budget::mixture_logit(i, random.priors.len());
                 prop_assert!(off.abs() <= slack, "bit {}: off by {} of at most {}", i, off, slack);
@@ -51,8 +51,8 @@ proptest! {
         random in mixtures(1usize..=N),
         seed: u64,
     ) {
-        let (part, row) = (random.part::<K>(), Dice(seed).row::<N>());
-        let (mut once, mut often) = (Part::<N>::start(&part), Part::<N>::start(&part));
+        let (part, row) = (random.term::<K>(), Dice(seed).row::<N>());
+        let (mut once, mut often) = (Term::<N>::start(&part), Term::<N>::start(&part));
         for i in 0..random.bits {
             let mut flipped = row;
             flipped[i..].iter_mut().for_each(|bit| *bit = !*bit);
@@ -76,7 +76,7 @@ proptest! {
             let mut coins = Vec::new();
             let mut walk = model.walk();
             while let Some((i, conditional)) = walk.next(&row) {
-                if let Conditional::Open(logit) = conditional {
+                if let Conditional::Free(logit) = conditional {
                     coins.push((logit.mass().of(true) - u32::from(row[i])) as u16);
                 }
                 walk.observe(row[i]);
@@ -112,7 +112,7 @@ fn weights_stay_exact_over_thousands_of_bits() {
         let (model, row) = (random.model::<BITS, K>(), [true; BITS]);
         let mut walk = model.walk();
         while let Some((i, conditional)) = walk.next(&row) {
-            if let (Conditional::Open(logit), true) = (conditional, i % 97 == 0) {
+            if let (Conditional::Free(logit), true) = (conditional, i % 97 == 0) {
                 let off = f64::from(logit.raw()) - random.logit(&row, i);
                 assert!(off.abs() <= budget::mixture_logit(i, components), "bit {i}: off by {off}");
             }
@@ -125,8 +125,8 @@ fn weights_stay_exact_over_thousands_of_bits() {
 fn one_component_is_its_tree() {
     let mut random = RandomMixture::new(N, 1, false, &mut Dice(3));
     random.logits.iter_mut().for_each(|logit| *logit /= 4);
-    let (part, row) = (random.part::<1>(), [true; N]);
-    let mut state = Part::<N>::start(&part);
+    let (part, row) = (random.term::<1>(), [true; N]);
+    let mut state = Term::<N>::start(&part);
     for i in 0..N {
         let [gap, weight] = random.parents[i];
         let effect = if gap > 0 { Mixture::<1>::logit_of(weight as i8) } else { Logit::ZERO };
@@ -138,15 +138,15 @@ fn one_component_is_its_tree() {
 #[test]
 fn a_mixture_refuses_what_does_not_fit() {
     fn mixture(priors: &[u16], parents: &[[u8; 2]], logits: &[i8]) -> Result<(), TableError> {
-        Mixture::<2>::new(priors, parents, logits).map(|_| ())
+        Mixture::<2>::new(MixtureSlices { priors, parents, logits }).map(|_| ())
     }
     let parents = [[0, 0], [1, 9]];
     assert_eq!(mixture(&[1, 1], &parents, &[0; 4]), Ok(()));
     assert_eq!(mixture(&[], &[], &[]), Ok(()));
-    assert_eq!(mixture(&[1, 1, 1], &parents, &[0; 6]), Err(TableError::TooDeep { words: 3 }));
-    assert_eq!(mixture(&[1, 1], &parents, &[0; 3]), Err(TableError::Shape("mixture")));
-    assert_eq!(mixture(&[1, 1], &[], &[]), Err(TableError::Shape("mixture")));
-    assert_eq!(mixture(&[], &parents, &[0; 4]), Err(TableError::Shape("mixture")));
-    assert_eq!(mixture(&[1, 0], &parents, &[0; 4]), Err(TableError::Shape("mixture priors")));
+    assert_eq!(mixture(&[1, 1, 1], &parents, &[0; 6]), Err(TableError::TooManyComponents { components: 3 }));
+    assert_eq!(mixture(&[1, 1], &parents, &[0; 3]), Err(TableError::Inconsistent("mixture")));
+    assert_eq!(mixture(&[1, 1], &[], &[]), Err(TableError::Inconsistent("mixture")));
+    assert_eq!(mixture(&[], &parents, &[0; 4]), Err(TableError::Inconsistent("mixture")));
+    assert_eq!(mixture(&[1, 0], &parents, &[0; 4]), Err(TableError::Inconsistent("mixture priors")));
     assert_eq!(mixture(&[1, 1], &[[0, 0], [2, 9]], &[0; 4]), Err(TableError::Order { bit: 1 }));
 }

@@ -9,7 +9,7 @@ mod support {
 use proptest::prelude::*;
 use support::random::{Dice, cases};
 use support::{budget, naive};
-use surprisal::{EncodeError, Predictor, Reading, Stream, TableError};
+use surprisal::{EncodeError, Predictor, PredictorSlices, Reading, Stream, TableError};
 
 const CHANNELS: usize = 5;
 const WINDOW: usize = 4;
@@ -59,7 +59,7 @@ proptest! {
         let is_state: Vec<bool> = words[1..].as_chunks().0.iter().map(|[reach, _]| *reach == Predictor::STATE).collect();
         let count = is_state.iter().filter(|state| !**state).count();
         let weights = weights(count, &mut dice);
-        let predictor = Predictor::new(&words, &weights).unwrap();
+        let predictor = Predictor::new(PredictorSlices { words: &words, weights: &weights }).unwrap();
         let mut stream = Stream::<CHANNELS, WINDOW>::new();
         // Rows of numbers, each with its last value where it misses; and the readings before.
         let mut held: Vec<Vec<f64>> = Vec::new();
@@ -115,13 +115,13 @@ proptest! {
     fn a_refused_row_leaves_no_trace(seed: u64) {
         let mut dice = Dice(seed);
         let words = [2, 0, 0, Predictor::STATE, 0];
-        let predictor = Predictor::new(&words, &[4096, 2048]).unwrap();
+        let predictor = Predictor::new(PredictorSlices { words: &words, weights: &[4096, 2048] }).unwrap();
         let mut streams = [(); 2].map(|()| Stream::<2, 2>::new());
         for _ in 0..20 {
             let row = [reading(false, &mut dice), reading(true, &mut dice), Reading::Missing];
             let refused = streams[0].push(&predictor, &mut [row[0], Reading::Real(1.0), row[2]]);
-            prop_assert_eq!(refused, Err(EncodeError::Kind { column: 1 }));
-            prop_assert_eq!(streams[0].push(&predictor, &mut [row[0], row[1]]), Err(EncodeError::Absent { column: 3 }));
+            prop_assert_eq!(refused, Err(EncodeError::WrongType { column: 1 }));
+            prop_assert_eq!(streams[0].push(&predictor, &mut [row[0], row[1]]), Err(EncodeError::NoReading { column: 2 }));
             let [one, other] = streams.each_mut().map(|stream| {
                 let mut row = row;
                 (stream.push(&predictor, &mut row), row)
@@ -134,7 +134,11 @@ proptest! {
 #[test]
 fn a_predictor_of_another_shape_is_refused() {
     let refused = |words: &[i32], weights: &[i16]| {
-        assert_eq!(Predictor::new(words, weights).err(), Some(TableError::Shape("predictor")), "{words:?}");
+        assert_eq!(
+            Predictor::new(PredictorSlices { words, weights }).err(),
+            Some(TableError::Inconsistent("predictor")),
+            "{words:?}"
+        );
     };
     refused(&[], &[0]);
     refused(&[0, 0, 0], &[0, 0]);
@@ -142,9 +146,9 @@ fn a_predictor_of_another_shape_is_refused() {
     refused(&[1, 0], &[0, 0]);
     refused(&[1, 0, 0], &[0]);
     refused(&[1, 0, 0, 0, 0], &[0; 8]);
-    assert!(Predictor::new(&[1, 0, 0, 0, 0], &[0; 9]).is_ok());
-    let predictor = Predictor::new(&[2, 0, 0], &[0, 0]).unwrap();
-    let absent = Err(EncodeError::Absent { column: 1 });
+    assert!(Predictor::new(PredictorSlices { words: &[1, 0, 0, 0, 0], weights: &[0; 9] }).is_ok());
+    let predictor = Predictor::new(PredictorSlices { words: &[2, 0, 0], weights: &[0, 0] }).unwrap();
+    let absent = Err(EncodeError::StreamSize { channels: 1, window: 2 });
     assert_eq!(Stream::<1, 3>::new().push(&predictor, &mut [Reading::Integer(1)]), absent);
     assert_eq!(Stream::<2, 2>::new().push(&predictor, &mut [Reading::Integer(1); 2]), absent);
 }

@@ -13,8 +13,8 @@ use support::mixture::RandomMixture;
 use support::naive;
 use support::random::{Dice, Random, UNITS, cases, encoder_slices, tables};
 use surprisal::{
-    Column, Detector, Encoder, Forest, Guard, Kind, Linear, Mixture, Model, Nade, Nats, Oddness, Reading, Share, Sum,
-    Table, TableError, total_order,
+    AnomalyScore, Column, Constraint, Detector, Encoder, EncoderSlices, Forest, Kind, Linear, LinearSlices,
+    LinearWeights, Mixture, Model, Nade, Nats, Reading, Table, TableError, Terms, total_order,
 };
 
 /// Room for the widest random table; 7 masses multiply within 128 bits.
@@ -57,12 +57,14 @@ const ALL: Has = [true; 4];
 
 /// A table of some of the four parts; biases are always there.
 fn whole<'t>(random: &'t Random, mixture: &'t RandomMixture, has: Has, encoder: Encoder<'t>) -> Whole<'t> {
-    let marginals = Linear::new(&random.biases, &[], surprisal::Columns::Dense(&[])).expect("biases need nothing else");
+    let marginals =
+        Linear::new(LinearSlices { biases: &random.biases, scales: &[], weights: LinearWeights::Dense(&[]) })
+            .expect("biases need nothing else");
     let linear = if has[0] { random.linear() } else { marginals };
-    let forest = if has[1] { random.forest() } else { Forest::EMPTY };
-    let nade = if has[2] { random.nade() } else { Nade::EMPTY };
-    let mixture = if has[3] { mixture.part() } else { Mixture::EMPTY };
-    let model = Model::new(Sum(Sum(linear, forest), Sum(nade, mixture)), &random.guards, random.bits);
+    let trees = if has[1] { random.forest() } else { Forest::EMPTY };
+    let hidden = if has[2] { random.nade() } else { Nade::EMPTY };
+    let mixture = if has[3] { mixture.term() } else { Mixture::EMPTY };
+    let model = Model::new(Terms { linear, trees, hidden, mixture }, &random.guards, random.bits);
     let detector = Detector { threshold: Nats::from_raw(7 << 16), false_alarm_ppm: 10_000, rows: 99, ..Detector::OFF };
     Table::new(encoder, model.expect("the guards are valid"), detector)
 }
@@ -88,8 +90,15 @@ fn columns(bits: usize, dice: &mut Dice) -> Vec<Column<'static>> {
         };
         let pivot = if widths.is_empty() { 0 } else { dice.between(0, values.len() as i64) as u16 };
         let reach = if widths.is_empty() { 0 } else { dice.between(-128, 127) as i8 };
-        let column =
-            Column { source: columns.len() as u16, kind, may_miss: dice.one_in(3), values, pivot, reach, widths };
+        let column = Column {
+            source: columns.len() as u16,
+            kind,
+            may_miss: dice.one_in(3),
+            values,
+            pivot,
+            tail_scale: reach,
+            log_widths: widths,
+        };
         if column.bits() <= left {
             left -= column.bits();
             columns.push(column);
@@ -113,7 +122,11 @@ fn readings(dice: &mut Dice) -> [Reading; N] {
 /// The bytes of a random table with a random encoder.
 fn random_bytes(random: &Random, has: Has, dice: &mut Dice) -> Vec<u8> {
     let (words, values, widths) = encoder_slices(&columns(random.bits, dice));
-    let encoder = if dice.one_in(4) { Encoder::new(&[], &[], &[]) } else { Encoder::new(&words, &values, &widths) };
+    let encoder = if dice.one_in(4) {
+        Encoder::EMPTY
+    } else {
+        Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths })
+    };
     let mixture = RandomMixture::new(random.bits, K, false, dice);
     written(&whole(random, &mixture, has, encoder))
 }
@@ -127,27 +140,27 @@ fn seal(bytes: &mut [u8]) {
 
 /// The largest shares are those of the whole list.
 fn explains_by_column(table: &Whole, readings: &[Reading], each: &[Nats]) {
-    let sources = table.encoder.columns().map(|column| column.source).collect::<BTreeSet<_>>();
+    let sources = table.encoder.columns().map(|(column, _)| column.source).collect::<BTreeSet<_>>();
     if sources.len() != table.encoder.columns().count() {
         return;
     }
-    let surprise = table.surprise(readings).expect("it was scored");
+    let score = table.score(readings).expect("it was scored");
     let first = sources.iter().copied().max_by_key(|&at| (each[usize::from(at)], std::cmp::Reverse(at)));
-    assert_eq!(surprise.column, first.unwrap_or(0));
-    assert_eq!(surprise.largest, first.map_or(Nats::ZERO, |at| each[usize::from(at)]));
-    let mut oddness = Oddness::new(&table.detector);
-    for column in table.encoder.columns() {
+    assert_eq!(score.column, first.unwrap_or(0));
+    assert_eq!(score.largest, first.map_or(Nats::ZERO, |at| each[usize::from(at)]));
+    let mut oddness = AnomalyScore::new(&table.detector);
+    for (column, _) in table.encoder.columns() {
         oddness.push(&table.detector, column.source, each[usize::from(column.source)]);
     }
     let without = table.encoder.columns().next().is_none();
-    assert_eq!(surprise.oddness, if without { surprise.total } else { oddness.nats(&table.detector) });
-    let mut shares: Vec<Share> = sources
-        .iter()
-        .map(|&column| Share { column, nats: each[usize::from(column)], usual: table.detector.usual_of(column) })
-        .collect();
-    shares.sort_by_key(|share| (std::cmp::Reverse(share.excess()), share.column));
+    assert_eq!(score.anomaly, if without { score.nats } else { oddness.nats(&table.detector) });
+    let mut shares: Vec<(u16, Nats, Nats)> =
+        sources.iter().map(|&column| (column, each[usize::from(column)], table.detector.baseline(column))).collect();
+    let excess = |nats: Nats, baseline: Nats| i64::from(nats.raw()) - i64::from(baseline.raw());
+    shares.sort_by_key(|&(column, nats, baseline)| (std::cmp::Reverse(excess(nats, baseline)), column));
     let top = table.top::<2>(readings).expect("it was scored");
-    assert_eq!(top[..], shares[..shares.len().min(2)]);
+    let top: Vec<_> = top.iter().map(|share| (share.column, share.nats, share.baseline)).collect();
+    assert_eq!(top, shares[..shares.len().min(2)]);
 }
 
 /// Holds whatever passes for a table to the laws: it adds up to one, and every verb returns.
@@ -159,15 +172,15 @@ fn obeys_the_laws(table: &Whole, dice: &mut Dice) {
         let sample = table.model.sample(|| dice.coin());
         assert!(table.model.surprisal(&sample) < Nats::IMPOSSIBLE);
         let (readings, mut each) = (readings(dice), [Nats::ZERO; 4096]);
-        let score = table.score(&readings);
+        let score = table.surprisal(&readings);
         assert_eq!(table.explain(&readings, &mut each), score);
-        assert_eq!(table.surprise(&readings).map(|surprise| surprise.total), score);
+        assert_eq!(table.score(&readings).map(|score| score.nats), score);
         if score.is_ok() {
             explains_by_column(table, &readings, &each);
         }
         assert_eq!(
-            table.judge(&readings).map(|verdict| verdict.is_odd()),
-            table.surprise(&readings).map(|surprise| surprise.oddness > table.detector.threshold)
+            table.judge(&readings).map(|verdict| verdict.is_anomalous()),
+            table.score(&readings).map(|score| score.anomaly > table.detector.threshold)
         );
     }
     let _ = written(table);
@@ -182,17 +195,17 @@ proptest! {
         let columns = columns(random.bits, &mut dice);
         let (words, values, widths) = encoder_slices(&columns);
         let mixture = RandomMixture::new(random.bits, dice.between(1, K as i64) as usize, false, &mut dice);
-        let mut table = whole(&random, &mixture, has, Encoder::new(&words, &values, &widths));
+        let mut table = whole(&random, &mixture, has, Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths }));
         let rows = dice.word() as u32 >> dice.between(0, 31);
         let mut quantiles: Vec<u32> = Detector::levels(rows).map(|_| dice.word() as u32).collect();
         quantiles.sort_unstable();
-        let usual: Vec<u16> = columns.iter().filter(|_| has[0]).map(|_| dice.word() as u16).collect();
+        let baselines: Vec<u16> = columns.iter().filter(|_| has[0]).map(|_| dice.word() as u16).collect();
         let nats: [Nats; 7] = std::array::from_fn(|_| Nats::from_raw(dice.word() as u32));
-        let [threshold, entropy, deviation, most, most_of_a_trend, reference, limit] = nats;
-        let (false_alarm_ppm, mean_time) = (dice.word() as u32, dice.word() as u32);
+        let [threshold, entropy, deviation, score_cap, cusum_cap, reference, decision_interval] = nats;
+        let (false_alarm_ppm, average_run_length) = (dice.word() as u32, dice.word() as u32);
         table.detector = Detector {
-            threshold, false_alarm_ppm, rows, entropy, deviation, most, most_of_a_trend, reference, limit, mean_time,
-            softness: dice.between(0, 8) as u32, quantiles: &quantiles, usual: &usual,
+            threshold, false_alarm_ppm, rows, entropy, deviation, score_cap, cusum_cap, reference, decision_interval, average_run_length,
+            log2_temperature: dice.between(0, 8) as u32, quantiles: &quantiles, baselines: &baselines,
         };
         let bytes = written(&table);
         let aligned = Aligned::new(&bytes);
@@ -204,7 +217,7 @@ proptest! {
         }
         for _ in 0..16 {
             let readings = readings(&mut dice);
-            prop_assert_eq!(read.surprise(&readings), table.surprise(&readings));
+            prop_assert_eq!(read.score(&readings), table.score(&readings));
         }
     }
 
@@ -289,52 +302,62 @@ fn each_fault_has_its_own_name() {
         change(&mut bytes);
         Aligned::new(&bytes).read().expect_err("it is damaged")
     };
-    assert_eq!(error(&|bytes| bytes[0] = b'X'), TableError::Foreign);
-    assert_eq!(error(&|bytes| bytes[4] = 1), TableError::Version(1));
+    assert_eq!(error(&|bytes| bytes[0] = b'X'), TableError::NotATable);
+    assert_eq!(
+        error(&|bytes| bytes[4] = 1),
+        TableError::UnsupportedVersion { found: 1, supported: surprisal::VERSION }
+    );
     assert_eq!(error(&|bytes| bytes.truncate(100)), TableError::Truncated);
     assert_eq!(error(&|bytes| bytes[40] ^= 1), TableError::Corrupt);
     let aligned = Aligned::new(&[&[0], &whole[..]].concat());
     assert_eq!(Whole::from_bytes(&aligned.bytes()[1..]).err(), Some(TableError::Misaligned));
     assert_eq!(
         Table::<4, UNITS, K>::from_bytes(Aligned::new(&whole).bytes()).err(),
-        Some(TableError::TooWide { bits: 5 })
+        Some(TableError::TooManyBits { bits: 5 })
     );
     let units = Table::<N, 0, K>::from_bytes(Aligned::new(&whole).bytes()).err();
     let components = Table::<N, UNITS, 0>::from_bytes(Aligned::new(&whole).bytes()).err();
-    assert!(matches!(units, Some(TableError::TooDeep { words: 1.. })), "{units:?}");
-    assert_eq!(components, Some(TableError::TooDeep { words: K as u16 }));
+    assert!(matches!(units, Some(TableError::TooManyUnits { units: 1.. })), "{units:?}");
+    assert_eq!(components, Some(TableError::TooManyComponents { components: K as u16 }));
 }
 
 /// A valid checksum over a table that is not one.
 /// A column is given as a whole, and what it says, however odd, is no part of any score.
 #[test]
 fn a_column_is_given_as_a_whole() {
-    let column = |source, kind, values: &'static [i32], widths: &'static [u16]| Column {
+    let column = |source, kind, values: &'static [i32], log_widths: &'static [u16]| Column {
         source,
         kind,
         may_miss: false,
         values,
         pivot: 1,
-        reach: 0,
-        widths,
+        tail_scale: 0,
+        log_widths,
     };
     let (values, widths) = ([10, 20], [900, 0, 900]);
     let flag = column(0, Kind::Flag { flipped: false }, &[], &[]);
     let columns = [flag, column(1, Kind::Integer, &[10, 20], &[900, 0, 900]), Column { source: 2, ..flag }];
     let words: Vec<u16> = columns.iter().flat_map(Column::words).collect();
-    let [given, free] = [Guard::GIVEN, Guard::FREE].map(Guard::raw);
+    let [given, free] = [Constraint::OBSERVED, Constraint::FREE].map(Constraint::raw);
     let read = |guards: [u16; 4]| {
-        let rows = Linear::new(&[100, 200, 300, 400], &[], surprisal::Columns::Dense(&[])).expect("marginals");
-        let parts = Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY));
-        let model = Model::new(parts, &guards, 4).expect("nothing looks ahead");
-        let table = Table::<4>::new(Encoder::new(&words, &values, &widths), model, Detector::OFF);
+        let rows = Linear::new(LinearSlices {
+            biases: &[100, 200, 300, 400],
+            scales: &[],
+            weights: LinearWeights::Dense(&[]),
+        });
+        let terms = Terms { linear: rows.expect("independent bits"), ..Terms::EMPTY };
+        let model = Model::new(terms, &guards, 4).expect("nothing looks ahead");
+        let table = Table::<4>::new(
+            Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths }),
+            model,
+            Detector::OFF,
+        );
         let bytes = Aligned::new(&written(&table));
         Table::<4>::from_bytes(bytes.bytes()).map(|table| {
             [[7, 15, 1], [0, 999, 1], [1, -999, 7]].map(|row| {
                 let row = row.map(Reading::Integer);
-                let score = table.score(&row).expect("a reading a column");
-                let surprise = table.surprise(&row).expect("a reading a column");
-                assert_eq!((table.steady(&row), surprise.total), (Ok(score), score));
+                let score = table.surprisal(&row).expect("a reading a column");
+                assert_eq!(table.score(&row).expect("one reading per column").nats, score);
                 assert_eq!(table.explain(&row, &mut [Nats::ZERO; 3]), Ok(score));
                 score
             })
@@ -345,7 +368,7 @@ fn a_column_is_given_as_a_whole() {
     assert_eq!(scores[..2], [one, one]);
     assert!(scores[2] > one + Nats::RAREST);
     for guards in [[free, given, free, free], [free, free, given, free]] {
-        assert_eq!(read(guards), Err(TableError::Shape("guards")));
+        assert_eq!(read(guards), Err(TableError::Inconsistent("constraints")));
     }
 }
 
@@ -362,20 +385,20 @@ fn each_fault_of_a_hidden_layer_or_mixture_has_its_own_name() {
         Aligned::new(&bytes).read().map(|_| ())
     };
     // The flags' first byte holds the activation, in bits 1 and 2, their second one the shift.
-    assert_eq!(error(16, &|flags| flags | 6), Err(TableError::Shape("activation")));
-    assert_eq!(error(17, &|_| 17), Err(TableError::Shape("hidden layer")));
+    assert_eq!(error(16, &|flags| flags | 6), Err(TableError::Inconsistent("activation")));
+    assert_eq!(error(17, &|_| 17), Err(TableError::Inconsistent("hidden layer")));
     assert_eq!(error(17, &|_| 16), Ok(()));
     let section = |number: usize| COUNTS.start + 4 * number;
     let fewer = |number: usize| error(section(number), &|count| count - 1);
-    assert_eq!(error(section(12), &|_| 7), Err(TableError::TooDeep { words: 7 }), "units");
-    assert_eq!(error(section(17), &|_| 4), Err(TableError::TooDeep { words: 4 }), "components");
+    assert_eq!(error(section(12), &|_| 7), Err(TableError::TooManyUnits { units: 7 }), "units");
+    assert_eq!(error(section(17), &|_| 4), Err(TableError::TooManyComponents { components: 4 }), "components");
     for number in [14, 15, 16] {
-        assert_eq!(fewer(number), Err(TableError::Shape("hidden layer")), "section {number}");
+        assert_eq!(fewer(number), Err(TableError::Inconsistent("hidden layer")), "section {number}");
     }
     for number in [17, 18, 19] {
-        assert_eq!(fewer(number), Err(TableError::Shape("mixture")), "section {number}");
+        assert_eq!(fewer(number), Err(TableError::Inconsistent("mixture")), "section {number}");
     }
-    assert_eq!(fewer(4), Err(TableError::Shape("linear weights")));
+    assert_eq!(fewer(4), Err(TableError::Inconsistent("linear weights")));
 }
 
 #[test]
@@ -385,25 +408,33 @@ fn each_fault_of_a_calibration_has_its_own_name() {
     let mixture = RandomMixture::new(random.bits, K, false, &mut dice);
     let columns = columns(random.bits, &mut dice);
     let (words, values, widths) = encoder_slices(&columns);
-    let table = whole(&random, &mixture, ALL, Encoder::new(&words, &values, &widths));
+    let mut table = whole(
+        &random,
+        &mixture,
+        ALL,
+        Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths }),
+    );
     let read = |detector: Detector| {
-        let bytes = written(&Table { detector, ..table });
+        let mut table = table;
+        table.detector = detector;
+        let bytes = written(&table);
         Aligned::new(&bytes).read().map(|_| ())
     };
     let whole = vec![7; Detector::levels(99).count()];
-    let usual = vec![1; columns.len()];
-    let detector = Detector { rows: 99, quantiles: &whole, usual: &usual, ..Detector::OFF };
+    let baselines = vec![1; columns.len()];
+    let detector = Detector { rows: 99, quantiles: &whole, baselines: &baselines, ..Detector::OFF };
     assert_eq!(read(detector), Ok(()));
-    assert_eq!(read(Detector { quantiles: &whole[1..], ..detector }), Err(TableError::Shape("quantiles")));
+    assert_eq!(read(Detector { quantiles: &whole[1..], ..detector }), Err(TableError::Inconsistent("quantiles")));
     let falling: Vec<u32> = (0..whole.len() as u32).rev().collect();
-    assert_eq!(read(Detector { quantiles: &falling, ..detector }), Err(TableError::Shape("quantiles")));
-    assert_eq!(read(Detector { usual: &usual[1..], ..detector }).is_ok(), columns.len() == 1);
+    assert_eq!(read(Detector { quantiles: &falling, ..detector }), Err(TableError::Inconsistent("quantiles")));
+    assert_eq!(read(Detector { baselines: &baselines[1..], ..detector }).is_ok(), columns.len() == 1);
     let more = vec![1; columns.len() + 1];
-    assert_eq!(read(Detector { usual: &more, ..detector }), Err(TableError::Shape("usual")));
-    assert_eq!(read(Detector { softness: 8, ..detector }), Ok(()));
-    assert_eq!(read(Detector { softness: 9, ..detector }), Err(TableError::Shape("calibration")));
-    let mut bytes = written(&Table { detector, ..table });
+    assert_eq!(read(Detector { baselines: &more, ..detector }), Err(TableError::Inconsistent("baselines")));
+    assert_eq!(read(Detector { log2_temperature: 8, ..detector }), Ok(()));
+    assert_eq!(read(Detector { log2_temperature: 9, ..detector }), Err(TableError::Inconsistent("calibration")));
+    table.detector = detector;
+    let mut bytes = written(&table);
     bytes[COUNTS.start + 4 * 20] = 7;
     seal(&mut bytes);
-    assert_eq!(Aligned::new(&bytes).read().map(|_| ()), Err(TableError::Shape("calibration")));
+    assert_eq!(Aligned::new(&bytes).read().map(|_| ()), Err(TableError::Inconsistent("calibration")));
 }

@@ -1,89 +1,90 @@
-//! All that is said of a stream, row by row.
+//! The monitor: everything there is to report about a stream, row by row.
 
 use core::fmt;
 
-use super::{Cusum, Detector, Drift, Excess, PValue, Verdict};
-use crate::explain::Surprise;
-use crate::link::Nats;
+use super::{Cusum, Detector, Drift, DriftEstimate, PValue, RowScore, Verdict};
+use crate::nats::Nats;
 
-/// Watches one stream of rows for odd rows, trends and drift.
+/// Watches one stream of rows for anomalous rows, trends and drift.
 ///
 /// ```
-/// use surprisal::{Detector, Monitor, Nats, Surprise};
+/// use surprisal::{Detector, Monitor, Nats, RowScore};
 /// let nats = |nats: u32| Nats::from_raw(nats << 16);
 /// let quantiles: Vec<u32> = Detector::levels(31).map(|(_, k)| (32 - k) << 16).collect();
 /// let detector = Detector { threshold: nats(30), rows: 31, quantiles: &quantiles, ..Detector::OFF };
 /// let mut monitor = Monitor::new();
-/// let row = |score| Surprise { total: nats(score), oddness: nats(score), ..Surprise::default() };
-/// assert_eq!(format!("{}", monitor.push(&detector, &row(31))), "odd: 31.000 nats, p 0.032");
-/// assert_eq!(format!("{}", monitor.push(&detector, &row(16))), "ordinary: 16.000 nats, p 0.51");
+/// let row = |score| RowScore::of(&detector, &[(0, nats(score))]);
+/// assert_eq!(format!("{}", monitor.push(&detector, &row(31))), "anomalous: 31.000 nats, p 0.032");
+/// assert_eq!(format!("{}", monitor.push(&detector, &row(16))), "normal: 16.000 nats, p 0.51");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Monitor {
-    /// Piles up small surprises.
+    /// Detects trends.
     pub cusum: Cusum,
-    /// Compares with the held-out rows.
+    /// Compares the stream with the calibration rows.
     pub drift: Drift,
 }
 
-/// What a [`Monitor`] says of a row and of the stream up to it.
+/// The report of a [`Monitor`] on a row and on the stream up to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
-    /// How surprising the row is in all.
+    /// The surprisal of the row.
     pub score: Nats,
-    /// Is its oddness an alarm?
+    /// The verdict on the row's anomaly score.
     pub verdict: Verdict,
-    /// How rare is that among ordinary rows?
+    /// The p-value of the row's anomaly score: its rarity among normal rows.
     pub p: PValue,
-    /// Does [`Cusum`] alarm?
+    /// Whether [`Cusum`] alarms: surprises accumulate.
     pub trend: bool,
-    /// How far the stream has moved.
-    pub excess: Excess,
+    /// The drift of the stream.
+    pub drift: DriftEstimate,
 }
 
 impl Monitor {
-    /// Before the first row.
+    /// Creates a monitor that has seen no rows.
     pub const fn new() -> Self {
         Self { cusum: Cusum::new(), drift: Drift::new() }
     }
 
-    /// Takes in what a [`Table::surprise`](crate::Table::surprise) said, and says what is to be said.
-    // Apart, as `Table::surprise` is.
+    /// Updates the monitor with one scored row, and returns the verdict, the p-value, the trend and the drift.
+    ///
+    /// `score` comes from [`Table::score`](crate::Table::score).
+    // Not inlined, like `Table::score`.
     #[inline(never)]
-    pub fn push(&mut self, detector: &Detector, surprise: &Surprise) -> Report {
-        let score = surprise.total;
-        self.drift.push(detector, score);
+    pub fn push(&mut self, detector: &Detector, score: &RowScore) -> Report {
+        self.drift.push(detector, score.nats);
         Report {
-            score,
-            verdict: detector.judge(surprise.oddness),
-            p: detector.p_value(surprise.oddness),
-            trend: self.cusum.push(detector, score),
-            excess: self.drift.excess(detector),
+            score: score.nats,
+            verdict: detector.judge(score.anomaly),
+            p: detector.p_value(score.anomaly),
+            trend: self.cusum.push(detector, score.nats),
+            drift: self.drift.estimate(detector),
         }
     }
 
-    /// Begins anew: after a repair, or with another machine. After a mere gap, reset [`cusum`](Self::cusum) alone.
+    /// Restarts the monitor, after a repair or for another machine. After a mere gap, reset [`cusum`](Self::cusum) alone.
     pub const fn reset(&mut self) {
         *self = Self::new();
     }
 }
 
 impl Report {
-    /// The words before the score, and those after the p-value.
+    /// Returns the words before the score and those after the p-value.
     fn words(&self) -> (&'static str, &'static str) {
-        let verdict = if self.verdict.is_odd() { "odd" } else { "ordinary" };
-        (verdict, if self.trend { "; surprises pile up" } else { "" })
+        let verdict = if self.verdict.is_anomalous() { "anomalous" } else { "normal" };
+        (verdict, if self.trend { "; surprises accumulate" } else { "" })
     }
 }
 
-/// A sentence: "ordinary: 3.102 nats, p 0.43; drifted by 0.812 ± 0.103 nats".
+/// Prints a sentence such as "normal: 3.102 nats, p 0.43; drifted by 0.812 ± 0.103 nats".
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (verdict, trend) = self.words();
         write!(f, "{verdict}: {} nats, p {}{trend}", self.score, self.p)?;
-        if self.excess.is_drifted() {
-            write!(f, "; drifted by {}", self.excess)?;
+        if self.drift.is_drifted() {
+            write!(f, "; drifted by {}", self.drift)?;
         }
         Ok(())
     }
@@ -93,9 +94,9 @@ impl fmt::Display for Report {
 impl defmt::Format for Report {
     fn format(&self, f: defmt::Formatter<'_>) {
         let (verdict, trend) = self.words();
-        // `Nats` says its unit itself.
-        if self.excess.is_drifted() {
-            defmt::write!(f, "{=str}: {}, p {}{=str}; drifted by {}", verdict, self.score, self.p, trend, self.excess);
+        // `Nats` prints its unit itself.
+        if self.drift.is_drifted() {
+            defmt::write!(f, "{=str}: {}, p {}{=str}; drifted by {}", verdict, self.score, self.p, trend, self.drift);
         } else {
             defmt::write!(f, "{=str}: {}, p {}{=str}", verdict, self.score, self.p, trend);
         }

@@ -1,11 +1,11 @@
-//! How rare a score is among ordinary rows.
+//! P-values: the rarity of an anomaly score among normal rows.
 
 use core::fmt;
 
 use super::Detector;
-use crate::link::Nats;
+use crate::nats::Nats;
 
-/// The share of ordinary rows that score at least as high, in parts per million: small for what is rare.
+/// A p-value: the share of normal rows with at least this anomaly score, in parts per million. Rare rows have small ones.
 ///
 /// ```
 /// use surprisal::PValue;
@@ -15,20 +15,20 @@ use crate::link::Nats;
 pub struct PValue(u32);
 
 impl PValue {
-    /// Every row scores that high.
+    /// The p-value of a score that every row reaches: 1.
     pub const ONE: Self = Self(1_000_000);
 
-    /// In parts per million; more than a million are taken for one.
+    /// Creates a p-value from parts per million. More than a million count as one.
     pub const fn from_ppm(ppm: u32) -> Self {
         if ppm < Self::ONE.0 { Self(ppm) } else { Self::ONE }
     }
 
-    /// In parts per million.
+    /// Returns the p-value in parts per million.
     pub const fn ppm(self) -> u32 {
         self.0
     }
 
-    /// Writes two digits of it, rounded up, as a decimal fraction.
+    /// Writes the p-value to `space` as a decimal fraction of two digits, rounded up.
     fn text(self, space: &mut [u8; 8]) -> &str {
         let (mut left, mut unit) = (self.0, 1);
         while left >= 100 {
@@ -43,7 +43,7 @@ impl PValue {
         if left > 0 {
             return "1";
         }
-        // Without zeros at the end, and without the point if nothing is behind it.
+        // Strips zeros at the end, and the point if nothing follows it.
         let left_out = match space.iter().rev().take_while(|&&digit| digit == b'0').count() {
             6 => 7,
             zeros => zeros,
@@ -52,7 +52,7 @@ impl PValue {
     }
 }
 
-/// Two digits, rounded up: 0.43, 0.0021.
+/// Prints two digits, rounded up: 0.43, 0.0021.
 impl fmt::Display for PValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text(&mut [0; 8]))
@@ -66,10 +66,10 @@ impl defmt::Format for PValue {
     }
 }
 
-/// How many levels there are at most.
+/// The largest number of levels.
 const LEVELS: u32 = 54;
 
-/// From 31/32 to 1/32 in steps of that, then two a halving, down to 11 parts per million.
+/// Returns the p-value of a level in ppm: from 31/32 to 1/32 in steps of 1/32, then two per halving, down to 11 ppm.
 const fn level(at: u32) -> u32 {
     const STEP: u32 = PValue::ONE.0 / 32;
     match at {
@@ -79,9 +79,18 @@ const fn level(at: u32) -> u32 {
     }
 }
 
+/// Returns the number of levels that `rows` calibration rows support.
+pub(super) const fn level_count(rows: u32) -> usize {
+    let mut count = 0;
+    while count < LEVELS && rank(level(count), rows) > 0 {
+        count += 1;
+    }
+    count as usize
+}
+
 impl Detector<'_> {
-    /// The levels that `rows` held-out rows tell, falling, each with the rank k of its quantile: the k-th largest
-    /// score, k = ⌊level · (rows + 1)⌋. Levels below 1 / (rows + 1) are not told.
+    /// Yields the p-value levels that `rows` calibration rows support, in falling order, each with the rank k of its
+    /// quantile: the k-th largest score, k = ⌊level · (rows + 1)⌋. Levels below 1 / (rows + 1) are left out.
     ///
     /// ```
     /// use surprisal::{Detector, PValue};
@@ -93,16 +102,18 @@ impl Detector<'_> {
         (0..LEVELS).map(move |at| (PValue(level(at)), rank(level(at), rows))).take_while(|&(_, rank)| rank > 0)
     }
 
-    /// The conformal p-value of a score: a fresh row that is exchangeable with the held-out ones has a p-value of at
-    /// most p with probability at most p, at each of the [`levels`](Self::levels) (Vovk, Gammerman & Shafer,
-    /// *Algorithmic Learning in a Random World*, 2005). It is at most a level exactly if the score exceeds its quantile.
-    /// Between levels it is interpolated on a line, and rounded up; below the first quantile it is taken to reach one as far
-    /// down as one and a half times the way to the second; beyond the last quantile it is the share of
-    /// held-out rows there with the row itself among them, 1 / (rows + 1) or little more.
+    /// Returns the conformal p-value of an anomaly score.
+    ///
+    /// A fresh row that is exchangeable with the calibration rows has a p-value of at most p with probability at most p,
+    /// at each of the [`levels`](Self::levels) (Vovk, Gammerman & Shafer, *Algorithmic Learning in a Random World*, 2005).
+    /// The p-value is at most a level exactly if the score exceeds the level's quantile. Between levels it is interpolated
+    /// linearly and rounded up. Below the first quantile it reaches one at a distance of one and a half times the gap
+    /// between the first two quantiles. Beyond the last quantile it is the share of calibration rows there, counting the
+    /// row itself: 1 / (rows + 1) or little more.
     ///
     /// ```
     /// use surprisal::{Detector, Nats, PValue};
-    /// // 31 held-out rows, which scored 1, 2, … 31.
+    /// // 31 calibration rows with the scores 1, 2, … 31.
     /// let quantiles: Vec<u32> = Detector::levels(31).map(|(_, k)| 32 - k).collect();
     /// let detector = Detector { rows: 31, quantiles: &quantiles, ..Detector::OFF };
     /// assert_eq!(detector.p_value(Nats::from_raw(16)), PValue::from_ppm(531_250)); // (16 + 1) / 32
@@ -110,17 +121,17 @@ impl Detector<'_> {
     /// ```
     pub fn p_value(&self, score: Nats) -> PValue {
         let raw = score.raw();
-        // No score is near zero, so that a line from there would leave p-values near the first level alone.
+        // No score is near zero, so a line from there would leave no p-values close to one.
         let lowest = |&[first, second]: &[u32; 2]| {
-            let way = second.saturating_sub(first);
-            first.saturating_sub(way.saturating_add(way / 2))
+            let gap = second.saturating_sub(first);
+            first.saturating_sub(gap.saturating_add(gap / 2))
         };
         let mut from = self.quantiles.first_chunk().map_or(0, lowest);
         let mut last = PValue::ONE.0;
         for (at, &quantile) in (0..LEVELS).zip(self.quantiles) {
             if raw <= quantile {
                 let fall = u64::from(last.saturating_sub(level(at)));
-                // Less than the whole fall, as the quantile itself does not exceed itself.
+                // Less than the whole fall, because a score at the quantile does not exceed it.
                 let fallen =
                     fall * u64::from(raw.saturating_sub(from)) / (u64::from(quantile.saturating_sub(from)) + 1);
                 return PValue(last - fallen as u32);
@@ -132,9 +143,9 @@ impl Detector<'_> {
     }
 }
 
-/// ⌊level · (rows + 1)⌋.
+/// Returns ⌊level · (rows + 1)⌋.
 const fn rank(level: u32, rows: u32) -> u32 {
     let exact = level as u64 * (rows as u64 + 1) / PValue::ONE.0 as u64;
-    // Only one more than all of 2³² rows would leave 32 bits.
+    // Only 2³² rows would exceed 32 bits.
     if exact > u32::MAX as u64 { u32::MAX } else { exact as u32 }
 }

@@ -28,8 +28,8 @@ mod tank;
 use coin::{Coin, pack};
 use shuttle::{BITS, COLUMNS};
 use surprisal::{
-    Compressor, Cusum, Decompressor, Drift, Libm, Logit, Monitor, Nats, Reading, Recent, Samples, Share, Stream,
-    Surprise, Table, TableError,
+    ColumnScore, Compressor, Cusum, Decompressor, Drift, Libm, Logit, Monitor, Nats, Reading, Recent, RowScore,
+    Samples, Stream, Table, TableError,
 };
 
 macro_rules! cases {
@@ -109,7 +109,7 @@ type Any<const H: usize, const K: usize> = Table<'static, BITS, H, K>;
 
 fn scores_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, golden: &Golden) {
     for (row, nats) in rows(golden) {
-        assert_eq!(table.score(&row), Ok(nats));
+        assert_eq!(table.surprisal(&row), Ok(nats));
     }
 }
 
@@ -123,18 +123,7 @@ fn is_written_as<const N: usize, const H: usize, const K: usize>(source: &Table<
 fn source_is_the_same<const H: usize, const K: usize>(_: Any<H, K>, source: &Any<H, K>, golden: &Golden) {
     is_written_as(source, &golden.bytes.0);
     for (row, nats) in rows(golden).step_by(16) {
-        assert_eq!(source.score(&row), Ok(nats));
-    }
-}
-
-fn steady_scores_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, golden: &Golden) {
-    for (row, nats) in rows(golden).step_by(16) {
-        let mut bits = [false; BITS];
-        let widths = table.encoder.encode(&row, &mut bits).expect("golden rows are of the training columns");
-        assert_eq!(widths + table.model.steady(&bits), nats);
-        // Most rows with one bit turned are ruled out.
-        bits[BITS / 2] ^= true;
-        assert_eq!(table.model.steady(&bits), table.model.surprisal(&bits));
+        assert_eq!(source.surprisal(&row), Ok(nats));
     }
 }
 
@@ -184,11 +173,6 @@ cases! {
         each_table!(scores_are);
     }
 
-    /// In time that does not depend on the row it is the same number.
-    fn every_steady_score_equals_the_stream() {
-        each_table!(steady_scores_are);
-    }
-
     /// Flash holds the same table whether it came as bytes or as Rust source.
     fn the_exported_source_is_the_same_table() {
         each_table!(source_is_the_same);
@@ -206,9 +190,9 @@ cases! {
         for row in heard(false).chain(heard(true)).filter_map(|sample| samples.push::<Libm>(sample)) {
             let (wanted, nats) = golden.next().expect("a golden row a window");
             assert_eq!(row.map(f32::to_le_bytes).as_flattened(), wanted);
-            let surprise = motor::TABLE.surprise(&row.map(Reading::Real)).expect("the row is of the training columns");
-            assert_eq!(surprise.total.raw(), u32::from_le_bytes(*nats));
-            odd += u32::from(motor::TABLE.detector.judge(surprise.oddness).is_odd());
+            let score = motor::TABLE.score(&row.map(Reading::Real)).expect("the row is of the training columns");
+            assert_eq!(score.nats.raw(), u32::from_le_bytes(*nats));
+            odd += u32::from(motor::TABLE.detector.judge(score.anomaly).is_anomalous());
         }
         // Most of the worn half, and not all of the other.
         assert!(golden.next().is_none() && (rows.len() as u32 / 3..rows.len() as u32).contains(&odd));
@@ -237,10 +221,10 @@ cases! {
                 assert!(at < tank::WINDOW || (tank::GAP..tank::GAP + tank::WINDOW).contains(&at));
                 continue;
             }
-            let surprise = table.surprise(&given).expect("the table takes what the stream makes");
-            assert_eq!(golden.next(), Some(&surprise.total.raw().to_le_bytes()));
-            let report = monitor.push(&table.detector, &surprise);
-            odd[usize::from(tank::LEAK.contains(&at))] += u32::from(report.verdict.is_odd());
+            let score = table.score(&given).expect("the table takes what the stream makes");
+            assert_eq!(golden.next(), Some(&score.nats.raw().to_le_bytes()));
+            let report = monitor.push(&table.detector, &score);
+            odd[usize::from(tank::LEAK.contains(&at))] += u32::from(report.verdict.is_anomalous());
         }
         // Most rows while the tank leaks, and few others.
         assert!(golden.next().is_none() && odd[0] < 8 && odd[1] > 15, "{odd:?}");
@@ -255,15 +239,15 @@ cases! {
     fn verdicts_follow_the_threshold() {
         let table = table::<0, 0>(&SHUTTLE);
         let odd = rows(&SHUTTLE).filter(|(row, nats)| {
-            let surprise = table.surprise(row).expect("golden rows are of the training columns");
-            let odd = table.judge(row).expect("golden rows are of the training columns").is_odd();
-            assert_eq!((odd, surprise.total), (surprise.oddness > table.detector.threshold, *nats));
+            let score = table.score(row).expect("golden rows are of the training columns");
+            let odd = table.judge(row).expect("golden rows are of the training columns").is_anomalous();
+            assert_eq!((odd, score.nats), (score.anomaly > table.detector.threshold, *nats));
             odd
         });
         assert!((1..1024).contains(&odd.count()));
     }
 
-    /// Oddness, p-values, the cumulative sum, drift and what surprises most are the host's numbers: sums over all golden rows, of
+    /// AnomalyScore, p-values, the cumulative sum, drift and what surprises most are the host's numbers: sums over all golden rows, of
     /// which half are odd.
     fn detectors_say_the_same_everywhere() {
         let table = table::<0, 0>(&SHUTTLE);
@@ -272,20 +256,20 @@ cases! {
         let (mut cusum, mut drift, mut recent) = (Cusum::new(), Drift::new(), Recent::<16>::new());
         let mut monitor = Monitor::new();
         for (row, nats) in rows(&SHUTTLE) {
-            let surprise = table.surprise(&row).expect("golden rows are of the training columns");
-            oddness += u64::from(surprise.oddness.raw());
-            ppm += u64::from(detector.p_value(surprise.oddness).ppm());
+            let score = table.score(&row).expect("golden rows are of the training columns");
+            oddness += u64::from(score.anomaly.raw());
+            ppm += u64::from(detector.p_value(score.anomaly).ppm());
             alarms += u32::from(cusum.push(detector, nats));
             sums += u64::from(cusum.sum().raw());
             drift.push(detector, nats);
             recent.push(nats);
             recent_sum += u64::from(recent.mean().map_or(0, Nats::raw));
-            monitor.push(detector, &surprise);
+            monitor.push(detector, &score);
         }
         assert_eq!(monitor, Monitor { cusum, drift });
         assert_eq!((oddness, ppm, alarms, sums, recent_sum), (1_726_126_336, 254_983_947, 113, 804_186_124, 3_741_194_563));
-        let excess = drift.excess(detector);
-        assert_eq!((excess.raw, excess.error.raw(), excess.is_drifted()), (1_214_794, 39_601, true));
+        let estimate = drift.estimate(detector);
+        assert_eq!((estimate.raw, estimate.error.raw(), estimate.is_drifted()), (1_214_794, 39_601, true));
     }
 
     /// A column's share is its own, and the largest come first.
@@ -295,12 +279,12 @@ cases! {
         for (row, nats) in rows(&SHUTTLE).step_by(8) {
             let mut each = [Nats::ZERO; COLUMNS.len()];
             assert_eq!(table.explain(&row, &mut each), Ok(nats));
-            let surprise = table.surprise(&row).expect("golden rows are of the training columns");
-            let Surprise { total, largest: most, column, .. } = surprise;
+            let score = table.score(&row).expect("golden rows are of the training columns");
+            let RowScore { nats: total, largest: most, column, .. } = score;
             assert_eq!((total, most, each[usize::from(column)]), (nats, each.into_iter().max().unwrap_or(Nats::ZERO), most));
             let top = table.top::<3>(&row).expect("golden rows are of the training columns");
-            let usual = |share: &Share| share.usual == table.detector.usual_of(share.column);
-            assert!(top.len() == 3 && top.iter().all(usual) && top.is_sorted_by_key(|share| -share.excess()));
+            let baseline = |share: &ColumnScore| share.baseline == table.detector.baseline(share.column);
+            assert!(top.len() == 3 && top.iter().all(baseline) && top.is_sorted_by_key(|share| -share.excess()));
             assert!(top.iter().all(|share| share.nats == each[usize::from(share.column)]));
             first[usize::from(top[0].column)] += 1;
             largest += u64::from(most.raw());
@@ -320,12 +304,12 @@ cases! {
 
     /// A table asks for room that the program does not have.
     fn more_units_or_components_than_room_are_refused() {
-        let units = flagship::TABLE.model.pieces().0.1.0.units() as u16;
+        let units = flagship::TABLE.model.terms().hidden.units() as u16;
         let refused = Table::<BITS, 1, 0>::from_bytes(&FLAGSHIP.bytes.0).map(|_| ());
-        assert_eq!(refused, Err(TableError::TooDeep { words: units }));
-        let components = mixture::TABLE.model.pieces().0.1.1.components() as u16;
+        assert_eq!(refused, Err(TableError::TooManyUnits { units }));
+        let components = mixture::TABLE.model.terms().mixture.components() as u16;
         let refused = Table::<BITS, 0, 1>::from_bytes(&MIXTURE.bytes.0).map(|_| ());
-        assert_eq!(refused, Err(TableError::TooDeep { words: components }));
+        assert_eq!(refused, Err(TableError::TooManyComponents { components }));
     }
 
     /// Damage is noticed, and named.
@@ -337,8 +321,8 @@ cases! {
         assert_eq!(read(&whole[..whole.len() - 4]), Err(TableError::Truncated));
         assert_eq!(read(&[]), Err(TableError::Truncated));
         assert_eq!(read(&whole[1..]), Err(TableError::Misaligned));
-        assert_eq!(read(&whole[4..]), Err(TableError::Foreign));
-        assert_eq!(Table::<8>::from_bytes(whole).map(|_| ()), Err(TableError::TooWide { bits: BITS as u16 }));
+        assert_eq!(read(&whole[4..]), Err(TableError::NotATable));
+        assert_eq!(Table::<8>::from_bytes(whole).map(|_| ()), Err(TableError::TooManyBits { bits: BITS as u16 }));
     }
 
     /// At every step of the link the two masses add up to one, mirror each other, and grow with the logit.

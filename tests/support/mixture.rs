@@ -1,7 +1,7 @@
 //! Random mixtures of trees, and what they say by definition.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use surprisal::{Guard, Mixture, Model};
+use surprisal::{Constraint, Mixture, MixtureSlices, Model};
 
 use super::naive;
 use super::random::Dice;
@@ -21,9 +21,9 @@ impl RandomMixture {
         let steepest = if dice.one_in(4) { 128 } else { 40 };
         let parent = |i: usize, dice: &mut Dice| dice.between(0, i.min(255) as i64) as u8;
         let guard = |i: usize, dice: &mut Dice| match i {
-            0 => Guard::FREE,
-            _ if dice.one_in(3) => Guard::FREE,
-            _ => Guard::new(dice.between(0, i as i64 - 1) as u16, dice.one_in(2), dice.one_in(2)),
+            0 => Constraint::FREE,
+            _ if dice.one_in(3) => Constraint::FREE,
+            _ => Constraint::implied(dice.between(0, i as i64 - 1) as u16, dice.one_in(2), dice.one_in(2)),
         };
         Self {
             bits,
@@ -37,12 +37,13 @@ impl RandomMixture {
         }
     }
 
-    pub fn part<const K: usize>(&self) -> Mixture<'_, K> {
-        Mixture::new(&self.priors, &self.parents, &self.logits).expect("the mixture is valid")
+    pub fn term<const K: usize>(&self) -> Mixture<'_, K> {
+        let Self { priors, parents, logits, .. } = self;
+        Mixture::new(MixtureSlices { priors, parents, logits }).expect("the mixture is valid")
     }
 
     pub fn model<const N: usize, const K: usize>(&self) -> Model<'_, N, Mixture<'_, K>> {
-        Model::new(self.part(), &self.guards, self.bits).expect("the guards are valid")
+        Model::new(self.term(), &self.guards, self.bits).expect("the guards are valid")
     }
 
     /// p_k(x_i = 1 | x_parent).

@@ -1,7 +1,7 @@
 //! What everything fast is compared with: by definition, a few lines a part, nothing clever.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use surprisal::{Activation, Column, Conditional, Detector, Guard, Kind, Model, Nats, Part, Reading};
+use surprisal::{Activation, Column, Conditional, Constraint, Detector, Kind, Model, Nats, Reading, Term};
 
 /// A decision tree as the word is understood.
 #[derive(Clone, Debug)]
@@ -71,17 +71,17 @@ pub fn mass(step: f64) -> f64 {
 
 /// What a guard leaves bit i, given the bits before it.
 pub fn forced(guards: &[u16], row: &[bool], i: usize) -> Option<bool> {
-    let (parent, when, value) = Guard::from_raw(*guards.get(i)?).condition()?;
+    let (parent, when, value) = Constraint::from_raw(*guards.get(i)?).condition()?;
     (row[parent] == when).then_some(value)
 }
 
 /// How many of the 65536^n equally likely sequences of n coins give this row.
-pub fn coins<const N: usize, P: Part<N>>(model: &Model<N, P>, row: &[bool; N]) -> u128 {
+pub fn coins<const N: usize, P: Term<N>>(model: &Model<N, P>, row: &[bool; N]) -> u128 {
     let (mut coins, mut walk) = (1, model.walk());
     while let Some((i, conditional)) = walk.next(row) {
         coins *= match conditional {
-            Conditional::Open(logit) => u128::from(logit.mass().of(row[i])),
-            Conditional::Forced(value) => {
+            Conditional::Free(logit) => u128::from(logit.mass().of(row[i])),
+            Conditional::Known(value) => {
                 if value == row[i] {
                     65536
                 } else {
@@ -105,7 +105,7 @@ pub fn outcome(column: &Column, reading: Reading) -> Option<Option<usize>> {
     let real = |key: i32| f32::from_bits(surprisal::total_order(f32::from_bits(key as u32)) as u32);
     let outcome = match (column.kind, reading) {
         (_, Reading::Missing) => None,
-        (Kind::Real, Reading::Real(value)) if value.is_nan() => None,
+        (_, Reading::Real(value)) if value.is_nan() => None,
         (Kind::Real, Reading::Real(value)) => Some(rank(&|edge| value > real(edge))),
         (Kind::Integer, Reading::Integer(value)) => Some(rank(&|edge| value > edge)),
         (Kind::Category, Reading::Integer(value)) => {
@@ -129,7 +129,7 @@ pub fn tail(column: &Column, reading: Reading) -> f64 {
         (Kind::Real, Reading::Real(value)) if !value.is_nan() => (f64::from(value), real(first), real(last)),
         _ => return 0.0,
     };
-    let scale = 2f64.powi(column.reach.into());
+    let scale = 2f64.powi(column.tail_scale.into());
     let scaled = |x: f64| x.clamp(-(2f64.powi(128)), 2f64.powi(128)) / scale;
     let most = |x: f64| x.clamp(-(2f64.powi(53)), 2f64.powi(53));
     let [value, first, last] = [value, first, last].map(|x| most(scaled(x)));
@@ -146,7 +146,7 @@ pub fn encode(column: &Column, reading: Reading) -> Option<(Vec<bool>, f64)> {
     let (pivot, levels) = (usize::from(column.pivot), column.bits() - bits.len());
     bits.extend((pivot..levels).map(|level| outcome.is_some_and(|outcome| outcome > level)));
     bits.extend((0..pivot).rev().map(|level| outcome.is_some_and(|outcome| outcome <= level)));
-    let width = outcome.and_then(|outcome| column.widths.get(outcome)).copied().unwrap_or(0);
+    let width = outcome.and_then(|outcome| column.log_widths.get(outcome)).copied().unwrap_or(0);
     let no_flag =
         matches!((column.kind, reading), (Kind::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value));
     let rarest = if no_flag { f64::from(Nats::RAREST) } else { 0.0 };
@@ -159,11 +159,11 @@ pub fn guards(columns: &[Column]) -> Vec<u16> {
     let mut guards = Vec::new();
     for column in columns {
         let first = guards.len();
-        let after = |bit: usize, when| Guard::new((first + bit) as u16, when, false);
+        let after = |bit: usize, when| Constraint::implied((first + bit) as u16, when, false);
         let downwards = column.bits() - usize::from(column.pivot);
         for bit in 0..column.bits() {
             guards.push(match bit {
-                0 => Guard::FREE.raw(),
+                0 => Constraint::FREE.raw(),
                 1 if column.may_miss => after(0, true).raw(),
                 _ if bit == downwards => after(0, true).raw(),
                 _ => after(bit - 1, false).raw(),
@@ -175,9 +175,9 @@ pub fn guards(columns: &[Column]) -> Vec<u16> {
 
 /// One step of a cumulative sum: is it an alarm?
 pub fn cusum(sum: &mut i64, score: u32, detector: &Detector) -> bool {
-    let grown = (*sum + i64::from(score.min(detector.most_of_a_trend.raw()))).min(u32::MAX.into());
+    let grown = (*sum + i64::from(score.min(detector.cusum_cap.raw()))).min(u32::MAX.into());
     *sum = (grown - i64::from(detector.reference.raw())).max(0);
-    let alarm = *sum > i64::from(detector.limit.raw());
+    let alarm = *sum > i64::from(detector.decision_interval.raw());
     if alarm {
         *sum = 0;
     }
@@ -186,9 +186,9 @@ pub fn cusum(sum: &mut i64, score: u32, detector: &Detector) -> bool {
 
 /// τ ln Σ_j exp((s_j + U - u_j)/τ) of surprisals by the position of the reading, in nats; and the largest s_j + U - u_j.
 pub fn oddness(detector: &Detector, each: &[Nats]) -> (f64, f64) {
-    let tau = f64::from(1u32 << detector.softness);
-    let level = detector.usual.iter().max().map_or(0.0, |&usual| f64::from(usual) / 1024.0);
-    let usual = |column: usize| detector.usual.get(column).map_or(0.0, |&usual| f64::from(usual) / 1024.0);
+    let tau = f64::from(1u32 << detector.log2_temperature);
+    let level = detector.baselines.iter().max().map_or(0.0, |&usual| f64::from(usual) / 1024.0);
+    let usual = |column: usize| detector.baselines.get(column).map_or(0.0, |&usual| f64::from(usual) / 1024.0);
     let moved: Vec<f64> = each.iter().enumerate().map(|(j, &nats)| f64::from(nats) + level - usual(j)).collect();
     let largest = moved.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = moved.iter().map(|moved| ((moved - largest) / tau).exp()).sum();
@@ -206,7 +206,7 @@ pub fn moments(scores: &[u32]) -> (f64, f64) {
 
 /// The mean score over that of held-out rows, and its standard error, in nats.
 pub fn excess(scores: &[u32], detector: &Detector) -> (f64, f64) {
-    let capped: Vec<u32> = scores.iter().map(|&score| score.min(detector.most.raw())).collect();
+    let capped: Vec<u32> = scores.iter().map(|&score| score.min(detector.score_cap.raw())).collect();
     let (mean, deviation) = moments(&capped);
     let held_out = f64::from(detector.deviation).powi(2) / f64::from(detector.rows);
     (mean - f64::from(detector.entropy), (deviation.powi(2) / scores.len() as f64 + held_out).sqrt())

@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use surprisal::{
-    Activation, Column, Columns, Detector, Encoder, Forest, Guard, Linear, Mixture, Model, Nade, Nats, Parts, Sum,
-    Table,
+    Activation, Column, Constraint, Detector, Encoder, Forest, ForestSlices, Linear, LinearSlices, LinearWeights,
+    Model, Nade, NadeSlices, Nats, Table, Terms,
 };
 
 use super::naive::{self, Layer, Tree};
@@ -152,7 +152,7 @@ impl Random {
     /// The guards, of which some are such that their bits are given.
     pub fn given(&self, dice: &mut Dice) -> Vec<u16> {
         let mut guards = self.guards.clone();
-        guards.iter_mut().filter(|_| dice.one_in(4)).for_each(|guard| *guard = Guard::GIVEN.raw());
+        guards.iter_mut().filter(|_| dice.one_in(4)).for_each(|guard| *guard = Constraint::OBSERVED.raw());
         guards
     }
 
@@ -169,27 +169,32 @@ impl Random {
     }
 
     pub fn linear(&self) -> Linear<'_> {
-        let columns = match &self.sparse {
-            Some((starts, entries)) => Columns::Sparse { starts, entries },
-            None => Columns::Dense(&self.dense),
+        let weights = match &self.sparse {
+            Some((starts, entries)) => LinearWeights::Sparse { starts, entries },
+            None => LinearWeights::Dense(&self.dense),
         };
-        Linear::new(&self.biases, &self.scales, columns).expect("the rows are valid")
+        Linear::new(LinearSlices { biases: &self.biases, scales: &self.scales, weights }).expect("the rows are valid")
     }
 
     pub fn forest(&self) -> Forest<'_> {
-        Forest::new(self.feature_bits, &self.starts, &self.splits, &self.leaves, &self.leaf_scales)
-            .expect("the trees are valid")
+        Forest::new(self.forest_slices()).expect("the trees are valid")
+    }
+
+    pub fn forest_slices(&self) -> ForestSlices<'_> {
+        let Self { feature_bits, starts, splits, leaves, leaf_scales: scales, .. } = self;
+        ForestSlices { feature_bits: *feature_bits, starts, splits, leaves, scales }
     }
 
     pub fn nade(&self) -> Nade<'_, UNITS> {
         let Layer { activation, shift, biases, gains, inputs, outputs, scales } = &self.layer;
-        Nade::new(*activation, *shift, biases, gains, inputs, outputs, scales).expect("the layer is valid")
+        let (activation, shift) = (*activation, *shift);
+        Nade::new(NadeSlices { activation, shift, biases, gains, inputs, outputs, scales }).expect("the layer is valid")
     }
 
     /// Rows and trees.
-    pub fn model<const N: usize>(&self) -> Model<'_, N, Parts<'_>> {
-        let parts = Sum(Sum(self.linear(), self.forest()), Sum(Nade::EMPTY, Mixture::EMPTY));
-        Model::new(parts, &self.guards, self.bits).expect("the guards are valid")
+    pub fn model<const N: usize>(&self) -> Model<'_, N, Terms<'_>> {
+        let terms = Terms { linear: self.linear(), trees: self.forest(), ..Terms::EMPTY };
+        Model::new(terms, &self.guards, self.bits).expect("the guards are valid")
     }
 
     pub fn table<'t, const N: usize>(&'t self, encoder: Encoder<'t>) -> Table<'t, N> {
@@ -235,11 +240,11 @@ fn layer(bits: usize, dice: &mut Dice) -> Layer {
     }
 }
 
-fn guard(i: usize, dice: &mut Dice) -> Guard {
+fn guard(i: usize, dice: &mut Dice) -> Constraint {
     if i == 0 || dice.one_in(3) {
-        return Guard::FREE;
+        return Constraint::FREE;
     }
-    Guard::new(dice.between(0, i as i64 - 1) as u16, dice.one_in(2), dice.one_in(2))
+    Constraint::implied(dice.between(0, i as i64 - 1) as u16, dice.one_in(2), dice.one_in(2))
 }
 
 /// One tree, or up to four, whose leaves are to be added.
@@ -283,6 +288,6 @@ pub fn entries(weights: &[Vec<i32>], dice: &mut Dice) -> (Vec<u16>, Vec<[u8; 2]>
 pub fn encoder_slices(columns: &[Column]) -> (Vec<u16>, Vec<i32>, Vec<u16>) {
     let words = columns.iter().flat_map(Column::words);
     let values = columns.iter().flat_map(|column| column.values.iter().copied());
-    let widths = columns.iter().flat_map(|column| column.widths.iter().copied());
+    let widths = columns.iter().flat_map(|column| column.log_widths.iter().copied());
     (words.collect(), values.collect(), widths.collect())
 }

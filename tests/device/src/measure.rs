@@ -4,7 +4,7 @@ use crate::coin::Coin;
 use crate::meter::{self, Instructions};
 use crate::tally::{Rows, Tally};
 use core::hint::black_box;
-use surprisal::{Compressor, Decompressor, Model, Monitor, Nats, Part, Reading, Surprise, Table};
+use surprisal::{Compressor, Decompressor, Model, Monitor, Nats, Term, Reading, RowScore, Table};
 
 /// Rows that are sampled bit by bit.
 const SAMPLED: usize = 64;
@@ -26,7 +26,7 @@ pub trait Subject<const N: usize, const H: usize, const K: usize, const C: usize
 struct Case<const N: usize, const C: usize> {
     readings: [Reading; C],
     bits: [bool; N],
-    surprise: Surprise,
+    surprise: RowScore,
     each: [Nats; C],
     nats: Nats,
     packet: Packet,
@@ -47,7 +47,7 @@ pub fn measure<S: Subject<N, H, K, C>, const N: usize, const H: usize, const K: 
     let (coin, monitor) = (&mut Coin::default(), &mut Monitor::new());
     let mut verbs: [(&str, Verb<N, C>); 10] = [
         ("encode", &mut |case| _ = black_box(S::TABLE.encoder.encode(&case.readings, &mut case.bits).expect(FITS))),
-        ("surprise", &mut |case| case.surprise = S::TABLE.surprise(&case.readings).expect(FITS)),
+        ("surprise", &mut |case| case.surprise = S::TABLE.score(&case.readings).expect(FITS)),
         ("compress", &mut |case| compress(&S::TABLE.model, &case.bits, &mut case.packet)),
         ("decompress", &mut |case| {
             let (bytes, length) = &case.packet;
@@ -56,7 +56,7 @@ pub fn measure<S: Subject<N, H, K, C>, const N: usize, const H: usize, const K: 
         }),
         ("surprisal", &mut |case| case.nats = S::TABLE.model.surprisal(&case.bits)),
         ("steady", &mut |case| case.nats = S::TABLE.model.steady(&case.bits)),
-        ("score", &mut |case| case.nats = S::TABLE.score(&case.readings).expect(FITS)),
+        ("score", &mut |case| case.nats = S::TABLE.surprisal(&case.readings).expect(FITS)),
         ("explain", &mut |case| case.nats = S::TABLE.explain(&case.readings, &mut case.each).expect(FITS)),
         ("push", &mut |case| _ = black_box(monitor.push(&S::TABLE.detector, &case.surprise))),
         ("sample", &mut |case| case.bits = S::TABLE.model.sample(|| coin.toss())),
@@ -65,7 +65,7 @@ pub fn measure<S: Subject<N, H, K, C>, const N: usize, const H: usize, const K: 
         let (mut costliest, mut most, mut tally) = (None, 0, Tally::default());
         for (odd, readings) in S::ROWS.each() {
             let [nats, each] = [Nats::ZERO; 2];
-            let surprise = Surprise::default();
+            let surprise = RowScore::default();
             let mut case = Case { readings, bits: [false; N], surprise, each: [each; C], nats, packet: ([0; 512], 0) };
             // Bits, surprise and packet are what other verbs begin with.
             verbs[..3].iter_mut().for_each(|(_, prepare)| prepare(&mut case));
@@ -87,7 +87,7 @@ pub fn measure<S: Subject<N, H, K, C>, const N: usize, const H: usize, const K: 
     steps::<S, N, H, K, C>(meter);
 }
 
-fn compress<const N: usize, P: Part<N>>(model: &Model<N, P>, bits: &[bool; N], (bytes, length): &mut Packet) {
+fn compress<const N: usize, P: Term<N>>(model: &Model<N, P>, bits: &[bool; N], (bytes, length): &mut Packet) {
     let mut free = bytes.iter_mut();
     let mut compressor = Compressor::new(|byte| _ = free.next().map(|slot| *slot = byte));
     model.compress(bits, &mut compressor).expect("an encoded row is possible");

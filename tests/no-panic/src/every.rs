@@ -5,9 +5,9 @@ use core::fmt::Display;
 use core::hint::black_box;
 use core::iter::Empty;
 use surprisal::{
-    Column, Compressor, Conditional, Cusum, Decompressor, Detector, Drift, EncodeError, Encoder, Excess, Forest, Guard,
-    Linear, Logit, Mask, Mass, Mixture, Model, Monitor, Nade, Nats, Oddness, PValue, Part, Parts, Predictor, Recent,
-    Report, Share, Steady, Stream, Sum, Surprise, Table, TableError, Verdict, Walk, Watch, flags, total_order,
+    Column, Compressor, Conditional, Cusum, Decompressor, Detector, Drift, EncodeError, Encoder, DriftEstimate, Forest, Constraint,
+    Linear, Logit, Mask, Mass, Mixture, Model, Monitor, Nade, Nats, AnomalyScore, PValue, Term, Terms, Predictor, Recent,
+    Report, ColumnScore, Steady, Stream, Sum, RowScore, Table, TableError, Verdict, Walk, Watch, flags, total_order,
 };
 
 use crate::Hardware;
@@ -18,9 +18,9 @@ macro_rules! linked {
 
 macro_rules! parts {
     ($($of:ty)+) => { $(
-        _ = black_box(<$of as Part<64>>::start as *const ());
-        _ = black_box(<$of as Part<64>>::logit as *const ());
-        _ = black_box(<$of as Part<64>>::observe as *const ());
+        _ = black_box(<$of as Term<64>>::start as *const ());
+        _ = black_box(<$of as Term<64>>::logit as *const ());
+        _ = black_box(<$of as Term<64>>::observe as *const ());
         _ = black_box(<$of as Steady<64>>::steady_logit as *const ());
         _ = black_box(<$of as Steady<64>>::steady_observe as *const ());
     )+ };
@@ -37,36 +37,36 @@ pub fn linked() {
         Conditional: mass surprisal;
         Cusum: new push reset sum;
         Decompressor<Empty<u8>>: new pull;
-        Detector: judge levels most_usual p_value usual_of;
+        Detector: judge levels largest_baseline p_value usual_of;
         Drift: excess new push reset;
         Encoder: bits columns encode<64> new slices;
-        Excess: is_drifted;
+        DriftEstimate: is_drifted;
         Forest: bits new slices;
-        Guard: condition forces from_raw new raw;
+        Constraint: condition forces from_raw new raw;
         Linear: bits new slices;
         Logit: from_raw mass raw step surprisal;
         Mask: of pick;
         Mass: decide of;
         Mixture<8>: bits components logit_of new slices;
-        Model<64, Parts<32, 8>>: bits explain new pieces steady surprisal walk;
+        Model<64, Terms<32, 8>>: bits explain new pieces steady surprisal walk;
         Monitor: new push reset;
         Nade<32>: bits new slices units;
         Nats: from_raw millinats raw saturating_sub;
-        Oddness: nats new push;
+        AnomalyScore: nats new push;
         PValue: from_ppm ppm;
         Predictor: fixed new numbers residual slices states width window;
         Recent<8>: mean new push reset;
-        Share: excess;
+        ColumnScore: excess;
         Stream<2, 3>: new push reset;
-        Surprise: of;
+        RowScore: of;
         Table<64, 32, 8>: after explain from_bytes judge new score steady surprise top<3>;
         Verdict: is_odd;
-        Walk<64, Parts<32, 8>>: next observe;
+        Walk<64, Terms<32, 8>>: next observe;
         Watch<Hardware>: judge new release;
     }
     _ = black_box((total_order as *const (), flags::<Hardware, 2> as *const ()));
     parts! { Linear Forest Nade<32> Mixture<8> Sum<Linear, Forest> }
-    shown! { Nats PValue Report Excess EncodeError TableError }
+    shown! { Nats PValue Report DriftEstimate EncodeError TableError }
     #[cfg(feature = "features")]
     of_signals();
 }

@@ -14,8 +14,8 @@ use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use surprisal::{
     Activation, Column, Columns, Compressor, Cusum, Decompressor, Detector, Drift, Encoder, Forest, Kind, Linear,
-    Logit, Mixture, Model, Monitor, Nade, Nats, Oddness, PValue, Predictor, Reading, Recent, Report, Stream, Sum,
-    Surprise, Table, Watch, flags, total_order,
+    Logit, Mixture, Model, Monitor, Nade, Nats, AnomalyScore, PValue, Predictor, Reading, Recent, Report, Stream, Sum,
+    RowScore, Table, Watch, flags, total_order,
 };
 
 #[panic_handler]
@@ -38,9 +38,9 @@ fn scoring<const H: usize, const K: usize>(table: &Table<64, H, K>, readings: &[
     let mut each = [Nats::ZERO; 9];
     let mut row = any([false; 64]);
     let mut coin = || any(0u16);
-    _ = any((table.score(readings), table.judge(readings)));
+    _ = any((table.surprisal(readings), table.judge(readings)));
     _ = any(table.explain(readings, any(&mut each[..])));
-    _ = any((table.surprise(readings), table.top::<3>(readings)));
+    _ = any((table.score(readings), table.top::<3>(readings)));
     _ = any(table.encoder.encode(readings, &mut row));
     _ = any(table.encoder.bits());
     _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
@@ -82,20 +82,20 @@ impl Write for Sink {
 /// All that a board calls of a detector and of what is remembered of a stream.
 fn every_state(detector: &Detector) {
     let score = any(Nats::ZERO);
-    _ = any((detector.judge(score), detector.p_value(score), detector.most_usual(), detector.usual_of(any(0))));
-    let mut oddness = any(Oddness::new(detector));
+    _ = any((detector.judge(score), detector.p_value(score), detector.largest_baseline(), detector.baseline(any(0))));
+    let mut oddness = any(AnomalyScore::new(detector));
     oddness.push(detector, any(0), score);
     _ = any(oddness.nats(detector));
     _ = any(Detector::levels(any(0)).count());
     let (mut cusum, mut drift, mut recent) = any((Cusum::new(), Drift::new(), Recent::<8>::new()));
     _ = any(cusum.push(detector, score));
     drift.push(detector, score);
-    _ = any(drift.excess(detector).is_drifted());
+    _ = any(drift.estimate(detector).is_drifted());
     recent.push(score);
     _ = any(recent.mean());
     (cusum.reset(), drift.reset(), recent.reset());
     let mut monitor = any(Monitor::new());
-    _ = any(write!(Sink, "{}", monitor.push(detector, &any(Surprise::default()))));
+    _ = any(write!(Sink, "{}", monitor.push(detector, &any(RowScore::default()))));
     _ = any(write!(Sink, "{}", PValue::from_ppm(any(0))));
     monitor.reset();
 }
@@ -137,8 +137,8 @@ impl DelayNs for Hardware {
 fn every_pin(table: &Table<64>) {
     let read = || any(Err::<[Reading; 2], _>(0)).or_else(|_: i32| flags(any(&mut [Hardware, Hardware])));
     let Ok(mut watch) = Watch::new(&table.detector, Hardware) else { return };
-    _ = any(watch.judge(any(Ok(Surprise::default()))));
-    let score = |row: &[Reading; 2]| table.surprise(row).map(any(Some));
+    _ = any(watch.judge(any(Ok(RowScore::default()))));
+    let score = |row: &[Reading; 2]| table.score(row).map(any(Some));
     let ended = watch.run(&mut Hardware, any(1), read, score, |seen| any(ControlFlow::<Report>::Break(seen.report)));
     _ = any(ended);
     _ = any(watch.release());
@@ -167,10 +167,10 @@ fn main() -> ! {
     let bytes: &'static [u8] = any(&[]);
     let readings: &[Reading] = any(&[Reading::Real(0.5)]);
     if cfg!(feature = "scoring") {
-        let rows = Linear::new(&[], &[], Columns::Dense(&[]));
+        let rows = Linear::new(&[], &[], LinearWeights::Dense(&[]));
         let parts = rows.map(|rows| Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY)));
         if let Ok(model) = parts.and_then(|parts| Model::new(parts, &[], 0)) {
-            scoring::<32, 8>(any(&Table::new(Encoder::new(&[], &[], &[]), model, Detector::OFF)), readings);
+            scoring::<32, 8>(any(&Table::new(Encoder::EMPTY, model, Detector::OFF)), readings);
         }
         loop {}
     }

@@ -35,9 +35,9 @@ fn main() -> ! {
     #[cfg(not(any(feature = "score", feature = "surprise", feature = "sample")))]
     let mut verb = |_: &Row, bits: &Bits| _ = black_box(TABLE.model.surprisal(bits));
     #[cfg(feature = "score")]
-    let mut verb = |readings: &Row, _: &Bits| _ = black_box(TABLE.score(readings));
+    let mut verb = |readings: &Row, _: &Bits| _ = black_box(TABLE.surprisal(readings));
     #[cfg(feature = "surprise")]
-    let mut verb = |readings: &Row, _: &Bits| _ = black_box(TABLE.surprise(readings));
+    let mut verb = |readings: &Row, _: &Bits| _ = black_box(TABLE.score(readings));
     #[cfg(feature = "sample")]
     let mut verb = {
         let mut coin = coin::Coin::default();

@@ -20,9 +20,9 @@ fn main() -> ! {
         // From where the compiler cannot see to where it cannot.
         let readings = black_box([Reading::Missing; table::COLUMNS.len()]);
         #[cfg(feature = "score")]
-        black_box(table::TABLE.score(&readings).ok());
+        black_box(table::TABLE.surprisal(&readings).ok());
         #[cfg(feature = "surprise")]
-        black_box(table::TABLE.surprise(&readings).ok());
+        black_box(table::TABLE.score(&readings).ok());
         #[cfg(feature = "surprisal")]
         black_box(table::TABLE.model.surprisal(&black_box([false; table::BITS])));
         black_box(readings);

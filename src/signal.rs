@@ -1,19 +1,18 @@
-//! From a raw signal to readings: statistics and bands of a window of samples, in `f32`, the same bits on every
-//! machine.
+//! Raw signals: turns windows of samples into readings, namely statistics and band energies in `f32`.
 //!
-//! Every sum runs over the samples in order, with a rounding after each operation, so that what a board computes with
-//! [`Libm`] is what the trainer computed. Floats end here: readings go to an encoder, and no probability is made of
-//! them but by integers.
+//! Every sum runs over the samples in order and rounds after each operation, so that a board with [`Libm`] computes the
+//! same bits as the trainer. Floats end here: the readings go to an encoder, and probabilities are computed with integers
+//! only.
 
-/// The two functions that features need beyond arithmetic.
+/// The two mathematical functions that features need beyond arithmetic.
 pub trait Math {
-    /// The square root of a number that is not negative.
+    /// Returns the square root of a number that is not negative.
     fn sqrt(x: f32) -> f32;
-    /// The natural logarithm of a normal positive number.
+    /// Returns the natural logarithm of a normal positive number.
     fn ln(x: f32) -> f32;
 }
 
-/// Math by the crate `libm`: exact to a unit in the last place, and what the trainer uses.
+/// Mathematics by the crate `libm`: exact to a unit in the last place. The trainer uses it, too.
 #[cfg(feature = "libm")]
 #[derive(Clone, Copy, Debug)]
 pub struct Libm;
@@ -29,8 +28,8 @@ impl Math for Libm {
     }
 }
 
-/// Math by the crate `micromath`: square roots up to 6.1 % too large, logarithms to within 0.0001. Its readings are not
-/// those that the trainer saw.
+/// Mathematics by the crate `micromath`: square roots up to 6.1 % too large, logarithms to within 0.0001. The readings
+/// therefore differ from those that the trainer saw.
 #[cfg(feature = "micromath")]
 #[derive(Clone, Copy, Debug)]
 pub struct Micromath;
@@ -38,50 +37,52 @@ pub struct Micromath;
 #[cfg(feature = "micromath")]
 impl Math for Micromath {
     fn sqrt(x: f32) -> f32 {
-        // It takes the root of half the bits of zero, too.
+        // The crate halves the bits of zero as well, which does not give zero.
         if x == 0.0 { 0.0 } else { micromath::F32Ext::sqrt(x) }
     }
 
     fn ln(x: f32) -> f32 {
-        // Below 1 it would go by an inverse that is off by a tenth: what is left to it lies between 1 and 2.
+        // Below 1 the crate uses an inverse that is off by a tenth, so it only gets mantissas between 1 and 2.
         let exponent = (x.to_bits() >> 23) as i32 - 127;
         let mantissa = f32::from_bits(x.to_bits() & 0x7F_FFFF | 0x3F80_0000);
         exponent as f32 * core::f32::consts::LN_2 + micromath::F32Ext::ln(mantissa)
     }
 }
 
-/// One number that is made of a window of n samples x. d is x minus their mean.
+/// A feature: one number computed from a window of n samples x. In the formulas, d is x minus the mean of the window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Feature {
-    /// Σx / n, in units of the signal.
+    /// The mean Σx / n, in units of the signal.
     Mean,
-    /// √(Σd² / n), in units of the signal: the offset is not in it, but in [`Mean`](Self::Mean).
+    /// The root mean square √(Σd² / n) about the mean, in units of the signal. It does not contain the offset, see
+    /// [`Mean`](Self::Mean).
     Rms,
-    /// max x - min x, in units of the signal.
+    /// The peak-to-peak value max x - min x, in units of the signal.
     PeakToPeak,
-    /// max |d| / RMS, at least 1; 0 if the window is constant.
+    /// The crest factor max |d| / RMS, at least 1; 0 if the window is constant.
     Crest,
-    /// Fourth standardised moment, Σ(d / RMS)⁴ / n: 3 for Gaussian noise, 1.5 for a sine, at least 1; 0 if the
+    /// The kurtosis, the fourth standardised moment Σ(d / RMS)⁴ / n: 3 for Gaussian noise, 1.5 for a sine, at least 1; 0 if the
     /// window is constant.
     Kurtosis,
-    /// The share, 0 to 1, of neighbouring samples of which one has d ≥ 0 and the other has not.
+    /// The share, 0 to 1, of neighbouring samples with d ≥ 0 in one and d < 0 in the other: zero crossings.
     Crossings,
-    /// ln of the mean square of d in one band, in units of the signal squared; made by [`band`](Self::band).
+    /// The natural logarithm of the mean square of d in one frequency band, in units of the signal squared. Create it with
+    /// [`band`](Self::band).
     Band {
-        /// 2 cos of the band's centre, in radians a sample.
+        /// 2 cos of the band's centre in radians per sample.
         coefficient: f32,
     },
 }
 
 impl Feature {
-    /// The statistics, without bands.
+    /// All features except bands.
     pub const STATISTICS: [Self; 6] =
         [Self::Mean, Self::Rms, Self::PeakToPeak, Self::Crest, Self::Kurtosis, Self::Crossings];
 
-    /// Band `k` of `bands` equally wide ones from zero to half the sampling rate, its centre at (k + ½) / bands of
-    /// that.
+    /// Returns band `k` of `bands` equally wide bands from zero to half the sampling rate. Its centre lies at (k + ½) / bands
+    /// of that range.
     ///
     /// ```
     /// use surprisal::Feature;
@@ -90,7 +91,7 @@ impl Feature {
     /// ```
     pub const fn band(k: u16, bands: u16) -> Self {
         let bands = if bands == 0 { 1 } else { bands };
-        // 2 cos θ = 2 sin (π/2 - θ) by Maclaurin's series, which 13 terms end for angles up to π/2.
+        // 2 cos θ = 2 sin (π/2 - θ) by Maclaurin's series, exact to f64 after 13 terms for angles up to π/2.
         let angle = core::f64::consts::PI * (bands as f64 - 2.0 * k as f64 - 1.0) / (2.0 * bands as f64);
         let (mut term, mut sum, mut n) = (angle, angle, 1.0);
         while n < 26.0 {
@@ -102,15 +103,15 @@ impl Feature {
     }
 }
 
-/// What is made of a signal: a constant, in flash. `surprisal fit --signal` chooses it and `surprisal export` writes
-/// it.
+/// The features of one channel of a signal: constants in flash. `surprisal fit --signal` chooses them, and
+/// `surprisal export` writes them.
 ///
-/// The bands are `bands` equal parts of the range from zero to half the sampling rate, and share out the mean square of
-/// d. The window is cut into segments of 2 · `bands` samples, Goertzel's recurrence (*American Mathematical Monthly*
-/// 65, 1958) gives the power of each segment at the centres of the bands, and a band is the mean over segments
-/// (Bartlett, *Biometrika* 37, 1950). A segment's powers at these frequencies add up to its mean square (Parseval), so
-/// that nothing falls between bands; what is at a frequency is shared out by how near it is to each centre, as a
-/// segment is short. Samples behind the last whole segment are in no band.
+/// The bands are `bands` equal parts of the range from zero to half the sampling rate; together they hold the mean square
+/// of d. The window is cut into segments of 2 · `bands` samples, Goertzel's recurrence (*American Mathematical Monthly*
+/// 65, 1958) gives the power of each segment at the centres of the bands, and the power of a band is the mean over
+/// segments (Bartlett, *Biometrika* 37, 1950). The powers of a segment at these frequencies add up to its mean square
+/// (Parseval), so no power is lost between bands. A segment is short, so the power of one frequency spreads over the
+/// bands near it. Samples after the last complete segment are in no band.
 ///
 /// ```
 /// use surprisal::{Feature, Features, Libm};
@@ -121,22 +122,23 @@ impl Feature {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Features<'t> {
-    /// Samples that a row is made of.
+    /// The number of samples per row.
     pub window: usize,
-    /// Samples from the beginning of one window to that of the next, from 1 to `window`.
+    /// The number of samples from the beginning of one window to the beginning of the next, 1 to `window`.
     pub hop: usize,
-    /// Bands that a segment is long enough for; `features` need not have all of them.
+    /// The number of bands that the range up to half the sampling rate is divided into. `features` may omit some.
     pub bands: u16,
-    /// What a row holds.
+    /// The features of a row, in order.
     pub features: &'t [Feature],
 }
 
 impl Features<'_> {
-    /// The features of one window, to the start of `row`; costs five passes at most, and one for each band.
+    /// Writes the features of one window to the start of `row`. Takes at most five passes over the samples, and one more
+    /// per band.
     ///
-    /// All are NaN, which an encoder takes for missing, if `samples` has none, or one that is not finite; and so is a
-    /// feature that leaves the range of `f32`, as none does whose d are 0 or between 1e-15 and 1e15. Much smaller d
-    /// count as 0; a band whose power is less than [`f32::MIN_POSITIVE`] has that power.
+    /// If `samples` is empty or contains a sample that is not finite, all features are NaN, which an encoder treats as
+    /// missing. A feature that leaves the range of `f32` is NaN, too; that cannot happen if every |d| is 0 or between 1e-15
+    /// and 1e15. Much smaller d count as 0, and a band with less power than [`f32::MIN_POSITIVE`] gets that power.
     pub fn row<M: Math>(&self, samples: &[f32], row: &mut [f32]) {
         let (mean, least, most) = centre(samples);
         let (rms, crossings) = spread::<M>(samples, mean);
@@ -160,8 +162,8 @@ impl Features<'_> {
     }
 }
 
-/// Mean, minimum and maximum. The mean is taken of differences to the first sample, so that an offset costs no digits;
-/// it is not finite if a sample is not.
+/// Returns mean, minimum and maximum. The mean is taken over differences to the first sample, so that an offset costs no
+/// digits; it is not finite if a sample is not.
 fn centre(samples: &[f32]) -> (f32, f32, f32) {
     let first = samples.first().copied().unwrap_or(f32::NAN);
     let (mut sum, mut least, mut most) = (0.0, first, first);
@@ -173,7 +175,7 @@ fn centre(samples: &[f32]) -> (f32, f32, f32) {
     (first + sum / samples.len() as f32, least, most)
 }
 
-/// Root of the mean square about the mean, and the share of neighbours on both sides of it.
+/// Returns the root mean square about the mean, and the share of neighbouring samples on different sides of it.
 fn spread<M: Math>(samples: &[f32], mean: f32) -> (f32, f32) {
     let (mut sum, mut crossings) = (0.0, 0u32);
     let mut was = samples.first().is_some_and(|&x| x >= mean);
@@ -198,7 +200,7 @@ fn kurtosis(samples: &[f32], mean: f32, rms: f32) -> f32 {
     sum / samples.len() as f32
 }
 
-/// The mean square of d in one of `bands` bands: Goertzel's recurrence on each whole segment.
+/// Returns the mean square of d in one of `bands` bands, by Goertzel's recurrence on each complete segment.
 fn power(samples: &[f32], mean: f32, bands: u16, coefficient: f32) -> f32 {
     let length = 2 * usize::from(bands.max(1));
     let (mut sum, mut segments) = (0.0, 0u32);
@@ -217,7 +219,7 @@ fn power(samples: &[f32], mean: f32, bands: u16, coefficient: f32) -> f32 {
     sum / scale
 }
 
-/// The last samples of a signal, and what is made of them: the state, in RAM.
+/// The last samples of one channel, which turns every full window into a row of features: the state, in RAM.
 ///
 /// ```
 /// use surprisal::{Feature, Features, Libm, Samples};
@@ -235,7 +237,8 @@ pub struct Samples<'t, const W: usize, const F: usize> {
 }
 
 impl<'t, const W: usize, const F: usize> Samples<'t, W, F> {
-    /// None yet. `None` unless W is the window, F the number of features, and the hop from 1 to W.
+    /// Creates a window without samples. Returns `None` unless W is the window, F the number of features, and the hop lies
+    /// in 1..=W.
     pub const fn new(features: &'t Features<'t>) -> Option<Self> {
         if features.window == W && features.features.len() == F && 1 <= features.hop && features.hop <= W {
             Some(Self { features, samples: [0.0; W], filled: 0 })
@@ -244,8 +247,8 @@ impl<'t, const W: usize, const F: usize> Samples<'t, W, F> {
         }
     }
 
-    /// Takes a sample, and returns a row if that fills the window: the first after W samples, then one each hop. Only
-    /// those samples cost more than a store.
+    /// Adds a sample, and returns a row if that fills the window: the first row after W samples, then one per hop. All other
+    /// samples cost no more than a store.
     pub fn push<M: Math>(&mut self, sample: f32) -> Option<[f32; F]> {
         if let Some(slot) = self.samples.get_mut(self.filled) {
             *slot = sample;

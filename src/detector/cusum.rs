@@ -1,0 +1,53 @@
+//! A cumulative sum over scores, which detects trends.
+
+use super::Detector;
+use crate::nats::Nats;
+
+/// A cumulative sum, which detects small surprises that accumulate (Page, *Continuous Inspection Schemes*, 1954).
+///
+/// The sum S becomes max(0, S + min(score, [`cusum_cap`](Detector::cusum_cap)) - [`reference`](Detector::reference)), and
+/// it alarms if S exceeds the [`decision_interval`](Detector::decision_interval). The reference lies half a standard
+/// deviation above the mean score of normal rows, so S returns to zero on normal rows and grows if the mean has risen by
+/// more. False alarms come every [`average_run_length`](Detector::average_run_length) rows on average if rows are
+/// independent. Rows that resemble their neighbours alarm sooner.
+///
+/// ```
+/// use surprisal::{Cusum, Detector, Nats};
+/// let nats = |nats: u32| Nats::from_raw(nats << 16);
+/// let detector = Detector { reference: nats(4), decision_interval: nats(5), ..Detector::OFF };
+/// let mut cusum = Cusum::new();
+/// let alarms = [3, 6, 7, 5, 3].map(|score| cusum.push(&detector, nats(score)));
+/// assert_eq!(alarms, [false, false, false, true, false]); // 0, 2, 5, 6: alarm, 0
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Cusum {
+    sum: Nats,
+}
+
+impl Cusum {
+    /// Creates a sum of zero.
+    pub const fn new() -> Self {
+        Self { sum: Nats::ZERO }
+    }
+
+    /// Adds a score and returns whether the sum alarms. After an alarm the sum restarts at zero.
+    pub fn push(&mut self, detector: &Detector, score: Nats) -> bool {
+        self.sum = (self.sum + score.min(detector.cusum_cap)).saturating_sub(detector.reference);
+        let alarm = self.sum > detector.decision_interval;
+        if alarm {
+            self.reset();
+        }
+        alarm
+    }
+
+    /// Returns the present sum.
+    pub const fn sum(&self) -> Nats {
+        self.sum
+    }
+
+    /// Restarts the sum at zero, for example after a gap in the stream.
+    pub const fn reset(&mut self) {
+        *self = Self::new();
+    }
+}

@@ -1,0 +1,69 @@
+//! The score of one row, summarised over its columns.
+
+use super::{AnomalyScore, Detector};
+use crate::nats::Nats;
+
+/// The score of one row: its surprisal, its anomaly score, and the column that contributes most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct RowScore {
+    /// The surprisal of the row: -ln of its probability, or of its density in units of each column's narrowest cell.
+    pub nats: Nats,
+    /// The anomaly score, which the detector compares with its threshold, see [`AnomalyScore`]. Equals `nats` for a table
+    /// without columns.
+    pub anomaly: Nats,
+    /// The largest surprisal of a single column.
+    pub largest: Nats,
+    /// The column with the largest surprisal, by the position of its reading; the first one of several equal ones.
+    pub column: u16,
+}
+
+impl RowScore {
+    /// The score of a row that cannot be scored: as anomalous as possible.
+    pub const IMPOSSIBLE: Self =
+        Self { nats: Nats::IMPOSSIBLE, anomaly: Nats::IMPOSSIBLE, largest: Nats::IMPOSSIBLE, column: 0 };
+
+    /// Computes the score of a row from the surprisals of its columns, `(position of the reading, nats)`.
+    ///
+    /// [`Table::score`](crate::Table::score) returns the same. Use this function if you already have the surprisals.
+    ///
+    /// ```
+    /// use surprisal::{Detector, Nats, RowScore};
+    /// let score = RowScore::of(&Detector::OFF, &[(1, Nats::from_raw(500)), (0, Nats::from_raw(700))]);
+    /// assert_eq!((score.nats, score.column), (Nats::from_raw(1200), 0));
+    /// ```
+    pub fn of(detector: &Detector, columns: &[(u16, Nats)]) -> Self {
+        let mut scorer = RowScorer::new(detector);
+        columns.iter().for_each(|&(column, nats)| scorer.push(column, nats));
+        scorer.finish().unwrap_or_default()
+    }
+}
+
+/// A [`RowScore`] while its columns are added one by one.
+pub(crate) struct RowScorer<'d> {
+    detector: &'d Detector<'d>,
+    anomaly: AnomalyScore,
+    /// `None` before the first column.
+    score: Option<RowScore>,
+}
+
+impl<'d> RowScorer<'d> {
+    pub(crate) fn new(detector: &'d Detector<'d>) -> Self {
+        Self { detector, anomaly: AnomalyScore::new(detector), score: None }
+    }
+
+    pub(crate) fn push(&mut self, column: u16, nats: Nats) {
+        self.anomaly.push(self.detector, column, nats);
+        let score = self.score.get_or_insert(RowScore { column, ..RowScore::default() });
+        score.nats += nats;
+        if (score.largest, column) < (nats, score.column) {
+            (score.largest, score.column) = (nats, column);
+        }
+    }
+
+    /// Returns the score, or `None` if there was no column.
+    pub(crate) fn finish(self) -> Option<RowScore> {
+        Some(RowScore { anomaly: self.anomaly.nats(self.detector), ..self.score? })
+    }
+}

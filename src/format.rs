@@ -1,0 +1,232 @@
+//! The bytes of a table: the `.srp` format, which `docs/format.md` describes. No other module knows the layout.
+
+use bytemuck::{Pod, try_cast_slice};
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+
+use crate::detector::Detector;
+use crate::encoder::{Encoder, EncoderSlices};
+use crate::error::TableError;
+use crate::model::Model;
+use crate::predictor::{Predictor, PredictorSlices};
+use crate::table::Table;
+use crate::term::{
+    Activation, Forest, ForestSlices, Linear, LinearSlices, LinearWeights, Mixture, MixtureSlices, Nade, NadeSlices,
+    Terms,
+};
+
+/// The version of the table format that this library reads and writes.
+pub const VERSION: u32 = 3;
+
+/// `SRPL` as the bytes lie in the file. Another byte order does not match.
+const MAGIC: u32 = u32::from_le_bytes(*b"SRPL");
+const SECTIONS: usize = 25;
+/// Words of the header before the section lengths, and bytes of the whole header.
+const HEAD: usize = 5;
+const HEADER: usize = 4 * (HEAD + SECTIONS);
+const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+/// The first byte that the checksum covers: it covers everything after itself.
+const CHECKED: usize = 16;
+/// Flag: the linear weights are dense.
+const DENSE: u32 = 1;
+/// Positions in the flags of the hidden layer's activation and shift, and of the feature bits of a split.
+const ACTIVATION: u32 = 1;
+const SHIFT: u32 = 8;
+const FEATURE_BITS: u32 = 16;
+
+impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
+    /// Borrows a table from the bytes of a `.srp` file, in flash or in RAM, and checks it. Nothing is copied. Bytes after
+    /// the table (the names and the provenance, for the host) are ignored.
+    ///
+    /// ```
+    /// use surprisal::{Table, TableError};
+    /// #[repr(C, align(4))]
+    /// struct Aligned<T: ?Sized>(T);
+    /// static FLASH: &Aligned<[u8]> =
+    ///     &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.srp")));
+    ///
+    /// let table = Table::<201>::from_bytes(&FLASH.0)?;
+    /// assert_eq!(table.model.bits(), 201);
+    /// assert_eq!(Table::<201>::from_bytes(&FLASH.0[..100]).unwrap_err(), TableError::Truncated);
+    /// # Ok::<(), TableError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TableError`] for anything but a complete, uncorrupted table of this [`VERSION`] with at most N bits, H units and K
+    /// components, at an address that is a multiple of four.
+    pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
+        let header = bytes.get(..HEADER).ok_or(TableError::Truncated)?;
+        let words: &[u32] = try_cast_slice(header).map_err(|_| TableError::Misaligned)?;
+        let (&[magic, version, length, checksum, flags], counts) =
+            words.split_first_chunk::<HEAD>().ok_or(TableError::Truncated)?;
+        if magic != MAGIC {
+            return Err(TableError::NotATable);
+        }
+        if version != VERSION {
+            return Err(TableError::UnsupportedVersion { found: version, supported: VERSION });
+        }
+        let bytes = bytes.get(..length as usize).ok_or(TableError::Truncated)?;
+        if CHECKSUM.checksum(bytes.get(CHECKED..).ok_or(TableError::Truncated)?) != checksum {
+            return Err(TableError::Corrupt);
+        }
+        let mut sections = Sections { bytes: bytes.get(HEADER..).ok_or(TableError::Truncated)?, counts };
+        // Fields are evaluated in the order in which they are written here, which is the order of the sections.
+        let encoder = Encoder::new(EncoderSlices {
+            columns: sections.next()?,
+            values: sections.next()?,
+            log_widths: sections.next()?,
+        });
+        let (constraints, biases, scales) = (sections.next()?, sections.next()?, sections.next()?);
+        let (starts, weights): (&[u16], &[u8]) = (sections.next()?, sections.next()?);
+        let weights = if flags & DENSE != 0 {
+            LinearWeights::Dense(try_cast_slice(weights).map_err(|_| TableError::Misaligned)?)
+        } else {
+            let entries = try_cast_slice(weights).map_err(|_| TableError::Inconsistent("linear entries"))?;
+            LinearWeights::Sparse { starts, entries }
+        };
+        let terms = Terms {
+            linear: Linear::new(LinearSlices { biases, scales, weights })?,
+            trees: Forest::new(ForestSlices {
+                feature_bits: (flags >> FEATURE_BITS) as u16,
+                starts: sections.next()?,
+                splits: sections.next()?,
+                leaves: sections.next()?,
+                scales: sections.next()?,
+            })?,
+            hidden: Nade::new(NadeSlices {
+                activation: Activation::from_code(flags >> ACTIVATION & 3)
+                    .ok_or(TableError::Inconsistent("activation"))?,
+                shift: flags >> SHIFT & 0xFF,
+                biases: sections.next()?,
+                gains: sections.next()?,
+                inputs: sections.next()?,
+                outputs: sections.next()?,
+                scales: sections.next()?,
+            })?,
+            mixture: Mixture::new(MixtureSlices {
+                priors: sections.next()?,
+                parents: sections.next()?,
+                logits: sections.next()?,
+            })?,
+        };
+        let bits = checked_bits(&terms, &encoder)?;
+        let words = sections.next()?.try_into().map_err(|_| TableError::Inconsistent("calibration"))?;
+        let detector = Detector::from_words(words, sections.next()?, sections.next()?).check()?;
+        if !detector.baselines.is_empty() && detector.baselines.len() != encoder.columns().count() {
+            return Err(TableError::Inconsistent("baselines"));
+        }
+        let model = Model::new(terms, constraints, bits)?;
+        for (_, mut bits) in encoder.columns() {
+            let first = bits.start;
+            // A column is observed as a whole, and then not scored, or not at all.
+            if bits.any(|bit| model.is_observed(bit) != model.is_observed(first)) {
+                return Err(TableError::Inconsistent("constraints"));
+            }
+        }
+        let predictor = Predictor::new(PredictorSlices { words: sections.next()?, weights: sections.next()? })?;
+        Ok(Self { encoder, model, detector, predictor })
+    }
+
+    /// Passes the bytes that [`from_bytes`](Self::from_bytes) reads to `sink`, piece by piece.
+    pub fn write(&self, mut sink: impl FnMut(&[u8])) {
+        let mut digest = CHECKSUM.digest();
+        let mut length = CHECKED as u32;
+        self.write_checked(&mut |bytes| {
+            digest.update(bytes);
+            length += bytes.len() as u32;
+        });
+        for word in [MAGIC, VERSION, length, digest.finalize()] {
+            sink(&word.to_le_bytes());
+        }
+        self.write_checked(&mut sink);
+    }
+
+    /// Passes everything that the checksum covers to `sink`.
+    fn write_checked(&self, sink: &mut impl FnMut(&[u8])) {
+        let terms = self.model.terms();
+        let (linear, trees) = (terms.linear.slices(), terms.trees.slices());
+        let (hidden, mixture) = (terms.hidden.slices(), terms.mixture.slices());
+        let (dense, starts, weights): (u32, &[u16], &[u8]) = match linear.weights {
+            LinearWeights::Dense(weights) => (DENSE, &[], bytes_of(weights)),
+            LinearWeights::Sparse { starts, entries } => (0, starts, bytes_of(entries)),
+        };
+        let layer = hidden.activation.code() << ACTIVATION | hidden.shift << SHIFT;
+        sink(&(dense | layer | u32::from(trees.feature_bits) << FEATURE_BITS).to_le_bytes());
+        let (encoder, predictor) = (self.encoder.slices(), self.predictor.slices());
+        let constraints = self.model.constraints();
+        let (calibration, Detector { quantiles, baselines, .. }) = (self.detector.words(), self.detector);
+        let sections: [(usize, &[u8]); SECTIONS] = [
+            (encoder.columns.len(), bytes_of(encoder.columns)),
+            (encoder.values.len(), bytes_of(encoder.values)),
+            (encoder.log_widths.len(), bytes_of(encoder.log_widths)),
+            (constraints.len(), bytes_of(constraints)),
+            (linear.biases.len(), bytes_of(linear.biases)),
+            (linear.scales.len(), bytes_of(linear.scales)),
+            (starts.len(), bytes_of(starts)),
+            (weights.len(), weights),
+            (trees.starts.len(), bytes_of(trees.starts)),
+            (trees.splits.len(), bytes_of(trees.splits)),
+            (trees.leaves.len(), bytes_of(trees.leaves)),
+            (trees.scales.len(), bytes_of(trees.scales)),
+            (hidden.biases.len(), bytes_of(hidden.biases)),
+            (hidden.gains.len(), bytes_of(hidden.gains)),
+            (hidden.inputs.len(), bytes_of(hidden.inputs)),
+            (hidden.outputs.len(), bytes_of(hidden.outputs)),
+            (hidden.scales.len(), bytes_of(hidden.scales)),
+            (mixture.priors.len(), bytes_of(mixture.priors)),
+            (mixture.parents.len(), bytes_of(mixture.parents)),
+            (mixture.logits.len(), bytes_of(mixture.logits)),
+            (calibration.len(), bytes_of(&calibration)),
+            (quantiles.len(), bytes_of(quantiles)),
+            (baselines.len(), bytes_of(baselines)),
+            (predictor.words.len(), bytes_of(predictor.words)),
+            (predictor.weights.len(), bytes_of(predictor.weights)),
+        ];
+        sections.iter().for_each(|(count, _)| sink(&(*count as u32).to_le_bytes()));
+        for (_, bytes) in sections {
+            sink(bytes);
+            // Every section starts at a multiple of four.
+            sink([0; 3].get(..bytes.len().wrapping_neg() % 4).unwrap_or_default());
+        }
+    }
+}
+
+/// Returns the number of bits of a row, if terms and encoder agree on it.
+fn checked_bits<const H: usize, const K: usize>(terms: &Terms<H, K>, encoder: &Encoder) -> Result<usize, TableError> {
+    // A mixture needs no linear rows beside it; every other term does.
+    let bits = terms.linear.bits().max(terms.mixture.bits());
+    let found = [("forest", terms.trees.bits()), ("hidden layer", terms.hidden.bits())];
+    let optional = [("linear", terms.linear.bits()), ("mixture", terms.mixture.bits())];
+    for (section, found) in found.into_iter().chain(optional) {
+        if found != 0 && found != bits {
+            return Err(TableError::Inconsistent(section));
+        }
+    }
+    if encoder.bits() != bits && encoder.columns().next().is_some() {
+        return Err(TableError::Inconsistent("encoder"));
+    }
+    Ok(bits)
+}
+
+/// Returns the bytes of numbers. The cast never fails, but the compiler does not always see it.
+fn bytes_of<T: Pod>(numbers: &[T]) -> &[u8] {
+    try_cast_slice(numbers).unwrap_or_default()
+}
+
+/// The sections that have not been read yet.
+struct Sections<'t> {
+    bytes: &'t [u8],
+    counts: &'t [u32],
+}
+
+impl<'t> Sections<'t> {
+    /// Returns the next section as a slice of numbers.
+    fn next<T: Pod>(&mut self) -> Result<&'t [T], TableError> {
+        let (&count, counts) = self.counts.split_first().ok_or(TableError::Truncated)?;
+        self.counts = counts;
+        let length = (count as usize).checked_mul(size_of::<T>()).ok_or(TableError::Truncated)?;
+        let (section, _) = self.bytes.split_at_checked(length).ok_or(TableError::Truncated)?;
+        let padded = length.checked_next_multiple_of(4).ok_or(TableError::Truncated)?;
+        self.bytes = self.bytes.get(padded..).unwrap_or_default();
+        try_cast_slice(section).map_err(|_| TableError::Misaligned)
+    }
+}

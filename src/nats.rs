@@ -1,0 +1,100 @@
+//! Surprisal in nats, as an integer.
+
+use core::fmt;
+use core::iter::Sum;
+use core::ops::{Add, AddAssign};
+
+/// log2 of the units per nat, which [`Nats`] and [`Logit`](crate::Logit) share: 65536 units are one nat.
+pub(crate) const FRACTION: u32 = 16;
+
+/// A surprisal, -ln of a probability, in units of 1/65536 nat. Sums saturate at [`Nats::IMPOSSIBLE`].
+///
+/// A conditional costs at most 11.1 nats, so no row of fewer than 5,900 bits can saturate.
+///
+/// ```
+/// use surprisal::Nats;
+/// let nats = Nats::from_raw(3 * 65536 / 2);
+/// assert_eq!(format!("{nats}"), "1.500");
+/// assert_eq!(Nats::IMPOSSIBLE + nats, Nats::IMPOSSIBLE);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nats(u32);
+
+impl Nats {
+    /// The surprisal of a certain event: zero.
+    pub const ZERO: Self = Self(0);
+    /// The largest value, which stands for the infinite surprisal of an event that a constraint rules out. A score never
+    /// exceeds it when it is used as a threshold.
+    pub const IMPOSSIBLE: Self = Self(u32::MAX);
+
+    /// ln 65536, the surprisal of the smallest mass. No conditional exceeds it.
+    pub const RAREST: Self = Self(726_817);
+
+    /// Creates a surprisal from units of 1/65536 nat.
+    pub const fn from_raw(raw: u32) -> Self {
+        Self(raw)
+    }
+
+    /// Returns the surprisal in units of 1/65536 nat.
+    pub const fn raw(self) -> u32 {
+        self.0
+    }
+
+    /// Returns the surprisal in thousandths of a nat, rounded, for printing without floating point.
+    pub const fn millinats(self) -> u32 {
+        // 1000/65536 = 125/8192; split so that no product leaves 32 bits.
+        let whole = (self.0 >> FRACTION) * 1000;
+        whole + (((self.0 & 0xFFFF) * 125 + 4096) >> 13)
+    }
+
+    pub(crate) const fn wrapping_add(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
+    }
+
+    /// Subtracts `other`, stopping at zero.
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Add for Nats {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Nats {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for Nats {
+    fn sum<I: Iterator<Item = Self>>(each: I) -> Self {
+        each.fold(Self::ZERO, Add::add)
+    }
+}
+
+/// Converts exactly, on a host: every value is a multiple of 1/65536.
+impl From<Nats> for f64 {
+    fn from(nats: Nats) -> Self {
+        Self::from(nats.0) / 65536.0
+    }
+}
+
+/// Prints nats with three decimals.
+impl fmt::Display for Nats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milli = self.millinats();
+        write!(f, "{}.{:03}", milli / 1000, milli % 1000)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Nats {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let milli = self.millinats();
+        defmt::write!(f, "{=u32}.{=u32:03} nats", milli / 1000, milli % 1000);
+    }
+}

@@ -1,0 +1,146 @@
+//! The prediction of a row from the rows before it: constants in flash.
+//!
+//! A model of a time series is a model of one row after a change of variables. A number becomes its residual: the
+//! difference to a linear prediction from its own and the other channels' last values, their means over the window, and
+//! the numbers before it in the same row. Given all those, the number is only shifted, so its density does not change
+//! (the Jacobian is one). A state, that is a flag or a category, stays as it is, and the model sees its last value as
+//! observed bits. So a window of any length costs the memory of its rows and a few multiplications per number, and
+//! not a single bit more per row.
+
+use crate::error::TableError;
+use crate::reading::Reading;
+
+/// log2 of the fixed-point value of a weight of one.
+const ONE: u32 = 12;
+
+/// The linear predictor of a table: turns readings and earlier rows into residuals, with integers only.
+///
+/// ```
+/// use surprisal::{Predictor, PredictorSlices, Reading};
+/// // One number in steps of 1/256, around zero, expected halfway between its last value and the mean of its window.
+/// let predictor = Predictor::new(PredictorSlices { words: &[10, 0, 0], weights: &[2048, 2048] })?;
+/// assert_eq!(predictor.fixed(0, Reading::Integer(3)), Some(768));
+/// assert_eq!(predictor.residual(0, &[1000], &[2000], &[1600]), 100); // 1600 - (1000 + 2000) / 2
+/// # Ok::<(), surprisal::TableError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Predictor<'t> {
+    slices: PredictorSlices<'t>,
+}
+
+/// The storage of [`Predictor`]. Both slices are empty for rows that do not depend on earlier ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PredictorSlices<'t> {
+    /// The window in rows, then two words per channel: log2 of 256 steps of a number, or [`Predictor::STATE`]; and the
+    /// channel's centre in steps.
+    pub words: &'t [i32],
+    /// Number after number: the weights of the last value of every number, of the mean of every number over the window,
+    /// and of the numbers before it in the row. 4096 is a weight of one.
+    pub weights: &'t [i16],
+}
+
+impl<'t> Predictor<'t> {
+    /// No prediction: each row is on its own.
+    pub const NONE: Self = Self { slices: PredictorSlices { words: &[], weights: &[] } };
+    /// Marks a channel as a state, in place of the scale of a number.
+    pub const STATE: i32 = i32::MIN;
+
+    /// Checks the storage of a predictor.
+    ///
+    /// # Errors
+    /// [`TableError::Inconsistent`] if the slices do not fit each other, or the window is not in 1..=4096.
+    pub const fn new(slices: PredictorSlices<'t>) -> Result<Self, TableError> {
+        let PredictorSlices { words, weights } = slices;
+        let Some((&window, mut channels)) = words.split_first() else {
+            return if weights.is_empty() { Ok(Self::NONE) } else { Err(TableError::Inconsistent("predictor")) };
+        };
+        let mut numbers = 0;
+        while let Some((&[scale, _], rest)) = channels.split_first_chunk() {
+            if scale != Self::STATE {
+                numbers += 1;
+            }
+            channels = rest;
+        }
+        let expected =
+            if numbers > 4096 { 0 } else { 2 * numbers * numbers + numbers * (numbers - (numbers > 0) as usize) / 2 };
+        if window < 1 || window > 4096 || !channels.is_empty() || weights.len() != expected {
+            return Err(TableError::Inconsistent("predictor"));
+        }
+        Ok(Self { slices })
+    }
+
+    /// Returns the number of earlier rows that a prediction uses, or 0 if each row is on its own.
+    pub const fn window(&self) -> usize {
+        match self.slices.words.split_first() {
+            Some((window, _)) => *window as usize,
+            None => 0,
+        }
+    }
+
+    /// Yields the scale and the centre of each channel.
+    fn channels(&self) -> impl Iterator<Item = (i32, i32)> + use<'t> {
+        let words = self.slices.words.get(1..).unwrap_or_default();
+        words.chunks_exact(2).map(|pair| match pair {
+            &[scale, centre] => (scale, centre),
+            _ => (Self::STATE, 0),
+        })
+    }
+
+    /// Returns the number of channels in a row.
+    pub fn width(&self) -> usize {
+        self.channels().count()
+    }
+
+    /// Yields the channels that are states, in ascending order.
+    pub fn states(&self) -> impl Iterator<Item = usize> + use<'t> {
+        self.channels().enumerate().filter(|(_, (scale, _))| *scale == Self::STATE).map(|(channel, _)| channel)
+    }
+
+    /// Yields the channels that are numbers, in ascending order.
+    pub fn numbers(&self) -> impl Iterator<Item = usize> + use<'t> {
+        self.channels().enumerate().filter(|(_, (scale, _))| *scale != Self::STATE).map(|(channel, _)| channel)
+    }
+
+    /// Returns a number's distance from its centre in steps, saturating at ±(2^31 - 1); `None` for a missing reading and
+    /// for states.
+    pub fn fixed(&self, channel: usize, reading: Reading) -> Option<i32> {
+        let (scale, centre) = self.channels().nth(channel).filter(|(scale, _)| *scale != Self::STATE)?;
+        if reading.is_missing() {
+            return None;
+        }
+        let steps = reading.fixed(scale as i8).saturating_sub(centre.into());
+        Some(steps.clamp(i64::from(-i32::MAX), i64::from(i32::MAX)) as i32)
+    }
+
+    /// Returns the mean of a number over its window, in steps, cut towards zero.
+    pub fn mean(&self, window: impl Iterator<Item = i32>) -> i32 {
+        let sum = window.fold(0_i64, |sum, value| sum.saturating_add(value.into()));
+        sum.checked_div(self.window() as i64).unwrap_or(0) as i32
+    }
+
+    /// Returns a number minus its prediction, in steps.
+    ///
+    /// `last` and `now` are the previous and the present row as [`fixed`](Self::fixed) returns them, by channel; `means`
+    /// are the means over the window, by channel.
+    pub fn residual(&self, channel: usize, last: &[i32], means: &[i32], now: &[i32]) -> i32 {
+        let numbers = || self.numbers();
+        let all = numbers().count();
+        let place = numbers().take_while(|&number| number < channel).count();
+        // Each earlier number has two weights per number of the row and one per number before it.
+        let skipped = (2 * all * place).saturating_add(place.saturating_mul(place.saturating_sub(1)) / 2);
+        let mut weights = self.slices.weights.get(skipped..).unwrap_or_default().iter();
+        let mut sum = 0_i64;
+        let known = [(last, all), (means, all), (now, place)];
+        for (row, number) in known.into_iter().flat_map(|(row, many)| numbers().take(many).map(move |at| (row, at))) {
+            let weight = i64::from(weights.next().copied().unwrap_or(0));
+            sum = sum.saturating_add(weight * i64::from(row.get(number).copied().unwrap_or(0)));
+        }
+        let left = i64::from(now.get(channel).copied().unwrap_or(0)).saturating_sub(sum >> ONE);
+        left.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+    }
+
+    /// Returns the storage that [`new`](Self::new) checked.
+    pub const fn slices(&self) -> PredictorSlices<'t> {
+        self.slices
+    }
+}

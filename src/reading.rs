@@ -1,0 +1,98 @@
+//! Readings: the values that a board passes in, and their integer forms.
+
+/// The value of one column in one row.
+///
+/// ```
+/// use surprisal::Reading;
+/// assert_eq!(Reading::from(512), Reading::Integer(512));
+/// assert_eq!(Reading::from(None::<f32>), Reading::Missing);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Reading {
+    /// An ADC count, a flag (0 or 1), or the code of a category.
+    Integer(i32),
+    /// A real number. NaN is a missing reading.
+    Real(f32),
+    /// The sensor delivered no value.
+    Missing,
+}
+
+/// Fixed-point readings saturate at ± this value: enough for 1e9 on a scale of millionths.
+const FIXED_LIMIT: i64 = 1 << 61;
+
+impl Reading {
+    /// log2 of the fixed-point steps per unit of scale, see [`fixed`](Self::fixed).
+    pub(crate) const FIXED_BITS: u32 = 8;
+
+    /// Returns whether there is no value: the reading is missing or not a number.
+    pub(crate) const fn is_missing(self) -> bool {
+        match self {
+            Self::Missing => true,
+            // Infinity has the largest bit pattern of all numbers; comparing floats would call for an FPU.
+            Self::Real(value) => value.to_bits() << 1 > f32::INFINITY.to_bits() << 1,
+            Self::Integer(_) => false,
+        }
+    }
+
+    /// Returns the reading in units of 2^scale / 256, cut towards zero and saturating at ±2^61; 0 for a missing one.
+    ///
+    /// Floats are taken apart with integer operations, so that a core without an FPU links no floating-point code.
+    pub(crate) fn fixed(self, scale: i8) -> i64 {
+        let (magnitude, negative, exponent) = match self {
+            Self::Integer(value) => (value.unsigned_abs(), value < 0, 0),
+            Self::Real(value) => {
+                let bits = value.to_bits();
+                let exponent = (bits >> 23 & 0xFF) as i32;
+                (bits & 0x7F_FFFF | u32::from(exponent > 0) << 23, bits >> 31 == 1, exponent.max(1) - 150)
+            }
+            Self::Missing => return 0,
+        };
+        let shift = exponent + Self::FIXED_BITS as i32 - i32::from(scale);
+        let scaled = match shift {
+            _ if magnitude == 0 => 0,
+            // The shifted value stays below the limit.
+            0.. if shift as u32 <= magnitude.leading_zeros() + 29 => i64::from(magnitude) << shift,
+            0.. => FIXED_LIMIT,
+            -31..=-1 => i64::from(magnitude >> -shift),
+            _ => 0,
+        };
+        if negative { -scaled } else { scaled }
+    }
+}
+
+impl From<i32> for Reading {
+    fn from(value: i32) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<f32> for Reading {
+    fn from(value: f32) -> Self {
+        Self::Real(value)
+    }
+}
+
+impl<T: Into<Reading>> From<Option<T>> for Reading {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Missing, Into::into)
+    }
+}
+
+/// Returns an integer that orders as `value` does, so that floats can be compared without floating-point instructions.
+///
+/// With b the bits of the float as `i32`: b if b >= 0, otherwise b with all bits but the sign inverted, and 0 for -0.0.
+/// Infinities lie at the ends. The function is its own inverse, except for the sign of zero.
+///
+/// ```
+/// use surprisal::total_order;
+/// assert!(total_order(-1.5) < total_order(-1.0) && total_order(0.0) < total_order(f32::MIN_POSITIVE));
+/// assert_eq!(total_order(-0.0), total_order(0.0));
+/// ```
+pub const fn total_order(value: f32) -> i32 {
+    let bits = value.to_bits() as i32;
+    if bits == i32::MIN {
+        return 0;
+    }
+    bits ^ (((bits >> 31) as u32) >> 1) as i32
+}

@@ -1,0 +1,142 @@
+//! Scoring of readings: the surprisal of a row, its anomaly score, and the shares of its columns.
+
+use crate::detector::{RowScore, RowScorer, Verdict};
+use crate::error::EncodeError;
+use crate::nats::Nats;
+use crate::reading::Reading;
+use crate::table::Table;
+
+/// The contribution of one column to a row's surprisal, next to its baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct ColumnScore {
+    /// The position of the column's reading.
+    pub column: u16,
+    /// The column's surprisal given the columns before it in model order.
+    pub nats: Nats,
+    /// The column's mean surprisal over normal rows; zero if the table does not hold it.
+    pub baseline: Nats,
+}
+
+impl ColumnScore {
+    /// Returns `nats` minus `baseline`, in units of 1/65536 nat.
+    pub fn excess(&self) -> i64 {
+        i64::from(self.nats.raw()) - i64::from(self.baseline.raw())
+    }
+
+    /// Returns whether this column ranks before another: by a larger excess, or as the earlier of two equal ones.
+    #[cfg(feature = "heapless")]
+    fn ranks_before(&self, other: &Self) -> bool {
+        (other.excess(), self.column) < (self.excess(), other.column)
+    }
+}
+
+impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
+    /// Returns the score of a row: its surprisal, its anomaly score, and the column that contributes most.
+    ///
+    /// `readings` holds one reading per column, in the order of the training columns. Any value has a probability, also
+    /// one out of range or a category that never occurred in training.
+    ///
+    /// # Errors
+    /// [`EncodeError`] names the reading that does not fit its column: of the wrong type, absent, or missing in a column
+    /// that was never missing in training.
+    // Not inlined, so that the bits of the row and the state of the model leave the stack when the score is done.
+    #[inline(never)]
+    pub fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError> {
+        let mut scorer = RowScorer::new(&self.detector);
+        let nats = self.by_column(readings, |column, nats| scorer.push(column, nats))?;
+        let score = scorer.finish().unwrap_or(RowScore { anomaly: nats, ..RowScore::default() });
+        Ok(RowScore { nats, ..score })
+    }
+
+    /// Returns the surprisal of a row: the surprisal of its bits plus the log-widths of its cells, see
+    /// [`Encoder::encode`](crate::Encoder::encode). This is the `nats` of [`score`](Self::score), in fewer instructions.
+    ///
+    /// # Errors
+    /// The same as [`score`](Self::score).
+    pub fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
+        let mut row = [false; N];
+        let log_widths = self.encode(readings, &mut row)?;
+        Ok(self.model.surprisal(&row) + log_widths)
+    }
+
+    /// Returns the detector's verdict on a row.
+    ///
+    /// # Errors
+    /// The same as [`score`](Self::score).
+    pub fn judge(&self, readings: &[Reading]) -> Result<Verdict, EncodeError> {
+        Ok(self.detector.judge(self.score(readings)?.anomaly))
+    }
+
+    /// Writes the surprisal of each column given the columns before it in model order to `each`, by the position of its
+    /// reading, and returns their exact sum, the surprisal of the row.
+    ///
+    /// # Errors
+    /// The same as [`score`](Self::score).
+    pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
+        each.fill(Nats::ZERO);
+        self.by_column(readings, |column, nats| {
+            if let Some(slot) = each.get_mut(usize::from(column)) {
+                *slot += nats;
+            }
+        })
+    }
+
+    /// Returns the at most C columns whose surprisal exceeds their baseline most, in falling order of the excess. Of equal
+    /// ones the earlier comes first.
+    ///
+    /// ```
+    /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
+    /// use surprisal::Reading;
+    /// let readings = [37, 0, 77, 0, 28, 0, 40, 48, 80].map(Reading::Integer);
+    /// let top = shuttle::TABLE.top::<2>(&readings)?;
+    /// assert_eq!(shuttle::COLUMNS[usize::from(top[0].column)], "V9");
+    /// assert!(top[0].nats > top[0].baseline && top[0].excess() >= top[1].excess());
+    /// # Ok::<(), surprisal::EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The same as [`score`](Self::score).
+    #[cfg(feature = "heapless")]
+    pub fn top<const C: usize>(&self, readings: &[Reading]) -> Result<heapless::Vec<ColumnScore, C>, EncodeError> {
+        let mut top = heapless::Vec::<ColumnScore, C>::new();
+        self.by_column(readings, |column, nats| {
+            let mut score = ColumnScore { column, nats, baseline: self.detector.baseline(column) };
+            // It takes its place, the one there takes the next, and so on; the last falls off the end.
+            for other in &mut top {
+                if score.ranks_before(other) {
+                    core::mem::swap(other, &mut score);
+                }
+            }
+            let _ = top.push(score);
+        })?;
+        Ok(top)
+    }
+
+    /// Writes the bits of the readings and returns the log-widths of the scored columns.
+    // Not inlined, so that its stack is free again before the model takes its own.
+    #[inline(never)]
+    fn encode(&self, readings: &[Reading], row: &mut [bool; N]) -> Result<Nats, EncodeError> {
+        self.encoder.encode_scored(readings, row, |first| !self.model.is_observed(first))
+    }
+
+    /// Passes the surprisal of each scored column to `each`, with the position of its reading, in model order. Returns the
+    /// sum.
+    fn by_column(&self, readings: &[Reading], mut each: impl FnMut(u16, Nats)) -> Result<Nats, EncodeError> {
+        let (mut row, mut state, mut end, mut total) = ([false; N], self.model.start(), 0, Nats::ZERO);
+        // The bits of a column lie side by side, and are scored as soon as they are known.
+        for (column, bits) in self.encoder.columns() {
+            let log_width = column.encode(readings, row.get_mut(bits.clone()).ok_or(EncodeError::TooManyBits)?)?;
+            let first = bits.start;
+            end = bits.end;
+            let nats = self.model.read(&mut state, &row, bits, |_, _| {}) + log_width;
+            if !self.model.is_observed(first) {
+                total += nats;
+                each(column.source, nats);
+            }
+        }
+        // A model that takes bits directly has no columns.
+        Ok(total + self.model.read(&mut state, &row, end..self.model.bits(), |_, _| {}))
+    }
+}

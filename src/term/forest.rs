@@ -1,0 +1,156 @@
+//! A forest: decision trees over earlier bits, whose leaves are logits.
+//!
+//! One tree per bit, with biases, is a Bayesian network with tree-structured conditionals (Friedman & Goldszmidt, *Learning
+//! Bayesian Networks with Local Structure*, 1996). Several trees per bit are the result of boosting (Friedman, *Greedy
+//! Function Approximation*, 2001).
+
+use super::Term;
+use crate::error::TableError;
+use crate::logit::Logit;
+
+/// Decision trees: logit_i = scale_i · leaf, or with several trees for a bit, scale_i times the sum of their leaves.
+///
+/// The splits of a tree lie in preorder. A zero leads into the left subtree, a one into the right. A split is one word:
+/// the tested bit in the low `feature_bits`, and above it the number of splits in the left subtree. No other pointers are
+/// needed: leaves are numbered from left to right, and a subtree without splits is a leaf.
+///
+/// A bit cannot test itself, so a split on the tree's own bit, at the root, joins two trees instead: the left one is
+/// added, and the right one may be joined again.
+///
+/// Scoring costs one step per level of each tree. There is no state.
+///
+/// ```
+/// use surprisal::{Forest, ForestSlices, Logit, Term};
+/// // Two bits. The second one's tree tests the first: leaf -10 for a zero, +20 for a one, in units of 1/16 nat.
+/// let forest = Forest::new(ForestSlices {
+///     feature_bits: 1,
+///     starts: &[0, 0, 1],
+///     splits: &[0],
+///     leaves: &[0, -10, 20],
+///     scales: &[4096, 4096],
+/// })?;
+/// assert_eq!(forest.logit(&mut (), &[true, false], 1), Logit::from_raw(20 * 4096));
+/// assert_eq!(forest.logit(&mut (), &[false, false], 1), Logit::from_raw(-10 * 4096));
+/// # Ok::<(), surprisal::TableError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Forest<'t> {
+    slices: ForestSlices<'t>,
+}
+
+/// The storage of [`Forest`], for rows of n bits.
+#[derive(Clone, Copy, Debug)]
+pub struct ForestSlices<'t> {
+    /// The low bits of a split word that name the tested bit, 1 to 15.
+    pub feature_bits: u16,
+    /// `[bit]`, n + 1 of them: `splits[starts[i]..starts[i + 1]]` are the trees of bit i.
+    pub starts: &'t [u16],
+    /// The splits of all trees, in preorder.
+    pub splits: &'t [u16],
+    /// The leaves of all trees. Those of bit i begin at `leaves[starts[i] + i]`, one more than its splits.
+    pub leaves: &'t [i8],
+    /// `[bit]`, n of them: the value of one leaf unit, in units of 1/65536 nat.
+    pub scales: &'t [u16],
+}
+
+impl<'t> Forest<'t> {
+    /// No trees: every logit is zero.
+    pub const EMPTY: Self =
+        Self { slices: ForestSlices { feature_bits: 1, starts: &[], splits: &[], leaves: &[], scales: &[] } };
+
+    /// Checks the storage of the trees.
+    ///
+    /// # Errors
+    /// [`TableError::Inconsistent`] if a length does not fit the others; [`TableError::Order`] if a tree tests a bit that
+    /// comes after its own.
+    pub const fn new(slices: ForestSlices<'t>) -> Result<Self, TableError> {
+        let ForestSlices { feature_bits, starts, splits, leaves, scales } = slices;
+        let n = scales.len();
+        if n == 0 && starts.is_empty() && splits.is_empty() && leaves.is_empty() {
+            return Ok(Self::EMPTY);
+        }
+        if feature_bits == 0 || feature_bits > 15 || starts.len() != n + 1 || leaves.len() != splits.len() + n {
+            return Err(TableError::Inconsistent("forest"));
+        }
+        let (mut starts_left, mut splits_left) = (starts, splits);
+        let (mut bit, mut taken) = (0, 0);
+        while let Some((start, rest)) = starts_left.split_first() {
+            if *start as usize != taken {
+                return Err(TableError::Inconsistent("tree starts"));
+            }
+            starts_left = rest;
+            let Some(end) = rest.first() else { break };
+            while taken < *end as usize {
+                let Some((split, after)) = splits_left.split_first() else {
+                    return Err(TableError::Inconsistent("tree splits"));
+                };
+                if (*split & ((1 << feature_bits) - 1)) as usize > bit {
+                    return Err(TableError::Order { bit: bit as u16 });
+                }
+                splits_left = after;
+                taken += 1;
+            }
+            bit += 1;
+        }
+        if !splits_left.is_empty() {
+            return Err(TableError::Inconsistent("tree splits"));
+        }
+        Ok(Self { slices })
+    }
+
+    /// Splits a word into the tested bit and the number of splits in its left subtree.
+    fn unpack(&self, split: u16) -> (usize, usize) {
+        let feature_bits = self.slices.feature_bits & 15;
+        (usize::from(split & !(u16::MAX << feature_bits)), usize::from(split >> feature_bits))
+    }
+
+    /// Returns the number of bits that the trees describe.
+    pub const fn bits(&self) -> usize {
+        self.slices.scales.len()
+    }
+
+    /// Returns the storage that [`new`](Self::new) checked.
+    pub const fn slices(&self) -> ForestSlices<'t> {
+        self.slices
+    }
+}
+
+impl<const N: usize> Term<N> for Forest<'_> {
+    type State = ();
+
+    fn start(&self) {}
+
+    fn logit(&self, (): &mut (), seen: &[bool; N], i: usize) -> Logit {
+        let ForestSlices { starts, splits, leaves, scales, .. } = self.slices;
+        let (Some(&[start, end]), Some(&scale)) = (starts.get(i..i + 2), scales.get(i)) else {
+            return Logit::ZERO;
+        };
+        let Some(mut tree) = splits.get(usize::from(start)..usize::from(end)) else { return Logit::ZERO };
+        // Later bits are out of reach, whatever a split says. A split on the tree's own bit joins two trees.
+        let seen = seen.get(..i).unwrap_or(seen);
+        let (mut sum, mut leaf, mut next) = (0, usize::from(start) + i, None);
+        loop {
+            // Ends because each step leaves fewer splits.
+            while let Some((&split, below)) = tree.split_first() {
+                let (feature, left) = self.unpack(split);
+                let later = || below.get(left..).unwrap_or_default();
+                match seen.get(feature) {
+                    Some(true) => {
+                        leaf += left + 1;
+                        tree = later();
+                        continue;
+                    }
+                    Some(false) => {}
+                    None => next = Some((later(), leaf + left + 1)),
+                }
+                tree = below.get(..left).unwrap_or(below);
+            }
+            sum += leaves.get(leaf).map_or(0, |&leaf| i32::from(leaf));
+            let Some(other) = next.take() else { break };
+            (tree, leaf) = other;
+        }
+        Logit::from_raw(sum.wrapping_mul(i32::from(scale)))
+    }
+
+    fn observe(&self, (): &mut (), _: usize) {}
+}
