@@ -127,11 +127,13 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
         let (mut row, mut state, mut end, mut total) = ([false; N], self.model.start(), 0, Nats::ZERO);
         // The bits of a column lie side by side, and are scored as soon as they are known.
         for (column, bits) in self.encoder.columns() {
-            let log_width = column.encode(readings, row.get_mut(bits.clone()).ok_or(EncodeError::TooManyBits)?)?;
-            let first = bits.start;
-            end = bits.end;
-            let nats = self.model.read(&mut state, &row, bits, |_, _| {}) + log_width;
-            if !self.model.is_observed(first) {
+            let start = bits.start;
+            // Two steps take a Cortex-M0 fewer instructions than the range as a whole.
+            let own = row.get_mut(start..).and_then(|row| row.get_mut(..column.bits()));
+            let log_width = column.encode(readings, own.ok_or(EncodeError::TooManyBits)?)?;
+            end = start + column.bits();
+            let nats = self.model.read(&mut state, &row, start..end, |_, _| {}) + log_width;
+            if !self.model.is_observed(start) {
                 total += nats;
                 each(column.source, nats);
             }

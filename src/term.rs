@@ -124,6 +124,7 @@ pub struct TermsState<const N: usize, const H: usize, const K: usize> {
 impl<const N: usize, const H: usize, const K: usize> Term<N> for Terms<'_, H, K> {
     type State = TermsState<N, H, K>;
 
+    #[inline(always)]
     fn start(&self) -> Self::State {
         TermsState {
             linear: Term::<N>::start(&self.linear),
@@ -132,6 +133,7 @@ impl<const N: usize, const H: usize, const K: usize> Term<N> for Terms<'_, H, K>
         }
     }
 
+    #[inline]
     fn logit(&self, state: &mut Self::State, seen: &[bool; N], i: usize) -> Logit {
         // Sums saturate, so their order is part of the format.
         let rows = self.linear.logit(&mut state.linear, seen, i) + self.trees.logit(&mut (), seen, i);
@@ -139,6 +141,7 @@ impl<const N: usize, const H: usize, const K: usize> Term<N> for Terms<'_, H, K>
         rows + layers
     }
 
+    #[inline]
     fn observe(&self, state: &mut Self::State, i: usize) {
         self.linear.observe(&mut state.linear, i);
         Term::<N>::observe(&self.trees, &mut (), i);

@@ -2,12 +2,13 @@
 // Model: lintree, learned order, split gain 1, strength 2.5, seed 0; 1400 training rows, CRC-32 of the data 96399540.
 // Table: 836 bytes.
 
-use surprisal::{Columns, Detector, Encoder, Forest, Linear, Mixture, Model, Nade, Nats, Sum, Table};
+use surprisal::Table;
+use surprisal::generated::v4;
 
-/// Bits of a row.
+/// The number of bits in a row.
 pub const BITS: usize = 19;
 
-/// What the readings are, in their order.
+/// The names of the columns, in the order of the readings.
 pub const COLUMNS: [&str; 3] = [
     "voltage", // Integer
     "current", // Integer
@@ -21,105 +22,105 @@ static ENCODER_COLUMNS: [u16; 9] = [
 
 #[rustfmt::skip]
 static ENCODER_VALUES: [i32; 18] = [
-    0, 7, 3154, 3178, 3208, 3228, 3239, 3247, 3254, 1, 6, 610, 714, 877, 1192, 1423,
-    1548, 1656,
+    0, 7, 3154, 3178, 3208, 3228, 3239, 3247, 3254, 1, 6, 610, 714, 877, 1192, 1423, 1548, 1656,
 ];
 
 #[rustfmt::skip]
-static ENCODER_WIDTHS: [u16; 20] = [
-    8605, 0, 8605, 0, 0, 0, 0, 0, 0, 8605, 6164, 0, 6164, 2561, 3481, 4830,
-    4195, 2937, 2638, 6164,
+static ENCODER_LOG_WIDTHS: [u16; 20] = [
+    8605, 0, 8605, 0, 0, 0, 0, 0, 0, 8605, 6164, 0, 6164, 2561, 3481, 4830, 4195, 2937, 2638, 6164,
 ];
 
 #[rustfmt::skip]
-static GUARDS: [u16; 19] = [
-    65535, 0, 1, 2, 3, 4096, 5, 6, 7, 65535, 65535, 10, 11, 12, 13, 4106,
-    15, 16, 17,
+static CONSTRAINTS: [u16; 19] = [
+    65535, 0, 1, 2, 3, 4096, 5, 6, 7, 65535, 65535, 10, 11, 12, 13, 4106, 15, 16, 17,
 ];
 
 #[rustfmt::skip]
-static BIASES: [i16; 19] = [
-    -18, -255, -839, -1533, -2960, -145, -815, -1510, -3068, -5246, 2460, -1768, -2606, -2412, -2960, -1136,
-    -573, -2189, -3118,
+static LINEAR_BIASES: [i16; 19] = [
+    -18, -255, -839, -1533, -2960, -145, -815, -1510, -3068, -5246, 2460, -1768, -2606, -2412, -2960, -1136, -573,
+    -2189, -3118,
 ];
 
 #[rustfmt::skip]
-static SCALES: [u16; 19] = [
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 820, 820, 820, 820, 620, 1, 820,
-    536, 426, 1,
+static LINEAR_SCALES: [u16; 19] = [
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 820, 820, 820, 820, 620, 1, 820, 536, 426, 1,
 ];
 
 #[rustfmt::skip]
-static WEIGHT_STARTS: [u16; 20] = [
-    0, 6, 11, 13, 14, 14, 22, 32, 34, 34, 39, 39, 39, 39, 39, 39,
-    39, 39, 39, 39,
+static LINEAR_STARTS: [u16; 20] = [
+    0, 6, 11, 13, 14, 14, 22, 32, 34, 34, 39, 39, 39, 39, 39, 39, 39, 39, 39, 39,
 ];
 
 #[rustfmt::skip]
-static WEIGHTS: [[u8; 2]; 39] = [
-    [10, 128], [0, 128], [0, 150], [1, 213], [5, 135], [1, 143], [9, 145], [5, 127], [0, 57], [1, 24], [1, 219], [13, 83], [1, 68], [13, 13], [4, 43], [2, 127],
-    [0, 127], [0, 41], [1, 53], [3, 77], [1, 125], [1, 127], [3, 127], [0, 127], [0, 35], [2, 57], [1, 127], [0, 102], [1, 127], [2, 82], [1, 127], [1, 123],
-    [2, 127], [0, 15], [1, 128], [0, 191], [5, 80], [1, 123], [1, 114],
+static LINEAR_ENTRIES: [[u8; 2]; 39] = [
+    [10, 128], [0, 128], [0, 150], [1, 213], [5, 135], [1, 143], [9, 145], [5, 127], [0, 57], [1, 24], [1, 219],
+    [13, 83], [1, 68], [13, 13], [4, 43], [2, 127], [0, 127], [0, 41], [1, 53], [3, 77], [1, 125], [1, 127], [3, 127],
+    [0, 127], [0, 35], [2, 57], [1, 127], [0, 102], [1, 127], [2, 82], [1, 127], [1, 123], [2, 127], [0, 15], [1, 128],
+    [0, 191], [5, 80], [1, 123], [1, 114],
 ];
 
 #[rustfmt::skip]
 static TREE_STARTS: [u16; 20] = [
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 6, 9, 11, 11, 11,
-    14, 16, 16, 16,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 6, 9, 11, 11, 11, 14, 16, 16, 16,
 ];
 
 #[rustfmt::skip]
-static SPLITS: [u16; 16] = [
+static TREE_SPLITS: [u16; 16] = [
     6, 7, 64, 41, 5, 1, 37, 0, 6, 38, 5, 33, 5, 2, 0, 2,
 ];
 
 #[rustfmt::skip]
-static LEAVES: [i8; 35] = [
-    0, 0, 0, 0, 0, 0, 0, 0, 0, -127, -127, 127, 10, 127, -127, 10,
-    -66, -19, -127, -19, 127, -126, 126, 126, 0, 0, -127, 113, -127, 127, -127, -127,
-    127, 0, 0,
+static TREE_LEAVES: [i8; 35] = [
+    0, 0, 0, 0, 0, 0, 0, 0, 0, -127, -127, 127, 10, 127, -127, 10, -66, -19, -127, -19, 127, -126, 126, 126, 0, 0, -127,
+    113, -127, 127, -127, -127, 127, 0, 0,
 ];
 
 #[rustfmt::skip]
-static LEAF_SCALES: [u16; 19] = [
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 447, 1111, 288, 158, 1, 1, 249,
-    100, 1, 1,
+static TREE_SCALES: [u16; 19] = [
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 447, 1111, 288, 158, 1, 1, 249, 100, 1, 1,
+];
+
+#[rustfmt::skip]
+static CALIBRATION: [u32; 11] = [
+    534560, 10000, 200, 301846, 106423, 707068, 670575, 354541, 1144290, 10000, 1,
 ];
 
 #[rustfmt::skip]
 static QUANTILES: [u32; 36] = [
-    292080, 292080, 292080, 292080, 292080, 292080, 302802, 302802, 302802, 304410, 304410, 304410, 304410, 304410, 304410, 304410,
-    304410, 310972, 310972, 310972, 310972, 321906, 323556, 330688, 350482, 364308, 364308, 366504, 391970, 420318, 526788, 531216,
-    531216, 534560, 538074, 538074,
+    292080, 292080, 292080, 292080, 292080, 292080, 302802, 302802, 302802, 304410, 304410, 304410, 304410, 304410,
+    304410, 304410, 304410, 310972, 310972, 310972, 310972, 321906, 323556, 330688, 350482, 364308, 364308, 366504,
+    391970, 420318, 526788, 531216, 531216, 534560, 538074, 538074,
 ];
 
 #[rustfmt::skip]
-static USUAL: [u16; 3] = [
+static BASELINES: [u16; 3] = [
     1958, 2736, 23,
 ];
 
-/// Readings to bits to nats to a verdict; checked when it is compiled.
-#[rustfmt::skip]
+/// The table, checked at compile time.
 pub static TABLE: Table<'static, BITS> = {
-    let Ok(linear) = Linear::new(&BIASES, &SCALES, Columns::Sparse { starts: &WEIGHT_STARTS, entries: &WEIGHTS }) else { panic!("the linear rows are damaged") };
-    let Ok(forest) = Forest::new(5, &TREE_STARTS, &SPLITS, &LEAVES, &LEAF_SCALES) else { panic!("the trees are damaged") };
-    let nade = Nade::EMPTY;
-    let mixture = Mixture::EMPTY;
-    let Ok(model) = Model::new(Sum(Sum(linear, forest), Sum(nade, mixture)), &GUARDS, BITS) else { panic!("the guards are damaged") };
-    let detector = Detector {
-        threshold: Nats::from_raw(534560),
-        entropy: Nats::from_raw(301846),
-        deviation: Nats::from_raw(106423),
-        most: Nats::from_raw(707068),
-        most_of_a_trend: Nats::from_raw(670575),
-        reference: Nats::from_raw(354541),
-        limit: Nats::from_raw(1144290),
-        false_alarm_ppm: 10000,
-        rows: 200,
-        mean_time: 10000,
-        softness: 1,
+    let source = v4::Source {
+        bits: BITS,
+        encoder_columns: &ENCODER_COLUMNS,
+        encoder_values: &ENCODER_VALUES,
+        encoder_log_widths: &ENCODER_LOG_WIDTHS,
+        constraints: &CONSTRAINTS,
+        linear_biases: &LINEAR_BIASES,
+        linear_scales: &LINEAR_SCALES,
+        linear_starts: &LINEAR_STARTS,
+        linear_entries: &LINEAR_ENTRIES,
+        tree_feature_bits: 5,
+        tree_starts: &TREE_STARTS,
+        tree_splits: &TREE_SPLITS,
+        tree_leaves: &TREE_LEAVES,
+        tree_scales: &TREE_SCALES,
+        calibration: &CALIBRATION,
         quantiles: &QUANTILES,
-        usual: &USUAL,
+        baselines: &BASELINES,
+        ..v4::Source::EMPTY
     };
-    Table::new(Encoder::new(&ENCODER_COLUMNS, &ENCODER_VALUES, &ENCODER_WIDTHS), model, detector)
+    match v4::table(source) {
+        Ok(table) => table,
+        Err(_) => panic!("the table is damaged: export it again"),
+    }
 };

@@ -2,12 +2,13 @@
 // Model: lintree, natural order, split gain 1, strength 2.5, seed 0; 2100 training rows, CRC-32 of the data 9d99f15a.
 // Table: 788 bytes.
 
-use surprisal::{Columns, Detector, Encoder, Forest, Linear, Mixture, Model, Nade, Nats, Sum, Table};
+use surprisal::Table;
+use surprisal::generated::v4;
 
-/// Bits of a row.
+/// The number of bits in a row.
 pub const BITS: usize = 19;
 
-/// What the readings are, in their order.
+/// The names of the columns, in the order of the readings.
 pub const COLUMNS: [&str; 3] = [
     "temperature", // Integer
     "current", // Integer
@@ -21,103 +22,103 @@ static ENCODER_COLUMNS: [u16; 9] = [
 
 #[rustfmt::skip]
 static ENCODER_VALUES: [i32; 18] = [
-    856, 857, 859, 861, 864, 877, 881, 883, 884, 27, 30, 35, 43, 1868, 1923, 1969,
-    1999, 2017,
+    856, 857, 859, 861, 864, 877, 881, 883, 884, 27, 30, 35, 43, 1868, 1923, 1969, 1999, 2017,
 ];
 
 #[rustfmt::skip]
-static ENCODER_WIDTHS: [u16; 20] = [
-    5253, 0, 1420, 1420, 2250, 5253, 2839, 1420, 0, 5253, 6242, 0, 0, 0, 6242, 0,
-    0, 0, 0, 6242,
+static ENCODER_LOG_WIDTHS: [u16; 20] = [
+    5253, 0, 1420, 1420, 2250, 5253, 2839, 1420, 0, 5253, 6242, 0, 0, 0, 6242, 0, 0, 0, 0, 6242,
 ];
 
 #[rustfmt::skip]
-static GUARDS: [u16; 19] = [
-    65535, 0, 1, 2, 3, 4096, 5, 6, 7, 65535, 9, 10, 11, 12, 4105, 14,
-    15, 16, 65535,
+static CONSTRAINTS: [u16; 19] = [
+    65535, 0, 1, 2, 3, 4096, 5, 6, 7, 65535, 9, 10, 11, 12, 4105, 14, 15, 16, 65535,
 ];
 
 #[rustfmt::skip]
-static BIASES: [i16; 19] = [
-    -231, 22, -1304, -1276, -3254, 322, -466, -1881, -3698, 805, -142, -1013, -1545, -3336, -3007, -662,
-    -1527, -3412, -2298,
+static LINEAR_BIASES: [i16; 19] = [
+    -231, 22, -1304, -1276, -3254, 322, -466, -1881, -3698, 805, -142, -1013, -1545, -3336, -3007, -662, -1527, -3412,
+    -2298,
 ];
 
 #[rustfmt::skip]
-static SCALES: [u16; 19] = [
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 820, 56, 246, 1, 1, 820, 201,
-    1, 1, 820,
+static LINEAR_SCALES: [u16; 19] = [
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 820, 56, 246, 1, 1, 820, 201, 1, 1, 820,
 ];
 
 #[rustfmt::skip]
-static WEIGHT_STARTS: [u16; 20] = [
-    0, 7, 13, 15, 15, 15, 19, 23, 24, 24, 28, 28, 28, 28, 28, 31,
-    31, 31, 31, 31,
+static LINEAR_STARTS: [u16; 20] = [
+    0, 7, 13, 15, 15, 15, 19, 23, 24, 24, 28, 28, 28, 28, 28, 31, 31, 31, 31, 31,
 ];
 
 #[rustfmt::skip]
-static WEIGHTS: [[u8; 2]; 31] = [
-    [9, 169], [1, 140], [4, 127], [0, 124], [1, 224], [3, 127], [0, 90], [8, 128], [0, 178], [5, 60], [1, 237], [3, 127], [0, 2], [12, 248], [1, 129], [4, 8],
-    [1, 146], [1, 102], [7, 207], [3, 11], [1, 125], [1, 129], [3, 234], [4, 81], [9, 128], [0, 128], [0, 128], [0, 190], [4, 127], [0, 127], [0, 34],
+static LINEAR_ENTRIES: [[u8; 2]; 31] = [
+    [9, 169], [1, 140], [4, 127], [0, 124], [1, 224], [3, 127], [0, 90], [8, 128], [0, 178], [5, 60], [1, 237],
+    [3, 127], [0, 2], [12, 248], [1, 129], [4, 8], [1, 146], [1, 102], [7, 207], [3, 11], [1, 125], [1, 129], [3, 234],
+    [4, 81], [9, 128], [0, 128], [0, 128], [0, 190], [4, 127], [0, 127], [0, 34],
 ];
 
 #[rustfmt::skip]
 static TREE_STARTS: [u16; 20] = [
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 3,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3,
 ];
 
 #[rustfmt::skip]
-static SPLITS: [u16; 3] = [
+static TREE_SPLITS: [u16; 3] = [
     78, 33, 9,
 ];
 
 #[rustfmt::skip]
-static LEAVES: [i8; 22] = [
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, -127, 127, 127, 127,
+static TREE_LEAVES: [i8; 22] = [
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -127, 127, 127, 127,
 ];
 
 #[rustfmt::skip]
-static LEAF_SCALES: [u16; 19] = [
-    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-    1, 1, 395,
+static TREE_SCALES: [u16; 19] = [
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 395,
+];
+
+#[rustfmt::skip]
+static CALIBRATION: [u32; 11] = [
+    475464, 10000, 300, 347400, 113957, 682292, 654448, 403930, 965939, 10000, 1,
 ];
 
 #[rustfmt::skip]
 static QUANTILES: [u32; 37] = [
-    303210, 303210, 309318, 309318, 309318, 315124, 315124, 316848, 316848, 317310, 319526, 319526, 319526, 323752, 335438, 344364,
-    344570, 357944, 357944, 359072, 366444, 366454, 382770, 399656, 399656, 399730, 399730, 410604, 412174, 434688, 438856, 438856,
-    452254, 475464, 475464, 527068, 527068,
+    303210, 303210, 309318, 309318, 309318, 315124, 315124, 316848, 316848, 317310, 319526, 319526, 319526, 323752,
+    335438, 344364, 344570, 357944, 357944, 359072, 366444, 366454, 382770, 399656, 399656, 399730, 399730, 410604,
+    412174, 434688, 438856, 438856, 452254, 475464, 475464, 527068, 527068,
 ];
 
 #[rustfmt::skip]
-static USUAL: [u16; 3] = [
+static BASELINES: [u16; 3] = [
     3125, 2237, 66,
 ];
 
-/// Readings to bits to nats to a verdict; checked when it is compiled.
-#[rustfmt::skip]
+/// The table, checked at compile time.
 pub static TABLE: Table<'static, BITS> = {
-    let Ok(linear) = Linear::new(&BIASES, &SCALES, Columns::Sparse { starts: &WEIGHT_STARTS, entries: &WEIGHTS }) else { panic!("the linear rows are damaged") };
-    let Ok(forest) = Forest::new(5, &TREE_STARTS, &SPLITS, &LEAVES, &LEAF_SCALES) else { panic!("the trees are damaged") };
-    let nade = Nade::EMPTY;
-    let mixture = Mixture::EMPTY;
-    let Ok(model) = Model::new(Sum(Sum(linear, forest), Sum(nade, mixture)), &GUARDS, BITS) else { panic!("the guards are damaged") };
-    let detector = Detector {
-        threshold: Nats::from_raw(475464),
-        entropy: Nats::from_raw(347400),
-        deviation: Nats::from_raw(113957),
-        most: Nats::from_raw(682292),
-        most_of_a_trend: Nats::from_raw(654448),
-        reference: Nats::from_raw(403930),
-        limit: Nats::from_raw(965939),
-        false_alarm_ppm: 10000,
-        rows: 300,
-        mean_time: 10000,
-        softness: 1,
+    let source = v4::Source {
+        bits: BITS,
+        encoder_columns: &ENCODER_COLUMNS,
+        encoder_values: &ENCODER_VALUES,
+        encoder_log_widths: &ENCODER_LOG_WIDTHS,
+        constraints: &CONSTRAINTS,
+        linear_biases: &LINEAR_BIASES,
+        linear_scales: &LINEAR_SCALES,
+        linear_starts: &LINEAR_STARTS,
+        linear_entries: &LINEAR_ENTRIES,
+        tree_feature_bits: 5,
+        tree_starts: &TREE_STARTS,
+        tree_splits: &TREE_SPLITS,
+        tree_leaves: &TREE_LEAVES,
+        tree_scales: &TREE_SCALES,
+        calibration: &CALIBRATION,
         quantiles: &QUANTILES,
-        usual: &USUAL,
+        baselines: &BASELINES,
+        ..v4::Source::EMPTY
     };
-    Table::new(Encoder::new(&ENCODER_COLUMNS, &ENCODER_VALUES, &ENCODER_WIDTHS), model, detector)
+    match v4::table(source) {
+        Ok(table) => table,
+        Err(_) => panic!("the table is damaged: export it again"),
+    }
 };

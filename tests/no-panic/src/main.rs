@@ -1,5 +1,5 @@
-//! Links only if no function of the core that a board calls can panic: the panic handler calls what does not exist, so
-//! that it has to be dead code.
+//! A probe that links only if no function of the library can panic: its panic handler calls a function that does not
+//! exist, so the handler must be dead code.
 
 #![no_std]
 #![no_main]
@@ -13,9 +13,9 @@ use core::panic::PanicInfo;
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use surprisal::{
-    Activation, Column, Columns, Compressor, Cusum, Decompressor, Detector, Drift, Encoder, Forest, Kind, Linear,
-    Logit, Mixture, Model, Monitor, Nade, Nats, AnomalyScore, PValue, Predictor, Reading, Recent, Report, Stream, Sum,
-    RowScore, Table, Watch, flags, total_order,
+    Activation, AnomalyScore, Column, Compressor, Cusum, Decompressor, Detector, Drift, Encoder, EncoderSlices, Kind,
+    Logit, Mixture, MixtureSlices, Model, Monitor, Nade, NadeSlices, Nats, PValue, Predictor, PredictorSlices, Reading,
+    Recent, Report, RowScore, Stream, Table, Terms, Watch, flags, total_order,
 };
 
 #[panic_handler]
@@ -28,12 +28,12 @@ fn panic(_: &PanicInfo) -> ! {
     unsafe { still_linked() }
 }
 
-/// Passes a value where the compiler cannot follow it.
+/// Returns the value, hidden from the compiler.
 fn any<T>(value: T) -> T {
     black_box(value)
 }
 
-/// What a board calls of a table for each row or sample.
+/// Calls everything that a board calls for each row or sample.
 fn scoring<const H: usize, const K: usize>(table: &Table<64, H, K>, readings: &[Reading]) {
     let mut each = [Nats::ZERO; 9];
     let mut row = any([false; 64]);
@@ -44,7 +44,6 @@ fn scoring<const H: usize, const K: usize>(table: &Table<64, H, K>, readings: &[
     _ = any(table.encoder.encode(readings, &mut row));
     _ = any(table.encoder.bits());
     _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
-    _ = any(table.model.steady(&row));
     _ = any((table.model.sample(&mut coin), table.model.complete(any(&[true]), &mut coin)));
     let mut compressor = Compressor::new(|byte| _ = any(byte));
     _ = any(table.model.compress(&row, &mut compressor));
@@ -56,20 +55,21 @@ fn scoring<const H: usize, const K: usize>(table: &Table<64, H, K>, readings: &[
     }
 }
 
-/// All that a board calls of a table with that much room.
-fn every_verb<const H: usize, const K: usize>(bytes: &'static [u8], readings: &[Reading]) {
+/// Calls every function of a table with these capacities.
+fn every_operation<const H: usize, const K: usize>(bytes: &'static [u8], readings: &[Reading]) {
     let Ok(table) = Table::<64, H, K>::from_bytes(bytes) else { return };
     scoring(&table, readings);
     every_state(&table.detector);
     let mut stream = any(Stream::<2, 3>::new());
     _ = any(stream.push(&table.predictor, any(&mut [Reading::Real(0.5), Reading::Integer(1), Reading::Missing][..])));
     stream.reset();
-    _ = any(Predictor::new(any(&[]), any(&[])).map(|predictor| predictor.states().count()).ok());
+    let slices = PredictorSlices { words: any(&[]), weights: any(&[]) };
+    _ = any(Predictor::new(slices).map(|predictor| predictor.states().count()).ok());
     _ = any(table.predictor.mean(any([1, 2]).into_iter()));
     table.write(|piece| _ = any(piece));
 }
 
-/// Takes what is printed.
+/// A sink for printed text.
 struct Sink;
 
 impl Write for Sink {
@@ -79,13 +79,13 @@ impl Write for Sink {
     }
 }
 
-/// All that a board calls of a detector and of what is remembered of a stream.
+/// Calls every function of a detector and of the state of a stream.
 fn every_state(detector: &Detector) {
     let score = any(Nats::ZERO);
     _ = any((detector.judge(score), detector.p_value(score), detector.largest_baseline(), detector.baseline(any(0))));
-    let mut oddness = any(AnomalyScore::new(detector));
-    oddness.push(detector, any(0), score);
-    _ = any(oddness.nats(detector));
+    let mut anomaly = any(AnomalyScore::new(detector));
+    anomaly.push(detector, any(0), score);
+    _ = any(anomaly.nats(detector));
     _ = any(Detector::levels(any(0)).count());
     let (mut cusum, mut drift, mut recent) = any((Cusum::new(), Drift::new(), Recent::<8>::new()));
     _ = any(cusum.push(detector, score));
@@ -100,7 +100,7 @@ fn every_state(detector: &Detector) {
     monitor.reset();
 }
 
-/// A pin and a clock that may do anything.
+/// A pin and a clock with unknown behaviour.
 struct Hardware;
 
 impl ErrorType for Hardware {
@@ -133,18 +133,18 @@ impl DelayNs for Hardware {
     }
 }
 
-/// All that a board calls between pins and rows.
+/// Calls every function between pins and rows.
 fn every_pin(table: &Table<64>) {
     let read = || any(Err::<[Reading; 2], _>(0)).or_else(|_: i32| flags(any(&mut [Hardware, Hardware])));
     let Ok(mut watch) = Watch::new(&table.detector, Hardware) else { return };
     _ = any(watch.judge(any(Ok(RowScore::default()))));
     let score = |row: &[Reading; 2]| table.score(row).map(any(Some));
-    let ended = watch.run(&mut Hardware, any(1), read, score, |seen| any(ControlFlow::<Report>::Break(seen.report)));
+    let ended = watch.run(&mut Hardware, any(1), read, score, |row| any(ControlFlow::<Report>::Break(row.report)));
     _ = any(ended);
     _ = any(watch.release());
 }
 
-/// All that a board calls of the features of a raw signal.
+/// Calls every function of the features of a raw signal.
 #[cfg(feature = "features")]
 fn of_signals() {
     use surprisal::{Feature, Features, Libm, Micromath, Samples};
@@ -167,32 +167,41 @@ fn main() -> ! {
     let bytes: &'static [u8] = any(&[]);
     let readings: &[Reading] = any(&[Reading::Real(0.5)]);
     if cfg!(feature = "scoring") {
-        let rows = Linear::new(&[], &[], LinearWeights::Dense(&[]));
-        let parts = rows.map(|rows| Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY)));
-        if let Ok(model) = parts.and_then(|parts| Model::new(parts, &[], 0)) {
+        if let Ok(model) = Model::new(Terms::EMPTY, &[], 0) {
             scoring::<32, 8>(any(&Table::new(Encoder::EMPTY, model, Detector::OFF)), readings);
         }
         loop {}
     }
     every::linked();
-    every_verb::<0, 0>(bytes, readings);
-    every_verb::<32, 8>(bytes, readings);
+    every_operation::<0, 0>(bytes, readings);
+    every_operation::<32, 8>(bytes, readings);
     if let Ok(table) = Table::from_bytes(bytes) {
         every_pin(&table);
     }
-    _ = any((Mixture::<4>::logit_of(any(0)), Mixture::<4>::new(any(&[]), any(&[]), any(&[])).is_ok()));
-    _ = any(Nade::<4>::new(Activation::Sigmoid, any(0), any(&[]), any(&[]), any(&[]), any(&[]), any(&[])).is_ok());
+    let slices = MixtureSlices { priors: any(&[]), parents: any(&[]), logits: any(&[]) };
+    _ = any((Mixture::<4>::logit_of(any(0)), Mixture::<4>::new(slices).is_ok()));
+    let slices = NadeSlices {
+        activation: Activation::Sigmoid,
+        shift: any(0),
+        biases: any(&[]),
+        gains: any(&[]),
+        inputs: any(&[]),
+        outputs: any(&[]),
+        scales: any(&[]),
+    };
+    _ = any(Nade::<4>::new(slices).is_ok());
     let column = Column {
         source: 0,
         kind: Kind::Integer,
         may_miss: any(true),
         values: any(&[]),
         pivot: any(0),
-        reach: any(0),
-        widths: any(&[]),
+        tail_scale: any(0),
+        log_widths: any(&[]),
     };
     _ = any((column.bits(), column.words().count(), column.decode(any(&[]))));
-    _ = any(Encoder::new(any(&[]), any(&[]), any(&[])).bits());
+    let slices = EncoderSlices { columns: any(&[]), values: any(&[]), log_widths: any(&[]) };
+    _ = any(Encoder::new(slices).bits());
     let logit = any(Logit::ZERO) + any(Logit::ZERO);
     _ = any((logit.mass().of(any(true)), logit.surprisal(any(true)), total_order(any(0.0))));
     _ = any(any(Nats::ZERO) + any(Nats::IMPOSSIBLE)).millinats();
