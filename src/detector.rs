@@ -139,8 +139,9 @@ impl<'t> Detector<'t> {
         Nats::from_raw(self.baselines.iter().max().map_or(0, |&nats| u32::from(nats) << 6))
     }
 
-    /// Returns the numbers that are not slices, as a table stores them.
-    pub(crate) const fn words(&self) -> [u32; WORDS] {
+    /// Returns the numbers that are not slices, in the order in which a table stores them: the section `calibration` of
+    /// `docs/format.md`.
+    pub const fn words(&self) -> [u32; WORDS] {
         [
             self.threshold.raw(),
             self.false_alarm_ppm,

@@ -20,7 +20,8 @@ pub enum Activation {
 }
 
 impl Activation {
-    pub(crate) const fn code(self) -> u32 {
+    /// Returns the code of the activation in a table: 0, 1 or 2, in the order of the variants.
+    pub const fn code(self) -> u32 {
         match self {
             Self::Relu => 0,
             Self::Sigmoid => 1,

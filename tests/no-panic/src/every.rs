@@ -6,9 +6,9 @@ use core::hint::black_box;
 use core::iter::Empty;
 use surprisal::generated::v4;
 use surprisal::{
-    AnomalyScore, Column, ColumnScore, Compressor, Conditional, Constraint, Cusum, Decompressor, Detector, Drift,
-    DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass, Mixture, Model, Monitor, Nade, Nats, PValue,
-    Predictor, Recent, Report, RowScore, Stream, Table, TableError, Term, Terms, Verdict, Walk, Watch, flags,
+    Activation, AnomalyScore, Column, ColumnScore, Compressor, Conditional, Constraint, Cusum, Decompressor, Detector,
+    Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass, Mixture, Model, Monitor, Nade, Nats,
+    PValue, Predictor, Recent, Report, RowScore, Stream, Table, TableError, Term, Terms, Verdict, Walk, Watch, flags,
     total_order,
 };
 
@@ -32,6 +32,7 @@ macro_rules! shown {
 
 pub fn linked() {
     linked! {
+        Activation: code;
         AnomalyScore: nats new push;
         Column: bits decode encode words;
         ColumnScore: excess;
@@ -40,7 +41,7 @@ pub fn linked() {
         Cusum: new push reset sum;
         Decompressor<Empty<u8>>: new pull;
         Constraint: condition from_raw implied implied_value raw;
-        Detector: baseline judge largest_baseline levels p_value;
+        Detector: baseline judge largest_baseline levels p_value words;
         Drift: estimate new push reset;
         DriftEstimate: is_drifted;
         Encoder: bits columns encode<64> new slices;
