@@ -15,9 +15,9 @@ use surprisal::{Compressor, Constraint, Decompressor, EncodeError, Logit, Mass, 
 /// Room for the widest random table.
 const N: usize = 10;
 
-fn model<'r>(random: &'r Random, guards: &'r [u16]) -> Model<'r, N, Terms<'r, UNITS>> {
+fn model<'r>(random: &'r Random, constraints: &'r [u16]) -> Model<'r, N, Terms<'r, UNITS>> {
     let terms = Terms { linear: random.linear(), trees: random.forest(), hidden: random.nade(), ..Terms::EMPTY };
-    Model::new(terms, guards, random.bits).expect("the guards are valid")
+    Model::new(terms, constraints, random.bits).expect("the constraints are valid")
 }
 
 /// The bytes of what `push` hands to a compressor.
@@ -44,12 +44,12 @@ proptest! {
     #[test]
     fn rows_come_back_and_take_their_surprisal(random in tables(1usize..=N), seed: u64, rows in 1usize..20) {
         let mut dice = Dice(seed);
-        let guards = random.given(&mut dice);
-        let model = model(&random, &guards);
-        let is_given = |i: &usize| guards.get(*i) == Some(&Constraint::OBSERVED.raw());
+        let constraints = random.with_observed_bits(&mut dice);
+        let model = model(&random, &constraints);
+        let is_observed = |i: &usize| constraints.get(*i) == Some(&Constraint::OBSERVED.raw());
         let mut row = |_| {
             let mut row = model.sample(|| dice.coin());
-            (0..random.bits).filter(is_given).for_each(|i| row[i] = dice.one_in(2));
+            (0..random.bits).filter(is_observed).for_each(|i| row[i] = dice.one_in(2));
             row
         };
         let rows = (0..rows).map(&mut row).filter(|row| model.surprisal(row) < Nats::IMPOSSIBLE);
@@ -63,18 +63,18 @@ proptest! {
         for row in rows {
             // The other side knows what is given.
             let mut again = [false; N];
-            (0..random.bits).filter(is_given).for_each(|i| again[i] = row[i]);
+            (0..random.bits).filter(is_observed).for_each(|i| again[i] = row[i]);
             model.decompress(&mut again, &mut from);
             prop_assert_eq!(again, row);
         }
     }
 
     #[test]
-    fn what_a_guard_rules_out_writes_nothing(random in tables(2usize..=N), seed: u64) {
-        let (model, row) = (model(&random, &random.guards), Dice(seed).row::<N>());
+    fn a_row_that_a_constraint_rules_out_writes_nothing(random in tables(2usize..=N), seed: u64) {
+        let (model, row) = (model(&random, &random.constraints), Dice(seed).row::<N>());
         let packed = bytes(|into| {
             let ruled_out = (0..random.bits)
-                .find(|&i| naive::forced(&random.guards, &row, i).is_some_and(|value| value != row[i]));
+                .find(|&i| naive::implied(&random.constraints, &row, i).is_some_and(|value| value != row[i]));
             let wanted = ruled_out.map_or(Ok(()), |bit| Err(EncodeError::Impossible { bit: bit as u16 }));
             assert_eq!(model.compress(&row, into), wanted);
             if ruled_out.is_some() {
@@ -90,7 +90,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_possible_rows(random in tables(1usize..=N), packed: Vec<u8>) {
-        let (model, mut row) = (model(&random, &random.guards), [false; N]);
+        let (model, mut row) = (model(&random, &random.constraints), [false; N]);
         let mut from = Decompressor::new(packed.into_iter());
         for _ in 0..20 {
             model.decompress(&mut row, &mut from);

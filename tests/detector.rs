@@ -52,7 +52,7 @@ fn row(score: Nats) -> RowScore {
 }
 
 #[test]
-fn levels_fall_to_the_last_that_the_rows_tell() {
+fn levels_fall_to_the_last_that_the_rows_support() {
     for rows in [0, 1, 2, 31, 99, 4558, 90_908, 1_000_000, u32::MAX] {
         let levels: Vec<_> = Detector::levels(rows).collect();
         assert!(levels.windows(2).all(|pair| pair[0] > pair[1]), "{rows}");
@@ -134,11 +134,11 @@ proptest! {
         let mut drift = Drift::new();
         let scores: Vec<u32> = (0..rows).map(|_| if dice.one_in(50) { u32::MAX } else { 3 * exponential(&mut dice) }).collect();
         scores.iter().for_each(|&score| drift.push(&detector, Nats::from_raw(score)));
-        let excess = drift.estimate(&detector);
-        let (nats, error) = naive::excess(&scores, &detector);
-        prop_assert!((f64::from(excess.raw) / 65536.0 - nats).abs() <= budget::RAW_NATS);
-        prop_assert!((f64::from(excess.error) - error).abs() <= budget::STANDARD_ERROR, "{} and {}", excess, error);
-        prop_assert_eq!(excess.rows as usize, rows);
+        let estimate = drift.estimate(&detector);
+        let (nats, error) = naive::drift(&scores, &detector);
+        prop_assert!((f64::from(estimate.raw) / 65536.0 - nats).abs() <= budget::RAW_NATS);
+        prop_assert!((f64::from(estimate.error) - error).abs() <= budget::STANDARD_ERROR, "{} and {}", estimate, error);
+        prop_assert_eq!(estimate.rows as usize, rows);
     }
 
     #[test]
@@ -159,10 +159,10 @@ proptest! {
 }
 
 /// The oddness of columns with these surprisals, in the order of the readings.
-fn oddness(detector: &Detector, each: &[Nats]) -> Nats {
-    let mut oddness = AnomalyScore::new(detector);
-    (0..).zip(each).for_each(|(column, &nats)| oddness.push(detector, column, nats));
-    oddness.nats(detector)
+fn anomaly_score(detector: &Detector, each: &[Nats]) -> Nats {
+    let mut anomaly = AnomalyScore::new(detector);
+    (0..).zip(each).for_each(|(column, &nats)| anomaly.push(detector, column, nats));
+    anomaly.nats(detector)
 }
 
 proptest! {
@@ -170,31 +170,31 @@ proptest! {
 
     /// Between the largest of what is summed and that plus τ ln D, and where the definition says.
     #[test]
-    fn an_oddness_is_that_of_its_definition(columns in 1usize..200, log2_temperature in 0u32..6, known: bool, narrow in 8u32..24, seed: u64) {
+    fn an_anomaly_score_equals_its_definition(columns in 1usize..200, log2_temperature in 0u32..6, known: bool, narrow in 8u32..24, seed: u64) {
         let mut dice = Dice(seed);
         let baselines: Vec<u16> = (0..columns).filter(|_| known).map(|_| dice.word() as u16 >> 3).collect();
         let each: Vec<Nats> = (0..columns).map(|_| Nats::from_raw(dice.word() as u32 >> narrow)).collect();
         let detector = Detector { baselines: &baselines, log2_temperature, ..Detector::OFF };
-        let found = f64::from(oddness(&detector, &each));
-        let (expected, largest) = naive::oddness(&detector, &each);
+        let found = f64::from(anomaly_score(&detector, &each));
+        let (expected, largest) = naive::anomaly_score(&detector, &each);
         let tau = f64::from(1u32 << log2_temperature);
-        let slack = tau * budget::oddness(columns);
+        let slack = tau * budget::anomaly_score(columns);
         prop_assert!((found - expected).abs() <= slack, "{found}, not {expected}");
         prop_assert!(largest - tau * budget::RAW_NATS <= found && found <= largest + tau * (columns as f64).ln() + slack);
     }
 
     /// No column's surprisal grows to make a row less odd, however little it grows.
     #[test]
-    fn an_oddness_grows_with_every_column(columns in 1usize..40, log2_temperature in 0u32..4, narrow in 8u32..20, seed: u64) {
+    fn an_anomaly_score_grows_with_every_column(columns in 1usize..40, log2_temperature in 0u32..4, narrow in 8u32..20, seed: u64) {
         let mut dice = Dice(seed);
         let baselines: Vec<u16> = (0..columns).map(|_| dice.word() as u16 >> 3).collect();
         let detector = Detector { baselines: &baselines, log2_temperature, ..Detector::OFF };
         let mut each: Vec<Nats> = (0..columns).map(|_| Nats::from_raw(dice.word() as u32 >> narrow)).collect();
-        let mut last = oddness(&detector, &each);
+        let mut last = anomaly_score(&detector, &each);
         for _ in 0..200 {
             let grows = dice.between(0, columns as i64 - 1) as usize;
             each[grows] += Nats::from_raw(1 << dice.between(0, 13));
-            let next = oddness(&detector, &each);
+            let next = anomaly_score(&detector, &each);
             prop_assert!(next >= last, "{next} after {last}");
             last = next;
         }
@@ -202,28 +202,28 @@ proptest! {
 }
 
 #[test]
-fn the_oddness_of_one_column_is_its_surprisal() {
+fn the_anomaly_score_of_one_column_is_its_surprisal() {
     for baselines in [&[][..], &[0], &[5000]] {
         let detector = Detector { baselines, ..Detector::OFF };
         for raw in [0, 1, 65_536, 99_999_999, u32::MAX] {
-            assert_eq!(oddness(&detector, &[Nats::from_raw(raw)]), Nats::from_raw(raw));
+            assert_eq!(anomaly_score(&detector, &[Nats::from_raw(raw)]), Nats::from_raw(raw));
         }
     }
 }
 
 /// Nothing wraps, whatever a table says.
 #[test]
-fn the_largest_oddness_saturates() {
+fn the_largest_anomaly_score_saturates() {
     let detector = Detector { baselines: &[65535, 0], log2_temperature: 8, ..Detector::OFF };
-    assert_eq!(oddness(&detector, &[Nats::IMPOSSIBLE; 2]), Nats::IMPOSSIBLE);
+    assert_eq!(anomaly_score(&detector, &[Nats::IMPOSSIBLE; 2]), Nats::IMPOSSIBLE);
     let hardest = Detector { log2_temperature: u32::MAX, ..detector };
-    assert!(oddness(&hardest, &[Nats::IMPOSSIBLE; 2]) > Nats::ZERO);
-    assert_eq!(oddness(&detector, &[]), Nats::ZERO);
+    assert!(anomaly_score(&hardest, &[Nats::IMPOSSIBLE; 2]) > Nats::ZERO);
+    assert_eq!(anomaly_score(&detector, &[]), Nats::ZERO);
 }
 
 /// Kolmogorov-Smirnov: p-values of fresh rows of the same law are uniform.
 #[test]
-fn p_values_of_ordinary_rows_are_uniform() {
+fn p_values_of_normal_rows_are_uniform() {
     let mut dice = Dice(11);
     const ROWS: u32 = 4000;
     // As rows are: none scores next to nothing.

@@ -176,7 +176,7 @@ fn reals_order_as_numbers_do_without_a_float_comparison() {
 }
 
 #[test]
-fn a_column_s_bits_say_its_outcome() {
+fn the_bits_of_a_column_decode_to_its_outcome() {
     for column in every_column() {
         for reading in every_reading() {
             let (Ok((row, _)), Some(outcome)) = (encode(&[column], &[reading]), naive::outcome(&column, reading))
@@ -241,7 +241,7 @@ fn a_row_too_short_for_the_columns_is_refused() {
 }
 
 #[test]
-fn the_table_says_what_its_columns_are() {
+fn a_table_yields_the_columns_that_it_was_made_from() {
     let columns: Vec<Column> =
         every_scale().enumerate().map(|(source, column)| Column { source: source as u16 * 23, ..column }).collect();
     let (words, values, widths) = encoder_slices(&columns);
@@ -256,13 +256,16 @@ fn the_table_says_what_its_columns_are() {
 }
 
 #[test]
-fn no_reading_violates_the_guards_of_its_thermometer() {
+fn no_reading_violates_the_constraints_of_its_thermometer() {
     for column in every_column() {
-        let guards = naive::guards(&[column]);
+        let constraints = naive::constraints(&[column]);
         for reading in every_reading() {
             let Ok((row, _)) = encode(&[column], &[reading]) else { continue };
             for i in 0..column.bits() {
-                assert!(naive::forced(&guards, &row, i).is_none_or(|value| value == row[i]), "{column:?} {reading:?}");
+                assert!(
+                    naive::implied(&constraints, &row, i).is_none_or(|value| value == row[i]),
+                    "{column:?} {reading:?}"
+                );
             }
         }
     }
@@ -281,7 +284,8 @@ fn a_score_is_its_row_s_surprisal_plus_its_widths_and_the_columns_add_up_to_it()
         }
         let (words, values, widths) = encoder_slices(&columns);
         let encoder = Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths });
-        let random = Random { guards: naive::guards(&columns), ..Random::new(encoder.bits(), true, false, &mut dice) };
+        let random =
+            Random { constraints: naive::constraints(&columns), ..Random::new(encoder.bits(), true, false, &mut dice) };
         let table: Table<N> = random.table(encoder);
         let choices = every_reading();
         for _ in 0..200 {
@@ -313,11 +317,11 @@ fn share(table: &Table<N>, column: &Column, row: &[bool; N], readings: &[Reading
 }
 
 #[test]
-fn a_column_beyond_the_explanation_s_room_is_counted_in_the_score_alone() {
+fn a_column_beyond_the_end_of_the_explanation_counts_in_the_score_alone() {
     let columns =
         [Column { source: 1, pivot: 2, ..column(Kind::Integer, false) }, column(Kind::Flag { flipped: false }, false)];
     let (words, values, widths) = encoder_slices(&columns);
-    let random = Random { guards: naive::guards(&columns), ..Random::new(5, false, false, &mut Dice(6)) };
+    let random = Random { constraints: naive::constraints(&columns), ..Random::new(5, false, false, &mut Dice(6)) };
     let table: Table<N> =
         random.table(Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths }));
     let readings = [Reading::Integer(1), Reading::Integer(50)];

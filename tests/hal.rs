@@ -22,7 +22,7 @@ fn pin(states: &[State]) -> Mock {
 }
 
 #[test]
-fn flags_are_what_the_pins_say_up_to_the_first_that_fails() {
+fn flags_equal_the_pins_up_to_the_first_that_fails() {
     let broken = MockError::Io(std::io::ErrorKind::NotConnected);
     let get = Transaction::get;
     let mut pins = [
@@ -62,7 +62,7 @@ fn the_pin_follows_the_verdicts() {
 }
 
 #[test]
-fn a_machine_that_is_not_seen_raises_the_alarm() {
+fn an_unreadable_machine_raises_the_alarm() {
     let mut alarm = pin(&[State::Low, State::High]);
     let mut watch = Watch::new(&DETECTOR, alarm.clone()).unwrap();
     let ended =

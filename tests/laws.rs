@@ -19,16 +19,16 @@ use surprisal::{
 const N: usize = 10;
 
 /// Runs a law on the linear rows alone, on the forest alone, on the hidden layer alone, and on all of them.
-macro_rules! for_each_part {
-    ($random:expr, |$part:ident, $logit:ident| $law:expr) => {{
+macro_rules! for_each_term {
+    ($random:expr, |$term:ident, $logit:ident| $law:expr) => {{
         let random: &Random = $random;
-        let ($part, $logit) = (random.linear(), |row: &[bool], i: usize| random.linear_logit(row, i));
+        let ($term, $logit) = (random.linear(), |row: &[bool], i: usize| random.linear_logit(row, i));
         $law;
-        let ($part, $logit) = (random.forest(), |row: &[bool], i: usize| random.forest_logit(row, i));
+        let ($term, $logit) = (random.forest(), |row: &[bool], i: usize| random.forest_logit(row, i));
         $law;
-        let ($part, $logit) = (random.nade(), |row: &[bool], i: usize| random.layer.logit(row, i));
+        let ($term, $logit) = (random.nade(), |row: &[bool], i: usize| random.layer.logit(row, i));
         $law;
-        let ($part, $logit) = (sum(random), |row: &[bool], i: usize| {
+        let ($term, $logit) = (sum(random), |row: &[bool], i: usize| {
             let both = saturated(random.linear_logit(row, i) + random.forest_logit(row, i));
             saturated(both + random.layer.logit(row, i))
         });
@@ -36,8 +36,8 @@ macro_rules! for_each_part {
     }};
 }
 
-fn model<P: Term<N> + Copy>(part: P, random: &Random) -> Model<'_, N, P> {
-    Model::new(part, &random.guards, random.bits).expect("the guards are valid")
+fn model<T: Term<N> + Copy>(term: T, random: &Random) -> Model<'_, N, T> {
+    Model::new(term, &random.constraints, random.bits).expect("the constraints are valid")
 }
 
 /// What the parts of a table but a mixture, which is not exact, are together.
@@ -50,9 +50,9 @@ fn saturated(logit: f64) -> f64 {
     logit.clamp(f64::from(i32::MIN), f64::from(i32::MAX))
 }
 
-/// Whether a guard rules the row out.
+/// Whether a constraint rules the row out.
 fn violates(random: &Random, row: &[bool]) -> bool {
-    (0..random.bits).any(|i| naive::forced(&random.guards, row, i).is_some_and(|value| value != row[i]))
+    (0..random.bits).any(|i| naive::implied(&random.constraints, row, i).is_some_and(|value| value != row[i]))
 }
 
 proptest! {
@@ -60,8 +60,8 @@ proptest! {
 
     #[test]
     fn the_probabilities_of_all_rows_add_up_to_exactly_one(random in tables(1usize..=7)) {
-        for_each_part!(&random, |part, _logit| {
-            let model = model(part, &random);
+        for_each_term!(&random, |term, _logit| {
+            let model = model(term, &random);
             let sum: u128 = naive::rows(random.bits).map(|row| naive::coins(&model, &row)).sum();
             prop_assert_eq!(sum, 1u128 << (16 * random.bits));
         });
@@ -70,15 +70,15 @@ proptest! {
     #[test]
     fn a_score_is_the_sum_of_its_explanation_and_of_the_naive_terms(random in tables(1usize..=N), seed: u64) {
         let mut dice = Dice(seed);
-        for_each_part!(&random, |part, logit| {
-            let model = model(part, &random);
+        for_each_term!(&random, |term, logit| {
+            let model = model(term, &random);
             let row = dice.row::<N>();
             let mut each = [Nats::ZERO; N];
             let score = model.surprisal(&row);
             prop_assert_eq!(model.explain(&row, &mut each), score);
             prop_assert_eq!(each.into_iter().sum::<Nats>(), score);
             for i in 0..random.bits {
-                let error = match naive::forced(&random.guards, &row, i) {
+                let error = match naive::implied(&random.constraints, &row, i) {
                     Some(value) => {
                         prop_assert_eq!(each[i], if value == row[i] { Nats::ZERO } else { Nats::IMPOSSIBLE });
                         continue;
@@ -95,20 +95,20 @@ proptest! {
     }
 
     #[test]
-    fn every_logit_is_what_its_part_says_by_definition(random in tables(1usize..=N), seed: u64) {
+    fn every_logit_equals_the_definition_of_its_term(random in tables(1usize..=N), seed: u64) {
         let mut dice = Dice(seed);
-        for_each_part!(&random, |part, logit| {
+        for_each_term!(&random, |term, logit| {
             let row = dice.row::<N>();
-            let mut state = Term::<N>::start(&part);
+            let mut state = Term::<N>::start(&term);
             for i in 0..random.bits {
-                prop_assert_eq!(f64::from(part.logit(&mut state, &row, i).raw()), logit(&row, i), "bit {}", i);
+                prop_assert_eq!(f64::from(term.logit(&mut state, &row, i).raw()), logit(&row, i), "bit {}", i);
                 if row[i] {
-                    Term::<N>::observe(&part, &mut state, i);
+                    Term::<N>::observe(&term, &mut state, i);
                 }
             }
             for beyond in random.bits..N + 2 {
-                prop_assert_eq!(part.logit(&mut state, &row, beyond), Logit::ZERO);
-                Term::<N>::observe(&part, &mut state, beyond);
+                prop_assert_eq!(term.logit(&mut state, &row, beyond), Logit::ZERO);
+                Term::<N>::observe(&term, &mut state, beyond);
             }
         });
     }
@@ -116,32 +116,32 @@ proptest! {
     #[test]
     fn a_logit_does_not_see_its_own_bit_or_later_ones(random in tables(1usize..=N), seed: u64) {
         let row = Dice(seed).row::<N>();
-        for_each_part!(&random, |part, _logit| {
-            let mut state = Term::<N>::start(&part);
+        for_each_term!(&random, |term, _logit| {
+            let mut state = Term::<N>::start(&term);
             for i in 0..random.bits {
                 let mut flipped = row;
                 flipped[i..].iter_mut().for_each(|bit| *bit = !*bit);
-                prop_assert_eq!(part.logit(&mut state, &row, i), part.logit(&mut state, &flipped, i), "bit {}", i);
+                prop_assert_eq!(term.logit(&mut state, &row, i), term.logit(&mut state, &flipped, i), "bit {}", i);
                 if row[i] {
-                    Term::<N>::observe(&part, &mut state, i);
+                    Term::<N>::observe(&term, &mut state, i);
                 }
             }
         });
     }
 
     #[test]
-    fn asking_twice_changes_nothing(random in tables(1usize..=N), seed: u64) {
+    fn evaluating_twice_changes_nothing(random in tables(1usize..=N), seed: u64) {
         let row = Dice(seed).row::<N>();
-        for_each_part!(&random, |part, _logit| {
-            let (mut once, mut often) = (Term::<N>::start(&part), Term::<N>::start(&part));
+        for_each_term!(&random, |term, _logit| {
+            let (mut once, mut often) = (Term::<N>::start(&term), Term::<N>::start(&term));
             for i in 0..random.bits {
-                let logit = part.logit(&mut once, &row, i);
+                let logit = term.logit(&mut once, &row, i);
                 for _ in 0..3 {
-                    prop_assert_eq!(part.logit(&mut often, &row, i), logit, "bit {}", i);
+                    prop_assert_eq!(term.logit(&mut often, &row, i), logit, "bit {}", i);
                 }
                 if row[i] {
-                    Term::<N>::observe(&part, &mut once, i);
-                    Term::<N>::observe(&part, &mut often, i);
+                    Term::<N>::observe(&term, &mut once, i);
+                    Term::<N>::observe(&term, &mut often, i);
                 }
             }
         });
@@ -151,15 +151,15 @@ proptest! {
     fn trees_stay_their_own_whatever_their_splits_say(random in tables(2usize..=7), seed: u64) {
         let mut dice = Dice(seed);
         let splits = random.damaged_splits(&mut dice);
-        let part = Forest::new(ForestSlices { splits: &splits, ..random.forest_slices() })
+        let term = Forest::new(ForestSlices { splits: &splits, ..random.forest_slices() })
             .expect("no tree looks ahead");
         let row = dice.row::<N>();
         for i in 0..random.bits {
             let mut flipped = row;
             flipped[i..].iter_mut().for_each(|bit| *bit = !*bit);
-            prop_assert_eq!(part.logit(&mut (), &row, i), part.logit(&mut (), &flipped, i), "bit {}", i);
+            prop_assert_eq!(term.logit(&mut (), &row, i), term.logit(&mut (), &flipped, i), "bit {}", i);
         }
-        let model = model(part, &random);
+        let model = model(term, &random);
         let sum: u128 = naive::rows(random.bits).map(|row| naive::coins(&model, &row)).sum();
         prop_assert_eq!(sum, 1u128 << (16 * random.bits));
     }
@@ -179,12 +179,12 @@ proptest! {
             }
             let mut left = coins.into_iter();
             prop_assert_eq!(model.sample(|| left.next().expect("a free bit takes one coin")), row);
-            prop_assert!(left.next().is_none(), "a forced bit takes no coin");
+            prop_assert!(left.next().is_none(), "a implied bit takes no coin");
         }
     }
 
     #[test]
-    fn no_sample_violates_a_guard(random in tables(1usize..=N), seed: u64) {
+    fn no_sample_violates_a_constraint(random in tables(1usize..=N), seed: u64) {
         let (model, mut dice) = (model(sum(&random), &random), Dice(seed));
         for _ in 0..32 {
             let row = model.sample(|| dice.coin());
@@ -195,14 +195,14 @@ proptest! {
     }
 
     #[test]
-    fn completion_keeps_the_prefix_and_obeys_the_guards_after_it(random in tables(1usize..=N), seed: u64) {
+    fn completion_keeps_the_prefix_and_obeys_the_constraints_after_it(random in tables(1usize..=N), seed: u64) {
         let (model, mut dice) = (model(sum(&random), &random), Dice(seed));
         let wanted = dice.row::<N>();
         for length in 0..=random.bits {
             let row = model.complete(&wanted[..length], || dice.coin());
             prop_assert_eq!(&row[..length], &wanted[..length]);
             for i in length..random.bits {
-                prop_assert!(naive::forced(&random.guards, &row, i).is_none_or(|value| value == row[i]));
+                prop_assert!(naive::implied(&random.constraints, &row, i).is_none_or(|value| value == row[i]));
             }
         }
         let mut coins = 0;
@@ -211,15 +211,15 @@ proptest! {
     }
 
     #[test]
-    fn a_forced_bit_is_free_and_its_violation_impossible(random in tables(2usize..=N), seed: u64) {
+    fn an_implied_bit_costs_nothing_and_its_violation_is_impossible(random in tables(2usize..=N), seed: u64) {
         let (model, mut dice) = (model(sum(&random), &random), Dice(seed));
         let row = model.sample(|| dice.coin());
         let mut each = [Nats::ZERO; N];
         model.explain(&row, &mut each);
         for i in 0..random.bits {
-            let forced = naive::forced(&random.guards, &row, i).is_some();
-            prop_assert_eq!(each[i] == Nats::ZERO, forced);
-            if forced {
+            let implied = naive::implied(&random.constraints, &row, i).is_some();
+            prop_assert_eq!(each[i] == Nats::ZERO, implied);
+            if implied {
                 let mut other = row;
                 other[i] = !other[i];
                 prop_assert_eq!(model.surprisal(&other), Nats::IMPOSSIBLE);
@@ -248,7 +248,7 @@ fn samples_are_as_frequent_as_their_probabilities() {
     }
 }
 
-/// A table of three bits without guards, whose logits all stay within about ±2.
+/// A table of three bits without constraints, whose logits all stay within about ±2.
 fn moderate(seed: u64) -> Random {
     let mut random = Random::new(3, seed.is_multiple_of(2), false, &mut Dice(seed));
     random.biases.iter_mut().for_each(|bias| *bias %= 1024);
@@ -268,8 +268,8 @@ fn a_gap_longer_than_a_byte_is_bridged() {
     let (starts, entries) = random::entries(&weights, &mut dice);
     let (biases, scales) = (vec![-512; WIDE], vec![300; WIDE]);
     let sparse = LinearWeights::Sparse { starts: &starts, entries: &entries };
-    let part = Linear::new(LinearSlices { biases: &biases, scales: &scales, weights: sparse }).unwrap();
-    let model = Model::<WIDE, _>::new(part, &[], WIDE).unwrap();
+    let term = Linear::new(LinearSlices { biases: &biases, scales: &scales, weights: sparse }).unwrap();
+    let model = Model::<WIDE, _>::new(term, &[], WIDE).unwrap();
     for _ in 0..20 {
         let row = dice.row::<WIDE>();
         let mut walk = model.walk();
@@ -285,8 +285,8 @@ fn a_gap_longer_than_a_byte_is_bridged() {
 fn marginals_need_neither_weights_nor_scales() {
     let biases = [1024, -1024, 0];
     let weights = LinearWeights::Dense(&[]);
-    let part = Linear::new(LinearSlices { biases: &biases, scales: &[], weights }).unwrap();
-    let model = Model::<3, _>::new(part, &[], 3).unwrap();
+    let term = Linear::new(LinearSlices { biases: &biases, scales: &[], weights }).unwrap();
+    let model = Model::<3, _>::new(term, &[], 3).unwrap();
     for row in naive::rows::<3>(3) {
         let expected: Nats =
             biases.iter().zip(row).map(|(&bias, bit)| Logit::from_raw(i32::from(bias) << 6).surprisal(bit)).sum();
@@ -295,9 +295,9 @@ fn marginals_need_neither_weights_nor_scales() {
 }
 
 #[test]
-fn a_model_refuses_guards_that_look_ahead_and_rows_that_are_too_wide() {
-    fn model(guards: &[u16], bits: usize) -> Result<(), TableError> {
-        Model::<3, _>::new(Forest::EMPTY, guards, bits).map(|_| ())
+fn a_model_refuses_constraints_that_look_ahead_and_rows_that_are_too_wide() {
+    fn model(constraints: &[u16], bits: usize) -> Result<(), TableError> {
+        Model::<3, _>::new(Forest::EMPTY, constraints, bits).map(|_| ())
     }
     let [free, ahead] = [Constraint::FREE, Constraint::implied(1, true, true)].map(Constraint::raw);
     assert_eq!(model(&[free, ahead, free], 3), Err(TableError::Order { bit: 1 }));

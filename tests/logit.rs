@@ -97,7 +97,7 @@ fn of_all_coins_exactly_the_mass_decide_for_a_one() {
 }
 
 #[test]
-fn shares_of_a_logit_add_up_and_stop_at_the_ends() {
+fn logits_add_up_and_stop_at_the_ends() {
     let [most, least] = [i32::MAX, i32::MIN].map(Logit::from_raw);
     assert_eq!(most + Logit::from_raw(1), most);
     assert_eq!(least + Logit::from_raw(-1), least);

@@ -18,8 +18,9 @@ const N: usize = 10;
 const K: usize = 9;
 
 fn mixtures(bits: impl Strategy<Value = usize>) -> impl Strategy<Value = RandomMixture> {
-    (bits, 1usize..=K, any::<bool>(), any::<u64>())
-        .prop_map(|(bits, components, guarded, seed)| RandomMixture::new(bits, components, guarded, &mut Dice(seed)))
+    (bits, 1usize..=K, any::<bool>(), any::<u64>()).prop_map(|(bits, components, constrained, seed)| {
+        RandomMixture::new(bits, components, constrained, &mut Dice(seed))
+    })
 }
 
 proptest! {
@@ -33,7 +34,7 @@ proptest! {
     }
 
     #[test]
-    fn every_logit_is_what_the_mixture_says_by_definition(random in mixtures(1usize..=N), seed: u64) {
+    fn every_logit_equals_the_definition_of_the_mixture(random in mixtures(1usize..=N), seed: u64) {
         let (model, row) = (random.model::<N, K>(), Dice(seed).row::<N>());
         let mut walk = model.walk();
         while let Some((i, conditional)) = walk.next(&row) {
@@ -47,23 +48,23 @@ proptest! {
     }
 
     #[test]
-    fn a_logit_does_not_see_its_own_bit_or_later_ones_and_asking_twice_changes_nothing(
+    fn a_logit_does_not_see_its_own_bit_or_later_ones_and_evaluating_twice_changes_nothing(
         random in mixtures(1usize..=N),
         seed: u64,
     ) {
-        let (part, row) = (random.term::<K>(), Dice(seed).row::<N>());
-        let (mut once, mut often) = (Term::<N>::start(&part), Term::<N>::start(&part));
+        let (term, row) = (random.term::<K>(), Dice(seed).row::<N>());
+        let (mut once, mut often) = (Term::<N>::start(&term), Term::<N>::start(&term));
         for i in 0..random.bits {
             let mut flipped = row;
             flipped[i..].iter_mut().for_each(|bit| *bit = !*bit);
-            let logit = part.logit(&mut once, &row, i);
+            let logit = term.logit(&mut once, &row, i);
             for _ in 0..3 {
-                prop_assert_eq!(part.logit(&mut often, &flipped, i), logit, "bit {}", i);
-                prop_assert_eq!(part.logit(&mut often, &row, i), logit, "bit {}", i);
+                prop_assert_eq!(term.logit(&mut often, &flipped, i), logit, "bit {}", i);
+                prop_assert_eq!(term.logit(&mut often, &row, i), logit, "bit {}", i);
             }
         }
         for beyond in random.bits..N + 2 {
-            prop_assert_eq!(part.logit(&mut often, &row, beyond), Logit::ZERO);
+            prop_assert_eq!(term.logit(&mut often, &row, beyond), Logit::ZERO);
         }
     }
 
@@ -83,7 +84,7 @@ proptest! {
             }
             let mut left = coins.into_iter();
             prop_assert_eq!(model.sample(|| left.next().expect("a free bit takes one coin")), row);
-            prop_assert!(left.next().is_none(), "a forced bit takes no coin");
+            prop_assert!(left.next().is_none(), "a implied bit takes no coin");
         }
     }
 
@@ -125,13 +126,13 @@ fn weights_stay_exact_over_thousands_of_bits() {
 fn one_component_is_its_tree() {
     let mut random = RandomMixture::new(N, 1, false, &mut Dice(3));
     random.logits.iter_mut().for_each(|logit| *logit /= 4);
-    let (part, row) = (random.term::<1>(), [true; N]);
-    let mut state = Term::<N>::start(&part);
+    let (term, row) = (random.term::<1>(), [true; N]);
+    let mut state = Term::<N>::start(&term);
     for i in 0..N {
         let [gap, weight] = random.parents[i];
         let effect = if gap > 0 { Mixture::<1>::logit_of(weight as i8) } else { Logit::ZERO };
         let logit = Mixture::<1>::logit_of(random.logits[i]) + effect;
-        assert_eq!(part.logit(&mut state, &row, i).step(), logit.step(), "bit {i}");
+        assert_eq!(term.logit(&mut state, &row, i).step(), logit.step(), "bit {i}");
     }
 }
 

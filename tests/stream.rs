@@ -53,7 +53,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn integers_leave_what_floats_leave(seed: u64) {
+    fn integer_residuals_equal_float_residuals(seed: u64) {
         let mut dice = Dice(seed);
         let words = words(&mut dice);
         let is_state: Vec<bool> = words[1..].as_chunks().0.iter().map(|[reach, _]| *reach == Predictor::STATE).collect();
@@ -128,6 +128,24 @@ proptest! {
             });
             prop_assert_eq!(format!("{one:?}"), format!("{other:?}")); // what is no number equals nothing
         }
+    }
+}
+
+/// NaN is a missing reading, in numbers and in states.
+#[test]
+fn a_nan_does_what_a_missing_reading_does() {
+    let mut dice = Dice(5);
+    let words = [2, 0, 0, Predictor::STATE, 0];
+    let predictor = Predictor::new(PredictorSlices { words: &words, weights: &[4096, 2048] }).unwrap();
+    let mut streams = [(); 2].map(|()| Stream::<2, 2>::new());
+    for _ in 0..200 {
+        let row = [reading(false, &mut dice), reading(true, &mut dice), Reading::Missing];
+        let with = |gap: Reading| row.map(|reading| if reading == Reading::Missing { gap } else { reading });
+        let [missing, nan] = [(0, Reading::Missing), (1, Reading::Real(f32::NAN))].map(|(at, gap)| {
+            let mut row = with(gap);
+            (streams[at].push(&predictor, &mut row), row)
+        });
+        assert_eq!(format!("{missing:?}"), format!("{nan:?}").replace("Real(NaN)", "Missing"));
     }
 }
 

@@ -64,9 +64,9 @@ fn whole<'t>(random: &'t Random, mixture: &'t RandomMixture, has: Has, encoder: 
     let trees = if has[1] { random.forest() } else { Forest::EMPTY };
     let hidden = if has[2] { random.nade() } else { Nade::EMPTY };
     let mixture = if has[3] { mixture.term() } else { Mixture::EMPTY };
-    let model = Model::new(Terms { linear, trees, hidden, mixture }, &random.guards, random.bits);
+    let model = Model::new(Terms { linear, trees, hidden, mixture }, &random.constraints, random.bits);
     let detector = Detector { threshold: Nats::from_raw(7 << 16), false_alarm_ppm: 10_000, rows: 99, ..Detector::OFF };
-    Table::new(encoder, model.expect("the guards are valid"), detector)
+    Table::new(encoder, model.expect("the constraints are valid"), detector)
 }
 
 fn written<const N: usize, const H: usize, const K: usize>(table: &Table<N, H, K>) -> Vec<u8> {
@@ -148,12 +148,12 @@ fn explains_by_column(table: &Whole, readings: &[Reading], each: &[Nats]) {
     let first = sources.iter().copied().max_by_key(|&at| (each[usize::from(at)], std::cmp::Reverse(at)));
     assert_eq!(score.column, first.unwrap_or(0));
     assert_eq!(score.largest, first.map_or(Nats::ZERO, |at| each[usize::from(at)]));
-    let mut oddness = AnomalyScore::new(&table.detector);
+    let mut anomaly = AnomalyScore::new(&table.detector);
     for (column, _) in table.encoder.columns() {
-        oddness.push(&table.detector, column.source, each[usize::from(column.source)]);
+        anomaly.push(&table.detector, column.source, each[usize::from(column.source)]);
     }
     let without = table.encoder.columns().next().is_none();
-    assert_eq!(score.anomaly, if without { score.nats } else { oddness.nats(&table.detector) });
+    assert_eq!(score.anomaly, if without { score.nats } else { anomaly.nats(&table.detector) });
     let mut shares: Vec<(u16, Nats, Nats)> =
         sources.iter().map(|&column| (column, each[usize::from(column)], table.detector.baseline(column))).collect();
     let excess = |nats: Nats, baseline: Nats| i64::from(nats.raw()) - i64::from(baseline.raw());
@@ -190,7 +190,7 @@ proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
-    fn what_was_written_is_read_back(random in tables(1usize..=N), has: Has, seed: u64) {
+    fn a_written_table_is_read_back(random in tables(1usize..=N), has: Has, seed: u64) {
         let mut dice = Dice(seed);
         let columns = columns(random.bits, &mut dice);
         let (words, values, widths) = encoder_slices(&columns);
@@ -282,7 +282,7 @@ fn every_damaged_byte_is_noticed() {
 }
 
 #[test]
-fn every_cut_is_noticed_and_what_follows_is_not_looked_at() {
+fn every_truncation_is_noticed_and_trailing_bytes_are_ignored() {
     let mut dice = Dice(8);
     let whole = random_bytes(&Random::new(5, true, true, &mut dice), ALL, &mut dice);
     for length in 0..whole.len() {
@@ -324,7 +324,7 @@ fn each_fault_has_its_own_name() {
 /// A valid checksum over a table that is not one.
 /// A column is given as a whole, and what it says, however odd, is no part of any score.
 #[test]
-fn a_column_is_given_as_a_whole() {
+fn a_column_is_observed_as_a_whole() {
     let column = |source, kind, values: &'static [i32], log_widths: &'static [u16]| Column {
         source,
         kind,
@@ -338,15 +338,15 @@ fn a_column_is_given_as_a_whole() {
     let flag = column(0, Kind::Flag { flipped: false }, &[], &[]);
     let columns = [flag, column(1, Kind::Integer, &[10, 20], &[900, 0, 900]), Column { source: 2, ..flag }];
     let words: Vec<u16> = columns.iter().flat_map(Column::words).collect();
-    let [given, free] = [Constraint::OBSERVED, Constraint::FREE].map(Constraint::raw);
-    let read = |guards: [u16; 4]| {
+    let [observed, free] = [Constraint::OBSERVED, Constraint::FREE].map(Constraint::raw);
+    let read = |constraints: [u16; 4]| {
         let rows = Linear::new(LinearSlices {
             biases: &[100, 200, 300, 400],
             scales: &[],
             weights: LinearWeights::Dense(&[]),
         });
         let terms = Terms { linear: rows.expect("independent bits"), ..Terms::EMPTY };
-        let model = Model::new(terms, &guards, 4).expect("nothing looks ahead");
+        let model = Model::new(terms, &constraints, 4).expect("nothing looks ahead");
         let table = Table::<4>::new(
             Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths }),
             model,
@@ -364,11 +364,11 @@ fn a_column_is_given_as_a_whole() {
         })
     };
     let one = surprisal::Logit::from_raw(400 << 6).surprisal(true);
-    let scores = read([given, given, given, free]).expect("whole columns are given");
+    let scores = read([observed, observed, observed, free]).expect("whole columns are given");
     assert_eq!(scores[..2], [one, one]);
     assert!(scores[2] > one + Nats::RAREST);
-    for guards in [[free, given, free, free], [free, free, given, free]] {
-        assert_eq!(read(guards), Err(TableError::Inconsistent("constraints")));
+    for constraints in [[free, observed, free, free], [free, free, observed, free]] {
+        assert_eq!(read(constraints), Err(TableError::Inconsistent("constraints")));
     }
 }
 

@@ -199,7 +199,7 @@ cases! {
     }
 
     /// Rows of a stream to nats, given the rows before: what the host made of the same rows in a file.
-    fn rows_in_time_become_the_golden_scores() {
+    fn rows_of_a_stream_become_the_golden_scores() {
         static BYTES: &Aligned<[u8]> = &Aligned(*include_bytes!("../golden/stream.srp"));
         let table = Table::<{ stream::BITS }>::from_bytes(&BYTES.0).expect("the golden table is whole");
         is_written_as(&stream::TABLE, &BYTES.0);
@@ -249,7 +249,7 @@ cases! {
 
     /// AnomalyScore, p-values, the cumulative sum, drift and what surprises most are the host's numbers: sums over all golden rows, of
     /// which half are odd.
-    fn detectors_say_the_same_everywhere() {
+    fn detectors_agree_everywhere() {
         let table = table::<0, 0>(&SHUTTLE);
         let detector = &table.detector;
         let (mut oddness, mut ppm, mut alarms, mut sums, mut recent_sum) = (0u64, 0u64, 0, 0u64, 0u64);
@@ -273,7 +273,7 @@ cases! {
     }
 
     /// A column's share is its own, and the largest come first.
-    fn what_surprises_most_is_told_first() {
+    fn the_largest_excess_comes_first() {
         let table = table::<0, 0>(&SHUTTLE);
         let (mut first, mut largest) = ([0; COLUMNS.len()], 0u64);
         for (row, nats) in rows(&SHUTTLE).step_by(8) {
@@ -303,7 +303,7 @@ cases! {
     }
 
     /// A table asks for room that the program does not have.
-    fn more_units_or_components_than_room_are_refused() {
+    fn more_units_or_components_than_the_capacity_are_refused() {
         let units = flagship::TABLE.model.terms().hidden.units() as u16;
         let refused = Table::<BITS, 1, 0>::from_bytes(&FLAGSHIP.bytes.0).map(|_| ());
         assert_eq!(refused, Err(TableError::TooManyUnits { units }));

@@ -6,28 +6,28 @@ use surprisal::{Constraint, Mixture, MixtureSlices, Model};
 use super::naive;
 use super::random::Dice;
 
-/// A random mixture: its slices, and guards.
+/// A random mixture: its slices, and constraints.
 #[derive(Clone, Debug)]
 pub struct RandomMixture {
     pub bits: usize,
-    pub guards: Vec<u16>,
+    pub constraints: Vec<u16>,
     pub priors: Vec<u16>,
     pub parents: Vec<[u8; 2]>,
     pub logits: Vec<i8>,
 }
 
 impl RandomMixture {
-    pub fn new(bits: usize, components: usize, guarded: bool, dice: &mut Dice) -> Self {
+    pub fn new(bits: usize, components: usize, constrained: bool, dice: &mut Dice) -> Self {
         let steepest = if dice.one_in(4) { 128 } else { 40 };
         let parent = |i: usize, dice: &mut Dice| dice.between(0, i.min(255) as i64) as u8;
-        let guard = |i: usize, dice: &mut Dice| match i {
+        let constraint = |i: usize, dice: &mut Dice| match i {
             0 => Constraint::FREE,
             _ if dice.one_in(3) => Constraint::FREE,
             _ => Constraint::implied(dice.between(0, i as i64 - 1) as u16, dice.one_in(2), dice.one_in(2)),
         };
         Self {
             bits,
-            guards: (0..bits).filter(|_| guarded).map(|i| guard(i, dice).raw()).collect(),
+            constraints: (0..bits).filter(|_| constrained).map(|i| constraint(i, dice).raw()).collect(),
             priors: (0..components)
                 .map(|_| dice.between(1, 65535) as u16 >> dice.between(0, 15))
                 .map(|p| p.max(1))
@@ -43,7 +43,7 @@ impl RandomMixture {
     }
 
     pub fn model<const N: usize, const K: usize>(&self) -> Model<'_, N, Mixture<'_, K>> {
-        Model::new(self.term(), &self.guards, self.bits).expect("the guards are valid")
+        Model::new(self.term(), &self.constraints, self.bits).expect("the constraints are valid")
     }
 
     /// p_k(x_i = 1 | x_parent).
@@ -62,7 +62,7 @@ impl RandomMixture {
             if bit { p } else { 1.0 - p }.ln()
         };
         let weight = |k: usize| {
-            let free = (0..i).filter(|&j| naive::forced(&self.guards, row, j).is_none());
+            let free = (0..i).filter(|&j| naive::implied(&self.constraints, row, j).is_none());
             f64::from(self.priors[k]).ln() + free.map(|j| of_bit(j, k, row[j])).sum::<f64>()
         };
         let ln_sum = |bit: bool| {

@@ -69,14 +69,14 @@ pub fn mass(step: f64) -> f64 {
     if step > 0.0 { 65536.0 - rare } else { rare }
 }
 
-/// What a guard leaves bit i, given the bits before it.
-pub fn forced(guards: &[u16], row: &[bool], i: usize) -> Option<bool> {
-    let (parent, when, value) = Constraint::from_raw(*guards.get(i)?).condition()?;
+/// What a constraint leaves bit i, given the bits before it.
+pub fn implied(constraints: &[u16], row: &[bool], i: usize) -> Option<bool> {
+    let (parent, when, value) = Constraint::from_raw(*constraints.get(i)?).condition()?;
     (row[parent] == when).then_some(value)
 }
 
 /// How many of the 65536^n equally likely sequences of n coins give this row.
-pub fn coins<const N: usize, P: Term<N>>(model: &Model<N, P>, row: &[bool; N]) -> u128 {
+pub fn coins<const N: usize, T: Term<N>>(model: &Model<N, T>, row: &[bool; N]) -> u128 {
     let (mut coins, mut walk) = (1, model.walk());
     while let Some((i, conditional)) = walk.next(row) {
         coins *= match conditional {
@@ -153,16 +153,16 @@ pub fn encode(column: &Column, reading: Reading) -> Option<(Vec<bool>, f64)> {
     Some((bits, f64::from(width) / 2048.0 + tail(column, reading) + rarest))
 }
 
-/// The guards that say which bits of a column follow from which: none is asked below a "missing", past a level that was
+/// The constraints that say which bits of a column follow from which: none is asked below a "missing", past a level that was
 /// not reached, or on the other side of the pivot.
-pub fn guards(columns: &[Column]) -> Vec<u16> {
-    let mut guards = Vec::new();
+pub fn constraints(columns: &[Column]) -> Vec<u16> {
+    let mut constraints = Vec::new();
     for column in columns {
-        let first = guards.len();
+        let first = constraints.len();
         let after = |bit: usize, when| Constraint::implied((first + bit) as u16, when, false);
         let downwards = column.bits() - usize::from(column.pivot);
         for bit in 0..column.bits() {
-            guards.push(match bit {
+            constraints.push(match bit {
                 0 => Constraint::FREE.raw(),
                 1 if column.may_miss => after(0, true).raw(),
                 _ if bit == downwards => after(0, true).raw(),
@@ -170,7 +170,7 @@ pub fn guards(columns: &[Column]) -> Vec<u16> {
             });
         }
     }
-    guards
+    constraints
 }
 
 /// One step of a cumulative sum: is it an alarm?
@@ -185,7 +185,7 @@ pub fn cusum(sum: &mut i64, score: u32, detector: &Detector) -> bool {
 }
 
 /// τ ln Σ_j exp((s_j + U - u_j)/τ) of surprisals by the position of the reading, in nats; and the largest s_j + U - u_j.
-pub fn oddness(detector: &Detector, each: &[Nats]) -> (f64, f64) {
+pub fn anomaly_score(detector: &Detector, each: &[Nats]) -> (f64, f64) {
     let tau = f64::from(1u32 << detector.log2_temperature);
     let level = detector.baselines.iter().max().map_or(0.0, |&usual| f64::from(usual) / 1024.0);
     let usual = |column: usize| detector.baselines.get(column).map_or(0.0, |&usual| f64::from(usual) / 1024.0);
@@ -205,7 +205,7 @@ pub fn moments(scores: &[u32]) -> (f64, f64) {
 }
 
 /// The mean score over that of held-out rows, and its standard error, in nats.
-pub fn excess(scores: &[u32], detector: &Detector) -> (f64, f64) {
+pub fn drift(scores: &[u32], detector: &Detector) -> (f64, f64) {
     let capped: Vec<u32> = scores.iter().map(|&score| score.min(detector.score_cap.raw())).collect();
     let (mean, deviation) = moments(&capped);
     let held_out = f64::from(detector.deviation).powi(2) / f64::from(detector.rows);

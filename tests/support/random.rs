@@ -53,7 +53,7 @@ impl Dice {
 #[derive(Clone, Debug)]
 pub struct Random {
     pub bits: usize,
-    pub guards: Vec<u16>,
+    pub constraints: Vec<u16>,
     pub biases: Vec<i16>,
     pub scales: Vec<u16>,
     /// `weights[i][j]` for j < i.
@@ -74,11 +74,11 @@ pub struct Random {
 /// Tables of `bits` bits of every make.
 pub fn tables(bits: impl Strategy<Value = usize>) -> impl Strategy<Value = Random> {
     (bits, any::<u64>(), any::<bool>(), any::<bool>())
-        .prop_map(|(bits, seed, sparse, guarded)| Random::new(bits, sparse, guarded, &mut Dice(seed)))
+        .prop_map(|(bits, seed, sparse, constrained)| Random::new(bits, sparse, constrained, &mut Dice(seed)))
 }
 
 impl Random {
-    pub fn new(bits: usize, sparse: bool, guarded: bool, dice: &mut Dice) -> Self {
+    pub fn new(bits: usize, sparse: bool, constrained: bool, dice: &mut Dice) -> Self {
         let reach = if dice.one_in(4) { 32767 } else { 3000 };
         let steepest = if dice.one_in(4) { 65535 } else { 2000 };
         let weight = |dice: &mut Dice| match (sparse, dice.one_in(2)) {
@@ -88,7 +88,7 @@ impl Random {
         };
         let mut random = Self {
             bits,
-            guards: Vec::new(),
+            constraints: Vec::new(),
             biases: (0..bits).map(|_| dice.between(-reach - 1, reach) as i16).collect(),
             scales: (0..bits).map(|_| dice.between(0, steepest) as u16).collect(),
             weights: (0..bits).map(|i| (0..i).map(|_| weight(dice)).collect()).collect(),
@@ -102,8 +102,8 @@ impl Random {
             leaf_scales: (0..bits).map(|_| dice.between(0, 3000) as u16).collect(),
             layer: layer(bits, dice),
         };
-        if guarded {
-            random.guards = (0..bits).map(|i| guard(i, dice).raw()).collect();
+        if constrained {
+            random.constraints = (0..bits).map(|i| constraint(i, dice).raw()).collect();
         }
         if sparse {
             random.sparse = Some(entries(&random.weights, dice));
@@ -149,11 +149,14 @@ impl Random {
         }
     }
 
-    /// The guards, of which some are such that their bits are given.
-    pub fn given(&self, dice: &mut Dice) -> Vec<u16> {
-        let mut guards = self.guards.clone();
-        guards.iter_mut().filter(|_| dice.one_in(4)).for_each(|guard| *guard = Constraint::OBSERVED.raw());
-        guards
+    /// The constraints, of which some are such that their bits are given.
+    pub fn with_observed_bits(&self, dice: &mut Dice) -> Vec<u16> {
+        let mut constraints = self.constraints.clone();
+        constraints
+            .iter_mut()
+            .filter(|_| dice.one_in(4))
+            .for_each(|constraint| *constraint = Constraint::OBSERVED.raw());
+        constraints
     }
 
     /// Splits whose counts may be too large, and which a bit asks itself, anywhere; none looks ahead.
@@ -194,7 +197,7 @@ impl Random {
     /// Rows and trees.
     pub fn model<const N: usize>(&self) -> Model<'_, N, Terms<'_>> {
         let terms = Terms { linear: self.linear(), trees: self.forest(), ..Terms::EMPTY };
-        Model::new(terms, &self.guards, self.bits).expect("the guards are valid")
+        Model::new(terms, &self.constraints, self.bits).expect("the constraints are valid")
     }
 
     pub fn table<'t, const N: usize>(&'t self, encoder: Encoder<'t>) -> Table<'t, N> {
@@ -240,7 +243,7 @@ fn layer(bits: usize, dice: &mut Dice) -> Layer {
     }
 }
 
-fn guard(i: usize, dice: &mut Dice) -> Constraint {
+fn constraint(i: usize, dice: &mut Dice) -> Constraint {
     if i == 0 || dice.one_in(3) {
         return Constraint::FREE;
     }
@@ -274,9 +277,9 @@ pub fn entries(weights: &[Vec<i32>], dice: &mut Dice) -> (Vec<u16>, Vec<[u8; 2]>
             }
             let mut left = row[j];
             while left != 0 {
-                let part = left.clamp(-128, 127);
-                entries.push([(i - at) as u8, part as i8 as u8]);
-                (at, left) = (i, left - part);
+                let piece = left.clamp(-128, 127);
+                entries.push([(i - at) as u8, piece as i8 as u8]);
+                (at, left) = (i, left - piece);
             }
         }
         starts.push(entries.len() as u16);

@@ -1,0 +1,51 @@
+//! The door for exported source: what it fills in, and what it refuses.
+
+use surprisal::generated::v4;
+use surprisal::{Detector, Table, TableError};
+
+const SOURCE: v4::Source<'static> =
+    v4::Source { bits: 2, linear_biases: &[100, -100], calibration: &[70_000, 500], ..v4::Source::EMPTY };
+
+fn table(source: v4::Source<'static>) -> Result<Table<'static, 2>, TableError> {
+    v4::table(source)
+}
+
+/// A file that was exported before a calibration number existed keeps compiling, and the number has its default.
+#[test]
+fn calibration_words_that_are_missing_take_their_defaults() {
+    let words = Detector::OFF.words();
+    for given in 0..=words.len() {
+        let changed: &'static [u32] = words.map(|word| word ^ 1)[..given].to_vec().leak();
+        let detector = table(v4::Source { calibration: changed, ..SOURCE }).expect("the sections fit").detector;
+        assert_eq!(detector.words()[..given], *changed);
+        assert_eq!(detector.words()[given..], words[given..]);
+    }
+}
+
+#[test]
+fn a_minimal_source_is_a_table() {
+    const TABLE: Table<'static, 2> = match v4::table(SOURCE) {
+        Ok(table) => table,
+        Err(_) => panic!("the sections fit"),
+    };
+    assert_eq!((TABLE.model.bits(), TABLE.detector.threshold.raw(), TABLE.detector.false_alarm_ppm), (2, 70_000, 500));
+    assert_eq!(TABLE.detector.score_cap, Detector::OFF.score_cap);
+    assert!(TABLE.model.surprisal(&[true, false]) < TABLE.model.surprisal(&[false, true]));
+}
+
+#[test]
+fn each_damaged_section_is_refused_by_name() {
+    let refused = |source, error| assert_eq!(table(source).map(|_| ()), Err(error));
+    let misfit = TableError::Inconsistent;
+    refused(v4::Source { bits: 3, ..SOURCE }, TableError::TooManyBits { bits: 3 });
+    refused(v4::Source { constraints: &[0], ..SOURCE }, misfit("constraints"));
+    refused(v4::Source { linear_dense: &[1, 2], ..SOURCE }, misfit("linear weights"));
+    refused(v4::Source { linear_starts: &[0, 1], ..SOURCE }, misfit("linear entries"));
+    refused(v4::Source { tree_leaves: &[1], ..SOURCE }, misfit("forest"));
+    refused(v4::Source { hidden_activation: 3, ..SOURCE }, misfit("activation"));
+    refused(v4::Source { hidden_biases: &[1], hidden_scales: &[1], ..SOURCE }, TableError::TooManyUnits { units: 1 });
+    refused(v4::Source { mixture_priors: &[1], ..SOURCE }, TableError::TooManyComponents { components: 1 });
+    refused(v4::Source { calibration: &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9], ..SOURCE }, misfit("calibration"));
+    refused(v4::Source { quantiles: &[1, 2], ..SOURCE }, misfit("quantiles"));
+    refused(v4::Source { predictor_words: &[0], ..SOURCE }, misfit("predictor"));
+}
