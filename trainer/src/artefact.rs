@@ -1,17 +1,17 @@
 //! The `.srp` file: the table that the board reads, and behind it what only the host needs.
 
-use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use surprisal::{Detector, Kind, Nats, Reading, Sum, Surprise, Table, TableError};
 
 use crate::batch::Batch;
 use crate::data::{Frame, Header, checksum, default_name};
+use crate::error::{Error, Result};
+use crate::names::Named;
 use crate::schema::{Coding, Schema};
 use crate::signal::{self, Windows};
-use crate::split::{ordinary_rows, split};
+use crate::split::{normal_rows, split};
 use crate::stream::{History, PredictorTable, deal};
 
 /// Runs an expression with a const row length that `bits` fits: the smallest of 64, 256, 1024 and 4096.
@@ -126,15 +126,15 @@ pub struct Notes {
 }
 
 impl Provenance {
-    /// "lintree, learned order, split gain 2.5, strength 5, seed 0; 1600 training rows".
+    /// Describes the fit in one line: "linear-trees, learned order, split gain 2.5, strength 5, seed 0; 1600 training rows".
     pub fn summary(&self) -> String {
-        let mut settings = match (self.gamma, self.strength, &self.parts) {
+        let mut settings = match (self.gamma, self.strength, &self.terms) {
             (Some(gamma), Some(strength), _) => format!("split gain {gamma}, strength {strength}"),
-            (_, _, Some(parts)) => parts.clone(),
+            (_, _, Some(terms)) => terms.clone(),
             _ => "settings by conditional".into(),
         };
-        if let (Some(_), Some(parts)) = (self.gamma, &self.parts) {
-            settings = format!("{parts}, {settings}");
+        if let (Some(_), Some(terms)) = (self.gamma, &self.terms) {
+            settings = format!("{terms}, {settings}");
         }
         let (family, order) = (self.family.name(), &self.order);
         format!("{family}, {order} order, {settings}, seed {}; {} training rows", self.seed, self.train_rows)
@@ -152,9 +152,9 @@ pub struct Provenance {
     pub gamma: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<f64>,
-    /// What the model is made of, if the settings do not say it all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parts: Option<String>,
+    /// The terms of the model, if the settings do not describe it completely.
+    #[serde(default, alias = "parts", skip_serializing_if = "Option::is_none")]
+    pub terms: Option<String>,
     pub seed: u64,
     pub digest: u32,
     pub train_rows: usize,
@@ -211,14 +211,17 @@ impl Artefact {
         for coding in artefact.schema.columns.iter().filter(|coding| matches!(coding.kind, Kind::Integer | Kind::Real))
         {
             let ascend = !coding.values.is_empty() && coding.values.windows(2).all(|pair| pair[0] < pair[1]);
-            ensure!(ascend, "the edges of column {:?} do not ascend; fit again", artefact.schema.name(coding));
+            if !ascend {
+                let name = artefact.schema.name(coding);
+                return Err(Error::Inconsistent(format!("the edges of column `{name}` do not ascend; fit again")));
+            }
         }
         let channels = artefact.schema.predictor.view().width();
         let scored = artefact.schema.columns.iter().filter(|coding| !coding.given).count();
-        ensure!(
-            channels == 0 || channels == scored,
-            "it has {channels} channels in time, and {scored} columns; fit again"
-        );
+        if channels != 0 && channels != scored {
+            let message = format!("the predictor has {channels} channels, but the model {scored} columns; fit again");
+            return Err(Error::Inconsistent(message));
+        }
         Ok(artefact)
     }
 
@@ -248,25 +251,31 @@ impl Artefact {
     /// Reads a `.srp` file.
     ///
     /// # Errors
-    /// It is not one, or not whole.
+    /// [`Error::Io`] if it cannot be read; [`Error::Model`] if it is no `.srp` file with notes, or not whole.
     pub fn read(path: &Path) -> Result<Self> {
-        let shown = path.display();
-        let bytes = std::fs::read(path)
-            .with_context(|| format!("{shown}: cannot be read; pass the file that `surprisal fit` wrote"))?;
+        let bytes =
+            std::fs::read(path).map_err(Error::io(path, "cannot be read; pass the file that `surprisal fit` wrote"))?;
+        let fault = |error: TableError| Error::model(path, error.to_string());
         let word =
             |at: usize| bytes.get(at..at + 4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
-        ensure!(bytes.starts_with(b"SRPL"), "{shown}: {}", TableError::Foreign);
-        let whole = || anyhow!("{shown}: {}", TableError::Truncated);
+        if !bytes.starts_with(b"SRPL") {
+            return Err(fault(TableError::Foreign));
+        }
+        let whole = || fault(TableError::Truncated);
         let length = word(8).ok_or_else(whole)? as usize;
         let table = bytes.get(..length).ok_or_else(whole)?;
-        let (size, crc) = word(length).zip(word(length + 4)).with_context(|| {
-            format!("{shown}: a bare table without names, as `surprisal export` writes for a board; pass the file that `surprisal fit` wrote")
+        let (size, crc) = word(length).zip(word(length + 4)).ok_or_else(|| {
+            let message = "a bare table without names, as `surprisal export` writes for a board; pass the file that \
+                           `surprisal fit` wrote";
+            Error::model(path, message)
         })?;
         let notes = bytes.get(length + 8..length + 8 + size as usize).ok_or_else(whole)?;
-        ensure!(checksum(notes) == crc, "{shown}: {}", TableError::Corrupt);
-        let notes =
-            serde_json::from_slice(notes).with_context(|| format!("{shown}: notes of another version; fit again"))?;
-        Self::assemble(table, notes).with_context(|| format!("{shown}: not usable"))
+        if checksum(notes) != crc {
+            return Err(fault(TableError::Corrupt));
+        }
+        let notes = serde_json::from_slice(notes)
+            .map_err(|error| Error::model(path, "notes of another version; fit again").caused_by(error))?;
+        Self::assemble(table, notes).map_err(|error| Error::model(path, "cannot be used").caused_by(error))
     }
 
     /// Reads a file of what the model was fitted on: rows, or a raw signal that is made into rows.
@@ -293,16 +302,18 @@ impl Artefact {
     pub fn held_out(&self, frame: &Frame) -> Result<Vec<usize>> {
         let fit = &self.notes.fit;
         let shown = frame.path.display();
-        let shares = fit.split.with_context(|| {
-            format!("--held-out: the model was fitted on separate files, so no row of {shown} was held out; leave the flag out")
+        let fault = |message: String| Error::option("--held-out", message);
+        let shares = fit.split.ok_or_else(|| {
+            let what = "the model was fitted on separate files";
+            fault(format!("{what}, so that no row of {shown} was held out; leave the flag out"))
         })?;
-        ensure!(
-            frame.digest == fit.digest,
-            "--held-out: {shown} is not the file that the model was fitted on, or was changed since; leave the flag out to use all its rows"
-        );
-        let ordinary = ordinary_rows(frame, self.notes.label.as_ref())?;
-        let mut rows = split(ordinary.clone(), shares, deal(fit.signal, fit.history.as_ref(), fit.seed)).held_out;
-        rows.extend((0..frame.rows()).filter(|row| ordinary.binary_search(row).is_err()));
+        if frame.digest != fit.digest {
+            let what = "is not the file that the model was fitted on, or was changed since";
+            return Err(fault(format!("{shown} {what}; leave the flag out to use all its rows")));
+        }
+        let normal = normal_rows(frame, self.notes.label.as_ref())?;
+        let mut rows = split(normal.clone(), shares, deal(fit.signal, fit.history.as_ref(), fit.seed)).held_out;
+        rows.extend((0..frame.rows()).filter(|row| normal.binary_search(row).is_err()));
         rows.sort_unstable();
         Ok(rows)
     }
@@ -345,7 +356,9 @@ fn schema_of<const N: usize, const H: usize, const K: usize>(table: &Table<N, H,
         if notes.names.is_empty() { (0..notes.columns).map(default_name).collect() } else { notes.names.clone() };
     let files: Vec<usize> = (0..notes.columns).filter(|i| !notes.left_out.contains(i)).collect();
     let columns = table.encoder.columns().map(|column| {
-        let file = *files.get(usize::from(column.source)).context("the notes name fewer columns than the table has")?;
+        let file = *files
+            .get(usize::from(column.source))
+            .ok_or_else(|| Error::Inconsistent("the notes name fewer columns than the table has; fit again".into()))?;
         let labels = notes.labels.iter().find(|(at, _)| *at == file).map(|(_, labels)| labels.clone());
         Ok(Coding {
             file,
@@ -364,30 +377,4 @@ fn schema_of<const N: usize, const H: usize, const K: usize>(table: &Table<N, H,
     let (words, weights) = table.predictor.slices();
     let predictor = PredictorTable { words: words.to_vec(), weights: weights.to_vec() };
     Ok(Schema { names, columns: columns.collect::<Result<_>>()?, predictor })
-}
-
-/// Writes a file whole or not at all: into a temporary file beside it, then renamed. What is no ordinary file (a pipe,
-/// a device) is written to as it is, and a link's target takes its place.
-///
-/// # Errors
-/// The folder does not exist or cannot be written; the file is one of `inputs`, which would be lost.
-pub fn write_whole(path: &Path, bytes: &[u8], inputs: &[&Path]) -> Result<()> {
-    let failed = || format!("{}: cannot be written; check that the folder exists and is writable", path.display());
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    for input in inputs {
-        let same = input.canonicalize().is_ok_and(|input| input == target);
-        ensure!(!same, "{}: is an input and would be overwritten; name another file by -o", path.display());
-    }
-    if target.exists() && !target.is_file() {
-        return std::fs::write(&target, bytes).with_context(failed);
-    }
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // As any new file; a temporary one would be its owner's alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).with_context(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).with_context(failed)?;
-    file.persist(&target).with_context(failed)?;
-    Ok(())
 }

@@ -1,11 +1,11 @@
 //! What held-out ordinary rows say of scores: threshold, quantiles, mean, the cumulative sum's limit, and what is usual
 //! of each column.
 
-use anyhow::Result;
 use rayon::prelude::*;
 use surprisal::{Detector, Nats, Oddness, Reading};
 
 use crate::artefact::Artefact;
+use crate::error::Result;
 use crate::with_shape;
 
 /// What a detector is set for.

@@ -1,11 +1,10 @@
 //! Captures to tables: the lines of a board's log that carry readings, as the CSV that `fit` reads.
 
 use std::io::Read as _;
-use std::path::Path;
-
-use anyhow::{Context, Result, bail, ensure};
+use std::path::{Path, PathBuf};
 
 use crate::data::{default_name, is_header, is_missing, read_text};
+use crate::error::{Error, Result};
 
 /// What the lines with readings hold before their cells.
 const MARKER: &str = "surprisal: ";
@@ -22,28 +21,28 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Reads a file, plain or gzipped, or what comes on stdin for `-`.
+    /// Reads a log from a file, plain or gzipped, or from standard input for `-`.
     ///
     /// # Errors
-    /// It cannot be read, or [`parse`](Self::parse) finds fault with it.
+    /// [`Error::Io`] if it cannot be read, and those of [`parse`](Self::parse).
     pub fn read(path: &Path) -> Result<Self> {
-        let mut bytes = Vec::new();
-        if path == Path::new("-") {
-            std::io::stdin().lock().read_to_end(&mut bytes).context("standard input: cannot be read")?;
+        let (shown, bytes) = if path == Path::new("-") {
+            let (shown, mut bytes) = (PathBuf::from("standard input"), Vec::new());
+            std::io::stdin().lock().read_to_end(&mut bytes).map_err(Error::io(&shown, "cannot be read"))?;
+            (shown, bytes)
         } else {
-            bytes = read_text(path)?;
-        }
-        // A board that is reset in the midst of a byte is no reason to give up.
-        let shown = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
-        Self::parse(&String::from_utf8_lossy(&bytes)).context(shown)
+            (path.to_owned(), read_text(path)?)
+        };
+        // A board that is reset in the middle of a byte logs invalid UTF-8; the line around it is dropped.
+        Self::parse(&shown, &String::from_utf8_lossy(&bytes))
     }
 
-    /// Finds the rows in the text of a log. Without a single marker in it, lines that are nothing but numbers with
-    /// commas between are rows, and a line of as many words right before such a line is a header.
+    /// Finds the rows in the text of a log. If no line has the marker, lines of comma-separated numbers are rows, and a
+    /// line of as many words directly before such a line is a header. `path` names the log in messages.
     ///
     /// # Errors
-    /// There is no row; or a header is not the same as the first one.
-    pub fn parse(text: &str) -> Result<Self> {
+    /// [`Error::Input`] if there is no row, or a header differs from the first one.
+    pub fn parse(path: &Path, text: &str) -> Result<Self> {
         let plain = without_colours(text);
         let whole = plain.ends_with('\n');
         let lines: Vec<&str> = plain.lines().collect();
@@ -57,7 +56,7 @@ impl Capture {
                 let leads = marked || leads(&cells, lines.get(at + 1).and_then(|line| alone(line)));
                 // Of a header cut short nothing is known but that the board began anew.
                 if leads && (at + 1 < lines.len() || whole) {
-                    capture.begin(at + 1, cells, &mut sessions)?;
+                    capture.begin(path, at + 1, cells, &mut sessions)?;
                 }
                 continue;
             }
@@ -74,18 +73,22 @@ impl Capture {
             }
         }
         if let (true, Some(line)) = (capture.rows.is_empty(), capture.dropped.first()) {
-            bail!("no row is whole; line {line} should have {} numbers with commas between", capture.names.len());
+            let count = capture.names.len();
+            let message = format!("no row is whole; line {line} should have {count} numbers with commas between");
+            return Err(Error::input(path, message));
         }
-        ensure!(
-            !capture.rows.is_empty(),
-            "no rows; expected lines such as `{MARKER}x,y` and then `{MARKER}1,2`, as a board's `capture` program logs \
-             them, or lines of numbers with commas between"
-        );
+        if capture.rows.is_empty() {
+            let message = format!(
+                "no rows; expected lines such as `{MARKER}x,y` and then `{MARKER}1,2`, as a board's `capture` program logs \
+                 them, or lines of numbers with commas between"
+            );
+            return Err(Error::input(path, message));
+        }
         Ok(capture)
     }
 
-    /// Takes a header in: the first one names the columns, and each begins a session.
-    fn begin(&mut self, line: usize, names: Vec<String>, sessions: &mut usize) -> Result<()> {
+    /// Reads a header: the first one names the columns, and each begins a session.
+    fn begin(&mut self, path: &Path, line: usize, names: Vec<String>, sessions: &mut usize) -> Result<()> {
         // Rows from before the board's start are a session of their own.
         let first = *sessions == 0;
         *sessions += if first && !self.rows.is_empty() { 2 } else { 1 };
@@ -93,12 +96,13 @@ impl Capture {
             self.names = names;
             return Ok(());
         }
-        ensure!(
-            self.names == names,
-            "line {line}: the columns are {} here and {} before; capture each firmware into a file of its own",
-            names.join(","),
-            self.names.join(",")
-        );
+        if self.names != names {
+            let (here, before) = (names.join(","), self.names.join(","));
+            let message = format!(
+                "the columns are {here} here and {before} before; capture each firmware into a file of its own"
+            );
+            return Err(Error::input(path, message).at("line", line as u64));
+        }
         Ok(())
     }
 
@@ -107,22 +111,23 @@ impl Capture {
         self.rows.chunk_by(|a, b| a.0 == b.0).count()
     }
 
-    /// As CSV, with the session first if that is asked for.
+    /// Returns the rows as CSV, with the session number as the first column if `with_sessions`.
     ///
     /// # Errors
-    /// A column is called `session` already.
+    /// [`Error::Option`] if a column is already called `session`.
     pub fn csv(&self, with_sessions: bool) -> Result<String> {
-        ensure!(
-            !with_sessions || !self.names.iter().any(|name| name == "session"),
-            "--sessions: a column is called `session` already; rename it in the firmware, or leave --sessions out"
-        );
-        let mut csv = csv::Writer::from_writer(Vec::new());
-        let first = |text: String| with_sessions.then_some(text);
-        csv.write_record(first("session".into()).iter().chain(&self.names))?;
-        for (session, cells) in &self.rows {
-            csv.write_record(first(session.to_string()).iter().chain(cells))?;
+        if with_sessions && self.names.iter().any(|name| name == "session") {
+            let message = "a column is called `session` already; rename it in the firmware, or leave --sessions out";
+            return Err(Error::option("--sessions", message));
         }
-        Ok(String::from_utf8(csv.into_inner()?)?)
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        const TAKEN: &str = "a vector takes any record";
+        let first = |text: String| with_sessions.then_some(text);
+        csv.write_record(first("session".into()).iter().chain(&self.names)).expect(TAKEN);
+        for (session, cells) in &self.rows {
+            csv.write_record(first(session.to_string()).iter().chain(cells)).expect(TAKEN);
+        }
+        Ok(String::from_utf8(csv.into_inner().expect(TAKEN)).expect("cells are text"))
     }
 }
 

@@ -5,20 +5,29 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
 use flate2::read::MultiGzDecoder;
 
-/// Does the first line name the columns?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+use crate::error::{Error, Result};
+use crate::names::{Named, display_by_name};
+
+/// Whether the first line of a CSV file names the columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Header {
-    /// Yes, if none of its cells is a number.
+    /// The first line names the columns if none of its cells is a number.
     #[default]
     Auto,
-    /// Yes.
+    /// The first line names the columns.
     Yes,
-    /// No: the columns are called x0, x1, …
+    /// The first line is a row; the columns are called x0, x1, …
     No,
 }
+
+impl Named for Header {
+    const OPTION: &'static str = "--header";
+    const NAMES: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("yes", Self::Yes), ("no", Self::No)];
+}
+
+display_by_name!(Header);
 
 /// A file of readings, each distinct cell text of a column kept once.
 #[derive(Clone, Debug)]
@@ -74,12 +83,11 @@ impl Frame {
     /// # Errors
     /// A file that cannot be read, has no rows, or has a row of another length than the first, with its line.
     pub fn read(path: &Path, header: Header) -> Result<Self> {
-        let shown = path.display();
         if is_npy(path) {
-            bail!(
-                "{shown}: a .npy file is a raw signal: `surprisal fit` takes it with --signal, for example --signal \
-                 2048:512; rows come as CSV"
-            );
+            return Err(Error::input(
+                path,
+                "a .npy file is a raw signal; fit it with --signal, for example --signal 2048:512, or pass rows as CSV",
+            ));
         }
         let text = read_text(path)?;
         let digest = checksum(&text);
@@ -110,9 +118,11 @@ impl Frame {
             let from = reader.position().byte() as usize;
             let read = reader.read_record(&mut record);
             let line = lines.number(&text, record.position().map_or(from, |position| position.byte() as usize));
-            if !read.with_context(|| {
-                format!("{shown}: line {line}: not readable as CSV in UTF-8; save the file as UTF-8")
-            })? {
+            let fault = |message: String| Error::input(path, message).at("line", line);
+            let more = read.map_err(|error| {
+                fault("cannot be read as CSV in UTF-8; save the file as UTF-8".into()).caused_by(error)
+            })?;
+            if !more {
                 break;
             }
             if frame.columns.is_empty() {
@@ -131,25 +141,28 @@ impl Frame {
                 let twice = |&at: &usize| frame.columns[..at].iter().any(|cells| cells.name == frame.columns[at].name);
                 if let Some(twice) = (1..record.len()).find(twice) {
                     let name = &frame.columns[twice].name;
-                    bail!("{shown}: line {line}: two columns are called `{name}`; rename one, or pass --header no");
+                    return Err(fault(format!("two columns are called `{name}`; rename one, or pass --header no")));
                 }
                 if named {
                     continue;
                 }
             }
             let expected = frame.columns.len();
-            ensure!(
-                record.len() == expected,
-                "{shown}: line {line}: {} cells where the first line has {expected}; every row needs one cell a column, \
-                 a missing reading is an empty cell",
-                record.len()
-            );
+            if record.len() != expected {
+                return Err(fault(format!(
+                    "{} cells, but the first line has {expected}; every row needs one cell per column, and a missing \
+                     reading is an empty cell",
+                    record.len()
+                )));
+            }
             for ((text, cells), seen) in record.iter().zip(&mut frame.columns).zip(&mut seen) {
                 cells.push(text, seen);
             }
             frame.lines.push(line);
         }
-        ensure!(!frame.lines.is_empty(), "{shown}: no rows; expected one row of readings a line");
+        if frame.lines.is_empty() {
+            return Err(Error::input(path, "no rows; expected one row of readings per line"));
+        }
         Ok(frame)
     }
 
@@ -164,9 +177,9 @@ impl Frame {
     /// There is none; the message lists the names.
     pub fn position(&self, name: &str) -> Result<usize> {
         let found = self.columns.iter().position(|cells| cells.name == name);
-        found.with_context(|| {
+        found.ok_or_else(|| {
             let names: Vec<_> = self.columns.iter().map(|cells| cells.name.as_str()).take(30).collect();
-            format!("{}: no column `{name}`; the columns are {}", self.path.display(), names.join(", "))
+            Error::input(&self.path, format!("no column `{name}`; the columns are {}", names.join(", ")))
         })
     }
 
@@ -176,12 +189,14 @@ impl Frame {
     /// It is none.
     pub fn number(&self, row: usize, column: usize) -> Result<f64> {
         let text = self.columns[column].text(row);
-        text.parse::<f64>().ok().filter(|number| !number.is_nan()).with_context(|| {
-            format!(
-                "{}: expected a number, found `{text}`; correct the cell or leave it empty",
-                self.place(row, column)
-            )
+        text.parse::<f64>().ok().filter(|number| !number.is_nan()).ok_or_else(|| {
+            self.fault(row, column, format!("expected a number, found `{text}`; correct the cell or leave it empty"))
         })
+    }
+
+    /// Returns the error for a cell at fault.
+    pub(crate) fn fault(&self, row: usize, column: usize, message: impl Into<String>) -> Error {
+        Error::input(&self.path, message).at(self.unit, self.lines[row]).column(&self.columns[column].name)
     }
 
     /// "FILE: line L, column `NAME`", or sample L of a signal, for messages about a cell.
@@ -252,14 +267,13 @@ impl Lines {
 
 /// The bytes of a file, unzipped, without a byte order mark.
 pub(crate) fn read_text(path: &Path) -> Result<Vec<u8>> {
-    let shown = path.display();
-    let file = File::open(path).with_context(|| format!("{shown}: cannot be opened; check the path"))?;
+    let file = File::open(path).map_err(Error::io(path, "cannot be opened; check the path"))?;
     let mut reader = BufReader::new(file);
-    let start = reader.fill_buf().with_context(|| format!("{shown}: cannot be read"))?;
+    let start = reader.fill_buf().map_err(Error::io(path, "cannot be read; check that it is a file"))?;
     let zipped = start.starts_with(&[0x1f, 0x8b]);
     let mut text = Vec::new();
     let read = if zipped { MultiGzDecoder::new(reader).read_to_end(&mut text) } else { reader.read_to_end(&mut text) };
-    read.with_context(|| format!("{shown}: cannot be read to the end; a gzip file may be cut short"))?;
+    read.map_err(Error::io(path, "cannot be read to the end; a gzip file may be cut short"))?;
     if text.starts_with(&[0xEF, 0xBB, 0xBF]) {
         text.drain(..3);
     }

@@ -22,13 +22,13 @@
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 
-use anyhow::{Result, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use surprisal::{Conditional, Model, Part, Reading};
 
 use crate::artefact::Artefact;
+use crate::error::{Error, Result};
 use crate::quantise::bernoulli_kl;
 
 mod grid;
@@ -211,7 +211,9 @@ pub fn models(p: &Artefact, q: &Artefact, settings: &Settings) -> Result<Compari
 /// # Errors
 /// A reading that does not fit its column; no rows.
 pub fn data(p: &Artefact, rows: &[Vec<Reading>], settings: &Settings) -> Result<(Comparison, Likelihood)> {
-    ensure!(!rows.is_empty(), "no rows to compare the model with; supply at least one");
+    if rows.is_empty() {
+        return Err(Error::Incomparable("no rows to compare the model with; supply at least one".into()));
+    }
     let (bits, _) = p.schema.encode(rows)?;
     let p = Side::new(p, &p.schema)?;
     let mut row = vec![false; bits.width()];

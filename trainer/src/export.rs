@@ -2,10 +2,10 @@
 
 use std::fmt::{Debug, Write as _};
 
-use anyhow::Result;
 use surprisal::{Columns, Kind, Sum, TableError};
 
 use crate::artefact::Artefact;
+use crate::error::Result;
 use crate::schema::Coding;
 use crate::with_shape;
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bits::{Bits, members};
 use crate::model::Conditional;
+use crate::names::{Named, display_by_name};
 
 pub mod ascent;
 pub mod boost;
@@ -24,7 +25,7 @@ use logistic::{Penalty, Problem, Solver};
 use tree::{Evidence, Grower};
 
 /// What each conditional is made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// A bias: every column on its own. The baseline.
@@ -37,12 +38,14 @@ pub enum Family {
     Linear,
     /// A logistic row and a tree, fitted jointly.
     #[default]
+    #[serde(rename = "linear-trees", alias = "lintree")]
     Lintree,
     /// Many small trees, each fitted to what those before it leave.
     Boost,
     /// A hidden layer that all conditionals share.
     Nade,
-    /// The mean of lintree's logits and a hidden layer's.
+    /// The mean of the logits of `linear-trees` and a hidden layer.
+    #[serde(rename = "linear-trees+hidden", alias = "flagship")]
     Flagship,
     /// Whatever predicts the validation rows best within --flash, --ram and --ops.
     Auto,
@@ -50,23 +53,26 @@ pub enum Family {
     Mixture,
 }
 
-impl Family {
-    /// The name that `--family` takes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Marginal => "marginal",
-            Self::ChowLiu => "chow-liu",
-            Self::Tree => "tree",
-            Self::Linear => "linear",
-            Self::Lintree => "lintree",
-            Self::Boost => "boost",
-            Self::Nade => "nade",
-            Self::Flagship => "flagship",
-            Self::Auto => "auto",
-            Self::Mixture => "mixture",
-        }
-    }
+impl Named for Family {
+    const OPTION: &'static str = "--family";
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("linear-trees", Self::Lintree),
+        ("marginal", Self::Marginal),
+        ("chow-liu", Self::ChowLiu),
+        ("tree", Self::Tree),
+        ("linear", Self::Linear),
+        ("boost", Self::Boost),
+        ("mixture", Self::Mixture),
+        ("nade", Self::Nade),
+        ("linear-trees+hidden", Self::Flagship),
+        ("auto", Self::Auto),
+    ];
+    const ALIASES: &'static [(&'static str, Self)] = &[("lintree", Self::Lintree), ("flagship", Self::Flagship)];
+}
 
+display_by_name!(Family);
+
+impl Family {
     /// Is it made of conditionals alone, each fitted on its own?
     pub fn is_of_conditionals(self) -> bool {
         !matches!(self, Self::Mixture | Self::Nade | Self::Flagship | Self::Auto)

@@ -7,11 +7,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::fit::nade::{activation_name, activation_named};
+use crate::error::{Error, Result};
 use crate::model::{Hidden, Model};
+use crate::names::Named;
 
 /// A file of fitted layers, by what they were fitted to and how.
 #[derive(Debug)]
@@ -44,13 +44,13 @@ impl Journal {
     /// # Errors
     /// The file can neither be read nor made.
     pub fn open(path: &Path) -> Result<Self> {
-        let failed = || format!("{}: cannot be written; the search keeps its state there", path.display());
-        let text = if path.exists() { std::fs::read_to_string(path).with_context(failed)? } else { String::new() };
+        let failed = || Error::io(path, "cannot be written, but the search keeps its state there; check the folder");
+        let text = if path.exists() { std::fs::read_to_string(path).map_err(failed())? } else { String::new() };
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
         let known = lines.map(|line| (line.key, line.entry)).collect();
-        let mut file = OpenOptions::new().create(true).append(true).open(path).with_context(failed)?;
+        let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed())?;
         if !text.is_empty() && !text.ends_with('\n') {
-            file.write_all(b"\n").with_context(failed)?;
+            file.write_all(b"\n").map_err(failed())?;
         }
         Ok(Self { path: path.to_owned(), known, file: Mutex::new(file) })
     }
@@ -69,7 +69,7 @@ impl Journal {
     pub fn recall(&self, key: &str, guards: &[u16]) -> Option<(Model, f64)> {
         let entry = self.known.get(key)?;
         let hidden = Hidden {
-            activation: activation_named(&entry.activation)?,
+            activation: Named::named(&entry.activation).ok()?,
             biases: entry.biases.clone(),
             inputs: entry.inputs.clone(),
             outputs: entry.outputs.clone(),
@@ -82,7 +82,7 @@ impl Journal {
         let Some(hidden) = &model.hidden else { return };
         let entry = Entry {
             valid_ll,
-            activation: activation_name(hidden.activation).into(),
+            activation: hidden.activation.name().into(),
             of_bits: model.conditionals.iter().map(|conditional| conditional.bias as f32).collect(),
             biases: hidden.biases.clone(),
             inputs: hidden.inputs.clone(),

@@ -29,4 +29,10 @@ pub mod divergence;
 pub mod pipeline;
 pub mod export;
 pub mod sample;
-pub mod cli;
+pub mod output;
+pub mod escape;
+pub mod names;
+pub mod observer;
+pub mod error;
+
+pub use error::{Error, Result};

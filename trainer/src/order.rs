@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 
 use crate::bits::Bits;
+use crate::error::{Error, Result};
 use crate::fit::tree;
 use crate::schema::Schema;
 
@@ -61,23 +61,23 @@ pub fn learned(schema: &Schema, bits: &Bits, most: usize) -> Vec<usize> {
 /// # Errors
 /// A name that is no column, or comes twice; a column without a line.
 pub fn from_file(schema: &Schema, path: &Path) -> Result<Vec<usize>> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| {
-        format!("{shown}: cannot be read; --order takes auto, natural, learned, search, chow-liu, mutual or a file of column names")
-    })?;
+    let advice =
+        "cannot be read; --order takes auto, natural, learned, search, chow-liu, mutual or a file of column names";
+    let text = std::fs::read_to_string(path).map_err(Error::io(path, advice))?;
     let mut order = Vec::new();
     for (line, name) in text.lines().map(str::trim).enumerate().filter(|(_, name)| !name.is_empty()) {
         let at = schema.columns.iter().position(|coding| schema.name(coding) == name);
-        let at = at.with_context(|| format!("{shown}: line {}: `{name}` is not a modelled column", line + 1))?;
-        ensure!(!order.contains(&at), "{shown}: line {}: `{name}` comes twice; name each column once", line + 1);
+        let fault = |message: &str| Error::input(path, format!("`{name}` {message}")).at("line", line as u64 + 1);
+        let at = at.ok_or_else(|| fault("is not a modelled column; name each modelled column once"))?;
+        if order.contains(&at) {
+            return Err(fault("comes twice; name each modelled column once"));
+        }
         order.push(at);
     }
     let absent = (0..schema.columns.len()).find(|k| !order.contains(k));
     if let Some(k) = absent {
-        anyhow::bail!(
-            "{shown}: column `{}` is not named; give every modelled column a line",
-            schema.name(&schema.columns[k])
-        );
+        let name = schema.name(&schema.columns[k]);
+        return Err(Error::input(path, "not named; give every modelled column a line").column(name));
     }
     Ok(order)
 }

@@ -3,28 +3,28 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
 use serde::Serialize;
 use surprisal::Nats;
 
 use crate::artefact::{Artefact, Notes, Provenance};
 use crate::calibrate::{Calibration, Rates};
 use crate::data::{Frame, Header};
+use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::model::Model;
+use crate::observer::Observer;
 use crate::quantise::divergence;
 use crate::schema::toml::{Meaning, Wishes};
 use crate::schema::{CELLS, Given, Schema};
 use crate::select::cells::choose_cells;
-use crate::select::search::Watch;
 use crate::select::{Budget, Choices, Made, OrderTried, select, trial};
 use crate::signal::{self, Windows};
-use crate::split::{SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
+use crate::split::{SHARES, Split, VALID_SHARES, check_enough, normal_rows, split};
 use crate::stream::{History, PredictorTable, deal as deal_rows};
 
-/// What to fit, on what.
-#[derive(Clone, Debug)]
+/// Files to fit on, and all settings of a fit.
+#[derive(Clone, Debug, Default)]
 pub struct Job {
     /// The training rows; split when there is no `valid`.
     pub train: PathBuf,
@@ -65,28 +65,26 @@ pub struct Job {
 }
 
 impl Job {
-    /// All defaults, on one file.
+    /// Fits one file with all defaults.
     pub fn new(train: impl Into<PathBuf>) -> Self {
-        Self {
-            train: train.into(),
-            valid: None,
-            calibrate: None,
-            test: None,
-            signal: None,
-            history: None,
-            header: Header::Auto,
-            ignore: Vec::new(),
-            label: None,
-            keep_constant: false,
-            cells: None,
-            wishes: Wishes::default(),
-            choices: Choices::default(),
-            flash: None,
-            ram: None,
-            operations: None,
-            seed: 0,
-            rates: Rates::default(),
+        Self { train: train.into(), ..Self::default() }
+    }
+
+    /// Checks the settings that do not depend on data.
+    ///
+    /// # Errors
+    /// [`Error::Option`] with what was expected.
+    pub fn check(&self) -> Result<()> {
+        let rate = self.rates.false_alarm;
+        if !(rate > 0.0 && rate < 1.0) {
+            let message = format!("expected a rate between 0 and 1, for example 0.001, found {rate}");
+            return Err(Error::option("--false-alarm", message));
         }
+        let of_counts = matches!(self.choices.family, Family::Tree | Family::ChowLiu | Family::Mixture);
+        if of_counts && self.choices.strength == Some(0.0) {
+            return Err(Error::option("--strength", "leaves need a pseudo-count above zero, for example 1; found 0"));
+        }
+        self.choices.ascent.check()
     }
 
     fn read(&self, path: &Path) -> Result<Frame> {
@@ -167,10 +165,10 @@ pub struct Report {
     pub gamma: Option<f64>,
     /// Likewise.
     pub strength: Option<f64>,
-    /// What the model is made of, if that does not say it all.
+    /// The terms of the model, if the settings do not describe it completely.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parts: Option<String>,
-    /// What one middling fit says of each order that was tried.
+    pub terms: Option<String>,
+    /// Validation log-likelihood of a single fit in each order that was tried.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<OrderTried>,
     pub columns: usize,
@@ -201,10 +199,11 @@ pub struct Report {
     /// Mean and standard deviation of the calibration rows' scores.
     pub entropy: f64,
     pub deviation: f64,
-    /// Of the cumulative sum; `None` when the calibration rows tell no limit.
+    /// Reference and decision interval of the cumulative sum; `None` when the calibration rows give none.
     pub reference: Option<f64>,
-    pub limit: Option<f64>,
-    pub mean_time: u32,
+    pub decision_interval: Option<f64>,
+    /// Average run length of the cumulative sum between false alarms, in rows.
+    pub average_run_length: u32,
     pub seconds: f64,
     /// As fitted, before it was put on the table's grid.
     #[serde(skip)]
@@ -227,21 +226,22 @@ const PREFIXES: usize = 2000;
 /// let independent = 2.0 * 2f64.ln();
 /// assert!(-report.valid_ll < independent - 0.2);
 /// assert_eq!(artefact.shape.bits, 2);
-/// # Ok::<(), anyhow::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
 /// Anything wrong with the data, with its place; a size that nothing fits into.
 pub fn run(job: &Job) -> Result<(Artefact, Report)> {
-    run_watched(job, &Watch::default())
+    run_observed(job, &())
 }
 
-/// The same for a search that is watched: that may be stopped, and go on another time.
+/// Reads, fits, quantises and calibrates as [`run`] does, and reports progress to an observer that may cancel the fit.
 ///
 /// # Errors
-/// As [`run`].
-pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
+/// Those of [`run`], and [`Error::Cancelled`] if the observer cancels before there is a model.
+pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Report)> {
     let start = Instant::now();
+    job.check()?;
     let mut train = job.read(&job.train)?;
     let past = job.past(&mut train)?;
     let read = |path: &Path| past.unroll(job, job.read(path)?);
@@ -250,29 +250,33 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
     let find = |cells| past.find(job, &train, &rows.train, cells);
     let schema = find(job.cells.unwrap_or(CELLS))?;
     let readings = |frame: &Frame, rows: &[usize]| schema.all_readings(frame, rows);
-    let ordinary = |path: &PathBuf| -> Result<(Frame, Vec<usize>)> {
+    let normal = |path: &PathBuf| -> Result<(Frame, Vec<usize>)> {
         let frame = read(path)?;
-        let rows = ordinary_rows(&frame, job.label.as_ref())?;
+        let rows = normal_rows(&frame, job.label.as_ref())?;
         Ok((frame, rows))
     };
     let (valid, mut calibration) = match &job.valid {
         Some(path) => {
-            let (frame, rows) = ordinary(path)?;
+            let (frame, rows) = normal(path)?;
             let rows = job.split(rows, if job.calibrate.is_some() { [0.0, 1.0, 0.0, 0.0] } else { VALID_SHARES });
             (readings(&frame, &rows.valid)?, readings(&frame, &rows.calibrate)?)
         }
         None => (readings(&train, &rows.valid)?, readings(&train, &rows.calibrate)?),
     };
     if let Some(path) = &job.calibrate {
-        let (frame, rows) = ordinary(path)?;
+        let (frame, rows) = normal(path)?;
         calibration = readings(&frame, &rows)?;
     }
     check_enough(&train, [rows.train.len(), valid.len(), calibration.len()])?;
-    let test = job.test.as_ref().map(|path| ordinary(path).and_then(|(frame, rows)| readings(&frame, &rows)));
+    let test = job.test.as_ref().map(|path| normal(path).and_then(|(frame, rows)| readings(&frame, &rows)));
     let test = test.transpose()?;
     let fitted = readings(&train, &rows.train)?;
     // What a reading is does not depend on the cells it may fall into.
-    let schema = if job.cells.is_some() { schema } else { choose_cells(schema, &find, &fitted, &valid, &job.choices)? };
+    let schema = if job.cells.is_some() {
+        schema
+    } else {
+        choose_cells(schema, &find, &fitted, &valid, &job.choices, observer)?
+    };
     let (train_bits, _) = schema.encode(&fitted)?;
     let (valid_bits, valid_widths) = schema.encode(&valid)?;
 
@@ -291,7 +295,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         order: made.order.clone(),
         gamma: made.setting.map(|(gamma, _)| gamma),
         strength: made.setting.map(|(_, strength)| strength),
-        parts: made.parts.clone(),
+        terms: made.parts.clone(),
         ..provenance.clone()
     };
     let calibrated = Calibration::bytes(calibration.len(), schema.columns.len());
@@ -303,9 +307,9 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         beside: &beside,
     };
     let choices = Choices { seed: job.seed, ..job.choices.clone() };
-    let chosen = select(&schema, &train_bits, &valid_bits, &choices, &budget, watch)?;
+    let chosen = select(&schema, &train_bits, &valid_bits, &choices, &budget, observer)?;
 
-    let marginal = trial(&schema, &train_bits, &valid_bits, &choices, Family::Marginal);
+    let marginal = trial(&schema, &train_bits, &valid_bits, &choices, Family::Marginal, observer);
     let mut data = chosen.table;
     let provenance = provenance(&chosen.made);
     let assemble = |data: &crate::quantise::TableData| {
@@ -314,10 +318,9 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
     data.calibration = Calibration::of(&assemble(&data)?, &calibration, job.rates)?;
     let artefact = assemble(&data)?;
     let file_bytes = artefact.file_bytes().len();
-    ensure!(
-        job.flash.is_none_or(|flash| file_bytes <= flash),
-        "--flash: the file came out at {file_bytes} bytes; raise --flash"
-    );
+    if job.flash.is_some_and(|flash| file_bytes > flash) {
+        return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));
+    }
 
     let float_ll = |readings: &[_]| -> Result<f64> {
         let (bits, widths) = chosen.schema.encode(readings)?;
@@ -330,7 +333,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         order: provenance.order.clone(),
         gamma: provenance.gamma,
         strength: provenance.strength,
-        parts: provenance.parts.clone(),
+        terms: provenance.terms.clone(),
         orders: chosen.orders,
         columns: chosen.schema.columns.len(),
         bits: artefact.shape.bits,
@@ -353,24 +356,24 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         entropy: detector.entropy.into(),
         deviation: detector.deviation.into(),
         reference: told(detector.limit).map(|_| detector.reference.into()),
-        limit: told(detector.limit),
-        mean_time: detector.mean_time,
+        decision_interval: told(detector.limit),
+        average_run_length: detector.mean_time,
         seconds: start.elapsed().as_secs_f64(),
         float: chosen.model,
     };
     Ok((artefact, report))
 }
 
-/// A threshold or limit, unless it is never exceeded.
-pub(crate) fn told(limit: Nats) -> Option<f64> {
+/// Returns a threshold or decision interval in nats, or `None` if no score exceeds it.
+pub fn told(limit: Nats) -> Option<f64> {
     (limit != Nats::IMPOSSIBLE).then(|| limit.into())
 }
 
-/// Deals the training file's ordinary rows, keeping no share for what has a file of its own.
+/// Deals the training file's normal rows, keeping no share for what has a file of its own.
 fn deal(job: &Job, train: &Frame) -> Result<(Split, Option<[f64; 4]>)> {
-    let ordinary = ordinary_rows(train, job.label.as_ref())?;
+    let normal = normal_rows(train, job.label.as_ref())?;
     if job.valid.is_some() {
-        return Ok((Split { train: ordinary, ..Split::default() }, None));
+        return Ok((Split { train: normal, ..Split::default() }, None));
     }
     let mut shares = SHARES;
     for (share, file) in [(2, &job.calibrate), (3, &job.test)] {
@@ -378,5 +381,5 @@ fn deal(job: &Job, train: &Frame) -> Result<(Split, Option<[f64; 4]>)> {
             shares[0] += std::mem::take(&mut shares[share]);
         }
     }
-    Ok((job.split(ordinary, shares), Some(shares)))
+    Ok((job.split(normal, shares), Some(shares)))
 }

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use anyhow::Result;
 use rand::{Rng, RngExt};
 use surprisal::{Kind, Predictor, Reading, Table, total_order};
 
 use crate::artefact::Artefact;
+use crate::error::{Error, Result};
 use crate::schema::{Coding, from_total_order};
 use crate::stream::PredictorTable;
 use crate::with_shape;
@@ -14,20 +14,8 @@ use crate::with_shape;
 /// A column and its first bit.
 type Place<'a> = (usize, &'a Coding);
 
-/// Rows drawn from the model, as the cells of a CSV: the names of the modelled columns in file order, then one list of
-/// cells a row. Within a cell of a numeric column the value is drawn uniformly; below or above the training range it is the
-/// range's end; all other values of a category are one that it does not have.
-///
-/// Rows in time are a series, each drawn given the ones before. It begins with a window that is not shown, after rows of the
-/// training means and the likeliest states.
-///
-/// # Errors
-/// The artefact's table cannot be read.
-pub fn sampled_rows(
-    artefact: &Artefact,
-    rows: usize,
-    random: &mut impl Rng,
-) -> Result<(Vec<String>, Vec<Vec<String>>)> {
+/// The columns of a model that are sampled, in file order.
+fn places(artefact: &Artefact) -> Vec<Place<'_>> {
     let (mut places, mut first): (Vec<Place>, _) = (Vec::new(), 0);
     for coding in &artefact.schema.columns {
         places.push((first, coding));
@@ -35,30 +23,71 @@ pub fn sampled_rows(
     }
     places.sort_by_key(|(_, coding)| coding.source);
     places.retain(|(_, coding)| !coding.given);
-    let names = places.iter().map(|(_, coding)| artefact.schema.name(coding).to_owned()).collect();
-    let drawn = with_shape!(artefact.shape, N, H, K => {
-        let table = artefact.table::<N, H, K>()?;
+    places
+}
+
+/// Returns the names of the columns that [`sample`] draws, in file order.
+pub fn sampled_columns(artefact: &Artefact) -> Vec<String> {
+    places(artefact).iter().map(|(_, coding)| artefact.schema.name(coding).to_owned()).collect()
+}
+
+/// Draws rows from the model and passes each to `row` as the cells of a CSV, in the order of [`sampled_columns`]. Memory
+/// does not grow with the number of rows, and an error of `row` ends the sampling.
+///
+/// Within a cell of a numeric column the value is drawn uniformly; below or above the training range it is the end of the
+/// range; a category outside the training values is one text or code that the column does not have.
+///
+/// The rows of a model of a time series are a series, each drawn given the rows before it. A window of rows is drawn first
+/// and not passed on, after rows of the training means and the likeliest states.
+///
+/// # Errors
+/// [`Error::Table`] if the artefact's table cannot be read; the errors of `row`.
+pub fn sample<E: From<Error>>(
+    artefact: &Artefact,
+    rows: u64,
+    random: &mut impl Rng,
+    mut row: impl FnMut(Vec<String>) -> Result<(), E>,
+) -> Result<(), E> {
+    let places = places(artefact);
+    with_shape!(artefact.shape, N, H, K => {
+        let table = artefact.table::<N, H, K>().map_err(Error::from)?;
         if table.predictor.window() > 0 {
-            series(&table, &artefact.schema.predictor, &places, rows, random)?
+            series(&table, &artefact.schema.predictor, &places, rows, random, row)
         } else {
-            let mut draw = || {
-                let row = table.model.sample(|| random.next_u32() as u16);
-                places.iter().map(|&(first, coding)| cell(coding, &row[first..], random)).collect()
-            };
-            (0..rows).map(|_| draw()).collect()
+            (0..rows).try_for_each(|_| {
+                let bits = table.model.sample(|| random.next_u32() as u16);
+                row(places.iter().map(|&(first, coding)| cell(coding, &bits[first..], random)).collect())
+            })
         }
-    });
-    Ok((names, drawn))
+    })
+}
+
+/// Draws rows as [`sample`] does and returns the column names and the rows, all in memory.
+///
+/// # Errors
+/// [`Error::Table`] if the artefact's table cannot be read.
+pub fn sampled_rows(
+    artefact: &Artefact,
+    rows: usize,
+    random: &mut impl Rng,
+) -> Result<(Vec<String>, Vec<Vec<String>>)> {
+    let mut drawn = Vec::new();
+    sample(artefact, rows as u64, random, |row| {
+        drawn.push(row);
+        Ok::<(), Error>(())
+    })?;
+    Ok((sampled_columns(artefact), drawn))
 }
 
 /// Draws what is left of each row given the rows before, and adds what is expected of it.
-fn series<const N: usize, const H: usize, const K: usize>(
+fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     table: &Table<N, H, K>,
     units: &PredictorTable,
     channels: &[Place],
-    rows: usize,
+    rows: u64,
     random: &mut impl Rng,
-) -> Result<Vec<Vec<String>>> {
+    mut row: impl FnMut(Vec<String>) -> Result<(), E>,
+) -> Result<(), E> {
     let predictor = table.predictor;
     // What is given comes first in model order.
     let given = channels.iter().map(|(first, _)| *first).min().unwrap_or(0);
@@ -68,8 +97,8 @@ fn series<const N: usize, const H: usize, const K: usize>(
         _ => 0,
     };
     let mut past = VecDeque::from(vec![channels.iter().map(likeliest).collect::<Vec<i32>>(); predictor.window()]);
-    let mut drawn = Vec::with_capacity(rows);
-    for at in 0..predictor.window() + rows {
+    let window = predictor.window() as u64;
+    for at in 0..window.saturating_add(rows) {
         let last = past.back().cloned().unwrap_or_default();
         let before = predictor.states().map(|state| match last[state] {
             Predictor::STATE => Reading::Missing,
@@ -78,7 +107,7 @@ fn series<const N: usize, const H: usize, const K: usize>(
         // Of these only the states before are taken.
         let readings: Vec<Reading> = last.iter().map(|_| Reading::Integer(0)).chain(before).collect();
         let mut bits = [false; N];
-        table.encoder.encode(&readings, &mut bits)?;
+        table.encoder.encode(&readings, &mut bits).map_err(Error::from)?;
         let bits = table.model.complete(&bits[..given], || random.next_u32() as u16);
         let mean = |channel: usize| predictor.mean(past.iter().map(|row| row[channel]));
         let means: Vec<i32> = (0..channels.len()).map(mean).collect();
@@ -98,11 +127,11 @@ fn series<const N: usize, const H: usize, const K: usize>(
         }
         past.pop_front();
         past.push_back(now);
-        if at >= predictor.window() {
-            drawn.push(cells);
+        if at >= window {
+            row(cells)?;
         }
     }
-    Ok(drawn)
+    Ok(())
 }
 
 /// A state's code, as the board has it.

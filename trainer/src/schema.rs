@@ -1,11 +1,11 @@
 //! What each column means, found from the training rows: the encoder before it is a table.
 
-use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use surprisal::{Column, Encoder, Guard, Kind, Reading, total_order};
 
 use crate::bits::Bits;
 use crate::data::{Frame, default_name, is_missing};
+use crate::error::{Error, Result};
 use crate::stream::PredictorTable;
 use crate::with_capacity;
 
@@ -132,17 +132,19 @@ impl Schema {
     pub fn find(frame: &Frame, rows: &[usize], given: &Given) -> Result<Self> {
         let Given { ignore, keep_constant, cells, wishes } = given;
         let cells = if *cells == 0 { CELLS } else { *cells };
-        wishes.columns.keys().try_for_each(|name| frame.position(name).map(|_| ())).context("--schema")?;
+        let known = wishes.columns.keys().try_for_each(|name| frame.position(name).map(|_| ()));
+        known.map_err(|error| Error::option("--schema", error.to_string()))?;
+        let fault = |message: String| Err(Error::input(&frame.path, message));
         let leave_out = ignore.iter().chain(wishes.ignored()).map(|name| frame.position(name));
         let leave_out = leave_out.collect::<Result<Vec<_>>>()?;
         let modelled: Vec<usize> = (0..frame.columns.len()).filter(|i| !leave_out.contains(i)).collect();
-        ensure!(!modelled.is_empty(), "{}: every column is left out; keep at least one", frame.path.display());
-        ensure!(
-            modelled.len() < 4096,
-            "{}: {} columns; a table holds at most 4095",
-            frame.path.display(),
-            modelled.len()
-        );
+        if modelled.is_empty() {
+            return fault("every column is left out; keep at least one".into());
+        }
+        if modelled.len() >= 4096 {
+            let count = modelled.len();
+            return fault(format!("{count} columns, but a table holds at most 4095; leave some out with --ignore"));
+        }
         let columns = modelled
             .par_iter()
             .enumerate()
@@ -154,17 +156,17 @@ impl Schema {
         // Among bits alone a bit that never changed is a bit; among sensors a value that never changes is a dead one.
         let all_flags = columns.iter().all(|coding| matches!(coding.kind, Kind::Flag { .. }));
         for coding in columns.iter().filter(|coding| coding.constant && !coding.may_miss && !all_flags) {
+            if *keep_constant {
+                continue;
+            }
             let cells = &frame.columns[coding.file];
-            ensure!(
-                *keep_constant,
-                "{}: column `{name}` is constant in the {} training rows: always `{}`, from line {} on; leave it out with \
-                 --ignore {name}, or keep it with --keep-constant, and any other value will be a surprise",
-                frame.path.display(),
-                rows.len(),
-                cells.text(rows[0]),
-                frame.lines[rows[0]],
-                name = cells.name
+            let (name, text, line, count) = (&cells.name, cells.text(rows[0]), frame.lines[rows[0]], rows.len());
+            let message = format!(
+                "constant in the {count} training rows: always `{text}`, from {} {line} on; leave it out with --ignore \
+                 {name}, or keep it with --keep-constant, so that any other value is a surprise",
+                frame.unit
             );
+            return Err(Error::input(&frame.path, message).column(name));
         }
         let schema = Self {
             names: frame.columns.iter().map(|cells| cells.name.clone()).collect(),
@@ -172,11 +174,9 @@ impl Schema {
             predictor: PredictorTable::default(),
         };
         let bits: usize = schema.bits().sum();
-        ensure!(
-            bits <= 4096,
-            "{}: {bits} bits; a table holds at most 4096, leave out some columns",
-            frame.path.display()
-        );
+        if bits > 4096 {
+            return fault(format!("{bits} bits, but a table holds at most 4096; leave some columns out with --ignore"));
+        }
         Ok(schema)
     }
 
@@ -240,13 +240,14 @@ impl Schema {
     /// # Errors
     /// A modelled column is absent. Columns without names are told by their position, so that all must be there.
     pub fn aligned(&self, frame: &Frame) -> Result<Self> {
-        let shown = frame.path.display();
         let plain = self.is_unnamed();
         let (have, want) = (frame.columns.len(), self.names.len());
-        ensure!(
-            !plain || have == want,
-            "{shown}: {have} columns where the training data had {want} without names; pass a file of the same columns"
-        );
+        if plain && have != want {
+            let message = format!(
+                "{have} columns, but the training data had {want} columns without names; pass a file of the same columns"
+            );
+            return Err(Error::input(&frame.path, message));
+        }
         let mut aligned =
             Self { names: frame.columns.iter().map(|cells| cells.name.clone()).collect(), ..self.clone() };
         for coding in aligned.columns.iter_mut().filter(|_| !plain) {
@@ -273,13 +274,11 @@ impl Schema {
         for coding in &self.columns {
             let cells = &frame.columns[coding.file];
             let text = cells.text(row);
-            let place = || frame.place(row, coding.file);
             readings[usize::from(coding.source)] = if is_missing(text) {
-                ensure!(
-                    coding.may_miss,
-                    "{}: the reading is missing, but no training row misses it; fill it in, or fit on rows that miss it too",
-                    place()
-                );
+                if !coding.may_miss {
+                    let message = "the reading is missing, but no training row misses it; fill it in, or fit on rows that miss it too";
+                    return Err(frame.fault(row, coding.file, message));
+                }
                 Reading::Missing
             } else if coding.labels.is_empty() {
                 let number = frame.number(row, coding.file)?;

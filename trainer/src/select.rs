@@ -1,15 +1,15 @@
 //! Chooses order, family and settings on the validation rows, under limits that are never exceeded.
 
-use anyhow::{Result, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use surprisal::Activation;
 
 use crate::bits::Bits;
+use crate::error::{Error, Result};
 use crate::fit::ascent::{Ascent, AscentChoices};
 use crate::fit::nade::Rows;
 use crate::fit::{Family, Recipe, fit, sgd};
 use crate::model::{Conditional, Model};
+use crate::observer::{Event, Observer};
 use crate::order::{self, Order};
 use crate::quantise::{TableData, most_splits};
 use crate::schema::Schema;
@@ -21,7 +21,6 @@ mod ration;
 pub mod search;
 
 use pool::Pool;
-use search::Watch;
 
 /// What the user may fix; the rest is chosen.
 #[derive(Clone, Debug)]
@@ -195,13 +194,12 @@ pub fn select(
     valid: &Bits,
     choices: &Choices,
     budget: &Budget,
-    watch: &Watch,
+    observer: &dyn Observer,
 ) -> Result<Chosen> {
     if choices.family == Family::Mixture {
         return mixture::select(schema, train, valid, choices, budget);
     }
     let mut factorisations = factorisations(schema, train, valid, choices)?;
-    let progress = progress_bar();
     let mut orders = Vec::new();
     if factorisations.len() > 1 {
         // One middling fit tells the orders apart.
@@ -212,7 +210,10 @@ pub fn select(
         let family = if own { choices.family } else { Family::Lintree };
         let mut best = (f64::NEG_INFINITY, 0);
         for (at, factorisation) in factorisations.iter().enumerate() {
-            let fitted = run(factorisation, family, choices, gamma, &[strength], &progress);
+            if observer.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let fitted = run(factorisation, family, choices, gamma, &[strength], observer);
             let valid_ll = fitted[0].log_likelihood(&factorisation.valid);
             orders.push(OrderTried { order: factorisation.name.clone(), valid_ll });
             // An order that was asked for comes last, and is only told what it is worth.
@@ -222,12 +223,12 @@ pub fn select(
         }
         factorisations = vec![factorisations.swap_remove(best.1)];
     }
-    let mut pool = Pool::new(&factorisations[0], choices, budget, &progress);
+    let mut pool = Pool::new(&factorisations[0], choices, budget, observer);
     let candidate = if choices.family.is_of_conditionals() {
         pool.fit_grid(choices.family);
         pool.best(None)
     } else {
-        search::search(&mut pool, watch)
+        search::search(&mut pool)
     };
     if choices.family == Family::Auto && budget.flash <= MIXTURES_UNTIL {
         // A mixture has an order of its own.
@@ -250,10 +251,17 @@ pub fn select(
 }
 
 /// The log-likelihood of each validation row under one middling fit of a family of conditionals in the schema's order.
-pub fn trial(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, family: Family) -> Vec<f64> {
+pub fn trial(
+    schema: &Schema,
+    train: &Bits,
+    valid: &Bits,
+    choices: &Choices,
+    family: Family,
+    observer: &dyn Observer,
+) -> Vec<f64> {
     let natural: Vec<usize> = (0..schema.columns.len()).collect();
     let factorisation = Factorisation::new("natural", schema, &natural, train, valid);
-    let model = &run(&factorisation, family, choices, MIDDLING.0, &[MIDDLING.1], &progress_bar())[0];
+    let model = &run(&factorisation, family, choices, MIDDLING.0, &[MIDDLING.1], observer)[0];
     let mut each = vec![0.0; valid.rows];
     for (i, conditional) in model.conditionals.iter().enumerate() {
         let likelihoods = conditional.log_likelihoods(valid, &factorisation.guards, i);
@@ -269,10 +277,9 @@ fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices
     let learned = || order::learned(schema, train, most);
     let searched = |from: &[usize]| order::search::search(schema, train, from, most);
     if choices.family == Family::ChowLiu || choices.order == Order::ChowLiu {
-        ensure!(
-            matches!(choices.order, Order::Auto | Order::ChowLiu),
-            "--order: the chow-liu family brings its own order; leave --order out"
-        );
+        if !matches!(choices.order, Order::Auto | Order::ChowLiu) {
+            return Err(Error::option("--order", "the family chow-liu determines its order; leave --order out"));
+        }
         let (order, parent) = order::chow_liu(schema, train);
         let factorisation = make("chow-liu", &order);
         return Ok(vec![if choices.family == Family::ChowLiu {
@@ -319,7 +326,7 @@ fn run(
     choices: &Choices,
     gamma: f64,
     strengths: &[f64],
-    progress: &ProgressBar,
+    observer: &dyn Observer,
 ) -> Vec<Model> {
     let n = factorisation.train.width();
     let recipe = Recipe {
@@ -329,9 +336,8 @@ fn run(
         askable: factorisation.askable.as_deref(),
         l2: choices.l2,
     };
-    progress.set_length(n as u64);
-    progress.set_position(0);
-    progress.set_message(format!("{} {}, gain {gamma}", factorisation.name, family.name()));
+    let name = format!("{} {family}, gain {gamma}", factorisation.name);
+    observer.event(Event::Stage { name: &name, steps: n });
     let model = |conditionals: Vec<Conditional>| Model {
         conditionals,
         guards: factorisation.guards.clone(),
@@ -346,12 +352,6 @@ fn run(
         };
         return strengths.iter().map(fit).collect();
     }
-    let fitted = fit(&factorisation.train, &factorisation.guards, &recipe, strengths, &|| progress.inc(1));
+    let fitted = fit(&factorisation.train, &factorisation.guards, &recipe, strengths, &|| observer.event(Event::Step));
     fitted.into_iter().map(model).collect()
-}
-
-fn progress_bar() -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{bar:30} {pos}/{len} conditionals  {msg}").expect("the template is well formed");
-    ProgressBar::no_length().with_style(style)
 }

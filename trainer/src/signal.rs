@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use surprisal::{Feature, Features, Libm, Math};
 
 use crate::data::{Cells, Frame, Header, default_name, is_npy};
+use crate::error::{Error, Result};
 use crate::schema::Schema;
 use crate::split::Deal;
 
@@ -29,41 +28,25 @@ pub struct Windows {
     pub rate: Option<f64>,
 }
 
-/// How a raw signal becomes rows, as arguments.
-#[derive(Clone, Debug, Args)]
-pub struct SignalArgs {
-    /// The data are samples of a raw signal: .npy (f32, f64, i16 or i32; one axis, or samples x channels), or CSV with
-    /// a column a channel. Each WINDOW samples become a row of features; the next window begins HOP samples later, or
-    /// where the last one ends.
-    #[arg(long, value_name = "WINDOW[:HOP]", value_parser = parse_windows)]
-    signal: Option<(usize, usize)>,
-    /// Samples a second: bands are then named by their centre in Hz.
-    #[arg(long, value_name = "HZ", requires = "signal", value_parser = parse_rate)]
-    sampling_rate: Option<f64>,
-    /// How many bands the range up to half the sampling rate is cut into.
-    #[arg(long, value_name = "N", requires = "signal", default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=64))]
-    bands: u16,
-}
-
-impl SignalArgs {
-    /// The arguments as one, or none if the data are rows.
+impl Windows {
+    /// Samples per window, and samples from the beginning of one window to that of the next.
     ///
     /// # Errors
-    /// A window without room for the bands.
-    pub fn windows(&self) -> Result<Option<Windows>> {
-        let Some((window, hop)) = self.signal else { return Ok(None) };
-        let windows = Windows { window, hop, bands: self.bands, rate: self.sampling_rate };
-        ensure!(
-            window >= windows.segment(),
-            "--signal {window}: {} bands take windows of {} samples at least; make it longer, or --bands fewer",
-            self.bands,
-            windows.segment()
-        );
-        Ok(Some(windows))
+    /// [`Error::Option`] if the window is too short for the bands.
+    pub fn new(window: usize, hop: usize, bands: u16, rate: Option<f64>) -> Result<Self> {
+        let windows = Self { window, hop, bands, rate };
+        let least = windows.segment();
+        if window < least {
+            return Err(Error::option(
+                "--signal",
+                format!(
+                    "{bands} bands need windows of at least {least} samples, found {window}; make it longer, or --bands fewer"
+                ),
+            ));
+        }
+        Ok(windows)
     }
-}
 
-impl Windows {
     /// How many samples the bands of one segment take.
     fn segment(&self) -> usize {
         2 * usize::from(self.bands)
@@ -106,12 +89,13 @@ impl Windows {
     pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
         let Signal { channels, digest } = Signal::read(path, header)?;
         let length = channels.first().map_or(0, |(_, samples)| samples.len());
-        ensure!(
-            length >= self.window,
-            "{}: {length} samples, fewer than the window of {}; supply a longer signal, or fit with a shorter --signal",
-            path.display(),
-            self.window
-        );
+        if length < self.window {
+            let message = format!(
+                "{length} samples, fewer than the window of {}; supply a longer signal, or fit with a shorter --signal",
+                self.window
+            );
+            return Err(Error::input(path, message));
+        }
         let mut columns = Vec::new();
         for (channel, samples) in &channels {
             let rows = self.rows::<Libm>(samples);
@@ -184,22 +168,25 @@ impl Signal {
     }
 
     fn npy(path: &Path) -> Result<Self> {
-        let shown = path.display();
-        let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be opened; check the path"))?;
+        let fault = |message: String| Error::input(path, message);
+        let bytes = std::fs::read(path).map_err(Error::io(path, "cannot be opened; check the path"))?;
         let digest = crate::data::checksum(&bytes);
         let file = npyz::NpyFile::new(&bytes[..])
-            .with_context(|| format!("{shown}: not a .npy file; write it by numpy.save, or pass CSV"))?;
+            .map_err(|error| fault("not a .npy file; write it with numpy.save, or pass CSV".into()).caused_by(error))?;
         let (shape, order, dtype) = (file.shape().to_vec(), file.order(), file.dtype().descr());
         let count = match shape[..] {
             [_] => 1,
             [_, channels] => channels as usize,
-            _ => bail!("{shown}: {} axes; expected samples, or samples x channels", shape.len()),
+            _ => return Err(fault(format!("{} axes; expected samples, or samples x channels", shape.len()))),
         };
         let expected = shape.iter().try_fold(1u64, |all, axis| all.checked_mul(*axis));
         // A header may promise anything.
-        ensure!(expected.is_some_and(|all| all <= bytes.len() as u64), "{shown}: cut short; copy the whole file");
-        let flat = samples(file).with_context(|| {
-            format!("{shown}: not readable to the end as samples of type {dtype}; expected f32, f64, i16 or i32, uncut")
+        if expected.is_none_or(|all| all > bytes.len() as u64) {
+            return Err(fault("cut short; copy the whole file".into()));
+        }
+        let flat = samples(file).map_err(|error| {
+            let expected = "expected f32, f64, i16 or i32, uncut";
+            fault(format!("cannot be read to the end as samples of type {dtype}; {expected}")).caused_by(error)
         })?;
         let length = flat.len() / count.max(1);
         let at = |channel: usize, k: usize| match order {
@@ -222,12 +209,11 @@ impl Signal {
             };
             let numbers: Vec<Option<f32>> = cells.texts.iter().map(number).collect();
             let sample = |(row, &code): (usize, &u32)| {
-                numbers[code as usize].with_context(|| {
-                    format!(
-                        "{}: expected a sample of a signal, found `{}`; correct the cell or leave it empty",
-                        frame.place(row, column),
-                        cells.text(row)
-                    )
+                numbers[code as usize].ok_or_else(|| {
+                    let found = cells.text(row);
+                    let message =
+                        format!("expected a sample of a signal, found `{found}`; correct the cell or leave it empty");
+                    frame.fault(row, column, message)
                 })
             };
             Ok((cells.name.clone(), cells.codes.iter().enumerate().map(sample).collect::<Result<_>>()?))
@@ -251,20 +237,4 @@ fn samples(file: npyz::NpyFile<&[u8]>) -> std::io::Result<Vec<f32>> {
         Err(file) => file,
     };
     file.into_vec::<i32>().map(|numbers| numbers.into_iter().map(|number| number as f32).collect())
-}
-
-/// Window and hop from `2048` or `2048:512`.
-fn parse_windows(text: &str) -> Result<(usize, usize), String> {
-    let (window, hop) = text.split_once(':').unwrap_or((text, text));
-    let windows = window.parse().ok().zip(hop.parse().ok());
-    windows.filter(|&(window, hop)| (2..=65536).contains(&window) && (1..=window).contains(&hop)).ok_or_else(|| {
-        "expected WINDOW or WINDOW:HOP in samples, for example 2048:512; a window has 2 to 65536, a hop 1 to WINDOW"
-            .into()
-    })
-}
-
-/// A finite number above zero.
-fn parse_rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
-    rate.ok_or_else(|| "expected samples a second, for example 48000".to_owned())
 }

@@ -1,30 +1,30 @@
 //! Which rows are for fitting, which for choosing, which for calibrating, and which are kept for the end.
 
-use anyhow::{Result, ensure};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::Frame;
+use crate::error::{Error, Result};
 
-/// Shares of training, validation, calibration and held-out rows.
+/// Shares of training, validation, calibration and held-out rows of one file.
 pub const SHARES: [f64; 4] = [0.7, 0.1, 0.1, 0.1];
-/// The same for a file of validation rows: those that chose the settings would be a little too well predicted to
-/// calibrate on.
+/// Shares of a separate file of validation rows. Rows that chose the settings are predicted slightly too well to
+/// calibrate on, so that a quarter is kept for that.
 pub const VALID_SHARES: [f64; 4] = [0.0, 0.75, 0.25, 0.0];
-/// The least of each kind that makes sense.
+/// Smallest number of rows of each kind that a fit needs.
 const FEWEST: [(usize, &str); 3] = [(20, "training"), (2, "validation"), (2, "calibration")];
 
-/// Row numbers, each list ascending.
+/// Row numbers of each share, each list ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
-    /// To fit on.
+    /// Rows to fit on.
     pub train: Vec<usize>,
-    /// To choose settings on.
+    /// Rows to choose settings on.
     pub valid: Vec<usize>,
-    /// To set the threshold on.
+    /// Rows to calibrate the detector on.
     pub calibrate: Vec<usize>,
-    /// Never looked at by `fit`.
+    /// Rows that the fit never sees.
     pub held_out: Vec<usize>,
 }
 
@@ -80,48 +80,46 @@ pub fn split(mut rows: Vec<usize>, shares: [f64; 4], deal: Deal) -> Split {
     }
 }
 
-/// Fails unless there are enough rows of each kind to fit at all.
+/// Fails unless there are enough rows of each kind for a fit.
 ///
 /// # Errors
-/// Names the kind that is short, and what to do.
+/// [`Error::Input`]; the message names the kind.
 pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
     for ((few, kind), count) in FEWEST.into_iter().zip(counts) {
-        ensure!(
-            count >= few,
-            "{}: {count} ordinary {kind} rows, at least {few} are needed; supply more rows",
-            frame.path.display(),
-        );
+        if count < few {
+            let message = format!("{count} normal {kind} rows, but at least {few} are needed; supply more rows");
+            return Err(Error::input(&frame.path, message));
+        }
     }
     Ok(())
 }
 
-/// For each row, is it odd: does the label column differ from its ordinary value?
+/// Returns for each row whether it is anomalous: whether its label differs from that of normal rows.
 ///
 /// # Errors
-/// No such column.
-pub fn odd_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<bool>> {
+/// [`Error::Input`] if there is no such column.
+pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<bool>> {
     let cells = &frame.columns[frame.position(column)?];
     let number = normal.parse::<f64>().ok();
     let is_normal = |text: &String| text == normal || number.is_some() && text.parse::<f64>().ok() == number;
-    let ordinary: Vec<bool> = cells.texts.iter().map(is_normal).collect();
-    Ok(cells.codes.iter().map(|&code| !ordinary[code as usize]).collect())
+    let normal: Vec<bool> = cells.texts.iter().map(is_normal).collect();
+    Ok(cells.codes.iter().map(|&code| !normal[code as usize]).collect())
 }
 
-/// The rows to learn from: all, or those that the label column calls ordinary.
+/// Returns the rows to learn from: all of them, or the normal ones if there is a label column.
 ///
 /// # Errors
-/// No such column, or it calls no row ordinary.
-pub fn ordinary_rows(frame: &Frame, label: Option<&(String, String)>) -> Result<Vec<usize>> {
+/// [`Error::Input`] if there is no such column, or no row is normal.
+pub fn normal_rows(frame: &Frame, label: Option<&(String, String)>) -> Result<Vec<usize>> {
     let unmixed = |row: &usize| !frame.mixed.get(*row).copied().unwrap_or(false);
     let Some((column, normal)) = label else { return Ok((0..frame.rows()).collect()) };
-    let odd = odd_rows(frame, column, normal)?;
-    let ordinary: Vec<usize> = (0..frame.rows()).filter(|&row| !odd[row]).filter(unmixed).collect();
+    let anomalous = anomalous_rows(frame, column, normal)?;
+    let rows: Vec<usize> = (0..frame.rows()).filter(|&row| !anomalous[row]).filter(unmixed).collect();
     let texts = frame.columns[frame.position(column)?].texts.iter().take(20).map(|text| format!("`{text}`"));
-    ensure!(
-        !ordinary.is_empty(),
-        "{}: column `{column}` never is `{normal}`; name the ordinary value with --normal, one of {}",
-        frame.path.display(),
-        texts.collect::<Vec<_>>().join(", ")
-    );
-    Ok(ordinary)
+    if rows.is_empty() {
+        let texts = texts.collect::<Vec<_>>().join(", ");
+        let message = format!("never `{normal}`; name the value of normal rows with --normal, one of {texts}");
+        return Err(Error::input(&frame.path, message).column(column));
+    }
+    Ok(rows)
 }

@@ -1,15 +1,15 @@
 //! Rows in time, as the board sees them: what a row is, given the rows before it.
 
-use anyhow::{Context, Result, ensure};
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use surprisal::{Kind, Predictor, Reading};
 
 use crate::data::{Cells, Frame, is_missing};
+use crate::error::{Error, Result};
 use crate::schema::Schema;
 use crate::schema::toml::{Meaning, Wishes};
 use crate::signal::{self, Windows};
-use crate::split::{Deal, odd_rows};
+use crate::split::{Deal, anomalous_rows};
 
 /// What is looked at besides a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,12 +76,10 @@ impl History {
     /// The rows that have a whole window before them in their session.
     fn whole(&self, frame: &Frame, since: &[usize]) -> Result<Vec<usize>> {
         let rows: Vec<usize> = (0..frame.rows()).filter(|&row| row - since[row] >= self.window).collect();
-        ensure!(
-            !rows.is_empty(),
-            "{}: no row has {} rows before it; supply more rows, or a shorter --window",
-            frame.path.display(),
-            self.window
-        );
+        if rows.is_empty() {
+            let message = format!("no row has {} rows before it; supply more rows, or a shorter --window", self.window);
+            return Err(Error::input(&frame.path, message));
+        }
         Ok(rows)
     }
 
@@ -168,7 +166,8 @@ impl History {
             };
             (0..numbers.len()).map(of).sum()
         };
-        let best = (0..PENALTIES.len()).min_by(|&a, &b| left(a).total_cmp(&left(b))).context("some are tried")?;
+        let best =
+            (0..PENALTIES.len()).min_by(|&a, &b| left(a).total_cmp(&left(b))).expect("there are penalties to try");
         table.weights.clear();
         for (place, solutions) in all.iter().enumerate() {
             for (k, weight) in solutions[best].iter().enumerate() {
@@ -231,7 +230,7 @@ impl History {
         }
         // Rows from the field carry no label.
         let label = label.filter(|(column, _)| frame.position(column).is_ok());
-        let odd = label.map(|(column, normal)| odd_rows(frame, column, normal)).transpose()?.unwrap_or_default();
+        let odd = label.map(|(column, normal)| anomalous_rows(frame, column, normal)).transpose()?.unwrap_or_default();
         let after_odd = |&row: &usize| odd.get(row - self.window..row).is_some_and(|odd| odd.contains(&true));
         Ok(Frame {
             columns,

@@ -179,7 +179,7 @@ fn a_written_schema_knows_columns_of_any_name() {
 }
 
 /// The schema with what a TOML text says, on the data of every kind.
-fn with_wishes(text: &str) -> (Frame, anyhow::Result<Schema>) {
+fn with_wishes(text: &str) -> (Frame, surprisal_trainer::Result<Schema>) {
     let (folder, frame, _) = every_kind();
     let path = folder.path().join("schema.toml");
     std::fs::write(&path, text).expect("the folder can be written");

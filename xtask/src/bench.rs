@@ -98,11 +98,11 @@ pub fn density(data: &Path, only: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// "learned order, lintree + 32 relu, split gain 1, strength 5".
+/// "learned order, linear-trees + 32 relu, split gain 1, strength 5".
 fn model(report: &Value) -> String {
     let mut said = format!("{} order", report["order"].as_str().unwrap_or_default());
-    if let Some(parts) = report["parts"].as_str() {
-        said += &format!(", {parts}");
+    if let Some(terms) = report["terms"].as_str() {
+        said += &format!(", {terms}");
     }
     match (report["gamma"].as_f64(), report["strength"].as_f64()) {
         (Some(gamma), Some(strength)) => said += &format!(", split gain {gamma}, strength {strength}"),

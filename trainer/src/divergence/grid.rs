@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::mem::discriminant;
 
-use anyhow::{Context, Result, ensure};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -11,6 +10,7 @@ use surprisal::{Guard, Kind, Table};
 
 use super::{ENUMERABLE, each, ones};
 use crate::artefact::Artefact;
+use crate::error::{Error, Result};
 use crate::schema::{Coding, Schema};
 use crate::with_shape;
 
@@ -57,20 +57,20 @@ impl<'a> Side<'a> {
         let schema = &artefact.schema;
         let chain =
             with_shape!(artefact.shape, N, H, K => Box::new(artefact.table::<N, H, K>()?) as Box<dyn Chain + 'a>);
-        ensure!(
-            schema.bits().sum::<usize>() == artefact.shape.bits,
-            "the model is of bare bits without columns; pass the file that `surprisal fit` wrote"
-        );
-        ensure!(
-            chain.guards() == schema.guards() || schema.bits().all(|bits| bits == 1),
-            "the model's guards are not those of its columns, so that its rows have no readings; fit it again"
-        );
-        ensure!(
-            schema.columns.len() == common.columns.len(),
-            "{} columns in one model, {} in the other; both must be of the same columns",
-            common.columns.len(),
-            schema.columns.len()
-        );
+        let fault = |message: &str| Err(Error::Incomparable(message.to_owned()));
+        if schema.bits().sum::<usize>() != artefact.shape.bits {
+            return fault("the model is of bare bits without columns; pass the file that `surprisal fit` wrote");
+        }
+        if chain.guards() != schema.guards() && !schema.bits().all(|bits| bits == 1) {
+            return fault(
+                "the model's constraints are not those of its columns, so that its rows have no readings; fit again",
+            );
+        }
+        let (in_one, in_other) = (common.columns.len(), schema.columns.len());
+        if in_one != in_other {
+            let counts = format!("{in_one} columns in one model, {in_other} in the other");
+            return fault(&format!("{counts}; both must be of the same columns"));
+        }
         let place = |coding: &Coding| place(schema, common, coding);
         Ok(Self { chain, places: common.columns.iter().map(place).collect::<Result<_>>()? })
     }
@@ -147,19 +147,23 @@ fn place(schema: &Schema, common: &Schema, coding: &Coding) -> Result<Place> {
         found
     };
     let own = schema.columns.iter().find(before);
-    let own = own.with_context(|| format!("column `{name}` is in one model alone; {REMEDY}"))?;
-    ensure!(
-        discriminant(&own.kind) == discriminant(&coding.kind),
-        "column `{name}` is of one kind in one model and of another in the other; {REMEDY}"
-    );
-    ensure!(own.may_miss == coding.may_miss, "column `{name}` may be missing in one model alone; {REMEDY}");
+    let fault = |message: &str| Error::Incomparable(format!("column `{name}` {message}; {REMEDY}"));
+    let own = own.ok_or_else(|| fault("is in one model alone"))?;
+    if discriminant(&own.kind) != discriminant(&coding.kind) {
+        return Err(fault("is of one kind in one model and of another in the other"));
+    }
+    if own.may_miss != coding.may_miss {
+        return Err(fault("may be missing in one model alone"));
+    }
     let numeric = matches!(own.kind, Kind::Integer | Kind::Real);
-    ensure!(!numeric || own.values == coding.values, "column `{name}` has other edges in the other model; {REMEDY}");
+    if numeric && own.values != coding.values {
+        return Err(fault("has other edges in the other model"));
+    }
     let (mut patterns, meanings) = (Vec::new(), meanings(coding));
     let (own_patterns, own_meanings) = (all_patterns(own), self::meanings(own));
     for meaning in &meanings {
         let at = own_meanings.iter().position(|own| own == meaning).filter(|_| meanings.len() == own_meanings.len());
-        let at = at.with_context(|| format!("column `{name}` has other categories in the other model; {REMEDY}"))?;
+        let at = at.ok_or_else(|| fault("has other categories in the other model"))?;
         patterns.push(own_patterns[at].clone());
     }
     Ok(Place { first, patterns })

@@ -1,6 +1,5 @@
 //! Mini-batch stochastic gradient ascent on the log-likelihood: θ ← θ + r_t ∇L(θ | B_t).
 
-use clap::ValueEnum;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -8,6 +7,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::lanes::Aligned;
+use crate::error::{Error, Result};
+use crate::names::{Named, display_by_name};
 
 mod update;
 
@@ -30,7 +31,7 @@ pub trait Objective: Sync {
 }
 
 /// How a gradient becomes a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// The gradient itself (Robbins & Monro 1951).
@@ -43,7 +44,7 @@ pub enum Method {
 }
 
 /// How the rate falls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
     /// Not at all.
@@ -56,6 +57,20 @@ pub enum Schedule {
     #[default]
     Cosine,
 }
+
+impl Named for Method {
+    const OPTION: &'static str = "--optimizer";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("sgd", Self::Sgd), ("momentum", Self::Momentum), ("adam", Self::Adam)];
+}
+
+impl Named for Schedule {
+    const OPTION: &'static str = "--schedule";
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("constant", Self::Constant), ("inverse", Self::Inverse), ("step", Self::Step), ("cosine", Self::Cosine)];
+}
+
+display_by_name!(Method, Schedule);
 
 /// How to climb.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,34 +121,25 @@ impl Default for Ascent {
 }
 
 /// What the user may fix of the way up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, clap::Args)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AscentChoices {
     /// How a gradient becomes a step; without --rate the rate is found by a range test.
-    #[arg(long, value_enum, value_name = "METHOD")]
     pub optimizer: Option<Method>,
     /// The highest rate.
-    #[arg(long, value_name = "RATE")]
     pub rate: Option<f32>,
     /// How the rate falls.
-    #[arg(long, value_enum, value_name = "SCHEDULE")]
     pub schedule: Option<Schedule>,
     /// The share of all steps over which the rate first rises.
-    #[arg(long, value_name = "SHARE")]
     pub warm_up: Option<f32>,
     /// Rows a step.
-    #[arg(long, value_name = "ROWS")]
     pub batch: Option<usize>,
     /// Passes over the training rows, at most.
-    #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
     /// Epochs without a better validation log-likelihood after which to stop.
-    #[arg(long, value_name = "N")]
     pub patience: Option<usize>,
     /// How much of the running mean of the parameters each step keeps; 0 for no mean.
-    #[arg(long, value_name = "SHARE")]
     pub average: Option<f32>,
     /// Decoupled weight decay, a share of each weight a unit of rate.
-    #[arg(long, value_name = "SHARE")]
     pub weight_decay: Option<f32>,
 }
 
@@ -154,24 +160,28 @@ impl AscentChoices {
         }
     }
 
-    /// What is out of range, and what was expected.
-    pub fn fault(&self) -> Option<&'static str> {
+    /// Checks every setting that is given.
+    ///
+    /// # Errors
+    /// [`Error::Option`] with the range that was expected.
+    pub fn check(&self) -> Result<()> {
         let share = |given: Option<f32>| given.is_none_or(|share| (0.0..1.0).contains(&share));
         let positive = |given: Option<f32>| given.is_none_or(|number| number > 0.0 && number.is_finite());
         let some = |given: Option<usize>| given.is_none_or(|number| number > 0);
+        let decay = self.weight_decay.is_none_or(|decay| decay >= 0.0 && decay.is_finite());
         let checks = [
-            (positive(self.rate), "--rate: expected a number above zero, for example 0.01"),
-            (share(self.warm_up), "--warm-up: expected a share from 0 to below 1, for example 0.05"),
-            (share(self.average), "--average: expected a share from 0 to below 1, for example 0.998"),
-            (some(self.batch), "--batch: expected at least 1 row"),
-            (some(self.epochs), "--epochs: expected at least 1"),
-            (some(self.patience), "--patience: expected at least 1"),
-            (
-                self.weight_decay.is_none_or(|decay| decay >= 0.0 && decay.is_finite()),
-                "--weight-decay: expected a number that is zero or more, for example 0.1",
-            ),
+            (positive(self.rate), "--rate", "expected a number above zero, for example 0.01"),
+            (share(self.warm_up), "--warm-up", "expected a share from 0 to below 1, for example 0.05"),
+            (share(self.average), "--average", "expected a share from 0 to below 1, for example 0.998"),
+            (some(self.batch), "--batch", "expected at least 1 row"),
+            (some(self.epochs), "--epochs", "expected at least 1"),
+            (some(self.patience), "--patience", "expected at least 1"),
+            (decay, "--weight-decay", "expected a number that is zero or more, for example 0.1"),
         ];
-        checks.into_iter().find(|(right, _)| !right).map(|(_, fault)| fault)
+        match checks.into_iter().find(|(right, ..)| !right) {
+            Some((_, name, message)) => Err(Error::option(name, message)),
+            None => Ok(()),
+        }
     }
 }
 

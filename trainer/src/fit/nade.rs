@@ -243,17 +243,3 @@ impl Objective for Nade<'_> {
         blocks.iter().sum::<f64>() / rows.len().max(1) as f64
     }
 }
-
-/// Every activation with the name that `--activation` takes.
-const ACTIVATIONS: [(&str, Activation); 3] =
-    [("relu", Activation::Relu), ("sigmoid", Activation::Sigmoid), ("identity", Activation::Identity)];
-
-/// The activation of that name.
-pub fn activation_named(name: &str) -> Option<Activation> {
-    ACTIVATIONS.iter().find(|(known, _)| *known == name).map(|&(_, activation)| activation)
-}
-
-/// The name of an activation.
-pub fn activation_name(activation: Activation) -> &'static str {
-    ACTIVATIONS.iter().find(|(_, known)| *known == activation).map_or("unknown", |(name, _)| name)
-}

@@ -1,11 +1,11 @@
 //! The meaning of a column, from its cells.
 
-use anyhow::{Context, Result, bail, ensure};
 use surprisal::{Kind, total_order};
 
 use super::toml::{ColumnWish, Meaning};
 use super::{Coding, from_total_order, integer, parse};
 use crate::data::{Frame, is_missing};
+use crate::error::{Error, Result};
 
 /// The outermost quantile levels, in standard deviations of a normal distribution.
 const REACH: f64 = 3.0;
@@ -28,16 +28,16 @@ pub(super) fn coding(
     wish: ColumnWish,
 ) -> Result<Coding> {
     let texts_of = &frame.columns[file];
-    let (shown, name) = (frame.path.display(), &texts_of.name);
+    let name = &texts_of.name;
+    let fault = |message: String| Error::input(&frame.path, message).column(name);
     let mut counts = vec![0usize; texts_of.texts.len()];
     rows.iter().for_each(|&row| counts[texts_of.codes[row] as usize] += 1);
     let texts = texts_of.texts.iter().map(String::as_str).zip(counts);
     let (missing, present): (Vec<(&str, usize)>, Vec<_>) = texts.partition(|(text, _)| is_missing(text));
     let total: usize = present.iter().map(|(_, count)| count).sum();
-    ensure!(
-        total > 0,
-        "{shown}: column `{name}` has no readings in the training rows; leave it out with --ignore {name}"
-    );
+    if total == 0 {
+        return Err(fault(format!("no readings in the training rows; leave it out with --ignore {name}")));
+    }
 
     let numbers: Vec<(f64, usize)> =
         present.iter().filter_map(|&(text, count)| parse(text).map(|number| (number, count))).collect();
@@ -52,52 +52,58 @@ pub(super) fn coding(
     let by_code = wish.kind == Some(Meaning::Category);
     let all_whole = numbers.len() == present.len() && numbers.iter().all(|&(number, _)| integer(number).is_some());
     if by_code && !all_whole || wish.kind.is_none() && 2 * numeric < total {
-        category(&mut coding, &present).with_context(|| {
+        category(&mut coding, &present).map_err(|count| {
             let decimal = |text: &str| parse(&text.replacen(',', ".", 1)).is_some();
             let cause = if present.iter().all(|(text, _)| decimal(text)) {
                 "has decimal commas; write numbers with a point, or leave it out"
             } else {
                 "looks like an identifier or a time; leave it out"
             };
-            format!("{shown}: column `{name}` {cause} with --ignore {name}")
+            fault(format!("{cause} with --ignore {name}: {count} different texts, a category has at most {MANY}"))
         })?;
         return Ok(coding);
     }
     if numbers.len() < present.len() {
         let bad = |row: &usize| !is_missing(texts_of.text(*row)) && parse(texts_of.text(*row)).is_none();
-        let row = (0..frame.rows()).find(bad).context("a text cell was counted")?;
-        bail!(
-            "{}: expected a number, as in most rows, found `{}`; correct the cell or leave it empty",
-            frame.place(row, file),
-            texts_of.text(row)
-        );
+        let row = (0..frame.rows()).find(bad).expect("a text that is no number was counted");
+        let text = texts_of.text(row);
+        let message = format!("expected a number, as in most rows, found `{text}`; correct the cell or leave it empty");
+        return Err(frame.fault(row, file, message));
     }
     if let Some(kind @ (Meaning::Integer | Meaning::Flag)) = wish.kind {
         let fits =
             |number: f64| integer(number).is_some_and(|value| kind == Meaning::Integer || (0..=1).contains(&value));
         let bad = |row: &usize| parse(texts_of.text(*row)).is_some_and(|number| !fits(number));
         if let Some(row) = (0..frame.rows()).find(bad) {
-            bail!(
-                "{}: `{}` is no {}, as the schema file calls the column; call it real",
-                frame.place(row, file),
+            let (text, expected) = (
                 texts_of.text(row),
-                if kind == Meaning::Flag { "flag (0 or 1)" } else { "whole number of 32 bits" }
+                match kind {
+                    Meaning::Flag => "a flag (0 or 1)",
+                    _ => "a whole number of 32 bits",
+                },
             );
+            let message =
+                format!("expected {expected} by the schema file, found `{text}`; make the column `real` there");
+            return Err(frame.fault(row, file, message));
         }
     }
     let known = number(&mut coding, numbers, cells, wish.kind);
-    ensure!(
-        2 * known >= present.len(),
-        "{shown}: column `{name}` needs more digits than an f32 or i32 holds ({} numbers, {known} of them told apart): a \
-         counter or a time? leave it out with --ignore {name}, or rescale it",
-        present.len()
-    );
+    if 2 * known < present.len() {
+        let numbers = present.len();
+        return Err(fault(format!(
+            "needs more digits than an f32 or i32 holds ({numbers} numbers, of which {known} stay distinct), as a counter \
+             or a time does; leave it out with --ignore {name}, or rescale it"
+        )));
+    }
     Ok(coding)
 }
 
-/// Codes by name, so that they do not depend on the order of rows; outcomes by frequency.
-fn category(coding: &mut Coding, present: &[(&str, usize)]) -> Result<()> {
-    ensure!(present.len() <= MANY, "{} different texts, a category has at most {MANY}", present.len());
+/// Makes the column a category: codes by name, so that they do not depend on the order of rows; outcomes by frequency.
+/// Returns the number of texts as an error if there are too many.
+fn category(coding: &mut Coding, present: &[(&str, usize)]) -> Result<(), usize> {
+    if present.len() > MANY {
+        return Err(present.len());
+    }
     let mut by_name = present.to_vec();
     by_name.sort_unstable();
     coding.labels = by_name.iter().map(|(text, _)| (*text).to_owned()).collect();

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use surprisal::Kind;
 
 use super::{CELLS, Schema};
 use crate::data::{Frame, is_missing};
+use crate::error::{Error, Result};
+use crate::escape::{escaped, quoted};
 
 /// What a column's values mean, as the user writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -57,19 +58,17 @@ impl Wishes {
     /// It is not TOML, or says what is not known, with its line; a number of cells out of range.
     pub fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("{shown}: cannot be read; `surprisal schema DATA -o {shown}` writes one"))?;
-        let wishes: Self = ::toml::from_str(&text).with_context(|| {
-            format!("{shown}: not as `surprisal schema` writes it; a column has kind, cells and missing, no more")
+        let advice = format!("cannot be read; `surprisal schema DATA -o {shown}` writes one");
+        let text = std::fs::read_to_string(path).map_err(Error::io(path, advice))?;
+        let wishes: Self = ::toml::from_str(&text).map_err(|error| {
+            let message =
+                "not a schema file as `surprisal schema` writes it; a column has only the keys kind, cells and missing";
+            Error::input(path, message).caused_by(error)
         })?;
         for (name, wish) in &wishes.columns {
-            if let Some(cells) = wish.cells {
-                ensure!(
-                    RANGE.contains(&cells),
-                    "{shown}: column `{name}`: cells = {cells}; expected {} to {}",
-                    RANGE.start(),
-                    RANGE.end()
-                );
+            if let Some(cells) = wish.cells.filter(|cells| !RANGE.contains(cells)) {
+                let message = format!("cells = {cells}; expected {} to {}", RANGE.start(), RANGE.end());
+                return Err(Error::input(path, message).column(name));
             }
         }
         Ok(wishes)
@@ -94,14 +93,13 @@ pub fn write(frame: &Frame, schema: &Schema) -> String {
          #   kind     real, integer (both by cell), category (no order), flag (0 or 1), or ignore\n\
          #   cells    how many a column of more values gets; chosen on validation rows where this is not given\n\
          #   missing  true if the board may have no reading, even if no training row lacks it\n",
-        frame.path.display()
+        escaped(&frame.path.display().to_string())
     );
     for (file, cells_of) in frame.columns.iter().enumerate() {
         let coding = schema.columns.iter().find(|coding| coding.file == file);
         let missing = cells_of.codes.iter().filter(|&&code| is_missing(&cells_of.texts[code as usize])).count();
         let values = cells_of.texts.iter().filter(|text| !is_missing(text)).count();
-        // A JSON string is a TOML key.
-        let key = serde_json::Value::from(cells_of.name.as_str());
+        let key = quoted(&cells_of.name);
         let mut push = |text: String| out.push_str(&text);
         push(format!("\n[columns.{key}]\n# {values} different values"));
         if let Some((least, most)) = range(&cells_of.texts) {

@@ -1,11 +1,12 @@
 //! How many cells a numeric column gets, by the validation rows.
 
-use anyhow::{Context, Result};
 use surprisal::{Kind, Reading};
 
 use super::{Choices, trial};
+use crate::error::Result;
 use crate::evaluate::mean;
 use crate::fit::Family;
+use crate::observer::Observer;
 use crate::schema::{CELLS, Schema};
 
 /// How many cells a numeric column may get, from few to many.
@@ -22,6 +23,7 @@ pub fn choose_cells(
     train: &[Vec<Reading>],
     valid: &[Vec<Reading>],
     choices: &Choices,
+    observer: &dyn Observer,
 ) -> Result<Schema> {
     if !schema.columns.iter().any(|coding| matches!(coding.kind, Kind::Integer | Kind::Real)) {
         return Ok(schema);
@@ -31,16 +33,17 @@ pub fn choose_cells(
         let schema = if cells == CELLS { schema.clone() } else { find(cells)? };
         let ((bits, _), (valid_bits, widths)) = (schema.encode(train)?, schema.encode(valid)?);
         let unit: f64 = schema.columns.iter().map(|coding| coding.unit).sum();
-        let each = trial(&schema, &bits, &valid_bits, choices, Family::Lintree);
+        let each = trial(&schema, &bits, &valid_bits, choices, Family::Lintree, observer);
         tried.push((schema, each.iter().zip(widths).map(|(likelihood, width)| likelihood - width - unit).collect()));
     }
     let best = tried.iter().map(|(_, each)| each).max_by(|a, b| mean(a).total_cmp(&mean(b))).cloned();
-    let best = best.context("some numbers of cells are tried")?;
+    let best = best.expect("some numbers of cells are tried");
     let close = |each: &[f64]| {
         let lost: Vec<f64> = best.iter().zip(each).map(|(best, each)| best - each).collect();
         let mean = mean(&lost);
         let spread = lost.iter().map(|lost| (lost - mean).powi(2)).sum::<f64>() / lost.len().max(2) as f64;
         mean <= (spread / lost.len() as f64).sqrt()
     };
-    tried.into_iter().find(|(_, each)| close(each)).map(|(schema, _)| schema).context("the best is as good as itself")
+    let chosen = tried.into_iter().find(|(_, each)| close(each));
+    Ok(chosen.map(|(schema, _)| schema).expect("the best is as good as itself"))
 }

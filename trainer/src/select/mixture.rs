@@ -1,10 +1,9 @@
 //! Chooses order, number of components and pseudo-count of a mixture of trees.
 
-use anyhow::{Context, Result, ensure};
-
 use super::{Budget, Choices, Chosen, Factorisation, Made, factorisations};
 use crate::artefact::Shape;
 use crate::bits::Bits;
+use crate::error::{Error, Result};
 use crate::fit::mixture::{Mixture, Settings, em::Em, fit};
 use crate::model::{Conditional, Model};
 use crate::order::{self, Order};
@@ -61,7 +60,7 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, bu
             best = Some((chosen, components));
         }
     }
-    let (mut chosen, components) = best.context("--components: expected at least one")?;
+    let (mut chosen, components) = best.ok_or_else(|| Error::option("--components", "expected at least one"))?;
     let pseudo_counts = choices.strength.map_or(PSEUDO_COUNTS.to_vec(), |given| vec![given]);
     for pseudo_count in pseudo_counts {
         let other = run(factorisation, Settings { components, pseudo_count, ..settings })?;
@@ -89,16 +88,18 @@ fn most_components(factorisation: &Factorisation, budget: &Budget) -> Result<usi
     // Settings are notes, too: none is longer than this one.
     let least = sized(factorisation, one, 0.125, budget)?;
     let (state, operations) = (least.table.shape().state_bytes(), least.table.operations()?);
-    ensure!(
-        state <= budget.ram && operations <= budget.operations,
-        "--ram or --ops: the smallest mixture takes {state} bytes of RAM and {operations} operations; raise the limit, or \
-         leave out columns with --ignore"
-    );
+    if state > budget.ram || operations > budget.operations {
+        let takes = format!("the smallest mixture takes {state} bytes of RAM and {operations} operations");
+        let message = format!("{takes}; raise the limit, or leave out columns with --ignore");
+        return Err(Error::option("--ram or --ops", message));
+    }
     let least = least.bytes;
     // A component takes four bytes of state, and as many operations as any other.
     let room = (1 + (budget.ram - state) / 4).min(budget.operations / operations.max(1)).min(Shape::MOST.components);
-    let left = budget.flash.checked_sub(least).with_context(|| {
-        format!("--flash: the smallest mixture takes {least} bytes; raise --flash, or leave out columns with --ignore")
+    let left = budget.flash.checked_sub(least).ok_or_else(|| {
+        let message =
+            format!("the smallest mixture takes {least} bytes; raise --flash, or leave out columns with --ignore");
+        Error::option("--flash", message)
     })?;
     // A section may need three bytes more to end at a multiple of four.
     Ok((1 + left.saturating_sub(6) / (n + 2)).min(room))
@@ -112,7 +113,7 @@ fn sized(factorisation: &Factorisation, mixture: Mixture, pseudo_count: f64, bud
         ..Model::default()
     };
     let table = TableData::new(&factorisation.schema, &model);
-    let table = table.context("a mixture has neither weights nor splits to count")?;
+    let table = table.expect("a mixture has neither weights nor splits to count");
     let parts = model.mixture.as_ref().map(|mixture| format!("{} components", mixture.components()));
     let made = Made { order: factorisation.name.clone(), setting: Some((0.0, pseudo_count)), parts };
     Ok(Chosen {

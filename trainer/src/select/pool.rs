@@ -1,16 +1,17 @@
 //! What was fitted, and the best that can be made of it under a budget, bit by bit if need be.
 
-use anyhow::{Context, Result};
-use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use super::ration::MARGINS;
 use super::{Budget, Choices, Factorisation, Made, grid, run};
 use crate::artefact::Shape;
 use crate::bits::members;
+use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::model::{Conditional, Hidden, Model, PerBit, log_sigmoid, mean_log_likelihood};
+use crate::names::Named;
+use crate::observer::Observer;
 use crate::quantise::TableData;
 
 /// A fitted model and its logits on the validation rows.
@@ -50,7 +51,7 @@ pub struct Pool<'a> {
     pub(super) factorisation: &'a Factorisation,
     pub(super) choices: &'a Choices,
     pub(super) budget: &'a Budget<'a>,
-    pub(super) progress: &'a ProgressBar,
+    pub(super) observer: &'a dyn Observer,
     /// Of conditionals only. The first `whole` of them are worth having as they are; the others are smaller and serve where
     /// those do not fit.
     pub(super) members: Vec<Member>,
@@ -72,11 +73,11 @@ impl<'a> Pool<'a> {
         factorisation: &'a Factorisation,
         choices: &'a Choices,
         budget: &'a Budget<'a>,
-        progress: &'a ProgressBar,
+        observer: &'a dyn Observer,
     ) -> Self {
         let (valid, guards) = (&factorisation.valid, &factorisation.guards);
         let free = (0..valid.width()).map(|i| members(&valid.free(guards, i)).collect()).collect();
-        Self { factorisation, choices, budget, progress, members: Vec::new(), whole: 0, families: Vec::new(), free }
+        Self { factorisation, choices, budget, observer, members: Vec::new(), whole: 0, families: Vec::new(), free }
     }
 
     /// Fits a family in all its settings.
@@ -89,7 +90,7 @@ impl<'a> Pool<'a> {
 
     fn fit(&mut self, family: Family, gammas: &[f64], strengths: &[f64]) {
         for &gamma in gammas {
-            let fitted = run(self.factorisation, family, self.choices, gamma, strengths, self.progress);
+            let fitted = run(self.factorisation, family, self.choices, gamma, strengths, self.observer);
             for (model, &strength) in fitted.into_iter().zip(strengths) {
                 self.add(family.name().to_owned(), Some((gamma, strength)), model);
             }
@@ -113,10 +114,10 @@ impl<'a> Pool<'a> {
         let lintrees = self.members.iter().filter(|member| member.name == Family::Lintree.name());
         let best = lintrees.max_by(|a, b| score(a).total_cmp(&score(b))).cloned();
         let forests: Vec<Member> = self.members.iter().filter(|m| m.name == Family::Boost.name()).cloned().collect();
-        let rows = run(self.factorisation, Family::Linear, self.choices, 0.0, &[10.0, 7.0, 5.0, 3.5], self.progress);
+        let rows = run(self.factorisation, Family::Linear, self.choices, 0.0, &[10.0, 7.0, 5.0, 3.5], self.observer);
         let trees: Vec<Model> = [2.5, 5.0, 10.0]
             .into_iter()
-            .flat_map(|gamma| run(self.factorisation, Family::Tree, self.choices, gamma, &[8.0, 2.0], self.progress))
+            .flat_map(|gamma| run(self.factorisation, Family::Tree, self.choices, gamma, &[8.0, 2.0], self.observer))
             .collect();
         let mut means = Vec::new();
         for row in &rows {
@@ -125,7 +126,7 @@ impl<'a> Pool<'a> {
         }
         for forest in &forests {
             let both = best.as_ref().and_then(|best| Model::blend(&[(&best.model, 0.5), (&forest.model, 0.5)]));
-            means.extend(both.map(|model| ("lintree, boost", model)));
+            means.extend(both.map(|model| ("linear-trees, boost", model)));
         }
         for (name, model) in means {
             self.add(name.to_owned(), None, model);
@@ -171,7 +172,7 @@ impl<'a> Pool<'a> {
             guards: self.factorisation.guards.clone(),
             ..Model::default()
         };
-        let bare = self.finish(bare, Made::default(), Vec::new())?.context("biases have no limits to exceed")?;
+        let bare = self.finish(bare, Made::default(), Vec::new())?.expect("biases have no limits to exceed");
         // A unit takes two weights a bit, its bias and its gain; the layer a scale a bit, and up to 64 bytes to round up.
         let flash = self.budget.flash.saturating_sub(bare.bytes + 2 * n + 64) / (2 * n + 4);
         let ram = self.budget.ram.saturating_sub(bare.table.shape().state_bytes()) / Shape::UNIT_BYTES;
@@ -246,13 +247,14 @@ impl<'a> Pool<'a> {
         let best = found.into_iter().max_by(|a, b| a.cautious.total_cmp(&b.cautious));
         let units = layer.and_then(|layer| layer.model.hidden.as_ref()).map_or(0, Hidden::units);
         let state = Shape { bits: self.free.len(), units, components: 0 }.state_bytes();
-        best.with_context(|| {
-            let exceeded = if state > self.budget.ram {
-                format!("--ram: the state of a row takes {state} bytes")
+        best.ok_or_else(|| {
+            let (option, exceeded) = if state > self.budget.ram {
+                ("--ram", format!("the state of a row takes {state} bytes"))
             } else {
-                format!("--flash: the smallest file takes {least} bytes")
+                ("--flash", format!("the smallest file takes {least} bytes"))
             };
-            format!("{exceeded}; raise the limit, give numbers fewer --cells, or leave out columns with --ignore")
+            let advice = "raise the limit, give numbers fewer --cells, or leave out columns with --ignore";
+            Error::option(option, format!("{exceeded}; {advice}"))
         })
     }
 

@@ -1,9 +1,9 @@
 //! The best under a budget, bit by bit, without believing the validation rows too much.
 
-use anyhow::{Context, Result};
 use rayon::prelude::*;
 
 use super::pool::{Candidate, Member, Pick, Pool};
+use crate::error::Result;
 use crate::evaluate::mean;
 
 /// What a pick gains over another one in each fold of the validation rows: the sum of its gains in nats and that of their
@@ -89,7 +89,7 @@ impl Pool<'_> {
             }
             Ok(candidate)
         };
-        let least = at_price(1e9)?.context("a table without weights and trees has no limits to exceed")?;
+        let least = at_price(1e9)?.expect("a table without weights and trees has no limits to exceed");
         let smallest = least.bytes;
         let mut best = Some(least).filter(|candidate| self.fits(candidate));
         let (mut cheap, mut dear) = (-20.0f64, 3.0f64);

@@ -4,39 +4,23 @@
 //! starts; and of each, alone and side by side, the best table is made that fits into the budget. Which table that is, the
 //! pool says. What is tried depends on the data and the budget, never on the time it takes, so that a search can be repeated.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use anyhow::{Context, Result};
 use rayon::prelude::*;
 use surprisal::{Activation, Table};
 
 use super::pool::{Candidate, Pool};
 use crate::bits::Bits;
 use crate::blend::{weigh, weigh_bits};
+use crate::error::{Error, Result};
 use crate::fit::Family;
 use crate::fit::ascent::{Ascent, climb};
 use crate::fit::layer::{self, Recipe};
-use crate::fit::nade::{Nade, Rows, Shape, activation_name};
-use crate::journal::Journal;
+use crate::fit::nade::{Nade, Rows, Shape};
 use crate::model::{Conditional, Hidden, Model};
+use crate::names::Named;
+use crate::observer::{Event, Observer};
 use crate::quantise::TableData;
 use crate::quantise::hidden::HiddenTable;
 use crate::with_shape;
-
-/// What a search looks at meanwhile.
-#[derive(Debug, Default)]
-pub struct Watch {
-    /// Set it, and the search ends with the best it has.
-    pub stopped: AtomicBool,
-    /// Where it keeps what it has fitted.
-    pub journal: Option<Journal>,
-}
-
-impl Watch {
-    fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-}
 
 /// The sizes of layers, in units.
 const LADDER: [usize; 11] = [8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
@@ -60,7 +44,8 @@ const SETTINGS: [(Activation, f32, f32); 9] = [
 const RATES: [f32; 3] = [0.003, 0.01, 0.03];
 
 /// The best model with a hidden layer, or for the family `auto` with or without.
-pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
+pub(super) fn search(pool: &mut Pool) -> Result<Candidate> {
+    let observer = pool.observer;
     let family = pool.choices.family;
     let mut front = Front::default();
     if family != Family::Nade {
@@ -80,7 +65,7 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
         let offset = under.as_ref().map(|under| under.model.logits(bits));
         Rows::new(bits, guards, offset.as_ref())
     });
-    let layers = Layers { rows: &rows, guards, watch, key: key(pool) };
+    let layers = Layers { rows: &rows, guards, observer, key: key(pool) };
     let room = pool.room_for_units()?;
     let ladder: Vec<usize> = match pool.choices.layer.units {
         Some(units) => vec![units],
@@ -92,7 +77,7 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
         let recipe = layers.settings(pool, screen);
         chosen = Some(recipe);
         for &units in &ladder {
-            if watch.is_stopped() && !front.found.is_empty() {
+            if observer.is_cancelled() && !front.found.is_empty() {
                 break;
             }
             let restarts = pool.choices.layer.restarts.unwrap_or_else(|| layers.restarts(units));
@@ -106,7 +91,7 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
                 let together: Vec<(&Model, f64)> = fitted[..count].iter().map(|(model, _)| (model, share)).collect();
                 let Some(model) = Model::blend(&together) else { continue };
                 let times = if count > 1 { format!("{count} x ") } else { String::new() };
-                let name = format!("{times}{units} {}", activation_name(recipe.shape.activation));
+                let name = format!("{times}{units} {}", recipe.shape.activation.name());
                 let member = pool.member(name, None, model);
                 let candidate = match &under {
                     Some(under) => pool.sum(under, &member)?.filter(|candidate| pool.fits(candidate)),
@@ -116,9 +101,9 @@ pub(super) fn search(pool: &mut Pool, watch: &Watch) -> Result<Candidate> {
             }
         }
     }
-    let best = front
-        .choose()
-        .context("--flash, --ram or --ops: no hidden layer fits; raise the limit, or take another --family")?;
+    let best = front.choose().ok_or_else(|| {
+        Error::option("--flash, --ram or --ops", "no hidden layer fits; raise the limit, or take another --family")
+    })?;
     let Some(recipe) = chosen else { return Ok(best) };
     polished(pool, weighed(pool, best)?, &layers, &recipe)
 }
@@ -142,31 +127,29 @@ fn key(pool: &Pool) -> String {
 struct Layers<'a> {
     rows: &'a [Rows; 2],
     guards: &'a [u16],
-    watch: &'a Watch,
+    observer: &'a dyn Observer,
     key: String,
 }
 
 impl Layers<'_> {
     /// All of them, at the same time; those that were interrupted are left out, unless there is no other.
     fn fit(&self, pool: &Pool, recipes: &[Recipe]) -> Vec<(Model, f64)> {
-        let progress = pool.progress;
-        progress.set_length(recipes.len() as u64);
-        progress.set_position(0);
         if let Some(recipe) = recipes.last() {
-            progress.set_message(format!("{} {}", recipe.shape.units, activation_name(recipe.shape.activation)));
+            let name = format!("{} {}", recipe.shape.units, recipe.shape.activation.name());
+            pool.observer.event(Event::Stage { name: &name, steps: recipes.len() });
         }
         let one = |recipe: &Recipe| {
             let key = format!("{} {recipe:?}", self.key);
-            let known = self.watch.journal.as_ref().and_then(|journal| journal.recall(&key, self.guards));
+            let known = self.observer.journal().and_then(|journal| journal.recall(&key, self.guards));
             let fitted = known.unwrap_or_else(|| {
                 let [train, valid] = self.rows;
-                let fitted = layer::fit(train, valid, self.guards, recipe, |_, _| !self.watch.is_stopped());
-                if let Some(journal) = self.watch.journal.as_ref().filter(|_| !self.watch.is_stopped()) {
+                let fitted = layer::fit(train, valid, self.guards, recipe, |_, _| !self.observer.is_cancelled());
+                if let Some(journal) = self.observer.journal().filter(|_| !self.observer.is_cancelled()) {
                     journal.keep(&key, &fitted.0, fitted.1);
                 }
                 fitted
             });
-            progress.inc(1);
+            self.observer.event(Event::Step);
             fitted
         };
         recipes.par_iter().map(one).collect()
@@ -196,7 +179,7 @@ impl Layers<'_> {
             }
         }
         let best = self.best_of(pool, &tried);
-        if ascent.rate.is_some() || ascent.optimizer.is_some() || self.watch.is_stopped() {
+        if ascent.rate.is_some() || ascent.optimizer.is_some() || self.observer.is_cancelled() {
             return best;
         }
         let rates = RATES.map(|rate| Recipe { ascent: Ascent { rate: Some(rate), ..best.ascent }, ..best });
@@ -250,9 +233,8 @@ impl Front {
         let beaten = |other: &Candidate| other.bytes <= candidate.bytes && other.cautious >= candidate.cautious;
         if !self.found.iter().any(beaten) {
             let name = candidate.made.parts.clone().unwrap_or_else(|| "conditionals".into());
-            pool.progress.suspend(|| {
-                eprintln!("{:>9} bytes  {:>10.4} nats a row  {name}", candidate.bytes, candidate.valid_ll);
-            });
+            let (bytes, valid_ll) = (candidate.bytes, candidate.valid_ll);
+            pool.observer.event(Event::Found { name: &name, bytes, valid_ll });
             self.found.retain(|other| other.bytes < candidate.bytes || other.cautious > candidate.cautious);
             self.found.push(candidate);
         }
@@ -312,7 +294,7 @@ fn polished(pool: &Pool, best: Candidate, layers: &Layers, recipe: &Recipe) -> R
             patience: recipe.ascent.patience.min(8),
             ..recipe.ascent
         };
-        let summit = climb(&nade, nade.theta(layer, of_bits), &ascent, |_, _| !layers.watch.is_stopped());
+        let summit = climb(&nade, nade.theta(layer, of_bits), &ascent, |_, _| !layers.observer.is_cancelled());
         nade.layer(&summit.theta)
     };
     let with = |(layer, of_bits): (Hidden, Vec<f32>)| {

@@ -77,7 +77,8 @@ pub fn run(data: &Path) -> Result<()> {
 fn scores<M: Math>(artefact: &Artefact, samples: &[f32]) -> Result<Vec<Nats>> {
     let windows = artefact.notes.fit.signal.context("a signal was fitted")?;
     let rows = windows.rows::<M>(samples);
-    artefact.scores(&rows.iter().map(|row| row.iter().copied().map(Reading::Real).collect()).collect::<Vec<_>>())
+    let rows = rows.iter().map(|row| row.iter().copied().map(Reading::Real).collect());
+    Ok(artefact.scores(&rows.collect::<Vec<_>>())?)
 }
 
 fn auc(ordinary: &[Nats], odd: &[Nats]) -> Option<f64> {

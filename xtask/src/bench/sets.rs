@@ -45,7 +45,7 @@ pub fn read(path: &Path) -> Result<Frame> {
         "{} is not there; pass the folder that holds adbench/, shuttle/ and skab/ by --data DIR",
         path.display()
     );
-    Frame::read(path, Header::Auto)
+    Ok(Frame::read(path, Header::Auto)?)
 }
 
 impl<'f> Set<'f> {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
-use surprisal_trainer::artefact::write_whole;
+use surprisal_trainer::output::write_whole;
 
 /// Below this line the page is printed.
 const PRINTED: &str = "\n## As printed\n";
@@ -147,7 +147,7 @@ impl Snapshot {
         let page = root().join("docs/device.md");
         let text = fs::read_to_string(&page)?;
         let (prose, _) = text.split_once(PRINTED).context("docs/device.md has no place for what is printed")?;
-        write_whole(&page, format!("{prose}{PRINTED}\n```text\n{}```\n", self.page()).as_bytes(), &[])
+        Ok(write_whole(&page, format!("{prose}{PRINTED}\n```text\n{}```\n", self.page()).as_bytes(), &[])?)
     }
 
     /// For people: what matters most of it.

@@ -9,8 +9,9 @@ use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use surprisal::Reading;
-use surprisal_trainer::artefact::{Artefact, Shape, write_whole};
+use surprisal_trainer::artefact::{Artefact, Shape};
 use surprisal_trainer::data::{Frame, Header};
+use surprisal_trainer::output::write_whole;
 use surprisal_trainer::quantise::Cost;
 use surprisal_trainer::with_shape;
 
@@ -240,5 +241,8 @@ pub fn scratch(name: &str) -> Result<PathBuf> {
 
 /// A file that is as it should be keeps its time, so that nothing is built anew.
 pub fn write_changed(path: &Path, bytes: &[u8]) -> Result<()> {
-    if fs::read(path).is_ok_and(|there| there == bytes) { Ok(()) } else { write_whole(path, bytes, &[]) }
+    if !fs::read(path).is_ok_and(|there| there == bytes) {
+        write_whole(path, bytes, &[])?;
+    }
+    Ok(())
 }

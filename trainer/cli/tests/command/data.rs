@@ -27,6 +27,18 @@ impl Folder {
         self.0.path().join(name)
     }
 
+    /// The name of the folder in the one that holds it.
+    pub fn name(&self) -> String {
+        let name = self.0.path().file_name().expect("a folder has a name");
+        name.to_str().expect("a plain name").to_owned()
+    }
+
+    /// The names of the files in it.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.0.path()).expect("the folder can be read");
+        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name")).collect()
+    }
+
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), content).expect("the folder can be written");
     }
@@ -37,9 +49,7 @@ impl Folder {
 
     /// Every file's name and content.
     pub fn content(&self) -> Vec<(String, Vec<u8>)> {
-        let entries = std::fs::read_dir(self.0.path()).expect("the folder can be read");
-        let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name"));
-        let mut content: Vec<_> = names.map(|name| (name.clone(), self.read(&name))).collect();
+        let mut content: Vec<_> = self.names().into_iter().map(|name| (name.clone(), self.read(&name))).collect();
         content.sort();
         content
     }

@@ -35,7 +35,7 @@ fn rows_are_found_in_a_log_and_half_lines_counted() {
     assert_eq!(value, wanted);
     let said = folder.run("collect capture.log");
     let said = String::from_utf8_lossy(&said.stderr);
-    assert!(said.contains("rows: 5; sessions: 2; half lines left out: 3, the first on line 7"), "{said}");
+    assert!(said.contains("rows: 5; sessions: 2; incomplete lines left out: 3, the first on line 7"), "{said}");
 }
 
 #[test]

@@ -122,10 +122,8 @@ fn only_ordinary_rows_are_compared() {
     let odd = folder.json("compare model.srp data.csv --label label --normal 1");
     assert_eq!(number(&odd, "data_rows"), 20.0);
     assert!(value(&odd, "kl_b_a") > 2.0);
-    folder.refuses(
-        "compare model.srp data.csv --label label --normal fine",
-        &["data.csv", "no ordinary rows", "--normal"],
-    );
+    folder
+        .refuses("compare model.srp data.csv --label label --normal fine", &["data.csv", "no normal rows", "--normal"]);
     folder.refuses("compare model.srp model.srp --held-out", &["--held-out", "model.srp"]);
 }
 

@@ -31,15 +31,15 @@ fn every_family_that_is_searched_reports_what_it_is_made_of() {
     let folder = with_flags();
     for (family, options, made) in [
         ("nade", LAYER, "4 relu"),
-        ("flagship", LAYER, "+ 4 relu"),
+        ("linear-trees+hidden", LAYER, "linear-trees + 4 relu"),
         ("boost", "--order natural --gamma 2 --strength 0.2", ""),
         ("mixture", "--components 3", ""),
     ] {
         let report = folder.json(&format!("fit flags.csv --family {family} {options} -o {family}.srp"));
         assert_eq!((report["family"].as_str(), number(&report, "bits")), (Some(family), 8.0));
         assert_eq!(number(&report, "file_bytes"), folder.read(&format!("{family}.srp")).len() as f64);
-        let parts = report["parts"].as_str().unwrap_or_default();
-        assert!(parts.contains(made), "{family}: {parts:?}");
+        let terms = report["terms"].as_str().unwrap_or_default();
+        assert!(terms.contains(made), "{family}: {terms:?}");
         let (float, integer) = (number(&report, "float_valid_ll"), number(&report, "valid_ll"));
         assert!((float - integer).abs() < 8.0 * budget::FLOAT_TO_INTEGER_A_BIT, "{family}: {float} and {integer}");
         assert!((0.0..8.0 * budget::KL_A_BIT).contains(&number(&report, "kl_quantisation")), "{family}");
@@ -106,7 +106,7 @@ fn limits_are_promises() {
         ("--ops 200", [f64::MAX, f64::MAX, 200.0]),
         ("--flash 1100 --ram 140 --ops 300", [1100.0, 140.0, 300.0]),
     ] {
-        for family in ["nade", "flagship"] {
+        for family in ["nade", "linear-trees+hidden"] {
             let found = fit(family, &format!("{layers} {options}"));
             assert!(found.iter().zip(limits).all(|(found, limit)| *found <= limit), "{family} {options}: {found:?}");
             assert!(found[1] > 40.0, "{family} {options}: there is a hidden layer");
@@ -114,7 +114,7 @@ fn limits_are_promises() {
     }
     for (family, options, most) in [
         ("boost", "--ops 30", [40.0, 30.0]),
-        ("lintree", "--ops 12", [40.0, 12.0]),
+        ("linear-trees", "--ops 12", [40.0, 12.0]),
         ("mixture", "--ram 56", [56.0, f64::MAX]),
         ("mixture", "--ops 100 --components 9", [52.0, 100.0]),
     ] {
@@ -174,7 +174,7 @@ fn an_interrupted_search_exports_and_remembers() {
         let output = child.wait_with_output().expect("it ends");
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && told.contains("stopping"), "run {run}: {told}");
-        assert_eq!(told.contains("goes on with"), run == 1, "{told}");
+        assert_eq!(told.contains("resuming with"), run == 1, "{told}");
         assert!(kept() >= before && number(&folder.json("eval model.srp flags.csv"), "rows") == 600.0);
     }
 }
@@ -182,7 +182,7 @@ fn an_interrupted_search_exports_and_remembers() {
 #[test]
 fn the_seed_decides_every_byte_of_a_layer_and_the_threads_none() {
     let folder = with_flags();
-    for family in ["nade", "flagship", "boost"] {
+    for family in ["nade", "linear-trees+hidden", "boost"] {
         let options = if family == "boost" { "--order natural" } else { LAYER };
         let fit = |more: &str| {
             folder.json(&format!("fit flags.csv --family {family} {options} {more} -o model.srp"));
@@ -205,7 +205,7 @@ fn every_way_up_and_every_unit_is_taken_by_its_name() {
              --activation {units} --optimizer {optimizer} --schedule {schedule} --warm-up 0 --average 0 --batch 32 \
              --patience 2 --weight-decay 0.1 -o {units}.srp"
         ));
-        assert!(report["parts"].as_str().unwrap().contains(&format!("3 {units}")), "{report}");
+        assert!(report["terms"].as_str().unwrap().contains(&format!("3 {units}")), "{report}");
     }
 }
 
@@ -222,7 +222,7 @@ fn settings_out_of_range_are_refused_by_their_name() {
         ("--rate nan", "above zero"),
         ("--dropout 1", "below 1"),
         ("--input-dropout=-0.1", "below 1"),
-        ("--activation foo", "relu, sigmoid or identity"),
+        ("--activation foo", "relu, sigmoid, identity"),
         ("--warm-up 1", "below 1"),
         ("--average 1", "below 1"),
         ("--batch 0", "at least 1"),

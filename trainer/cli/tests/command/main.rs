@@ -1,14 +1,18 @@
 //! The `surprisal` command as its user meets it: the real binary on real files.
 
-#[path = "../../../tests/support/budget.rs"]
+#[path = "../../../../tests/support/budget.rs"]
 mod budget;
 mod collect;
 mod compare;
 mod data;
+mod escapes;
 mod faults;
+mod help;
 mod known;
+mod output;
 mod search;
 mod signal;
+mod streams;
 
 use data::{Folder, mixed, number};
 use std::io::Write;
@@ -21,7 +25,7 @@ fn fit_reports_what_it_did() {
     let folder = Folder::with_data();
     folder.write("more.csv", mixed(300, 0, 2));
     let report = folder.json("fit data.csv --label label --test more.csv --false-alarm 0.05 -o model.srp");
-    assert_eq!((&report["family"], &report["output"]), (&"lintree".into(), &"model.srp".into()));
+    assert_eq!((&report["family"], &report["output"]), (&"linear-trees".into(), &"model.srp".into()));
     assert!(["natural", "learned"].contains(&report["order"].as_str().unwrap()));
     assert_eq!((number(&report, "columns"), number(&report, "test_rows")), (5.0, 300.0));
     assert_eq!(number(&report, "train_rows"), 320.0, "80 % of the ordinary rows");
@@ -29,8 +33,8 @@ fn fit_reports_what_it_did() {
     assert!(number(&report, "table_bytes") < number(&report, "file_bytes"));
     assert!(number(&report, "seconds") >= 0.0 && number(&report, "threshold") > 0.0);
     assert!(number(&report, "entropy") > 0.0 && number(&report, "deviation") > 0.0);
-    assert!(number(&report, "reference") > 0.0 && number(&report, "limit") > 0.0);
-    assert_eq!(number(&report, "mean_time"), 10_000.0);
+    assert!(number(&report, "reference") > 0.0 && number(&report, "decision_interval") > 0.0);
+    assert_eq!(number(&report, "average_run_length"), 10_000.0);
 
     let bits = number(&report, "bits");
     let kl = number(&report, "kl_quantisation");
@@ -54,7 +58,7 @@ fn every_family_beats_marginals() {
         number(&report, "test_ll")
     };
     let marginal = ll("marginal");
-    for family in ["chow-liu", "tree", "linear", "lintree"] {
+    for family in ["chow-liu", "tree", "linear", "linear-trees"] {
         // The load alone, ln 3 nats, is told by three columns.
         assert!(ll(family) > marginal + 1.0, "{family}");
     }
@@ -73,9 +77,9 @@ fn eval_tells_odd_rows_from_ordinary_ones() {
     for key in ["auc_roc_sum", "auc_roc_largest"] {
         assert!((0.5..=1.0).contains(&number(&value, key)), "{value}");
     }
-    let [ordinary, odd] = ["ordinary", "odd"].map(|kind| number(&value[kind], "alarms"));
-    assert_eq!(number(&value, "recall"), odd / 20.0);
-    assert_eq!(number(&value, "false_alarm_rate"), ordinary / 400.0);
+    let [normal, anomalous] = ["normal", "anomalous"].map(|kind| number(&value[kind], "alarms"));
+    assert_eq!(number(&value, "recall"), anomalous / 20.0);
+    assert_eq!(number(&value, "false_alarm_rate"), normal / 400.0);
     assert!(value.get("drift").is_none());
     let held_out = folder.json("eval model.srp data.csv --held-out");
     assert_eq!(number(&held_out, "rows"), 60.0, "a tenth of the ordinary rows and every odd one");
@@ -97,11 +101,11 @@ fn eval_without_labels_measures_drift() {
     folder.write("odd.csv", without_label(mixed(200, 200, 4)));
     let same = folder.json("eval model.srp same.csv");
     assert_eq!((&same["drift"]["drifted"], same.get("auc_roc")), (&false.into(), None));
-    assert!(number(&same["drift"], "excess").abs() < 4.0 * number(&same["drift"], "error"), "{same}");
+    assert!(number(&same["drift"], "estimate").abs() < 4.0 * number(&same["drift"], "error"), "{same}");
     assert_eq!(number(&same, "alarm_rate"), number(&same, "alarms") / 400.0);
     let odd = folder.json("eval model.srp odd.csv");
     assert_eq!(odd["drift"]["drifted"], true, "{odd}");
-    assert!(number(&odd["drift"], "excess") > 0.0 && number(&odd, "alarm_rate") > number(&same, "alarm_rate"));
+    assert!(number(&odd["drift"], "estimate") > 0.0 && number(&odd, "alarm_rate") > number(&same, "alarm_rate"));
     assert!(folder.text("eval model.srp odd.csv").contains("drifted: "));
 }
 
@@ -116,7 +120,7 @@ fn score_eval_and_explain_agree() {
     assert!((mean - number(&folder.json("eval model.srp data.csv"), "mean_nats")).abs() < budget::F64_SUM);
 
     let csv = folder.text("score model.srp data.csv");
-    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("line,nats,oddness,p,odd,largest,column"), 421));
+    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("line,nats,anomaly,p,anomalous,largest,column"), 421));
     let eighth: Vec<&str> = csv.lines().nth(7).unwrap().split(',').collect();
     assert_eq!(eighth[0], "8");
     assert!((eighth[1].parse::<f64>().unwrap() - nats[6]).abs() < budget::F64_SUM);
@@ -124,28 +128,28 @@ fn score_eval_and_explain_agree() {
     assert_eq!(eighth[6], cell(6, "column"));
     assert!(["0", "1"].contains(&eighth[4]));
     for (row, nats) in nats.iter().enumerate() {
-        let [p, largest, oddness] = ["p", "largest", "oddness"].map(|key| cell(row, key).as_f64().unwrap());
+        let [p, largest, anomaly] = ["p", "largest", "anomaly"].map(|key| cell(row, key).as_f64().unwrap());
         // 40 calibration rows tell no p-value below 1/41.
         assert!((0.024..=1.0).contains(&p) && (0.0..=*nats).contains(&largest), "{p}, {largest}");
-        assert!(oddness >= largest, "no column is moved below itself: {oddness}, {largest}");
+        assert!(anomaly >= largest, "no column is moved below itself: {anomaly}, {largest}");
     }
     assert_eq!(folder.text("score model.srp data.csv -o scores.csv"), "");
     assert_eq!(folder.read("scores.csv"), csv.as_bytes());
 
     let explained = folder.json("explain model.srp data.csv --top 3");
     let rows = explained["rows"].as_array().unwrap();
-    let oddness: Vec<f64> = (0..420).map(|row| cell(row, "oddness").as_f64().unwrap()).collect();
-    let most = oddness.iter().position(|&one| one == oddness.iter().copied().fold(0.0, f64::max)).unwrap();
-    assert_eq!((rows.len(), number(&rows[0], "line")), (3, (most + 2) as f64), "the oddest rows first");
+    let anomaly: Vec<f64> = (0..420).map(|row| cell(row, "anomaly").as_f64().unwrap()).collect();
+    let most = anomaly.iter().position(|&one| one == anomaly.iter().copied().fold(0.0, f64::max)).unwrap();
+    assert_eq!((rows.len(), number(&rows[0], "line")), (3, (most + 2) as f64), "the most anomalous rows first");
     for row in rows {
         let columns = row["columns"].as_array().unwrap();
         let sum: f64 = columns.iter().map(|column| number(column, "nats")).sum();
         assert_eq!(columns.len(), 5);
         assert!((sum - number(row, "nats")).abs() < budget::F64_SUM);
-        assert!(columns.iter().all(|column| number(column, "usual") >= 0.0));
+        assert!(columns.iter().all(|column| number(column, "baseline") >= 0.0));
         let line = number(row, "line") as usize;
         assert_eq!(number(row, "nats"), nats[line - 2]);
-        let excess = |column: &serde_json::Value| number(column, "nats") - number(column, "usual");
+        let excess = |column: &serde_json::Value| number(column, "nats") - number(column, "baseline");
         assert!(columns.windows(2).all(|pair| excess(&pair[0]) >= excess(&pair[1])), "{columns:?}");
         let largest = columns.iter().map(|column| number(column, "nats")).fold(0.0, f64::max);
         assert_eq!(cell(line - 2, "largest"), largest);
@@ -164,10 +168,15 @@ fn a_mean_over_the_last_rows_goes_beside_the_scores() {
     assert_eq!((recent[0], recent.len()), (nats[0], 420));
     assert!((recent[419] - (nats[417] + nats[418] + nats[419]) / 3.0).abs() < budget::F64_SUM);
     assert!(
-        folder.text("score model.srp data.csv --mean 3").starts_with("line,nats,oddness,p,odd,largest,column,recent\n")
+        folder
+            .text("score model.srp data.csv --mean 3")
+            .starts_with("line,nats,anomaly,p,anomalous,largest,column,recent\n")
     );
     folder.refuses("score model.srp data.csv --mean 0", &["--mean"]);
-    folder.refuses(&format!("fit data.csv --mean-time 1 {QUICK} -o none.srp"), &["--mean-time"]);
+    folder.refuses(
+        &format!("fit data.csv --average-run-length 1 {QUICK} -o none.srp"),
+        &["--average-run-length", "2..=1000000000"],
+    );
 }
 
 #[test]
@@ -191,24 +200,21 @@ fn inspect_names_the_columns_and_the_limits() {
     let folder = Folder::with_data();
     let report = folder.json(&format!("fit data.csv --label label {QUICK} -o model.srp --seed 7"));
     let value = folder.json("inspect model.srp");
-    let meaning = |name: &str| {
+    let column = |name: &str| {
         let columns = value["columns"].as_array().unwrap();
         columns.iter().find(|column| column["name"] == name).unwrap_or_else(|| panic!("no {name}")).clone()
     };
-    assert_eq!(meaning("mode")["labels"].as_array().unwrap().len(), 3);
-    assert_eq!(
-        (meaning("shake")["meaning"].as_str(), meaning("heat")["meaning"].as_str()),
-        (Some("integer"), Some("real"))
-    );
-    assert_eq!((&meaning("humid")["may_miss"], &meaning("heat")["may_miss"]), (&true.into(), &false.into()));
+    assert_eq!(column("mode")["labels"].as_array().unwrap().len(), 3);
+    assert_eq!((column("shake")["kind"].as_str(), column("heat")["kind"].as_str()), (Some("integer"), Some("real")));
+    assert_eq!((&column("humid")["may_miss"], &column("heat")["may_miss"]), (&true.into(), &false.into()));
     assert_eq!(
         (number(&value, "bits"), number(&value, "table_bytes")),
         (number(&report, "bits"), number(&report, "table_bytes"))
     );
-    for key in ["entropy", "deviation", "reference", "limit", "mean_time"] {
+    for key in ["entropy", "deviation", "reference", "decision_interval", "average_run_length"] {
         assert_eq!(value[key], report[key], "{key}");
     }
-    assert!(value["columns"].as_array().unwrap().iter().map(|column| number(column, "usual")).sum::<f64>() > 1.0);
+    assert!(value["columns"].as_array().unwrap().iter().map(|column| number(column, "baseline")).sum::<f64>() > 1.0);
     assert_eq!((number(&value["fit"], "seed"), &value["fit"]["family"]), (7.0, &"linear".into()));
     assert!(folder.text("inspect model.srp").contains("humid"));
 }
@@ -296,38 +302,6 @@ fn rows_that_are_all_odd_are_scored() {
     folder.write("odd.csv", odd.concat());
     let report = folder.json("eval model.srp odd.csv");
     assert_eq!((number(&report, "rows"), &report["auc_roc"]), (20.0, &serde_json::Value::Null));
-}
-
-/// `-o` takes the answer of every command that would print one.
-#[test]
-fn every_answer_can_go_to_a_file() {
-    let folder = Folder::with_data();
-    folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
-    for command in [
-        "eval model.srp data.csv",
-        "score model.srp data.csv",
-        "explain model.srp data.csv",
-        "inspect model.srp",
-        "sample model.srp",
-    ] {
-        let answer = folder.text(command);
-        assert_eq!(folder.text(&format!("{command} -o answer.txt")), "");
-        assert_eq!(folder.read("answer.txt"), answer.as_bytes(), "{command}");
-    }
-}
-
-/// A link's target takes the output, and so does a device.
-#[cfg(unix)]
-#[test]
-fn an_output_goes_where_its_name_leads() {
-    let folder = Folder::with_data();
-    folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
-    folder.write("target.csv", "old");
-    std::os::unix::fs::symlink("target.csv", folder.path("link.csv")).expect("a link");
-    folder.text("score model.srp data.csv -o link.csv");
-    assert!(folder.path("link.csv").is_symlink() && folder.read("target.csv").starts_with(b"line,nats,oddness,p,odd"));
-    folder.text("score model.srp data.csv -o /dev/null");
-    assert!(!std::path::Path::new("/dev/null").is_file());
 }
 
 /// What kinds of values there are is read off the whole file; how often they come, from ordinary rows alone.

@@ -5,7 +5,7 @@ use made_up::motor;
 use npyz::{AutoSerialize, WriterBuilder};
 use std::fmt::Write as _;
 
-#[path = "../../../tests/support/signal.rs"]
+#[path = "../../../../tests/support/signal.rs"]
 mod made_up;
 
 const FIT: &str = "fit motor.npy --signal 128:32 --bands 2 --family linear --order natural --strength 5 -o motor.srp";
@@ -94,7 +94,7 @@ fn a_model_of_a_signal_takes_signals() {
     let scores = folder.text("score motor.srp motor.npy --held-out");
     let samples: Vec<usize> =
         scores.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
-    assert!(scores.starts_with("sample,nats,oddness,p,odd,largest,column\n"));
+    assert!(scores.starts_with("sample,nats,anomaly,p,anomalous,largest,column\n"));
     assert_eq!((samples.first(), samples.last()), (Some(&(253 * 32 + 1)), Some(&(277 * 32 + 1))));
     let [sound, worn] = ["motor.npy --held-out", "worn.npy"].map(|file| folder.json(&format!("eval motor.srp {file}")));
     assert!(number(&worn, "mean_nats") > number(&sound, "mean_nats") + 10.0);
@@ -136,7 +136,7 @@ fn signals_that_cannot_be_used() {
     folder.refuses("features motor.npy", &["--signal 2048:512"]);
     folder.refuses("features motor.npy --signal 8 --bands 5", &["10 samples", "--bands fewer"]);
     folder.refuses("features motor.npy --signal 8:9", &["WINDOW:HOP"]);
-    folder.refuses("features motor.npy --signal 8 --sampling-rate 0", &["samples a second"]);
+    folder.refuses("features motor.npy --signal 8 --sampling-rate 0", &["samples per second"]);
     folder.refuses("fit motor.npy --signal 128 --label x0 -o motor.srp", &["--label", "--signal"]);
     folder.refuses("fit motor.npy --signal 4096 --family marginal -o motor.srp", &["at least 20 are needed"]);
 }

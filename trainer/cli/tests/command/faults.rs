@@ -156,7 +156,7 @@ fn a_limit_that_no_model_keeps_is_named() {
     let folder = Folder::with_data();
     let limits = [("--flash 200", "--flash: the smallest file"), ("--ram 1", "--ram: the state")];
     for (limit, message) in limits {
-        folder.refuses(&format!("fit data.csv --label label --family lintree {limit} -o none.srp"), &[message]);
+        folder.refuses(&format!("fit data.csv --label label --family linear-trees {limit} -o none.srp"), &[message]);
     }
 }
 

@@ -1,0 +1,336 @@
+//! The options of `surprisal fit`. Those that most fits need come first; all others appear in `--help` only, each group
+//! under its own heading.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use surprisal::Activation;
+use surprisal_trainer::calibrate::Rates;
+use surprisal_trainer::data::Header;
+use surprisal_trainer::fit::Family;
+use surprisal_trainer::fit::ascent::{AscentChoices, Method, Schedule};
+use surprisal_trainer::order::Order;
+use surprisal_trainer::pipeline::Job;
+use surprisal_trainer::schema::toml::Wishes;
+use surprisal_trainer::select::{Choices, LayerChoices};
+use surprisal_trainer::stream::History;
+
+use super::{SignalArgs, header_help, parse};
+
+#[derive(Debug, Args)]
+pub struct FitArgs {
+    /// Training rows.
+    ///
+    /// Without --valid, 70 % of the rows are fitted, 10 % choose the settings, 10 % calibrate the detector, and 10 % are
+    /// held out for `eval --held-out`.
+    pub data: PathBuf,
+    /// The .srp file to write.
+    #[arg(short, value_name = "FILE", default_value = "model.srp")]
+    pub output: PathBuf,
+    /// Column that marks anomalies: not modelled, and only normal rows are fitted.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "signal")]
+    pub label: Option<String>,
+    /// Label of normal rows.
+    #[arg(long, value_name = "VALUE", default_value = "0", requires = "label")]
+    pub normal: String,
+    /// Leave this column out; may be repeated.
+    #[arg(long, value_name = "COLUMN")]
+    pub ignore: Vec<String>,
+    /// Kinds of columns, from a file that `surprisal schema` writes.
+    ///
+    /// What the file leaves out is found from the rows.
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// Rows are a time series: model each row given this many rows before it.
+    ///
+    /// The shares of the rows are then consecutive.
+    #[arg(long, value_name = "ROWS", conflicts_with = "signal", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub window: Option<u16>,
+    /// Column whose change begins a new time series. It is not modelled.
+    ///
+    /// It may number runs, files or restarts.
+    #[arg(long, value_name = "COLUMN", requires = "window")]
+    pub session: Option<String>,
+    #[command(flatten)]
+    pub signal: SignalArgs,
+    /// Rows to choose settings on.
+    ///
+    /// A quarter of them calibrate the detector unless --calibrate is given. Rows recorded on another day show better what
+    /// to expect than rows between those of training.
+    #[arg(long, value_name = "FILE")]
+    pub valid: Option<PathBuf>,
+    #[arg(long, default_value_t, value_name = "FAMILY", value_parser = parse::named(family_help),
+        help = "Terms of the model")]
+    pub family: Family,
+    /// Limit on the size of the file, for example 16KiB; never exceeded.
+    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
+    pub flash: Option<usize>,
+    /// Share of normal rows that may raise an alarm.
+    ///
+    /// It holds if the rows are exchangeable with the calibration rows.
+    #[arg(long, value_name = "RATE", default_value_t = Rates::default().false_alarm)]
+    pub false_alarm: f64,
+    /// Seed of the split and of all random numbers in fitting.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub data_options: DataArgs,
+    #[command(flatten)]
+    pub columns: ColumnArgs,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub layer: LayerArgs,
+    #[command(flatten)]
+    pub ascent: AscentArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    #[command(flatten)]
+    pub calibration: CalibrationArgs,
+}
+
+/// Further files.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// Rows to report the log-likelihood of, once, at the end.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub test: Option<PathBuf>,
+    #[arg(long, default_value_t, value_name = "WHEN", value_parser = parse::named(header_help), hide_short_help = true,
+        help = "Whether the first line names the columns")]
+    pub header: Header,
+}
+
+/// How columns become outcomes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Columns")]
+pub struct ColumnArgs {
+    /// Keep numeric columns that never change in the training rows; any other value is then a surprise.
+    #[arg(long, hide_short_help = true)]
+    pub keep_constant: bool,
+    /// Number of cells of a numeric column with more values; by default chosen on the validation rows.
+    #[arg(long, value_name = "K", hide_short_help = true, value_parser = clap::value_parser!(u16).range(2..=256))]
+    pub cells: Option<u16>,
+}
+
+/// Settings of the model; those that are not given are chosen on the validation rows.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// Gain of log-likelihood that a tree's split must exceed, in nats of the training set; by default chosen on the
+    /// validation rows.
+    #[arg(long, value_name = "NATS", hide_short_help = true, value_parser = parse::amount)]
+    pub gamma: Option<f64>,
+    /// Strength of regularisation; by default chosen on the validation rows.
+    ///
+    /// It is the L1 penalty of linear terms, in nats of the training set; the pseudo-count of the families tree, chow-liu
+    /// and mixture; and the learning rate of boost.
+    #[arg(long, value_name = "STRENGTH", hide_short_help = true, value_parser = parse::amount)]
+    pub strength: Option<f64>,
+    /// Number of components of a mixture; by default chosen on the validation rows.
+    #[arg(long, value_name = "K", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub components: Option<u16>,
+    /// Quadratic penalty on weights, in nats of the training set.
+    #[arg(long, value_name = "L2", hide_short_help = true, value_parser = parse::amount, default_value_t = Choices::default().l2)]
+    pub l2: f64,
+    /// Order in which columns are predicted.
+    ///
+    /// auto takes the better of natural and learned by the validation rows; natural is the order of the file; learned comes
+    /// from growing all trees together; search improves the learned order by local search; chow-liu comes from a maximum
+    /// spanning tree of mutual information; mutual takes columns greedily by mutual information. Anything else is a file of
+    /// column names, one per line.
+    #[arg(long, default_value = "auto", value_name = "ORDER", hide_short_help = true, help_heading = "Order")]
+    pub order: Order,
+}
+
+/// Settings of hidden layers; those that are not given are chosen on the validation rows.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Hidden layers (families nade, linear-trees+hidden and auto)")]
+pub struct LayerArgs {
+    /// Number of hidden units, up to 256; by default chosen on the validation rows.
+    #[arg(long, value_name = "N", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub units: Option<u16>,
+    #[arg(long, value_name = "NAME", hide_short_help = true, value_parser = parse::named(activation_help),
+        help = "Activation function of the units; by default chosen on the validation rows")]
+    pub activation: Option<Activation>,
+    /// Share of units that are left out for each training row.
+    #[arg(long, value_name = "SHARE", hide_short_help = true, value_parser = parse::share)]
+    pub dropout: Option<f32>,
+    /// Share of input ones that are left out for each training row.
+    #[arg(long, value_name = "SHARE", hide_short_help = true, value_parser = parse::share)]
+    pub input_dropout: Option<f32>,
+    /// Number of layers of each size that are fitted from different starts. The best are also combined.
+    #[arg(long, value_name = "N", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub restarts: Option<u16>,
+    /// Fit layers on top of the best linear-trees model, whose logits stay fixed, instead of averaging the two.
+    #[arg(long, hide_short_help = true)]
+    pub offset: bool,
+}
+
+/// Settings of stochastic gradient ascent.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Stochastic gradient ascent (hidden layers; linear terms too with --optimizer)")]
+pub struct AscentArgs {
+    #[arg(long, value_name = "METHOD", hide_short_help = true, value_parser = parse::named(method_help),
+        help = "Optimizer; without --rate, a range test finds the learning rate")]
+    optimizer: Option<Method>,
+    /// Highest learning rate.
+    #[arg(long, value_name = "RATE", hide_short_help = true)]
+    rate: Option<f32>,
+    #[arg(long, value_name = "SCHEDULE", hide_short_help = true, value_parser = parse::named(schedule_help),
+        help = "Schedule of the learning rate")]
+    schedule: Option<Schedule>,
+    /// Share of all steps over which the learning rate first rises.
+    #[arg(long, value_name = "SHARE", hide_short_help = true)]
+    warm_up: Option<f32>,
+    /// Rows per step.
+    #[arg(long, value_name = "ROWS", hide_short_help = true)]
+    batch: Option<usize>,
+    /// Limit on passes over the training rows.
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    epochs: Option<usize>,
+    /// Number of epochs without a better validation log-likelihood after which fitting stops.
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    patience: Option<usize>,
+    /// Share of the running mean of the parameters that each step keeps; 0 for no mean.
+    #[arg(long, value_name = "SHARE", hide_short_help = true)]
+    average: Option<f32>,
+    /// Decoupled weight decay: the share of each weight that is lost per unit of learning rate.
+    #[arg(long, value_name = "SHARE", hide_short_help = true)]
+    weight_decay: Option<f32>,
+}
+
+/// Limits on the board.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Search and limits")]
+pub struct LimitArgs {
+    /// Limit on the bytes of state while a row is scored, for example 1KiB; never exceeded.
+    #[arg(long, value_name = "SIZE", hide_short_help = true, value_parser = parse::size)]
+    pub ram: Option<usize>,
+    /// Limit on the additions, multiplications and tree steps per row; never exceeded.
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub ops: Option<usize>,
+}
+
+/// Settings of the detector.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Calibration")]
+pub struct CalibrationArgs {
+    /// Rows to calibrate the detector on.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub calibrate: Option<PathBuf>,
+    /// Average run length (ARL0): mean number of normal rows between false alarms of the cumulative sum, if rows are
+    /// independent.
+    #[arg(long, alias = "mean-time", value_name = "ROWS", hide_short_help = true, default_value_t = Rates::default().mean_time,
+        value_parser = clap::value_parser!(u32).range(2..=1_000_000_000))]
+    pub average_run_length: u32,
+}
+
+impl FitArgs {
+    /// The files that the command reads.
+    pub fn inputs(&self) -> Vec<&Path> {
+        let order = if let Order::File(path) = &self.model.order { Some(path) } else { None };
+        let others = [&self.valid, &self.calibration.calibrate, &self.data_options.test, &self.schema];
+        let others = others.into_iter().flatten().chain(order);
+        std::iter::once(&self.data).chain(others).map(PathBuf::as_path).collect()
+    }
+
+    /// Returns what to fit. Reads the schema file.
+    pub fn job(&self) -> Result<Job> {
+        let (model, layer) = (&self.model, &self.layer);
+        Ok(Job {
+            train: self.data.clone(),
+            valid: self.valid.clone(),
+            calibrate: self.calibration.calibrate.clone(),
+            test: self.data_options.test.clone(),
+            signal: self.signal.windows()?,
+            history: self.window.map(|window| History { window: window.into(), session: self.session.clone() }),
+            header: self.data_options.header,
+            ignore: self.ignore.clone(),
+            label: self.label.clone().map(|column| (column, self.normal.clone())),
+            keep_constant: self.columns.keep_constant,
+            cells: self.columns.cells.map(usize::from),
+            wishes: self.schema.as_deref().map(Wishes::read).transpose()?.unwrap_or_default(),
+            choices: Choices {
+                family: self.family,
+                order: model.order.clone(),
+                gamma: model.gamma,
+                strength: model.strength,
+                components: model.components.map(usize::from),
+                l2: model.l2,
+                layer: LayerChoices {
+                    units: layer.units.map(usize::from),
+                    activation: layer.activation,
+                    dropout: layer.dropout,
+                    input_dropout: layer.input_dropout,
+                    restarts: layer.restarts.map(usize::from),
+                    offset: layer.offset,
+                },
+                ascent: self.ascent.choices(),
+                ..Choices::default()
+            },
+            flash: self.flash,
+            ram: self.limits.ram,
+            operations: self.limits.ops,
+            seed: self.seed,
+            rates: Rates { false_alarm: self.false_alarm, mean_time: self.calibration.average_run_length },
+        })
+    }
+}
+
+impl AscentArgs {
+    fn choices(&self) -> AscentChoices {
+        AscentChoices {
+            optimizer: self.optimizer,
+            rate: self.rate,
+            schedule: self.schedule,
+            warm_up: self.warm_up,
+            batch: self.batch,
+            epochs: self.epochs,
+            patience: self.patience,
+            average: self.average,
+            weight_decay: self.weight_decay,
+        }
+    }
+}
+
+fn family_help(family: Family) -> &'static str {
+    match family {
+        Family::Lintree => "A linear term and a tree, fitted jointly",
+        Family::Marginal => "Every column on its own; the baseline",
+        Family::ChowLiu => "A tree over the bits of one other column, along a maximum spanning tree",
+        Family::Tree => "A tree over all earlier bits",
+        Family::Linear => "A linear term over all earlier bits",
+        Family::Boost => "Many small trees, each fitted to the residuals of those before it",
+        Family::Mixture => "A mixture of trees; the smallest at 1 KiB",
+        Family::Nade => "A hidden layer that all conditionals share",
+        Family::Flagship => "The mean of the logits of linear-trees and a hidden layer",
+        Family::Auto => "The model that predicts the validation rows best within --flash, --ram and --ops",
+    }
+}
+
+fn activation_help(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Relu => "max(0, x)",
+        Activation::Sigmoid => "1 / (1 + exp(-x))",
+        _ => "x",
+    }
+}
+
+fn method_help(method: Method) -> &'static str {
+    match method {
+        Method::Sgd => "The gradient itself (Robbins & Monro 1951)",
+        Method::Momentum => "A running sum of gradients that keeps nine tenths per step (Polyak 1964)",
+        Method::Adam => "Steps of about the learning rate in every parameter (Kingma & Ba 2015)",
+    }
+}
+
+fn schedule_help(schedule: Schedule) -> &'static str {
+    match schedule {
+        Schedule::Constant => "The rate stays the same",
+        Schedule::Inverse => "The rate is divided by 1 + t / (a tenth of all steps)",
+        Schedule::Step => "A tenth of the rate after half of the epochs, a hundredth after three quarters",
+        Schedule::Cosine => "Half a cosine down to zero (Loshchilov & Hutter 2017)",
+    }
+}

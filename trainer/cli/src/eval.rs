@@ -1,0 +1,93 @@
+//! `surprisal eval`: how well a model predicts the rows of a file, and how well anomalies stand out.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use surprisal::{Detector, Drift, Nats};
+use surprisal_trainer::evaluate::{Alarms, auc_pr, auc_roc, mean};
+use surprisal_trainer::pipeline::told;
+
+use crate::answer::Answer;
+use crate::args::RowArgs;
+use crate::inspect::no_alarm;
+use crate::rows::Applied;
+use crate::terminal::{Lines, line};
+
+pub fn eval(args: &RowArgs) -> Result<Answer> {
+    let applied = args.apply()?;
+    let mean_nats = mean(&applied.scores);
+    let count = applied.rows.len();
+    let detector = applied.artefact.detector();
+    let alarms: Vec<bool> =
+        applied.surprises.iter().map(|surprise| detector.judge(surprise.oddness).is_odd()).collect();
+    let raised = alarms.iter().filter(|&&alarm| alarm).count();
+    let mut text = Lines::default();
+    let mut value = json!({
+        "rows": count, "mean_nats": mean_nats, "log_likelihood": -mean_nats, "alarms": raised
+    });
+    line!(text, "{count} rows, {mean_nats:.4} nats per row, {raised} alarms");
+    if detector.threshold == Nats::IMPOSSIBLE {
+        line!(text, "  {}", no_alarm(&detector));
+    }
+    match &applied.anomalous {
+        Some(anomalous) => labelled(&applied, anomalous, &alarms, &mut text, &mut value),
+        None => unlabelled(&applied, &detector, &alarms, &mut text, &mut value),
+    }
+    Ok(Answer { text: text.into_text(), value })
+}
+
+/// Compares the scores of normal and anomalous rows.
+fn labelled(applied: &Applied, anomalous: &[bool], alarms: &[bool], text: &mut Lines, value: &mut Value) {
+    let anomaly: Vec<Nats> = applied.surprises.iter().map(|surprise| surprise.oddness).collect();
+    let largest: Vec<Nats> = applied.surprises.iter().map(|surprise| surprise.largest).collect();
+    let (roc, pr) = (auc_roc(&anomaly, anomalous), auc_pr(&anomaly, anomalous));
+    let (roc_sum, roc_largest) = (auc_roc(&applied.scores, anomalous), auc_roc(&largest, anomalous));
+    for (kind, name) in [(false, "normal"), (true, "anomalous")] {
+        let of_kind: Vec<usize> = (0..anomalous.len()).filter(|&i| anomalous[i] == kind).collect();
+        let alarms = of_kind.iter().filter(|&&i| alarms[i]).count();
+        let scores: Vec<Nats> = of_kind.iter().map(|&i| applied.scores[i]).collect();
+        let (count, mean_nats) = (scores.len(), mean(&scores));
+        line!(text, "  {name:<9} {count:>8} rows, {mean_nats:>9.4} nats per row, {alarms} alarms");
+        value[name] = json!({ "rows": count, "mean_nats": mean_nats, "alarms": alarms });
+    }
+    for (name, auc) in [("auc_roc", roc), ("auc_pr", pr), ("auc_roc_sum", roc_sum), ("auc_roc_largest", roc_largest)] {
+        value[name] = json!(auc);
+    }
+    match (roc, pr, roc_sum, roc_largest) {
+        (Some(roc), Some(pr), Some(sum), Some(largest)) => line!(
+            text,
+            "  anomaly score: AUC-ROC {roc:.4}, AUC-PR {pr:.4}; AUC-ROC of the sum {sum:.4}, of the largest column {largest:.4}"
+        ),
+        _ => line!(text, "  no AUC, which needs both normal and anomalous rows"),
+    }
+    let found = Alarms::of(alarms, anomalous);
+    let measures = [
+        ("precision", found.precision),
+        ("recall", found.recall),
+        ("f1", found.f1),
+        ("false_alarm_rate", found.false_alarm_rate),
+    ];
+    let mut shown = Vec::new();
+    for (name, measure) in measures {
+        value[name] = json!(measure);
+        shown.extend(measure.map(|measure| format!("{} {measure:.4}", name.replace('_', " "))));
+    }
+    line!(text, "  alarms: {}", shown.join(", "));
+}
+
+/// Measures drift since the fit.
+fn unlabelled(applied: &Applied, detector: &Detector, alarms: &[bool], text: &mut Lines, value: &mut Value) {
+    let mut drift = Drift::new();
+    applied.scores.iter().for_each(|&nats| drift.push(detector, nats));
+    let estimate = drift.excess(detector);
+    let raised = alarms.iter().filter(|&&alarm| alarm).count();
+    let share = (!alarms.is_empty()).then(|| raised as f64 / alarms.len() as f64);
+    value["alarm_rate"] = json!(share);
+    value["drift"] = json!({
+        "estimate": f64::from(estimate.raw) / 65536.0, "error": told(estimate.error), "drifted": estimate.is_drifted()
+    });
+    line!(text, "  alarms on {:.3} % of rows", 100.0 * share.unwrap_or(0.0));
+    if estimate.error < Nats::IMPOSSIBLE {
+        let drifted = if estimate.is_drifted() { "drifted" } else { "no drift" };
+        line!(text, "  {drifted}: {estimate} per row more than the calibration rows of the fit");
+    }
+}

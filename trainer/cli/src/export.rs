@@ -1,0 +1,32 @@
+//! `surprisal export`: the table for a board.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use serde_json::json;
+use surprisal::Nats;
+use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::export::rust_source;
+use surprisal_trainer::output::write_whole;
+
+use crate::answer::Answer;
+use crate::inspect::no_alarm;
+use crate::terminal::{Lines, line};
+
+pub fn export(model: &Path, output: &Path) -> Result<Answer> {
+    let artefact = Artefact::read(model)?;
+    let bytes = match output.extension().and_then(|extension| extension.to_str()) {
+        Some("rs") => rust_source(&artefact)?.into_bytes(),
+        Some("srp") => artefact.table_bytes().to_vec(),
+        _ => bail!("{}: expected a name that ends in .rs (Rust source) or .srp (bytes for a board)", output.display()),
+    };
+    write_whole(output, &bytes, &[model])?;
+    let (table, bits) = (artefact.table_bytes().len(), artefact.shape.bits);
+    let mut text = Lines::default();
+    line!(text, "{}: a table of {table} bytes for rows of {bits} bits", output.display());
+    if artefact.detector().threshold == Nats::IMPOSSIBLE {
+        line!(text, "  {}", no_alarm(&artefact.detector()));
+    }
+    let value = json!({ "output": output, "table_bytes": table, "bits": bits });
+    Ok(Answer { text: text.into_text(), value })
+}

@@ -1,0 +1,19 @@
+//! `surprisal features`: the features of a raw signal as CSV.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use surprisal_trainer::data::Header;
+
+use crate::answer::{Answer, csv_text};
+use crate::args::SignalArgs;
+
+pub fn features(data: &Path, signal: &SignalArgs, header: Header) -> Result<Answer> {
+    let windows =
+        signal.windows()?.context("--signal is missing; give the window of a row, for example --signal 2048:512")?;
+    let frame = windows.frame(data, header)?;
+    let names: Vec<&str> = frame.columns.iter().map(|cells| cells.name.as_str()).collect();
+    let text = csv_text(&names, (0..frame.rows()).map(|row| frame.columns.iter().map(move |cells| cells.text(row))))?;
+    Ok(Answer { text, value: json!({ "rows": frame.rows(), "columns": names }) })
+}

@@ -1,0 +1,104 @@
+//! `surprisal fit`: fits a model on a file and writes it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde_json::json;
+use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::fit::Family;
+use surprisal_trainer::output;
+use surprisal_trainer::pipeline::{Report, run_observed};
+
+use crate::answer::Answer;
+use crate::args::FitArgs;
+use crate::inspect::no_alarm;
+use crate::observer::Progress;
+use crate::terminal::{Lines, line};
+
+pub fn fit(args: FitArgs) -> Result<Answer> {
+    let inputs = args.inputs();
+    output::check(&args.output, &inputs)?;
+    let job = args.job()?;
+    job.check()?;
+    let progress = if args.family == Family::Auto {
+        let journal = journal(&args.output);
+        output::check(&journal, &inputs)?;
+        Progress::resumable(&journal)?
+    } else {
+        Arc::new(Progress::new())
+    };
+    let written = run_observed(&job, &*progress).and_then(|(artefact, report)| {
+        output::write_whole(&args.output, &artefact.file_bytes(), &inputs)?;
+        Ok((artefact, report))
+    });
+    progress.finish(written.is_ok());
+    let (artefact, report) = written?;
+    let mut value = serde_json::to_value(&report)?;
+    value["output"] = json!(args.output);
+    Ok(Answer { text: summary(&args.output, &artefact, &report), value })
+}
+
+/// The file beside the output in which an interrupted search keeps its fitted layers.
+fn journal(output: &Path) -> PathBuf {
+    let mut path = output.as_os_str().to_owned();
+    path.push(".search");
+    path.into()
+}
+
+fn summary(output: &Path, artefact: &Artefact, report: &Report) -> String {
+    let mut text = Lines::default();
+    let (file, table) = (report.file_bytes, report.table_bytes);
+    line!(text, "{}: {file} bytes, {table} of them for the board", output.display());
+    line!(text, "  {} columns, {} bits; {}", report.columns, report.bits, artefact.notes.fit.summary());
+    line!(text, "  log-likelihood in nats per row  float    integer");
+    let mut row = |name: &str, rows: usize, float: f64, integer: f64| {
+        line!(text, "    {name:<11} {rows:>8} rows {float:>12.4} {integer:>10.4}");
+    };
+    row("validation", report.valid_rows, report.float_valid_ll, report.valid_ll);
+    if let (Some(rows), Some(float), Some(integer)) = (report.test_rows, report.float_test_ll, report.test_ll) {
+        row("test", rows, float, integer);
+    }
+    let gained = report.float_valid_ll - report.marginal_valid_ll;
+    if gained > 0.0 {
+        line!(text, "  {gained:.4} nats per validation row better than every column on its own");
+    } else if report.family != Family::Marginal {
+        line!(
+            text,
+            "  no better than every column on its own ({:.4}): the columns are independent, or the rows are too few; --family \
+             marginal is smaller",
+            report.marginal_valid_ll
+        );
+    }
+    if let Some(natural) = report.orders.iter().find(|tried| tried.order == "natural")
+        && report.order != "natural"
+    {
+        let taken = report.orders.iter().find(|tried| tried.order == report.order).unwrap_or(natural);
+        let gained = taken.valid_ll - natural.valid_ll;
+        line!(
+            text,
+            "  order {}: {gained:+.4} nats per validation row over the natural one, by a quick fit",
+            report.order
+        );
+    }
+    line!(text, "  KL(float || integer) {:.5} nats per row", report.kl_quantisation);
+    match report.threshold {
+        Some(threshold) => line!(
+            text,
+            "  alarm above an anomaly score of {threshold:.3} nats: at most {} % of normal rows, by {} calibration rows",
+            (1e8 * report.false_alarm).round() / 1e6,
+            report.calibration_rows
+        ),
+        None => line!(text, "  {}", no_alarm(&artefact.detector())),
+    }
+    let (entropy, deviation) = (report.entropy, report.deviation);
+    line!(text, "  normal rows: mean surprisal {entropy:.3} nats, standard deviation {deviation:.3}");
+    if let (Some(reference), Some(interval)) = (report.reference, report.decision_interval) {
+        line!(
+            text,
+            "  cumulative sum above {reference:.3} nats per row: alarm above {interval:.3}, average run length {} independent rows",
+            report.average_run_length
+        );
+    }
+    text.into_text()
+}

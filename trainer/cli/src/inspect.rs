@@ -1,0 +1,120 @@
+//! `surprisal inspect`: the content of a model.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use surprisal::{Detector, Kind, Nats};
+use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::pipeline::told;
+use surprisal_trainer::quantise::{Core, Cost};
+use surprisal_trainer::with_shape;
+
+use crate::answer::Answer;
+use crate::terminal::{Lines, line};
+
+pub fn inspect(model: &Path) -> Result<Answer> {
+    let artefact = Artefact::read(model)?;
+    let (schema, fit) = (&artefact.schema, &artefact.notes.fit);
+    let cost = with_shape!(artefact.shape, N, H, K => Cost::of(&artefact.table::<N, H, K>()?));
+    let detector = artefact.detector();
+    let bytes = artefact.table_bytes().len();
+    let mut text = Lines::default();
+    let (count, bits) = (schema.columns.len(), artefact.shape.bits);
+    line!(text, "{}: {count} columns, {bits} bits, {bytes} bytes on the board", model.display());
+    line!(text, "  {} (digest {:08x}), version {}", fit.summary(), fit.digest, fit.version);
+    if let Some(windows) = fit.signal {
+        line!(text, "  a row is {} samples of a signal, every {} samples", windows.window, windows.hop);
+    }
+    let Cost { bits: _, weights, dense, splits, tree_steps, units, multiplications, mixture } = cost;
+    let [m0, larger] = [Core::Least, Core::Larger].map(|core| cost.instructions(core));
+    let (additions, multiplications) = (weights + multiplications, multiplications + mixture);
+    let hidden = if units > 0 { format!(", {units} hidden units") } else { String::new() };
+    line!(text, "  {weights} {} weights, {splits} splits{hidden}", if dense { "dense" } else { "sparse" });
+    line!(
+        text,
+        "  a row takes at most {additions} additions, {multiplications} multiplications and {tree_steps} tree steps, and {} \
+         bytes of state",
+        artefact.shape.state_bytes()
+    );
+    line!(
+        text,
+        "  that is at most {larger} instructions on a Cortex-M3 or larger and {m0} on a Cortex-M0, without encoding the readings"
+    );
+    show_detector(&detector, &mut text);
+    line!(text, "  in model order:");
+    let columns = show_columns(&artefact, &detector, &mut text);
+    let value = json!({
+        "columns": columns, "bits": bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,
+        "units": units, "most_additions": additions, "most_multiplications": multiplications,
+        "most_tree_steps": tree_steps, "most_operations": cost.operations(),
+        "most_instructions": { "m0": m0, "larger": larger }, "state_bytes": artefact.shape.state_bytes(),
+        "threshold": told(detector.threshold), "false_alarm_ppm": detector.false_alarm_ppm,
+        "calibration_rows": detector.rows, "entropy": f64::from(detector.entropy),
+        "deviation": f64::from(detector.deviation),
+        "reference": told(detector.limit).map(|_| f64::from(detector.reference)),
+        "decision_interval": told(detector.limit), "average_run_length": detector.mean_time, "fit": fit,
+    });
+    Ok(Answer { text: text.into_text(), value })
+}
+
+fn show_detector(detector: &Detector, text: &mut Lines) {
+    let Detector { threshold, false_alarm_ppm, rows, entropy, deviation, reference, limit, mean_time, .. } = *detector;
+    if threshold == Nats::IMPOSSIBLE {
+        line!(text, "  {}", no_alarm(detector));
+    } else {
+        line!(
+            text,
+            "  alarm above an anomaly score of {threshold} nats: {false_alarm_ppm} false alarms per million rows, by {rows} \
+             calibration rows"
+        );
+    }
+    if rows == 0 {
+        return;
+    }
+    let least = detector.p_value(Nats::IMPOSSIBLE);
+    line!(
+        text,
+        "  normal rows: mean surprisal {entropy} nats, standard deviation {deviation}; p-values down to {least}"
+    );
+    if limit != Nats::IMPOSSIBLE {
+        line!(
+            text,
+            "  cumulative sum above {reference} nats per row: alarm above {limit}, average run length {mean_time} independent rows"
+        );
+    }
+}
+
+fn show_columns(artefact: &Artefact, detector: &Detector, text: &mut Lines) -> Vec<Value> {
+    let mut columns = Vec::new();
+    for coding in &artefact.schema.columns {
+        let (name, bits) = (artefact.schema.name(coding), coding.column().bits());
+        let baseline = detector.usual_of(coding.source);
+        let (kind, for_programs) = match coding.kind {
+            Kind::Flag { flipped } => {
+                (if flipped { "flag, mostly 1" } else { "flag" }, json!({ "flag": { "flipped": flipped } }))
+            }
+            Kind::Integer => ("integer", json!("integer")),
+            Kind::Real => ("real", json!("real")),
+            _ => ("category", json!("category")),
+        };
+        let missing = if coding.may_miss { ", may be missing" } else { "" };
+        line!(text, "    {name:<20} {kind:<14} {bits:>3} bits, baseline {baseline} nats{missing}");
+        columns.push(json!({
+            "name": name, "kind": for_programs, "bits": bits, "may_miss": coding.may_miss, "labels": coding.labels,
+            "baseline": f64::from(baseline),
+        }));
+    }
+    columns
+}
+
+/// Describes a detector without a threshold, and what to do about it.
+pub fn no_alarm(Detector { rows, false_alarm_ppm, .. }: &Detector) -> String {
+    let rate = 1.05 / (f64::from(*rows) + 1.0);
+    let remedy = if rate < 0.5 { format!("fit with --false-alarm {rate:.1e}, or ") } else { String::new() };
+    let rate = if *false_alarm_ppm == 0 { "less than 1".to_owned() } else { false_alarm_ppm.to_string() };
+    format!(
+        "no alarm ever: {rows} calibration rows are too few for a rate of {rate} false alarms per million rows; {remedy}give \
+         more rows with --calibrate"
+    )
+}

@@ -1,0 +1,80 @@
+//! The command `surprisal`: one answer on standard output, everything else on standard error.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use surprisal_trainer::Error;
+
+mod args;
+mod terminal;
+mod answer;
+mod rows;
+mod observer;
+mod fit;
+mod collect;
+mod features;
+mod schema;
+mod eval;
+mod score;
+mod explain;
+mod sample;
+mod compare;
+mod inspect;
+mod export;
+
+use answer::Answer;
+use args::{Cli, Command};
+
+/// Exit code when the input or the output is at fault, which is the only fault there should be.
+const FAULT: u8 = 2;
+/// Exit code after Ctrl-C, by convention 128 and the number of the signal.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => run(cli).map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+        Err(message) => match message.print() {
+            Err(error) if !message.use_stderr() && !terminal::is_closed(&error) => {
+                failed(&anyhow::Error::new(error).context("standard output"))
+            }
+            _ => ExitCode::from(message.exit_code() as u8),
+        },
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    terminal::report(error);
+    let cancelled = matches!(error.downcast_ref(), Some(Error::Cancelled));
+    ExitCode::from(if cancelled { INTERRUPTED } else { FAULT })
+}
+
+fn run(cli: Cli) -> Result<()> {
+    if let Some(threads) = cli.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
+        pool.context("--threads: the threads cannot be started; ask for fewer")?;
+    }
+    let answer: Answer = match cli.command {
+        Command::Fit(args) => fit::fit(*args)?,
+        Command::Collect { capture, sessions, out } => {
+            out.deliver(&[&capture], || collect::collect(&capture, sessions))?
+        }
+        Command::Features { data, signal, header, out } => {
+            out.deliver(&[&data], || features::features(&data, &signal, header))?
+        }
+        Command::Schema { data, header, ignore, out } => {
+            out.deliver(&[&data], || schema::schema(&data, header, &ignore))?
+        }
+        Command::Eval { rows, out } => out.deliver(&rows.inputs(), || eval::eval(&rows))?,
+        Command::Score { rows, mean, out } => out.deliver(&rows.inputs(), || score::score(&rows, mean))?,
+        Command::Explain { rows, top, line, out } => {
+            out.deliver(&rows.inputs(), || explain::explain(&rows, top, line))?
+        }
+        Command::Sample { model, rows, seed, out } => return sample::sample(&model, rows, seed, &out, cli.json),
+        Command::Compare { compared, out } => out.deliver(&compared.inputs(), || compare::compare(&compared))?,
+        Command::Inspect { model, out } => out.deliver(&[&model], || inspect::inspect(&model))?,
+        Command::Export { model, output } => export::export(&model, &output)?,
+    };
+    let text = if cli.json { format!("{}\n", answer.value) } else { answer.text };
+    terminal::print(text.as_bytes())
+}

@@ -1,0 +1,88 @@
+//! Progress bar and Ctrl-C of a fit.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use surprisal_trainer::escape::escaped;
+use surprisal_trainer::journal::Journal;
+use surprisal_trainer::observer::{Event, Observer};
+
+use crate::terminal::note;
+
+/// Shows the progress of a fit on standard error.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    interrupted: AtomicBool,
+    journal: Option<Journal>,
+}
+
+impl Progress {
+    /// Shows progress; Ctrl-C ends the command as usual.
+    pub fn new() -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}").expect("the template is well formed");
+        Self { bar: ProgressBar::no_length().with_style(style), interrupted: AtomicBool::new(false), journal: None }
+    }
+
+    /// Shows progress, resumes from a journal and keeps fitted layers there. The first Ctrl-C ends the search, and the best
+    /// model so far is exported; the second one ends the command.
+    pub fn resumable(journal: &Path) -> Result<Arc<Self>> {
+        let kept = Journal::open(journal)?;
+        if !kept.is_empty() {
+            note(format_args!("{}: resuming with {} layers that were fitted before", journal.display(), kept.len()));
+        }
+        let progress = Arc::new(Self { journal: Some(kept), ..Self::new() });
+        let seen = Arc::clone(&progress);
+        ctrlc::set_handler(move || {
+            if seen.interrupted.swap(true, Ordering::Relaxed) {
+                std::process::exit(crate::INTERRUPTED.into());
+            }
+            seen.bar.suspend(|| {
+                note(format_args!(
+                    "stopping: the best model so far is exported. Press Ctrl-C again to quit without it."
+                ));
+            });
+        })
+        .context("Ctrl-C cannot be handled")?;
+        Ok(progress)
+    }
+
+    /// Ends the display. Removes the journal if the search is complete, or if it is empty.
+    pub fn finish(&self, complete: bool) {
+        self.bar.finish_and_clear();
+        let Some(journal) = &self.journal else { return };
+        if complete && !self.is_cancelled() {
+            journal.remove();
+        } else {
+            journal.remove_if_empty();
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Stage { name, steps } => {
+                self.bar.set_length(steps as u64);
+                self.bar.set_position(0);
+                self.bar.set_message(escaped(name).into_owned());
+            }
+            Event::Step => self.bar.inc(1),
+            Event::Found { name, bytes, valid_ll } => {
+                self.bar.suspend(|| note(format_args!("{bytes:>9} bytes  {valid_ll:>10.4} nats per row  {name}")));
+            }
+            _ => {}
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref()
+    }
+}

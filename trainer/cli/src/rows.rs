@@ -1,0 +1,51 @@
+//! A model applied to the rows of a file.
+
+use std::path::Path;
+
+use anyhow::Result;
+use surprisal::{Nats, Surprise};
+use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::data::Frame;
+use surprisal_trainer::split::anomalous_rows;
+
+use crate::args::RowArgs;
+
+/// A model, a file, and the scores of some of its rows.
+pub struct Applied {
+    /// The model.
+    pub artefact: Artefact,
+    /// The file.
+    pub frame: Frame,
+    /// Positions in the file of the rows that are scored.
+    pub rows: Vec<usize>,
+    /// Whether each scored row is labelled anomalous; `None` without a label column.
+    pub anomalous: Option<Vec<bool>>,
+    /// Surprisal, anomaly score and largest column of each scored row.
+    pub surprises: Vec<Surprise>,
+    /// Surprisal of each scored row.
+    pub scores: Vec<Nats>,
+}
+
+impl RowArgs {
+    /// The files that the command reads.
+    pub fn inputs(&self) -> [&Path; 2] {
+        [&self.model, &self.data]
+    }
+
+    /// Reads the model and the rows, and scores them.
+    pub fn apply(&self) -> Result<Applied> {
+        let artefact = Artefact::read(&self.model)?;
+        let frame = artefact.frame(&self.data, self.header)?;
+        let rows = if self.held_out { artefact.held_out(&frame)? } else { (0..frame.rows()).collect() };
+        let label = match &self.label {
+            Some(column) => Some((column.clone(), self.normal.clone().unwrap_or_else(|| "0".into()))),
+            // Rows from the field carry no label, and need none.
+            None => artefact.notes.label.clone().filter(|(column, _)| frame.position(column).is_ok()),
+        };
+        let anomalous = label.map(|(column, normal)| anomalous_rows(&frame, &column, &normal)).transpose()?;
+        let anomalous = anomalous.map(|anomalous| rows.iter().map(|&row| anomalous[row]).collect());
+        let surprises = artefact.surprises(&artefact.schema.all_readings(&frame, &rows)?)?;
+        let scores = surprises.iter().map(|surprise| surprise.total).collect();
+        Ok(Applied { artefact, frame, rows, anomalous, surprises, scores })
+    }
+}

@@ -1,0 +1,18 @@
+//! `surprisal schema`: the kinds of columns as a TOML file.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::json;
+use surprisal_trainer::data::{Frame, Header};
+use surprisal_trainer::schema::{Given, Schema, toml};
+
+use crate::answer::Answer;
+
+pub fn schema(data: &Path, header: Header, ignore: &[String]) -> Result<Answer> {
+    let frame = Frame::read(data, header)?;
+    let rows: Vec<usize> = (0..frame.rows()).collect();
+    let given = Given { keep_constant: true, ignore: ignore.to_vec(), ..Given::default() };
+    let text = toml::write(&frame, &Schema::find(&frame, &rows, &given)?);
+    Ok(Answer { value: json!({ "schema": text }), text })
+}

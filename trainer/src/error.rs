@@ -1,0 +1,189 @@
+//! The error type of the library.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use surprisal::{EncodeError, TableError};
+
+/// Result of a fallible function of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn StdError + Send + Sync>;
+
+/// Reason why a file, an option or a table cannot be used.
+///
+/// Each message names the file, line, column or option first, then what was expected and found, then what to do. Where an
+/// option is at fault, the message uses the name that the command `surprisal` gives it. The alternate form `{:#}` adds the
+/// causes.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be opened, read or written.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried, and what to do.
+        message: String,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// An input file holds a value that cannot be used.
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// The line or sample at fault, if it is known.
+        place: Option<Place>,
+        /// The name of the column at fault, if it is one column.
+        column: Option<String>,
+        /// What was expected and found, and what to do.
+        message: String,
+        /// The parser's reason, if a parser found the fault.
+        source: Option<Source>,
+    },
+    /// The value of an option cannot be honoured.
+    Option {
+        /// The option as the command names it, for example `--flash`.
+        name: &'static str,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// A file is not a model, or is damaged, or was written by another version.
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        message: String,
+        /// The reason in detail, if there is one.
+        source: Option<Source>,
+    },
+    /// Bytes or slices are not a table.
+    Table(TableError),
+    /// A reading does not fit its column.
+    Encode(EncodeError),
+    /// The parts of a model contradict each other.
+    Inconsistent(String),
+    /// Two models, or a model and data, have nothing to compare.
+    Incomparable(String),
+    /// The output would overwrite a file that the same command reads.
+    OutputIsInput(PathBuf),
+    /// The [`Observer`](crate::observer::Observer) cancelled the fit before there was a model.
+    Cancelled,
+}
+
+/// Position in an input file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What `number` counts: "line" or "sample".
+    pub unit: &'static str,
+    /// Line or sample, counted from 1.
+    pub number: u64,
+}
+
+impl Error {
+    /// A fault in an input file; [`at`](Self::at), [`column`](Self::column) and [`caused_by`](Self::caused_by) add to it.
+    pub(crate) fn input(path: &Path, message: impl Into<String>) -> Self {
+        Self::Input { path: path.to_owned(), place: None, column: None, message: message.into(), source: None }
+    }
+
+    /// Adds the line or sample at fault.
+    pub(crate) fn at(mut self, unit: &'static str, number: u64) -> Self {
+        if let Self::Input { place, .. } = &mut self {
+            *place = Some(Place { unit, number });
+        }
+        self
+    }
+
+    /// Adds the column at fault.
+    pub(crate) fn column(mut self, name: &str) -> Self {
+        if let Self::Input { column, .. } = &mut self {
+            *column = Some(name.to_owned());
+        }
+        self
+    }
+
+    /// Adds the reason in detail.
+    pub(crate) fn caused_by(mut self, cause: impl Into<Source>) -> Self {
+        if let Self::Input { source, .. } | Self::Model { source, .. } = &mut self {
+            *source = Some(cause.into());
+        }
+        self
+    }
+
+    /// Converts an error of the operating system.
+    pub(crate) fn io(path: &Path, message: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let (path, message) = (path.to_owned(), message.into());
+        |source| Self::Io { path, message, source }
+    }
+
+    /// A fault of a model file.
+    pub(crate) fn model(path: &Path, message: impl Into<String>) -> Self {
+        Self::Model { path: path.to_owned(), message: message.into(), source: None }
+    }
+
+    /// An option that cannot be honoured.
+    pub(crate) fn option(name: &'static str, message: impl Into<String>) -> Self {
+        Self::Option { name, message: message.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { path, message, .. } | Self::Model { path, message, .. } => {
+                write!(f, "{}: {message}", path.display())
+            }
+            Self::Input { path, place, column, message, .. } => {
+                write!(f, "{}: ", path.display())?;
+                match (place, column) {
+                    (Some(place), Some(column)) => write!(f, "{} {}, column `{column}`: ", place.unit, place.number)?,
+                    (Some(place), None) => write!(f, "{} {}: ", place.unit, place.number)?,
+                    (None, Some(column)) => write!(f, "column `{column}`: ")?,
+                    (None, None) => {}
+                }
+                f.write_str(message)
+            }
+            Self::Option { name, message } => write!(f, "{name}: {message}"),
+            Self::Table(error) => error.fmt(f),
+            Self::Encode(error) => error.fmt(f),
+            Self::Inconsistent(message) | Self::Incomparable(message) => f.write_str(message),
+            Self::OutputIsInput(path) => write!(
+                f,
+                "{}: is an input of the same command and would be overwritten; name another output with -o",
+                path.display()
+            ),
+            Self::Cancelled => f.write_str("cancelled before there was a model; nothing was written"),
+        }?;
+        let mut cause = self.source().filter(|_| f.alternate());
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Input { source, .. } | Self::Model { source, .. } => {
+                source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<TableError> for Error {
+    fn from(error: TableError) -> Self {
+        Self::Table(error)
+    }
+}
+
+impl From<EncodeError> for Error {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}

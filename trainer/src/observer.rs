@@ -1,0 +1,67 @@
+//! Progress and cancellation of a fit.
+
+use crate::journal::Journal;
+
+/// Progress of a fit, reported as it happens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A stage begins.
+    Stage {
+        /// What is fitted.
+        name: &'a str,
+        /// Number of [`Step`](Self::Step)s until the stage is complete.
+        steps: usize,
+    },
+    /// One step of the current stage is complete. Steps are reported from several threads.
+    Step,
+    /// The family `auto` found a model that no smaller one equals.
+    Found {
+        /// What the model consists of.
+        name: &'a str,
+        /// Size of the file in bytes.
+        bytes: usize,
+        /// Mean log-likelihood of the validation rows, in nats per row.
+        valid_ll: f64,
+    },
+}
+
+/// Receives the progress of a fit, and may cancel it. `()` observes nothing.
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use surprisal_trainer::observer::{Event, Observer};
+///
+/// /// Counts the conditionals fitted.
+/// #[derive(Default)]
+/// struct Counter(AtomicUsize);
+///
+/// impl Observer for Counter {
+///     fn event(&self, event: Event<'_>) {
+///         if event == Event::Step {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// let counter = Counter::default();
+/// counter.event(Event::Step);
+/// assert_eq!(counter.0.into_inner(), 1);
+/// ```
+pub trait Observer: Sync {
+    /// Receives one event. Several threads may call this at the same time.
+    fn event(&self, _event: Event<'_>) {}
+
+    /// Returns whether the fit is to end early: a search then returns the best model that it has found, and a fit without
+    /// any model yet fails with [`Error::Cancelled`](crate::Error::Cancelled).
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
+    /// Returns the journal in which a search keeps its fitted layers, if it is to be resumable.
+    fn journal(&self) -> Option<&Journal> {
+        None
+    }
+}
+
+impl Observer for () {}

@@ -1,0 +1,171 @@
+//! Writes output files: whole or not at all, and never over an input.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// Writes a file whole or not at all, as [`Output`] does.
+///
+/// # Errors
+/// [`Error::Io`] if the folder does not exist or the file cannot be written; [`Error::OutputIsInput`] if it is one of
+/// `inputs`.
+pub fn write_whole(path: &Path, bytes: &[u8], inputs: &[&Path]) -> Result<()> {
+    let mut output = Output::create(path, inputs)?;
+    output.write_all(bytes).map_err(|error| output.failed(error))?;
+    output.commit()
+}
+
+/// Fails if an output would overwrite one of the inputs, by whatever path, symbolic link or hard link it is reached.
+///
+/// Call it before long work, so that the fault is found at once; [`Output::create`] checks again.
+///
+/// # Errors
+/// [`Error::OutputIsInput`].
+pub fn check(path: &Path, inputs: &[&Path]) -> Result<()> {
+    // A pipe or a device loses nothing.
+    if path.is_file() && inputs.iter().any(|input| is_same(path, input)) {
+        return Err(Error::OutputIsInput(path.to_owned()));
+    }
+    Ok(())
+}
+
+/// A file being written. Its content replaces the target when it is [committed](Self::commit); if it is dropped before,
+/// the target keeps its old content.
+///
+/// The content goes to a temporary file `.surprisal-PID-XXXXXX.tmp` beside the target, which is then renamed. A new file
+/// gets the permissions of the umask, a replaced one keeps its own. Temporary files of processes that died are removed
+/// from the same folder. A pipe or a device is written to directly, and a symbolic link's target is replaced.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    target: PathBuf,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Temporary(BufWriter<NamedTempFile>),
+    Direct(BufWriter<File>),
+}
+
+impl Output {
+    /// Opens an output that is none of the inputs.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder does not exist or cannot be written; [`Error::OutputIsInput`].
+    pub fn create(path: &Path, inputs: &[&Path]) -> Result<Self> {
+        check(path, inputs)?;
+        let failed = |error| failure(path, error);
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let replaced = fs::metadata(&target).ok();
+        if replaced.as_ref().is_some_and(|metadata| !metadata.is_file()) {
+            let file = OpenOptions::new().write(true).open(&target).map_err(failed)?;
+            return Ok(Self { path: path.to_owned(), target, sink: Sink::Direct(BufWriter::new(file)) });
+        }
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        remove_leftovers(folder);
+        let prefix = format!("{PREFIX}{}-", std::process::id());
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(RANDOM);
+        // The umask applies to this; by default a temporary file is its owner's alone.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.tempfile_in(folder).map_err(failed)?;
+        if let Some(replaced) = replaced {
+            file.as_file().set_permissions(replaced.permissions()).map_err(failed)?;
+        }
+        Ok(Self { path: path.to_owned(), target, sink: Sink::Temporary(BufWriter::new(file)) })
+    }
+
+    /// Completes the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written to the end; the target then keeps its old content.
+    pub fn commit(self) -> Result<()> {
+        let Self { path, target, sink } = self;
+        let written = match sink {
+            Sink::Direct(file) => file.into_inner().map(drop).map_err(io::IntoInnerError::into_error),
+            Sink::Temporary(file) => file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| {
+                file.as_file().sync_all()?;
+                file.persist(&target).map(drop).map_err(|error| error.error)
+            }),
+        };
+        written.map_err(|error| failure(&path, error))
+    }
+
+    /// Converts an error of [`Write`] on this output.
+    pub fn failed(&self, error: io::Error) -> Error {
+        failure(&self.path, error)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.sink {
+            Sink::Temporary(file) => file.write(bytes),
+            Sink::Direct(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::Temporary(file) => file.flush(),
+            Sink::Direct(file) => file.flush(),
+        }
+    }
+}
+
+fn failure(path: &Path, error: io::Error) -> Error {
+    Error::io(path, "cannot be written; check that the folder exists and is writable")(error)
+}
+
+/// Returns whether two paths lead to the same file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if let (Ok(a), Ok(b)) = (fs::metadata(a), fs::metadata(b)) {
+            return (a.dev(), a.ino()) == (b.dev(), b.ino());
+        }
+    }
+    a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b)
+}
+
+const PREFIX: &str = ".surprisal-";
+const SUFFIX: &str = ".tmp";
+/// Letters and digits that tell the temporary files of one process apart.
+const RANDOM: usize = 6;
+
+/// Removes temporary files that processes left when they were killed. What cannot be removed stays.
+fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let dead = process_of(&entry.file_name()).is_some_and(|process| !is_alive(process));
+        if dead && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Returns the process that made a temporary file, from its name.
+fn process_of(name: &OsStr) -> Option<i32> {
+    let (process, random) = name.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.split_once('-')?;
+    let exact = random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let number = process.parse::<i32>().ok().filter(|number| *number > 0 && number.to_string() == process)?;
+    exact.then_some(number)
+}
+
+/// Returns whether a process exists; where that cannot be found out, it is taken to.
+fn is_alive(process: i32) -> bool {
+    #[cfg(unix)]
+    if let Some(process) = rustix::process::Pid::from_raw(process) {
+        return rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH);
+    }
+    let _ = process;
+    true
+}
