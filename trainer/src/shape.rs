@@ -1,0 +1,82 @@
+//! The capacities of a table: bits, hidden units and mixture components, and code that is generic over them.
+
+use surprisal::{Table, TableError};
+
+/// The capacities that a table needs: N, H and K of [`surprisal::Table`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// The number of bits in a row.
+    pub bits: usize,
+    /// The number of hidden units.
+    pub units: usize,
+    /// The number of mixture components.
+    pub components: usize,
+}
+
+impl Shape {
+    /// The largest table that the host handles.
+    pub const LARGEST: Self = Self { bits: 4096, units: 256, components: 64 };
+
+    /// The bytes of state per hidden unit: its sum and its value.
+    pub const UNIT_BYTES: usize = 6;
+
+    /// Returns the shape of a table from its bytes.
+    ///
+    /// # Errors
+    /// [`TableError`] if the bytes are not a table, or one larger than [`LARGEST`](Self::LARGEST).
+    pub fn of(bytes: &[u8]) -> Result<Self, TableError> {
+        let table =
+            Table::<{ Self::LARGEST.bits }, { Self::LARGEST.units }, { Self::LARGEST.components }>::from_bytes(bytes)?;
+        let terms = table.model.terms();
+        Ok(Self { bits: table.model.bits(), units: terms.hidden.units(), components: terms.mixture.components() })
+    }
+
+    /// Returns the bytes of stack that a row and the state of its model take: three per bit, six per hidden unit, four per
+    /// component, and the position in the row.
+    pub const fn state_bytes(self) -> usize {
+        (3 * self.bits).next_multiple_of(4) + Self::UNIT_BYTES * self.units + 4 * self.components + 16
+    }
+}
+
+/// Runs an expression with a constant row length that `bits` fits: the smallest of 64, 256, 1024 and 4096.
+#[macro_export]
+macro_rules! with_capacity {
+    ($bits:expr, $N:ident => $body:expr) => {
+        match $bits {
+            0..=64 => {
+                const $N: usize = 64;
+                $body
+            }
+            65..=256 => {
+                const $N: usize = 256;
+                $body
+            }
+            257..=1024 => {
+                const $N: usize = 1024;
+                $body
+            }
+            _ => {
+                const $N: usize = 4096;
+                $body
+            }
+        }
+    };
+}
+
+/// Runs an expression with constant capacities N, H and K that a [`Shape`](crate::shape::Shape) fits. H and K are zero for
+/// tables without a hidden layer and mixture.
+#[macro_export]
+macro_rules! with_shape {
+    ($shape:expr, $N:ident, $H:ident, $K:ident => $body:expr) => {{
+        let shape: $crate::shape::Shape = $shape;
+        if shape.units == 0 && shape.components == 0 {
+            const $H: usize = 0;
+            const $K: usize = 0;
+            $crate::with_capacity!(shape.bits, $N => $body)
+        } else {
+            const $H: usize = $crate::shape::Shape::LARGEST.units;
+            const $K: usize = $crate::shape::Shape::LARGEST.components;
+            $crate::with_capacity!(shape.bits, $N => $body)
+        }
+    }};
+}
