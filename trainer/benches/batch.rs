@@ -7,8 +7,8 @@ use surprisal::{Reading, Table};
 use surprisal_trainer::batch::Batch;
 
 #[repr(C, align(4))]
-struct Aligned<T: ?Sized>(T);
-static TABLE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../tests/golden/shuttle.srp"));
+struct AlignedBytes<T: ?Sized>(T);
+static TABLE: &AlignedBytes<[u8]> = &AlignedBytes(*include_bytes!("../../tests/golden/shuttle.srp"));
 const BITS: usize = 201;
 
 fn main() {

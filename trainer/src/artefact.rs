@@ -11,8 +11,8 @@ use crate::batch::Batch;
 use crate::data::{Frame, Header, checksum, default_name};
 use crate::schema::{Coding, Schema};
 use crate::signal::{self, Windows};
-use crate::split::{ordinary_rows, split};
-use crate::stream::{History, PredictorTable, deal};
+use crate::split::{normal_rows, split};
+use crate::stream::{History, PredictorTable, split_strategy};
 
 /// Runs an expression with a const row length that `bits` fits: the smallest of 64, 256, 1024 and 4096.
 #[macro_export]
@@ -300,8 +300,9 @@ impl Artefact {
             frame.digest == fit.digest,
             "--held-out: {shown} is not the file that the model was fitted on, or was changed since; leave the flag out to use all its rows"
         );
-        let ordinary = ordinary_rows(frame, self.notes.label.as_ref())?;
-        let mut rows = split(ordinary.clone(), shares, deal(fit.signal, fit.history.as_ref(), fit.seed)).held_out;
+        let ordinary = normal_rows(frame, self.notes.label.as_ref())?;
+        let mut rows =
+            split(ordinary.clone(), shares, split_strategy(fit.signal, fit.history.as_ref(), fit.seed)).held_out;
         rows.extend((0..frame.rows()).filter(|row| ordinary.binary_search(row).is_err()));
         rows.sort_unstable();
         Ok(rows)

@@ -13,7 +13,7 @@ use crate::artefact::Artefact;
 use crate::collect::Capture;
 use crate::data::{Frame, Header};
 use crate::signal::SignalArgs;
-use crate::split::odd_rows;
+use crate::split::anomalous_rows;
 
 mod apply;
 mod compare;
@@ -211,7 +211,7 @@ impl RowArgs {
             // Rows from the field carry no label, and need none.
             None => artefact.notes.label.clone().filter(|(column, _)| frame.position(column).is_ok()),
         };
-        let odd = label.map(|(column, normal)| odd_rows(&frame, &column, &normal)).transpose()?;
+        let odd = label.map(|(column, normal)| anomalous_rows(&frame, &column, &normal)).transpose()?;
         let odd = odd.map(|odd| rows.iter().map(|&row| odd[row]).collect());
         let surprises = artefact.surprises(&artefact.schema.all_readings(&frame, &rows)?)?;
         let scores = surprises.iter().map(|surprise| surprise.total).collect();

@@ -12,16 +12,16 @@ use crate::calibrate::{Calibration, Rates};
 use crate::data::{Frame, Header};
 use crate::evaluate::mean;
 use crate::fit::Family;
-use crate::model::Model;
+use crate::model::FloatModel;
 use crate::quantise::divergence;
 use crate::schema::toml::{Meaning, Wishes};
 use crate::schema::{CELLS, Given, Schema};
+use crate::select::auto::Watch;
 use crate::select::cells::choose_cells;
-use crate::select::search::Watch;
-use crate::select::{Budget, Choices, Made, OrderTried, select, trial};
+use crate::select::{Budget, Choices, OrderTrial, Recipe, select, trial};
 use crate::signal::{self, Windows};
-use crate::split::{SHARES, Split, VALID_SHARES, check_enough, ordinary_rows, split};
-use crate::stream::{History, PredictorTable, deal as deal_rows};
+use crate::split::{SHARES, Split, VALID_SHARES, check_enough, normal_rows, split};
+use crate::stream::{History, PredictorTable, split_strategy};
 
 /// What to fit, on what.
 #[derive(Clone, Debug)]
@@ -113,7 +113,7 @@ impl Job {
     }
 
     fn split(&self, rows: Vec<usize>, shares: [f64; 4]) -> Split {
-        split(rows, shares, deal_rows(self.signal, self.history.as_ref(), self.seed))
+        split(rows, shares, split_strategy(self.signal, self.history.as_ref(), self.seed))
     }
 }
 
@@ -172,7 +172,7 @@ pub struct Report {
     pub parts: Option<String>,
     /// What one middling fit says of each order that was tried.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub orders: Vec<OrderTried>,
+    pub orders: Vec<OrderTrial>,
     pub columns: usize,
     pub bits: usize,
     pub train_rows: usize,
@@ -208,7 +208,7 @@ pub struct Report {
     pub seconds: f64,
     /// As fitted, before it was put on the table's grid.
     #[serde(skip)]
-    pub float: Model,
+    pub float: FloatModel,
 }
 
 /// Prefixes on which the cost of quantisation is measured.
@@ -252,7 +252,7 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
     let readings = |frame: &Frame, rows: &[usize]| schema.all_readings(frame, rows);
     let ordinary = |path: &PathBuf| -> Result<(Frame, Vec<usize>)> {
         let frame = read(path)?;
-        let rows = ordinary_rows(&frame, job.label.as_ref())?;
+        let rows = normal_rows(&frame, job.label.as_ref())?;
         Ok((frame, rows))
     };
     let (valid, mut calibration) = match &job.valid {
@@ -287,27 +287,28 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         history: job.history.clone(),
         ..Provenance::default()
     };
-    let provenance = |made: &Made| Provenance {
-        order: made.order.clone(),
-        gamma: made.setting.map(|(gamma, _)| gamma),
-        strength: made.setting.map(|(_, strength)| strength),
-        parts: made.parts.clone(),
+    let provenance = |recipe: &Recipe| Provenance {
+        order: recipe.order.clone(),
+        gamma: recipe.setting.map(|(gamma, _)| gamma),
+        strength: recipe.setting.map(|(_, strength)| strength),
+        parts: recipe.parts.clone(),
         ..provenance.clone()
     };
     let calibrated = Calibration::bytes(calibration.len(), schema.columns.len());
-    let beside = |made: &Made| calibrated + Notes::new(&schema, job.label.clone(), provenance(made)).bytes().len();
+    let overhead =
+        |recipe: &Recipe| calibrated + Notes::new(&schema, job.label.clone(), provenance(recipe)).bytes().len();
     let budget = Budget {
         flash: job.flash.unwrap_or(usize::MAX),
         ram: job.ram.unwrap_or(usize::MAX),
         operations: job.operations.unwrap_or(usize::MAX),
-        beside: &beside,
+        overhead: &overhead,
     };
     let choices = Choices { seed: job.seed, ..job.choices.clone() };
     let chosen = select(&schema, &train_bits, &valid_bits, &choices, &budget, watch)?;
 
     let marginal = trial(&schema, &train_bits, &valid_bits, &choices, Family::Marginal);
     let mut data = chosen.table;
-    let provenance = provenance(&chosen.made);
+    let provenance = provenance(&chosen.recipe);
     let assemble = |data: &crate::quantise::TableData| {
         Artefact::new(&data.bytes()?, &chosen.schema, job.label.clone(), provenance.clone())
     };
@@ -348,12 +349,12 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
         file_bytes,
         state_bytes: data.shape().state_bytes(),
         operations: data.operations()?,
-        threshold: told(detector.threshold),
+        threshold: finite(detector.threshold),
         false_alarm: job.rates.false_alarm,
         entropy: detector.entropy.into(),
         deviation: detector.deviation.into(),
-        reference: told(detector.limit).map(|_| detector.reference.into()),
-        limit: told(detector.limit),
+        reference: finite(detector.limit).map(|_| detector.reference.into()),
+        limit: finite(detector.limit),
         mean_time: detector.mean_time,
         seconds: start.elapsed().as_secs_f64(),
         float: chosen.model,
@@ -362,13 +363,13 @@ pub fn run_watched(job: &Job, watch: &Watch) -> Result<(Artefact, Report)> {
 }
 
 /// A threshold or limit, unless it is never exceeded.
-pub(crate) fn told(limit: Nats) -> Option<f64> {
+pub(crate) fn finite(limit: Nats) -> Option<f64> {
     (limit != Nats::IMPOSSIBLE).then(|| limit.into())
 }
 
 /// Deals the training file's ordinary rows, keeping no share for what has a file of its own.
 fn deal(job: &Job, train: &Frame) -> Result<(Split, Option<[f64; 4]>)> {
-    let ordinary = ordinary_rows(train, job.label.as_ref())?;
+    let ordinary = normal_rows(train, job.label.as_ref())?;
     if job.valid.is_some() {
         return Ok((Split { train: ordinary, ..Split::default() }, None));
     }

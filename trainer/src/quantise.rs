@@ -7,7 +7,7 @@ use surprisal::{Activation, Columns, Forest, Linear, Sum, Table, TableError};
 
 use crate::artefact::Shape;
 use crate::calibrate::Calibration;
-use crate::model::{Model, Tree};
+use crate::model::{FloatModel, Tree};
 use crate::schema::{EncoderTable, Schema};
 use crate::stream::PredictorTable;
 use crate::with_shape;
@@ -26,7 +26,7 @@ pub struct TableData {
     /// The encoder's.
     pub encoder: EncoderTable,
     /// As in [`surprisal::Model::new`].
-    pub guards: Vec<u16>,
+    pub constraints: Vec<u16>,
     /// As in [`Linear::new`].
     pub biases: Vec<i16>,
     /// As in [`Linear::new`].
@@ -65,11 +65,11 @@ pub fn most_splits(n: usize) -> usize {
 
 impl TableData {
     /// Quantises a model. Returns `None` if it has more weights or splits than a table can address.
-    pub fn new(schema: &Schema, model: &Model) -> Option<Self> {
+    pub fn new(schema: &Schema, model: &FloatModel) -> Option<Self> {
         let n = model.conditionals.len();
         let mut data = Self {
             encoder: schema.table(),
-            guards: model.guards.clone(),
+            constraints: model.constraints.clone(),
             biases: Vec::new(),
             scales: Vec::new(),
             weights: Weights::Dense(Vec::new()),
@@ -138,7 +138,7 @@ impl TableData {
         let forest = Forest::new(self.feature_bits, &self.tree_starts, &self.splits, &self.leaves, &self.leaf_scales)?;
         let model = surprisal::Model::new(
             Sum(Sum(linear, forest), Sum(self.hidden.view()?, self.mixture.view()?)),
-            &self.guards,
+            &self.constraints,
             self.biases.len().max(self.mixture.parents.len()),
         )?;
         Ok(Table::new(self.encoder.view(), model, self.calibration.view()).after(self.predictor.view()))
@@ -278,7 +278,7 @@ fn middle(tree: &Tree) -> f64 {
 ///
 /// # Errors
 /// The bytes are no table.
-pub fn divergence(model: &Model, table: &[u8], rows: usize, seed: u64) -> Result<f64, TableError> {
+pub fn divergence(model: &FloatModel, table: &[u8], rows: usize, seed: u64) -> Result<f64, TableError> {
     let prefixes = model.sample(rows, &mut ChaCha8Rng::seed_from_u64(seed));
     let logits = model.logits(&prefixes);
     with_shape!(Shape::of(table)?, N, H, K => {

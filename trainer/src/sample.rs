@@ -1,4 +1,4 @@
-//! Rows drawn from a model, as readings.
+//! Samples from a model, as readings in the units of the training file.
 
 use std::collections::VecDeque;
 
@@ -11,39 +11,40 @@ use crate::schema::{Coding, from_total_order};
 use crate::stream::PredictorTable;
 use crate::with_shape;
 
-/// A column and its first bit.
-type Place<'a> = (usize, &'a Coding);
+/// Index of a column's first bit, and the column.
+type ColumnAt<'a> = (usize, &'a Coding);
 
-/// Rows drawn from the model, as the cells of a CSV: the names of the modelled columns in file order, then one list of
-/// cells a row. Within a cell of a numeric column the value is drawn uniformly; below or above the training range it is the
-/// range's end; all other values of a category are one that it does not have.
+/// Draws rows from a model; returns the names of the modelled columns in file order and the CSV cells of each row.
 ///
-/// Rows in time are a series, each drawn given the ones before. It begins with a window that is not shown, after rows of the
-/// training means and the likeliest states.
+/// Within a cell of a numeric column the value is drawn uniformly. Below or above the training range it is the end of the range.
+/// An unseen category is drawn as a text that no training row has.
+///
+/// A model of a time series yields a series, each row drawn given the rows before. The series starts after rows of training means
+/// and most frequent states; a first window of rows is drawn and discarded.
 ///
 /// # Errors
-/// The artefact's table cannot be read.
+/// The table of the artefact cannot be read.
 pub fn sampled_rows(
     artefact: &Artefact,
     rows: usize,
     random: &mut impl Rng,
 ) -> Result<(Vec<String>, Vec<Vec<String>>)> {
-    let (mut places, mut first): (Vec<Place>, _) = (Vec::new(), 0);
+    let (mut columns, mut first): (Vec<ColumnAt>, _) = (Vec::new(), 0);
     for coding in &artefact.schema.columns {
-        places.push((first, coding));
+        columns.push((first, coding));
         first += coding.column().bits();
     }
-    places.sort_by_key(|(_, coding)| coding.source);
-    places.retain(|(_, coding)| !coding.given);
-    let names = places.iter().map(|(_, coding)| artefact.schema.name(coding).to_owned()).collect();
+    columns.sort_by_key(|(_, coding)| coding.source);
+    columns.retain(|(_, coding)| !coding.given);
+    let names = columns.iter().map(|(_, coding)| artefact.schema.name(coding).to_owned()).collect();
     let drawn = with_shape!(artefact.shape, N, H, K => {
         let table = artefact.table::<N, H, K>()?;
         if table.predictor.window() > 0 {
-            series(&table, &artefact.schema.predictor, &places, rows, random)?
+            series(&table, &artefact.schema.predictor, &columns, rows, random)?
         } else {
             let mut draw = || {
                 let row = table.model.sample(|| random.next_u32() as u16);
-                places.iter().map(|&(first, coding)| cell(coding, &row[first..], random)).collect()
+                columns.iter().map(|&(first, coding)| cell(coding, &row[first..], random)).collect()
             };
             (0..rows).map(|_| draw()).collect()
         }
@@ -51,23 +52,23 @@ pub fn sampled_rows(
     Ok((names, drawn))
 }
 
-/// Draws what is left of each row given the rows before, and adds what is expected of it.
+/// Draws the residuals of each row given the rows before, and adds the prediction.
 fn series<const N: usize, const H: usize, const K: usize>(
     table: &Table<N, H, K>,
     units: &PredictorTable,
-    channels: &[Place],
+    channels: &[ColumnAt],
     rows: usize,
     random: &mut impl Rng,
 ) -> Result<Vec<Vec<String>>> {
     let predictor = table.predictor;
-    // What is given comes first in model order.
-    let given = channels.iter().map(|(first, _)| *first).min().unwrap_or(0);
-    let likeliest = |&(_, coding): &Place| match coding.kind {
+    // Observed bits come first in model order.
+    let observed = channels.iter().map(|(first, _)| *first).min().unwrap_or(0);
+    let most_frequent = |&(_, coding): &ColumnAt| match coding.kind {
         Kind::Flag { flipped } => i32::from(flipped),
         Kind::Category => coding.values.first().copied().unwrap_or(0),
         _ => 0,
     };
-    let mut past = VecDeque::from(vec![channels.iter().map(likeliest).collect::<Vec<i32>>(); predictor.window()]);
+    let mut past = VecDeque::from(vec![channels.iter().map(most_frequent).collect::<Vec<i32>>(); predictor.window()]);
     let mut drawn = Vec::with_capacity(rows);
     for at in 0..predictor.window() + rows {
         let last = past.back().cloned().unwrap_or_default();
@@ -75,11 +76,11 @@ fn series<const N: usize, const H: usize, const K: usize>(
             Predictor::STATE => Reading::Missing,
             code => Reading::Integer(code),
         });
-        // Of these only the states before are taken.
+        // The encoding uses the earlier states of these readings only.
         let readings: Vec<Reading> = last.iter().map(|_| Reading::Integer(0)).chain(before).collect();
         let mut bits = [false; N];
         table.encoder.encode(&readings, &mut bits)?;
-        let bits = table.model.complete(&bits[..given], || random.next_u32() as u16);
+        let bits = table.model.complete(&bits[..observed], || random.next_u32() as u16);
         let mean = |channel: usize| predictor.mean(past.iter().map(|row| row[channel]));
         let means: Vec<i32> = (0..channels.len()).map(mean).collect();
         let mut now = last.clone();
@@ -88,10 +89,10 @@ fn series<const N: usize, const H: usize, const K: usize>(
             let mut text = cell(coding, &bits[first..], random);
             if matches!(coding.kind, Kind::Flag { .. } | Kind::Category) {
                 now[channel] = if text.is_empty() { Predictor::STATE } else { code(coding, &text) };
-            } else if let Ok(left) = text.parse::<i32>() {
+            } else if let Ok(residual) = text.parse::<i32>() {
                 now[channel] = 0;
                 let expected = -i64::from(predictor.residual(channel, &last, &means, &now));
-                now[channel] = (i64::from(left) + expected).clamp((-i32::MAX).into(), i32::MAX.into()) as i32;
+                now[channel] = (i64::from(residual) + expected).clamp((-i32::MAX).into(), i32::MAX.into()) as i32;
                 text = (units.number(channel, now[channel]) as f32).to_string();
             }
             cells.push(text);
@@ -105,12 +106,13 @@ fn series<const N: usize, const H: usize, const K: usize>(
     Ok(drawn)
 }
 
-/// A state's code, as the board has it.
+/// Returns the code of a state, as the board has it.
 fn code(coding: &Coding, text: &str) -> i32 {
     let label = coding.labels.iter().position(|label| label == text);
     label.map_or_else(|| text.parse().unwrap_or(-1), |code| code as i32)
 }
 
+/// Returns the CSV cell of a column's outcome; empty if the reading is missing.
 fn cell(coding: &Coding, bits: &[bool], random: &mut impl Rng) -> String {
     let Some(outcome) = coding.column().decode(bits) else { return String::new() };
     let values = &coding.values;
@@ -120,7 +122,7 @@ fn cell(coding: &Coding, bits: &[bool], random: &mut impl Rng) -> String {
         Kind::Integer if outcome == values.len() => values[outcome - 1].saturating_add(1).to_string(),
         Kind::Integer => random.random_range(values[outcome - 1].saturating_add(1)..=values[outcome]).to_string(),
         Kind::Real => {
-            // The key between those of the two smallest numbers around zero belongs to -0, which reads as +0.
+            // Key -1 is that of -0, which would be read as +0.
             let real = |key: i32| from_total_order(if key == -1 { -2 } else { key });
             let key = match outcome {
                 0 => values[0],
@@ -140,7 +142,7 @@ fn cell(coding: &Coding, bits: &[bool], random: &mut impl Rng) -> String {
     }
 }
 
-/// A category's value that is none of those known.
+/// Returns a value that is not one of a category's known values.
 fn other(coding: &Coding) -> String {
     if coding.labels.is_empty() {
         let mut codes = (0..=i32::MAX).filter(|code| !coding.values.contains(code));

@@ -185,6 +185,16 @@ impl Schema {
         self.columns.iter().map(|coding| coding.column().bits())
     }
 
+    /// Returns the first bit of each column in model order, and the number of all bits at the end.
+    pub fn bit_offsets(&self) -> Vec<usize> {
+        let mut end = 0;
+        let ends = self.bits().map(|bits| {
+            end += bits;
+            end
+        });
+        std::iter::once(0).chain(ends).collect()
+    }
+
     /// The name of a modelled column.
     pub fn name(&self, coding: &Coding) -> &str {
         &self.names[coding.file]
@@ -211,17 +221,17 @@ impl Schema {
         table
     }
 
-    /// One guard a bit, or none at all when every bit is free. Below a "missing" that is a one, and after a level that
+    /// One constraint a bit, or none at all when every bit is free. Below a "missing" that is a one, and after a level that
     /// was not reached, everything is zero; and of the two ways from the pivot one is shut.
-    pub fn guards(&self) -> Vec<u16> {
-        let mut guards = Vec::new();
+    pub fn constraints(&self) -> Vec<u16> {
+        let mut constraints = Vec::new();
         for coding in &self.columns {
             let column = coding.column();
-            let pivot = guards.len() + usize::from(coding.may_miss);
-            let end = guards.len() + column.bits();
+            let pivot = constraints.len() + usize::from(coding.may_miss);
+            let end = constraints.len() + column.bits();
             let downwards = end - usize::from(coding.pivot);
-            for bit in guards.len()..end {
-                let guard = match bit {
+            for bit in constraints.len()..end {
+                let constraint = match bit {
                     _ if coding.given => Guard::GIVEN,
                     _ if bit < pivot => Guard::FREE,
                     _ if bit == pivot && !coding.may_miss => Guard::FREE,
@@ -229,10 +239,10 @@ impl Schema {
                     _ if bit == downwards => Guard::new(pivot as u16, true, false),
                     _ => Guard::new(bit as u16 - 1, false, false),
                 };
-                guards.push(guard.raw());
+                constraints.push(constraint.raw());
             }
         }
-        if guards.iter().all(|&guard| guard == Guard::FREE.raw()) { Vec::new() } else { guards }
+        if constraints.iter().all(|&constraint| constraint == Guard::FREE.raw()) { Vec::new() } else { constraints }
     }
 
     /// The same schema for a file that may lack, add or move columns, as long as the modelled ones are there.

@@ -10,7 +10,7 @@ use surprisal::{Feature, Features, Libm, Math};
 
 use crate::data::{Cells, Frame, Header, default_name, is_npy};
 use crate::schema::Schema;
-use crate::split::Deal;
+use crate::split::SplitStrategy;
 
 /// Names of [`Feature::STATISTICS`].
 const STATISTICS: [&str; 6] = ["mean", "rms", "peak_to_peak", "crest", "kurtosis", "crossings"];
@@ -161,8 +161,10 @@ pub fn read(signal: Option<Windows>, path: &Path, header: Header) -> Result<Fram
 
 /// How the rows of a file are dealt. Windows of a signal resemble their neighbours and may share samples with them, so
 /// that shares are stretches of time with a gap between.
-pub fn deal(signal: Option<Windows>, seed: u64) -> Deal {
-    signal.map_or(Deal::Shuffled { seed }, |Windows { window, hop, .. }| Deal::InOrder { gap: (window - 1) / hop })
+pub fn split_strategy(signal: Option<Windows>, seed: u64) -> SplitStrategy {
+    signal.map_or(SplitStrategy::Shuffled { seed }, |Windows { window, hop, .. }| SplitStrategy::InOrder {
+        gap: (window - 1) / hop,
+    })
 }
 
 /// The channels of a recording, each with its name.

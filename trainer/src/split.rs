@@ -1,4 +1,4 @@
-//! Which rows are for fitting, which for choosing, which for calibrating, and which are kept for the end.
+//! Splits of rows into training, validation, calibration and held-out rows.
 
 use anyhow::{Result, ensure};
 use rand::SeedableRng;
@@ -9,60 +9,59 @@ use crate::data::Frame;
 
 /// Shares of training, validation, calibration and held-out rows.
 pub const SHARES: [f64; 4] = [0.7, 0.1, 0.1, 0.1];
-/// The same for a file of validation rows: those that chose the settings would be a little too well predicted to
-/// calibrate on.
+/// Shares for a file of validation rows. Rows that chose the settings are predicted slightly too well to calibrate on.
 pub const VALID_SHARES: [f64; 4] = [0.0, 0.75, 0.25, 0.0];
-/// The least of each kind that makes sense.
-const FEWEST: [(usize, &str); 3] = [(20, "training"), (2, "validation"), (2, "calibration")];
+/// Least number of rows of each kind.
+const MIN_ROWS: [(usize, &str); 3] = [(20, "training"), (2, "validation"), (2, "calibration")];
 
-/// Row numbers, each list ascending.
+/// Indices of the rows of each kind, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
-    /// To fit on.
+    /// Training rows, to fit on.
     pub train: Vec<usize>,
-    /// To choose settings on.
+    /// Validation rows, to choose settings on.
     pub valid: Vec<usize>,
-    /// To set the threshold on.
+    /// Calibration rows, to set the thresholds on.
     pub calibrate: Vec<usize>,
-    /// Never looked at by `fit`.
+    /// Held-out rows, which the fit never reads.
     pub held_out: Vec<usize>,
 }
 
-/// Who gets which row.
+/// Rule that assigns rows to the shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deal {
-    /// Anyone any row, by a seeded shuffle.
+pub enum SplitStrategy {
+    /// At random, for rows that are independent of each other.
     Shuffled {
-        /// Of the shuffle.
+        /// Seed of the shuffle.
         seed: u64,
     },
-    /// One share after the other, for rows that resemble their neighbours.
+    /// One share after the other, for rows that depend on their neighbours.
     InOrder {
-        /// How many rows between two shares are dealt to none, as they have something in common with both.
+        /// Number of rows between two shares that belong to neither, because they overlap with both.
         gap: usize,
     },
 }
 
-/// Deals ascending rows into the four shares.
+/// Splits ascending rows into the four shares.
 ///
 /// ```
-/// use surprisal_trainer::split::{Deal, split};
-/// let dealt = split((0..10).collect(), [0.5, 0.3, 0.2, 0.0], Deal::InOrder { gap: 1 });
-/// assert_eq!((dealt.train, dealt.valid, dealt.calibrate), (vec![0, 1, 2, 3, 4], vec![6, 7], vec![9]));
+/// use surprisal_trainer::split::{SplitStrategy, split};
+/// let found = split((0..10).collect(), [0.5, 0.3, 0.2, 0.0], SplitStrategy::InOrder { gap: 1 });
+/// assert_eq!((found.train, found.valid, found.calibrate), (vec![0, 1, 2, 3, 4], vec![6, 7], vec![9]));
 /// ```
-pub fn split(mut rows: Vec<usize>, shares: [f64; 4], deal: Deal) -> Split {
-    let gap = match deal {
-        Deal::Shuffled { seed } => {
+pub fn split(mut rows: Vec<usize>, shares: [f64; 4], strategy: SplitStrategy) -> Split {
+    let gap = match strategy {
+        SplitStrategy::Shuffled { seed } => {
             rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
             None
         }
-        Deal::InOrder { gap } => Some(gap),
+        SplitStrategy::InOrder { gap } => Some(gap),
     };
     let total = rows.len() as f64;
-    let mut dealt = 0.0;
+    let mut sum = 0.0;
     let ends = shares.map(|share| {
-        dealt += share;
-        (dealt * total).round() as usize
+        sum += share;
+        (sum * total).round() as usize
     });
     let take = |from: usize, to: usize| {
         let mut taken = rows[from..to].to_vec();
@@ -80,48 +79,50 @@ pub fn split(mut rows: Vec<usize>, shares: [f64; 4], deal: Deal) -> Split {
     }
 }
 
-/// Fails unless there are enough rows of each kind to fit at all.
+/// Checks that there are enough training, validation and calibration rows, in this order.
 ///
 /// # Errors
-/// Names the kind that is short, and what to do.
+/// There are too few rows of one kind.
 pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
-    for ((few, kind), count) in FEWEST.into_iter().zip(counts) {
+    for ((few, kind), count) in MIN_ROWS.into_iter().zip(counts) {
         ensure!(
             count >= few,
-            "{}: {count} ordinary {kind} rows, at least {few} are needed; supply more rows",
+            "{}: {count} normal {kind} rows, at least {few} are needed; supply more rows",
             frame.path.display(),
         );
     }
     Ok(())
 }
 
-/// For each row, is it odd: does the label column differ from its ordinary value?
+/// Returns whether each row is anomalous, that is, whether its label differs from `normal`. Numbers are compared by value.
 ///
 /// # Errors
-/// No such column.
-pub fn odd_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<bool>> {
+/// There is no such column.
+pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<bool>> {
     let cells = &frame.columns[frame.position(column)?];
     let number = normal.parse::<f64>().ok();
     let is_normal = |text: &String| text == normal || number.is_some() && text.parse::<f64>().ok() == number;
-    let ordinary: Vec<bool> = cells.texts.iter().map(is_normal).collect();
-    Ok(cells.codes.iter().map(|&code| !ordinary[code as usize]).collect())
+    let normal: Vec<bool> = cells.texts.iter().map(is_normal).collect();
+    Ok(cells.codes.iter().map(|&code| !normal[code as usize]).collect())
 }
 
-/// The rows to learn from: all, or those that the label column calls ordinary.
+/// Returns the rows to fit on: all rows, or those whose label, a pair of a column and its normal value, is normal.
+///
+/// Rows whose window has an anomalous row are left out as well.
 ///
 /// # Errors
-/// No such column, or it calls no row ordinary.
-pub fn ordinary_rows(frame: &Frame, label: Option<&(String, String)>) -> Result<Vec<usize>> {
+/// There is no such column, or no row is normal.
+pub fn normal_rows(frame: &Frame, label: Option<&(String, String)>) -> Result<Vec<usize>> {
     let unmixed = |row: &usize| !frame.mixed.get(*row).copied().unwrap_or(false);
     let Some((column, normal)) = label else { return Ok((0..frame.rows()).collect()) };
-    let odd = odd_rows(frame, column, normal)?;
-    let ordinary: Vec<usize> = (0..frame.rows()).filter(|&row| !odd[row]).filter(unmixed).collect();
+    let anomalous = anomalous_rows(frame, column, normal)?;
+    let rows: Vec<usize> = (0..frame.rows()).filter(|&row| !anomalous[row]).filter(unmixed).collect();
     let texts = frame.columns[frame.position(column)?].texts.iter().take(20).map(|text| format!("`{text}`"));
     ensure!(
-        !ordinary.is_empty(),
-        "{}: column `{column}` never is `{normal}`; name the ordinary value with --normal, one of {}",
+        !rows.is_empty(),
+        "{}: column `{column}` is never `{normal}`; name the normal value with --normal, one of {}",
         frame.path.display(),
         texts.collect::<Vec<_>>().join(", ")
     );
-    Ok(ordinary)
+    Ok(rows)
 }

@@ -9,7 +9,7 @@ use crate::data::{Cells, Frame, is_missing};
 use crate::schema::Schema;
 use crate::schema::toml::{Meaning, Wishes};
 use crate::signal::{self, Windows};
-use crate::split::{Deal, odd_rows};
+use crate::split::{SplitStrategy, anomalous_rows};
 
 /// What is looked at besides a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,7 +231,7 @@ impl History {
         }
         // Rows from the field carry no label.
         let label = label.filter(|(column, _)| frame.position(column).is_ok());
-        let odd = label.map(|(column, normal)| odd_rows(frame, column, normal)).transpose()?.unwrap_or_default();
+        let odd = label.map(|(column, normal)| anomalous_rows(frame, column, normal)).transpose()?.unwrap_or_default();
         let after_odd = |&row: &usize| odd.get(row - self.window..row).is_some_and(|odd| odd.contains(&true));
         Ok(Frame {
             columns,
@@ -269,8 +269,9 @@ impl History {
 }
 
 /// How rows are dealt: in order if they look back, or are windows of a signal.
-pub fn deal(signal: Option<Windows>, history: Option<&History>, seed: u64) -> Deal {
-    history.map_or_else(|| signal::deal(signal, seed), |history| Deal::InOrder { gap: history.window })
+pub fn split_strategy(signal: Option<Windows>, history: Option<&History>, seed: u64) -> SplitStrategy {
+    history
+        .map_or_else(|| signal::split_strategy(signal, seed), |history| SplitStrategy::InOrder { gap: history.window })
 }
 
 /// A column's numbers; a missing one holds the last of its session, and before the first of those there is none.

@@ -1,4 +1,4 @@
-//! What columns are taken for, and that the guards of the schema are those of the encoder's bits.
+//! Checks the kinds that columns get, and that the constraints of the schema are those of the encoder's bits.
 
 #[path = "../../tests/support/budget.rs"]
 mod budget;
@@ -54,7 +54,7 @@ fn every_kind() -> (tempfile::TempDir, Frame, Schema) {
 }
 
 #[test]
-fn columns_are_taken_for_what_they_are() {
+fn columns_get_the_kind_of_their_values() {
     let (_folder, _, schema) = every_kind();
     let found: Vec<(&str, Kind, bool)> =
         schema.columns.iter().map(|coding| (schema.name(coding), coding.kind, coding.may_miss)).collect();
@@ -94,7 +94,7 @@ fn edges_ascend_and_hold_the_training_range() {
 }
 
 #[test]
-fn no_reading_violates_the_guards_of_the_schema() {
+fn no_reading_violates_the_constraints_of_the_schema() {
     let (_folder, frame, schema) = every_kind();
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let mut rows: Vec<Vec<Reading>> =
@@ -119,15 +119,15 @@ fn no_reading_violates_the_guards_of_the_schema() {
     for order in [(0..schema.columns.len()).collect::<Vec<_>>(), (0..schema.columns.len()).rev().collect()] {
         let schema = schema.reordered(&order);
         let columns: Vec<_> = schema.columns.iter().map(|coding| coding.column()).collect();
-        let guards = schema.guards();
-        assert_eq!(guards, naive::guards(&columns));
+        let constraints = schema.constraints();
+        assert_eq!(constraints, naive::guards(&columns));
         let (bits, _) = schema.encode(&rows).expect("every reading fits");
-        assert_eq!((bits.rows, bits.width()), (rows.len(), guards.len()));
+        assert_eq!((bits.rows, bits.width()), (rows.len(), constraints.len()));
         for (at, readings) in rows.iter().enumerate() {
             let mut row = vec![false; bits.width()];
             bits.row(at, &mut row);
             for i in 0..row.len() {
-                assert!(naive::forced(&guards, &row, i).is_none_or(|value| value == row[i]), "row {at}, bit {i}");
+                assert!(naive::forced(&constraints, &row, i).is_none_or(|value| value == row[i]), "row {at}, bit {i}");
             }
             let expected: Vec<bool> = columns
                 .iter()
@@ -139,13 +139,13 @@ fn no_reading_violates_the_guards_of_the_schema() {
 }
 
 #[test]
-fn flags_alone_need_no_guards() {
+fn flags_alone_need_no_constraints() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cells = |period: usize| (0..60).map(|row| u8::from(row % period == 0).to_string()).collect::<Vec<_>>();
     let frame = frame(folder.path(), &[("a", cells(2)), ("b", cells(3)), ("c", cells(100))]);
     let schema = Schema::find(&frame, &(1..60).collect::<Vec<_>>(), &Given::default());
     let schema = schema.expect("a flag may be constant among flags");
-    assert!(schema.guards().is_empty());
+    assert!(schema.constraints().is_empty());
 }
 
 /// What `surprisal schema` writes says what was found, so that a fit with it is the fit without.

@@ -8,7 +8,7 @@ use std::process::Command;
 use surprisal::Reading;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, Header};
-use surprisal_trainer::split::odd_rows;
+use surprisal_trainer::split::anomalous_rows;
 
 /// The file, relative to the project's folder.
 pub const DATA: &str = "examples/data/shuttle.csv.gz";
@@ -77,7 +77,7 @@ impl HeldOut {
         let artefact = Artefact::read(model)?;
         let frame = Frame::read(&root().join(DATA), Header::Auto)?;
         let rows = artefact.held_out(&frame)?;
-        let odd = odd_rows(&frame, "Class", "Rad.Flow")?;
+        let odd = anomalous_rows(&frame, "Class", "Rad.Flow")?;
         let readings = artefact.schema.all_readings(&frame, &rows)?;
         Ok(Self {
             lines: rows.iter().map(|&row| frame.lines[row]).collect(),

@@ -14,7 +14,7 @@ use crate::artefact::{Artefact, write_whole};
 use crate::data::{Frame, Header};
 use crate::evaluate::{Alarms, auc_pr, auc_roc, mean};
 use crate::export::rust_source;
-use crate::pipeline::told;
+use crate::pipeline::finite;
 use crate::quantise::{Core, Cost};
 use crate::sample::sampled_rows;
 use crate::schema::{Given, Schema};
@@ -75,12 +75,12 @@ pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
             ("f1", found.f1),
             ("false_alarm_rate", found.false_alarm_rate),
         ];
-        let mut told = Vec::new();
+        let mut shown = Vec::new();
         for (name, measure) in measures {
             value[name] = json!(measure);
-            told.extend(measure.map(|measure| format!("{} {measure:.4}", name.replace('_', " "))));
+            shown.extend(measure.map(|measure| format!("{} {measure:.4}", name.replace('_', " "))));
         }
-        writeln!(text, "  alarms: {}", told.join(", "))?;
+        writeln!(text, "  alarms: {}", shown.join(", "))?;
     } else {
         let mut drift = Drift::new();
         scores.iter().for_each(|&nats| drift.push(&detector, nats));
@@ -88,7 +88,7 @@ pub(super) fn eval(args: &RowArgs) -> Result<(String, Value)> {
         let share = (!alarms.is_empty()).then(|| raised as f64 / alarms.len() as f64);
         value["alarm_rate"] = json!(share);
         value["drift"] = json!({
-            "excess": f64::from(excess.raw) / 65536.0, "error": told(excess.error), "drifted": excess.is_drifted()
+            "excess": f64::from(excess.raw) / 65536.0, "error": finite(excess.error), "drifted": excess.is_drifted()
         });
         writeln!(text, "  alarms on {:.3} % of rows", 100.0 * share.unwrap_or(0.0))?;
         if excess.error < Nats::IMPOSSIBLE {
@@ -299,9 +299,9 @@ pub(super) fn inspect(model: &Path) -> Result<(String, Value)> {
         "columns": columns, "bits": artefact.shape.bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,
         "units": units, "most_additions": additions, "most_multiplications": multiplications,
         "most_tree_steps": tree_steps, "most_operations": cost.operations(), "most_instructions": { "m0": m0, "larger": larger }, "state_bytes": artefact.shape.state_bytes(),
-        "threshold": told(detector.threshold), "false_alarm_ppm": detector.false_alarm_ppm, "calibration_rows": detector.rows,
+        "threshold": finite(detector.threshold), "false_alarm_ppm": detector.false_alarm_ppm, "calibration_rows": detector.rows,
         "entropy": f64::from(detector.entropy), "deviation": f64::from(detector.deviation),
-        "reference": told(detector.limit).map(|_| f64::from(detector.reference)), "limit": told(detector.limit),
+        "reference": finite(detector.limit).map(|_| f64::from(detector.reference)), "limit": finite(detector.limit),
         "mean_time": detector.mean_time, "fit": fit,
     });
     Ok((text, value))

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Applied, RowArgs};
 use crate::artefact::Artefact;
 use crate::data::Header;
-use crate::divergence::{Comparison, ENUMERABLE, Estimate, Settings, data, models};
+use crate::divergence::{Comparison, ENUMERABLE, Estimate, SamplingSettings, data, models};
 
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
@@ -21,12 +21,12 @@ pub(super) struct CompareArgs {
     /// B: another .srp file with the same columns in any order, or rows as CSV (plain or .gz).
     b: PathBuf,
     /// How many rows to draw from each model where there are too many to enumerate.
-    #[arg(short = 'n', default_value_t = Settings::default().rows as u32, value_name = "ROWS",
+    #[arg(short = 'n', default_value_t = SamplingSettings::default().rows as u32, value_name = "ROWS",
         value_parser = clap::value_parser!(u32).range(2..))]
     rows: u32,
     /// How many rows to draw for each sample that Wasserstein-1 pairs off; more bring it closer to the truth, in a time
     /// that grows as their cube.
-    #[arg(long, default_value_t = Settings::default().pairs as u32, value_name = "ROWS",
+    #[arg(long, default_value_t = SamplingSettings::default().pairs as u32, value_name = "ROWS",
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pairs: u32,
     /// Of the draws.
@@ -54,7 +54,7 @@ impl CompareArgs {
 
 pub(super) fn compare(args: &CompareArgs) -> Result<(String, Value)> {
     let (a, b) = (args.a.display(), args.b.display());
-    let settings = Settings { rows: args.rows as usize, pairs: args.pairs as usize, seed: args.seed };
+    let settings = SamplingSettings { rows: args.rows as usize, pairs: args.pairs as usize, seed: args.seed };
     let model = is_model(&args.b);
     ensure!(
         !model || is_model(&args.a),

@@ -15,13 +15,13 @@ use crate::artefact::write_whole;
 use crate::calibrate::Rates;
 use crate::data::Header;
 use crate::fit::Family;
-use crate::fit::ascent::AscentChoices;
 use crate::fit::nade::activation_named;
+use crate::fit::optimizer::OptimizerChoices;
 use crate::journal::Journal;
 use crate::order::Order;
 use crate::pipeline::{Job, run_watched};
 use crate::schema::toml::Wishes;
-use crate::select::search::Watch;
+use crate::select::auto::Watch;
 use crate::select::{Choices, LayerChoices};
 use crate::signal::SignalArgs;
 use crate::stream::History;
@@ -98,15 +98,15 @@ pub(super) struct FitArgs {
     /// The quadratic penalty on weights, in nats of the training set.
     #[arg(long, value_name = "L2", value_parser = parse_amount, default_value_t = Choices::default().l2)]
     l2: f64,
-    #[command(flatten, next_help_heading = "Hidden layers (families nade, flagship and auto)")]
+    #[command(flatten, next_help_heading = "Hidden layers (families nade, linear-trees+hidden and auto)")]
     layer: LayerArgs,
-    #[command(flatten, next_help_heading = "Stochastic gradient ascent (hidden layers; rows too with --optimizer)")]
-    ascent: AscentChoices,
+    #[command(flatten, next_help_heading = "Stochastic gradient ascent (hidden layers)")]
+    optimizer: OptimizerChoices,
     /// The share of ordinary rows that may raise an alarm, if they are exchangeable with the calibration rows.
     #[arg(long, value_name = "RATE", default_value_t = Rates::default().false_alarm)]
     false_alarm: f64,
     /// The mean number of ordinary rows from one false alarm of the cumulative sum to the next, if rows are independent.
-    #[arg(long, value_name = "ROWS", default_value_t = Rates::default().mean_time, value_parser = clap::value_parser!(u32).range(2..=1_000_000_000))]
+    #[arg(long, value_name = "ROWS", default_value_t = Rates::default().average_run_length, value_parser = clap::value_parser!(u32).range(2..=1_000_000_000))]
     mean_time: u32,
     /// Of the split, and of all that is drawn in fitting.
     #[arg(long, default_value_t = 0)]
@@ -149,7 +149,7 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
         args.strength != Some(0.0) || !matches!(args.family, Family::Tree | Family::ChowLiu | Family::Mixture),
         "--strength 0: leaves need a pseudo-count above zero, for example 1"
     );
-    if let Some(fault) = args.ascent.fault() {
+    if let Some(fault) = args.optimizer.fault() {
         anyhow::bail!("{fault}");
     }
     let watch = watch(&args)?;
@@ -181,14 +181,14 @@ pub(super) fn fit(args: FitArgs) -> Result<(String, Value)> {
                 restarts: args.layer.restarts.map(usize::from),
                 offset: args.layer.offset,
             },
-            ascent: args.ascent,
+            optimizer: args.optimizer,
             ..Choices::default()
         },
         flash: args.flash,
         ram: args.ram,
         operations: args.ops,
         seed: args.seed,
-        rates: Rates { false_alarm: args.false_alarm, mean_time: args.mean_time },
+        rates: Rates { false_alarm: args.false_alarm, average_run_length: args.mean_time },
     };
     let fitted = run_watched(&job, &watch);
     if let (Err(_), Some(journal)) = (&fitted, &watch.journal) {

@@ -2,7 +2,7 @@
 
 use surprisal::{Activation, Nade, TableError};
 
-use crate::model::Hidden;
+use crate::model::HiddenLayer;
 
 /// The owned slices of a [`Nade`].
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ const WHOLE: f32 = 32768.0;
 
 impl HiddenTable {
     /// Quantises a layer: one step a unit for what goes in, one step a bit for what comes out.
-    pub fn new(layer: &Hidden) -> Self {
+    pub fn new(layer: &HiddenLayer) -> Self {
         let (units, n) = (layer.units(), layer.inputs.len() / layer.units().max(1));
         let mut table = Self { activation: layer.activation, ..Self::default() };
         let steps: Vec<f32> = (0..units).map(|unit| table.step(layer, unit)).collect();
@@ -53,7 +53,7 @@ impl HiddenTable {
     }
 
     /// The layer with what goes into its units on the table's grid, where it stays when it is quantised.
-    pub fn rounded(layer: &Hidden) -> Hidden {
+    pub fn rounded(layer: &HiddenLayer) -> HiddenLayer {
         let mut rounded = layer.clone();
         let mut last = vec![f32::INFINITY; layer.units()];
         // Rounding may shrink the largest weight by so much that a finer step, which gains are whole numbers of, will do, and
@@ -74,7 +74,7 @@ impl HiddenTable {
 
     /// The step of a unit's inputs: its largest weight is 127 of them, unless its sum could leave 16 bits then. A sigmoid's
     /// is one that a gain can say.
-    fn step(&mut self, layer: &Hidden, unit: usize) -> f32 {
+    fn step(&mut self, layer: &HiddenLayer, unit: usize) -> f32 {
         let inputs = || (0..layer.inputs.len() / layer.units()).map(|i| layer.rows(i).0[unit]);
         let largest = inputs().map(f32::abs).fold(0.0, f32::max);
         let one_sided = |sign: f32| inputs().map(|weight| (weight * sign).max(0.0)).sum::<f32>();

@@ -2,7 +2,7 @@
 
 use surprisal::TableError;
 
-use crate::fit::mixture::Mixture;
+use crate::model::FloatMixture;
 
 /// The owned slices of a [`surprisal::Mixture`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,7 +15,7 @@ pub struct MixtureTable {
 
 impl MixtureTable {
     /// Quantises a mixture.
-    pub fn new(mixture: &Mixture) -> Self {
+    pub fn new(mixture: &FloatMixture) -> Self {
         let largest = mixture.priors.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         let prior = |prior: &f64| (prior / largest * 65535.0).round().clamp(1.0, 65535.0) as u16;
         Self {

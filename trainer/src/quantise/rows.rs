@@ -1,6 +1,6 @@
 //! Logistic rows to the bytes of [`surprisal::Linear`].
 
-use crate::model::Conditional;
+use crate::model::FloatConditional;
 
 /// The owned slices of [`surprisal::Columns`].
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ impl Weights {
 }
 
 /// The scales and weights of all rows, dense or sparse, whichever is smaller. `None` if neither can address them.
-pub(super) fn quantise(conditionals: &[Conditional]) -> Option<(Vec<u16>, Weights)> {
+pub(super) fn quantise(conditionals: &[FloatConditional]) -> Option<(Vec<u16>, Weights)> {
     let (dense_scales, columns) = quantise_rows(conditionals, f64::INFINITY);
     let dense = dense(&columns).map(|weights| (dense_scales, weights));
     let (sparse_scales, columns) = quantise_rows(conditionals, LARGEST_STEP);
@@ -33,7 +33,7 @@ pub(super) fn quantise(conditionals: &[Conditional]) -> Option<(Vec<u16>, Weight
 const LARGEST_STEP: f64 = 0.0125;
 
 /// The scale of each row, and by column the rows with their weights in units of it.
-fn quantise_rows(conditionals: &[Conditional], largest_step: f64) -> (Vec<u16>, Vec<Vec<(usize, i32)>>) {
+fn quantise_rows(conditionals: &[FloatConditional], largest_step: f64) -> (Vec<u16>, Vec<Vec<(usize, i32)>>) {
     let mut columns = vec![Vec::new(); conditionals.len()];
     let mut scales = Vec::new();
     for (i, conditional) in conditionals.iter().enumerate() {
@@ -46,7 +46,7 @@ fn quantise_rows(conditionals: &[Conditional], largest_step: f64) -> (Vec<u16>, 
 
 /// A scale in units of 1/65536 nat and the weights in units of it, chosen so that no sum of weights leaves 16 bits.
 /// The scale makes the largest weight 127 units, or the step `largest_step` nats if that is finer.
-fn quantise_row(conditional: &Conditional, largest_step: f64) -> (u16, Vec<(u32, i32)>) {
+fn quantise_row(conditional: &FloatConditional, largest_step: f64) -> (u16, Vec<(u32, i32)>) {
     let largest = conditional.weights.iter().map(|(_, weight)| weight.abs()).fold(0.0, f64::max);
     let one_sided = |sign: f64| conditional.weights.iter().map(|(_, weight)| (weight * sign).max(0.0)).sum::<f64>();
     let widest = one_sided(1.0).max(one_sided(-1.0));

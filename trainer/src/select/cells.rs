@@ -1,21 +1,24 @@
-//! How many cells a numeric column gets, by the validation rows.
+//! Selects the number of cells of numeric columns by the validation rows.
 
 use anyhow::{Context, Result};
 use surprisal::{Kind, Reading};
 
-use super::{Choices, trial};
+use super::choices::Choices;
+use super::grid::trial;
 use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::schema::{CELLS, Schema};
 
-/// How many cells a numeric column may get, from few to many.
+/// Numbers of cells per numeric column to try, ascending.
 const CELLS_TRIED: [usize; 3] = [8, 16, 32];
 
-/// The schema with as many cells a column as give the validation rows the highest density, or fewer if the difference is
-/// within its standard error. `schema` has [`CELLS`], and `find` makes the one of other numbers.
+/// Returns the schema with the smallest number of cells per numeric column that is within one standard error of the best.
+///
+/// The criterion is the log-density of the validation rows under one fit with medium settings. `schema` has [`CELLS`] cells;
+/// `find` returns the schema with another number.
 ///
 /// # Errors
-/// A reading that does not fit its column.
+/// A reading that does not fit its column; any error of `find`.
 pub fn choose_cells(
     schema: Schema,
     find: &dyn Fn(usize) -> Result<Schema>,
@@ -31,16 +34,16 @@ pub fn choose_cells(
         let schema = if cells == CELLS { schema.clone() } else { find(cells)? };
         let ((bits, _), (valid_bits, widths)) = (schema.encode(train)?, schema.encode(valid)?);
         let unit: f64 = schema.columns.iter().map(|coding| coding.unit).sum();
-        let each = trial(&schema, &bits, &valid_bits, choices, Family::Lintree);
+        let each = trial(&schema, &bits, &valid_bits, choices, Family::LinearTrees);
         tried.push((schema, each.iter().zip(widths).map(|(likelihood, width)| likelihood - width - unit).collect()));
     }
     let best = tried.iter().map(|(_, each)| each).max_by(|a, b| mean(a).total_cmp(&mean(b))).cloned();
-    let best = best.context("some numbers of cells are tried")?;
+    let best = best.context("no number of cells to try")?;
     let close = |each: &[f64]| {
         let lost: Vec<f64> = best.iter().zip(each).map(|(best, each)| best - each).collect();
         let mean = mean(&lost);
         let spread = lost.iter().map(|lost| (lost - mean).powi(2)).sum::<f64>() / lost.len().max(2) as f64;
         mean <= (spread / lost.len() as f64).sqrt()
     };
-    tried.into_iter().find(|(_, each)| close(each)).map(|(schema, _)| schema).context("the best is as good as itself")
+    tried.into_iter().find(|(_, each)| close(each)).map(|(schema, _)| schema).context("no number of cells to try")
 }

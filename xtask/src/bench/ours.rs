@@ -7,9 +7,9 @@ use surprisal_trainer::calibrate::{Calibration, Rates};
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::evaluate::{auc_pr, auc_roc};
 use surprisal_trainer::fit::Family;
-use surprisal_trainer::model::Model;
+use surprisal_trainer::model::FloatModel;
 use surprisal_trainer::pipeline::{Job, run};
-use surprisal_trainer::split::{Deal, split};
+use surprisal_trainer::split::{SplitStrategy, split};
 use surprisal_trainer::stream::History;
 use surprisal_trainer::with_shape;
 
@@ -19,7 +19,7 @@ use super::sets::{LABEL, Task};
 pub const STATISTICS: [&str; 3] = ["oddness", "sum", "largest"];
 const FLASH: usize = 64 << 10;
 /// The best of what fits, in seconds to minutes.
-pub const FAMILY: Family = Family::Flagship;
+pub const FAMILY: Family = Family::LinearTreesHidden;
 
 /// Areas under two curves, in percent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,7 +44,7 @@ impl Quality {
 /// A fit, and the readings of the test rows.
 pub struct Fitted {
     artefact: Artefact,
-    float: Model,
+    float: FloatModel,
     readings: Vec<Vec<Reading>>,
     /// What calibrated the exported detector.
     calibration: Vec<Vec<Reading>>,
@@ -57,7 +57,8 @@ impl Fitted {
         let (artefact, report) = run(&job)?;
         let train = Frame::read(&job.train, Header::Yes)?;
         let shares = artefact.notes.fit.split.unwrap_or_default();
-        let calibration = split((0..train.rows()).collect(), shares, Deal::Shuffled { seed: job.seed }).calibrate;
+        let calibration =
+            split((0..train.rows()).collect(), shares, SplitStrategy::Shuffled { seed: job.seed }).calibrate;
         let calibration = artefact.schema.all_readings(&train, &calibration)?;
         let test = Frame::read(&task.folder.join("test.csv"), Header::Yes)?;
         let every: Vec<usize> = (0..test.rows()).collect();
