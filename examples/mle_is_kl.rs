@@ -27,7 +27,7 @@ fn code(row: &Row) -> usize {
 /// be mostly 000 and mostly 111 at once.
 fn family(logit: f64, row: &Row) -> f64 {
     let biases = [(logit * 1024.0).round() as i16; 3];
-    let linear = Linear::new(&biases, &[], Columns::Dense(&[])).expect("three biases");
+    let linear = Linear::new(&biases, &[], LinearWeights::Dense(&[])).expect("three biases");
     probability(&Model::<3, _>::new(linear, &[], 3).expect("three bits"), row)
 }
 

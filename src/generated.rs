@@ -176,7 +176,7 @@ pub mod v4 {
     /// Returns all calibration words: the given ones, then the defaults of the rest.
     const fn calibration(mut given: &[u32]) -> [u32; WORDS] {
         let mut words = Detector::OFF.words();
-        let mut left = words.as_mut_slice();
+        let mut left: &mut [u32] = &mut words;
         while let (Some((word, rest)), Some((value, values))) = (left.split_first_mut(), given.split_first()) {
             *word = *value;
             (left, given) = (rest, values);

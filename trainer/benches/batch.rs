@@ -7,8 +7,8 @@ use surprisal::{Reading, Table};
 use surprisal_trainer::batch::Batch;
 
 #[repr(C, align(4))]
-struct Aligned<T: ?Sized>(T);
-static TABLE: &Aligned<[u8]> = &Aligned(*include_bytes!("../../tests/golden/shuttle.srp"));
+struct AlignedBytes<T: ?Sized>(T);
+static TABLE: &AlignedBytes<[u8]> = &AlignedBytes(*include_bytes!("../../tests/golden/shuttle.srp"));
 const BITS: usize = 201;
 
 fn main() {
@@ -26,13 +26,13 @@ fn rows() -> Vec<Vec<Reading>> {
 fn by_blocks(bencher: Bencher) {
     let (table, rows) = (Table::<BITS>::from_bytes(&TABLE.0).expect("a table"), rows());
     let batch = Batch::new(&table).expect("no mixture");
-    bencher.counter(ItemsCount::new(rows.len())).bench(|| batch.scores(black_box(&rows)));
+    bencher.counter(ItemsCount::new(rows.len())).bench(|| batch.surprisals(black_box(&rows)));
 }
 
 #[divan::bench]
 fn one_after_another(bencher: Bencher) {
     let (table, rows) = (Table::<BITS>::from_bytes(&TABLE.0).expect("a table"), rows());
-    let score = |row: &Vec<Reading>| table.score(row);
+    let score = |row: &Vec<Reading>| table.surprisal(row);
     bencher
         .counter(ItemsCount::new(rows.len()))
         .bench(|| black_box(&rows).iter().map(score).collect::<Result<Vec<_>, _>>());

@@ -15,8 +15,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use surprisal::Activation;
 use surprisal_trainer::bits::Bits;
-use surprisal_trainer::fit::ascent::{Ascent, climb};
-use surprisal_trainer::fit::nade::{Nade, Rows, Shape};
+use surprisal_trainer::fit::nade::{LayerShape, NadeObjective, SparseRows};
+use surprisal_trainer::fit::optimizer::{Optimizer, optimize};
 
 /// Bits a row, the share of ones, units: about those of plants, kosarek and accidents.
 const SHAPES: [(usize, f64, usize); 5] =
@@ -58,26 +58,26 @@ fn peak() -> f64 {
     each.iter().sum::<usize>() as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// Rows in which every bit is a one as often as the others.
-fn rows(width: usize, ones: f64, count: usize) -> Rows {
+/// SparseRows in which every bit is a one as often as the others.
+fn rows(width: usize, ones: f64, count: usize) -> SparseRows {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut bits = Bits::new(width);
     for _ in 0..count {
         let row: Vec<bool> = (0..width).map(|_| random.random::<f64>() < ones).collect();
         bits.push(&row);
     }
-    Rows::new(&bits, &[], None)
+    SparseRows::new(&bits, &[], None)
 }
 
-/// Rows a second of the fastest of many epochs of Adam: forward, backward and update.
-fn trained(train: &Rows, units: usize) -> f64 {
+/// SparseRows a second of the fastest of many epochs of Adam: forward, backward and update.
+fn trained(train: &SparseRows, units: usize) -> f64 {
     let none = rows(train.width, 0.0, 0);
-    let shape = Shape { units, activation: Activation::Relu, dropout: 0.0, input_dropout: 0.0 };
-    let nade = Nade::new(shape, train, &none);
+    let shape = LayerShape { units, activation: Activation::Relu, dropout: 0.0, input_dropout: 0.0 };
+    let nade = NadeObjective::new(shape, train, &none);
     let start = nade.start(&mut ChaCha8Rng::seed_from_u64(0));
-    let settings = Ascent { rate: Some(0.001), epochs: EPOCHS, patience: EPOCHS, ..Ascent::default() };
+    let settings = Optimizer { rate: Some(0.001), epochs: EPOCHS, patience: EPOCHS, ..Optimizer::default() };
     let (mut begun, mut fastest) = (Instant::now(), f64::INFINITY);
-    climb(&nade, start, &settings, |_, _| {
+    optimize(&nade, start, &settings, |_, _| {
         fastest = fastest.min(begun.elapsed().as_secs_f64());
         begun = Instant::now();
         true

@@ -3,93 +3,19 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use surprisal::{Detector, Kind, Nats, Reading, Sum, Surprise, Table, TableError};
+use surprisal::{Detector, Kind, Nats, Reading, RowScore, Table, TableError};
 
 use crate::batch::Batch;
 use crate::data::{Frame, Header, checksum, default_name};
 use crate::error::{Error, Result};
+use crate::history::{History, split_strategy};
 use crate::names::Named;
-use crate::schema::{Coding, Schema};
-use crate::signal::{self, Windows};
+use crate::predictor::PredictorTable;
+use crate::schema::{ColumnEncoding, Schema};
+use crate::shape::Shape;
 use crate::split::{normal_rows, split};
-use crate::stream::{History, PredictorTable, deal};
-
-/// Runs an expression with a const row length that `bits` fits: the smallest of 64, 256, 1024 and 4096.
-#[macro_export]
-macro_rules! with_capacity {
-    ($bits:expr, $N:ident => $body:expr) => {
-        match $bits {
-            0..=64 => {
-                const $N: usize = 64;
-                $body
-            }
-            65..=256 => {
-                const $N: usize = 256;
-                $body
-            }
-            257..=1024 => {
-                const $N: usize = 1024;
-                $body
-            }
-            _ => {
-                const $N: usize = 4096;
-                $body
-            }
-        }
-    };
-}
-
-/// The same for the [`Shape`](crate::artefact::Shape) of a table: N as above, and H and K zero if neither is needed.
-#[macro_export]
-macro_rules! with_shape {
-    ($shape:expr, $N:ident, $H:ident, $K:ident => $body:expr) => {{
-        let shape: $crate::artefact::Shape = $shape;
-        if shape.units == 0 && shape.components == 0 {
-            const $H: usize = 0;
-            const $K: usize = 0;
-            $crate::with_capacity!(shape.bits, $N => $body)
-        } else {
-            const $H: usize = $crate::artefact::Shape::MOST.units;
-            const $K: usize = $crate::artefact::Shape::MOST.components;
-            $crate::with_capacity!(shape.bits, $N => $body)
-        }
-    }};
-}
-
-/// What sizes the state of a table: N, H and K of [`surprisal::Table`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shape {
-    /// Bits of a row.
-    pub bits: usize,
-    /// Hidden units.
-    pub units: usize,
-    /// Components of a mixture.
-    pub components: usize,
-}
-
-impl Shape {
-    /// What the host has room for.
-    pub const MOST: Self = Self { bits: 4096, units: 256, components: 64 };
-
-    /// That of a table's bytes.
-    ///
-    /// # Errors
-    /// They are no table.
-    pub fn of(bytes: &[u8]) -> Result<Self, TableError> {
-        let table = Table::<{ Self::MOST.bits }, { Self::MOST.units }, { Self::MOST.components }>::from_bytes(bytes)?;
-        let (Sum(_, Sum(nade, mixture)), _) = table.model.pieces();
-        Ok(Self { bits: table.model.bits(), units: nade.units(), components: mixture.components() })
-    }
-
-    /// The state of a hidden unit, in bytes: its sum and itself.
-    pub const UNIT_BYTES: usize = 6;
-
-    /// The bytes that scoring keeps on the stack for a row and its walk: three a bit, those of each unit, four a component, and
-    /// where the walk is.
-    pub const fn state_bytes(self) -> usize {
-        (3 * self.bits).next_multiple_of(4) + Self::UNIT_BYTES * self.units + 4 * self.components + 16
-    }
-}
+use crate::windows::{self, Windows};
+use crate::with_shape;
 
 /// A fitted model with its names.
 #[derive(Clone, Debug)]
@@ -172,13 +98,13 @@ pub struct Provenance {
 impl Notes {
     /// What is worth knowing of a schema and a fit.
     pub fn new(schema: &Schema, label: Option<(String, String)>, fit: Provenance) -> Self {
-        let modelled = |i: &usize| schema.columns.iter().any(|coding| coding.file == *i);
-        let labelled = schema.columns.iter().filter(|coding| !coding.labels.is_empty());
+        let modelled = |i: &usize| schema.columns.iter().any(|encoding| encoding.file == *i);
+        let labelled = schema.columns.iter().filter(|encoding| !encoding.labels.is_empty());
         Self {
             names: if schema.is_unnamed() { Vec::new() } else { schema.names.clone() },
             columns: schema.names.len(),
             left_out: (0..schema.names.len()).filter(|i| !modelled(i)).collect(),
-            labels: labelled.map(|coding| (coding.file, coding.labels.clone())).collect(),
+            labels: labelled.map(|encoding| (encoding.file, encoding.labels.clone())).collect(),
             label,
             fit,
         }
@@ -208,16 +134,17 @@ impl Artefact {
             schema_of(&artefact.table::<N, H, K>()?, &artefact.notes)?
         });
         // A board makes sense of any table; what only the host does relies on these.
-        for coding in artefact.schema.columns.iter().filter(|coding| matches!(coding.kind, Kind::Integer | Kind::Real))
+        for encoding in
+            artefact.schema.columns.iter().filter(|encoding| matches!(encoding.kind, Kind::Integer | Kind::Real))
         {
-            let ascend = !coding.values.is_empty() && coding.values.windows(2).all(|pair| pair[0] < pair[1]);
+            let ascend = !encoding.values.is_empty() && encoding.values.windows(2).all(|pair| pair[0] < pair[1]);
             if !ascend {
-                let name = artefact.schema.name(coding);
+                let name = artefact.schema.name(encoding);
                 return Err(Error::Inconsistent(format!("the edges of column `{name}` do not ascend; fit again")));
             }
         }
         let channels = artefact.schema.predictor.view().width();
-        let scored = artefact.schema.columns.iter().filter(|coding| !coding.given).count();
+        let scored = artefact.schema.columns.iter().filter(|encoding| !encoding.observed).count();
         if channels != 0 && channels != scored {
             let message = format!("the predictor has {channels} channels, but the model {scored} columns; fit again");
             return Err(Error::Inconsistent(message));
@@ -259,7 +186,7 @@ impl Artefact {
         let word =
             |at: usize| bytes.get(at..at + 4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
         if !bytes.starts_with(b"SRPL") {
-            return Err(fault(TableError::Foreign));
+            return Err(fault(TableError::NotATable));
         }
         let whole = || fault(TableError::Truncated);
         let length = word(8).ok_or_else(whole)? as usize;
@@ -283,16 +210,16 @@ impl Artefact {
     /// # Errors
     /// Whatever is wrong with the file, with its place.
     pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
-        let frame = signal::read(self.notes.fit.signal, path, header)?;
+        let frame = windows::read(self.notes.fit.signal, path, header)?;
         let Some(history) = &self.notes.fit.history else { return Ok(frame) };
         history.unroll(&frame, &self.channels(), &self.schema.predictor, self.notes.label.as_ref())
     }
 
     /// The columns of a row in time.
     fn channels(&self) -> Vec<String> {
-        let mut scored: Vec<_> = self.schema.columns.iter().filter(|coding| !coding.given).collect();
-        scored.sort_by_key(|coding| coding.source);
-        scored.into_iter().map(|coding| self.schema.name(coding).to_owned()).collect()
+        let mut scored: Vec<_> = self.schema.columns.iter().filter(|encoding| !encoding.observed).collect();
+        scored.sort_by_key(|encoding| encoding.source);
+        scored.into_iter().map(|encoding| self.schema.name(encoding).to_owned()).collect()
     }
 
     /// The rows of the training file that the fit did not see: its held-out share and every abnormal row.
@@ -312,7 +239,8 @@ impl Artefact {
             return Err(fault(format!("{shown} {what}; leave the flag out to use all its rows")));
         }
         let normal = normal_rows(frame, self.notes.label.as_ref())?;
-        let mut rows = split(normal.clone(), shares, deal(fit.signal, fit.history.as_ref(), fit.seed)).held_out;
+        let strategy = split_strategy(fit.signal, fit.history.as_ref(), fit.seed);
+        let mut rows = split(normal.clone(), shares, strategy).held_out;
         rows.extend((0..frame.rows()).filter(|row| normal.binary_search(row).is_err()));
         rows.sort_unstable();
         Ok(rows)
@@ -322,13 +250,13 @@ impl Artefact {
     ///
     /// # Errors
     /// A reading that does not fit its column.
-    pub fn surprises(&self, readings: &[Vec<Reading>]) -> Result<Vec<Surprise>> {
+    pub fn scores(&self, readings: &[Vec<Reading>]) -> Result<Vec<RowScore>> {
         use rayon::prelude::*;
         with_shape!(self.shape, N, H, K => {
             let table = self.table::<N, H, K>()?;
             Ok(match Batch::new(&table) {
-                Some(batch) => batch.surprises(readings)?,
-                None => readings.par_iter().map(|row| table.surprise(row)).collect::<Result<_, _>>()?,
+                Some(batch) => batch.scores(readings)?,
+                None => readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?,
             })
         })
     }
@@ -337,13 +265,13 @@ impl Artefact {
     ///
     /// # Errors
     /// A reading that does not fit its column.
-    pub fn scores(&self, readings: &[Vec<Reading>]) -> Result<Vec<Nats>> {
+    pub fn surprisals(&self, readings: &[Vec<Reading>]) -> Result<Vec<Nats>> {
         use rayon::prelude::*;
         with_shape!(self.shape, N, H, K => {
             let table = self.table::<N, H, K>()?;
             Ok(match Batch::new(&table) {
-                Some(batch) => batch.scores(readings)?,
-                None => readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?,
+                Some(batch) => batch.surprisals(readings)?,
+                None => readings.par_iter().map(|row| table.surprisal(row)).collect::<Result<_, _>>()?,
             })
         })
     }
@@ -355,26 +283,26 @@ fn schema_of<const N: usize, const H: usize, const K: usize>(table: &Table<N, H,
     let names =
         if notes.names.is_empty() { (0..notes.columns).map(default_name).collect() } else { notes.names.clone() };
     let files: Vec<usize> = (0..notes.columns).filter(|i| !notes.left_out.contains(i)).collect();
-    let columns = table.encoder.columns().map(|column| {
+    let columns = table.encoder.columns().map(|(column, _)| {
         let file = *files
             .get(usize::from(column.source))
             .ok_or_else(|| Error::Inconsistent("the notes name fewer columns than the table has; fit again".into()))?;
         let labels = notes.labels.iter().find(|(at, _)| *at == file).map(|(_, labels)| labels.clone());
-        Ok(Coding {
+        Ok(ColumnEncoding {
             file,
             source: column.source,
             kind: column.kind,
             may_miss: column.may_miss,
             values: column.values.to_vec(),
             pivot: column.pivot,
-            reach: column.reach,
-            widths: column.widths.to_vec(),
+            tail_scale: column.tail_scale,
+            log_widths: column.log_widths.to_vec(),
             labels: labels.unwrap_or_default(),
-            given: channels > 0 && usize::from(column.source) >= channels,
-            ..Coding::default()
+            observed: channels > 0 && usize::from(column.source) >= channels,
+            ..ColumnEncoding::default()
         })
     });
-    let (words, weights) = table.predictor.slices();
-    let predictor = PredictorTable { words: words.to_vec(), weights: weights.to_vec() };
+    let slices = table.predictor.slices();
+    let predictor = PredictorTable { words: slices.words.to_vec(), weights: slices.weights.to_vec() };
     Ok(Schema { names, columns: columns.collect::<Result<_>>()?, predictor })
 }

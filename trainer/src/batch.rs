@@ -1,115 +1,91 @@
-//! Many rows at once, for the host: what one row after another scores, to the last bit, and much faster.
+//! Scores of many rows on the host, equal to the last bit to the scores of single rows and much faster.
 //!
-//! Rows are taken by blocks and turned round, so that a bit of all rows of a block lies side by side, as masks. Every step of
-//! the model is then one operation on whole blocks, which the compiler makes vectors of: a weight is added where the mask of
-//! its bit says so, and a tree is all of its splits from the leaves up, each a choice between two blocks.
+//! Rows are processed in blocks that are stored by bit: the values of one bit in all rows of a block are adjacent, as masks.
+//! Every step of the model is then an operation on whole blocks, which the compiler vectorises: a weight is added under the
+//! mask of its bit, and a tree is evaluated from the leaves up, each split a selection between two blocks.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
-use surprisal::{Activation, Column, EncodeError, Guard, Kind, Logit, Nats, Reading, Sum, Surprise, Table};
+use surprisal::{
+    Activation, Column, Constraint, EncodeError, Kind, Logit, NadeSlices, Nats, Reading, RowScore, Table, Terms,
+};
 
-mod turned;
+mod block;
+mod transpose;
 
-use turned::{Pieces, pieces};
+use block::{BLOCK_ROWS, Block, add_masked};
+use transpose::{BitTerms, transpose};
 
-/// Rows of a block.
-const LANES: usize = 128;
-
-/// A number for each row of a block, from a cache line's start, so that no vector lies across two.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Lanes<T>([T; LANES]);
-
-impl<T: Copy> Lanes<T> {
-    /// The same for all.
-    #[inline(always)]
-    fn of(value: T) -> Self {
-        Self([value; LANES])
-    }
-}
-
-impl<T> Deref for Lanes<T> {
-    type Target = [T; LANES];
-
-    #[inline(always)]
-    fn deref(&self) -> &[T; LANES] {
-        &self.0
-    }
-}
-
-impl<T> DerefMut for Lanes<T> {
-    #[inline(always)]
-    fn deref_mut(&mut self) -> &mut [T; LANES] {
-        &mut self.0
-    }
-}
-
-/// A table whose rows are scored by blocks.
+/// A table prepared for scoring rows in blocks.
 pub struct Batch<'a, 't, const N: usize, const H: usize, const K: usize> {
     table: &'a Table<'t, N, H, K>,
-    columns: Vec<Column<'t>>,
-    pieces: Vec<Pieces>,
-    /// What a zero and what a one costs at each step of the link's grid, from the lowest.
+    /// Columns in model order, with the range of their bits.
+    columns: Vec<(Column<'t>, Range<usize>)>,
+    bit_terms: Vec<BitTerms>,
+    /// Surprisal of a zero and of a one at each step of the logit grid, from the lowest, in units of 1/65536 nat.
     link: Box<[[u32; STEPS]; 2]>,
     arch: pulp::Arch,
 }
 
-/// A power of two that the steps of the link's grid fit into, and the place of even odds.
+/// Number of steps of the logit grid, rounded up to a power of two.
 const STEPS: usize = 1024;
+/// Index of the step of even odds.
 const EVEN: i32 = STEPS as i32 / 2;
 
-/// What a block is worked out in.
+/// Buffers for one block.
 #[derive(Default)]
-struct Scratch {
-    /// Of each bit: all ones or zero.
-    masks: Vec<Lanes<i16>>,
-    /// By column and lane, what makes a mass a density.
-    widths: Vec<(usize, usize, Nats)>,
-    /// Of each column in model order, what it costs.
-    nats: Vec<Lanes<u32>>,
-    /// The hidden layer: sums, and what becomes of them.
-    hidden: [Vec<Lanes<i16>>; 2],
-    /// Trees under way.
-    stack: Vec<Lanes<i16>>,
+struct Buffers {
+    /// Value of each bit in each row, all ones or zero: `[bit][row]`.
+    masks: Vec<Block<i16>>,
+    /// Log-widths that are not zero, with their column and row.
+    log_widths: Vec<(usize, usize, Nats)>,
+    /// Surprisal of each column in model order, in units of 1/65536 nat: `[column][row]`.
+    nats: Vec<Block<u32>>,
+    /// Sums and outputs of the hidden units: `[unit][row]`.
+    hidden: [Vec<Block<i16>>; 2],
+    /// Stack of subtree values.
+    stack: Vec<Block<i16>>,
 }
 
 impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H, K> {
-    /// Turns the table's weights round. `None` for a mixture, whose components are weighed anew at every bit of every row, for
-    /// a table without columns, and for one whose trees are none: a row at a time makes sense of every table.
+    /// Transposes the weights of a table.
+    ///
+    /// Returns `None` for a table with a mixture, whose posterior changes with every bit of every row, for a table without
+    /// columns, and for malformed trees. [`Table`] scores single rows of every table.
     pub fn new(table: &'a Table<'t, N, H, K>) -> Option<Self> {
-        let (Sum(Sum(linear, forest), Sum(nade, mixture)), _) = table.model.pieces();
-        let columns: Vec<Column<'t>> = table.encoder.columns().collect();
-        let known = matches!(nade.slices().0, Activation::Relu | Activation::Sigmoid | Activation::Identity);
+        let Terms { linear, trees, hidden, mixture } = table.model.terms();
+        let columns: Vec<_> = table.encoder.columns().collect();
+        let known = matches!(hidden.slices().activation, Activation::Relu | Activation::Sigmoid | Activation::Identity);
         if mixture.bits() > 0 || columns.is_empty() || !known || table.encoder.bits() != linear.bits() {
             return None;
         }
         let at = |step: usize| Logit::from_raw((step as i32 - EVEN) << 11);
         let link = [false, true].map(|bit| std::array::from_fn(|step| at(step).surprisal(bit).raw()));
-        Some(Self { table, columns, pieces: pieces(linear, forest)?, link: link.into(), arch: pulp::Arch::new() })
+        Some(Self { table, columns, bit_terms: transpose(linear, trees)?, link: link.into(), arch: pulp::Arch::new() })
     }
 
-    /// As [`Table::surprise`], of each row; on several threads.
+    /// Returns the result of [`Table::score`] for each row, computed on several threads.
     ///
     /// # Errors
-    /// A reading that does not fit its column.
-    pub fn surprises(&self, rows: &[Vec<Reading>]) -> Result<Vec<Surprise>, EncodeError> {
+    /// A reading that does not fit its column; of several errors, that of the first row.
+    pub fn scores(&self, rows: &[Vec<Reading>]) -> Result<Vec<RowScore>, EncodeError> {
         let detector = &self.table.detector;
-        let of_row = |columns: &[(u16, &Lanes<u32>)], lane: usize| {
-            let of_lane = columns.iter().map(|(source, nats)| (*source, Nats::from_raw(nats[lane])));
-            Surprise::of(detector, &of_lane.collect::<Vec<_>>())
+        let score_row = |columns: &[(u16, &Block<u32>)], slot: usize| {
+            let own = columns.iter().map(|(source, nats)| (*source, Nats::from_raw(nats[slot])));
+            RowScore::of(detector, &own.collect::<Vec<_>>())
         };
-        self.blocks(rows, |columns, rows| (0..rows).map(|lane| of_row(columns, lane)).collect())
+        self.blocks(rows, |columns, rows| (0..rows).map(|slot| score_row(columns, slot)).collect())
     }
 
-    /// As [`Table::score`], of each row; on several threads.
+    /// Returns the result of [`Table::surprisal`] for each row, computed on several threads.
     ///
     /// # Errors
-    /// A reading that does not fit its column.
-    pub fn scores(&self, rows: &[Vec<Reading>]) -> Result<Vec<Nats>, EncodeError> {
+    /// A reading that does not fit its column; of several errors, that of the first row.
+    pub fn surprisals(&self, rows: &[Vec<Reading>]) -> Result<Vec<Nats>, EncodeError> {
         self.blocks(rows, |columns, rows| {
-            let mut totals = Lanes::of(Nats::ZERO);
+            let mut totals = Block::splat(Nats::ZERO);
             for (_, nats) in columns {
                 totals.iter_mut().zip(nats.iter()).for_each(|(total, &nats)| *total += Nats::from_raw(nats));
             }
@@ -117,129 +93,117 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
         })
     }
 
-    /// What is made of the scored columns' nats of each block, and of how many rows it has.
+    /// Applies `of` to the source and the surprisal of the scored columns of each block and to its number of rows, and
+    /// concatenates the results.
     fn blocks<T: Clone + Send>(
         &self,
         rows: &[Vec<Reading>],
-        of: impl Fn(&[(u16, &Lanes<u32>)], usize) -> Vec<T> + Sync,
+        of: impl Fn(&[(u16, &Block<u32>)], usize) -> Vec<T> + Sync,
     ) -> Result<Vec<T>, EncodeError> {
-        let (_, guards) = self.table.model.pieces();
-        let block = |scratch: &mut Scratch, rows: &[Vec<Reading>]| {
-            // Columns come first here; the error is that of the first row that has one.
-            let by_row = |error| {
+        let block = |buffers: &mut Buffers, rows: &[Vec<Reading>]| {
+            // Encoding goes column by column, so that the first row with an error must be looked for.
+            let first_error = |error| {
                 rows.iter().find_map(|row| self.table.encoder.encode(row, &mut [false; N]).err()).unwrap_or(error)
             };
-            self.encode(scratch, rows).map_err(by_row)?;
-            self.arch.dispatch(Read(self, scratch));
-            let (mut scored, mut start) = (Vec::with_capacity(self.columns.len()), 0);
-            for (column, nats) in self.columns.iter().zip(&scratch.nats) {
-                if guards.get(start) != Some(&Guard::GIVEN.raw()) {
-                    scored.push((column.source, nats));
-                }
-                start += column.bits();
-            }
+            self.encode(buffers, rows).map_err(first_error)?;
+            self.arch.dispatch(Score(self, buffers));
+            let constraints = self.table.model.constraints();
+            let is_scored = |bits: &Range<usize>| constraints.get(bits.start) != Some(&Constraint::OBSERVED.raw());
+            let columns = self.columns.iter().zip(&buffers.nats).filter(|((_, bits), _)| is_scored(bits));
+            let scored: Vec<_> = columns.map(|((column, _), nats)| (column.source, nats)).collect();
             Ok(of(&scored, rows.len()))
         };
-        let blocks = rows.par_chunks(LANES).map_init(Scratch::default, block);
-        // Of several errors the first, whatever thread was quickest.
+        let blocks = rows.par_chunks(BLOCK_ROWS).map_init(Buffers::default, block);
+        // Collected in order, so that the first error does not depend on the threads.
         let blocks: Vec<Result<Vec<T>, EncodeError>> = blocks.collect();
         Ok(blocks.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
     }
 
-    /// Writes the masks, and what makes masses densities.
-    fn encode(&self, scratch: &mut Scratch, rows: &[Vec<Reading>]) -> Result<(), EncodeError> {
-        // Lanes without a row keep what they had; nobody asks for them.
-        scratch.masks.resize(self.pieces.len(), Lanes::of(0));
-        scratch.nats.resize(self.columns.len(), Lanes::of(0));
-        scratch.widths.clear();
-        let mut start = 0;
-        for (at, column) in self.columns.iter().enumerate() {
+    /// Writes the masks and the log-widths.
+    fn encode(&self, buffers: &mut Buffers, rows: &[Vec<Reading>]) -> Result<(), EncodeError> {
+        // Slots without a row keep their old values, which are not read.
+        buffers.masks.resize(self.bit_terms.len(), Block::splat(0));
+        buffers.nats.resize(self.columns.len(), Block::splat(0));
+        buffers.log_widths.clear();
+        for (at, (column, own)) in self.columns.iter().enumerate() {
             let mut row = [false; N];
-            let bits = row.get_mut(..column.bits()).ok_or(EncodeError::TooWide)?;
-            let masks = &mut scratch.masks[start..start + bits.len()];
-            for (lane, readings) in rows.iter().enumerate() {
-                // The usual case of many columns, and the quickest.
+            let bits = row.get_mut(..own.len()).ok_or(EncodeError::TooManyBits)?;
+            let masks = &mut buffers.masks[own.clone()];
+            for (slot, readings) in rows.iter().enumerate() {
+                // A shortcut for the most common kind of column.
                 if let (Kind::Flag { flipped }, [mask]) = (column.kind, &mut *masks)
                     && let Some(Reading::Integer(value @ 0..=1)) = readings.get(usize::from(column.source))
                 {
-                    mask[lane] = -i16::from((*value == 1) != flipped);
+                    mask[slot] = -i16::from((*value == 1) != flipped);
                     continue;
                 }
                 bits.fill(false);
                 let width = column.encode(readings, bits)?;
-                masks.iter_mut().zip(&*bits).for_each(|(mask, &bit)| mask[lane] = -i16::from(bit));
-                // Those of flags and categories are zero.
+                masks.iter_mut().zip(&*bits).for_each(|(mask, &bit)| mask[slot] = -i16::from(bit));
+                // The log-widths of flags and categories are zero.
                 if width > Nats::ZERO {
-                    scratch.widths.push((at, lane, width));
+                    buffers.log_widths.push((at, slot, width));
                 }
             }
-            start += bits.len();
         }
         Ok(())
     }
 
-    /// From masks to the nats of columns.
+    /// Computes the surprisal of each column from the masks.
     #[inline(always)]
-    fn read(&self, scratch: &mut Scratch) {
-        let (Sum(_, Sum(nade, _)), guards) = self.table.model.pieces();
-        let Scratch { masks, widths, nats, hidden: [sums, units], stack } = scratch;
-        let (activation, shift, biases, gains, inputs, outputs, scales) = nade.slices();
-        *sums = biases.iter().map(|&bias| Lanes::of(bias)).collect();
-        units.resize(sums.len(), Lanes::of(0));
+    fn score_block(&self, buffers: &mut Buffers) {
+        let (terms, constraints) = (self.table.model.terms(), self.table.model.constraints());
+        let Buffers { masks, log_widths, nats, hidden: [sums, units], stack } = buffers;
+        let NadeSlices { activation, shift, biases, gains, inputs, outputs, scales } = terms.hidden.slices();
+        *sums = biases.iter().map(|&bias| Block::splat(bias)).collect();
+        units.resize(sums.len(), Block::splat(0));
         activate(activation, gains, sums, units);
-        let (mut i, width) = (0, biases.len());
-        for (column, nats) in self.columns.iter().zip(&mut *nats) {
-            let mut total = Lanes::of(0);
-            for _ in 0..column.bits() {
-                let mut logits = self.pieces[i].logits(masks, stack);
+        let width = biases.len();
+        for ((_, own), nats) in self.columns.iter().zip(&mut *nats) {
+            let mut total = Block::splat(0);
+            for i in own.clone() {
+                let mut logits = self.bit_terms[i].logits(masks, stack);
                 if let Some(&scale) = scales.get(i) {
                     add_hidden(&mut logits, &outputs[i * width..][..width], units, i32::from(scale), shift);
                 }
-                charge(
+                add_surprisal(
                     &self.link,
                     &mut total,
                     &logits,
                     masks,
                     i,
-                    Guard::from_raw(guards.get(i).copied().unwrap_or(Guard::FREE.raw())),
+                    Constraint::from_raw(constraints.get(i).copied().unwrap_or(Constraint::FREE.raw())),
                 );
                 if width > 0 && masks[i].iter().any(|&mask| mask != 0) {
                     for (sum, &weight) in sums.iter_mut().zip(&inputs[i * width..]) {
-                        add(sum, &masks[i], weight.into());
+                        add_masked(sum, &masks[i], weight.into());
                     }
                     activate(activation, gains, sums, units);
                 }
-                i += 1;
             }
             *nats = total;
         }
-        for &(column, lane, width) in &*widths {
-            nats[column][lane] = (Nats::from_raw(nats[column][lane]) + width).raw();
+        for &(column, slot, width) in &*log_widths {
+            nats[column][slot] = (Nats::from_raw(nats[column][slot]) + width).raw();
         }
     }
 }
 
-/// A block to be read with the widest vectors there are.
-struct Read<'b, 'a, 't, const N: usize, const H: usize, const K: usize>(&'b Batch<'a, 't, N, H, K>, &'b mut Scratch);
+/// A block to be scored with the widest vectors of the processor.
+struct Score<'b, 'a, 't, const N: usize, const H: usize, const K: usize>(&'b Batch<'a, 't, N, H, K>, &'b mut Buffers);
 
-impl<const N: usize, const H: usize, const K: usize> WithSimd for Read<'_, '_, '_, N, H, K> {
+impl<const N: usize, const H: usize, const K: usize> WithSimd for Score<'_, '_, '_, N, H, K> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        self.0.read(self.1);
+        self.0.score_block(self.1);
     }
 }
 
-/// Adds a weight where a mask says so.
+/// Applies the activation function to the sums, like [`surprisal::Nade`].
 #[inline(always)]
-fn add(sums: &mut Lanes<i16>, mask: &Lanes<i16>, weight: i16) {
-    sums.iter_mut().zip(mask.iter()).for_each(|(sum, mask)| *sum = sum.wrapping_add(mask & weight));
-}
-
-/// As [`surprisal::Nade`] refreshes its units.
-#[inline(always)]
-fn activate(activation: Activation, gains: &[u16], sums: &[Lanes<i16>], units: &mut [Lanes<i16>]) {
+fn activate(activation: Activation, gains: &[u16], sums: &[Block<i16>], units: &mut [Block<i16>]) {
     for (u, (units, sums)) in units.iter_mut().zip(sums).enumerate() {
         let each = units.iter_mut().zip(sums.iter());
         match activation {
@@ -253,10 +217,10 @@ fn activate(activation: Activation, gains: &[u16], sums: &[Lanes<i16>], units: &
     }
 }
 
-/// Adds what [`surprisal::Nade`] says.
+/// Adds the term of the hidden layer to the logits, like [`surprisal::Nade`].
 #[inline(always)]
-fn add_hidden(logits: &mut Lanes<i32>, weights: &[i8], units: &[Lanes<i16>], scale: i32, shift: u32) {
-    let mut sums = Lanes::of(0i32);
+fn add_hidden(logits: &mut Block<i32>, weights: &[i8], units: &[Block<i16>], scale: i32, shift: u32) {
+    let mut sums = Block::splat(0i32);
     for (&weight, units) in weights.iter().zip(units) {
         let terms = units.iter().map(|&unit| i32::from(weight) * i32::from(unit));
         sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum = sum.wrapping_add(term));
@@ -267,25 +231,25 @@ fn add_hidden(logits: &mut Lanes<i32>, weights: &[i8], units: &[Lanes<i16>], sca
     }
 }
 
-/// Adds what bit `i` costs in each row.
+/// Adds the surprisal of bit `i` in each row to `total`.
 #[inline(always)]
-fn charge(
+fn add_surprisal(
     link: &[[u32; STEPS]; 2],
-    total: &mut Lanes<u32>,
-    logits: &Lanes<i32>,
-    masks: &[Lanes<i16>],
+    total: &mut Block<u32>,
+    logits: &Block<i32>,
+    masks: &[Block<i16>],
     i: usize,
-    guard: Guard,
+    constraint: Constraint,
 ) {
-    if guard == Guard::GIVEN {
+    if constraint == Constraint::OBSERVED {
         return;
     }
-    let mut nats = Lanes::of(0);
+    let mut nats = Block::splat(0);
     for ((nats, &logit), &mask) in nats.iter_mut().zip(logits.iter()).zip(masks[i].iter()) {
         let step = (Logit::from_raw(logit).step() + EVEN) as usize % STEPS;
         *nats = link[usize::from(mask != 0)][step];
     }
-    if let Some((parent, when, value)) = guard.condition() {
+    if let Some((parent, when, value)) = constraint.condition() {
         for ((nats, &parent), &mask) in nats.iter_mut().zip(masks[parent].iter()).zip(masks[i].iter()) {
             if (parent != 0) == when {
                 *nats = if (mask != 0) == value { Nats::ZERO } else { Nats::IMPOSSIBLE }.raw();

@@ -1,32 +1,36 @@
-//! Encoded rows, by column: what every learner reads.
+//! Encoded rows stored by bit, the input of every learner.
 
-use surprisal::Guard;
+use rayon::prelude::*;
+use surprisal::Constraint;
 
-/// Rows of bits, each column twice: as a bit set for counting, and as the list of its ones for walking.
+/// One number per bit and row: `[bit][row]`.
+pub type PerBit = Vec<Vec<f64>>;
+
+/// Rows of bits, stored by bit in two forms: a bit set for counting and a list of ones for iteration.
 #[derive(Clone, Debug)]
 pub struct Bits {
-    /// How many rows.
+    /// Number of rows.
     pub rows: usize,
-    /// For each bit, 64 rows a word.
+    /// Rows in which each bit is one, as a set: `[bit][word]`, 64 rows per word, the lowest bit first.
     pub sets: Vec<Vec<u64>>,
-    /// For each bit, the rows in which it is one, ascending.
+    /// Rows in which each bit is one, as an ascending list: `[bit][..]`.
     pub ones: Vec<Vec<u32>>,
 }
 
 impl Bits {
-    /// Room for `n` bits a row, no rows yet.
+    /// Returns a table of `n` bits per row without rows.
     pub fn new(n: usize) -> Self {
         Self { rows: 0, sets: vec![Vec::new(); n], ones: vec![Vec::new(); n] }
     }
 
-    /// The same rows with their bits in another order; `order[i]` is the present place of bit i.
+    /// Returns the same rows with their bits in another order; `order[i]` is the present index of bit i.
     pub fn reordered(&self, order: &[usize]) -> Self {
-        let pick = |i: &usize| (self.sets[*i].clone(), self.ones[*i].clone());
-        let (sets, ones) = order.iter().map(pick).unzip();
+        let bit = |i: &usize| (self.sets[*i].clone(), self.ones[*i].clone());
+        let (sets, ones) = order.iter().map(bit).unzip();
         Self { rows: self.rows, sets, ones }
     }
 
-    /// How many bits a row.
+    /// Returns the number of bits per row.
     pub fn width(&self) -> usize {
         self.sets.len()
     }
@@ -45,7 +49,7 @@ impl Bits {
         self.rows += 1;
     }
 
-    /// Is bit `i` of `row` a one?
+    /// Returns the value of bit `i` in `row`.
     pub fn get(&self, row: usize, i: usize) -> bool {
         self.sets[i][row / 64] >> (row % 64) & 1 == 1
     }
@@ -57,7 +61,7 @@ impl Bits {
         }
     }
 
-    /// All rows.
+    /// Returns the set of all rows.
     pub fn every(&self) -> Vec<u64> {
         let mut set = vec![u64::MAX; self.rows.div_ceil(64)];
         if let (Some(last), rest @ 1..) = (set.last_mut(), self.rows % 64) {
@@ -66,13 +70,13 @@ impl Bits {
         set
     }
 
-    /// The rows in which bit `i` is free, that is, neither given nor forced by its guard.
-    pub fn free(&self, guards: &[u16], i: usize) -> Vec<u64> {
+    /// Returns the set of rows in which bit `i` is free, that is, neither observed nor implied by its constraint.
+    pub fn free(&self, constraints: &[u16], i: usize) -> Vec<u64> {
         let mut set = self.every();
-        if guards.get(i) == Some(&Guard::GIVEN.raw()) {
+        if constraints.get(i) == Some(&Constraint::OBSERVED.raw()) {
             set.fill(0);
         }
-        if let Some((parent, when, _)) = guards.get(i).and_then(|&guard| Guard::from_raw(guard).condition()) {
+        if let Some((parent, when, _)) = constraints.get(i).and_then(|&raw| Constraint::from_raw(raw).condition()) {
             for (free, &parent) in set.iter_mut().zip(&self.sets[parent]) {
                 *free &= if when { !parent } else { parent };
             }
@@ -81,17 +85,23 @@ impl Bits {
     }
 }
 
-/// How many rows a set holds.
+/// Computes one number per bit and row from `row(r)`, the numbers of all bits of row r, on several threads.
+pub fn per_bit(bits: &Bits, row: impl Fn(usize) -> Vec<f64> + Sync + Send) -> PerBit {
+    let by_row: Vec<Vec<f64>> = (0..bits.rows).into_par_iter().map(row).collect();
+    (0..bits.width()).into_par_iter().map(|i| by_row.iter().map(|row| row[i]).collect()).collect()
+}
+
+/// Returns the number of rows in a set.
 pub fn count(set: &[u64]) -> usize {
     set.iter().map(|word| word.count_ones() as usize).sum()
 }
 
-/// How many rows both sets hold.
+/// Returns the number of rows in the intersection of two sets.
 pub fn count_both(a: &[u64], b: &[u64]) -> usize {
     a.iter().zip(b).map(|(a, b)| (a & b).count_ones() as usize).sum()
 }
 
-/// The rows of a set, ascending.
+/// Iterates over the rows of a set in ascending order.
 pub fn members(set: &[u64]) -> impl Iterator<Item = u32> + '_ {
     set.iter().enumerate().flat_map(|(word, &bits)| {
         let mut bits = bits;
@@ -103,4 +113,30 @@ pub fn members(set: &[u64]) -> impl Iterator<Item = u32> + '_ {
             })
         })
     })
+}
+
+/// Returns the numbers of 0..n that an ascending list lacks.
+pub fn complement(listed: &[u32], n: usize) -> Vec<u32> {
+    let mut listed = listed.iter().copied().peekable();
+    (0..n as u32).filter(|&at| listed.next_if_eq(&at).is_none()).collect()
+}
+
+/// Ranks of the members of a set of rows: the numbers of those rows if only they are counted.
+pub struct Ranks {
+    /// Rank of each row; `u32::MAX` outside the set.
+    ranks: Vec<u32>,
+}
+
+impl Ranks {
+    /// Numbers the members of a set of `rows` rows, from zero and in ascending order.
+    pub fn new(set: &[u64], rows: usize) -> Self {
+        let mut ranks = vec![u32::MAX; rows];
+        members(set).zip(0..).for_each(|(row, rank)| ranks[row as usize] = rank);
+        Self { ranks }
+    }
+
+    /// Returns the ranks of those listed rows that are members of the set.
+    pub fn of(&self, rows: impl Iterator<Item = u32>) -> Vec<u32> {
+        rows.map(|row| self.ranks[row as usize]).filter(|&rank| rank != u32::MAX).collect()
+    }
 }

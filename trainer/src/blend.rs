@@ -1,16 +1,17 @@
-//! Means of models in one order: logits averaged, bit by bit. A mean of logits is a normalised model again, and its table
-//! holds no more than its ingredients.
+//! Weighted sums of the logits of models in one order, and the fit of the weights.
+//!
+//! A sum of logits is a normalised model again, and its table holds no more than the tables of its terms.
 
 use rayon::prelude::*;
 
-use crate::bits::Bits;
-use crate::model::{Conditional, Hidden, Model, PerBit, Tree, log_sigmoid};
+use crate::bits::{Bits, PerBit};
+use crate::model::{FloatConditional, FloatModel, HiddenLayer, Tree, log_sigmoid};
 
-impl Conditional {
-    /// The sum of some conditionals, each times a weight.
-    pub fn blend(ingredients: &[(&Self, f64)]) -> Self {
+impl FloatConditional {
+    /// Returns the weighted sum of conditionals.
+    pub fn blend(terms: &[(&Self, f64)]) -> Self {
         let mut blend = Self::default();
-        for &(conditional, weight) in ingredients.iter().filter(|(_, weight)| *weight != 0.0) {
+        for &(conditional, weight) in terms.iter().filter(|(_, weight)| *weight != 0.0) {
             blend.bias += weight * conditional.bias;
             blend.weights.extend(conditional.weights.iter().map(|&(j, w)| (j, weight * w)));
             blend.trees.extend(conditional.trees.iter().map(|tree| Tree {
@@ -29,16 +30,16 @@ impl Conditional {
     }
 }
 
-impl Model {
-    /// The sum of some models, each times a weight. `None` if their hidden layers are of different kinds.
-    pub fn blend(ingredients: &[(&Self, f64)]) -> Option<Self> {
-        let (first, _) = ingredients.first()?;
+impl FloatModel {
+    /// Returns the weighted sum of models, or `None` if their hidden layers have different activations or there are no models.
+    pub fn blend(terms: &[(&Self, f64)]) -> Option<Self> {
+        let (first, _) = terms.first()?;
         let each = 0..first.conditionals.len();
-        let of_bit = |i: usize| {
-            let parts: Vec<_> = ingredients.iter().map(|(model, weight)| (&model.conditionals[i], *weight)).collect();
-            Conditional::blend(&parts)
+        let conditional = |i: usize| {
+            let terms: Vec<_> = terms.iter().map(|(model, weight)| (&model.conditionals[i], *weight)).collect();
+            FloatConditional::blend(&terms)
         };
-        let layers: Vec<(&Hidden, f32)> = ingredients
+        let layers: Vec<(&HiddenLayer, f32)> = terms
             .iter()
             .filter_map(|(model, weight)| model.hidden.as_ref().map(|layer| (layer, *weight as f32)))
             .collect();
@@ -46,18 +47,20 @@ impl Model {
             return None;
         }
         Some(Self {
-            conditionals: each.map(of_bit).collect(),
-            hidden: Hidden::side_by_side(&layers),
-            guards: first.guards.clone(),
+            conditionals: each.map(conditional).collect(),
+            hidden: HiddenLayer::side_by_side(&layers),
+            constraints: first.constraints.clone(),
             ..Self::default()
         })
     }
 }
 
-/// The weights of some logits that serve rows best: Newton's method on the log-likelihood, which is concave, less `ridge`/2
-/// nats a unit of squared distance from where the weights start. `rows` lists bits, each with the rows to look at.
-pub fn weigh(ingredients: &[&PerBit], bits: &Bits, rows: &[(usize, &[u32])], start: &[f64], ridge: f64) -> Vec<f64> {
-    let k = ingredients.len();
+/// Returns the weights of the terms that maximise the log-likelihood minus a ridge penalty, by Newton's method.
+///
+/// Each of `terms` is a list of logits in nats, `[bit][row]`. The log-likelihood, which is concave, is summed over `rows`: bits
+/// with the rows to use. The penalty is `ridge`/2 nats per unit of squared distance from `start`.
+pub fn weigh(terms: &[&PerBit], bits: &Bits, rows: &[(usize, &[u32])], start: &[f64], ridge: f64) -> Vec<f64> {
+    let k = terms.len();
     let mut weights = start.to_vec();
     for _ in 0..12 {
         let mut gradient: Vec<f64> =
@@ -65,7 +68,7 @@ pub fn weigh(ingredients: &[&PerBit], bits: &Bits, rows: &[(usize, &[u32])], sta
         let mut curvature = vec![vec![0.0; k]; k];
         (0..k).for_each(|a| curvature[a][a] = ridge);
         for &(i, rows) in rows {
-            let columns: Vec<&Vec<f64>> = ingredients.iter().map(|logits| &logits[i]).collect();
+            let columns: Vec<&Vec<f64>> = terms.iter().map(|logits| &logits[i]).collect();
             for row in rows.iter().map(|&row| row as usize) {
                 let logit: f64 = columns.iter().zip(&weights).map(|(column, weight)| column[row] * weight).sum();
                 let p = 1.0 / (1.0 + (-logit).exp());
@@ -87,20 +90,21 @@ pub fn weigh(ingredients: &[&PerBit], bits: &Bits, rows: &[(usize, &[u32])], sta
     weights
 }
 
-/// How strongly the weights of single bits are held to those of all.
+/// Ridge penalties to try that tie the weights of single bits to the shared weights.
 const RIDGES: [f64; 3] = [300.0, 100.0, 30.0];
-/// Rows in turn are left out to tell what weights of single bits are worth.
+/// Number of folds of the cross-validation of the weights of single bits.
 const FOLDS: usize = 4;
 
-/// Weights for each bit, `free` being its rows, around those of all bits: as far apart as rows that were left out find best,
-/// and no further.
-pub fn weigh_bits(ingredients: &[&PerBit], bits: &Bits, free: &[Vec<u32>], all: &[f64]) -> Vec<Vec<f64>> {
+/// Returns weights for each bit, `[bit][term]`, near the shared weights `shared`.
+///
+/// Cross-validation chooses the ridge penalty that ties them, or no difference at all. `free` lists the rows of each bit.
+pub fn weigh_bits(terms: &[&PerBit], bits: &Bits, free: &[Vec<u32>], shared: &[f64]) -> Vec<Vec<f64>> {
     let held_out = |ridge: Option<f64>| -> f64 {
         let of_bit = |(i, rows): (usize, &Vec<u32>)| -> f64 {
             let of_fold = |fold: usize| -> f64 {
                 let (out, rest): (Vec<u32>, Vec<u32>) = rows.iter().partition(|&&row| row as usize % FOLDS == fold);
-                let weights = ridge.map_or(all.to_vec(), |ridge| weigh(ingredients, bits, &[(i, &rest)], all, ridge));
-                let logit = |row: usize| ingredients.iter().zip(&weights).map(|(logits, w)| logits[i][row] * w).sum();
+                let weights = ridge.map_or(shared.to_vec(), |ridge| weigh(terms, bits, &[(i, &rest)], shared, ridge));
+                let logit = |row: usize| terms.iter().zip(&weights).map(|(logits, w)| logits[i][row] * w).sum();
                 out.iter().map(|&row| log_sigmoid(logit(row as usize), bits.get(row as usize, i))).sum()
             };
             (0..FOLDS).map(of_fold).sum()
@@ -108,17 +112,17 @@ pub fn weigh_bits(ingredients: &[&PerBit], bits: &Bits, free: &[Vec<u32>], all: 
         let each: Vec<f64> = free.par_iter().enumerate().map(of_bit).collect();
         each.iter().sum()
     };
-    let worth: Vec<(f64, Option<f64>)> =
+    let scores: Vec<(f64, Option<f64>)> =
         [None].into_iter().chain(RIDGES.map(Some)).map(|ridge| (held_out(ridge), ridge)).collect();
-    let best = worth.into_iter().reduce(|best, next| if next.0 > best.0 + 1.0 { next } else { best });
+    let best = scores.into_iter().reduce(|best, next| if next.0 > best.0 + 1.0 { next } else { best });
     let ridge = best.and_then(|(_, ridge)| ridge);
     let of_bit = |(i, rows): (usize, &Vec<u32>)| {
-        ridge.map_or(all.to_vec(), |ridge| weigh(ingredients, bits, &[(i, rows)], all, ridge))
+        ridge.map_or(shared.to_vec(), |ridge| weigh(terms, bits, &[(i, rows)], shared, ridge))
     };
     free.par_iter().enumerate().map(of_bit).collect()
 }
 
-/// Solves a positive definite system, of which the lower triangle is given, by Cholesky's decomposition.
+/// Solves a x = b for a positive definite matrix, given by its lower triangle, by Cholesky decomposition.
 fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
     let n = b.len();
     for j in 0..n {

@@ -1,47 +1,49 @@
-//! What held-out ordinary rows say of scores: threshold, quantiles, mean, the cumulative sum's limit, and what is usual
-//! of each column.
+//! Calibration of a detector on normal rows: threshold, quantiles, entropy, decision interval of the cumulative sum, and the
+//! baseline of each column.
 
 use rayon::prelude::*;
-use surprisal::{Detector, Nats, Oddness, Reading};
+use surprisal::{AnomalyScore, Detector, Nats, Reading};
 
 use crate::artefact::Artefact;
 use crate::error::Result;
 use crate::with_shape;
 
-/// What a detector is set for.
+/// Rates of false alarms that a detector is calibrated for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
-    /// The share of ordinary rows that may be called odd.
+    /// Largest fraction of normal rows above the threshold.
     pub false_alarm: f64,
-    /// The mean number of ordinary rows from one false alarm of the cumulative sum to the next.
-    pub mean_time: u32,
+    /// Mean number of normal rows between false alarms of the cumulative sum (ARL0).
+    pub average_run_length: u32,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { false_alarm: 0.01, mean_time: 10_000 }
+        Self { false_alarm: 0.01, average_run_length: 10_000 }
     }
 }
 
-/// The owned numbers of a [`Detector`].
+/// Owned data of a [`Detector`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calibration {
-    /// Those without slices.
+    /// Numbers of the detector, without slices.
     numbers: Detector<'static>,
-    /// As in [`Detector`].
+    /// Quantiles of the anomaly score, as in [`Detector`].
     quantiles: Vec<u32>,
-    /// As in [`Detector`].
-    usual: Vec<u16>,
+    /// Baseline of each column, as in [`Detector`]: `[source]`.
+    baselines: Vec<u16>,
 }
 
 impl Default for Calibration {
     fn default() -> Self {
-        Self { numbers: Detector::OFF, quantiles: Vec::new(), usual: Vec::new() }
+        Self { numbers: Detector::OFF, quantiles: Vec::new(), baselines: Vec::new() }
     }
 }
 
 impl Calibration {
-    /// From what the core says of held-out ordinary rows; see [`Detector`] for the rules.
+    /// Computes everything except the baselines from the scores and the anomaly scores of the calibration rows.
+    ///
+    /// [`Detector`] documents the rules.
     ///
     /// ```
     /// use surprisal::Nats;
@@ -52,39 +54,40 @@ impl Calibration {
     /// let detector = calibration.view();
     /// assert_eq!((detector.threshold, detector.entropy), (Nats::from_raw(98), Nats::from_raw(50)));
     /// ```
-    pub fn of_scores(mut scores: Vec<Nats>, mut oddness: Vec<Nats>, rates: Rates) -> Self {
+    pub fn of_scores(mut scores: Vec<Nats>, mut anomaly_scores: Vec<Nats>, rates: Rates) -> Self {
         scores.sort_unstable();
-        oddness.sort_unstable();
+        anomaly_scores.sort_unstable();
         let rows = scores.len() as u32;
-        let most = scores.last().copied().unwrap_or(Nats::IMPOSSIBLE);
-        let most_of_a_trend = most.min(threshold(&scores, rates.false_alarm));
-        let up_to = |most: Nats| -> Vec<f64> { scores.iter().map(|&score| score.min(most).into()).collect() };
-        let (entropy, deviation) = moments(&up_to(most));
-        let capped = up_to(most_of_a_trend);
+        let score_cap = scores.last().copied().unwrap_or(Nats::IMPOSSIBLE);
+        let cusum_cap = score_cap.min(threshold(&scores, rates.false_alarm));
+        let capped = |cap: Nats| -> Vec<f64> { scores.iter().map(|&score| score.min(cap).into()).collect() };
+        let (entropy, deviation) = moments(&capped(score_cap));
+        let capped = capped(cusum_cap);
         let (mean, spread) = moments(&capped);
         let mut numbers = Detector {
-            threshold: threshold(&oddness, rates.false_alarm),
+            threshold: threshold(&anomaly_scores, rates.false_alarm),
             false_alarm_ppm: (rates.false_alarm * 1e6).round() as u32,
             rows,
             entropy: nats(entropy),
             deviation: nats(deviation),
-            most,
-            most_of_a_trend,
-            mean_time: rates.mean_time,
+            score_cap,
+            cusum_cap,
+            average_run_length: rates.average_run_length,
             ..Detector::OFF
         };
-        // Of rows that all score the same there is no telling what a rise is.
+        // If all rows have the same score, there is no scale for a rise, and the cumulative sum stays off.
         if spread > 0.0 {
             let reference = mean + 0.5 * spread;
             let steps: Vec<f64> = capped.iter().map(|score| score - reference).collect();
             numbers.reference = nats(reference);
-            numbers.limit = nats(limit(&steps, spread, rates.mean_time.into()));
+            numbers.decision_interval = nats(decision_interval(&steps, spread, rates.average_run_length.into()));
         }
-        let quantiles = Detector::levels(rows).map(|(_, k)| oddness[oddness.len() - k as usize].raw()).collect();
-        Self { numbers, quantiles, usual: Vec::new() }
+        let quantiles =
+            Detector::levels(rows).map(|(_, k)| anomaly_scores[anomaly_scores.len() - k as usize].raw()).collect();
+        Self { numbers, quantiles, baselines: Vec::new() }
     }
 
-    /// From held-out ordinary rows, as the artefact's table scores them; with what is usual of each column.
+    /// Calibrates on normal rows, scored by the table of the artefact, including the baselines of the columns.
     ///
     /// # Errors
     /// A reading that does not fit its column.
@@ -99,38 +102,45 @@ impl Calibration {
             readings.par_iter().map(explain).collect::<Result<_, _>>()?
         });
         let mean = |column: usize| {
-            let sum: u64 = each.iter().map(|(_, shares)| u64::from(shares[column].raw())).sum();
+            let sum: u64 = each.iter().map(|(_, columns)| u64::from(columns[column].raw())).sum();
             let mean = sum as f64 / (64 * each.len().max(1)) as f64;
             mean.round().min(f64::from(u16::MAX)) as u16
         };
-        let usual: Vec<u16> = (0..columns).map(mean).collect();
-        let order: Vec<u16> =
-            artefact.schema.columns.iter().filter(|coding| !coding.given).map(|coding| coding.source).collect();
-        let softness = ((order.len().max(1) as f64).log2() / 2.0).round() as u32;
-        let said = Detector { usual: &usual, softness, ..Detector::OFF };
-        let of_row = |shares: &[Nats]| {
-            let mut oddness = Oddness::new(&said);
-            order.iter().for_each(|&column| oddness.push(&said, column, shares[usize::from(column)]));
-            oddness.nats(&said)
+        let baselines: Vec<u16> = (0..columns).map(mean).collect();
+        let order: Vec<u16> = artefact
+            .schema
+            .columns
+            .iter()
+            .filter(|encoding| !encoding.observed)
+            .map(|encoding| encoding.source)
+            .collect();
+        let log2_temperature = ((order.len().max(1) as f64).log2() / 2.0).round() as u32;
+        let detector = Detector { baselines: &baselines, log2_temperature, ..Detector::OFF };
+        let anomaly_score = |columns: &[Nats]| {
+            let mut anomaly_score = AnomalyScore::new(&detector);
+            order.iter().for_each(|&column| anomaly_score.push(&detector, column, columns[usize::from(column)]));
+            anomaly_score.nats(&detector)
         };
-        let oddness = each.iter().map(|(_, shares)| of_row(shares)).collect();
-        let mut calibration = Self::of_scores(each.iter().map(|(score, _)| *score).collect(), oddness, rates);
-        calibration.numbers.softness = softness;
-        Ok(Self { usual, ..calibration })
+        let anomaly_scores = each.iter().map(|(_, columns)| anomaly_score(columns)).collect();
+        let mut calibration = Self::of_scores(each.iter().map(|(score, _)| *score).collect(), anomaly_scores, rates);
+        calibration.numbers.log2_temperature = log2_temperature;
+        Ok(Self { baselines, ..calibration })
     }
 
-    /// The core's detector over these numbers.
+    /// Returns a detector that borrows these data.
     pub fn view(&self) -> Detector<'_> {
-        Detector { quantiles: &self.quantiles, usual: &self.usual, ..self.numbers }
+        Detector { quantiles: &self.quantiles, baselines: &self.baselines, ..self.numbers }
     }
 
-    /// How many bytes a table grows by when so many rows calibrate it and it has so many columns.
+    /// Returns the number of bytes that a calibration on `rows` rows adds to a table of `columns` columns.
     pub fn bytes(rows: usize, columns: usize) -> usize {
         4 * Detector::levels(rows as u32).count() + (2 * columns).next_multiple_of(4)
     }
 }
 
-/// The threshold for a false-alarm rate, from ascending scores; see [`Detector`] for the rule.
+/// Returns the threshold for a false-alarm rate, given ascending scores: a conformal quantile, as [`Detector`] documents.
+///
+/// It is [`Nats::IMPOSSIBLE`] if there are too few scores for the rate.
 ///
 /// ```
 /// use surprisal::Nats;
@@ -144,11 +154,12 @@ pub fn threshold(scores: &[Nats], false_alarm: f64) -> Nats {
     scores.get(rank.max(1) - 1).copied().unwrap_or(Nats::IMPOSSIBLE)
 }
 
+/// Rounds a number of nats to units of 1/65536 nat.
 fn nats(value: f64) -> Nats {
     Nats::from_raw((value * 65536.0).round() as u32)
 }
 
-/// Mean and standard deviation, by n - 1; zeros of nothing.
+/// Returns mean and standard deviation, with denominator n - 1. Both are zero for an empty list.
 fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n.max(1.0);
@@ -156,51 +167,54 @@ fn moments(values: &[f64]) -> (f64, f64) {
     (mean, (squares / (n - 1.0).max(1.0)).sqrt())
 }
 
-/// The limit of a cumulative sum whose mean time to an alarm is the one wanted, when it grows by one of `steps`
-/// (ascending), each as likely as the others and independent of those before. Not below one standard deviation
-/// `spread` of them: so little may be the sampling of held-out rows.
-fn limit(steps: &[f64], spread: f64, mean_time: f64) -> f64 {
+/// Returns the decision interval of a cumulative sum with a given average run length, in nats.
+///
+/// The sum grows by independent draws from `steps`, which ascend and are equally likely. The result is at least their standard
+/// deviation `spread`, because a smaller interval could be an artefact of sampling.
+fn decision_interval(steps: &[f64], spread: f64, run_length: f64) -> f64 {
     let (mut low, mut high) = (spread, 2.0 * spread);
-    if mean_run(steps, low) >= mean_time {
+    if average_run_length(steps, low) >= run_length {
         return low;
     }
-    while mean_run(steps, high) < mean_time {
+    while average_run_length(steps, high) < run_length {
         (low, high) = (high, 2.0 * high);
     }
-    // To a thousandth; the grid of the chain is not finer.
+    // The grid of the Markov chain does not resolve more than a thousandth.
     while high - low > 1e-3 * high {
         let middle = 0.5 * (low + high);
-        (low, high) = if mean_run(steps, middle) < mean_time { (middle, high) } else { (low, middle) };
+        (low, high) = if average_run_length(steps, middle) < run_length { (middle, high) } else { (low, middle) };
     }
     high
 }
 
-/// States of the chain.
+/// Number of states of the Markov chain.
 const STATES: usize = 100;
 
-/// The mean number of steps until S = max(0, S + step), from 0, exceeds `limit`: Brook & Evans, *An Approach to the
-/// Probability Distribution of Cusum Run Length*, 1972. S is rounded to a grid of states, whose moves make a Markov
-/// chain; the mean runs a from each state solve (1 - R) a = 1. `steps` ascend and are equally likely.
-pub fn mean_run(steps: &[f64], limit: f64) -> f64 {
-    let width = 2.0 * limit / (2 * STATES - 1) as f64;
-    // P(step <= (by + 1/2) width), by how many states S would move.
-    let up_to = |by: isize| {
+/// Returns the average run length of a cumulative sum: the mean number of steps until S = max(0, S + step), started at zero,
+/// exceeds `interval` (Brook & Evans, *An Approach to the Probability Distribution of Cusum Run Length*, 1972).
+///
+/// `steps` ascend and are equally likely. S is rounded to a grid of states, which makes it a Markov chain with transition
+/// matrix R; the average run lengths a from each state solve (1 - R) a = 1.
+pub fn average_run_length(steps: &[f64], interval: f64) -> f64 {
+    let width = 2.0 * interval / (2 * STATES - 1) as f64;
+    // P(step <= (by + 1/2) width): the probability that S moves by at most `by` states.
+    let cumulative_probability = |by: isize| {
         let edge = (by as f64 + 0.5) * width;
         steps.partition_point(|&step| step <= edge) as f64 / steps.len() as f64
     };
-    let cumulative: Vec<f64> = (-(STATES as isize)..=STATES as isize).map(up_to).collect();
+    let cumulative: Vec<f64> = (-(STATES as isize)..=STATES as isize).map(cumulative_probability).collect();
     let at = |by: isize| cumulative[(by + STATES as isize) as usize];
-    let stays = |from: usize, to: usize| {
+    let transition = |from: usize, to: usize| {
         let by = to as isize - from as isize;
         if to == 0 { at(by) } else { at(by) - at(by - 1) }
     };
     let mut matrix: Vec<Vec<f64>> = (0..STATES)
         .map(|from| {
             let unit = |to: usize| if from == to { 1.0 } else { 0.0 };
-            (0..STATES).map(|to| unit(to) - stays(from, to)).chain([1.0]).collect()
+            (0..STATES).map(|to| unit(to) - transition(from, to)).chain([1.0]).collect()
         })
         .collect();
-    // Elimination from the last state up; the matrix is an M-matrix, so that it needs no exchange of rows.
+    // Gaussian elimination from the last state up. The matrix is an M-matrix and needs no pivoting.
     for pivot in (0..STATES).rev() {
         let (above, rest) = matrix.split_at_mut(pivot);
         let row = &rest[0];
@@ -212,6 +226,6 @@ pub fn mean_run(steps: &[f64], limit: f64) -> f64 {
         }
     }
     let mean = matrix[0][STATES] / matrix[0][0];
-    // Beyond what `f64` resolves it never alarms.
+    // A mean beyond the resolution of `f64` means that there is never an alarm.
     if mean.is_finite() && mean >= 1.0 { mean } else { f64::INFINITY }
 }

@@ -1,4 +1,4 @@
-//! Captures to tables: the lines of a board's log that carry readings, as the CSV that `fit` reads.
+//! Conversion of a board's log to the CSV that `fit` reads: extracts the lines that carry readings.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use crate::data::{default_name, is_header, is_missing, read_text};
 use crate::error::{Error, Result};
 
-/// What the lines with readings hold before their cells.
+/// Marker before the cells of a line with readings.
 const MARKER: &str = "surprisal: ";
 
-/// The rows of a capture.
+/// Rows of a capture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capture {
-    /// From the header, or `x0`, `x1`, …
+    /// Names of the columns, from the header, or `x0`, `x1`, …
     pub names: Vec<String>,
-    /// The cells of each row, and its session, counted from 1: a header begins a new one.
+    /// Session and cells of each row. Sessions are counted from 1; each header begins a new one.
     pub rows: Vec<(usize, Vec<String>)>,
-    /// The lines, counted from 1, that should be rows and are none: cut short, or run together with others.
+    /// Numbers of the lines, counted from 1, that are damaged rows: cut short, or merged with another line.
     pub dropped: Vec<usize>,
 }
 
@@ -37,25 +37,28 @@ impl Capture {
         Self::parse(&shown, &String::from_utf8_lossy(&bytes))
     }
 
-    /// Finds the rows in the text of a log. If no line has the marker, lines of comma-separated numbers are rows, and a
-    /// line of as many words directly before such a line is a header. `path` names the log in messages.
+    /// Parses the rows in the text of a log. `path` names the log in messages.
+    ///
+    /// Rows and headers follow a marker. If no line has a marker, lines of comma-separated numbers are rows, and a line of
+    /// as many words directly before such a line is a header.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no row, or a header differs from the first one.
+    /// [`Error::Input`] if there is no complete row, or a header differs from the first one.
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
-        let plain = without_colours(text);
+        let plain = strip_escapes(text);
         let whole = plain.ends_with('\n');
         let lines: Vec<&str> = plain.lines().collect();
         let marked = lines.iter().any(|line| after_marker(line).is_some());
-        let cells = |at: usize| lines.get(at).and_then(|line| if marked { after_marker(line) } else { alone(line) });
+        let cells =
+            |at: usize| lines.get(at).and_then(|line| if marked { after_marker(line) } else { unmarked_cells(line) });
         let mut capture = Self::default();
         let mut sessions = 0;
         for at in 0..lines.len() {
             let Some(cells) = cells(at) else { continue };
             if is_header(&cells) {
-                let leads = marked || leads(&cells, lines.get(at + 1).and_then(|line| alone(line)));
-                // Of a header cut short nothing is known but that the board began anew.
-                if leads && (at + 1 < lines.len() || whole) {
+                let is_header = marked || precedes_row(&cells, lines.get(at + 1).and_then(|line| unmarked_cells(line)));
+                // A last line without a line break may be cut short.
+                if is_header && (at + 1 < lines.len() || whole) {
                     capture.begin(path, at + 1, cells, &mut sessions)?;
                 }
                 continue;
@@ -64,7 +67,7 @@ impl Capture {
                 capture.names = (0..cells.len()).map(default_name).collect();
             }
             let number = |cell: &String| is_missing(cell) || cell.parse::<f64>().is_ok_and(f64::is_finite);
-            // A last line without an end may lack digits.
+            // A last line without a line break may lack digits.
             let cut = at + 1 == lines.len() && !whole;
             if cells.len() == capture.names.len() && cells.iter().all(number) && !cut {
                 capture.rows.push((sessions.max(1), cells));
@@ -74,22 +77,22 @@ impl Capture {
         }
         if let (true, Some(line)) = (capture.rows.is_empty(), capture.dropped.first()) {
             let count = capture.names.len();
-            let message = format!("no row is whole; line {line} should have {count} numbers with commas between");
+            let message = format!("no complete row; line {line} should have {count} comma-separated numbers");
             return Err(Error::input(path, message));
         }
         if capture.rows.is_empty() {
             let message = format!(
                 "no rows; expected lines such as `{MARKER}x,y` and then `{MARKER}1,2`, as a board's `capture` program logs \
-                 them, or lines of numbers with commas between"
+                 them, or lines of comma-separated numbers"
             );
             return Err(Error::input(path, message));
         }
         Ok(capture)
     }
 
-    /// Reads a header: the first one names the columns, and each begins a session.
+    /// Begins a session at a header. The first header names the columns.
     fn begin(&mut self, path: &Path, line: usize, names: Vec<String>, sessions: &mut usize) -> Result<()> {
-        // Rows from before the board's start are a session of their own.
+        // Rows before the first header are a session of their own.
         let first = *sessions == 0;
         *sessions += if first && !self.rows.is_empty() { 2 } else { 1 };
         if self.names.is_empty() || first && self.names.len() == names.len() {
@@ -98,26 +101,25 @@ impl Capture {
         }
         if self.names != names {
             let (here, before) = (names.join(","), self.names.join(","));
-            let message = format!(
-                "the columns are {here} here and {before} before; capture each firmware into a file of its own"
-            );
+            let message =
+                format!("the columns are {here} here and {before} before; capture each firmware into its own file");
             return Err(Error::input(path, message).at("line", line as u64));
         }
         Ok(())
     }
 
-    /// How many sessions have rows.
+    /// Returns the number of sessions with rows.
     pub fn sessions(&self) -> usize {
         self.rows.chunk_by(|a, b| a.0 == b.0).count()
     }
 
-    /// Returns the rows as CSV, with the session number as the first column if `with_sessions`.
+    /// Returns the rows as CSV, with the session number as the first column if `with_sessions` is set.
     ///
     /// # Errors
-    /// [`Error::Option`] if a column is already called `session`.
+    /// [`Error::Option`] if `with_sessions` is set and a column has the name `session`.
     pub fn csv(&self, with_sessions: bool) -> Result<String> {
         if with_sessions && self.names.iter().any(|name| name == "session") {
-            let message = "a column is called `session` already; rename it in the firmware, or leave --sessions out";
+            let message = "a column has the name `session`; rename it in the firmware, or leave --sessions out";
             return Err(Error::option("--sessions", message));
         }
         let mut csv = csv::Writer::from_writer(Vec::new());
@@ -131,17 +133,17 @@ impl Capture {
     }
 }
 
-/// The cells behind the marker of a line. What may follow them, such as the place in the source, is behind a space.
+/// Returns the cells after the marker of a line, up to the next space, behind which loggers put the source location.
 fn after_marker(line: &str) -> Option<Vec<String>> {
     let mut ends = line.match_indices(MARKER.trim_end()).map(|(at, mark)| &line[at + mark.len()..]);
-    // `surprisal::…` is a path of Rust's, which logs are full of.
+    // `surprisal::…` is a Rust path, which loggers print too.
     let rest = ends.find(|rest| !rest.starts_with(':'))?;
     let cells = rest.strip_prefix(' ').unwrap_or(rest).split_whitespace().next().unwrap_or_default();
     Some(cells.split(',').map(str::to_owned).collect())
 }
 
-/// The cells of a line without a marker, if it is one of numbers alone or of words alone.
-fn alone(line: &str) -> Option<Vec<String>> {
+/// Returns the cells of a line without a marker if all are numbers or all are words.
+fn unmarked_cells(line: &str) -> Option<Vec<String>> {
     let cells: Vec<String> = line.trim().split(',').map(|cell| cell.trim().to_owned()).collect();
     let number = |cell: &String| is_missing(cell) || cell.parse::<f64>().is_ok();
     let word = |cell: &String| !cell.contains(char::is_whitespace);
@@ -149,13 +151,13 @@ fn alone(line: &str) -> Option<Vec<String>> {
     (row || is_header(&cells) && cells.iter().all(word)).then_some(cells)
 }
 
-/// Are these words right before that row names of its cells?
-fn leads(words: &[String], next: Option<Vec<String>>) -> bool {
+/// Returns whether the next line is a row with as many cells as there are words.
+fn precedes_row(words: &[String], next: Option<Vec<String>>) -> bool {
     next.is_some_and(|next| next.len() == words.len() && !is_header(&next))
 }
 
-/// Leaves out what colours a terminal: an escape, a bracket, and all up to a letter.
-fn without_colours(text: &str) -> String {
+/// Removes terminal escape sequences, such as colours: an escape, a bracket, and all up to a letter.
+fn strip_escapes(text: &str) -> String {
     let mut pieces = text.split("\u{1b}[");
     let first = pieces.next().unwrap_or_default().to_owned();
     pieces.fold(first, |plain, piece| {

@@ -1,23 +1,24 @@
-//! How far apart two distributions over rows are: two models, or a model and data.
+//! Divergences between two distributions over rows: two models, or a model and data.
 //!
-//! Everything but Wasserstein-1 is in nats (total variation is a probability), and is of *outcomes*, the cells that
-//! readings fall in: the log-widths that make scores densities are the same on both sides and cancel. Probabilities are
-//! products of the core's masses over the very table that the board reads.
+//! KL and Jensen–Shannon are in nats, total variation is a probability, and Wasserstein-1 is in bits flipped per row. All are
+//! between *outcomes*, the cells that readings fall into: the log-widths that turn masses into densities are the same on both
+//! sides and cancel. Probabilities are products of the masses that the board reads from the table.
 //!
-//! With m = (p + q) / 2 and w(x) = p(x) / (p(x) + q(x)), the chance that x came from p if a fair coin chose:
+//! With m = (p + q) / 2, and w(x) = p(x) / (p(x) + q(x)) for the posterior probability that x was drawn from p rather than q:
 //!
-//! | | defined as | beyond enumeration, the mean of |
+//! | divergence | definition | estimate if there are too many rows to enumerate: the mean of |
 //! | --- | --- | --- |
 //! | KL(p‖q) (Kullback & Leibler 1951) | E_p ln p/q | Σ_i KL(p(x_i)‖q(x_i)) given x_<i, or ln p/q, over x from p |
 //! | Jensen–Shannon (Lin 1991) | ½KL(p‖m) + ½KL(q‖m) | ln 2 - H(w(x)) over as many x from p as from q |
 //! | total variation | ½Σ\|p - q\| | \|2w(x) - 1\| over as many x from p as from q |
 //!
-//! The first is the chain rule of KL with only its prefixes sampled, and takes two models with the same bits in the same
-//! order. Elsewhere ln p/q stands in, whose mean may come out below zero by its standard error. The other two are what
-//! the coin and the row say of each other, averaged; as they are bounded, their standard errors can be trusted.
+//! The first estimate of KL is its chain rule over sampled prefixes, which needs two models with the same bits in the same order.
+//! Otherwise ln p/q is averaged, whose mean may be below zero by its standard error. The terms of the other two are bounded, so
+//! that their standard errors are reliable.
 //!
-//! Against data all of them are exact whatever the number of bits, as only the rows of the data have to be looked at.
-//! Wasserstein-1 is exact up to [`TRANSPORTABLE`] rows; beyond that it is between samples, see [`transport::matched`].
+//! Against data, all three are exact for any number of bits, because only the rows of the data have to be evaluated.
+//! Wasserstein-1 is exact for up to [`TRANSPORTABLE`] possible rows; for more it is estimated from samples, see
+//! [`transport::matched`].
 
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
@@ -25,41 +26,45 @@ use std::f64::consts::LN_2;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use surprisal::{Conditional, Model, Part, Reading};
+use surprisal::Reading;
 
 use crate::artefact::Artefact;
 use crate::error::{Error, Result};
-use crate::quantise::bernoulli_kl;
+use crate::table::loss::bernoulli_kl;
 
+mod chain;
 mod grid;
 pub mod transport;
 
-use grid::Side;
+use chain::bit_probabilities;
+use grid::GridModel;
 
-/// So many rows are enumerated at most; 20 bits never have more.
-pub const ENUMERABLE: usize = 1 << 20;
-/// Up to so many rows Wasserstein-1 is exact.
+pub use chain::probability;
+pub use grid::ENUMERABLE;
+
+/// Largest number of possible rows for which Wasserstein-1 is exact.
 pub const TRANSPORTABLE: usize = 1 << 16;
-/// How many pairs of samples Wasserstein-1 is averaged over.
+/// Number of pairs of samples that an estimate of Wasserstein-1 averages over.
 const REPEATS: usize = 8;
-/// How many sampled rows are held at a time.
+/// Number of sampled rows in memory at a time.
 const BATCH: usize = 1024;
 
-/// A number that was computed, or estimated.
+/// An exact number, or an estimate with its standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// The number; may be infinite, never NaN.
+    /// Value, which may be infinite but is never NaN.
     pub value: f64,
-    /// One standard deviation of the number over repetitions; `None` if it is exact.
+    /// Standard error of the value, or `None` if the value is exact.
     pub standard_error: Option<f64>,
 }
 
 impl Estimate {
+    /// Returns an exact number.
     const fn exact(value: f64) -> Self {
         Self { value, standard_error: None }
     }
 
-    /// The mean of independent draws. Infinite if one is, and then that is exact.
+    /// Returns the mean of independent draws. It is exact if it is infinite.
     fn mean(draws: &[f64]) -> Self {
         let n = draws.len() as f64;
         let value = draws.iter().sum::<f64>() / n;
@@ -70,33 +75,33 @@ impl Estimate {
         Self { value, standard_error: Some((squares / (n - 1.0).max(1.0) / n).sqrt()) }
     }
 
-    /// The mean of two independent estimates.
+    /// Returns the mean of two independent estimates.
     fn between(self, other: Self) -> Self {
         let errors = self.standard_error.zip(other.standard_error);
         Self { value: 0.5 * (self.value + other.value), standard_error: errors.map(|(a, b)| 0.5 * a.hypot(b)) }
     }
 }
 
-/// Divergences of p and q.
+/// Divergences between distributions p and q.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Divergences {
-    /// KL(p‖q) in nats: what is lost by coding rows of p by q. Infinite where q rules out what p does not.
+    /// KL(p‖q) in nats: the extra length of a code for q on rows of p. Infinite if q gives zero to a row that p does not.
     pub forward: Estimate,
-    /// KL(q‖p) in nats.
+    /// KL(q‖p) in nats: the extra length of a code for p on rows of q.
     pub reverse: Estimate,
     /// Jensen–Shannon divergence in nats, at most ln 2.
     pub jensen_shannon: Estimate,
-    /// Total variation, the most by which the probabilities of an event differ.
+    /// Total variation: the largest difference between the probabilities of an event.
     pub total_variation: Estimate,
 }
 
 impl Divergences {
-    /// Of two distributions, given as the pairs p(x), q(x) of every x that one of them has.
+    /// Computes the divergences from the pairs (p(x), q(x)) of every x with a probability above zero.
     ///
     /// ```
     /// use surprisal_trainer::divergence::Divergences;
     /// let exact = Divergences::exact([(0.5, 1.0), (0.5, 0.0)]);
-    /// assert!(exact.forward.value.is_infinite()); // q never says what p says half of the time
+    /// assert!(exact.forward.value.is_infinite()); // q gives zero to half of p
     /// assert!((exact.reverse.value - 2f64.ln()).abs() < 1e-12);
     /// assert_eq!(exact.total_variation.value, 0.5);
     /// ```
@@ -112,89 +117,58 @@ impl Divergences {
     }
 }
 
-/// One row's share of KL(p‖q), with what p lacks of q: the lacks add up to nothing, and make every share at least zero.
+/// Returns one row's term of KL(p‖q) plus q - p, which is never negative. The differences q - p add up to zero over all rows.
 fn kl(p: f64, q: f64) -> f64 {
-    let share = if p > 0.0 { p * (p / q).ln() } else { 0.0 };
-    (share - p + q).max(0.0)
+    let term = if p > 0.0 { p * (p / q).ln() } else { 0.0 };
+    (term - p + q).max(0.0)
 }
 
-/// The probability of a row, which is zero for one that a guard rules out.
-///
-/// ```
-/// use surprisal::{Columns, Linear, Model};
-/// use surprisal_trainer::divergence::probability;
-/// let linear = Linear::new(&[0, 0], &[], Columns::Dense(&[])).unwrap();
-/// let model = Model::<2, _>::new(linear, &[], 2).unwrap();
-/// assert_eq!(probability(&model, &[true, false]), 0.25);
-/// ```
-pub fn probability<const N: usize, P: Part<N>>(model: &Model<'_, N, P>, row: &[bool; N]) -> f64 {
-    each(&ones(model, row), row).product()
-}
-
-/// p(x_i = 1 | x_<i) along a row.
-fn ones<const N: usize, P: Part<N>>(model: &Model<'_, N, P>, row: &[bool; N]) -> Vec<f64> {
-    let (mut walk, mut ones) = (model.walk(), Vec::with_capacity(model.bits()));
-    while let Some((i, conditional)) = walk.next(row) {
-        ones.push(match conditional {
-            Conditional::Forced(value) => f64::from(u8::from(value)),
-            Conditional::Open(logit) => f64::from(logit.mass().of(true)) / 65536.0,
-        });
-        walk.observe(row[i]);
-    }
-    ones
-}
-
-/// p(x_i | x_<i) along a row.
-fn each(ones: &[f64], row: &[bool]) -> impl Iterator<Item = f64> {
-    ones.iter().zip(row).map(|(one, &bit)| if bit { *one } else { 1.0 - one })
-}
-
-/// How much to draw where enumeration would take too long.
+/// Sizes of the samples that replace enumeration if there are too many possible rows.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Rows from each model, at least 2.
+pub struct SamplingSettings {
+    /// Number of rows from each model, at least 2.
     pub rows: usize,
-    /// Rows in each of the samples that Wasserstein-1 pairs off: the time grows as their cube.
+    /// Number of rows in each sample that Wasserstein-1 matches. The time grows with its cube.
     pub pairs: usize,
-    /// Of the draws.
+    /// Seed of the samples.
     pub seed: u64,
 }
 
-impl Default for Settings {
+impl Default for SamplingSettings {
     fn default() -> Self {
         Self { rows: 10_000, pairs: 512, seed: 0 }
     }
 }
 
-/// What [`models`] and [`data`] find out.
+/// Result of [`models`] and [`data`].
 #[derive(Clone, Copy, Debug)]
 pub struct Comparison {
-    /// How many different rows there can be; infinite beyond the range of `f64`.
+    /// Number of possible rows; infinite beyond the range of `f64`.
     pub outcomes: f64,
-    /// All but Wasserstein-1.
+    /// All divergences except Wasserstein-1.
     pub divergences: Divergences,
-    /// Wasserstein-1 under the Hamming distance of the first model's bits: how many bits have to be flipped in the
-    /// mean. An estimate is that between two samples of [`Settings::pairs`] rows, which is more.
+    /// Wasserstein-1 under the Hamming distance of the first model's bits: mean number of flipped bits per row. An estimate is
+    /// the distance between two samples of [`SamplingSettings::pairs`] rows, which is larger in expectation.
     pub wasserstein: Estimate,
-    /// The same between two samples of the first model, where it was estimated: what of it is the samples' doing.
+    /// Wasserstein-1 between two samples of the first model, if `wasserstein` is an estimate: the part that sampling causes.
     pub baseline: Option<Estimate>,
 }
 
-/// A model against rows: what [`data`] finds out besides.
+/// Cross-entropy of data under a model, the second result of [`data`].
 #[derive(Clone, Copy, Debug)]
-pub struct Likelihood {
-    /// The mean of -ln p(row) in nats, over outcomes; what maximum likelihood makes small.
+pub struct DataLikelihood {
+    /// Mean of -ln p(row) over the rows, in nats: what maximum likelihood minimises.
     pub cross_entropy: f64,
-    /// The entropy of the rows' own frequencies. The rest of the cross-entropy is KL(data‖model).
+    /// Entropy of the frequencies of the rows, in nats. The cross-entropy exceeds it by KL(data‖model).
     pub entropy: f64,
 }
 
-/// Compares two models, p and q, of the same columns in whatever order and polarity.
+/// Compares two models, p and q, of the same columns in any order and polarity.
 ///
 /// # Errors
-/// Their columns differ; the message says which, how, and what to do.
-pub fn models(p: &Artefact, q: &Artefact, settings: &Settings) -> Result<Comparison> {
-    let (p, q) = (Side::new(p, &p.schema)?, Side::new(q, &p.schema)?);
+/// The columns of the models differ.
+pub fn models(p: &Artefact, q: &Artefact, settings: &SamplingSettings) -> Result<Comparison> {
+    let (p, q) = (GridModel::new(p, &p.schema)?, GridModel::new(q, &p.schema)?);
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
     if let Some(outcomes) = p.enumerable() {
         let (p_of, q_of) = (p.probabilities(outcomes), q.probabilities(outcomes));
@@ -205,17 +179,17 @@ pub fn models(p: &Artefact, q: &Artefact, settings: &Settings) -> Result<Compari
     Ok(transported(&p, divergences, Vec::new, |random| q.sample(random), settings, &mut random))
 }
 
-/// Compares a model, p, with the frequencies of rows of readings, q. KL(p‖q) is infinite unless every row that there
-/// can be is among them.
+/// Compares a model, p, with the frequencies of rows of readings, q. KL(p‖q) is infinite unless every possible row is
+/// among them.
 ///
 /// # Errors
 /// A reading that does not fit its column; no rows.
-pub fn data(p: &Artefact, rows: &[Vec<Reading>], settings: &Settings) -> Result<(Comparison, Likelihood)> {
+pub fn data(p: &Artefact, rows: &[Vec<Reading>], settings: &SamplingSettings) -> Result<(Comparison, DataLikelihood)> {
     if rows.is_empty() {
-        return Err(Error::Incomparable("no rows to compare the model with; supply at least one".into()));
+        return Err(Error::Incomparable("no rows to compare the model with; supply at least one row".into()));
     }
     let (bits, _) = p.schema.encode(rows)?;
-    let p = Side::new(p, &p.schema)?;
+    let p = GridModel::new(p, &p.schema)?;
     let mut row = vec![false; bits.width()];
     let mut at = |index: usize| {
         bits.row(index, &mut row);
@@ -227,7 +201,7 @@ pub fn data(p: &Artefact, rows: &[Vec<Reading>], settings: &Settings) -> Result<
     let total = rows.len() as f64;
     let found: Vec<(f64, f64)> =
         counts.par_iter().map(|(row, &count)| (p.ln_probability(row), f64::from(count) / total)).collect();
-    let likelihood = Likelihood {
+    let likelihood = DataLikelihood {
         cross_entropy: found.iter().map(|(ln_p, q)| -q * ln_p).sum(),
         entropy: found.iter().map(|(_, q)| -q * q.ln()).sum(),
     };
@@ -241,10 +215,10 @@ pub fn data(p: &Artefact, rows: &[Vec<Reading>], settings: &Settings) -> Result<
         None => (counts.len() as f64) < p.outcomes(),
     };
     if absent {
-        // Guards may have taken all but a rounding of it; what there is of it is infinitely far off.
+        // Rounding may leave no probability for the unseen rows, but any rest makes KL(p‖q) infinite.
         pairs.push((unseen.max(f64::MIN_POSITIVE), 0.0));
     }
-    // A row may be too unlikely for an `f64`, its logarithm is not.
+    // The probability of a row may underflow; its logarithm does not.
     let reverse = Estimate::exact((likelihood.cross_entropy - likelihood.entropy).max(0.0));
     let divergences = Divergences { reverse, ..Divergences::exact(pairs) };
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
@@ -253,10 +227,10 @@ pub fn data(p: &Artefact, rows: &[Vec<Reading>], settings: &Settings) -> Result<
     Ok((transported(&p, divergences, dense, draw, settings, &mut random), likelihood))
 }
 
-/// Estimates from rows of both models.
-fn sampled(p: &Side, q: &Side, rows: usize, random: &mut ChaCha8Rng) -> Divergences {
-    let same_bits = p.places == q.places;
-    let mut from = |own: &Side, other: &Side| {
+/// Estimates the divergences from sampled rows of both models.
+fn sampled(p: &GridModel, q: &GridModel, rows: usize, random: &mut ChaCha8Rng) -> Divergences {
+    let same_bits = p.columns == q.columns;
+    let mut from = |own: &GridModel, other: &GridModel| {
         let mut draws = [const { Vec::new() }; 3];
         while draws[0].len() < rows {
             let batch: Vec<_> = (draws[0].len()..rows).take(BATCH).map(|_| own.sample(random)).collect();
@@ -269,33 +243,34 @@ fn sampled(p: &Side, q: &Side, rows: usize, random: &mut ChaCha8Rng) -> Divergen
     Divergences { forward, reverse, jensen_shannon: js_p.between(js_q), total_variation: tv_p.between(tv_q) }
 }
 
-/// A sampled row's terms of KL(own‖other), Jensen–Shannon and total variation.
-fn terms(own: &Side, other: &Side, row: &[u16], same_bits: bool) -> [f64; 3] {
+/// Returns a sampled row's terms of KL(own‖other), Jensen–Shannon and total variation.
+fn terms(own: &GridModel, other: &GridModel, row: &[u16], same_bits: bool) -> [f64; 3] {
     let [(own_row, own_ones), (other_row, other_ones)] = [own, other].map(|side| side.walk(row));
-    let ln = |ones: &[f64], row: &[bool]| each(ones, row).map(f64::ln).sum::<f64>();
+    let ln = |ones: &[f64], row: &[bool]| bit_probabilities(ones, row).map(f64::ln).sum::<f64>();
     let ratio = ln(&own_ones, &own_row) - ln(&other_ones, &other_row);
     let kl = match same_bits {
         true => own_ones.iter().zip(&other_ones).map(|(p, q)| bernoulli_kl(*p, *q)).sum(),
         false => ratio,
     };
-    // Both weights from the smaller one, so that neither loses its digits.
+    // The larger of w and 1 - w is computed from the smaller one, so that neither loses digits.
     let small = 1.0 / (1.0 + ratio.abs().exp());
     let entropy = if small > 0.0 { -small * small.ln() - (1.0 - small) * (-small).ln_1p() } else { 0.0 };
     [kl, (LN_2 - entropy).max(0.0), 1.0 - 2.0 * small]
 }
 
-/// Adds Wasserstein-1 from a model to a distribution that is listed if there are few rows, drawn from otherwise.
+/// Adds Wasserstein-1 between a model and a distribution, which `listed` lists if there are few possible rows and `draw` draws
+/// from otherwise.
 fn transported(
-    p: &Side,
+    p: &GridModel,
     divergences: Divergences,
     listed: impl FnOnce() -> Vec<f64>,
     draw: impl Fn(&mut ChaCha8Rng) -> Vec<u16>,
-    settings: &Settings,
+    settings: &SamplingSettings,
     random: &mut ChaCha8Rng,
 ) -> Comparison {
     let outcomes = p.outcomes();
     if outcomes <= TRANSPORTABLE as f64 {
-        let sizes: Vec<usize> = p.places.iter().map(|place| place.patterns.len()).collect();
+        let sizes: Vec<usize> = p.columns.iter().map(|column| column.patterns.len()).collect();
         let exact = transport::exact(&p.probabilities(outcomes as usize), &listed(), &sizes);
         return Comparison { outcomes, divergences, wasserstein: Estimate::exact(exact), baseline: None };
     }

@@ -1,69 +1,71 @@
-//! How good scores are at telling anomalies from ordinary rows.
+//! Measures of how well scores separate anomalous from normal rows.
 
 use serde::Serialize;
 
-/// The probability that an odd row scores above an ordinary one, ties counting half (Mann & Whitney 1947). `None`
-/// unless there are rows of both kinds.
+/// Returns the area under the ROC curve: the probability that an anomalous row scores above a normal one, where ties count half
+/// (Mann & Whitney 1947). `None` unless there are rows of both kinds.
 ///
 /// ```
 /// use surprisal_trainer::evaluate::auc_roc;
 /// assert_eq!(auc_roc(&[1, 2, 3, 4], &[false, false, true, true]), Some(1.0));
 /// assert_eq!(auc_roc(&[1, 1], &[false, true]), Some(0.5));
 /// ```
-pub fn auc_roc<T: Ord + Copy>(scores: &[T], odd: &[bool]) -> Option<f64> {
+pub fn auc_roc<T: Ord + Copy>(scores: &[T], anomalous: &[bool]) -> Option<f64> {
     let (mut below, mut wins) = (0.0, 0.0);
-    let total_odd = odd.iter().filter(|&&odd| odd).count() as f64;
-    for (odd, ordinary) in tied_groups(scores, odd) {
-        wins += odd * (below + 0.5 * ordinary);
-        below += ordinary;
+    let total_anomalous = anomalous.iter().filter(|&&anomalous| anomalous).count() as f64;
+    for (anomalous, normal) in tied_groups(scores, anomalous) {
+        wins += anomalous * (below + 0.5 * normal);
+        below += normal;
     }
-    (total_odd > 0.0 && below > 0.0).then(|| wins / (total_odd * below))
+    (total_anomalous > 0.0 && below > 0.0).then(|| wins / (total_anomalous * below))
 }
 
-/// Average precision: the mean, over the odd rows, of the share of odd rows among those that score at least as high.
+/// Returns the average precision: the mean over the anomalous rows of the share of anomalous rows among all rows that score at
+/// least as high. `None` unless there are rows of both kinds.
 ///
 /// ```
 /// use surprisal_trainer::evaluate::auc_pr;
 /// assert_eq!(auc_pr(&[4, 3, 2], &[true, false, true]), Some((1.0 + 2.0 / 3.0) / 2.0));
 /// ```
-pub fn auc_pr<T: Ord + Copy>(scores: &[T], odd: &[bool]) -> Option<f64> {
+pub fn auc_pr<T: Ord + Copy>(scores: &[T], anomalous: &[bool]) -> Option<f64> {
     let (mut alarms, mut hits, mut sum) = (0.0, 0.0, 0.0);
-    for (odd, ordinary) in tied_groups(scores, odd).into_iter().rev() {
-        alarms += odd + ordinary;
-        hits += odd;
-        sum += odd * hits / alarms;
+    for (anomalous, normal) in tied_groups(scores, anomalous).into_iter().rev() {
+        alarms += anomalous + normal;
+        hits += anomalous;
+        sum += anomalous * hits / alarms;
     }
     (hits > 0.0 && alarms > hits).then(|| sum / hits)
 }
 
-/// How many odd and ordinary rows have each distinct score, ascending.
-fn tied_groups<T: Ord + Copy>(scores: &[T], odd: &[bool]) -> Vec<(f64, f64)> {
-    let mut ranked: Vec<(T, bool)> = scores.iter().copied().zip(odd.iter().copied()).collect();
+/// Returns the numbers of anomalous and of normal rows for each distinct score, in ascending order of the scores.
+fn tied_groups<T: Ord + Copy>(scores: &[T], anomalous: &[bool]) -> Vec<(f64, f64)> {
+    let mut ranked: Vec<(T, bool)> = scores.iter().copied().zip(anomalous.iter().copied()).collect();
     ranked.sort_unstable();
-    let count = |group: &[(T, bool)], kind: bool| group.iter().filter(|(_, odd)| *odd == kind).count() as f64;
+    let count =
+        |group: &[(T, bool)], kind: bool| group.iter().filter(|(_, anomalous)| *anomalous == kind).count() as f64;
     ranked.chunk_by(|a, b| a.0 == b.0).map(|group| (count(group, true), count(group, false))).collect()
 }
 
-/// The mean; of scores, in nats.
+/// Returns the mean, or zero for an empty list. The mean of [`surprisal::Nats`] is in nats.
 pub fn mean<T: Copy + Into<f64>>(each: &[T]) -> f64 {
     each.iter().map(|&one| one.into()).sum::<f64>() / each.len().max(1) as f64
 }
 
-/// How good alarms are. What has nothing to be a share of is `None`.
+/// Rates of alarms on labelled rows. A rate whose denominator is zero is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Alarms {
-    /// The share of alarms that are odd rows.
+    /// ColumnScore of anomalous rows among the alarms.
     pub precision: Option<f64>,
-    /// The share of odd rows that are alarms.
+    /// ColumnScore of alarms among the anomalous rows.
     pub recall: Option<f64>,
-    /// The harmonic mean of both: 2 hits / (alarms + odd rows).
+    /// Harmonic mean of precision and recall: 2 hits / (alarms + anomalous rows).
     pub f1: Option<f64>,
-    /// The share of ordinary rows that are alarms.
+    /// ColumnScore of alarms among the normal rows.
     pub false_alarm_rate: Option<f64>,
 }
 
 impl Alarms {
-    /// Of alarms on rows that are odd or not.
+    /// Computes the rates from the alarms and the labels of rows.
     ///
     /// ```
     /// use surprisal_trainer::evaluate::Alarms;
@@ -71,18 +73,18 @@ impl Alarms {
     /// assert_eq!((found.precision, found.recall, found.f1), (Some(0.5), Some(0.5), Some(0.5)));
     /// assert_eq!(Alarms::of(&[false], &[false]).precision, None);
     /// ```
-    pub fn of(alarms: &[bool], odd: &[bool]) -> Self {
+    pub fn of(alarms: &[bool], anomalous: &[bool]) -> Self {
         let count = |wanted: &dyn Fn(bool, bool) -> bool| {
-            alarms.iter().zip(odd).filter(|&(&alarm, &odd)| wanted(alarm, odd)).count() as f64
+            alarms.iter().zip(anomalous).filter(|&(&alarm, &anomalous)| wanted(alarm, anomalous)).count() as f64
         };
         let share = |of: f64, all: f64| (all > 0.0).then(|| of / all);
-        let (raised, all_odd) = (count(&|alarm, _| alarm), count(&|_, odd| odd));
-        let hits = count(&|alarm, odd| alarm && odd);
+        let (raised, all_anomalous) = (count(&|alarm, _| alarm), count(&|_, anomalous| anomalous));
+        let hits = count(&|alarm, anomalous| alarm && anomalous);
         Self {
             precision: share(hits, raised),
-            recall: share(hits, all_odd),
-            f1: share(2.0 * hits, raised + all_odd),
-            false_alarm_rate: share(raised - hits, alarms.len() as f64 - all_odd),
+            recall: share(hits, all_anomalous),
+            f1: share(2.0 * hits, raised + all_anomalous),
+            false_alarm_rate: share(raised - hits, alarms.len() as f64 - all_anomalous),
         }
     }
 }

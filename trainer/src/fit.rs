@@ -1,62 +1,61 @@
-//! Maximum likelihood, one conditional at a time: the likelihood decomposes, so the fit does.
+//! Maximum likelihood, one conditional at a time: the likelihood decomposes into one term per bit, and so does the fit.
 //!
-//! Maximising Σ ln p(row) over the training rows is minimising KL(data ‖ model); the two differ by the entropy of
-//! the data, which no model changes.
+//! To maximise Σ ln p(row) over the training rows is to minimise KL(data ‖ model). The two differ by the entropy of the
+//! data, which no model changes.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::bits::{Bits, members};
-use crate::model::Conditional;
+use crate::bits::{Bits, Ranks, complement, members};
+use crate::model::FloatConditional;
 use crate::names::{Named, display_by_name};
 
-pub mod ascent;
+pub mod optimizer;
 pub mod boost;
-mod lanes;
+mod simd;
 pub mod layer;
 pub mod logistic;
 pub mod mixture;
 pub mod nade;
-pub mod sgd;
 pub mod tree;
 
-use boost::Boost;
+use boost::{BoostSettings, boost};
 use logistic::{Penalty, Problem, Solver};
 use tree::{Evidence, Grower};
 
-/// What each conditional is made of.
+/// Form of the conditional distributions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
-    /// A bias: every column on its own. The baseline.
+    /// One bias per bit: all columns are independent. The baseline.
     Marginal,
-    /// A tree over the bits of one other column, those of a maximum spanning tree.
+    /// One tree per bit over the bits of one other column, its parent in a maximum spanning tree (Chow & Liu 1968).
     ChowLiu,
-    /// A tree over all earlier bits.
+    /// One tree per bit over all earlier bits.
     Tree,
-    /// A logistic row over all earlier bits.
+    /// One logistic regression per bit over all earlier bits.
     Linear,
-    /// A logistic row and a tree, fitted jointly.
+    /// One logistic regression and one tree per bit, fitted jointly.
     #[default]
-    #[serde(rename = "linear-trees", alias = "lintree")]
-    Lintree,
-    /// Many small trees, each fitted to what those before it leave.
+    #[serde(alias = "lintree")]
+    LinearTrees,
+    /// Gradient-boosted small trees for each bit.
     Boost,
-    /// A hidden layer that all conditionals share.
+    /// One hidden layer that all bits share.
     Nade,
-    /// The mean of the logits of `linear-trees` and a hidden layer.
+    /// The mean of the logits of linear-trees and of a hidden layer.
     #[serde(rename = "linear-trees+hidden", alias = "flagship")]
-    Flagship,
-    /// Whatever predicts the validation rows best within --flash, --ram and --ops.
+    LinearTreesHidden,
+    /// The family that predicts the validation rows best within --flash, --ram and --ops.
     Auto,
-    /// Nothing of their own: a mixture of trees says it all. The smallest at 1 KiB.
+    /// A mixture of trees and nothing else. The most accurate family at 1 KiB.
     Mixture,
 }
 
 impl Named for Family {
     const OPTION: &'static str = "--family";
     const NAMES: &'static [(&'static str, Self)] = &[
-        ("linear-trees", Self::Lintree),
+        ("linear-trees", Self::LinearTrees),
         ("marginal", Self::Marginal),
         ("chow-liu", Self::ChowLiu),
         ("tree", Self::Tree),
@@ -64,60 +63,64 @@ impl Named for Family {
         ("boost", Self::Boost),
         ("mixture", Self::Mixture),
         ("nade", Self::Nade),
-        ("linear-trees+hidden", Self::Flagship),
+        ("linear-trees+hidden", Self::LinearTreesHidden),
         ("auto", Self::Auto),
     ];
-    const ALIASES: &'static [(&'static str, Self)] = &[("lintree", Self::Lintree), ("flagship", Self::Flagship)];
+    const ALIASES: &'static [(&'static str, Self)] =
+        &[("lintree", Self::LinearTrees), ("flagship", Self::LinearTreesHidden)];
 }
 
 display_by_name!(Family);
 
 impl Family {
-    /// Is it made of conditionals alone, each fitted on its own?
-    pub fn is_of_conditionals(self) -> bool {
-        !matches!(self, Self::Mixture | Self::Nade | Self::Flagship | Self::Auto)
+    /// Returns whether the model has no hidden layer and no mixture, so that each bit can be fitted on its own.
+    pub fn has_conditionals_only(self) -> bool {
+        !matches!(self, Self::Mixture | Self::Nade | Self::LinearTreesHidden | Self::Auto)
     }
 
-    /// Does it grow trees?
+    /// Returns whether each bit has a single tree.
     pub fn has_tree(self) -> bool {
-        matches!(self, Self::ChowLiu | Self::Tree | Self::Lintree)
+        matches!(self, Self::ChowLiu | Self::Tree | Self::LinearTrees)
     }
 
-    /// Does it weigh bits?
+    /// Returns whether each bit has a logistic regression.
     pub fn has_weights(self) -> bool {
-        matches!(self, Self::Linear | Self::Lintree)
+        matches!(self, Self::Linear | Self::LinearTrees)
     }
 }
 
-/// How to fit the conditionals, but for how strongly.
+/// Settings of a fit of conditionals, except for its strengths.
 #[derive(Clone, Copy, Debug)]
-pub struct Recipe<'a> {
-    /// What they are made of.
+pub struct FitSettings<'a> {
+    /// Form of the conditionals.
     pub family: Family,
-    /// What a split must gain, in nats.
+    /// Least gain of a tree split, in nats of the training set.
     pub gamma: f64,
-    /// How many splits a tree may have.
-    pub most_splits: usize,
-    /// For each bit the features that a tree may ask, or `None` for all earlier bits.
-    pub askable: Option<&'a [Vec<usize>]>,
-    /// The quadratic penalty on weights.
+    /// Largest number of splits of a tree.
+    pub max_splits: usize,
+    /// Features that the tree of each bit may split on, `[bit][..]`, or `None` for all earlier bits.
+    pub tree_features: Option<&'a [Vec<usize>]>,
+    /// Coefficient of the penalty Σw²/2 on weights, in nats of the training set.
     pub l2: f64,
 }
 
-/// Fits every conditional at each strength, the strongest first: rows a pseudo-count for trees alone, the L1 penalty
-/// for logistic rows. Returns a list of conditionals a strength.
+/// Fits the conditionals of all bits at each strength and returns them as `[strength][bit]`.
+///
+/// The meaning of a strength depends on the family: an L1 penalty in nats of the training set for logistic regressions,
+/// a pseudo-count in rows for trees alone, the learning rate for boosting. Penalties must descend, because each fit
+/// starts from the result of the one before. `done` is called once per bit, from several threads.
 pub fn fit(
     train: &Bits,
-    guards: &[u16],
-    recipe: &Recipe,
+    constraints: &[u16],
+    settings: &FitSettings,
     strengths: &[f64],
     done: &(dyn Fn() + Sync),
-) -> Vec<Vec<Conditional>> {
+) -> Vec<Vec<FloatConditional>> {
     let evidence = Evidence::new(train.rows);
-    let each: Vec<Vec<Conditional>> = (0..train.width())
+    let each: Vec<Vec<FloatConditional>> = (0..train.width())
         .into_par_iter()
         .map(|i| {
-            let fitted = fit_one(train, guards, recipe, strengths, &evidence, i);
+            let fitted = fit_bit(train, constraints, settings, strengths, &evidence, i);
             done();
             fitted
         })
@@ -125,110 +128,108 @@ pub fn fit(
     (0..strengths.len()).map(|k| each.iter().map(|fitted| fitted[k].clone()).collect()).collect()
 }
 
-fn fit_one(
+/// Fits the conditional of bit `i` at each strength.
+fn fit_bit(
     train: &Bits,
-    guards: &[u16],
-    recipe: &Recipe,
+    constraints: &[u16],
+    settings: &FitSettings,
     strengths: &[f64],
     evidence: &Evidence,
     i: usize,
-) -> Vec<Conditional> {
-    let mut grower = Grower::new(train, evidence, i, train.free(guards, i));
+) -> Vec<FloatConditional> {
+    let mut grower = Grower::new(train, evidence, i, train.free(constraints, i));
     let (rows, ones) = (grower.nodes[0].rows, grower.nodes[0].ones);
-    // A bit that no training row lets vary tells nothing but that the other value is rarer than 1 in n + 2.
+    // Laplace's rule: a bit that never varies among n rows takes its other value with probability 1 / (n + 2).
     let bias = ((ones as f64 + 1.0) / ((rows - ones) as f64 + 1.0)).ln();
-    let marginal = Conditional { bias, ..Conditional::default() };
-    if ones == 0 || ones == rows || recipe.family == Family::Marginal {
+    let marginal = FloatConditional { bias, ..FloatConditional::default() };
+    if ones == 0 || ones == rows || settings.family == Family::Marginal {
         return vec![marginal; strengths.len()];
     }
-    if recipe.family == Family::Boost {
-        let free = train.free(guards, i);
-        let of = |rate: &f64| {
-            let settings = Boost { rate: *rate, gamma: recipe.gamma, ..Boost::default() };
-            Conditional { bias, weights: Vec::new(), trees: boost::boost(train, &free, i, bias, &settings) }
+    if settings.family == Family::Boost {
+        let free = train.free(constraints, i);
+        let boosted = |rate: &f64| {
+            let settings = BoostSettings { rate: *rate, gamma: settings.gamma, ..BoostSettings::default() };
+            FloatConditional { bias, weights: Vec::new(), trees: boost(train, &free, i, bias, &settings) }
         };
-        return strengths.iter().map(of).collect();
+        return strengths.iter().map(boosted).collect();
     }
-    if recipe.family.has_tree() {
+    if settings.family.has_tree() {
         let earlier: Vec<usize> = (0..i).collect();
-        let features = recipe.askable.map_or(&earlier, |askable| &askable[i]);
-        grower.grow(features, recipe.gamma, recipe.most_splits);
+        let features = settings.tree_features.map_or(&earlier, |features| &features[i]);
+        grower.grow(features, settings.gamma, settings.max_splits);
     }
-    if recipe.family.has_weights() {
-        return fit_weights(train, &grower, recipe, strengths, i);
+    if settings.family.has_weights() {
+        return fit_weights(train, &grower, settings, strengths, i);
     }
     let centred = |alpha: &f64| {
         let mut tree = grower.shrunk(*alpha);
         tree.leaves.iter_mut().for_each(|leaf| *leaf -= bias);
-        Conditional { bias, weights: Vec::new(), trees: vec![tree] }
+        FloatConditional { bias, weights: Vec::new(), trees: vec![tree] }
     };
     strengths.iter().map(centred).collect()
 }
 
-/// A 0/1 feature of the joint fit.
-enum Feature {
-    /// Bit j.
+/// A 0/1 feature of the joint fit of a logistic regression and a tree.
+enum JointFeature {
+    /// The value of an earlier bit.
     Bit(u32),
-    /// "The row reaches this node of the tree."
+    /// Whether the row reaches a node of the tree.
     Node(usize),
 }
 
-fn fit_weights(train: &Bits, grower: &Grower, recipe: &Recipe, strengths: &[f64], i: usize) -> Vec<Conditional> {
+/// Fits the weights of bit `i` jointly with the leaves of its tree: each tree node is a feature like each earlier bit.
+fn fit_weights(
+    train: &Bits,
+    grower: &Grower,
+    settings: &FitSettings,
+    strengths: &[f64],
+    i: usize,
+) -> Vec<FloatConditional> {
     let root = &grower.nodes[0];
-    // Where each free row stands among the free rows.
-    let mut place = vec![u32::MAX; train.rows];
-    members(&root.set).enumerate().for_each(|(at, row)| place[row as usize] = at as u32);
-    let placed = |rows: &mut dyn Iterator<Item = u32>| -> Vec<u32> {
-        rows.map(|row| place[row as usize]).filter(|&at| at != u32::MAX).collect()
-    };
+    let ranks = Ranks::new(&root.set, train.rows);
     let mut problem = Problem { outcomes: vec![false; root.rows], features: Vec::new() };
-    placed(&mut train.ones[i].iter().copied()).iter().for_each(|&at| problem.outcomes[at as usize] = true);
+    ranks.of(train.ones[i].iter().copied()).iter().for_each(|&rank| problem.outcomes[rank as usize] = true);
     let mut features = Vec::new();
     let mut flipped = Vec::new();
-    let mut add = |feature: Feature, ones: Vec<u32>| {
+    let mut add = |feature: JointFeature, ones: Vec<u32>| {
         if ones.is_empty() || ones.len() == root.rows {
             return;
         }
-        // A feature that mostly is a one is walked by its zeros: w·x = w - w·(1 - x).
+        // A feature that is mostly one is stored by its zeros, which are fewer: w·x = w - w·(1 - x).
         let flip = 2 * ones.len() > root.rows;
         problem.features.push(if flip { complement(&ones, root.rows) } else { ones });
         features.push(feature);
         flipped.push(flip);
     };
     for j in 0..i {
-        add(Feature::Bit(j as u32), placed(&mut train.ones[j].iter().copied()));
+        add(JointFeature::Bit(j as u32), ranks.of(train.ones[j].iter().copied()));
     }
-    // The root's children are bits, which are features already; of other siblings the smaller one does.
+    // The root's children equal bits, which are features already. Of other siblings the smaller one suffices.
     for (_, zero, one) in grower.nodes.iter().skip(1).filter_map(|parent| parent.split) {
         let smaller = if grower.nodes[zero].rows < grower.nodes[one].rows { zero } else { one };
-        add(Feature::Node(smaller), placed(&mut members(&grower.nodes[smaller].set)));
+        add(JointFeature::Node(smaller), ranks.of(members(&grower.nodes[smaller].set)));
     }
     let mut solver = Solver::new(&problem);
-    // The path begins well above the first penalty asked for, or that one alone would start cold.
+    // The path starts well above the first penalty, so that even a single fit starts from a sparse solution.
     let first = strengths.first().copied().unwrap_or_default();
-    [8.0, 4.0, 2.0].iter().for_each(|factor| solver.solve(Penalty { l1: factor * first, l2: recipe.l2 }));
+    [8.0, 4.0, 2.0].iter().for_each(|factor| solver.solve(Penalty { l1: factor * first, l2: settings.l2 }));
     let mut fitted = Vec::new();
     for &l1 in strengths {
-        solver.solve(Penalty { l1, l2: recipe.l2 });
-        let mut conditional = Conditional { bias: solver.bias, ..Conditional::default() };
-        let mut at_node = vec![0.0; grower.nodes.len()];
+        solver.solve(Penalty { l1, l2: settings.l2 });
+        let mut conditional = FloatConditional { bias: solver.bias, ..FloatConditional::default() };
+        let mut node_weights = vec![0.0; grower.nodes.len()];
         for ((feature, &flip), &weight) in features.iter().zip(&flipped).zip(&solver.weights) {
             let weight = if flip { -weight } else { weight };
             conditional.bias -= if flip { weight } else { 0.0 };
             match *feature {
-                Feature::Bit(j) if weight != 0.0 => conditional.weights.push((j, weight)),
-                Feature::Bit(_) => {}
-                Feature::Node(at) => at_node[at] = weight,
+                JointFeature::Bit(j) if weight != 0.0 => conditional.weights.push((j, weight)),
+                JointFeature::Bit(_) => {}
+                JointFeature::Node(at) => node_weights[at] = weight,
             }
         }
-        conditional.trees.extend(Some(grower.tree(|node| at_node[node])).filter(|tree| !tree.splits.is_empty()));
+        let tree = grower.tree(|node| node_weights[node]);
+        conditional.trees.extend(Some(tree).filter(|tree| !tree.splits.is_empty()));
         fitted.push(conditional);
     }
     fitted
-}
-
-/// The places in 0..n that are not listed.
-fn complement(listed: &[u32], n: usize) -> Vec<u32> {
-    let mut listed = listed.iter().copied().peekable();
-    (0..n as u32).filter(|&at| listed.next_if_eq(&at).is_none()).collect()
 }

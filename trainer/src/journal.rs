@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::{Hidden, Model};
+use crate::model::{FloatModel, HiddenLayer};
 use crate::names::Named;
 
 /// A file of fitted layers, by what they were fitted to and how.
@@ -66,19 +66,19 @@ impl Journal {
     }
 
     /// The layer that was fitted under this key, and its mean log-likelihood of the validation rows.
-    pub fn recall(&self, key: &str, guards: &[u16]) -> Option<(Model, f64)> {
+    pub fn recall(&self, key: &str, constraints: &[u16]) -> Option<(FloatModel, f64)> {
         let entry = self.known.get(key)?;
-        let hidden = Hidden {
+        let hidden = HiddenLayer {
             activation: Named::named(&entry.activation).ok()?,
             biases: entry.biases.clone(),
             inputs: entry.inputs.clone(),
             outputs: entry.outputs.clone(),
         };
-        Some((Model::of_layer(hidden, &entry.of_bits, guards), entry.valid_ll))
+        Some((FloatModel::of_layer(hidden, &entry.of_bits, constraints), entry.valid_ll))
     }
 
     /// Keeps a layer. What cannot be kept is fitted again next time.
-    pub fn keep(&self, key: &str, model: &Model, valid_ll: f64) {
+    pub fn keep(&self, key: &str, model: &FloatModel, valid_ll: f64) {
         let Some(hidden) = &model.hidden else { return };
         let entry = Entry {
             valid_ll,

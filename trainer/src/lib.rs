@@ -7,12 +7,18 @@
 //! Whatever the device does (encoding, logits, masses, nats, verdicts) is done here by the `surprisal` crate itself,
 //! over the very bytes that are exported, so the numbers are the same bit for bit.
 
+pub mod error;
+pub mod names;
+pub mod escape;
+pub mod output;
+pub mod observer;
 pub mod data;
 pub mod collect;
-pub mod signal;
 pub mod split;
-pub mod stream;
+pub mod predictor;
 pub mod schema;
+pub mod windows;
+pub mod history;
 pub mod bits;
 pub mod order;
 pub mod model;
@@ -20,19 +26,15 @@ pub mod fit;
 pub mod blend;
 pub mod journal;
 pub mod select;
-pub mod quantise;
-pub mod artefact;
-pub mod batch;
+pub mod shape;
+pub mod table;
 pub mod calibrate;
-pub mod evaluate;
-pub mod divergence;
+pub mod artefact;
 pub mod pipeline;
 pub mod export;
+pub mod batch;
+pub mod evaluate;
+pub mod divergence;
 pub mod sample;
-pub mod output;
-pub mod escape;
-pub mod names;
-pub mod observer;
-pub mod error;
 
 pub use error::{Error, Result};

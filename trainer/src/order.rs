@@ -1,4 +1,4 @@
-//! The order in which columns are factorised.
+//! Orders of the columns in the factorisation p(x) = ∏ p(x_i | x_<i).
 
 use std::path::{Path, PathBuf};
 
@@ -9,25 +9,25 @@ use crate::error::{Error, Result};
 use crate::fit::tree;
 use crate::schema::Schema;
 
-pub mod search;
+pub mod local_search;
 
-/// Where the order comes from.
+/// Source of the order of the columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// Natural or learned, whichever predicts the validation rows better.
+    /// The natural or the learned order, whichever predicts the validation rows better.
     #[default]
     Auto,
-    /// As the columns stand in the file.
+    /// The order of the columns in the file.
     Natural,
-    /// The one that falls out of growing all trees together, [`tree::learn_order`].
+    /// The order that results from growing all trees together, [`tree::learn_order`].
     Learned,
-    /// From the root of a maximum spanning tree of mutual information (Chow & Liu 1968).
+    /// The order of a maximum spanning tree of mutual information, from its root (Chow & Liu 1968).
     ChowLiu,
-    /// Each column tells most about those before it together.
+    /// The greedy order of mutual information, [`mutual`].
     Mutual,
-    /// The learned one, improved by [`search::search`].
+    /// The learned order, improved by [`local_search::improve`].
     Search,
-    /// A file of column names, one a line.
+    /// The order in a file of column names, one per line.
     File(PathBuf),
 }
 
@@ -47,26 +47,25 @@ impl std::str::FromStr for Order {
     }
 }
 
-/// The gain in nats at which the trees that decide the order stop to grow.
+/// Least gain of a split of the trees that determine an order, in nats of the training set.
 const GAMMA: f64 = 2.5;
 
-/// The learned order of the columns.
-pub fn learned(schema: &Schema, bits: &Bits, most: usize) -> Vec<usize> {
-    let column: Vec<usize> = schema.bits().enumerate().flat_map(|(k, bits)| vec![k; bits]).collect();
-    tree::learn_order(bits, &schema.guards(), &column, GAMMA, most)
+/// Returns the learned order of the columns, from trees with at most `max_splits` splits.
+pub fn learned(schema: &Schema, bits: &Bits, max_splits: usize) -> Vec<usize> {
+    tree::learn_order(bits, &schema.constraints(), &column_of_bit(schema), GAMMA, max_splits)
 }
 
-/// Reads an order from a file of column names.
+/// Reads an order from a file of column names, one per line.
 ///
 /// # Errors
-/// A name that is no column, or comes twice; a column without a line.
+/// The file cannot be read; a line is no column or repeats one; a column is missing.
 pub fn from_file(schema: &Schema, path: &Path) -> Result<Vec<usize>> {
     let advice =
         "cannot be read; --order takes auto, natural, learned, search, chow-liu, mutual or a file of column names";
     let text = std::fs::read_to_string(path).map_err(Error::io(path, advice))?;
     let mut order = Vec::new();
     for (line, name) in text.lines().map(str::trim).enumerate().filter(|(_, name)| !name.is_empty()) {
-        let at = schema.columns.iter().position(|coding| schema.name(coding) == name);
+        let at = schema.columns.iter().position(|encoding| schema.name(encoding) == name);
         let fault = |message: &str| Error::input(path, format!("`{name}` {message}")).at("line", line as u64 + 1);
         let at = at.ok_or_else(|| fault("is not a modelled column; name each modelled column once"))?;
         if order.contains(&at) {
@@ -74,42 +73,44 @@ pub fn from_file(schema: &Schema, path: &Path) -> Result<Vec<usize>> {
         }
         order.push(at);
     }
-    let absent = (0..schema.columns.len()).find(|k| !order.contains(k));
-    if let Some(k) = absent {
+    let missing = (0..schema.columns.len()).find(|k| !order.contains(k));
+    if let Some(k) = missing {
         let name = schema.name(&schema.columns[k]);
-        return Err(Error::input(path, "not named; give every modelled column a line").column(name));
+        return Err(Error::input(path, "not named; add a line for every modelled column").column(name));
     }
     Ok(order)
 }
 
-/// The maximum spanning tree of mutual information between columns: its order from the root, and for each column
-/// its parent in the tree.
+/// Returns the maximum spanning tree of mutual information between columns (Chow & Liu 1968): the order of the columns from
+/// the root, and the parent of each column.
 pub fn chow_liu(schema: &Schema, bits: &Bits) -> (Vec<usize>, Vec<Option<usize>>) {
     let information = information(schema, bits);
     spanning_tree(information.len(), |a, b| information[a.max(b)][a.min(b)])
 }
 
-/// Greedily by mutual information: first the column that tells most about all others, then always the one that those
-/// already there tell most about, summed over them.
+/// Returns a greedy order by mutual information.
+///
+/// First comes the column with the largest sum of mutual information with all others, then always the column with the largest
+/// sum with those already in the order.
 pub fn mutual(schema: &Schema, bits: &Bits) -> Vec<usize> {
     let information = information(schema, bits);
     let n = information.len();
     let between = |a: usize, b: usize| if a == b { 0.0 } else { information[a.max(b)][a.min(b)] };
-    let mut told: Vec<f64> = (0..n).map(|a| (0..n).map(|b| between(a, b)).sum()).collect();
+    let mut sums: Vec<f64> = (0..n).map(|a| (0..n).map(|b| between(a, b)).sum()).collect();
     let mut order: Vec<usize> = Vec::new();
     while let Some(next) =
-        (0..n).filter(|a| !order.contains(a)).max_by(|&a, &b| told[a].total_cmp(&told[b]).then(b.cmp(&a)))
+        (0..n).filter(|a| !order.contains(a)).max_by(|&a, &b| sums[a].total_cmp(&sums[b]).then(b.cmp(&a)))
     {
         if order.is_empty() {
-            told.fill(0.0);
+            sums.fill(0.0);
         }
         order.push(next);
-        (0..n).for_each(|a| told[a] += between(a, next));
+        (0..n).for_each(|a| sums[a] += between(a, next));
     }
     order
 }
 
-/// The mutual information of every two columns, below the diagonal.
+/// Returns the mutual information of every two columns, in nats: `[column][earlier column]`.
 fn information(schema: &Schema, bits: &Bits) -> Vec<Vec<f64>> {
     let outcomes = outcomes(schema, bits);
     (0..outcomes.len())
@@ -118,29 +119,31 @@ fn information(schema: &Schema, bits: &Bits) -> Vec<Vec<f64>> {
         .collect()
 }
 
-/// The order of the columns in the maximum spanning tree of what they tell of each other within a component: given the
-/// component, a mixture's trees are to say the rest. `dependence` holds that of each bit and each earlier one.
+/// Returns the order of a maximum spanning tree of the dependence between columns given the component of a mixture.
+///
+/// `dependence` is the mutual information of bits given the component, in nats: `[bit][earlier bit]`.
 pub fn of_mixture(schema: &Schema, dependence: &[Vec<f64>]) -> Vec<usize> {
-    let column: Vec<usize> = schema.bits().enumerate().flat_map(|(k, bits)| vec![k; bits]).collect();
+    let column = column_of_bit(schema);
     let n = schema.columns.len();
-    // A bit asks one bit of another column.
-    let mut most = vec![vec![0.0; n]; column.len()];
+    // A bit has one parent, so that the largest dependence on a bit of another column counts.
+    let mut largest = vec![vec![0.0; n]; column.len()];
     for (i, j) in (0..column.len()).flat_map(|i| (0..i).map(move |j| (i, j))) {
         for (bit, other) in [(i, column[j]), (j, column[i])] {
-            most[bit][other] = f64::max(most[bit][other], dependence[i][j]);
+            largest[bit][other] = f64::max(largest[bit][other], dependence[i][j]);
         }
     }
     let mut between = vec![vec![0.0; n]; n];
-    most.iter()
-        .zip(&column)
-        .for_each(|(most, &k)| between[k].iter_mut().zip(most).for_each(|(sum, most)| *sum += most));
+    for (largest, &k) in largest.iter().zip(&column) {
+        between[k].iter_mut().zip(largest).for_each(|(sum, largest)| *sum += largest);
+    }
     spanning_tree(n, |a, b| between[a][b] + between[b][a]).0
 }
 
-/// The maximum spanning tree of `between`: its order from the root, and for each column its parent in the tree.
+/// Returns the maximum spanning tree of n columns under the weights `between`: the order of the columns from the root, and the
+/// parent of each column.
 fn spanning_tree(n: usize, between: impl Fn(usize, usize) -> f64) -> (Vec<usize>, Vec<Option<usize>>) {
     let total = |a: usize| (0..n).filter(|&b| b != a).map(|b| between(a, b)).sum::<f64>();
-    // Prim's algorithm from the column that tells most about the others.
+    // Prim's algorithm, from the column with the largest sum of weights.
     let Some(root) = (0..n).max_by(|&a, &b| total(a).total_cmp(&total(b)).then(b.cmp(&a))) else {
         return Default::default();
     };
@@ -161,11 +164,16 @@ fn spanning_tree(n: usize, between: impl Fn(usize, usize) -> f64) -> (Vec<usize>
     (order, parent)
 }
 
-/// For each column, how many outcomes it has and which each row is, "missing" after all others.
+/// Returns the column of each bit: `[bit]`.
+fn column_of_bit(schema: &Schema) -> Vec<usize> {
+    schema.bits().enumerate().flat_map(|(k, bits)| vec![k; bits]).collect()
+}
+
+/// Returns the number of outcomes of each column and the outcome of each row, "missing" after all others.
 fn outcomes(schema: &Schema, bits: &Bits) -> Vec<(usize, Vec<u16>)> {
     let mut first = 0;
-    let each = schema.columns.iter().map(|coding| {
-        let column = coding.column();
+    let each = schema.columns.iter().map(|encoding| {
+        let column = encoding.column();
         let mut cell = vec![false; column.bits()];
         let mut outcome = |row: usize| {
             cell.iter_mut().enumerate().for_each(|(at, bit)| *bit = bits.get(row, first + at));
@@ -178,6 +186,7 @@ fn outcomes(schema: &Schema, bits: &Bits) -> Vec<(usize, Vec<u16>)> {
     each.collect()
 }
 
+/// Returns the mutual information of two columns in nats, from the frequencies of their outcomes.
 fn mutual_information((ka, a): &(usize, Vec<u16>), (kb, b): &(usize, Vec<u16>)) -> f64 {
     let mut joint = vec![0u32; ka * kb];
     a.iter().zip(b).for_each(|(&a, &b)| joint[usize::from(a) * kb + usize::from(b)] += 1);

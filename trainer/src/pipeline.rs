@@ -12,16 +12,17 @@ use crate::data::{Frame, Header};
 use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
-use crate::model::Model;
+use crate::history::{History, split_strategy};
+use crate::model::FloatModel;
 use crate::observer::Observer;
-use crate::quantise::divergence;
-use crate::schema::toml::{Meaning, Wishes};
-use crate::schema::{CELLS, Given, Schema};
+use crate::predictor::PredictorTable;
+use crate::schema::toml::{ColumnKind, Overrides};
+use crate::schema::{CELLS, Schema, SchemaOptions};
 use crate::select::cells::choose_cells;
-use crate::select::{Budget, Choices, Made, OrderTried, select, trial};
-use crate::signal::{self, Windows};
+use crate::select::{Budget, Choices, OrderTrial, Recipe, select, trial};
 use crate::split::{SHARES, Split, VALID_SHARES, check_enough, normal_rows, split};
-use crate::stream::{History, PredictorTable, deal as deal_rows};
+use crate::table::loss::divergence;
+use crate::windows::{self, Windows};
 
 /// Files to fit on, and all settings of a fit.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +50,7 @@ pub struct Job {
     /// Cells of a numeric column; chosen if not given.
     pub cells: Option<usize>,
     /// What the user says of single columns.
-    pub wishes: Wishes,
+    pub overrides: Overrides,
     /// Family, order and penalties, where they are given.
     pub choices: Choices,
     /// Bytes that the whole file must not exceed.
@@ -84,34 +85,34 @@ impl Job {
         if of_counts && self.choices.strength == Some(0.0) {
             return Err(Error::option("--strength", "leaves need a pseudo-count above zero, for example 1; found 0"));
         }
-        self.choices.ascent.check()
+        self.choices.optimizer.check()
     }
 
     fn read(&self, path: &Path) -> Result<Frame> {
-        signal::read(self.signal, path, self.header)
+        windows::read(self.signal, path, self.header)
     }
 
     /// What is said of the columns of the training file.
-    fn given(&self, train: &Frame, cells: usize) -> Given {
-        let mut given = Given {
+    fn given(&self, train: &Frame, cells: usize) -> SchemaOptions {
+        let mut given = SchemaOptions {
             ignore: self.ignore.clone(),
             keep_constant: self.keep_constant,
             cells,
-            wishes: self.wishes.clone(),
+            overrides: self.overrides.clone(),
         };
         given.ignore.extend(self.history.iter().filter_map(|history| history.session.clone()));
         given.ignore.extend(self.label.iter().map(|(column, _)| column.clone()));
         if self.signal.is_some() {
             // Features are reals, even where all that were seen are whole.
             for cells in &train.columns {
-                given.wishes.columns.entry(cells.name.clone()).or_default().kind.get_or_insert(Meaning::Real);
+                given.overrides.columns.entry(cells.name.clone()).or_default().kind.get_or_insert(ColumnKind::Real);
             }
         }
         given
     }
 
     fn split(&self, rows: Vec<usize>, shares: [f64; 4]) -> Split {
-        split(rows, shares, deal_rows(self.signal, self.history.as_ref(), self.seed))
+        split(rows, shares, split_strategy(self.signal, self.history.as_ref(), self.seed))
     }
 }
 
@@ -128,7 +129,7 @@ impl Job {
         let Some(history) = &self.history else { return Ok(Past::default()) };
         let every: Vec<usize> = (0..train.rows()).collect();
         let schema = Schema::find(train, &every, &self.given(train, CELLS))?;
-        let channels = schema.columns.iter().map(|coding| schema.name(coding).to_owned()).collect();
+        let channels = schema.columns.iter().map(|encoding| schema.name(encoding).to_owned()).collect();
         let mut past = Past { channels, predictor: history.blank(&schema) };
         // Rows are dealt before it is known what is made of them.
         let (rows, _) = deal(self, &past.unroll(self, train.clone())?)?;
@@ -148,7 +149,7 @@ impl Past {
     fn find(&self, job: &Job, train: &Frame, rows: &[usize], cells: usize) -> Result<Schema> {
         let mut given = job.given(train, cells);
         let Some(history) = &job.history else { return Schema::find(train, rows, &given) };
-        given.wishes = history.wishes(given.wishes, &self.channels, &self.predictor);
+        given.overrides = history.overrides(given.overrides, &self.channels, &self.predictor);
         let mut schema = Schema::find(train, rows, &given)?;
         history.give(&mut schema, &self.channels, &self.predictor);
         Ok(schema)
@@ -170,7 +171,7 @@ pub struct Report {
     pub terms: Option<String>,
     /// Validation log-likelihood of a single fit in each order that was tried.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub orders: Vec<OrderTried>,
+    pub orders: Vec<OrderTrial>,
     pub columns: usize,
     pub bits: usize,
     pub train_rows: usize,
@@ -207,7 +208,7 @@ pub struct Report {
     pub seconds: f64,
     /// As fitted, before it was put on the table's grid.
     #[serde(skip)]
-    pub float: Model,
+    pub float: FloatModel,
 }
 
 /// Prefixes on which the cost of quantisation is measured.
@@ -291,28 +292,29 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Rep
         history: job.history.clone(),
         ..Provenance::default()
     };
-    let provenance = |made: &Made| Provenance {
-        order: made.order.clone(),
-        gamma: made.setting.map(|(gamma, _)| gamma),
-        strength: made.setting.map(|(_, strength)| strength),
-        terms: made.parts.clone(),
+    let provenance = |recipe: &Recipe| Provenance {
+        order: recipe.order.clone(),
+        gamma: recipe.setting.map(|(gamma, _)| gamma),
+        strength: recipe.setting.map(|(_, strength)| strength),
+        terms: recipe.parts.clone(),
         ..provenance.clone()
     };
     let calibrated = Calibration::bytes(calibration.len(), schema.columns.len());
-    let beside = |made: &Made| calibrated + Notes::new(&schema, job.label.clone(), provenance(made)).bytes().len();
+    let overhead =
+        |recipe: &Recipe| calibrated + Notes::new(&schema, job.label.clone(), provenance(recipe)).bytes().len();
     let budget = Budget {
         flash: job.flash.unwrap_or(usize::MAX),
         ram: job.ram.unwrap_or(usize::MAX),
         operations: job.operations.unwrap_or(usize::MAX),
-        beside: &beside,
+        overhead: &overhead,
     };
     let choices = Choices { seed: job.seed, ..job.choices.clone() };
     let chosen = select(&schema, &train_bits, &valid_bits, &choices, &budget, observer)?;
 
     let marginal = trial(&schema, &train_bits, &valid_bits, &choices, Family::Marginal, observer);
     let mut data = chosen.table;
-    let provenance = provenance(&chosen.made);
-    let assemble = |data: &crate::quantise::TableData| {
+    let provenance = provenance(&chosen.recipe);
+    let assemble = |data: &crate::table::OwnedTable| {
         Artefact::new(&data.bytes()?, &chosen.schema, job.label.clone(), provenance.clone())
     };
     data.calibration = Calibration::of(&assemble(&data)?, &calibration, job.rates)?;
@@ -326,7 +328,7 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Rep
         let (bits, widths) = chosen.schema.encode(readings)?;
         Ok(chosen.model.log_likelihood(&bits) - mean(&widths))
     };
-    let integer_ll = |readings: &[_]| -> Result<f64> { Ok(-mean(&artefact.scores(readings)?)) };
+    let integer_ll = |readings: &[_]| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };
     let detector = data.calibration.view();
     let report = Report {
         family: job.choices.family,
@@ -351,13 +353,13 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Rep
         file_bytes,
         state_bytes: data.shape().state_bytes(),
         operations: data.operations()?,
-        threshold: told(detector.threshold),
+        threshold: finite(detector.threshold),
         false_alarm: job.rates.false_alarm,
         entropy: detector.entropy.into(),
         deviation: detector.deviation.into(),
-        reference: told(detector.limit).map(|_| detector.reference.into()),
-        decision_interval: told(detector.limit),
-        average_run_length: detector.mean_time,
+        reference: finite(detector.decision_interval).map(|_| detector.reference.into()),
+        decision_interval: finite(detector.decision_interval),
+        average_run_length: detector.average_run_length,
         seconds: start.elapsed().as_secs_f64(),
         float: chosen.model,
     };
@@ -365,7 +367,7 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Rep
 }
 
 /// Returns a threshold or decision interval in nats, or `None` if no score exceeds it.
-pub fn told(limit: Nats) -> Option<f64> {
+pub fn finite(limit: Nats) -> Option<f64> {
     (limit != Nats::IMPOSSIBLE).then(|| limit.into())
 }
 

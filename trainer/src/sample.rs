@@ -1,4 +1,4 @@
-//! Rows drawn from a model, as readings.
+//! Samples from a model, as readings in the units of the training file.
 
 use std::collections::VecDeque;
 
@@ -7,56 +7,56 @@ use surprisal::{Kind, Predictor, Reading, Table, total_order};
 
 use crate::artefact::Artefact;
 use crate::error::{Error, Result};
-use crate::schema::{Coding, from_total_order};
-use crate::stream::PredictorTable;
+use crate::predictor::PredictorTable;
+use crate::schema::{ColumnEncoding, from_total_order};
 use crate::with_shape;
 
-/// A column and its first bit.
-type Place<'a> = (usize, &'a Coding);
+/// Index of a column's first bit, and the column.
+type ColumnAt<'a> = (usize, &'a ColumnEncoding);
 
-/// The columns of a model that are sampled, in file order.
-fn places(artefact: &Artefact) -> Vec<Place<'_>> {
-    let (mut places, mut first): (Vec<Place>, _) = (Vec::new(), 0);
-    for coding in &artefact.schema.columns {
-        places.push((first, coding));
-        first += coding.column().bits();
+/// Returns the columns of a model that are sampled, in file order, each with its first bit.
+fn columns(artefact: &Artefact) -> Vec<ColumnAt<'_>> {
+    let (mut columns, mut first): (Vec<ColumnAt>, _) = (Vec::new(), 0);
+    for encoding in &artefact.schema.columns {
+        columns.push((first, encoding));
+        first += encoding.column().bits();
     }
-    places.sort_by_key(|(_, coding)| coding.source);
-    places.retain(|(_, coding)| !coding.given);
-    places
+    columns.sort_by_key(|(_, encoding)| encoding.source);
+    columns.retain(|(_, encoding)| !encoding.observed);
+    columns
 }
 
 /// Returns the names of the columns that [`sample`] draws, in file order.
 pub fn sampled_columns(artefact: &Artefact) -> Vec<String> {
-    places(artefact).iter().map(|(_, coding)| artefact.schema.name(coding).to_owned()).collect()
+    columns(artefact).iter().map(|(_, encoding)| artefact.schema.name(encoding).to_owned()).collect()
 }
 
 /// Draws rows from the model and passes each to `row` as the cells of a CSV, in the order of [`sampled_columns`]. Memory
 /// does not grow with the number of rows, and an error of `row` ends the sampling.
 ///
-/// Within a cell of a numeric column the value is drawn uniformly; below or above the training range it is the end of the
-/// range; a category outside the training values is one text or code that the column does not have.
+/// Within a cell of a numeric column the value is drawn uniformly. Below or above the training range it is the end of the
+/// range. An unseen category is drawn as a text that no training row has.
 ///
-/// The rows of a model of a time series are a series, each drawn given the rows before it. A window of rows is drawn first
-/// and not passed on, after rows of the training means and the likeliest states.
+/// A model of a time series yields a series, each row drawn given the rows before. The series starts after rows of training
+/// means and most frequent states; a first window of rows is drawn and discarded.
 ///
 /// # Errors
-/// [`Error::Table`] if the artefact's table cannot be read; the errors of `row`.
+/// [`Error::Table`] if the table of the artefact cannot be read; the errors of `row`.
 pub fn sample<E: From<Error>>(
     artefact: &Artefact,
     rows: u64,
     random: &mut impl Rng,
     mut row: impl FnMut(Vec<String>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let places = places(artefact);
+    let columns = columns(artefact);
     with_shape!(artefact.shape, N, H, K => {
         let table = artefact.table::<N, H, K>().map_err(Error::from)?;
         if table.predictor.window() > 0 {
-            series(&table, &artefact.schema.predictor, &places, rows, random, row)
+            series(&table, &artefact.schema.predictor, &columns, rows, random, row)
         } else {
             (0..rows).try_for_each(|_| {
                 let bits = table.model.sample(|| random.next_u32() as u16);
-                row(places.iter().map(|&(first, coding)| cell(coding, &bits[first..], random)).collect())
+                row(columns.iter().map(|&(first, encoding)| cell(encoding, &bits[first..], random)).collect())
             })
         }
     })
@@ -79,24 +79,24 @@ pub fn sampled_rows(
     Ok((sampled_columns(artefact), drawn))
 }
 
-/// Draws what is left of each row given the rows before, and adds what is expected of it.
+/// Draws the residuals of each row given the rows before, and adds the prediction.
 fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     table: &Table<N, H, K>,
     units: &PredictorTable,
-    channels: &[Place],
+    channels: &[ColumnAt],
     rows: u64,
     random: &mut impl Rng,
     mut row: impl FnMut(Vec<String>) -> Result<(), E>,
 ) -> Result<(), E> {
     let predictor = table.predictor;
-    // What is given comes first in model order.
-    let given = channels.iter().map(|(first, _)| *first).min().unwrap_or(0);
-    let likeliest = |&(_, coding): &Place| match coding.kind {
+    // Observed bits come first in model order.
+    let observed = channels.iter().map(|(first, _)| *first).min().unwrap_or(0);
+    let most_frequent = |&(_, encoding): &ColumnAt| match encoding.kind {
         Kind::Flag { flipped } => i32::from(flipped),
-        Kind::Category => coding.values.first().copied().unwrap_or(0),
+        Kind::Category => encoding.values.first().copied().unwrap_or(0),
         _ => 0,
     };
-    let mut past = VecDeque::from(vec![channels.iter().map(likeliest).collect::<Vec<i32>>(); predictor.window()]);
+    let mut past = VecDeque::from(vec![channels.iter().map(most_frequent).collect::<Vec<i32>>(); predictor.window()]);
     let window = predictor.window() as u64;
     for at in 0..window.saturating_add(rows) {
         let last = past.back().cloned().unwrap_or_default();
@@ -104,23 +104,23 @@ fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
             Predictor::STATE => Reading::Missing,
             code => Reading::Integer(code),
         });
-        // Of these only the states before are taken.
+        // The encoding uses the earlier states of these readings only.
         let readings: Vec<Reading> = last.iter().map(|_| Reading::Integer(0)).chain(before).collect();
         let mut bits = [false; N];
         table.encoder.encode(&readings, &mut bits).map_err(Error::from)?;
-        let bits = table.model.complete(&bits[..given], || random.next_u32() as u16);
+        let bits = table.model.complete(&bits[..observed], || random.next_u32() as u16);
         let mean = |channel: usize| predictor.mean(past.iter().map(|row| row[channel]));
         let means: Vec<i32> = (0..channels.len()).map(mean).collect();
         let mut now = last.clone();
         let mut cells = Vec::with_capacity(channels.len());
-        for (channel, &(first, coding)) in channels.iter().enumerate() {
-            let mut text = cell(coding, &bits[first..], random);
-            if matches!(coding.kind, Kind::Flag { .. } | Kind::Category) {
-                now[channel] = if text.is_empty() { Predictor::STATE } else { code(coding, &text) };
-            } else if let Ok(left) = text.parse::<i32>() {
+        for (channel, &(first, encoding)) in channels.iter().enumerate() {
+            let mut text = cell(encoding, &bits[first..], random);
+            if matches!(encoding.kind, Kind::Flag { .. } | Kind::Category) {
+                now[channel] = if text.is_empty() { Predictor::STATE } else { code(encoding, &text) };
+            } else if let Ok(residual) = text.parse::<i32>() {
                 now[channel] = 0;
                 let expected = -i64::from(predictor.residual(channel, &last, &means, &now));
-                now[channel] = (i64::from(left) + expected).clamp((-i32::MAX).into(), i32::MAX.into()) as i32;
+                now[channel] = (i64::from(residual) + expected).clamp((-i32::MAX).into(), i32::MAX.into()) as i32;
                 text = (units.number(channel, now[channel]) as f32).to_string();
             }
             cells.push(text);
@@ -134,22 +134,23 @@ fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     Ok(())
 }
 
-/// A state's code, as the board has it.
-fn code(coding: &Coding, text: &str) -> i32 {
-    let label = coding.labels.iter().position(|label| label == text);
+/// Returns the code of a state, as the board has it.
+fn code(encoding: &ColumnEncoding, text: &str) -> i32 {
+    let label = encoding.labels.iter().position(|label| label == text);
     label.map_or_else(|| text.parse().unwrap_or(-1), |code| code as i32)
 }
 
-fn cell(coding: &Coding, bits: &[bool], random: &mut impl Rng) -> String {
-    let Some(outcome) = coding.column().decode(bits) else { return String::new() };
-    let values = &coding.values;
-    match coding.kind {
+/// Returns the CSV cell of a column's outcome; empty if the reading is missing.
+fn cell(encoding: &ColumnEncoding, bits: &[bool], random: &mut impl Rng) -> String {
+    let Some(outcome) = encoding.column().decode(bits) else { return String::new() };
+    let values = &encoding.values;
+    match encoding.kind {
         Kind::Flag { flipped } => u8::from((outcome == 1) != flipped).to_string(),
         Kind::Integer if outcome == 0 => values[0].to_string(),
         Kind::Integer if outcome == values.len() => values[outcome - 1].saturating_add(1).to_string(),
         Kind::Integer => random.random_range(values[outcome - 1].saturating_add(1)..=values[outcome]).to_string(),
         Kind::Real => {
-            // The key between those of the two smallest numbers around zero belongs to -0, which reads as +0.
+            // Key -1 is that of -0, which would be read as +0.
             let real = |key: i32| from_total_order(if key == -1 { -2 } else { key });
             let key = match outcome {
                 0 => values[0],
@@ -162,21 +163,21 @@ fn cell(coding: &Coding, bits: &[bool], random: &mut impl Rng) -> String {
             };
             real(key).to_string()
         }
-        _ => match coding.values.get(outcome) {
-            Some(&code) => coding.labels.get(code as usize).cloned().unwrap_or_else(|| code.to_string()),
-            None => other(coding),
+        _ => match encoding.values.get(outcome) {
+            Some(&code) => encoding.labels.get(code as usize).cloned().unwrap_or_else(|| code.to_string()),
+            None => other(encoding),
         },
     }
 }
 
-/// A category's value that is none of those known.
-fn other(coding: &Coding) -> String {
-    if coding.labels.is_empty() {
-        let mut codes = (0..=i32::MAX).filter(|code| !coding.values.contains(code));
+/// Returns a value that is not one of a category's known values.
+fn other(encoding: &ColumnEncoding) -> String {
+    if encoding.labels.is_empty() {
+        let mut codes = (0..=i32::MAX).filter(|code| !encoding.values.contains(code));
         return codes.next().unwrap_or(i32::MIN).to_string();
     }
     let mut text = "other".to_owned();
-    while coding.labels.contains(&text) {
+    while encoding.labels.contains(&text) {
         text.push('_');
     }
     text

@@ -1,18 +1,18 @@
 //! What each column means, found from the training rows: the encoder before it is a table.
 
 use rayon::prelude::*;
-use surprisal::{Column, Encoder, Guard, Kind, Reading, total_order};
+use surprisal::{Column, Constraint, Encoder, EncoderSlices, Kind, Reading, total_order};
 
 use crate::bits::Bits;
 use crate::data::{Frame, default_name, is_missing};
 use crate::error::{Error, Result};
-use crate::stream::PredictorTable;
+use crate::predictor::PredictorTable;
 use crate::with_capacity;
 
 mod find;
 pub mod toml;
 
-use toml::Wishes;
+use toml::Overrides;
 
 /// All columns of a file, the modelled ones in the order the model sees them.
 #[derive(Clone, Debug, Default)]
@@ -20,22 +20,22 @@ pub struct Schema {
     /// The file's columns in file order.
     pub names: Vec<String>,
     /// The columns that are modelled, in model order.
-    pub columns: Vec<Coding>,
+    pub columns: Vec<ColumnEncoding>,
     /// What is made of the rows before; empty for rows on their own.
     pub predictor: PredictorTable,
 }
 
 /// What is said of columns beforehand.
 #[derive(Clone, Debug, Default)]
-pub struct Given {
+pub struct SchemaOptions {
     /// Columns that are not modelled.
     pub ignore: Vec<String>,
     /// Are columns that never change kept?
     pub keep_constant: bool,
-    /// How many cells a numeric column of more values gets, if `wishes` do not say; [`CELLS`] if zero.
+    /// How many cells a numeric column of more values gets, if `overrides` do not say; [`CELLS`] if zero.
     pub cells: usize,
     /// What the user says of single columns.
-    pub wishes: Wishes,
+    pub overrides: Overrides,
 }
 
 /// Cells between the smallest and the largest training value of a numeric column, unless another number is better.
@@ -43,7 +43,7 @@ pub const CELLS: usize = 16;
 
 /// How one column becomes bits.
 #[derive(Clone, Debug)]
-pub struct Coding {
+pub struct ColumnEncoding {
     /// Its position in the file.
     pub file: usize,
     /// Its position among the readings, which are the modelled columns in file order.
@@ -56,21 +56,21 @@ pub struct Coding {
     pub values: Vec<i32>,
     /// As in [`Column::pivot`].
     pub pivot: u16,
-    /// As in [`Column::reach`].
-    pub reach: i8,
-    /// As in [`Column::widths`].
-    pub widths: Vec<u16>,
+    /// As in [`Column::tail_scale`].
+    pub tail_scale: i8,
+    /// As in [`Column::log_widths`].
+    pub log_widths: Vec<u16>,
     /// The texts of a category, by code; empty when the codes are the values themselves.
     pub labels: Vec<String>,
     /// Did it never change in the training rows?
     pub constant: bool,
     /// Is it a state before, which is seen but not scored?
-    pub given: bool,
+    pub observed: bool,
     /// ln of the width of its narrowest cell, known while it is fitted.
     pub unit: f64,
 }
 
-impl Default for Coding {
+impl Default for ColumnEncoding {
     fn default() -> Self {
         Self {
             file: 0,
@@ -79,17 +79,17 @@ impl Default for Coding {
             may_miss: false,
             values: Vec::new(),
             pivot: 0,
-            reach: 0,
-            widths: Vec::new(),
+            tail_scale: 0,
+            log_widths: Vec::new(),
             labels: Vec::new(),
             constant: false,
-            given: false,
+            observed: false,
             unit: 0.0,
         }
     }
 }
 
-impl Coding {
+impl ColumnEncoding {
     /// The core's view of it.
     pub fn column(&self) -> Column<'_> {
         Column {
@@ -98,27 +98,28 @@ impl Coding {
             may_miss: self.may_miss,
             values: &self.values,
             pivot: self.pivot,
-            reach: self.reach,
-            widths: &self.widths,
+            tail_scale: self.tail_scale,
+            log_widths: &self.log_widths,
         }
     }
 }
 
-/// The owned slices of a [`surprisal::Encoder`].
+/// The owned storage of an [`Encoder`], with the fields of [`EncoderSlices`].
 #[derive(Clone, Debug, Default)]
 pub struct EncoderTable {
-    /// As in [`Encoder::new`].
+    /// The words of all columns, in model order.
     pub columns: Vec<u16>,
-    /// As in [`Encoder::new`].
+    /// The edges and codes of all columns.
     pub values: Vec<i32>,
-    /// As in [`Encoder::new`].
-    pub widths: Vec<u16>,
+    /// The log-widths of all numeric columns, in units of 1/2048 nat.
+    pub log_widths: Vec<u16>,
 }
 
 impl EncoderTable {
-    /// The core's encoder over these slices.
+    /// Returns the device crate's encoder over these slices.
     pub fn view(&self) -> Encoder<'_> {
-        Encoder::new(&self.columns, &self.values, &self.widths)
+        let Self { columns, values, log_widths } = self;
+        Encoder::new(EncoderSlices { columns, values, log_widths })
     }
 }
 
@@ -129,13 +130,13 @@ impl Schema {
     /// A bad cell, with its place; a column that is constant in the given rows, unless it is to be kept or all columns
     /// are flags; a text column that looks like an identifier; more columns or bits than a table holds; a wish for a
     /// column that is not there or cannot be what it says.
-    pub fn find(frame: &Frame, rows: &[usize], given: &Given) -> Result<Self> {
-        let Given { ignore, keep_constant, cells, wishes } = given;
+    pub fn find(frame: &Frame, rows: &[usize], given: &SchemaOptions) -> Result<Self> {
+        let SchemaOptions { ignore, keep_constant, cells, overrides } = given;
         let cells = if *cells == 0 { CELLS } else { *cells };
-        let known = wishes.columns.keys().try_for_each(|name| frame.position(name).map(|_| ()));
+        let known = overrides.columns.keys().try_for_each(|name| frame.position(name).map(|_| ()));
         known.map_err(|error| Error::option("--schema", error.to_string()))?;
         let fault = |message: String| Err(Error::input(&frame.path, message));
-        let leave_out = ignore.iter().chain(wishes.ignored()).map(|name| frame.position(name));
+        let leave_out = ignore.iter().chain(overrides.ignored()).map(|name| frame.position(name));
         let leave_out = leave_out.collect::<Result<Vec<_>>>()?;
         let modelled: Vec<usize> = (0..frame.columns.len()).filter(|i| !leave_out.contains(i)).collect();
         if modelled.is_empty() {
@@ -149,17 +150,17 @@ impl Schema {
             .par_iter()
             .enumerate()
             .map(|(source, &file)| {
-                let wish = wishes.of(&frame.columns[file].name);
-                find::coding(frame, file, source as u16, rows, wish.cells.unwrap_or(cells), wish)
+                let wish = overrides.of(&frame.columns[file].name);
+                find::encoding(frame, file, source as u16, rows, wish.cells.unwrap_or(cells), wish)
             })
             .collect::<Result<Vec<_>>>()?;
         // Among bits alone a bit that never changed is a bit; among sensors a value that never changes is a dead one.
-        let all_flags = columns.iter().all(|coding| matches!(coding.kind, Kind::Flag { .. }));
-        for coding in columns.iter().filter(|coding| coding.constant && !coding.may_miss && !all_flags) {
+        let all_flags = columns.iter().all(|encoding| matches!(encoding.kind, Kind::Flag { .. }));
+        for encoding in columns.iter().filter(|encoding| encoding.constant && !encoding.may_miss && !all_flags) {
             if *keep_constant {
                 continue;
             }
-            let cells = &frame.columns[coding.file];
+            let cells = &frame.columns[encoding.file];
             let (name, text, line, count) = (&cells.name, cells.text(rows[0]), frame.lines[rows[0]], rows.len());
             let message = format!(
                 "constant in the {count} training rows: always `{text}`, from {} {line} on; leave it out with --ignore \
@@ -182,12 +183,22 @@ impl Schema {
 
     /// How many bits each column takes, in model order.
     pub fn bits(&self) -> impl Iterator<Item = usize> {
-        self.columns.iter().map(|coding| coding.column().bits())
+        self.columns.iter().map(|encoding| encoding.column().bits())
+    }
+
+    /// Returns the first bit of each column in model order, and the number of all bits at the end.
+    pub fn bit_offsets(&self) -> Vec<usize> {
+        let mut end = 0;
+        let ends = self.bits().map(|bits| {
+            end += bits;
+            end
+        });
+        std::iter::once(0).chain(ends).collect()
     }
 
     /// The name of a modelled column.
-    pub fn name(&self, coding: &Coding) -> &str {
-        &self.names[coding.file]
+    pub fn name(&self, encoding: &ColumnEncoding) -> &str {
+        &self.names[encoding.file]
     }
 
     /// Did the file not name its columns?
@@ -203,36 +214,40 @@ impl Schema {
     /// The encoder's slices.
     pub fn table(&self) -> EncoderTable {
         let mut table = EncoderTable::default();
-        for coding in &self.columns {
-            table.columns.extend(coding.column().words());
-            table.values.extend(&coding.values);
-            table.widths.extend(&coding.widths);
+        for encoding in &self.columns {
+            table.columns.extend(encoding.column().words());
+            table.values.extend(&encoding.values);
+            table.log_widths.extend(&encoding.log_widths);
         }
         table
     }
 
-    /// One guard a bit, or none at all when every bit is free. Below a "missing" that is a one, and after a level that
+    /// One constraint a bit, or none at all when every bit is free. Below a "missing" that is a one, and after a level that
     /// was not reached, everything is zero; and of the two ways from the pivot one is shut.
-    pub fn guards(&self) -> Vec<u16> {
-        let mut guards = Vec::new();
-        for coding in &self.columns {
-            let column = coding.column();
-            let pivot = guards.len() + usize::from(coding.may_miss);
-            let end = guards.len() + column.bits();
-            let downwards = end - usize::from(coding.pivot);
-            for bit in guards.len()..end {
-                let guard = match bit {
-                    _ if coding.given => Guard::GIVEN,
-                    _ if bit < pivot => Guard::FREE,
-                    _ if bit == pivot && !coding.may_miss => Guard::FREE,
-                    _ if bit == pivot => Guard::new(bit as u16 - 1, true, false),
-                    _ if bit == downwards => Guard::new(pivot as u16, true, false),
-                    _ => Guard::new(bit as u16 - 1, false, false),
+    pub fn constraints(&self) -> Vec<u16> {
+        let mut constraints = Vec::new();
+        for encoding in &self.columns {
+            let column = encoding.column();
+            let pivot = constraints.len() + usize::from(encoding.may_miss);
+            let end = constraints.len() + column.bits();
+            let downwards = end - usize::from(encoding.pivot);
+            for bit in constraints.len()..end {
+                let constraint = match bit {
+                    _ if encoding.observed => Constraint::OBSERVED,
+                    _ if bit < pivot => Constraint::FREE,
+                    _ if bit == pivot && !encoding.may_miss => Constraint::FREE,
+                    _ if bit == pivot => Constraint::implied(bit as u16 - 1, true, false),
+                    _ if bit == downwards => Constraint::implied(pivot as u16, true, false),
+                    _ => Constraint::implied(bit as u16 - 1, false, false),
                 };
-                guards.push(guard.raw());
+                constraints.push(constraint.raw());
             }
         }
-        if guards.iter().all(|&guard| guard == Guard::FREE.raw()) { Vec::new() } else { guards }
+        if constraints.iter().all(|&constraint| constraint == Constraint::FREE.raw()) {
+            Vec::new()
+        } else {
+            constraints
+        }
     }
 
     /// The same schema for a file that may lack, add or move columns, as long as the modelled ones are there.
@@ -250,8 +265,8 @@ impl Schema {
         }
         let mut aligned =
             Self { names: frame.columns.iter().map(|cells| cells.name.clone()).collect(), ..self.clone() };
-        for coding in aligned.columns.iter_mut().filter(|_| !plain) {
-            coding.file = frame.position(&self.names[coding.file])?;
+        for encoding in aligned.columns.iter_mut().filter(|_| !plain) {
+            encoding.file = frame.position(&self.names[encoding.file])?;
         }
         Ok(aligned)
     }
@@ -271,18 +286,18 @@ impl Schema {
     /// A bad cell or a missing reading, with its place.
     pub fn readings(&self, frame: &Frame, row: usize) -> Result<Vec<Reading>> {
         let mut readings = vec![Reading::Missing; self.columns.len()];
-        for coding in &self.columns {
-            let cells = &frame.columns[coding.file];
+        for encoding in &self.columns {
+            let cells = &frame.columns[encoding.file];
             let text = cells.text(row);
-            readings[usize::from(coding.source)] = if is_missing(text) {
-                if !coding.may_miss {
+            readings[usize::from(encoding.source)] = if is_missing(text) {
+                if !encoding.may_miss {
                     let message = "the reading is missing, but no training row misses it; fill it in, or fit on rows that miss it too";
-                    return Err(frame.fault(row, coding.file, message));
+                    return Err(frame.fault(row, encoding.file, message));
                 }
                 Reading::Missing
-            } else if coding.labels.is_empty() {
-                let number = frame.number(row, coding.file)?;
-                match coding.kind {
+            } else if encoding.labels.is_empty() {
+                let number = frame.number(row, encoding.file)?;
+                match encoding.kind {
                     Kind::Real => Reading::Real(number as f32),
                     // Between two whole numbers x > e is ⌈x⌉ > e.
                     Kind::Integer => Reading::Integer(number.ceil() as i32),
@@ -291,7 +306,7 @@ impl Schema {
                 }
             } else {
                 // No code is negative: a text that no training row has is one of "all others".
-                Reading::Integer(coding.labels.iter().position(|label| label == text).map_or(-1, |code| code as i32))
+                Reading::Integer(encoding.labels.iter().position(|label| label == text).map_or(-1, |code| code as i32))
             };
         }
         Ok(readings)

@@ -1,4 +1,4 @@
-//! Which rows are for fitting, which for choosing, which for calibrating, and which are kept for the end.
+//! Splits of rows into training, validation, calibration and held-out rows.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -13,56 +13,56 @@ pub const SHARES: [f64; 4] = [0.7, 0.1, 0.1, 0.1];
 /// calibrate on, so that a quarter is kept for that.
 pub const VALID_SHARES: [f64; 4] = [0.0, 0.75, 0.25, 0.0];
 /// Smallest number of rows of each kind that a fit needs.
-const FEWEST: [(usize, &str); 3] = [(20, "training"), (2, "validation"), (2, "calibration")];
+const MIN_ROWS: [(usize, &str); 3] = [(20, "training"), (2, "validation"), (2, "calibration")];
 
-/// Row numbers of each share, each list ascending.
+/// Indices of the rows of each kind, each list ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
-    /// Rows to fit on.
+    /// Training rows, to fit on.
     pub train: Vec<usize>,
-    /// Rows to choose settings on.
+    /// Validation rows, to choose settings on.
     pub valid: Vec<usize>,
-    /// Rows to calibrate the detector on.
+    /// Calibration rows, to set the thresholds on.
     pub calibrate: Vec<usize>,
-    /// Rows that the fit never sees.
+    /// Held-out rows, which the fit never reads.
     pub held_out: Vec<usize>,
 }
 
-/// Who gets which row.
+/// Rule that assigns rows to the shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deal {
-    /// Anyone any row, by a seeded shuffle.
+pub enum SplitStrategy {
+    /// At random, for rows that are independent of each other.
     Shuffled {
-        /// Of the shuffle.
+        /// Seed of the shuffle.
         seed: u64,
     },
-    /// One share after the other, for rows that resemble their neighbours.
+    /// One share after the other, for rows that depend on their neighbours.
     InOrder {
-        /// How many rows between two shares are dealt to none, as they have something in common with both.
+        /// Number of rows between two shares that belong to neither, because they overlap with both.
         gap: usize,
     },
 }
 
-/// Deals ascending rows into the four shares.
+/// Splits ascending rows into the four shares.
 ///
 /// ```
-/// use surprisal_trainer::split::{Deal, split};
-/// let dealt = split((0..10).collect(), [0.5, 0.3, 0.2, 0.0], Deal::InOrder { gap: 1 });
-/// assert_eq!((dealt.train, dealt.valid, dealt.calibrate), (vec![0, 1, 2, 3, 4], vec![6, 7], vec![9]));
+/// use surprisal_trainer::split::{SplitStrategy, split};
+/// let found = split((0..10).collect(), [0.5, 0.3, 0.2, 0.0], SplitStrategy::InOrder { gap: 1 });
+/// assert_eq!((found.train, found.valid, found.calibrate), (vec![0, 1, 2, 3, 4], vec![6, 7], vec![9]));
 /// ```
-pub fn split(mut rows: Vec<usize>, shares: [f64; 4], deal: Deal) -> Split {
-    let gap = match deal {
-        Deal::Shuffled { seed } => {
+pub fn split(mut rows: Vec<usize>, shares: [f64; 4], strategy: SplitStrategy) -> Split {
+    let gap = match strategy {
+        SplitStrategy::Shuffled { seed } => {
             rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
             None
         }
-        Deal::InOrder { gap } => Some(gap),
+        SplitStrategy::InOrder { gap } => Some(gap),
     };
     let total = rows.len() as f64;
-    let mut dealt = 0.0;
+    let mut sum = 0.0;
     let ends = shares.map(|share| {
-        dealt += share;
-        (dealt * total).round() as usize
+        sum += share;
+        (sum * total).round() as usize
     });
     let take = |from: usize, to: usize| {
         let mut taken = rows[from..to].to_vec();
@@ -80,12 +80,12 @@ pub fn split(mut rows: Vec<usize>, shares: [f64; 4], deal: Deal) -> Split {
     }
 }
 
-/// Fails unless there are enough rows of each kind for a fit.
+/// Checks that there are enough training, validation and calibration rows, in this order.
 ///
 /// # Errors
-/// [`Error::Input`]; the message names the kind.
+/// [`Error::Input`] if there are too few rows of one kind; the message names the kind.
 pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
-    for ((few, kind), count) in FEWEST.into_iter().zip(counts) {
+    for ((few, kind), count) in MIN_ROWS.into_iter().zip(counts) {
         if count < few {
             let message = format!("{count} normal {kind} rows, but at least {few} are needed; supply more rows");
             return Err(Error::input(&frame.path, message));
@@ -94,7 +94,7 @@ pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
     Ok(())
 }
 
-/// Returns for each row whether it is anomalous: whether its label differs from that of normal rows.
+/// Returns whether each row is anomalous, that is, whether its label differs from `normal`. Numbers are compared by value.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no such column.
@@ -106,7 +106,9 @@ pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<b
     Ok(cells.codes.iter().map(|&code| !normal[code as usize]).collect())
 }
 
-/// Returns the rows to learn from: all of them, or the normal ones if there is a label column.
+/// Returns the rows to fit on: all rows, or those whose label, a pair of a column and its normal value, is normal.
+///
+/// Rows whose window has an anomalous row are left out as well.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no such column, or no row is normal.

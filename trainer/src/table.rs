@@ -3,7 +3,7 @@
 use surprisal::{Forest, ForestSlices, Table, TableError, Terms};
 
 use crate::calibrate::Calibration;
-use crate::history::PredictorTable;
+use crate::predictor::PredictorTable;
 use crate::schema::EncoderTable;
 use crate::shape::Shape;
 
@@ -110,7 +110,6 @@ impl OwnedTable {
     }
 
     /// Returns the table with the largest capacities.
-    #[expect(clippy::type_complexity, reason = "the capacities are written out once, here")]
     fn largest(
         &self,
     ) -> Result<Table<'_, { Shape::LARGEST.bits }, { Shape::LARGEST.units }, { Shape::LARGEST.components }>, TableError>

@@ -1,4 +1,4 @@
-//! Rows scored by blocks: what one row after another scores, to the last bit.
+//! Checks that blocks of rows have the scores of single rows, to the last bit.
 
 #[path = "../../tests/support"]
 mod support {
@@ -11,32 +11,32 @@ use std::path::Path;
 use proptest::prelude::*;
 use support::random::{Dice, Random, UNITS, cases, tables};
 use surprisal::{Detector, Encoder, Mixture, Model, Nats, Reading, Sum, Table};
-use surprisal_trainer::artefact::Shape;
 use surprisal_trainer::batch::Batch;
+use surprisal_trainer::shape::Shape;
 use surprisal_trainer::with_shape;
 
 fn same<const N: usize, const H: usize, const K: usize>(table: &Table<N, H, K>, rows: &[Vec<Reading>]) {
-    let one_by_one: Vec<_> = rows.iter().map(|row| table.surprise(row).expect("it fits")).collect();
+    let expected: Vec<_> = rows.iter().map(|row| table.score(row).expect("it fits")).collect();
     let batch = Batch::new(table).expect("no mixture");
-    assert_eq!(batch.surprises(rows).expect("it fits"), one_by_one);
-    let scores: Vec<Nats> = rows.iter().map(|row| table.score(row).expect("it fits")).collect();
-    assert_eq!(batch.scores(rows).expect("it fits"), scores);
+    assert_eq!(batch.scores(rows).expect("it fits"), expected);
+    let scores: Vec<Nats> = rows.iter().map(|row| table.surprisal(row).expect("it fits")).collect();
+    assert_eq!(batch.surprisals(rows).expect("it fits"), scores);
 }
 
 proptest! {
     #![proptest_config(cases(200))]
 
-    /// Of any table and any rows, possible or not; blocks are whole, in part, and several.
+    /// Random tables and rows, possible and impossible, in full, partial and several blocks.
     #[test]
-    fn blocks_say_what_rows_say(random in tables(1..=10usize), seed: u64, rows in 0..150usize) {
+    fn blocks_score_like_single_rows(random in tables(1..=10usize), seed: u64, rows in 0..150usize) {
         let mut dice = Dice(seed);
         let Random { bits, .. } = random;
-        let words: Vec<u16> = (0..bits as u16).collect(); // a flag each
+        let words: Vec<u16> = (0..bits as u16).collect(); // one flag per bit
         let parts = Sum(Sum(random.linear(), random.forest()), Sum(random.nade(), Mixture::EMPTY));
-        let guards = random.given(&mut dice);
-        let model = Model::<10, _>::new(parts, &guards, bits).expect("as laid out");
-        let usual: Vec<u16> = (0..bits).map(|_| dice.between(0, 9000) as u16).collect();
-        let detector = Detector { usual: &usual, softness: 2, ..Detector::OFF };
+        let constraints = random.given(&mut dice);
+        let model = Model::<10, _>::new(parts, &constraints, bits).expect("as laid out");
+        let baselines: Vec<u16> = (0..bits).map(|_| dice.between(0, 9000) as u16).collect();
+        let detector = Detector { usual: &baselines, log2_temperature: 2, ..Detector::OFF };
         let table = Table::<10, UNITS, 0>::new(Encoder::new(&words, &[], &[]), model, detector);
         let flag = |dice: &mut Dice| if dice.one_in(50) { 7 } else { dice.between(0, 1) as i32 };
         let rows: Vec<Vec<Reading>> =
@@ -45,9 +45,9 @@ proptest! {
     }
 }
 
-/// Of real tables: cells with widths, missing readings, values far out; and of a stream, with bits that are given.
+/// Real tables: log-widths, missing readings, tails, and observed bits of a time series.
 #[test]
-fn golden_tables_too() {
+fn blocks_of_golden_tables_score_like_single_rows() {
     for name in ["shuttle", "flagship", "motor", "stream"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name).with_extension("srp");
         let words: Vec<u32> = std::fs::read(path)
@@ -79,18 +79,21 @@ fn golden_tables_too() {
                 })
                 .collect();
             same(&table, &rows);
-            assert!(table.score(&rows[0]).is_ok_and(|nats| nats > Nats::ZERO));
+            assert!(table.surprisal(&rows[0]).is_ok_and(|nats| nats > Nats::ZERO));
         });
     }
 }
 
-/// A reading that does not fit is the same error.
+/// A reading that does not fit its column is the same error.
 #[test]
 fn a_misfit_is_an_error() {
     let columns = [1];
     let model = Model::<1, _>::new(
         Sum(
-            Sum(surprisal::Linear::new(&[0], &[], surprisal::Columns::Dense(&[])).unwrap(), surprisal::Forest::EMPTY),
+            Sum(
+                surprisal::Linear::new(&[0], &[], surprisal::LinearWeights::Dense(&[])).unwrap(),
+                surprisal::Forest::EMPTY,
+            ),
             Sum(surprisal::Nade::EMPTY, Mixture::EMPTY),
         ),
         &[],
@@ -98,9 +101,9 @@ fn a_misfit_is_an_error() {
     )
     .unwrap();
     let table = Table::<1>::new(Encoder::new(&columns, &[], &[]), model, Detector::OFF);
-    // The first of two in different blocks.
+    // Two errors in different blocks.
     let mut rows = vec![vec![Reading::Integer(0), Reading::Integer(1)]; 400];
     (rows[130], rows[399]) = (vec![], vec![Reading::Integer(0), Reading::Missing]);
     let batch = Batch::new(&table).expect("no mixture");
-    assert_eq!(batch.surprises(&rows).unwrap_err(), table.surprise(&rows[130]).unwrap_err());
+    assert_eq!(batch.scores(&rows).unwrap_err(), table.score(&rows[130]).unwrap_err());
 }

@@ -1,4 +1,4 @@
-//! What calibration promises of fresh ordinary rows, by experiment.
+//! Checks the guarantees of calibration on new normal rows by simulation.
 
 #[path = "../../tests/support/budget.rs"]
 mod budget;
@@ -6,7 +6,7 @@ mod budget;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use surprisal::{Cusum, Detector, Nats};
-use surprisal_trainer::calibrate::{Calibration, Rates, mean_run, threshold};
+use surprisal_trainer::calibrate::{Calibration, Rates, average_run_length, threshold};
 
 fn random(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
@@ -16,7 +16,7 @@ fn calibrate(scores: Vec<Nats>, false_alarm: f64) -> Calibration {
     Calibration::of_scores(scores.clone(), scores, Rates { false_alarm, ..Rates::default() })
 }
 
-/// Scores with a long tail, in nats: a sum of three exponential variables.
+/// Draws a score with a long tail, in nats: a sum of three exponential variables.
 fn tailed(random: &mut ChaCha8Rng) -> f64 {
     (0..3).map(|_| -(1.0 - random.random::<f64>()).ln()).sum()
 }
@@ -26,7 +26,7 @@ fn nats(value: f64) -> Nats {
 }
 
 #[test]
-fn fresh_ordinary_rows_raise_alarms_as_rarely_as_promised() {
+fn new_normal_rows_raise_alarms_at_the_calibrated_rate() {
     let mut random = random(3);
     for (rows, rate) in [(99, 0.05), (50, 0.1), (200, 0.013), (19, 0.05), (500, 0.25)] {
         // Of n + 1 exchangeable rows without ties, the last is above the k-th smallest of the others with probability
@@ -41,7 +41,7 @@ fn fresh_ordinary_rows_raise_alarms_as_rarely_as_promised() {
             let mut held_out: Vec<Nats> = (0..rows).map(|_| score()).collect();
             held_out.sort_unstable();
             let threshold = threshold(&held_out, rate);
-            // One fresh row a trial, so that trials are independent.
+            // One new row per trial, so that trials are independent.
             alarms += u32::from(score() > threshold);
         }
         let found = f64::from(alarms) / f64::from(trials);
@@ -59,7 +59,7 @@ fn too_few_rows_for_a_rate_raise_no_alarm() {
         let calibration = calibrate((0..rows).map(Nats::from_raw).collect(), 0.01);
         let detector = calibration.view();
         assert_eq!(detector.threshold, Nats::IMPOSSIBLE);
-        assert!(!detector.judge(Nats::IMPOSSIBLE).is_odd());
+        assert!(!detector.judge(Nats::IMPOSSIBLE).is_anomalous());
     }
     assert_eq!(calibrate((0..99).map(Nats::from_raw).collect(), 0.01).view().threshold, Nats::from_raw(98));
 }
@@ -68,8 +68,8 @@ fn too_few_rows_for_a_rate_raise_no_alarm() {
 fn ties_only_make_alarms_rarer() {
     let calibration = calibrate(vec![Nats::from_raw(7); 200], 0.1);
     let detector = calibration.view();
-    assert!(!detector.judge(Nats::from_raw(7)).is_odd());
-    assert!(detector.judge(Nats::from_raw(8)).is_odd());
+    assert!(!detector.judge(Nats::from_raw(7)).is_anomalous());
+    assert!(detector.judge(Nats::from_raw(8)).is_anomalous());
 }
 
 #[test]
@@ -88,37 +88,37 @@ fn quantiles_are_exceeded_by_as_many_rows_as_their_rank_says() {
     assert!((f64::from(detector.entropy) - mean).abs() <= budget::RAW_NATS);
 }
 
-/// Threshold and p-values are of the oddness, all else of the scores.
+/// Threshold and p-values come from the anomaly scores, everything else from the scores.
 #[test]
-fn a_verdict_is_on_oddness_and_drift_on_scores() {
+fn verdicts_use_anomaly_scores_and_drift_uses_scores() {
     let mut random = random(8);
     let scores: Vec<Nats> = (0..1000).map(|_| nats(tailed(&mut random))).collect();
-    let oddness: Vec<Nats> = (0..1000).map(|_| nats(100.0 + tailed(&mut random))).collect();
+    let anomaly_scores: Vec<Nats> = (0..1000).map(|_| nats(100.0 + tailed(&mut random))).collect();
     let rates = Rates { false_alarm: 0.05, ..Rates::default() };
-    let calibration = Calibration::of_scores(scores.clone(), oddness.clone(), rates);
-    let (mixed, by_scores, by_oddness) = (
+    let calibration = Calibration::of_scores(scores.clone(), anomaly_scores.clone(), rates);
+    let (mixed, by_scores, by_anomaly_scores) = (
         calibration.view(),
         Calibration::of_scores(scores.clone(), scores.clone(), rates),
-        Calibration::of_scores(oddness.clone(), oddness, rates),
+        Calibration::of_scores(anomaly_scores.clone(), anomaly_scores, rates),
     );
-    let Detector { threshold, quantiles, .. } = by_oddness.view();
+    let Detector { threshold, quantiles, .. } = by_anomaly_scores.view();
     assert_eq!(mixed, Detector { threshold, quantiles, ..by_scores.view() });
-    assert_eq!(mixed.most, *scores.iter().max().unwrap());
-    let above = scores.iter().filter(|&&score| score > mixed.most_of_a_trend).count();
+    assert_eq!(mixed.score_cap, *scores.iter().max().unwrap());
+    let above = scores.iter().filter(|&&score| score > mixed.cusum_cap).count();
     assert_eq!(above, 1000 - (1001.0f64 * 0.95).ceil() as usize, "as many as the false-alarm rate says");
 }
 
-/// The chain of Brook and Evans against the process itself.
+/// The Markov chain of Brook and Evans agrees with a simulation of the cumulative sum.
 #[test]
-fn the_mean_run_is_that_of_the_process() {
+fn the_average_run_length_is_that_of_the_process() {
     let mut random = random(6);
     let mut steps: Vec<f64> = (0..500).map(|_| tailed(&mut random).min(8.0) - 3.9).collect();
     steps.sort_unstable_by(f64::total_cmp);
-    for limit in [0.5, 3.0, 8.0] {
+    for interval in [0.5, 3.0, 8.0] {
         let runs = 4000;
         let mut run = || {
             let (mut sum, mut length) = (0.0f64, 0u32);
-            while sum <= limit {
+            while sum <= interval {
                 sum = (sum + steps[random.random_range(0..steps.len())]).max(0.0);
                 length += 1;
             }
@@ -128,20 +128,21 @@ fn the_mean_run_is_that_of_the_process() {
         let mean = lengths.iter().sum::<f64>() / f64::from(runs);
         // Runs are nearly geometric: their standard deviation is about their mean.
         let error = mean / f64::from(runs).sqrt();
-        let found = mean_run(&steps, limit);
+        let found = average_run_length(&steps, interval);
         assert!(
             (found - mean).abs() < budget::STANDARD_ERRORS * error + budget::CHAIN * mean,
-            "{limit}: {found}, {mean}"
+            "{interval}: {found}, {mean}"
         );
     }
 }
 
-/// Fresh rows of the same law raise as few alarms as was asked for; rows a standard deviation worse are noticed soon.
+/// New rows of the same distribution raise alarms at the calibrated rate; a shift by a standard deviation is detected soon.
 #[test]
-fn a_cumulative_sum_alarms_as_rarely_as_it_was_set_to() {
+fn a_cumulative_sum_alarms_at_the_calibrated_rate() {
     let mut random = random(7);
     let scores: Vec<Nats> = (0..20_000).map(|_| nats(tailed(&mut random))).collect();
-    let calibration = Calibration::of_scores(scores.clone(), scores, Rates { mean_time: 500, ..Rates::default() });
+    let calibration =
+        Calibration::of_scores(scores.clone(), scores, Rates { average_run_length: 500, ..Rates::default() });
     let detector = calibration.view();
     let mut cusum = Cusum::new();
     let rows = 400_000;
@@ -156,16 +157,16 @@ fn a_cumulative_sum_alarms_as_rarely_as_it_was_set_to() {
 }
 
 #[test]
-fn few_or_equal_rows_promise_nothing() {
+fn few_or_equal_rows_set_no_decision_interval() {
     for scores in [vec![], vec![5.0], vec![5.0, 5.0], vec![2.0; 300]] {
         let calibration = calibrate(scores.iter().map(|&score| nats(score)).collect(), 0.01);
         let detector = calibration.view();
-        assert_eq!(detector.limit, Nats::IMPOSSIBLE, "{scores:?}");
+        assert_eq!(detector.decision_interval, Nats::IMPOSSIBLE, "{scores:?}");
         assert_eq!(detector.entropy, nats(scores.first().copied().unwrap_or(0.0)));
     }
     let calibration = calibrate(vec![nats(1.0), nats(2.0)], 0.01);
     let detector = calibration.view();
-    assert!(detector.limit < Nats::IMPOSSIBLE && detector.limit >= nats(0.7));
+    assert!(detector.decision_interval < Nats::IMPOSSIBLE && detector.decision_interval >= nats(0.7));
     assert_eq!((detector.entropy, detector.rows), (nats(1.5), 2));
     assert_eq!(detector.p_value(Nats::IMPOSSIBLE).ppm(), 333_334);
 }

@@ -1,4 +1,4 @@
-//! Divergences as laws over random distributions and random tables, and against what they are by definition.
+//! Checks divergences against their definitions and laws, on random distributions and random tables.
 
 #[path = "../../tests/support/budget.rs"]
 mod budget;
@@ -15,11 +15,11 @@ use random::{Dice, Random, cases, tables};
 use surprisal::{Column, Columns, Detector, Encoder, Forest, Kind, Linear, Mixture, Model, Nade, Reading, Sum, Table};
 use surprisal_trainer::artefact::{Artefact, Provenance};
 use surprisal_trainer::divergence::{
-    Comparison, Divergences, Estimate, Settings, data, models, probability, transport,
+    Comparison, Divergences, Estimate, SamplingSettings, data, models, probability, transport,
 };
-use surprisal_trainer::schema::{Coding, Schema};
+use surprisal_trainer::schema::{ColumnEncoding, Schema};
 
-/// Room for the widest table.
+/// Number of bits of the widest table.
 const N: usize = 24;
 
 fn close(a: f64, b: f64) -> bool {
@@ -38,7 +38,7 @@ fn row(code: usize) -> [bool; N] {
     std::array::from_fn(|i| i < 8 && code >> (7 - i) & 1 == 1)
 }
 
-/// Two or more distributions over the points of one grid, some of them without some points.
+/// Draws distributions over the points of one grid, some of which give zero to some points.
 fn distributions(count: usize) -> impl Strategy<Value = (Vec<usize>, Vec<Vec<f64>>)> {
     (prop::collection::vec(1..=4usize, 1..=4), any::<u64>()).prop_map(move |(sizes, seed)| {
         let (mut dice, points) = (Dice(seed), sizes.iter().product::<usize>());
@@ -53,17 +53,21 @@ fn distributions(count: usize) -> impl Strategy<Value = (Vec<usize>, Vec<Vec<f64
     })
 }
 
-/// Two tables of as many bits.
+/// Draws two tables of the same number of bits.
 fn two_tables() -> impl Strategy<Value = (Random, Random)> {
     (1..=7usize).prop_flat_map(|bits| (tables(Just(bits)), tables(Just(bits))))
 }
 
-/// Flags f0, f1, … in an order, each flipped or not.
+/// Returns a schema of flags f0, f1, … in an order.
 fn flags(order: &[usize], flipped: bool) -> Schema {
-    let coding =
-        |&at: &usize| Coding { file: at, source: at as u16, kind: Kind::Flag { flipped }, ..Coding::default() };
+    let encoding = |&at: &usize| ColumnEncoding {
+        file: at,
+        source: at as u16,
+        kind: Kind::Flag { flipped },
+        ..ColumnEncoding::default()
+    };
     let names = (0..order.len()).map(|at| format!("f{at}")).collect();
-    Schema { names, columns: order.iter().map(coding).collect(), ..Schema::default() }
+    Schema { names, columns: order.iter().map(encoding).collect(), ..Schema::default() }
 }
 
 fn file(schema: &Schema, table: &Table<'_, N>) -> Artefact {
@@ -72,28 +76,29 @@ fn file(schema: &Schema, table: &Table<'_, N>) -> Artefact {
     Artefact::new(&bytes, schema, None, Provenance::default()).expect("a valid table")
 }
 
-/// The file of a random table over flags in their natural order.
+/// Returns the file of a random table over flags in natural order.
 fn artefact(random: &Random) -> Artefact {
     let schema = flags(&(0..random.bits).collect::<Vec<_>>(), false);
-    let words: Vec<u16> = schema.columns.iter().flat_map(|coding| Column::words(&coding.column())).collect();
+    let words: Vec<u16> = schema.columns.iter().flat_map(|encoding| Column::words(&encoding.column())).collect();
     file(&schema, &random.table::<N>(Encoder::new(&words, &[], &[])))
 }
 
-/// Flags of which the first hang on each other by `weights[j]`, on every bit after j; the others are as their biases.
+/// Returns a linear model of flags. Bit j has the weight `weights[j]` in each of the first bits behind it; the others are
+/// independent.
 fn linear(biases: &[i16], weights: &[i8], order: &[usize], flipped: bool) -> Artefact {
     let (n, schema) = (biases.len(), flags(order, flipped));
-    let words: Vec<u16> = schema.columns.iter().flat_map(|coding| Column::words(&coding.column())).collect();
+    let words: Vec<u16> = schema.columns.iter().flat_map(|encoding| Column::words(&encoding.column())).collect();
     let below = |j: usize| (j + 1..n).map(move |i| (i, j));
     let weight = |(i, j): (usize, usize)| if i < weights.len() { weights[j] } else { 0 };
     let dense: Vec<i8> = (0..n).flat_map(below).map(weight).collect();
     let scales = vec![2000; n];
-    let rows = Linear::new(biases, &scales, Columns::Dense(&dense)).expect("valid rows");
+    let rows = Linear::new(biases, &scales, LinearWeights::Dense(&dense)).expect("valid rows");
     let model =
         Model::new(Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY)), &[], n).expect("as many bits");
     file(&schema, &Table::new(Encoder::new(&words, &[], &[]), model, Detector::OFF))
 }
 
-/// The probability of each row of a random table, the first bit being the most significant.
+/// Returns the probability of each row of a random table, the first bit being the most significant.
 fn listed(random: &Random) -> Vec<f64> {
     let model = random.model::<N>();
     let code = |code: usize| row(code << (8 - random.bits));
@@ -101,7 +106,7 @@ fn listed(random: &Random) -> Vec<f64> {
 }
 
 fn compared(p: &Artefact, q: &Artefact) -> Comparison {
-    models(p, q, &Settings::default()).expect("of the same columns")
+    models(p, q, &SamplingSettings::default()).expect("of the same columns")
 }
 
 fn each(divergences: &Divergences) -> [Estimate; 4] {
@@ -113,7 +118,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn divergences_are_what_their_definitions_say((_, both) in distributions(2)) {
+    fn divergences_match_their_definitions((_, both) in distributions(2)) {
         let [p, q] = [&both[0], &both[1]];
         let terms = |p: &[f64], q: &[f64]| -> f64 {
             p.iter().zip(q).filter(|(p, _)| **p > 0.0).map(|(p, q)| p * (p / q).ln()).sum()
@@ -169,7 +174,7 @@ proptest! {
         prop_assert!(apart(0, 2) <= apart(0, 1) + apart(1, 2) + F64_SUM);
     }
 
-    /// Along one coordinate the answer is the area between the distribution functions.
+    /// In one dimension it is the area between the distribution functions.
     #[test]
     fn wasserstein_in_one_dimension_is_known(seed in any::<u64>(), points in 2..40usize) {
         let mut dice = Dice(seed);
@@ -184,8 +189,8 @@ proptest! {
         prop_assert!(close(transport::exact(&p, &q, &[points]), area));
     }
 
-    /// What a model takes from a row by a factor c costs p(row) · ln c, less what the other rows gain by it, and in
-    /// all never less than what that row by itself tells of p and q.
+    /// A model that divides the probability of a row by c adds p(row) · ln c to KL, minus the gain of the other rows; in all it
+    /// stays above the KL between the indicators of that row.
     #[test]
     fn kl_punishes_low_probability_at_likely_rows((_, both) in distributions(2), factor in 1.5..1e6f64) {
         let [p, q] = [&both[0], &both[1]];
@@ -233,7 +238,7 @@ proptest! {
         let entropy: f64 = frequencies.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum();
         let mut found = Vec::new();
         for table in [&p, &q] {
-            let (comparison, likelihood) = data(&artefact(table), &rows, &Settings::default()).expect("flags");
+            let (comparison, likelihood) = data(&artefact(table), &rows, &SamplingSettings::default()).expect("flags");
             let expected = exact(&listed(table), &frequencies);
             prop_assert!(close(likelihood.entropy, entropy));
             prop_assert!(close(likelihood.cross_entropy, entropy + expected.reverse.value));
@@ -250,7 +255,7 @@ proptest! {
     }
 }
 
-/// By trying every way to pair off six units of mass.
+/// Compares with every matching of six units of mass.
 #[test]
 fn wasserstein_is_the_cheapest_of_all_pairings() {
     let mut dice = Dice(1);
@@ -278,7 +283,7 @@ fn wasserstein_is_the_cheapest_of_all_pairings() {
     }
 }
 
-/// The flow and the assignment are two algorithms for one number.
+/// The minimum-cost flow and the assignment are two algorithms for the same number.
 #[test]
 fn flow_and_assignment_agree_on_many_rows() {
     let mut dice = Dice(2);
@@ -308,8 +313,8 @@ fn kl_is_not_symmetric() {
     assert!(found.forward.value - found.reverse.value > 0.14);
 }
 
-/// Six bits that hang together and eighteen that are alike in both models: too many to enumerate, yet the divergences
-/// are those of the six.
+/// Six dependent bits and eighteen that are equal in both models: too many to enumerate, but the divergences are those of the
+/// six.
 #[test]
 fn samples_come_within_their_standard_errors() {
     let mut dice = Dice(3);
@@ -323,7 +328,7 @@ fn samples_come_within_their_standard_errors() {
         let order: Vec<usize> = (0..N).collect();
         let many = [&p, &q].map(|(biases, weights)| linear(&[&biases[..], &common].concat(), weights, &order, false));
         let exact = compared(&few[0], &few[1]);
-        let settings = Settings { seed, pairs: 100, ..Settings::default() };
+        let settings = SamplingSettings { seed, pairs: 100, ..SamplingSettings::default() };
         let found = models(&many[0], &many[1], &settings).expect("of the same columns");
         for (found, exact) in each(&found.divergences).iter().zip(each(&exact.divergences)) {
             let error = found.standard_error.expect("an estimate");
@@ -340,32 +345,32 @@ fn samples_come_within_their_standard_errors() {
     }
 }
 
-/// Bits that do not hang together can be asked in any order and polarity.
+/// Independent bits can have any order and polarity.
 #[test]
 fn order_and_polarity_do_not_matter() {
     let mut dice = Dice(4);
     for bits in [5, N] {
         let natural: Vec<usize> = (0..bits).collect();
         let reversed: Vec<usize> = natural.iter().rev().copied().collect();
-        // On the link's grid, where no tie is rounded one way.
+        // Multiples of the step of the logit grid, so that no rounding breaks the symmetry.
         let mut biases = || (0..bits).map(|_| 32 * dice.between(-125, 125) as i16).collect::<Vec<i16>>();
         let (p, q) = (biases(), biases());
-        let turned = |biases: &[i16]| {
+        let reversed_model = |biases: &[i16]| {
             let biases: Vec<i16> = biases.iter().rev().map(|bias| -bias).collect();
             linear(&biases, &[], &reversed, true)
         };
         let straight = |biases: &[i16]| linear(biases, &[], &natural, false);
-        let own = compared(&straight(&p), &turned(&p));
+        let own = compared(&straight(&p), &reversed_model(&p));
         assert!(each(&own.divergences).iter().all(|estimate| close(estimate.value, 0.0)), "{own:?}");
-        let (plain, found) = (compared(&straight(&p), &straight(&q)), compared(&straight(&p), &turned(&q)));
+        let (plain, found) = (compared(&straight(&p), &straight(&q)), compared(&straight(&p), &reversed_model(&q)));
         for (plain, found) in each(&plain.divergences).iter().zip(each(&found.divergences)) {
             let error = found.standard_error.zip(plain.standard_error).map_or(0.0, |(a, b)| a.hypot(b));
             assert!((plain.value - found.value).abs() < STANDARD_ERRORS * error + F64_SUM, "{plain:?}, {found:?}");
         }
-        // Of bits that do not hang together KL is the sum of each one's.
+        // The KL of independent bits is the sum over the bits.
         let chance = |bias: i16| {
             let biases = [bias];
-            let coin = Linear::new(&biases, &[], Columns::Dense(&[])).expect("a bias");
+            let coin = Linear::new(&biases, &[], LinearWeights::Dense(&[])).expect("a bias");
             let model = Model::<1, _>::new(coin, &[], 1).expect("a bit");
             probability(&model, &[true])
         };
@@ -378,19 +383,20 @@ fn order_and_polarity_do_not_matter() {
     }
 }
 
-/// Only the rows of the data are looked at, however many others there can be.
+/// Only the rows of the data are evaluated, whatever the number of possible rows.
 #[test]
 fn data_of_many_bits_are_compared_exactly() {
     let order: Vec<usize> = (0..N).collect();
     let model = linear(&[-32000; N], &[], &order, false);
     let rows = vec![vec![Reading::Integer(1); N], vec![Reading::Integer(0); N]];
-    let (found, likelihood) = data(&model, &rows, &Settings { pairs: 20, ..Settings::default() }).expect("flags");
+    let (found, likelihood) =
+        data(&model, &rows, &SamplingSettings { pairs: 20, ..SamplingSettings::default() }).expect("flags");
     assert!(found.divergences.forward.value.is_infinite());
-    // Each bit is a one once in 65536, the least there is.
+    // Each bit is one with the smallest probability, 1/65536.
     let expected = -0.5 * N as f64 * ((1.0f64 / 65536.0).ln() + (65535.0f64 / 65536.0).ln());
     assert!(close(likelihood.cross_entropy, expected), "{likelihood:?}");
     assert!(close(likelihood.entropy, LN_2));
     assert!(close(found.divergences.reverse.value, likelihood.cross_entropy - LN_2));
     assert!(each(&found.divergences)[1..].iter().all(|estimate| estimate.standard_error.is_none()));
-    assert!(data(&model, &[], &Settings::default()).is_err());
+    assert!(data(&model, &[], &SamplingSettings::default()).is_err());
 }

@@ -1,4 +1,4 @@
-//! What scores are good for, by definition: pairs, ranks and shares.
+//! Checks measures of detection against their definitions by pairs, ranks and shares.
 
 #[path = "../../tests/support/budget.rs"]
 mod budget;
@@ -12,20 +12,23 @@ fn random(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }
 
-/// Scores with many ties, and which of them are odd.
+/// Draws scores with many ties, and labels.
 fn labelled(random: &mut ChaCha8Rng) -> (Vec<u32>, Vec<bool>) {
     let (rows, values) = (random.random_range(2..40), random.random_range(1..30));
-    let odd: Vec<bool> = (0..rows).map(|_| random.random_bool(0.3)).collect();
-    let scores = odd.iter().map(|&odd| random.random_range(0..=values) + if odd { 3 } else { 0 }).collect();
-    (scores, odd)
+    let anomalous: Vec<bool> = (0..rows).map(|_| random.random_bool(0.3)).collect();
+    let scores =
+        anomalous.iter().map(|&anomalous| random.random_range(0..=values) + if anomalous { 3 } else { 0 }).collect();
+    (scores, anomalous)
 }
 
 #[test]
 fn auc_roc_is_the_share_of_pairs_in_the_right_order() {
     let mut random = random(1);
     for _ in 0..300 {
-        let (scores, odd) = labelled(&mut random);
-        let of = |kind: bool| scores.iter().zip(&odd).filter(move |(_, odd)| **odd == kind).map(|(score, _)| *score);
+        let (scores, anomalous) = labelled(&mut random);
+        let of = |kind: bool| {
+            scores.iter().zip(&anomalous).filter(move |(_, anomalous)| **anomalous == kind).map(|(score, _)| *score)
+        };
         let pairs: Vec<f64> = of(true)
             .flat_map(|a| {
                 of(false).map(move |b| match a.cmp(&b) {
@@ -35,7 +38,7 @@ fn auc_roc_is_the_share_of_pairs_in_the_right_order() {
                 })
             })
             .collect();
-        match auc_roc(&scores, &odd) {
+        match auc_roc(&scores, &anomalous) {
             Some(auc) => assert!((auc - pairs.iter().sum::<f64>() / pairs.len() as f64).abs() < budget::F64_SUM),
             None => assert!(pairs.is_empty()),
         }
@@ -43,22 +46,30 @@ fn auc_roc_is_the_share_of_pairs_in_the_right_order() {
 }
 
 #[test]
-fn auc_pr_is_the_mean_precision_at_the_odd_rows() {
+fn auc_pr_is_the_mean_precision_at_the_anomalous_rows() {
     let mut random = random(2);
     for _ in 0..300 {
-        let (scores, odd) = labelled(&mut random);
+        let (scores, anomalous) = labelled(&mut random);
         let precision = |threshold: u32| {
-            let alarms: Vec<bool> =
-                scores.iter().zip(&odd).filter(|(score, _)| **score >= threshold).map(|(_, odd)| *odd).collect();
-            alarms.iter().filter(|odd| **odd).count() as f64 / alarms.len() as f64
+            let alarms: Vec<bool> = scores
+                .iter()
+                .zip(&anomalous)
+                .filter(|(score, _)| **score >= threshold)
+                .map(|(_, anomalous)| *anomalous)
+                .collect();
+            alarms.iter().filter(|anomalous| **anomalous).count() as f64 / alarms.len() as f64
         };
-        let precisions: Vec<f64> =
-            scores.iter().zip(&odd).filter(|(_, odd)| **odd).map(|(score, _)| precision(*score)).collect();
-        match auc_pr(&scores, &odd) {
+        let precisions: Vec<f64> = scores
+            .iter()
+            .zip(&anomalous)
+            .filter(|(_, anomalous)| **anomalous)
+            .map(|(score, _)| precision(*score))
+            .collect();
+        match auc_pr(&scores, &anomalous) {
             Some(auc) => {
                 assert!((auc - precisions.iter().sum::<f64>() / precisions.len() as f64).abs() < budget::F64_SUM)
             }
-            None => assert!(precisions.is_empty() || precisions.len() == odd.len()),
+            None => assert!(precisions.is_empty() || precisions.len() == anomalous.len()),
         }
     }
 }
@@ -70,7 +81,7 @@ fn a_mean_is_in_nats() {
 }
 
 #[test]
-fn what_has_nothing_to_be_a_share_of_is_none() {
+fn a_rate_without_a_denominator_is_none() {
     let found = Alarms::of(&[false, false], &[false, false]);
     assert_eq!((found.precision, found.recall, found.f1, found.false_alarm_rate), (None, None, None, Some(0.0)));
     let found = Alarms::of(&[true, false, true], &[true, true, true]);

@@ -1,21 +1,21 @@
-//! Hidden layers on their way into the table, side by side, and into the journal of a search.
+//! Checks how hidden layers are quantised, blended, and kept in the journal of a search.
 
 #[path = "../../tests/support/budget.rs"]
 mod budget;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use surprisal::{Activation, Part};
-use surprisal_trainer::bits::Bits;
+use surprisal::{Activation, Term};
+use surprisal_trainer::bits::{Bits, PerBit};
 use surprisal_trainer::blend::weigh;
-use surprisal_trainer::fit::ascent::Ascent;
-use surprisal_trainer::fit::layer::{Recipe, fit};
-use surprisal_trainer::fit::nade::{Rows, Shape};
+use surprisal_trainer::fit::layer::{LayerSettings, fit};
+use surprisal_trainer::fit::nade::{LayerShape, SparseRows};
+use surprisal_trainer::fit::optimizer::Optimizer;
 use surprisal_trainer::journal::Journal;
-use surprisal_trainer::model::{Conditional, Hidden, Model, PerBit, Split, Tree, mean_log_likelihood};
-use surprisal_trainer::quantise::hidden::HiddenTable;
-use surprisal_trainer::quantise::{TableData, divergence};
+use surprisal_trainer::model::{FloatConditional, FloatModel, HiddenLayer, Tree, TreeSplit, mean_log_likelihood};
 use surprisal_trainer::schema::Schema;
+use surprisal_trainer::table::hidden::HiddenTable;
+use surprisal_trainer::table::{loss::divergence, quantise::quantise};
 
 const N: usize = 12;
 const ACTIVATIONS: [Activation; 3] = [Activation::Relu, Activation::Sigmoid, Activation::Identity];
@@ -24,20 +24,20 @@ fn random(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }
 
-/// A layer whose units differ in how much they take in and give out.
-fn layer(units: usize, activation: Activation, random: &mut ChaCha8Rng) -> Hidden {
+/// Draws a layer whose units differ in the size of their weights.
+fn layer(units: usize, activation: Activation, random: &mut ChaCha8Rng) -> HiddenLayer {
     let spreads: Vec<[f32; 2]> =
         (0..units).map(|_| [random.random_range(0.02..3.0), random.random_range(0.02..2.0)]).collect();
     let mut some = |bits: usize, way: usize| -> Vec<f32> {
         (0..bits * units).map(|at| spreads[at % units][way] * random.random_range(-1.0..1.0)).collect()
     };
-    Hidden { activation, biases: some(1, 0), inputs: some(N, 0), outputs: some(N, 1) }
+    HiddenLayer { activation, biases: some(1, 0), inputs: some(N, 0), outputs: some(N, 1) }
 }
 
-/// A model of every part but a mixture.
-fn model(seed: u64, activation: Option<Activation>) -> Model {
+/// Draws a model with every term except a mixture.
+fn model(seed: u64, activation: Option<Activation>) -> FloatModel {
     let mut random = random(seed);
-    let conditional = |i: u32, random: &mut ChaCha8Rng| Conditional {
+    let conditional = |i: u32, random: &mut ChaCha8Rng| FloatConditional {
         bias: random.random_range(-2.0..2.0),
         weights: (0..i)
             .filter(|j| (i + j + seed as u32).is_multiple_of(3))
@@ -45,20 +45,20 @@ fn model(seed: u64, activation: Option<Activation>) -> Model {
             .collect(),
         trees: (0..i.min(2))
             .map(|feature| Tree {
-                splits: vec![Split { feature, left: 0 }],
+                splits: vec![TreeSplit { feature, left: 0 }],
                 leaves: vec![random.random_range(-1.0..1.0), random.random_range(-1.0..1.0)],
             })
             .collect(),
     };
-    Model {
+    FloatModel {
         conditionals: (0..N as u32).map(|i| conditional(i, &mut random)).collect(),
         hidden: activation.map(|activation| layer(3 + seed as usize % 3, activation, &mut random)),
-        ..Model::default()
+        ..FloatModel::default()
     }
 }
 
-/// The step of a unit's inputs, as the quantiser has it: 127 of them, or 16 bits, hold what there is.
-fn step(layer: &Hidden, table: &HiddenTable, unit: usize) -> f64 {
+/// Returns the quantisation step of a unit's inputs: 127 steps hold the largest weight, and 16 bits every sum.
+fn step(layer: &HiddenLayer, table: &HiddenTable, unit: usize) -> f64 {
     if layer.activation == Activation::Sigmoid {
         return f64::from(table.gains[unit]) / 65536.0;
     }
@@ -121,18 +121,18 @@ fn a_rounded_layer_stays_as_it_is() {
         let rounded = HiddenTable::rounded(&layer);
         assert_ne!(rounded.inputs, layer.inputs);
         let again = HiddenTable::rounded(&rounded);
-        let pairs = |a: &Hidden, b: &Hidden| -> Vec<(f32, f32)> {
+        let pairs = |a: &HiddenLayer, b: &HiddenLayer| -> Vec<(f32, f32)> {
             a.inputs.iter().chain(&a.biases).copied().zip(b.inputs.iter().chain(&b.biases).copied()).collect()
         };
         assert!(pairs(&again, &rounded).iter().all(|&(a, b)| near(a, b)), "{activation:?} {seed}: rounded twice");
         assert_eq!(rounded.outputs, layer.outputs);
-        // What the table says goes in is what the rounded layer says.
+        // The quantised inputs are those of the rounded layer.
         let table = HiddenTable::new(&rounded);
         for unit in 0..8 {
             let step = step(&rounded, &table, unit) as f32;
             for i in 0..N {
-                let (said, meant) = (f32::from(table.inputs[i * 8 + unit]) * step, rounded.rows(i).0[unit]);
-                assert!(near(said, meant), "{activation:?} {seed}, unit {unit}, bit {i}: {said}, not {meant}");
+                let (found, expected) = (f32::from(table.inputs[i * 8 + unit]) * step, rounded.rows(i).0[unit]);
+                assert!(near(found, expected), "{activation:?} {seed}, unit {unit}, bit {i}: {found}, not {expected}");
             }
             assert!(
                 near(f32::from(table.biases[unit]) * step, rounded.biases[unit]),
@@ -147,14 +147,14 @@ fn a_fitted_layer_costs_little_in_integers() {
     for (activation, seed) in [(Activation::Relu, 1), (Activation::Sigmoid, 2), (Activation::Identity, 3)] {
         let truth = model(seed, Some(activation));
         let [train, valid] = [2000, 500].map(|rows| truth.sample(rows, &mut random(rows as u64)));
-        let [train_rows, valid_rows] = [&train, &valid].map(|bits| Rows::new(bits, &[], None));
-        let recipe = Recipe {
-            shape: Shape { units: 8, activation, dropout: 0.0, input_dropout: 0.0 },
-            ascent: Ascent { rate: Some(0.02), epochs: 20, ..Ascent::default() },
+        let [train_rows, valid_rows] = [&train, &valid].map(|bits| SparseRows::new(bits, &[], None));
+        let recipe = LayerSettings {
+            shape: LayerShape { units: 8, activation, dropout: 0.0, input_dropout: 0.0 },
+            optimizer: Optimizer { rate: Some(0.02), epochs: 20, ..Optimizer::default() },
         };
         let (fitted, valid_ll) = fit(&train_rows, &valid_rows, &[], &recipe, |_, _| true);
         assert!((fitted.log_likelihood(&valid) - valid_ll).abs() < budget::F32_LIKELIHOOD);
-        let bytes = TableData::new(&Schema::default(), &fitted).expect("it is small").bytes().expect("it is valid");
+        let bytes = quantise(&Schema::default(), &fitted).expect("it is small").bytes().expect("it is valid");
         let word = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
         let words: Vec<u32> = bytes.as_chunks::<4>().0.iter().map(word).collect();
         let kl = divergence(&fitted, bytemuck::cast_slice(&words), 1000, 7).expect("it is a table");
@@ -163,12 +163,12 @@ fn a_fitted_layer_costs_little_in_integers() {
 }
 
 #[test]
-fn a_blend_says_the_weighted_sum_of_what_its_ingredients_say() {
+fn the_logits_of_a_blend_are_the_weighted_sum_of_its_terms() {
     for activation in ACTIVATIONS {
         let (a, b, plain) = (model(20, Some(activation)), model(21, Some(activation)), model(22, None));
         let bits = a.sample(100, &mut random(23));
-        let blend = Model::blend(&[(&a, 0.5), (&plain, 0.25), (&b, -1.5)]).expect("one activation");
-        assert_eq!(blend.hidden.as_ref().map(Hidden::units), Some(5 + 3), "units stand side by side");
+        let blend = FloatModel::blend(&[(&a, 0.5), (&plain, 0.25), (&b, -1.5)]).expect("one activation");
+        assert_eq!(blend.hidden.as_ref().map(HiddenLayer::units), Some(5 + 3), "units stand side by side");
         for (i, conditional) in blend.conditionals.iter().enumerate() {
             assert!(conditional.weights.is_sorted_by(|a, b| a.0 < b.0), "bit {i}: every earlier bit is weighed once");
             assert_eq!(conditional.trees.len(), 3 * i.min(2));
@@ -180,18 +180,18 @@ fn a_blend_says_the_weighted_sum_of_what_its_ingredients_say() {
         }
     }
     let [relu, sigmoid] = [Activation::Relu, Activation::Sigmoid].map(|activation| model(20, Some(activation)));
-    assert!(Model::blend(&[(&relu, 0.5), (&sigmoid, 0.5)]).is_none());
-    assert!(Model::blend(&[]).is_none());
+    assert!(FloatModel::blend(&[(&relu, 0.5), (&sigmoid, 0.5)]).is_none());
+    assert!(FloatModel::blend(&[]).is_none());
 }
 
-/// The sum of some logits, weighted.
+/// Returns the weighted sum of logits.
 fn weighted(each: &[&PerBit], weights: &[f64]) -> PerBit {
     let logit = |i: usize, row: usize| each.iter().zip(weights).map(|(logits, weight)| weight * logits[i][row]).sum();
     (0..N).map(|i| (0..each[0][i].len()).map(|row| logit(i, row)).collect()).collect()
 }
 
 #[test]
-fn weights_of_logits_end_at_the_top_or_stay_equal() {
+fn weights_of_logits_end_at_the_optimum_or_stay_equal() {
     for seed in 30..34 {
         let truth = model(seed, None);
         let bits: Bits = truth.sample(1500, &mut random(seed));
@@ -202,7 +202,7 @@ fn weights_of_logits_end_at_the_top_or_stay_equal() {
         let every: Vec<u32> = (0..1500).collect();
         let rows: [(usize, &[u32]); N] = std::array::from_fn(|i| (i, &every[..]));
         let weights = weigh(&each, &bits, &rows, &[0.5; 2], 1.0);
-        // Twice the half is the truth, and noise is worth nothing.
+        // The truth is twice the half, and the noise has no weight.
         assert!((weights[0] - 2.0).abs() < 0.3 && weights[1].abs() < 0.1, "seed {seed}: {weights:?}");
         let objective = |weights: &[f64]| {
             let ridge: f64 = weights.iter().map(|weight| 0.5 * (weight - 0.5) * (weight - 0.5)).sum();
@@ -224,14 +224,14 @@ fn weights_of_logits_end_at_the_top_or_stay_equal() {
 }
 
 #[test]
-fn a_journal_gives_back_what_it_was_given() {
+fn a_journal_returns_the_layers_that_it_keeps() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.srp.search");
     let of = |seed: u64, activation: Activation| {
         let mut kept = model(seed, Some(activation));
-        // Layers are kept with nothing but biases beside them, in 32 bits.
+        // The journal keeps a layer and one bias per bit, in 32 bits.
         kept.conditionals.iter_mut().for_each(|conditional| {
-            *conditional = Conditional { bias: f64::from(conditional.bias as f32), ..Conditional::default() };
+            *conditional = FloatConditional { bias: f64::from(conditional.bias as f32), ..FloatConditional::default() };
         });
         kept
     };
@@ -244,25 +244,25 @@ fn a_journal_gives_back_what_it_was_given() {
     drop(journal);
 
     let whole = std::fs::read(&path).expect("it was written");
-    // The last line cut short: by a power cut, say.
+    // The last line is cut short, for example by a power failure.
     std::fs::write(&path, [&whole[..], &whole[..whole.len() / 5]].concat()).expect("it can be written");
-    let journal = Journal::open(&path).expect("a torn line counts for nothing");
+    let journal = Journal::open(&path).expect("a damaged line is ignored");
     assert_eq!(journal.len(), 3);
-    let guards = [7u16; N];
+    let constraints = [7u16; N];
     for (seed, activation) in (40..).zip(ACTIVATIONS) {
-        let (found, valid_ll) = journal.recall(&format!("key {seed}"), &guards).expect("it was kept");
+        let (found, valid_ll) = journal.recall(&format!("key {seed}"), &constraints).expect("it was kept");
         let expected = of(seed, activation);
         assert_eq!((found.hidden, valid_ll), (expected.hidden, -0.1 - seed as f64 / 3.0));
-        let biases = |conditionals: &[Conditional]| conditionals.iter().map(|c| c.bias).collect::<Vec<_>>();
+        let biases = |conditionals: &[FloatConditional]| conditionals.iter().map(|c| c.bias).collect::<Vec<_>>();
         assert_eq!(biases(&found.conditionals), biases(&expected.conditionals));
-        assert_eq!(found.guards, guards);
+        assert_eq!(found.constraints, constraints);
     }
-    assert!(journal.recall("key 44", &guards).is_none() && journal.recall("no layer", &guards).is_none());
-    // What comes after a torn line begins a new one.
+    assert!(journal.recall("key 44", &constraints).is_none() && journal.recall("no layer", &constraints).is_none());
+    // An entry after a damaged line starts on a new line.
     journal.keep("later", &of(41, Activation::Sigmoid), -2.0);
     drop(journal);
     let journal = Journal::open(&path).expect("it is a journal");
-    assert!(journal.len() == 4 && journal.recall("later", &guards).is_some());
+    assert!(journal.len() == 4 && journal.recall("later", &constraints).is_some());
     journal.remove();
     assert!(!path.exists());
 }

@@ -1,29 +1,29 @@
-//! Mixtures of trees against what a fit must satisfy, or what is known of the rows.
+//! Checks the fit of mixtures of trees against optimality conditions and against planted distributions.
 
 #[path = "../../tests/support/budget.rs"]
 mod budget;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use surprisal::{Guard, Part};
+use surprisal::{Constraint, Term};
 use surprisal_trainer::bits::Bits;
+use surprisal_trainer::fit::mixture::bit::BitParameters;
 use surprisal_trainer::fit::mixture::em::Em;
-use surprisal_trainer::fit::mixture::row::Row;
-use surprisal_trainer::fit::mixture::{Mixture, Settings, fit};
-use surprisal_trainer::model::{Conditional, Model, mean_log_likelihood};
-use surprisal_trainer::quantise::mixture::MixtureTable;
+use surprisal_trainer::fit::mixture::{MixtureSettings, fit};
+use surprisal_trainer::model::{FloatConditional, FloatMixture, FloatModel, mean_log_likelihood};
+use surprisal_trainer::table::mixture::MixtureTable;
 
 const N: usize = 8;
 
-fn model(mixture: Mixture, guards: &[u16]) -> Model {
-    let conditionals = vec![Conditional::default(); mixture.gaps.len()];
-    Model { conditionals, guards: guards.to_vec(), mixture: Some(mixture), ..Model::default() }
+fn model(mixture: FloatMixture, constraints: &[u16]) -> FloatModel {
+    let conditionals = vec![FloatConditional::default(); mixture.gaps.len()];
+    FloatModel { conditionals, constraints: constraints.to_vec(), mixture: Some(mixture), ..FloatModel::default() }
 }
 
-/// Rows of a random mixture of `components` trees of N bits, and the mixture.
-fn planted(components: usize, rows: usize, seed: u64) -> (Mixture, Bits) {
+/// Draws a random mixture of `components` trees over N bits, and rows from it.
+fn planted(components: usize, rows: usize, seed: u64) -> (FloatMixture, Bits) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mixture = Mixture {
+    let mixture = FloatMixture {
         priors: (0..components).map(|_| 1.0 / components as f64).collect(),
         gaps: (0..N).map(|i| random.random_range(0..=i) as u8).collect(),
         weights: (0..N).map(|_| random.random_range(-2.0..2.0)).collect(),
@@ -33,36 +33,40 @@ fn planted(components: usize, rows: usize, seed: u64) -> (Mixture, Bits) {
     (mixture, rows)
 }
 
-/// A guard that leaves bit 3 free after a one at 1, and bit 6 after a zero at 2.
-fn guards() -> Vec<u16> {
-    let mut guards = [Guard::FREE; N];
-    guards[3] = Guard::new(1, false, false);
-    guards[6] = Guard::new(2, true, true);
-    guards.map(Guard::raw).to_vec()
+/// Returns constraints that leave bit 3 free after a one at 1, and bit 6 after a zero at 2.
+fn constraints() -> Vec<u16> {
+    let mut constraints = [Constraint::FREE; N];
+    constraints[3] = Constraint::implied(1, false, false);
+    constraints[6] = Constraint::implied(2, true, true);
+    constraints.map(Constraint::raw).to_vec()
 }
 
-/// The same rows with forced bits as they must be.
-fn obeying(bits: &Bits, guards: &[u16]) -> Bits {
-    let mut obeying = Bits::new(bits.width());
+/// Returns the rows with implied bits set to their implied values.
+fn satisfying(bits: &Bits, constraints: &[u16]) -> Bits {
+    let mut satisfying = Bits::new(bits.width());
     let mut row = vec![false; bits.width()];
     for at in 0..bits.rows {
         bits.row(at, &mut row);
-        for (i, &guard) in guards.iter().enumerate() {
-            row[i] = Guard::from_raw(guard).forces(&row).unwrap_or(row[i]);
+        for (i, &constraint) in constraints.iter().enumerate() {
+            row[i] = Constraint::from_raw(constraint).forces(&row).unwrap_or(row[i]);
         }
-        obeying.push(&row);
+        satisfying.push(&row);
     }
-    obeying
+    satisfying
 }
 
 #[test]
 fn no_step_lowers_the_objective() {
     for seed in 0..4 {
         let (_, rows) = planted(3, 700, seed);
-        for guards in [Vec::new(), guards()] {
-            let rows = obeying(&rows, &guards);
+        for constraints in [Vec::new(), constraints()] {
+            let rows = satisfying(&rows, &constraints);
             for (components, pseudo_count) in [(1, 2.0), (2, 0.01), (5, 2.0)] {
-                let mut em = Em::new(&rows, &guards, &Settings { components, pseudo_count, ..Settings::default() });
+                let mut em = Em::new(
+                    &rows,
+                    &constraints,
+                    &MixtureSettings { components, pseudo_count, ..MixtureSettings::default() },
+                );
                 em.start(seed);
                 let mut last = f64::NEG_INFINITY;
                 for step in 0..40 {
@@ -79,7 +83,7 @@ fn no_step_lowers_the_objective() {
     }
 }
 
-/// Mutual information in nats of the whole set.
+/// Returns the mutual information of two bits, in nats of the whole set.
 fn information(bits: &Bits, i: usize, j: usize) -> f64 {
     let mut joint = [[0.0f64; 2]; 2];
     (0..bits.rows).for_each(|row| joint[usize::from(bits.get(row, i))][usize::from(bits.get(row, j))] += 1.0);
@@ -95,12 +99,12 @@ fn information(bits: &Bits, i: usize, j: usize) -> f64 {
 fn one_component_is_the_best_tree_in_the_order() {
     for seed in 10..16 {
         let (_, rows) = planted(1, 1500, seed);
-        let settings = Settings { components: 1, pseudo_count: 1e-3, ..Settings::default() };
+        let settings = MixtureSettings { components: 1, pseudo_count: 1e-3, ..MixtureSettings::default() };
         let mixture = fit(&rows, &rows, &[], &settings);
-        let toll = 0.5 * 1500f64.ln();
+        let parent_cost = 0.5 * 1500f64.ln();
         for i in 0..N {
             let parent = (0..i).max_by(|&a, &b| information(&rows, i, a).total_cmp(&information(&rows, i, b)));
-            let parent = parent.filter(|&j| information(&rows, i, j) > toll);
+            let parent = parent.filter(|&j| information(&rows, i, j) > parent_cost);
             assert_eq!(usize::from(mixture.gaps[i]), parent.map_or(0, |j| i - j), "seed {seed}, bit {i}");
             for value in [false, true] {
                 let among = |row: &usize| parent.is_none_or(|j| rows.get(*row, j) == value);
@@ -114,13 +118,13 @@ fn one_component_is_the_best_tree_in_the_order() {
 }
 
 #[test]
-fn a_row_of_logits_ends_where_its_gradient_is_nothing() {
+fn bit_parameters_end_at_a_stationary_point() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     for case in 0..200 {
         // Counts from a thousandth of a row to thousands of them.
         let mut count = || random.random_range(-7.0..8.0f64).exp();
         let counts: Vec<[[f64; 2]; 2]> = (0..1 + case % 9).map(|_| [[count(), count()], [count(), count()]]).collect();
-        let row = Row::best(&counts);
+        let row = BitParameters::fit(&counts);
         let reached = row.log_likelihood(&counts);
         for at in 0..=counts.len() {
             for step in [-1e-2, 1e-2] {
@@ -138,35 +142,35 @@ fn two_planted_components_are_found() {
     for seed in 20..24 {
         let (truth, rows) = planted(2, 6000, seed);
         let fresh = model(truth.clone(), &[]).sample(4000, &mut ChaCha8Rng::seed_from_u64(seed + 100));
-        let mixture = fit(&rows, &fresh, &[], &Settings { components: 2, ..Settings::default() });
-        let ll = |mixture: &Mixture| mean_log_likelihood(&mixture.logits(&fresh, &[]), &fresh, &[]);
+        let mixture = fit(&rows, &fresh, &[], &MixtureSettings { components: 2, ..MixtureSettings::default() });
+        let ll = |mixture: &FloatMixture| mean_log_likelihood(&mixture.logits(&fresh, &[]), &fresh, &[]);
         let lost = ll(&truth) - ll(&mixture);
         assert!(lost < budget::PLANTED_MIXTURE, "seed {seed}: {lost} nats a row worse than the truth");
     }
 }
 
 #[test]
-fn forced_bits_are_neither_fitted_nor_weighed() {
-    let guards = guards();
+fn implied_bits_have_no_influence_on_the_fit_or_the_posterior() {
+    let constraints = constraints();
     let (mut mixture, rows) = planted(2, 1500, 30);
-    let right = obeying(&rows, &guards);
-    let fitted = fit(&right, &right, &guards, &Settings { components: 2, ..Settings::default() });
-    // What a forced bit says does not matter to other bits but its children: here it says the opposite.
+    let right = satisfying(&rows, &constraints);
+    let fitted = fit(&right, &right, &constraints, &MixtureSettings { components: 2, ..MixtureSettings::default() });
+    // The value of an implied bit matters to its children only, so that the opposite value changes no other logit.
     mixture.gaps.fill(0);
     let mut wrong = Bits::new(N);
     let mut row = vec![false; N];
     for at in 0..right.rows {
         right.row(at, &mut row);
         for i in [3, 6] {
-            row[i] = row[i] != Guard::from_raw(guards[i]).forces(&row).is_some();
+            row[i] = row[i] != Constraint::from_raw(constraints[i]).forces(&row).is_some();
         }
         wrong.push(&row);
     }
-    assert_eq!(mixture.logits(&right, &guards), mixture.logits(&wrong, &guards));
-    // The likelihood that expectation finds is that of the logits.
-    let rows = surprisal_trainer::fit::mixture::em::Rows::new(&right, &guards);
-    let mut em = Em::new(&right, &guards, &Settings::default());
-    let of_logits = mean_log_likelihood(&fitted.logits(&right, &guards), &right, &guards);
+    assert_eq!(mixture.logits(&right, &constraints), mixture.logits(&wrong, &constraints));
+    // The expectation step returns the likelihood of the logits.
+    let rows = surprisal_trainer::fit::mixture::em::EmRows::new(&right, &constraints);
+    let mut em = Em::new(&right, &constraints, &MixtureSettings::default());
+    let of_logits = mean_log_likelihood(&fitted.logits(&right, &constraints), &right, &constraints);
     em.mixture = fitted;
     assert!((em.log_likelihood(&rows) - of_logits).abs() < budget::F64_SUM);
 }
@@ -175,7 +179,7 @@ fn forced_bits_are_neither_fitted_nor_weighed() {
 fn quantised_logits_are_near_those_of_the_floats() {
     for seed in 40..44 {
         let (_, rows) = planted(4, 2000, seed);
-        let mixture = fit(&rows, &rows, &[], &Settings { components: 4, ..Settings::default() });
+        let mixture = fit(&rows, &rows, &[], &MixtureSettings { components: 4, ..MixtureSettings::default() });
         let table = MixtureTable::new(&mixture);
         let part = table.view::<4>().expect("the mixture is valid");
         let logits = mixture.logits(&rows, &[]);
@@ -199,7 +203,7 @@ fn threads_do_not_matter() {
     let (_, rows) = planted(3, 3000, 50);
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
-        pool.install(|| fit(&rows, &rows, &[], &Settings { components: 3, ..Settings::default() }))
+        pool.install(|| fit(&rows, &rows, &[], &MixtureSettings { components: 3, ..MixtureSettings::default() }))
     };
     assert_eq!(run(1), run(3));
 }

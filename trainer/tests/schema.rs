@@ -1,4 +1,4 @@
-//! What columns are taken for, and that the guards of the schema are those of the encoder's bits.
+//! Checks the kinds that columns get, and that the constraints of the schema are those of the encoder's bits.
 
 #[path = "../../tests/support/budget.rs"]
 mod budget;
@@ -13,8 +13,8 @@ use rand_chacha::ChaCha8Rng;
 use surprisal::{Kind, Reading};
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::pipeline::{Job, run};
-use surprisal_trainer::schema::toml::{self, Wishes};
-use surprisal_trainer::schema::{Given, Schema};
+use surprisal_trainer::schema::toml::{self, Overrides};
+use surprisal_trainer::schema::{Schema, SchemaOptions};
 
 /// A file of these columns, read back.
 fn frame(folder: &Path, columns: &[(&str, Vec<String>)]) -> Frame {
@@ -49,15 +49,15 @@ fn every_kind() -> (tempfile::TempDir, Frame, Schema) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let frame = frame(folder.path(), &columns);
     let rows: Vec<usize> = (0..300).collect();
-    let schema = Schema::find(&frame, &rows, &Given::default()).expect("the columns are plain");
+    let schema = Schema::find(&frame, &rows, &SchemaOptions::default()).expect("the columns are plain");
     (folder, frame, schema)
 }
 
 #[test]
-fn columns_are_taken_for_what_they_are() {
+fn columns_get_the_kind_of_their_values() {
     let (_folder, _, schema) = every_kind();
     let found: Vec<(&str, Kind, bool)> =
-        schema.columns.iter().map(|coding| (schema.name(coding), coding.kind, coding.may_miss)).collect();
+        schema.columns.iter().map(|encoding| (schema.name(encoding), encoding.kind, encoding.may_miss)).collect();
     let [flag, flipped] = [false, true].map(|flipped| Kind::Flag { flipped });
     let expected = [
         ("flag", flag, false),
@@ -78,31 +78,34 @@ fn columns_are_taken_for_what_they_are() {
 #[test]
 fn edges_ascend_and_hold_the_training_range() {
     let (_folder, frame, schema) = every_kind();
-    for coding in schema.columns.iter().filter(|coding| matches!(coding.kind, Kind::Integer | Kind::Real)) {
-        let name = schema.name(coding);
-        assert!(coding.values.is_sorted_by(|a, b| a < b), "{name}");
-        assert_eq!(coding.widths.len(), coding.values.len() + 1, "{name}");
-        assert_eq!(coding.widths.iter().min(), Some(&0), "{name}: the narrowest cell has no width");
-        assert!(usize::from(coding.pivot) <= coding.values.len() && !(coding.may_miss && coding.pivot > 0), "{name}");
+    for encoding in schema.columns.iter().filter(|encoding| matches!(encoding.kind, Kind::Integer | Kind::Real)) {
+        let name = schema.name(encoding);
+        assert!(encoding.values.is_sorted_by(|a, b| a < b), "{name}");
+        assert_eq!(encoding.widths.len(), encoding.values.len() + 1, "{name}");
+        assert_eq!(encoding.widths.iter().min(), Some(&0), "{name}: the narrowest cell has no width");
+        assert!(
+            usize::from(encoding.pivot) <= encoding.values.len() && !(encoding.may_miss && encoding.pivot > 0),
+            "{name}"
+        );
         for row in 0..frame.rows() {
-            let reading = schema.readings(&frame, row).expect("a training row")[usize::from(coding.source)];
-            if let Some(outcome) = naive::outcome(&coding.column(), reading).expect("it fits") {
-                assert!((1..coding.values.len()).contains(&outcome), "{name}: {reading:?} is out of range");
+            let reading = schema.readings(&frame, row).expect("a training row")[usize::from(encoding.source)];
+            if let Some(outcome) = naive::outcome(&encoding.column(), reading).expect("it fits") {
+                assert!((1..encoding.values.len()).contains(&outcome), "{name}: {reading:?} is out of range");
             }
         }
     }
 }
 
 #[test]
-fn no_reading_violates_the_guards_of_the_schema() {
+fn no_reading_violates_the_constraints_of_the_schema() {
     let (_folder, frame, schema) = every_kind();
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let mut rows: Vec<Vec<Reading>> =
         (0..frame.rows()).map(|row| schema.readings(&frame, row).expect("a training row")).collect();
     // And readings that no training row has, wherever the column takes them.
     for readings in &mut rows {
-        for coding in &schema.columns {
-            let wild = match coding.kind {
+        for encoding in &schema.columns {
+            let wild = match encoding.kind {
                 Kind::Integer => {
                     Reading::Integer([i32::MIN, i32::MAX, random.random_range(-2000..2000)][random.random_range(0..3)])
                 }
@@ -112,22 +115,22 @@ fn no_reading_violates_the_guards_of_the_schema() {
                 _ => Reading::Integer([i32::MIN, i32::MAX, random.random_range(-9..9)][random.random_range(0..3)]),
             };
             if random.random_bool(0.5) {
-                readings[usize::from(coding.source)] = wild;
+                readings[usize::from(encoding.source)] = wild;
             }
         }
     }
     for order in [(0..schema.columns.len()).collect::<Vec<_>>(), (0..schema.columns.len()).rev().collect()] {
         let schema = schema.reordered(&order);
-        let columns: Vec<_> = schema.columns.iter().map(|coding| coding.column()).collect();
-        let guards = schema.guards();
-        assert_eq!(guards, naive::guards(&columns));
+        let columns: Vec<_> = schema.columns.iter().map(|encoding| encoding.column()).collect();
+        let constraints = schema.constraints();
+        assert_eq!(constraints, naive::guards(&columns));
         let (bits, _) = schema.encode(&rows).expect("every reading fits");
-        assert_eq!((bits.rows, bits.width()), (rows.len(), guards.len()));
+        assert_eq!((bits.rows, bits.width()), (rows.len(), constraints.len()));
         for (at, readings) in rows.iter().enumerate() {
             let mut row = vec![false; bits.width()];
             bits.row(at, &mut row);
             for i in 0..row.len() {
-                assert!(naive::forced(&guards, &row, i).is_none_or(|value| value == row[i]), "row {at}, bit {i}");
+                assert!(naive::forced(&constraints, &row, i).is_none_or(|value| value == row[i]), "row {at}, bit {i}");
             }
             let expected: Vec<bool> = columns
                 .iter()
@@ -139,13 +142,13 @@ fn no_reading_violates_the_guards_of_the_schema() {
 }
 
 #[test]
-fn flags_alone_need_no_guards() {
+fn flags_alone_need_no_constraints() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cells = |period: usize| (0..60).map(|row| u8::from(row % period == 0).to_string()).collect::<Vec<_>>();
     let frame = frame(folder.path(), &[("a", cells(2)), ("b", cells(3)), ("c", cells(100))]);
-    let schema = Schema::find(&frame, &(1..60).collect::<Vec<_>>(), &Given::default());
+    let schema = Schema::find(&frame, &(1..60).collect::<Vec<_>>(), &SchemaOptions::default());
     let schema = schema.expect("a flag may be constant among flags");
-    assert!(schema.guards().is_empty());
+    assert!(schema.constraints().is_empty());
 }
 
 /// What `surprisal schema` writes says what was found, so that a fit with it is the fit without.
@@ -154,10 +157,11 @@ fn a_written_schema_says_what_was_found() {
     let (folder, frame, schema) = every_kind();
     let path = folder.path().join("schema.toml");
     std::fs::write(&path, toml::write(&frame, &schema)).expect("the folder can be written");
-    let wishes = Wishes::read(&path).expect("it was written so");
-    assert_eq!(wishes.columns.len(), 11);
+    let overrides = Overrides::read(&path).expect("it was written so");
+    assert_eq!(overrides.columns.len(), 11);
     let rows: Vec<usize> = (0..300).collect();
-    let again = Schema::find(&frame, &rows, &Given { wishes, ..Given::default() }).expect("as before");
+    let again =
+        Schema::find(&frame, &rows, &SchemaOptions { overrides, ..SchemaOptions::default() }).expect("as before");
     assert_eq!(format!("{again:?}"), format!("{schema:?}"));
 }
 
@@ -168,14 +172,14 @@ fn a_written_schema_knows_columns_of_any_name() {
     let names = ["a b", "\"\"\"it's \"\"\"", "\"new\nline\"", "x.y", "µ", "\"back\\slash\""];
     let columns = names.map(|name| (name, (0..60).map(|row| (row % 7).to_string()).collect::<Vec<_>>()));
     let frame = frame(folder.path(), &columns);
-    let given = Given { ignore: vec!["x.y".into()], ..Given::default() };
+    let given = SchemaOptions { ignore: vec!["x.y".into()], ..SchemaOptions::default() };
     let schema = Schema::find(&frame, &(0..60).collect::<Vec<_>>(), &given).expect("the columns are plain");
     let path = folder.path().join("schema.toml");
     std::fs::write(&path, toml::write(&frame, &schema)).expect("the folder can be written");
-    let wishes = Wishes::read(&path).expect("it was written so");
+    let overrides = Overrides::read(&path).expect("it was written so");
     let expected: std::collections::BTreeSet<&String> = frame.columns.iter().map(|cells| &cells.name).collect();
-    assert_eq!(wishes.columns.keys().collect::<std::collections::BTreeSet<_>>(), expected);
-    assert_eq!(wishes.ignored().collect::<Vec<_>>(), ["x.y"]);
+    assert_eq!(overrides.columns.keys().collect::<std::collections::BTreeSet<_>>(), expected);
+    assert_eq!(overrides.ignored().collect::<Vec<_>>(), ["x.y"]);
 }
 
 /// The schema with what a TOML text says, on the data of every kind.
@@ -184,8 +188,9 @@ fn with_wishes(text: &str) -> (Frame, surprisal_trainer::Result<Schema>) {
     let path = folder.path().join("schema.toml");
     std::fs::write(&path, text).expect("the folder can be written");
     let rows: Vec<usize> = (0..300).collect();
-    let found = Wishes::read(&path)
-        .and_then(|wishes| Schema::find(&frame, &rows, &Given { wishes, cells: 32, ..Given::default() }));
+    let found = Overrides::read(&path).and_then(|overrides| {
+        Schema::find(&frame, &rows, &SchemaOptions { overrides, cells: 32, ..SchemaOptions::default() })
+    });
     (frame, found)
 }
 
@@ -196,16 +201,16 @@ fn the_user_has_the_last_word_on_a_column() {
          two.kind = \"real\"\ntext.kind = \"ignore\"\nmany.cells = 4\nflipped.kind = \"flag\"\n",
     );
     let schema = schema.expect("all of that can be");
-    let of = |name: &str| schema.columns.iter().find(|coding| schema.name(coding) == name);
-    let kind = |name: &str| of(name).map(|coding| (coding.kind, coding.may_miss));
+    let of = |name: &str| schema.columns.iter().find(|encoding| schema.name(encoding) == name);
+    let kind = |name: &str| of(name).map(|encoding| (encoding.kind, encoding.may_miss));
     assert_eq!(kind("few"), Some((Kind::Category, false)));
     assert_eq!(kind("flag"), Some((Kind::Integer, true)));
     assert_eq!(kind("two"), Some((Kind::Real, false)));
     assert_eq!(kind("flipped"), Some((Kind::Flag { flipped: true }, false)));
     assert_eq!((kind("text"), schema.columns.len()), (None, 10));
     // One edge below the smallest value and four cells.
-    assert_eq!(of("many").map(|coding| coding.values.len()), Some(5));
-    assert!(of("real").is_some_and(|coding| coding.values.len() > 16), "as many as for all");
+    assert_eq!(of("many").map(|encoding| encoding.values.len()), Some(5));
+    assert!(of("real").is_some_and(|encoding| encoding.values.len() > 16), "as many as for all");
     // Codes are the values themselves, the most frequent first.
     let few = of("few").expect("it is there");
     assert!(few.labels.is_empty() && few.column().bits() == few.values.len());
@@ -238,7 +243,7 @@ fn a_schema_that_cannot_be_is_refused_with_its_place() {
             assert!(message.contains(word), "{text}: no {word:?} in {message:?}");
         }
     }
-    let message = format!("{:#}", Wishes::read(Path::new("nowhere.toml")).expect_err("there is none"));
+    let message = format!("{:#}", Overrides::read(Path::new("nowhere.toml")).expect_err("there is none"));
     assert!(message.contains("nowhere.toml") && message.contains("surprisal schema"), "{message}");
 }
 
@@ -252,7 +257,7 @@ fn an_unknown_category_costs_as_much_as_the_rows_can_tell() {
     let mut job = Job { header: Header::Yes, ..Job::new(folder.path().join("data.csv")) };
     job.choices.family = surprisal_trainer::fit::Family::Marginal;
     let (artefact, report) = run(&job).expect("it is plain data");
-    let nats = |code: i32| f64::from(artefact.scores(&[vec![Reading::Integer(code)]]).expect("any code fits")[0]);
+    let nats = |code: i32| f64::from(artefact.surprisals(&[vec![Reading::Integer(code)]]).expect("any code fits")[0]);
     let expected = ((report.train_rows + 2) as f64).ln();
     assert!((0..3).all(|code| nats(code) < 2.0));
     for code in [-1, 3, i32::MIN, i32::MAX] {

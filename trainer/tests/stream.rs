@@ -3,13 +3,13 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt::Write as _;
-use surprisal::{Reading, Stream, Surprise};
+use surprisal::{Reading, RowScore, Stream};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
 use surprisal_trainer::evaluate::mean;
+use surprisal_trainer::history::History;
 use surprisal_trainer::pipeline::{Job, run};
 use surprisal_trainer::sample::sampled_rows;
-use surprisal_trainer::stream::History;
 use surprisal_trainer::with_shape;
 
 const WINDOW: usize = 3;
@@ -54,10 +54,10 @@ fn in_sessions() -> History {
 }
 
 /// What the board says of each row, or none while it has no past.
-fn pushed(artefact: &Artefact, rows: &[Row], session_after: usize) -> Vec<Option<Surprise>> {
+fn pushed(artefact: &Artefact, rows: &[Row], session_after: usize) -> Vec<Option<RowScore>> {
     let labels = |name: &str| {
-        let coding = artefact.schema.columns.iter().find(|coding| artefact.schema.name(coding) == name);
-        coding.expect("the column is modelled").labels.clone()
+        let encoding = artefact.schema.columns.iter().find(|encoding| artefact.schema.name(encoding) == name);
+        encoding.expect("the column is modelled").labels.clone()
     };
     let modes = labels("mode");
     with_shape!(artefact.shape, N, H, K => {
@@ -71,7 +71,7 @@ fn pushed(artefact: &Artefact, rows: &[Row], session_after: usize) -> Vec<Option
             let [pump, mode] = [pump, mode].map(Reading::Integer);
             let mut row = [level.into(), reading.into(), pump, mode, Reading::Missing, Reading::Missing];
             let whole = stream.push(&table.predictor, &mut row).expect("the row fits its channels");
-            whole.then(|| table.surprise(&row).expect("the table takes what the stream makes"))
+            whole.then(|| table.score(&row).expect("the table takes what the stream makes"))
         });
         each.collect()
     })
@@ -87,7 +87,7 @@ fn the_host_says_of_a_file_what_the_board_says_of_a_stream() {
         let file = write(&fresh, session_after);
         let frame = artefact.frame(file.path(), Header::Auto).unwrap();
         let every: Vec<usize> = (0..frame.rows()).collect();
-        let host = artefact.surprises(&artefact.schema.all_readings(&frame, &every).unwrap()).unwrap();
+        let host = artefact.scores(&artefact.schema.all_readings(&frame, &every).unwrap()).unwrap();
         let board = pushed(&artefact, &fresh, session_after);
         let sessions = if session_after == 100 { 3 } else { 1 };
         assert_eq!(board.iter().filter(|row| row.is_none()).count(), sessions * WINDOW);
@@ -101,7 +101,7 @@ fn the_past_tells_of_a_pump_that_stays() {
     let [alone, in_time] = [None, Some(in_sessions())].map(|history| {
         let artefact = fit(&training, history);
         // Numbers are in units of their own narrowest cells, states are not.
-        [2, 3].map(|column| f64::from(artefact.detector().usual_of(column))).iter().sum::<f64>()
+        [2, 3].map(|column| f64::from(artefact.detector().baseline(column))).iter().sum::<f64>()
     });
     // It flips in one row of twenty: 0.2 nats instead of ln 2.
     assert!(in_time + 0.3 < alone, "{in_time} and {alone}");
@@ -111,7 +111,7 @@ fn the_past_tells_of_a_pump_that_stays() {
 fn a_jump_is_odd_and_a_level_never_seen_is_less_so() {
     let artefact = fit(&rows(2000, 4), Some(in_sessions()));
     let mut quiet: Vec<Row> = (0..12).map(|at| (Some(5000 + at % 3), 625.5, 0, "low")).collect();
-    let oddness = |rows: &[Row]| pushed(&artefact, rows, usize::MAX)[10].unwrap().oddness;
+    let oddness = |rows: &[Row]| pushed(&artefact, rows, usize::MAX)[10].unwrap().anomaly;
     let before = oddness(&quiet);
     quiet[10].0 = Some(5200);
     let jump = oddness(&quiet);
@@ -147,7 +147,7 @@ fn a_sampled_series_is_one_that_the_model_takes_for_ordinary() {
     std::fs::write(file.path(), format!("run,{}\n{}", names.join(","), lines.concat())).unwrap();
     let frame = artefact.frame(file.path(), Header::Auto).unwrap();
     let every: Vec<usize> = (0..frame.rows()).collect();
-    let scores = artefact.scores(&artefact.schema.all_readings(&frame, &every).unwrap()).unwrap();
+    let scores = artefact.surprisals(&artefact.schema.all_readings(&frame, &every).unwrap()).unwrap();
     let (mean, detector) = (mean(&scores), artefact.detector());
     // Of its own entropy, which the held-out rows tell to within some tenths.
     assert!((mean - f64::from(detector.entropy)).abs() < 0.5, "{mean} and {}", detector.entropy);

@@ -102,7 +102,7 @@ fn host_scores(path: &Path, lines: &[u64]) -> Result<Vec<Said>> {
 fn summary(held_out: &HeldOut, device: &[Said], program: &Path, board: &Board, log: &[String]) -> Result<f64> {
     ensure!(device.len() == held_out.odd.len(), "the device scored {} of {} rows", device.len(), held_out.odd.len());
     let detector = held_out.artefact.detector();
-    let oddness: Vec<u32> = device.iter().map(|&[_, oddness]| oddness).collect();
+    let anomaly: Vec<u32> = device.iter().map(|&[_, oddness]| oddness).collect();
     let count = |odd: bool| {
         let of_kind = || held_out.odd.iter().zip(&oddness).filter(move |row| *row.0 == odd);
         (of_kind().filter(|row| *row.1 > detector.threshold.raw()).count(), of_kind().count())

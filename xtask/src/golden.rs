@@ -68,7 +68,7 @@ fn motor(surprisal: &Surprisal) -> Result<()> {
     let heard = [false, true].map(|worn| signal::motor(worn).skip(signal::RECORDED).take(signal::HEARD).map(f32::from));
     let rows = windows.rows::<Libm>(&heard.into_iter().flatten().collect::<Vec<f32>>());
     let readings: Vec<Vec<Reading>> = rows.iter().map(|row| row.iter().copied().map(Reading::Real).collect()).collect();
-    let nats: Vec<u8> = artefact.scores(&readings)?.iter().flat_map(|nats| nats.raw().to_le_bytes()).collect();
+    let nats: Vec<u8> = artefact.surprisals(&readings)?.iter().flat_map(|nats| nats.raw().to_le_bytes()).collect();
     let rows: Vec<u8> = rows.concat().iter().flat_map(|value| value.to_le_bytes()).collect();
     fs::write(root().join("tests/golden/motor.nats"), nats)?;
     fs::write(root().join("tests/golden/motor.rows"), rows)?;
@@ -86,7 +86,7 @@ fn stream(surprisal: &Surprisal) -> Result<()> {
     let artefact = Artefact::read(&root().join(model))?;
     let frame = artefact.frame(&root().join(heard), Header::Yes)?;
     let every: Vec<usize> = (0..frame.rows()).collect();
-    let scores = artefact.scores(&artefact.schema.all_readings(&frame, &every)?)?;
+    let scores = artefact.surprisals(&artefact.schema.all_readings(&frame, &every)?)?;
     let nats: Vec<u8> = scores.iter().flat_map(|nats| nats.raw().to_le_bytes()).collect();
     Ok(fs::write(root().join("tests/golden/stream.nats"), nats)?)
 }
@@ -116,7 +116,7 @@ fn streams(name: &str, held_out: &HeldOut) -> Result<()> {
     with_shape!(held_out.artefact.shape, N, H, K => {
         let table = held_out.artefact.table::<N, H, K>()?;
         for &row in &rows {
-            nats.extend(table.score(&held_out.readings[row].map(Reading::Integer))?.raw().to_le_bytes());
+            nats.extend(table.surprisal(&held_out.readings[row].map(Reading::Integer))?.raw().to_le_bytes());
         }
         let mut coin = coin::Coin::default();
         for _ in 0..SAMPLED {

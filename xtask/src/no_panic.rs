@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_function_that_the_list_lacks_is_noticed() {
-        let text = "impl<'t, P: Part<8>> Model<'t, P> {\n    pub const fn bits(&self) -> usize {\n    }\n    fn own() {}\n    \
+        let text = "impl<'t, P: Term<8>> Model<'t, P> {\n    pub const fn bits(&self) -> usize {\n    }\n    fn own() {}\n    \
                     pub fn sample(\n        coin: impl FnMut() -> u16,\n    ) -> bool {\n    }\n}\n\npub fn flags() {}\n";
         let found = functions(text);
         assert_eq!(
@@ -157,7 +157,7 @@ mod tests {
             ["Model::bits", "Model::sample", "::flags"]
         );
         let linked = |list: &str, calls: &str| found.iter().map(|it| it.is_linked(list, calls)).collect::<Vec<_>>();
-        assert_eq!(linked("    Model<64, Parts>: new bits;", "model.sample(coin); flags()"), [true; 3]);
+        assert_eq!(linked("    Model<64, Terms>: new bits;", "model.sample(coin); flags()"), [true; 3]);
         assert_eq!(linked("    Model: new;\n    Other: bits sample;", "bits()"), [false; 3]);
     }
 }

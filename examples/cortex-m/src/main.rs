@@ -20,7 +20,7 @@ use semihosting::fs::File;
 use semihosting::io::{Read, Write};
 use semihosting::process;
 use shuttle::{COLUMNS, TABLE};
-use surprisal::{Monitor, Reading, Report, Surprise};
+use surprisal::{Monitor, Reading, Report, RowScore};
 
 /// How many odd rows are explained in the log.
 const EXPLAINED: u32 = 5;
@@ -37,23 +37,23 @@ fn main() -> ! {
     while let Some(row) = next_row(&mut sensors) {
         // All it takes: readings in, nats out, a verdict on them.
         let readings = row.map(Reading::Integer);
-        let (surprise, taken) = instructions.count(|| TABLE.surprise(&readings));
+        let (surprise, taken) = instructions.count(|| TABLE.score(&readings));
         let surprise = surprise.expect("every integer is a reading of these columns");
         let report = monitor.push(&TABLE.detector, &surprise);
 
         rows += 1;
-        if report.verdict.is_odd() {
+        if report.verdict.is_anomalous() {
             odd += 1;
             if odd <= EXPLAINED {
                 explain(rows, &report, &surprise);
             }
         }
         if rows == 1 {
-            stack = meter::stack(|| _ = core::hint::black_box(TABLE.surprise(&readings)));
+            stack = meter::stack(|| _ = core::hint::black_box(TABLE.score(&readings)));
         }
         sum += u64::from(taken);
         max = max.max(taken);
-        let both = [surprise.total, surprise.oddness].map(|nats| nats.raw().to_le_bytes());
+        let both = [surprise.total, surprise.anomaly].map(|nats| nats.raw().to_le_bytes());
         scores.write_all(both.as_flattened()).expect("scores.bin cannot be written to");
     }
 
@@ -71,7 +71,7 @@ fn next_row(sensors: &mut File) -> Option<[i32; COLUMNS.len()]> {
 }
 
 /// Logs how odd a row is, and which column surprises most.
-fn explain(row: u32, report: &Report, surprise: &Surprise) {
+fn explain(row: u32, report: &Report, surprise: &RowScore) {
     let name = COLUMNS.get(usize::from(surprise.column)).copied().unwrap_or_default();
     defmt::warn!("row {} is {}; {} of them from {}", row, report, surprise.largest, name);
 }

@@ -41,7 +41,7 @@ impl Board {
     pub fn take() -> Result<Self, Error> {
         let pac = pac::Peripherals::take().expect("once");
         let mut delay = Timer::new(pac.TIMER0);
-        let pins = p0::Parts::new(pac.P0);
+        let pins = p0::Terms::new(pac.P0);
         let [scl, sda] = [pins.p0_08.degrade(), pins.p0_16.degrade()].map(Pin::into_floating_input);
         let mut chip = Lsm303agr::new_with_i2c(Twim::new(pac.TWIM0, Pins { scl, sda }, Frequency::K400));
         chip.init()?;

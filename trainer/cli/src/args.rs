@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use surprisal_trainer::data::Header;
-use surprisal_trainer::divergence::Settings;
-use surprisal_trainer::signal::Windows;
+use surprisal_trainer::divergence::SamplingSettings;
+use surprisal_trainer::windows::Windows;
 
 mod fit;
 mod parse;
@@ -211,13 +211,13 @@ pub struct CompareArgs {
     /// B: another .srp file with the same columns in any order, or rows as CSV (plain or .gz).
     pub b: PathBuf,
     /// Number of rows to draw from each model if there are too many to enumerate.
-    #[arg(short = 'n', default_value_t = Settings::default().rows as u32, value_name = "ROWS",
+    #[arg(short = 'n', default_value_t = SamplingSettings::default().rows as u32, value_name = "ROWS",
         value_parser = clap::value_parser!(u32).range(2..))]
     pub rows: u32,
     /// Number of rows in each sample that Wasserstein-1 matches.
     ///
     /// Larger samples bring the estimate closer to the truth, in a time that grows as their cube.
-    #[arg(long, default_value_t = Settings::default().pairs as u32, value_name = "ROWS",
+    #[arg(long, default_value_t = SamplingSettings::default().pairs as u32, value_name = "ROWS",
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub pairs: u32,
     /// Seed of the samples.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
-use surprisal_trainer::divergence::{Comparison, ENUMERABLE, Estimate, Likelihood, Settings, data, models};
+use surprisal_trainer::divergence::{Comparison, DataLikelihood, ENUMERABLE, Estimate, SamplingSettings, data, models};
 
 use crate::answer::Answer;
 use crate::args::{CompareArgs, RowArgs};
@@ -23,7 +23,7 @@ impl CompareArgs {
 }
 
 pub fn compare(args: &CompareArgs) -> Result<Answer> {
-    let settings = Settings { rows: args.rows as usize, pairs: args.pairs as usize, seed: args.seed };
+    let settings = SamplingSettings { rows: args.rows as usize, pairs: args.pairs as usize, seed: args.seed };
     let Compared { artefact, comparison, likelihood, rows } = args.compared(&settings)?;
     let Comparison { outcomes, divergences, wasserstein, baseline } = comparison;
     let exact = outcomes <= ENUMERABLE as f64;
@@ -72,7 +72,7 @@ pub fn compare(args: &CompareArgs) -> Result<Answer> {
         let [sure, other] = if divergences.forward.value.is_infinite() { ["A", "B"] } else { ["B", "A"] };
         line!(text, "  inf: {sure} gives probability to rows that {other} does not have");
     }
-    if let Some(Likelihood { cross_entropy, entropy }) = likelihood {
+    if let Some(DataLikelihood { cross_entropy, entropy }) = likelihood {
         line!(text, "  mean surprisal of B under A {cross_entropy:.4} = entropy of B {entropy:.4} + KL(B || A)");
         value["cross_entropy"] = json!(cross_entropy.is_finite().then_some(cross_entropy));
         value["entropy"] = json!(entropy);
@@ -84,12 +84,12 @@ pub fn compare(args: &CompareArgs) -> Result<Answer> {
 struct Compared {
     artefact: Artefact,
     comparison: Comparison,
-    likelihood: Option<Likelihood>,
+    likelihood: Option<DataLikelihood>,
     rows: Option<usize>,
 }
 
 impl CompareArgs {
-    fn compared(&self, settings: &Settings) -> Result<Compared> {
+    fn compared(&self, settings: &SamplingSettings) -> Result<Compared> {
         let (a, b) = (self.a.display(), self.b.display());
         let model = is_model(&self.b);
         ensure!(

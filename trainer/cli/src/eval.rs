@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use surprisal::{Detector, Drift, Nats};
 use surprisal_trainer::evaluate::{Alarms, auc_pr, auc_roc, mean};
-use surprisal_trainer::pipeline::told;
+use surprisal_trainer::pipeline::finite;
 
 use crate::answer::Answer;
 use crate::args::RowArgs;
@@ -14,11 +14,10 @@ use crate::terminal::{Lines, line};
 
 pub fn eval(args: &RowArgs) -> Result<Answer> {
     let applied = args.apply()?;
-    let mean_nats = mean(&applied.scores);
+    let mean_nats = mean(&applied.surprisals);
     let count = applied.rows.len();
     let detector = applied.artefact.detector();
-    let alarms: Vec<bool> =
-        applied.surprises.iter().map(|surprise| detector.judge(surprise.oddness).is_odd()).collect();
+    let alarms: Vec<bool> = applied.scores.iter().map(|score| detector.judge(score.anomaly).is_anomalous()).collect();
     let raised = alarms.iter().filter(|&&alarm| alarm).count();
     let mut text = Lines::default();
     let mut value = json!({
@@ -37,14 +36,14 @@ pub fn eval(args: &RowArgs) -> Result<Answer> {
 
 /// Compares the scores of normal and anomalous rows.
 fn labelled(applied: &Applied, anomalous: &[bool], alarms: &[bool], text: &mut Lines, value: &mut Value) {
-    let anomaly: Vec<Nats> = applied.surprises.iter().map(|surprise| surprise.oddness).collect();
-    let largest: Vec<Nats> = applied.surprises.iter().map(|surprise| surprise.largest).collect();
+    let anomaly: Vec<Nats> = applied.scores.iter().map(|score| score.anomaly).collect();
+    let largest: Vec<Nats> = applied.scores.iter().map(|score| score.largest).collect();
     let (roc, pr) = (auc_roc(&anomaly, anomalous), auc_pr(&anomaly, anomalous));
-    let (roc_sum, roc_largest) = (auc_roc(&applied.scores, anomalous), auc_roc(&largest, anomalous));
+    let (roc_sum, roc_largest) = (auc_roc(&applied.surprisals, anomalous), auc_roc(&largest, anomalous));
     for (kind, name) in [(false, "normal"), (true, "anomalous")] {
         let of_kind: Vec<usize> = (0..anomalous.len()).filter(|&i| anomalous[i] == kind).collect();
         let alarms = of_kind.iter().filter(|&&i| alarms[i]).count();
-        let scores: Vec<Nats> = of_kind.iter().map(|&i| applied.scores[i]).collect();
+        let scores: Vec<Nats> = of_kind.iter().map(|&i| applied.surprisals[i]).collect();
         let (count, mean_nats) = (scores.len(), mean(&scores));
         line!(text, "  {name:<9} {count:>8} rows, {mean_nats:>9.4} nats per row, {alarms} alarms");
         value[name] = json!({ "rows": count, "mean_nats": mean_nats, "alarms": alarms });
@@ -77,13 +76,13 @@ fn labelled(applied: &Applied, anomalous: &[bool], alarms: &[bool], text: &mut L
 /// Measures drift since the fit.
 fn unlabelled(applied: &Applied, detector: &Detector, alarms: &[bool], text: &mut Lines, value: &mut Value) {
     let mut drift = Drift::new();
-    applied.scores.iter().for_each(|&nats| drift.push(detector, nats));
-    let estimate = drift.excess(detector);
+    applied.surprisals.iter().for_each(|&nats| drift.push(detector, nats));
+    let estimate = drift.estimate(detector);
     let raised = alarms.iter().filter(|&&alarm| alarm).count();
     let share = (!alarms.is_empty()).then(|| raised as f64 / alarms.len() as f64);
     value["alarm_rate"] = json!(share);
     value["drift"] = json!({
-        "estimate": f64::from(estimate.raw) / 65536.0, "error": told(estimate.error), "drifted": estimate.is_drifted()
+        "estimate": f64::from(estimate.raw) / 65536.0, "error": finite(estimate.error), "drifted": estimate.is_drifted()
     });
     line!(text, "  alarms on {:.3} % of rows", 100.0 * share.unwrap_or(0.0));
     if estimate.error < Nats::IMPOSSIBLE {

@@ -11,7 +11,7 @@ use crate::rows::Applied;
 use crate::terminal::{Lines, line};
 
 pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> {
-    let Applied { artefact, frame, rows, surprises, .. } = args.apply()?;
+    let Applied { artefact, frame, rows, scores, .. } = args.apply()?;
     let mut shown: Vec<usize> = (0..rows.len()).collect();
     if let Some(line) = line {
         shown.retain(|&at| frame.lines[rows[at]] == line);
@@ -20,14 +20,14 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
             bail!("{path}: no row on {unit} {line} among the rows asked for; `surprisal score` lists the {unit}s");
         }
     } else {
-        shown.sort_by_key(|&at| std::cmp::Reverse(surprises[at].oddness));
+        shown.sort_by_key(|&at| std::cmp::Reverse(scores[at].anomaly));
         shown.truncate(top);
     }
     let chosen: Vec<usize> = shown.iter().map(|&at| rows[at]).collect();
     let aligned = artefact.schema.aligned(&frame)?;
     let readings = aligned.all_readings(&frame, &chosen)?;
     let mut by_source: Vec<_> = aligned.columns.iter().collect();
-    by_source.sort_by_key(|coding| coding.source);
+    by_source.sort_by_key(|encoding| encoding.source);
     let explained: Vec<(Nats, Vec<Nats>)> = with_shape!(artefact.shape, N, H, K => {
         let table = artefact.table::<N, H, K>()?;
         let explain = |readings: &Vec<_>| {
@@ -40,14 +40,14 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
     let (mut text, mut values) = (Lines::default(), Vec::new());
     for ((&at, &row), (nats, each)) in shown.iter().zip(&chosen).zip(&explained) {
         let mut columns: Vec<_> = by_source.iter().zip(each).collect();
-        let excess = |source, nats: Nats| i64::from(nats.raw()) - i64::from(detector.usual_of(source).raw());
-        columns.sort_by_key(|(coding, nats)| std::cmp::Reverse(excess(coding.source, **nats)));
-        let p = detector.p_value(surprises[at].oddness);
+        let excess = |source, nats: Nats| i64::from(nats.raw()) - i64::from(detector.baseline(source).raw());
+        columns.sort_by_key(|(encoding, nats)| std::cmp::Reverse(excess(encoding.source, **nats)));
+        let p = detector.p_value(scores[at].anomaly);
         line!(text, "{} {}: {nats} nats, p {p}", frame.unit, frame.lines[row]);
         let mut listed = Vec::new();
-        for (coding, &nats) in columns {
-            let (name, reading) = (aligned.name(coding), frame.columns[coding.file].text(row));
-            let baseline = detector.usual_of(coding.source);
+        for (encoding, &nats) in columns {
+            let (name, reading) = (aligned.name(encoding), frame.columns[encoding.file].text(row));
+            let baseline = detector.baseline(encoding.source);
             line!(text, "  {name:<20} {reading:>14} {:>10}, baseline {baseline}", nats.to_string());
             listed.push(json!({
                 "column": name, "reading": reading, "nats": f64::from(nats), "baseline": f64::from(baseline)

@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use surprisal::{Detector, Kind, Nats};
 use surprisal_trainer::artefact::Artefact;
-use surprisal_trainer::pipeline::told;
-use surprisal_trainer::quantise::{Core, Cost};
+use surprisal_trainer::pipeline::finite;
+use surprisal_trainer::table::cost::{Core, Cost};
 use surprisal_trainer::with_shape;
 
 use crate::answer::Answer;
@@ -49,17 +49,27 @@ pub fn inspect(model: &Path) -> Result<Answer> {
         "units": units, "most_additions": additions, "most_multiplications": multiplications,
         "most_tree_steps": tree_steps, "most_operations": cost.operations(),
         "most_instructions": { "m0": m0, "larger": larger }, "state_bytes": artefact.shape.state_bytes(),
-        "threshold": told(detector.threshold), "false_alarm_ppm": detector.false_alarm_ppm,
+        "threshold": finite(detector.threshold), "false_alarm_ppm": detector.false_alarm_ppm,
         "calibration_rows": detector.rows, "entropy": f64::from(detector.entropy),
         "deviation": f64::from(detector.deviation),
-        "reference": told(detector.limit).map(|_| f64::from(detector.reference)),
-        "decision_interval": told(detector.limit), "average_run_length": detector.mean_time, "fit": fit,
+        "reference": finite(detector.decision_interval).map(|_| f64::from(detector.reference)),
+        "decision_interval": finite(detector.decision_interval), "average_run_length": detector.average_run_length, "fit": fit,
     });
     Ok(Answer { text: text.into_text(), value })
 }
 
 fn show_detector(detector: &Detector, text: &mut Lines) {
-    let Detector { threshold, false_alarm_ppm, rows, entropy, deviation, reference, limit, mean_time, .. } = *detector;
+    let Detector {
+        threshold,
+        false_alarm_ppm,
+        rows,
+        entropy,
+        deviation,
+        reference,
+        decision_interval,
+        average_run_length,
+        ..
+    } = *detector;
     if threshold == Nats::IMPOSSIBLE {
         line!(text, "  {}", no_alarm(detector));
     } else {
@@ -77,20 +87,20 @@ fn show_detector(detector: &Detector, text: &mut Lines) {
         text,
         "  normal rows: mean surprisal {entropy} nats, standard deviation {deviation}; p-values down to {least}"
     );
-    if limit != Nats::IMPOSSIBLE {
+    if decision_interval != Nats::IMPOSSIBLE {
         line!(
             text,
-            "  cumulative sum above {reference} nats per row: alarm above {limit}, average run length {mean_time} independent rows"
+            "  cumulative sum above {reference} nats per row: alarm above {decision_interval}, average run length {average_run_length} independent rows"
         );
     }
 }
 
 fn show_columns(artefact: &Artefact, detector: &Detector, text: &mut Lines) -> Vec<Value> {
     let mut columns = Vec::new();
-    for coding in &artefact.schema.columns {
-        let (name, bits) = (artefact.schema.name(coding), coding.column().bits());
-        let baseline = detector.usual_of(coding.source);
-        let (kind, for_programs) = match coding.kind {
+    for encoding in &artefact.schema.columns {
+        let (name, bits) = (artefact.schema.name(encoding), encoding.column().bits());
+        let baseline = detector.baseline(encoding.source);
+        let (kind, for_programs) = match encoding.kind {
             Kind::Flag { flipped } => {
                 (if flipped { "flag, mostly 1" } else { "flag" }, json!({ "flag": { "flipped": flipped } }))
             }
@@ -98,10 +108,10 @@ fn show_columns(artefact: &Artefact, detector: &Detector, text: &mut Lines) -> V
             Kind::Real => ("real", json!("real")),
             _ => ("category", json!("category")),
         };
-        let missing = if coding.may_miss { ", may be missing" } else { "" };
+        let missing = if encoding.may_miss { ", may be missing" } else { "" };
         line!(text, "    {name:<20} {kind:<14} {bits:>3} bits, baseline {baseline} nats{missing}");
         columns.push(json!({
-            "name": name, "kind": for_programs, "bits": bits, "may_miss": coding.may_miss, "labels": coding.labels,
+            "name": name, "kind": for_programs, "bits": bits, "may_miss": encoding.may_miss, "labels": encoding.labels,
             "baseline": f64::from(baseline),
         }));
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use surprisal::{Nats, Surprise};
+use surprisal::{Nats, RowScore};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Frame;
 use surprisal_trainer::split::anomalous_rows;
@@ -21,9 +21,9 @@ pub struct Applied {
     /// Whether each scored row is labelled anomalous; `None` without a label column.
     pub anomalous: Option<Vec<bool>>,
     /// Surprisal, anomaly score and largest column of each scored row.
-    pub surprises: Vec<Surprise>,
+    pub scores: Vec<RowScore>,
     /// Surprisal of each scored row.
-    pub scores: Vec<Nats>,
+    pub surprisals: Vec<Nats>,
 }
 
 impl RowArgs {
@@ -44,8 +44,8 @@ impl RowArgs {
         };
         let anomalous = label.map(|(column, normal)| anomalous_rows(&frame, &column, &normal)).transpose()?;
         let anomalous = anomalous.map(|anomalous| rows.iter().map(|&row| anomalous[row]).collect());
-        let surprises = artefact.surprises(&artefact.schema.all_readings(&frame, &rows)?)?;
-        let scores = surprises.iter().map(|surprise| surprise.total).collect();
-        Ok(Applied { artefact, frame, rows, anomalous, surprises, scores })
+        let row_scores = artefact.scores(&artefact.schema.all_readings(&frame, &rows)?)?;
+        let surprisals = row_scores.iter().map(|score| score.nats).collect();
+        Ok(Applied { artefact, frame, rows, anomalous, scores: row_scores, surprisals })
     }
 }

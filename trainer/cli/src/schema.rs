@@ -5,14 +5,14 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 use surprisal_trainer::data::{Frame, Header};
-use surprisal_trainer::schema::{Given, Schema, toml};
+use surprisal_trainer::schema::{Schema, SchemaOptions, toml};
 
 use crate::answer::Answer;
 
 pub fn schema(data: &Path, header: Header, ignore: &[String]) -> Result<Answer> {
     let frame = Frame::read(data, header)?;
     let rows: Vec<usize> = (0..frame.rows()).collect();
-    let given = Given { keep_constant: true, ignore: ignore.to_vec(), ..Given::default() };
+    let given = SchemaOptions { keep_constant: true, ignore: ignore.to_vec(), ..SchemaOptions::default() };
     let text = toml::write(&frame, &Schema::find(&frame, &rows, &given)?);
     Ok(Answer { value: json!({ "schema": text }), text })
 }

@@ -1,4 +1,4 @@
-//! Rows as points of a grid that two models share, whatever the order and polarity of their bits.
+//! Rows as points of a grid that two models share, whatever the order and the polarity of their bits.
 
 use std::collections::BTreeMap;
 use std::mem::discriminant;
@@ -6,142 +6,161 @@ use std::mem::discriminant;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use surprisal::{Guard, Kind, Table};
+use surprisal::{Constraint, Kind, Table};
 
-use super::{ENUMERABLE, each, ones};
+use super::chain::{bit_probabilities, one_probabilities};
 use crate::artefact::Artefact;
 use crate::error::{Error, Result};
-use crate::schema::{Coding, Schema};
+use crate::schema::{ColumnEncoding, Schema};
 use crate::with_shape;
 
-/// The core's table without its number of bits.
-trait Chain: Send + Sync {
-    /// p(x_i = 1 | x_<i) along a row.
+/// Largest number of possible rows that are enumerated. Models of up to 20 bits never have more.
+pub const ENUMERABLE: usize = 1 << 20;
+
+/// A [`Table`] of any size.
+trait AnyTable: Send + Sync {
+    /// Returns p(x_i = 1 | x_<i) along a row: `[bit]`.
     fn ones(&self, row: &[bool]) -> Vec<f64>;
+    /// Draws a row, with random numbers from `coin`.
     fn sample(&self, coin: &mut dyn FnMut() -> u16) -> Vec<bool>;
-    fn guards(&self) -> &[u16];
+    /// Returns the raw constraint of each bit; empty if every bit is free.
+    fn constraints(&self) -> &[u16];
 }
 
-impl<const N: usize, const H: usize, const K: usize> Chain for Table<'_, N, H, K> {
+impl<const N: usize, const H: usize, const K: usize> AnyTable for Table<'_, N, H, K> {
     fn ones(&self, row: &[bool]) -> Vec<f64> {
         let mut full = [false; N];
         full[..row.len()].copy_from_slice(row);
-        ones(&self.model, &full)
+        one_probabilities(&self.model, &full)
     }
 
     fn sample(&self, coin: &mut dyn FnMut() -> u16) -> Vec<bool> {
         self.model.sample(coin)[..self.model.bits()].to_vec()
     }
 
-    fn guards(&self) -> &[u16] {
-        self.model.pieces().1
+    fn constraints(&self) -> &[u16] {
+        self.model.constraints()
     }
 }
 
-/// A model that speaks of rows as points of a grid: for each column of a common schema a coordinate, whatever the
-/// order, polarity and pivots of its own bits.
-pub(super) struct Side<'a> {
-    chain: Box<dyn Chain + 'a>,
-    pub(super) places: Vec<Place>,
+/// A model of rows as points of a grid, with one coordinate for each column of a common schema.
+pub(super) struct GridModel<'a> {
+    table: Box<dyn AnyTable + 'a>,
+    pub(super) columns: Vec<GridColumn>,
 }
 
-/// Where a column's bits begin, and what they are for each value of its coordinate.
+/// Bits of a column for each value of its coordinate.
 #[derive(Debug, PartialEq)]
-pub(super) struct Place {
+pub(super) struct GridColumn {
+    /// Index of the column's first bit.
     first: usize,
+    /// Bits for each value of the coordinate: `[value][bit]`.
     pub(super) patterns: Vec<Vec<bool>>,
 }
 
-impl<'a> Side<'a> {
+impl<'a> GridModel<'a> {
+    /// Prepares a model for comparison over the columns of a common schema.
+    ///
+    /// # Errors
+    /// The columns of the model are not those of the common schema.
     pub(super) fn new(artefact: &'a Artefact, common: &Schema) -> Result<Self> {
         let schema = &artefact.schema;
-        let chain =
-            with_shape!(artefact.shape, N, H, K => Box::new(artefact.table::<N, H, K>()?) as Box<dyn Chain + 'a>);
+        let table =
+            with_shape!(artefact.shape, N, H, K => Box::new(artefact.table::<N, H, K>()?) as Box<dyn AnyTable + 'a>);
         let fault = |message: &str| Err(Error::Incomparable(message.to_owned()));
         if schema.bits().sum::<usize>() != artefact.shape.bits {
-            return fault("the model is of bare bits without columns; pass the file that `surprisal fit` wrote");
+            return fault("the model has bits without columns; pass the file that `surprisal fit` wrote");
         }
-        if chain.guards() != schema.guards() && !schema.bits().all(|bits| bits == 1) {
+        if table.constraints() != schema.constraints() && !schema.bits().all(|bits| bits == 1) {
             return fault(
-                "the model's constraints are not those of its columns, so that its rows have no readings; fit again",
+                "the constraints of the model are not those of its columns, so that its rows are not readings; fit it again",
             );
         }
         let (in_one, in_other) = (common.columns.len(), schema.columns.len());
         if in_one != in_other {
             let counts = format!("{in_one} columns in one model, {in_other} in the other");
-            return fault(&format!("{counts}; both must be of the same columns"));
+            return fault(&format!("{counts}; fit both models on the same columns"));
         }
-        let place = |coding: &Coding| place(schema, common, coding);
-        Ok(Self { chain, places: common.columns.iter().map(place).collect::<Result<_>>()? })
+        let column = |encoding: &ColumnEncoding| column(schema, common, encoding);
+        Ok(Self { table, columns: common.columns.iter().map(column).collect::<Result<_>>()? })
     }
 
+    /// Returns the number of possible rows.
     pub(super) fn outcomes(&self) -> f64 {
-        self.places.iter().map(|place| place.patterns.len() as f64).product()
+        self.columns.iter().map(|column| column.patterns.len() as f64).product()
     }
 
-    /// How many different rows there can be, if few enough.
+    /// Returns the number of possible rows, or `None` if there are more than [`ENUMERABLE`].
     pub(super) fn enumerable(&self) -> Option<usize> {
         Some(self.outcomes()).filter(|&outcomes| outcomes <= ENUMERABLE as f64).map(|outcomes| outcomes as usize)
     }
 
+    /// Returns the bits of a row and p(x_i = 1 | x_<i) along it.
     pub(super) fn walk(&self, row: &[u16]) -> (Vec<bool>, Vec<f64>) {
-        let mut bits = vec![false; self.places.iter().map(|place| place.patterns[0].len()).sum()];
-        for (place, &at) in self.places.iter().zip(row) {
-            let pattern = &place.patterns[usize::from(at)];
-            bits[place.first..][..pattern.len()].copy_from_slice(pattern);
+        let mut bits = vec![false; self.columns.iter().map(|column| column.patterns[0].len()).sum()];
+        for (column, &at) in self.columns.iter().zip(row) {
+            let pattern = &column.patterns[usize::from(at)];
+            bits[column.first..][..pattern.len()].copy_from_slice(pattern);
         }
-        let ones = self.chain.ones(&bits);
+        let ones = self.table.ones(&bits);
         (bits, ones)
     }
 
+    /// Returns ln p(row).
     pub(super) fn ln_probability(&self, row: &[u16]) -> f64 {
         let (bits, ones) = self.walk(row);
-        each(&ones, &bits).map(f64::ln).sum()
+        bit_probabilities(&ones, &bits).map(f64::ln).sum()
     }
 
+    /// Returns the coordinates of a row of bits.
     pub(super) fn row(&self, bits: &[bool]) -> Vec<u16> {
-        let at = |place: &Place| place.patterns.iter().position(|pattern| bits[place.first..].starts_with(pattern));
-        self.places.iter().map(|place| at(place).unwrap_or(0) as u16).collect()
+        let at =
+            |column: &GridColumn| column.patterns.iter().position(|pattern| bits[column.first..].starts_with(pattern));
+        self.columns.iter().map(|column| at(column).unwrap_or(0) as u16).collect()
     }
 
+    /// Draws a row from the model.
     pub(super) fn sample(&self, random: &mut ChaCha8Rng) -> Vec<u16> {
-        self.row(&self.chain.sample(&mut || random.next_u32() as u16))
+        self.row(&self.table.sample(&mut || random.next_u32() as u16))
     }
 
-    /// The probability of every row, the last coordinate running fastest.
+    /// Returns the probability of every row, the last coordinate running fastest.
     pub(super) fn probabilities(&self, outcomes: usize) -> Vec<f64> {
         let of = |mut index: usize| {
-            let mut row = vec![0; self.places.len()];
-            for (at, place) in row.iter_mut().zip(&self.places).rev() {
-                (*at, index) = ((index % place.patterns.len()) as u16, index / place.patterns.len());
+            let mut row = vec![0; self.columns.len()];
+            for (at, column) in row.iter_mut().zip(&self.columns).rev() {
+                (*at, index) = ((index % column.patterns.len()) as u16, index / column.patterns.len());
             }
             let (bits, ones) = self.walk(&row);
-            let probability: f64 = each(&ones, &bits).product();
-            // What is possible stays so, even if too unlikely for an `f64`.
-            let possible = each(&ones, &bits).all(|each| each > 0.0);
+            let probability: f64 = bit_probabilities(&ones, &bits).product();
+            // A possible row keeps a probability above zero even if the product underflows.
+            let possible = bit_probabilities(&ones, &bits).all(|each| each > 0.0);
             if possible { probability.max(f64::MIN_POSITIVE) } else { 0.0 }
         };
         (0..outcomes).into_par_iter().map(of).collect()
     }
 
-    /// The frequency of every row, likewise.
+    /// Returns the frequency of every row, the last coordinate running fastest.
     pub(super) fn frequencies(&self, counts: &BTreeMap<&[u16], u32>, total: f64, outcomes: usize) -> Vec<f64> {
         let mut each = vec![0.0; outcomes];
         for (row, &count) in counts {
-            let places = self.places.iter().zip(*row);
-            let index = places.fold(0, |index, (place, &at)| index * place.patterns.len() + usize::from(at));
+            let columns = self.columns.iter().zip(*row);
+            let index = columns.fold(0, |index, (column, &at)| index * column.patterns.len() + usize::from(at));
             each[index] = f64::from(count) / total;
         }
         each
     }
 }
 
-/// Where a schema has a column of a common one.
-fn place(schema: &Schema, common: &Schema, coding: &Coding) -> Result<Place> {
+/// Finds a column of the common schema in the schema of a model.
+///
+/// # Errors
+/// The schema lacks the column or encodes it differently.
+fn column(schema: &Schema, common: &Schema, encoding: &ColumnEncoding) -> Result<GridColumn> {
     const REMEDY: &str = "fit both models on the same training rows (the same file and --seed)";
-    let name = common.name(coding);
+    let name = common.name(encoding);
     let mut first = 0;
-    let before = |own: &&Coding| {
+    let before = |own: &&ColumnEncoding| {
         let found = schema.name(own) == name;
         first += if found { 0 } else { own.column().bits() };
         found
@@ -149,54 +168,54 @@ fn place(schema: &Schema, common: &Schema, coding: &Coding) -> Result<Place> {
     let own = schema.columns.iter().find(before);
     let fault = |message: &str| Error::Incomparable(format!("column `{name}` {message}; {REMEDY}"));
     let own = own.ok_or_else(|| fault("is in one model alone"))?;
-    if discriminant(&own.kind) != discriminant(&coding.kind) {
+    if discriminant(&own.kind) != discriminant(&encoding.kind) {
         return Err(fault("is of one kind in one model and of another in the other"));
     }
-    if own.may_miss != coding.may_miss {
+    if own.may_miss != encoding.may_miss {
         return Err(fault("may be missing in one model alone"));
     }
     let numeric = matches!(own.kind, Kind::Integer | Kind::Real);
-    if numeric && own.values != coding.values {
+    if numeric && own.values != encoding.values {
         return Err(fault("has other edges in the other model"));
     }
-    let (mut patterns, meanings) = (Vec::new(), meanings(coding));
-    let (own_patterns, own_meanings) = (all_patterns(own), self::meanings(own));
-    for meaning in &meanings {
-        let at = own_meanings.iter().position(|own| own == meaning).filter(|_| meanings.len() == own_meanings.len());
+    let (mut patterns, outcomes) = (Vec::new(), outcome_names(encoding));
+    let (own_patterns, own_outcomes) = (all_patterns(own), outcome_names(own));
+    for outcome in &outcomes {
+        let at = own_outcomes.iter().position(|own| own == outcome).filter(|_| outcomes.len() == own_outcomes.len());
         let at = at.ok_or_else(|| fault("has other categories in the other model"))?;
         patterns.push(own_patterns[at].clone());
     }
-    Ok(Place { first, patterns })
+    Ok(GridColumn { first, patterns })
 }
 
-/// What a column's outcomes are, "missing" first, in whatever way they are coded.
-fn meanings(coding: &Coding) -> Vec<String> {
-    let outcomes = coding.column().bits() + usize::from(!coding.may_miss);
-    let meaning = |outcome: usize| match coding.kind {
+/// Returns names of a column's outcomes, "missing" first, that do not depend on their encoding.
+fn outcome_names(encoding: &ColumnEncoding) -> Vec<String> {
+    let outcomes = encoding.column().bits() + usize::from(!encoding.may_miss);
+    let outcome_name = |outcome: usize| match encoding.kind {
         Kind::Flag { flipped } => ((outcome == 1) != flipped).to_string(),
         Kind::Integer | Kind::Real => outcome.to_string(),
-        _ => match coding.values.get(outcome) {
-            Some(&code) => coding.labels.get(code as usize).cloned().unwrap_or_else(|| code.to_string()),
+        _ => match encoding.values.get(outcome) {
+            Some(&code) => encoding.labels.get(code as usize).cloned().unwrap_or_else(|| code.to_string()),
             None => "all others".to_owned(),
         },
     };
-    let missing = coding.may_miss.then(|| "missing".to_owned());
-    missing.into_iter().chain((0..outcomes).map(meaning)).collect()
+    let missing = encoding.may_miss.then(|| "missing".to_owned());
+    missing.into_iter().chain((0..outcomes).map(outcome_name)).collect()
 }
 
-/// The bits of a column's outcomes, "missing" first: whatever its guards allow.
-fn all_patterns(coding: &Coding) -> Vec<Vec<bool>> {
-    let guards = Schema { columns: vec![coding.clone()], ..Schema::default() }.guards();
+/// Returns the bits of a column's outcomes, "missing" first: all patterns that satisfy the constraints.
+fn all_patterns(encoding: &ColumnEncoding) -> Vec<Vec<bool>> {
+    let constraints = Schema { columns: vec![encoding.clone()], ..Schema::default() }.constraints();
     let mut patterns = vec![Vec::new()];
-    for bit in 0..coding.column().bits() {
-        let guard = guards.get(bit).map_or(Guard::FREE, |&guard| Guard::from_raw(guard));
+    for bit in 0..encoding.column().bits() {
+        let constraint = constraints.get(bit).map_or(Constraint::FREE, |&constraint| Constraint::from_raw(constraint));
         let longer = |pattern: Vec<bool>| {
-            let forced = guard.forces(&pattern);
-            let bits = [false, true].into_iter().filter(move |&bit| forced.is_none_or(|forced| forced == bit));
+            let implied = constraint.implied_value(&pattern);
+            let bits = [false, true].into_iter().filter(move |&bit| implied.is_none_or(|implied| implied == bit));
             bits.map(move |bit| [&pattern[..], &[bit]].concat())
         };
         patterns = patterns.into_iter().flat_map(longer).collect();
     }
-    patterns.sort_by_key(|pattern| coding.column().decode(pattern));
+    patterns.sort_by_key(|pattern| encoding.column().decode(pattern));
     patterns
 }

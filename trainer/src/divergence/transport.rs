@@ -1,15 +1,17 @@
-//! Wasserstein-1: the fewest steps, in the mean, by which the rows of one distribution become those of another.
+//! Wasserstein-1: the least mean number of steps that turn the rows of one distribution into those of another.
 //!
-//! A row is a point of a grid, one coordinate a column, and a step changes one coordinate by one. In the bits of a
-//! thermometer that is one flipped bit, so that the distance is Hamming's.
+//! A row is a point of a grid with one coordinate per column, and a step changes one coordinate by one. In a thermometer code
+//! that flips one bit, so that the distance between rows is the Hamming distance.
 
 use pathfinding::prelude::{Matrix, kuhn_munkres_min};
 
-/// Between two distributions over all points of a grid, the last coordinate running fastest: exact but for the
-/// rounding of `f64`. `sizes` says how many values each coordinate has.
+/// Returns Wasserstein-1 between two distributions over all points of a grid, exact up to the rounding of `f64`.
+///
+/// `p` and `q` list the probabilities of the points, the last coordinate running fastest; `sizes` are the numbers of values of
+/// the coordinates.
 ///
 /// On a grid optimal transport is the cheapest flow along its edges. Successive shortest paths with prices (Ahuja,
-/// Magnanti & Orlin, *Network Flows*, 1993, chapter 9) take at most one round for each distance there is.
+/// Magnanti & Orlin, *Network Flows*, 1993, chapter 9) take at most one round per distance.
 ///
 /// ```
 /// use surprisal_trainer::divergence::transport::exact;
@@ -24,9 +26,10 @@ pub fn exact(p: &[f64], q: &[f64], sizes: &[usize]) -> f64 {
     grid.flow.iter().map(|flow| flow.abs()).sum()
 }
 
-/// Between two samples of equally many rows: the cheapest way to pair them off, in steps a pair (Kuhn 1955, Munkres
-/// 1957). Its expectation is never below the distance of the distributions that were sampled, and two samples of one
-/// distribution lie apart as well.
+/// Returns Wasserstein-1 between two samples of the same size, in steps per row: the cheapest matching (Kuhn 1955, Munkres 1957).
+///
+/// Its expectation is at least the distance between the sampled distributions, and positive even for two samples of the same
+/// distribution.
 ///
 /// ```
 /// use surprisal_trainer::divergence::transport::matched;
@@ -43,23 +46,24 @@ pub fn matched(a: &[Vec<u16>], b: &[Vec<u16>]) -> f64 {
     total as f64 / a.len().max(1) as f64
 }
 
-/// A flow on its way to be one.
+/// A flow on the edges of a grid that does not balance all points yet.
 #[derive(Debug)]
 struct Grid {
-    /// How many values each coordinate has, and how far apart in the list its neighbours are.
+    /// Number of values of each coordinate, and the distance of its neighbours in the list of points.
     axes: Vec<(usize, usize)>,
-    /// What each point has too much of; negative where it wants.
+    /// Mass that each point still has to send; negative if it has to receive.
     excess: Vec<f64>,
-    /// For each axis and point, what flows from it to the next point, less what flows back.
+    /// Net flow from each point to the next point along each axis: `[axis][point]`, flattened.
     flow: Vec<f64>,
-    /// How far each point is from what has too much.
+    /// Potential of each point: its distance from the sources.
     prices: Vec<i32>,
 }
 
-/// A step along an edge: to which point, over which entry of `flow`, up (1) or down (-1).
+/// A step along an edge: target point, index in `flow`, and direction, up (1) or down (-1).
 type Step = (usize, usize, f64);
 
 impl Grid {
+    /// Returns the grid without flow, whose excess is p - q.
     fn new(p: &[f64], q: &[f64], sizes: &[usize]) -> Self {
         let mut stride = p.len();
         let axes = sizes.iter().map(|&size| {
@@ -71,7 +75,7 @@ impl Grid {
         Self { flow: vec![0.0; axes.len() * p.len()], prices: vec![0; p.len()], axes, excess }
     }
 
-    /// Each axis has a step up and a step down, except at its ends.
+    /// Returns a step from a point: up along axis `index / 2` if `index` is even, down if it is odd. `None` at the end of the axis.
     fn step(&self, from: usize, index: usize) -> Option<Step> {
         let (size, stride) = self.axes[index / 2];
         let (at, slot) = (from / stride % size, index / 2 * self.excess.len() + from);
@@ -81,24 +85,26 @@ impl Grid {
         }
     }
 
+    /// Iterates over all steps from a point.
     fn steps(&self, from: usize) -> impl Iterator<Item = Step> + '_ {
         (0..2 * self.axes.len()).filter_map(move |index| self.step(from, index))
     }
 
-    /// How much a step may carry: to take back what flows against it gains one a unit, to add to what flows costs one.
-    fn room(&self, (_, slot, sign): Step) -> f64 {
+    /// Returns the capacity of a step: the flow against it, which the step cancels, or infinity if there is none.
+    fn capacity(&self, (_, slot, sign): Step) -> f64 {
         let against = -sign * self.flow[slot];
         if against > 0.0 { against } else { f64::INFINITY }
     }
 
-    /// What a step costs more than the prices at its ends say; never negative.
+    /// Returns the reduced cost of a step, which is never negative. Cancelling flow has cost -1, adding flow cost 1.
     fn reduced_cost(&self, from: usize, step: Step) -> i32 {
-        let cost = if self.room(step) < f64::INFINITY { -1 } else { 1 };
+        let cost = if self.capacity(step) < f64::INFINITY { -1 } else { 1 };
         cost + self.prices[from] - self.prices[step.0]
     }
 
-    /// Raises prices so that some way from what has too much to what wants costs nothing more than they say (Dijkstra
-    /// 1959, in buckets). Returns whether there is one: the flow is complete otherwise.
+    /// Raises the prices so that some path from a source to a sink has reduced cost zero (Dijkstra 1959, with buckets).
+    ///
+    /// Returns false if no source can reach a sink: then the flow is optimal.
     fn reprice(&mut self) -> bool {
         let points = self.excess.len();
         let mut distances = vec![i32::MAX; points];
@@ -129,32 +135,32 @@ impl Grid {
         true
     }
 
-    /// Sends all that can be sent along steps that cost nothing more than the prices say (Dinic 1970).
+    /// Augments the flow along paths of reduced cost zero until no source can reach a sink (Dinic 1970).
     fn ship(&mut self) {
         while let Some(mut levels) = self.levels() {
-            // Of each point the first step that may still lead on.
+            // Index of the first step of each point that may still be on a path.
             let mut next = vec![0; levels.len()];
             for source in 0..levels.len() {
-                let (mut at, mut way) = (source, Vec::new());
+                let (mut at, mut path) = (source, Vec::new());
                 while self.excess[source] > 0.0 {
                     if self.excess[at] < 0.0 {
-                        self.send(source, at, &way);
-                        way.clear();
+                        self.send(source, at, &path);
+                        path.clear();
                         at = source;
                         continue;
                     }
-                    let leads_on = |step: &Step| {
+                    let is_admissible = |step: &Step| {
                         levels[step.0] == levels[at].saturating_add(1) && self.reduced_cost(at, *step) == 0
                     };
                     let found = (next[at]..2 * self.axes.len())
-                        .find_map(|index| self.step(at, index).filter(leads_on).map(|step| (index, step)));
+                        .find_map(|index| self.step(at, index).filter(is_admissible).map(|step| (index, step)));
                     if let Some((index, step)) = found {
                         next[at] = index;
-                        way.push((at, step));
+                        path.push((at, step));
                         at = step.0;
                     } else {
                         levels[at] = u32::MAX;
-                        let Some((from, _)) = way.pop() else { break };
+                        let Some((from, _)) = path.pop() else { break };
                         at = from;
                     }
                 }
@@ -162,7 +168,7 @@ impl Grid {
         }
     }
 
-    /// How many free steps each point is from what has too much, unless no point that wants can be reached.
+    /// Returns the distance of each point from the sources in steps of reduced cost zero, or `None` if no sink can be reached.
     fn levels(&self) -> Option<Vec<u32>> {
         let mut levels = vec![u32::MAX; self.excess.len()];
         let mut front: Vec<usize> = (0..levels.len()).filter(|&point| self.excess[point] > 0.0).collect();
@@ -188,11 +194,11 @@ impl Grid {
         Some(levels)
     }
 
-    /// As much as both ends and every step between them allow.
-    fn send(&mut self, source: usize, target: usize, way: &[(usize, Step)]) {
+    /// Sends along a path as much as its ends and its steps allow.
+    fn send(&mut self, source: usize, target: usize, path: &[(usize, Step)]) {
         let ends = self.excess[source].min(-self.excess[target]);
-        let amount = way.iter().map(|(_, step)| self.room(*step)).fold(ends, f64::min);
-        way.iter().for_each(|&(_, (_, slot, sign))| self.flow[slot] += sign * amount);
+        let amount = path.iter().map(|(_, step)| self.capacity(*step)).fold(ends, f64::min);
+        path.iter().for_each(|&(_, (_, slot, sign))| self.flow[slot] += sign * amount);
         self.excess[source] -= amount;
         self.excess[target] += amount;
     }

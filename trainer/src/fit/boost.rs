@@ -1,41 +1,41 @@
-//! Several small trees a conditional, each fitted to what those before it leave (Friedman, *Greedy Function
+//! Gradient-boosted trees: each small tree is fitted to the residuals of those before it (Friedman, *Greedy Function
 //! Approximation: A Gradient Boosting Machine*, 2001), with Newton steps for leaves (Friedman, Hastie & Tibshirani,
 //! *Additive Logistic Regression*, 2000).
 
-use crate::bits::{Bits, members};
-use crate::model::{Split, Tree};
+use crate::bits::{Bits, Ranks, complement, members};
+use crate::model::{Tree, TreeSplit};
 
-/// How to boost.
+/// Settings of gradient boosting.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Boost {
-    /// Questions on the way to a leaf, at most.
+pub struct BoostSettings {
+    /// Largest depth of a tree, at most 6.
     pub depth: usize,
-    /// The share of a Newton step that each tree takes.
+    /// Learning rate: the fraction of a Newton step that each tree takes.
     pub rate: f64,
-    /// What a split must gain, in nats of the training set.
+    /// Least gain of a split, in nats of the training set.
     pub gamma: f64,
-    /// What is added to a leaf's curvature.
+    /// Ridge added to the curvature of a leaf.
     pub ridge: f64,
-    /// Trees, at most.
+    /// Largest number of trees.
     pub rounds: usize,
 }
 
-impl Default for Boost {
+impl Default for BoostSettings {
     fn default() -> Self {
         Self { depth: 3, rate: 0.08, gamma: 0.7, ridge: 1.0, rounds: 100 }
     }
 }
 
-/// A feature by its rarer value.
-struct Feature {
+/// An earlier bit, stored as the rows that have its rarer value.
+struct SparseFeature {
     bit: u32,
-    /// The places of the rows that have it.
+    /// Ranks of the rows that have the rarer value, ascending.
     rows: Vec<u32>,
-    /// Are those the zeros?
+    /// Whether the rarer value is zero.
     flipped: bool,
 }
 
-/// Gradient and curvature of some rows.
+/// Gradient and curvature of the log-likelihood, summed over a set of rows.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slope {
     gradient: f64,
@@ -52,33 +52,35 @@ impl Slope {
         Self { gradient: self.gradient - other.gradient, curvature: self.curvature - other.curvature }
     }
 
-    /// What one Newton step gains.
+    /// Returns the gain of one Newton step, in nats.
     fn gain(self, ridge: f64) -> f64 {
         0.5 * self.gradient * self.gradient / (self.curvature.max(0.0) + ridge)
     }
 }
 
-/// A node of the tree under growth: its rows' slope and, once it is split, the feature and its two children.
+/// A node of a growing tree.
 #[derive(Clone, Copy, Debug, Default)]
-struct Node {
+struct BoostNode {
+    /// Sum over the rows that reach the node.
     slope: Slope,
+    /// Indices of the feature and of the first of two children, unless the node is a leaf.
     split: Option<(usize, usize)>,
 }
 
-/// Trees for bit `i` on top of `bias`, until no split gains enough. Asks earlier bits only.
-pub fn boost(train: &Bits, free: &[u64], i: usize, bias: f64, settings: &Boost) -> Vec<Tree> {
+/// Fits trees over the bits before bit `i` on top of `bias` until no split gains more than `gamma`.
+///
+/// `free` is the set of training rows in which bit `i` is free.
+pub fn boost(train: &Bits, free: &[u64], i: usize, bias: f64, settings: &BoostSettings) -> Vec<Tree> {
     let rows: Vec<u32> = members(free).collect();
-    let mut place = vec![u32::MAX; train.rows];
-    rows.iter().zip(0..).for_each(|(&row, at)| place[row as usize] = at);
+    let ranks = Ranks::new(free, train.rows);
     let outcomes: Vec<f64> = rows.iter().map(|&row| f64::from(u8::from(train.get(row as usize, i)))).collect();
     let feature = |j: usize| {
-        let ones: Vec<u32> =
-            train.ones[j].iter().map(|&row| place[row as usize]).filter(|&at| at != u32::MAX).collect();
+        let ones = ranks.of(train.ones[j].iter().copied());
         let flipped = 2 * ones.len() > rows.len();
-        let rows = if flipped { super::complement(&ones, rows.len()) } else { ones };
-        Feature { bit: j as u32, rows, flipped }
+        let rows = if flipped { complement(&ones, rows.len()) } else { ones };
+        SparseFeature { bit: j as u32, rows, flipped }
     };
-    let features: Vec<Feature> = (0..i).map(feature).filter(|feature| !feature.rows.is_empty()).collect();
+    let features: Vec<SparseFeature> = (0..i).map(feature).filter(|feature| !feature.rows.is_empty()).collect();
     let mut logits = vec![bias; rows.len()];
     let mut trees = Vec::new();
     for _ in 0..settings.rounds {
@@ -103,9 +105,9 @@ pub fn boost(train: &Bits, free: &[u64], i: usize, bias: f64, settings: &Boost) 
     trees
 }
 
-/// One tree, level by level, and the leaf that each row is in.
-fn grow(features: &[Feature], slopes: &[Slope], settings: &Boost) -> (Vec<Node>, Vec<u8>) {
-    let mut root = Node::default();
+/// Grows one tree level by level; returns its nodes and the index of the leaf that each row reaches.
+fn grow(features: &[SparseFeature], slopes: &[Slope], settings: &BoostSettings) -> (Vec<BoostNode>, Vec<u8>) {
+    let mut root = BoostNode::default();
     slopes.iter().for_each(|&slope| root.slope.add(slope));
     let mut nodes = vec![root];
     let mut at = vec![0u8; slopes.len()];
@@ -129,10 +131,10 @@ fn grow(features: &[Feature], slopes: &[Slope], settings: &Boost) -> (Vec<Node>,
             let (_, k, side) = best[node];
             if k != usize::MAX {
                 nodes[node].split = Some((k, nodes.len()));
-                // Zeros lead to the first child, ones to the second.
+                // A zero leads to the first child, a one to the second.
                 let (has, lacks) = (side, nodes[node].slope.without(side));
                 let children = if features[k].flipped { [has, lacks] } else { [lacks, has] };
-                nodes.extend(children.map(|slope| Node { slope, split: None }));
+                nodes.extend(children.map(|slope| BoostNode { slope, split: None }));
             }
         }
         let split: Vec<(usize, usize, usize)> =
@@ -140,7 +142,7 @@ fn grow(features: &[Feature], slopes: &[Slope], settings: &Boost) -> (Vec<Node>,
         if split.is_empty() {
             break;
         }
-        // All rows of a split node go to the child that lacks the feature, then those that have it to the other.
+        // All rows of a split node go to the child of the commoner value; those with the rarer value then move to the other.
         let mut default = [u8::MAX; 128];
         split.iter().for_each(|&(node, k, child)| default[node] = (child + usize::from(features[k].flipped)) as u8);
         let before = at.clone();
@@ -155,11 +157,11 @@ fn grow(features: &[Feature], slopes: &[Slope], settings: &Boost) -> (Vec<Node>,
     (nodes, at)
 }
 
-/// Appends the subtree at `node`.
-fn emit(nodes: &[Node], features: &[Feature], node: usize, leaf: &impl Fn(Slope) -> f64, tree: &mut Tree) {
+/// Appends the subtree at `node` to `tree`, in preorder.
+fn emit(nodes: &[BoostNode], features: &[SparseFeature], node: usize, leaf: &impl Fn(Slope) -> f64, tree: &mut Tree) {
     let Some((k, child)) = nodes[node].split else { return tree.leaves.push(leaf(nodes[node].slope)) };
     let at = tree.splits.len();
-    tree.splits.push(Split { feature: features[k].bit, left: 0 });
+    tree.splits.push(TreeSplit { feature: features[k].bit, left: 0 });
     emit(nodes, features, child, leaf, tree);
     tree.splits[at].left = (tree.splits.len() - at - 1) as u32;
     emit(nodes, features, child + 1, leaf, tree);

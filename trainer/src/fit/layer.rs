@@ -1,34 +1,35 @@
-//! A hidden layer from rows: start, climb, and keep the best.
+//! Fits a hidden layer: draws the initial weights, runs the optimizer, and returns the best epoch.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::ascent::{Ascent, climb};
-use super::nade::{Nade, Rows, Shape};
-use crate::model::Model;
+use super::nade::{LayerShape, NadeObjective, SparseRows};
+use super::optimizer::{Optimizer, optimize};
+use crate::model::FloatModel;
 
-/// What to fit and how.
+/// Settings of one fit of a hidden layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Recipe {
-    /// The layer.
-    pub shape: Shape,
-    /// The way up; its seed also draws the first weights.
-    pub ascent: Ascent,
+pub struct LayerSettings {
+    /// Size, activation and dropout of the layer.
+    pub shape: LayerShape,
+    /// Optimizer, whose seed also draws the initial weights.
+    pub optimizer: Optimizer,
 }
 
-/// A fitted layer, with nothing but biases beside it, and the mean log-likelihood of the validation rows.
+/// Fits a hidden layer and one bias per bit; returns the model and its mean log-likelihood of the validation rows, in nats.
 ///
-/// Where the rows have an offset, the model is what is to be added to it.
+/// If the rows have an offset, the logits of the returned model are to be added to it. `each_epoch` receives the epoch and
+/// the best validation log-likelihood so far; the fit ends when it returns false.
 pub fn fit(
-    train: &Rows,
-    valid: &Rows,
-    guards: &[u16],
-    recipe: &Recipe,
+    train: &SparseRows,
+    valid: &SparseRows,
+    constraints: &[u16],
+    settings: &LayerSettings,
     each_epoch: impl FnMut(usize, f64) -> bool,
-) -> (Model, f64) {
-    let nade = Nade::new(recipe.shape, train, valid);
-    let start = nade.start(&mut ChaCha8Rng::seed_from_u64(recipe.ascent.seed));
-    let summit = climb(&nade, start, &recipe.ascent, each_epoch);
-    let (hidden, biases) = nade.layer(&summit.theta);
-    (Model::of_layer(hidden, &biases, guards), summit.valid_ll)
+) -> (FloatModel, f64) {
+    let objective = NadeObjective::new(settings.shape, train, valid);
+    let start = objective.start(&mut ChaCha8Rng::seed_from_u64(settings.optimizer.seed));
+    let best = optimize(&objective, start, &settings.optimizer, each_epoch);
+    let (hidden, biases) = objective.layer(&best.theta);
+    (FloatModel::of_layer(hidden, &biases, constraints), best.valid_ll)
 }

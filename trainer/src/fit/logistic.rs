@@ -1,82 +1,86 @@
-//! Logistic regression on 0/1 features with an elastic-net penalty: Newton steps, each solved by coordinate descent
-//! on an active set (Friedman, Hastie & Tibshirani, *Regularization Paths for Generalized Linear Models via
+//! Logistic regression on 0/1 features with an elastic-net penalty, by Newton steps that coordinate descent solves on an
+//! active set (Friedman, Hastie & Tibshirani, *Regularization Paths for Generalized Linear Models via
 //! Coordinate Descent*, 2010; Yuan, Ho & Lin, *An Improved GLMNET*, 2012).
 
-/// What is to be explained by what.
+/// Outcomes and features of a logistic regression.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// The outcome of each row.
+    /// Outcome of each row.
     pub outcomes: Vec<bool>,
-    /// For each feature, the rows in which it is one, ascending.
+    /// Rows in which each feature is one, ascending: `[feature][..]`.
     pub features: Vec<Vec<u32>>,
 }
 
-/// `l1 · Σ|w| + l2/2 · Σw²`, in nats of the whole training set; the bias goes free.
+/// Elastic-net penalty `l1 · Σ|w| + l2/2 · Σw²`, in nats of the whole training set. The bias is not penalised.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Penalty {
-    /// Drives weights to exactly zero.
+    /// Coefficient of Σ|w|, which makes weights exactly zero.
     pub l1: f64,
-    /// Keeps what remains finite.
+    /// Coefficient of Σw²/2, which keeps the other weights finite.
     pub l2: f64,
 }
 
-/// A fit under way: solving again under a weaker penalty starts from where the last one ended.
+/// A solver with warm starts: each [`solve`](Self::solve) starts from the result of the one before.
 #[derive(Debug)]
 pub struct Solver<'p> {
     problem: &'p Problem,
-    rows: Vec<Row>,
+    rows: Vec<RowState>,
+    /// Curvature of the log-likelihood along each feature of the active set: `[feature]`.
     curvature: Vec<f64>,
+    /// Indices of the features of the active set.
     active: Vec<u32>,
-    /// [`REST`] for all rows together.
-    rest: f64,
-    /// One a feature.
+    /// [`TOLERANCE`] times the number of rows, in nats.
+    tolerance: f64,
+    /// Weight of each feature, in nats.
     pub weights: Vec<f64>,
-    /// The log-odds of a row without features.
+    /// Log-odds of a row without features, in nats.
     pub bias: f64,
 }
 
-/// Side by side in memory, as a feature's rows are visited at random.
+/// State of one row. Its numbers are adjacent in memory, because the rows of a feature are visited at random.
 #[derive(Clone, Copy, Debug, Default)]
-struct Row {
-    /// The log-odds.
+struct RowState {
+    /// Log-odds.
     logit: f64,
-    /// What is left of outcome minus probability in the present quadratic model.
+    /// Outcome minus probability, under the present quadratic model.
     residual: f64,
-    /// p (1 - p).
+    /// Curvature p (1 - p).
     weight: f64,
 }
 
-/// A coordinate is at rest when a Newton step on it would gain less than this many nats a training row.
-const REST: f64 = 1e-6;
+/// Gain of a Newton step below which a coordinate has converged, in nats per training row.
+const TOLERANCE: f64 = 1e-6;
+/// Largest number of Newton steps.
 const NEWTON_STEPS: usize = 60;
+/// Largest number of coordinate-descent sweeps per Newton step.
 const SWEEPS: usize = 12;
 
 impl<'p> Solver<'p> {
-    /// Starts with all weights zero.
+    /// Returns a solver whose weights are all zero.
     pub fn new(problem: &'p Problem) -> Self {
         let (n, ones) = (problem.outcomes.len(), problem.outcomes.iter().filter(|&&one| one).count());
         let bias = ((ones as f64 + 0.5) / ((n - ones) as f64 + 0.5)).ln();
         Self {
             problem,
-            rows: vec![Row { logit: bias, ..Row::default() }; n],
+            rows: vec![RowState { logit: bias, ..RowState::default() }; n],
             curvature: vec![0.0; problem.features.len()],
             active: Vec::new(),
-            rest: REST * n as f64,
+            tolerance: TOLERANCE * n as f64,
             weights: vec![0.0; problem.features.len()],
             bias,
         }
     }
 
-    /// Maximises log-likelihood minus penalty.
+    /// Maximises the log-likelihood minus the penalty.
     pub fn solve(&mut self, penalty: Penalty) {
         let mut objective = self.linearise(penalty);
         self.screen(penalty);
-        let mut resting = false;
+        let mut converged = false;
         for _ in 0..NEWTON_STEPS {
             let before = (self.weights.clone(), self.bias);
             let moved = self.descend(penalty);
             let mut after = self.linearise(penalty);
-            // The quadratic model may overshoot far from the optimum; the way to its minimum is downhill all the same.
+            // Far from the optimum the quadratic model may overshoot, but its minimum lies in a direction of descent.
             let mut halvings = 0;
             while after > objective + 1e-9 * objective.abs() && halvings < 12 {
                 self.halve_towards(&before.0, before.1);
@@ -85,19 +89,19 @@ impl<'p> Solver<'p> {
             }
             let gained = objective - after;
             objective = after;
-            if moved < self.rest || gained.abs() < self.rest {
-                // Converged on the active set: done, unless another feature wants to join.
-                if !self.screen(penalty) && resting {
+            if moved < self.tolerance || gained.abs() < self.tolerance {
+                // Converged on the active set, which must not grow any more.
+                if !self.screen(penalty) && converged {
                     break;
                 }
-                resting = true;
+                converged = true;
             } else {
-                resting = false;
+                converged = false;
             }
         }
     }
 
-    /// Expands the log-likelihood around the present logits; returns the penalised negative log-likelihood there.
+    /// Expands the log-likelihood around the present logits; returns the penalised negative log-likelihood there, in nats.
     fn linearise(&mut self, penalty: Penalty) -> f64 {
         let mut loss = 0.0;
         for (row, &one) in self.rows.iter_mut().zip(&self.problem.outcomes) {
@@ -116,7 +120,7 @@ impl<'p> Solver<'p> {
         loss + active.map(|w| penalty.l1 * w.abs() + 0.5 * penalty.l2 * w * w).sum::<f64>()
     }
 
-    /// Adds the features whose gradient overcomes the penalty to the active set; returns whether there were any.
+    /// Adds the features whose gradient exceeds the penalty to the active set; returns whether it grew.
     fn screen(&mut self, penalty: Penalty) -> bool {
         let before = self.active.len();
         let mut is_active = vec![false; self.weights.len()];
@@ -127,8 +131,8 @@ impl<'p> Solver<'p> {
                 gradient += self.rows[t as usize].residual;
                 curvature += self.rows[t as usize].weight;
             }
-            let slack = gradient.abs() - penalty.l1;
-            if slack > 0.0 && slack * slack > self.rest * (curvature + penalty.l2) {
+            let excess = gradient.abs() - penalty.l1;
+            if excess > 0.0 && excess * excess > self.tolerance * (curvature + penalty.l2) {
                 self.active.push(j);
                 self.curvature[j as usize] = curvature;
             }
@@ -136,7 +140,8 @@ impl<'p> Solver<'p> {
         self.active.len() > before
     }
 
-    /// Sweeps over bias and active weights until the quadratic model is at rest; returns the largest first gain.
+    /// Minimises the quadratic model by sweeps over the bias and the active weights; returns the largest gain of the first
+    /// sweep, in nats.
     fn descend(&mut self, penalty: Penalty) -> f64 {
         let total: f64 = self.rows.iter().map(|row| row.weight).sum();
         let mut first = 0.0;
@@ -154,8 +159,8 @@ impl<'p> Solver<'p> {
                 let members = &problem.features[j as usize];
                 let (weight, curvature) = (self.weights[j as usize], self.curvature[j as usize]);
                 let gradient: f64 = members.iter().map(|&t| self.rows[t as usize].residual).sum();
-                let pull = gradient + curvature * weight;
-                let new = (pull.abs() - penalty.l1).max(0.0).copysign(pull) / (curvature + penalty.l2);
+                let target = gradient + curvature * weight;
+                let new = (target.abs() - penalty.l1).max(0.0).copysign(target) / (curvature + penalty.l2);
                 let step = new - weight;
                 if step == 0.0 {
                     continue;
@@ -171,13 +176,14 @@ impl<'p> Solver<'p> {
             if sweep == 0 {
                 first = largest;
             }
-            if largest < 0.5 * self.rest || largest < 0.01 * first {
+            if largest < 0.5 * self.tolerance || largest < 0.01 * first {
                 break;
             }
         }
         first
     }
 
+    /// Moves weights and bias half of the way back to those given.
     fn halve_towards(&mut self, weights: &[f64], bias: f64) {
         self.bias = 0.5 * (self.bias + bias);
         for (weight, &old) in self.weights.iter_mut().zip(weights) {
@@ -190,6 +196,7 @@ impl<'p> Solver<'p> {
         }
     }
 
+    /// Returns the rows in which feature `j` is one.
     fn features(&self, j: u32) -> &'p [u32] {
         &self.problem.features[j as usize]
     }

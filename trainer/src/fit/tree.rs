@@ -1,4 +1,4 @@
-//! Decision trees grown by a Bayesian score, and the variable order that falls out of growing all of them at once
+//! Decision trees grown by a Bayesian score, and the order of columns that results from growing all trees at once
 //! (Chickering, Heckerman & Meek, *A Bayesian Approach to Learning Bayesian Networks with Local Structure*, 1997).
 
 use std::cmp::Reverse;
@@ -7,14 +7,14 @@ use std::collections::BinaryHeap;
 use rayon::prelude::*;
 
 use crate::bits::{Bits, count, count_both, members};
-use crate::model::{Split, Tree};
+use crate::model::{Tree, TreeSplit};
 
-/// ln of the marginal likelihood of k ones among n rows under a uniform prior, ln B(k+1, n-k+1).
+/// Table of log marginal likelihoods: of k ones among n rows under a uniform prior it is ln B(k+1, n-k+1).
 #[derive(Clone, Debug)]
 pub struct Evidence(Vec<f64>);
 
 impl Evidence {
-    /// For at most `rows` rows.
+    /// Computes the table for at most `rows` rows.
     pub fn new(rows: usize) -> Self {
         let mut sum = 0.0;
         Self(
@@ -27,60 +27,62 @@ impl Evidence {
         )
     }
 
+    /// Returns the log marginal likelihood of `ones` ones among `rows` rows, in nats.
     fn of(&self, rows: usize, ones: usize) -> f64 {
         self.0[ones] + self.0[rows - ones] - self.0[rows + 1]
     }
 }
 
-/// One tree under growth.
+/// A growing tree for one target bit.
 #[derive(Clone, Debug)]
 pub struct Grower<'b> {
     bits: &'b Bits,
     evidence: &'b Evidence,
     target: usize,
-    /// The root first; children after their parents.
-    pub nodes: Vec<Node>,
+    /// Nodes, the root first and each child after its parent.
+    pub nodes: Vec<TreeNode>,
 }
 
-/// A node and the rows that reach it.
+/// A node of a growing tree and the rows that reach it.
 #[derive(Clone, Debug)]
-pub struct Node {
-    /// The rows.
+pub struct TreeNode {
+    /// Set of the rows that reach the node, as in [`Bits::sets`].
     pub set: Vec<u64>,
-    /// How many they are.
+    /// Number of rows that reach the node.
     pub rows: usize,
-    /// How many of them have a one.
+    /// Number of those rows in which the target bit is one.
     pub ones: usize,
-    /// The asked bit and the places of the children for zero and one, unless it is a leaf.
+    /// Tested bit and indices of the children for zero and for one, unless the node is a leaf.
     pub split: Option<(usize, usize, usize)>,
 }
 
-/// A split that pays, with its gain in nats.
-type Candidate = (f64, usize);
+/// Gain of a split in nats, and the bit that it tests.
+type ScoredSplit = (f64, usize);
 
 impl<'b> Grower<'b> {
-    /// A single leaf for bit `target`, over the rows in which it is free.
+    /// Returns a single leaf for bit `target` over the set `free` of rows in which the bit is free.
     pub fn new(bits: &'b Bits, evidence: &'b Evidence, target: usize, free: Vec<u64>) -> Self {
         let mut grower = Self { bits, evidence, target, nodes: Vec::new() };
         grower.push(free);
         grower
     }
 
+    /// Appends a leaf for a set of rows and returns its index.
     fn push(&mut self, set: Vec<u64>) -> usize {
         let (rows, ones) = (count(&set), count_both(&set, &self.bits.sets[self.target]));
-        self.nodes.push(Node { set, rows, ones, split: None });
+        self.nodes.push(TreeNode { set, rows, ones, split: None });
         self.nodes.len() - 1
     }
 
-    /// The features whose split of this leaf gains more than `gamma` nats, the best first.
-    fn candidates(&self, leaf: usize, features: impl Iterator<Item = usize>, gamma: f64) -> Vec<Candidate> {
+    /// Returns the splits of a leaf that gain more than `gamma` nats, the best first.
+    fn candidates(&self, leaf: usize, features: impl Iterator<Item = usize>, gamma: f64) -> Vec<ScoredSplit> {
         let node = &self.nodes[leaf];
         if node.ones == 0 || node.ones == node.rows {
             return Vec::new();
         }
         let here = self.evidence.of(node.rows, node.ones);
         let target: Vec<u64> = node.set.iter().zip(&self.bits.sets[self.target]).map(|(set, bit)| set & bit).collect();
-        let mut found: Vec<Candidate> = features
+        let mut found: Vec<ScoredSplit> = features
             .filter_map(|feature| {
                 let set = &self.bits.sets[feature];
                 let rows = count_both(&node.set, set);
@@ -88,14 +90,15 @@ impl<'b> Grower<'b> {
                     return None;
                 }
                 let ones = count_both(&target, set);
-                let parts = self.evidence.of(rows, ones) + self.evidence.of(node.rows - rows, node.ones - ones);
-                Some((parts - here, feature)).filter(|(gain, _)| *gain > gamma)
+                let children = self.evidence.of(rows, ones) + self.evidence.of(node.rows - rows, node.ones - ones);
+                Some((children - here, feature)).filter(|(gain, _)| *gain > gamma)
             })
             .collect();
         found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         found
     }
 
+    /// Splits a leaf by a bit and returns the indices of its children for zero and for one.
     fn split(&mut self, leaf: usize, feature: usize) -> [usize; 2] {
         let set = &self.bits.sets[feature];
         let zero = self.nodes[leaf].set.iter().zip(set).map(|(rows, bit)| rows & !bit).collect();
@@ -105,14 +108,14 @@ impl<'b> Grower<'b> {
         children
     }
 
-    /// Splits the leaf that gains most, until none gains more than `gamma` nats or there are `most` splits.
-    pub fn grow(&mut self, features: &[usize], gamma: f64, most: usize) {
+    /// Splits the leaf with the largest gain until no gain exceeds `gamma` nats or there are `max_splits` splits.
+    pub fn grow(&mut self, features: &[usize], gamma: f64, max_splits: usize) {
         let mut heap = BinaryHeap::new();
         let mut open = vec![0];
-        for _ in 0..most {
+        for _ in 0..max_splits {
             for leaf in open.drain(..) {
                 if let Some(&(gain, feature)) = self.candidates(leaf, features.iter().copied(), gamma).first() {
-                    // A gain is positive, and positive floats order as their bits do.
+                    // Gains are positive, and positive floats are ordered like their bit patterns.
                     heap.push((gain.to_bits(), Reverse(leaf), feature));
                 }
             }
@@ -121,25 +124,25 @@ impl<'b> Grower<'b> {
         }
     }
 
-    /// ln of the marginal likelihood of all rows, given the splits.
+    /// Returns the log marginal likelihood of all rows given the splits, in nats.
     pub fn evidence(&self) -> f64 {
         let leaves = self.nodes.iter().filter(|node| node.split.is_none());
         leaves.map(|node| self.evidence.of(node.rows, node.ones)).sum()
     }
 
-    /// The tree, each node's contribution added along the way to its leaves.
+    /// Returns the tree, whose leaves are the sums of `value(node)` over the nodes on their paths from the root.
     pub fn tree(&self, value: impl Fn(usize) -> f64) -> Tree {
         let mut tree = Tree::default();
         self.emit(0, 0.0, &value, &mut tree);
         tree
     }
 
-    /// Appends the subtree at `node`. A split whose two sides are one leaf of the same value is no split.
+    /// Appends the subtree at `node` to `tree`. A split into two leaves of equal value becomes one leaf.
     fn emit(&self, node: usize, above: f64, value: &impl Fn(usize) -> f64, tree: &mut Tree) {
         let here = above + value(node);
         let Some((feature, zero, one)) = self.nodes[node].split else { return tree.leaves.push(here) };
         let (at, first) = (tree.splits.len(), tree.leaves.len());
-        tree.splits.push(Split { feature: feature as u32, left: 0 });
+        tree.splits.push(TreeSplit { feature: feature as u32, left: 0 });
         self.emit(zero, here, value, tree);
         tree.splits[at].left = (tree.splits.len() - at - 1) as u32;
         self.emit(one, here, value, tree);
@@ -151,7 +154,8 @@ impl<'b> Grower<'b> {
         }
     }
 
-    /// Leaf logits from counts, each node's probability shrunk towards its parent's by `alpha` rows.
+    /// Returns the tree of logits from counts, in which each node's probability is shrunk towards its parent's by a
+    /// pseudo-count of `alpha` rows.
     pub fn shrunk(&self, alpha: f64) -> Tree {
         let logit = |p: f64| (p / (1.0 - p)).ln();
         let mut p = vec![0.5; self.nodes.len()];
@@ -169,84 +173,94 @@ impl<'b> Grower<'b> {
     }
 }
 
-/// Grows the trees of all bits together, always taking the split that gains most among those that leave the columns
-/// without a cycle, and returns an order of the columns in which every tree asks earlier ones only.
+/// Learns an order of the columns by growing the trees of all bits together.
 ///
-/// `column[i]` is the column of bit i; a bit may ask earlier bits of its own column and all bits of other columns.
-pub fn learn_order(bits: &Bits, guards: &[u16], column: &[usize], gamma: f64, most: usize) -> Vec<usize> {
+/// Each step takes the split with the largest gain among those that leave the graph of columns acyclic; the result is a
+/// topological order of that graph. `column[i]` is the column of bit i. A bit may depend on earlier bits of its own column
+/// and on all bits of other columns. Splits gain more than `gamma` nats, and no tree has more than `max_splits`.
+pub fn learn_order(bits: &Bits, constraints: &[u16], column: &[usize], gamma: f64, max_splits: usize) -> Vec<usize> {
     let n = bits.width();
     let columns = column.last().map_or(0, |last| last + 1);
     let evidence = Evidence::new(bits.rows);
     let allowed = |target: usize| (0..n).filter(move |&feature| column[feature] != column[target] || feature < target);
-    let mut growers: Vec<Grower> = (0..n).map(|i| Grower::new(bits, &evidence, i, bits.free(guards, i))).collect();
+    let mut growers: Vec<Grower> = (0..n).map(|i| Grower::new(bits, &evidence, i, bits.free(constraints, i))).collect();
     let mut heap = BinaryHeap::new();
-    let roots: Vec<Vec<Candidate>> =
+    let roots: Vec<Vec<ScoredSplit>> =
         growers.par_iter().enumerate().map(|(i, grower)| grower.candidates(0, allowed(i), gamma)).collect();
-    let mut waiting: Vec<Vec<std::vec::IntoIter<Candidate>>> = Vec::new();
+    let mut waiting: Vec<Vec<std::vec::IntoIter<ScoredSplit>>> = Vec::new();
     for (i, root) in roots.into_iter().enumerate() {
         waiting.push(vec![root.into_iter()]);
-        offer(&mut heap, &mut waiting, i, 0);
+        enqueue(&mut heap, &mut waiting, i, 0);
     }
-    let mut precedes = Precedence::new(columns);
+    let mut precedence = Precedence::new(columns);
     let mut splits = vec![0; n];
     while let Some((_, Reverse(target), Reverse(leaf), feature)) = heap.pop() {
-        if splits[target] == most {
+        if splits[target] == max_splits {
             continue;
         }
-        if !precedes.add(column[feature], column[target]) {
-            offer(&mut heap, &mut waiting, target, leaf);
+        if !precedence.add(column[feature], column[target]) {
+            enqueue(&mut heap, &mut waiting, target, leaf);
             continue;
         }
         splits[target] += 1;
         let children = growers[target].split(leaf, feature);
         growers[target].nodes[leaf].set = Vec::new();
         waiting[target][leaf] = Vec::new().into_iter();
-        let found: Vec<Vec<Candidate>> = children
+        let found: Vec<Vec<ScoredSplit>> = children
             .into_par_iter()
             .map(|child| {
-                // What would close a cycle now will do so for ever.
-                let open = allowed(target).filter(|&f| !precedes.contradicts(column[f], column[target]));
-                growers[target].candidates(child, open, gamma)
+                // A split that closes a cycle now would close it later as well.
+                let acyclic = allowed(target).filter(|&f| !precedence.contradicts(column[f], column[target]));
+                growers[target].candidates(child, acyclic, gamma)
             })
             .collect();
         for (child, found) in children.into_iter().zip(found) {
             waiting[target].push(found.into_iter());
-            offer(&mut heap, &mut waiting, target, child);
+            enqueue(&mut heap, &mut waiting, target, child);
         }
     }
-    precedes.order()
+    precedence.order()
 }
 
-type Offer = (u64, Reverse<usize>, Reverse<usize>, usize);
+/// Queue entry: bits of the gain, target bit, leaf, and tested bit.
+type QueueEntry = (u64, Reverse<usize>, Reverse<usize>, usize);
 
-fn offer(heap: &mut BinaryHeap<Offer>, waiting: &mut [Vec<std::vec::IntoIter<Candidate>>], target: usize, leaf: usize) {
+/// Moves the best waiting split of a leaf to the queue.
+fn enqueue(
+    heap: &mut BinaryHeap<QueueEntry>,
+    waiting: &mut [Vec<std::vec::IntoIter<ScoredSplit>>],
+    target: usize,
+    leaf: usize,
+) {
     if let Some((gain, feature)) = waiting[target][leaf].next() {
         heap.push((gain.to_bits(), Reverse(target), Reverse(leaf), feature));
     }
 }
 
-/// Which column must come before which, closed under transitivity.
+/// Strict partial order of the columns, closed under transitivity.
 #[derive(Debug)]
 struct Precedence {
-    /// For each column, the set of those after it.
+    /// Set of the columns after each column: `[column][word]`, 64 columns per word.
     after: Vec<Vec<u64>>,
 }
 
 impl Precedence {
+    /// Returns the empty order of a number of columns.
     fn new(columns: usize) -> Self {
         Self { after: vec![vec![0; columns.div_ceil(64)]; columns] }
     }
 
+    /// Returns whether `first` comes before `second`.
     fn known(&self, first: usize, second: usize) -> bool {
         self.after[first][second / 64] >> (second % 64) & 1 == 1
     }
 
-    /// Must `second` come before `first` already?
+    /// Returns whether `second` comes before `first`, so that `first` cannot come before `second`.
     fn contradicts(&self, first: usize, second: usize) -> bool {
         self.known(second, first)
     }
 
-    /// Puts `first` before `second`; returns false, and changes nothing, if that contradicts what is known.
+    /// Puts `first` before `second`. Returns false and changes nothing if `second` already comes before `first`.
     fn add(&mut self, first: usize, second: usize) -> bool {
         if first == second || self.known(first, second) {
             return true;
@@ -264,7 +278,7 @@ impl Precedence {
         true
     }
 
-    /// All columns in an order that agrees: by how many must come before, then the natural one.
+    /// Returns a topological order: by the number of columns that come before, ties in natural order.
     fn order(&self) -> Vec<usize> {
         let n = self.after.len();
         let mut earlier = vec![0; n];

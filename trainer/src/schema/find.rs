@@ -2,8 +2,8 @@
 
 use surprisal::{Kind, total_order};
 
-use super::toml::{ColumnWish, Meaning};
-use super::{Coding, from_total_order, integer, parse};
+use super::toml::{ColumnKind, ColumnOverride};
+use super::{ColumnEncoding, from_total_order, integer, parse};
 use crate::data::{Frame, is_missing};
 use crate::error::{Error, Result};
 
@@ -19,14 +19,14 @@ const GRAIN: f64 = 0.1;
 
 /// Finds how a column becomes bits. What kinds of values there are is read off the whole file, so that a rare one is
 /// known wherever its row went; how often they come, and so every edge, from the given rows alone.
-pub(super) fn coding(
+pub(super) fn encoding(
     frame: &Frame,
     file: usize,
     source: u16,
     rows: &[usize],
     cells: usize,
-    wish: ColumnWish,
-) -> Result<Coding> {
+    wish: ColumnOverride,
+) -> Result<ColumnEncoding> {
     let texts_of = &frame.columns[file];
     let name = &texts_of.name;
     let fault = |message: String| Error::input(&frame.path, message).column(name);
@@ -42,17 +42,17 @@ pub(super) fn coding(
     let numbers: Vec<(f64, usize)> =
         present.iter().filter_map(|&(text, count)| parse(text).map(|number| (number, count))).collect();
     let numeric: usize = numbers.iter().map(|(_, count)| count).sum();
-    let mut coding = Coding {
+    let mut encoding = ColumnEncoding {
         file,
         source,
         kind: Kind::Category,
         may_miss: wish.missing.unwrap_or(false) || !missing.is_empty(),
-        ..Coding::default()
+        ..ColumnEncoding::default()
     };
-    let by_code = wish.kind == Some(Meaning::Category);
+    let by_code = wish.kind == Some(ColumnKind::Category);
     let all_whole = numbers.len() == present.len() && numbers.iter().all(|&(number, _)| integer(number).is_some());
     if by_code && !all_whole || wish.kind.is_none() && 2 * numeric < total {
-        category(&mut coding, &present).map_err(|count| {
+        category(&mut encoding, &present).map_err(|count| {
             let decimal = |text: &str| parse(&text.replacen(',', ".", 1)).is_some();
             let cause = if present.iter().all(|(text, _)| decimal(text)) {
                 "has decimal commas; write numbers with a point, or leave it out"
@@ -61,7 +61,7 @@ pub(super) fn coding(
             };
             fault(format!("{cause} with --ignore {name}: {count} different texts, a category has at most {MANY}"))
         })?;
-        return Ok(coding);
+        return Ok(encoding);
     }
     if numbers.len() < present.len() {
         let bad = |row: &usize| !is_missing(texts_of.text(*row)) && parse(texts_of.text(*row)).is_none();
@@ -70,15 +70,15 @@ pub(super) fn coding(
         let message = format!("expected a number, as in most rows, found `{text}`; correct the cell or leave it empty");
         return Err(frame.fault(row, file, message));
     }
-    if let Some(kind @ (Meaning::Integer | Meaning::Flag)) = wish.kind {
+    if let Some(kind @ (ColumnKind::Integer | ColumnKind::Flag)) = wish.kind {
         let fits =
-            |number: f64| integer(number).is_some_and(|value| kind == Meaning::Integer || (0..=1).contains(&value));
+            |number: f64| integer(number).is_some_and(|value| kind == ColumnKind::Integer || (0..=1).contains(&value));
         let bad = |row: &usize| parse(texts_of.text(*row)).is_some_and(|number| !fits(number));
         if let Some(row) = (0..frame.rows()).find(bad) {
             let (text, expected) = (
                 texts_of.text(row),
                 match kind {
-                    Meaning::Flag => "a flag (0 or 1)",
+                    ColumnKind::Flag => "a flag (0 or 1)",
                     _ => "a whole number of 32 bits",
                 },
             );
@@ -87,7 +87,7 @@ pub(super) fn coding(
             return Err(frame.fault(row, file, message));
         }
     }
-    let known = number(&mut coding, numbers, cells, wish.kind);
+    let known = number(&mut encoding, numbers, cells, wish.kind);
     if 2 * known < present.len() {
         let numbers = present.len();
         return Err(fault(format!(
@@ -95,20 +95,20 @@ pub(super) fn coding(
              or a time does; leave it out with --ignore {name}, or rescale it"
         )));
     }
-    Ok(coding)
+    Ok(encoding)
 }
 
 /// Makes the column a category: codes by name, so that they do not depend on the order of rows; outcomes by frequency.
 /// Returns the number of texts as an error if there are too many.
-fn category(coding: &mut Coding, present: &[(&str, usize)]) -> Result<(), usize> {
+fn category(encoding: &mut ColumnEncoding, present: &[(&str, usize)]) -> Result<(), usize> {
     if present.len() > MANY {
         return Err(present.len());
     }
     let mut by_name = present.to_vec();
     by_name.sort_unstable();
-    coding.labels = by_name.iter().map(|(text, _)| (*text).to_owned()).collect();
-    coding.values = by_frequency((0..).zip(by_name.iter().map(|(_, count)| *count)));
-    coding.constant = by_name.iter().filter(|(_, count)| *count > 0).count() == 1;
+    encoding.labels = by_name.iter().map(|(text, _)| (*text).to_owned()).collect();
+    encoding.values = by_frequency((0..).zip(by_name.iter().map(|(_, count)| *count)));
+    encoding.constant = by_name.iter().filter(|(_, count)| *count > 0).count() == 1;
     Ok(())
 }
 
@@ -120,27 +120,27 @@ fn by_frequency(values: impl Iterator<Item = (i32, usize)>) -> Vec<i32> {
 }
 
 /// Returns how many numbers can be told apart.
-fn number(coding: &mut Coding, numbers: Vec<(f64, usize)>, cells: usize, wish: Option<Meaning>) -> usize {
+fn number(encoding: &mut ColumnEncoding, numbers: Vec<(f64, usize)>, cells: usize, wish: Option<ColumnKind>) -> usize {
     let whole: Option<Vec<(i32, usize)>> = numbers.iter().map(|&(x, count)| Some((integer(x)?, count))).collect();
-    let whole = whole.filter(|_| wish != Some(Meaning::Real));
+    let whole = whole.filter(|_| wish != Some(ColumnKind::Real));
     let keys = match &whole {
         Some(whole) => merged(whole.clone()),
         None => merged(numbers.iter().map(|&(x, count)| (total_order(x as f32), count)).collect()),
     };
-    coding.constant = keys.iter().filter(|(_, count)| *count > 0).count() == 1;
+    encoding.constant = keys.iter().filter(|(_, count)| *count > 0).count() == 1;
     let bits = keys.iter().all(|(value, _)| (0..=1).contains(value));
     if whole.is_none() {
-        coding.kind = Kind::Real;
-        cut(coding, &keys, cells, |key| f64::from(from_total_order(key)));
-    } else if wish == Some(Meaning::Flag) || wish.is_none() && bits {
+        encoding.kind = Kind::Real;
+        cut(encoding, &keys, cells, |key| f64::from(from_total_order(key)));
+    } else if wish == Some(ColumnKind::Flag) || wish.is_none() && bits {
         let ones: usize = keys.iter().filter(|(value, _)| *value == 1).map(|(_, count)| count).sum();
         let total: usize = keys.iter().map(|(_, count)| count).sum();
-        coding.kind = Kind::Flag { flipped: 2 * ones > total };
-    } else if wish == Some(Meaning::Category) {
-        coding.values = by_frequency(keys.iter().copied());
+        encoding.kind = Kind::Flag { flipped: 2 * ones > total };
+    } else if wish == Some(ColumnKind::Category) {
+        encoding.values = by_frequency(keys.iter().copied());
     } else {
-        coding.kind = Kind::Integer;
-        cut(coding, &keys, cells, f64::from);
+        encoding.kind = Kind::Integer;
+        cut(encoding, &keys, cells, f64::from);
     }
     keys.len()
 }
@@ -152,9 +152,9 @@ fn merged(mut keys: Vec<(i32, usize)>) -> Vec<(i32, usize)> {
 }
 
 /// Edges, pivot, widths and reach from ascending keys and their counts.
-fn cut(coding: &mut Coding, keys: &[(i32, usize)], cells: usize, real: impl Fn(i32) -> f64) {
+fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: usize, real: impl Fn(i32) -> f64) {
     let keys: Vec<(i32, usize)> = keys.iter().copied().filter(|(_, count)| *count > 0).collect();
-    coding.values = edges(&keys, cells);
+    encoding.values = edges(&keys, cells);
     let total: usize = keys.iter().map(|(_, count)| count).sum();
     // The cell of the median is the one that is reached without a one.
     let mut below = 0;
@@ -162,8 +162,8 @@ fn cut(coding: &mut Coding, keys: &[(i32, usize)], cells: usize, real: impl Fn(i
         below += count;
         2 * below >= total
     });
-    let pivot = coding.values.iter().position(|&edge| median.is_some_and(|&(key, _)| key <= edge));
-    coding.pivot = if coding.may_miss { 0 } else { pivot.unwrap_or(0) as u16 };
+    let pivot = encoding.values.iter().position(|&edge| median.is_some_and(|&(key, _)| key <= edge));
+    encoding.pivot = if encoding.may_miss { 0 } else { pivot.unwrap_or(0) as u16 };
 
     // The distance between neighbouring values is as fine as the sensor tells.
     let mut gaps: Vec<f64> = keys.windows(2).map(|pair| real(pair[1].0) - real(pair[0].0)).collect();
@@ -174,18 +174,18 @@ fn cut(coding: &mut Coding, keys: &[(i32, usize)], cells: usize, real: impl Fn(i
     };
     let mean = over(&|x| x);
     let grain = (GRAIN * over(&|x| (x - mean).powi(2)).sqrt()).max(resolution);
-    coding.reach = grain.log2().round().clamp(-126.0, 127.0) as i8;
+    encoding.tail_scale = grain.log2().round().clamp(-126.0, 127.0) as i8;
     let few = keys.len() <= FEW;
-    let mut widths: Vec<f64> = coding
+    let mut widths: Vec<f64> = encoding
         .values
         .windows(2)
         .map(|pair| if few { grain } else { (real(pair[1]) - real(pair[0])).max(grain) })
         .collect();
     if let (Some(first), false) = (widths.first_mut(), few) {
-        *first = (real(coding.values[1]) - real(keys[0].0)).max(grain);
+        *first = (real(encoding.values[1]) - real(keys[0].0)).max(grain);
     }
-    coding.unit = widths.iter().copied().fold(f64::INFINITY, f64::min).ln();
-    coding.widths = log_widths(&widths);
+    encoding.unit = widths.iter().copied().fold(f64::INFINITY, f64::min).ln();
+    encoding.log_widths = log_widths(&widths);
 }
 
 /// Ascending edges e of cells (e, e']: one just below the smallest value, the largest value, and between them either

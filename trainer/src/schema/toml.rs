@@ -14,7 +14,7 @@ use crate::escape::{escaped, quoted};
 /// What a column's values mean, as the user writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Meaning {
+pub enum ColumnKind {
     /// Numbers, read as `f32`, by cell.
     Real,
     /// Whole numbers, by cell.
@@ -30,9 +30,9 @@ pub enum Meaning {
 /// What the user fixes of one column; the rest is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ColumnWish {
+pub struct ColumnOverride {
     /// What its values mean.
-    pub kind: Option<Meaning>,
+    pub kind: Option<ColumnKind>,
     /// How many cells a column of more values gets between its smallest and its largest.
     pub cells: Option<usize>,
     /// May it miss readings, even if no training row does?
@@ -42,16 +42,16 @@ pub struct ColumnWish {
 /// What the user fixes, column by column.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wishes {
+pub struct Overrides {
     /// By name.
     #[serde(default)]
-    pub columns: BTreeMap<String, ColumnWish>,
+    pub columns: BTreeMap<String, ColumnOverride>,
 }
 
 /// The fewest and the most cells that make sense.
 const RANGE: std::ops::RangeInclusive<usize> = 2..=256;
 
-impl Wishes {
+impl Overrides {
     /// Reads the file.
     ///
     /// # Errors
@@ -60,28 +60,28 @@ impl Wishes {
         let shown = path.display();
         let advice = format!("cannot be read; `surprisal schema DATA -o {shown}` writes one");
         let text = std::fs::read_to_string(path).map_err(Error::io(path, advice))?;
-        let wishes: Self = ::toml::from_str(&text).map_err(|error| {
+        let overrides: Self = ::toml::from_str(&text).map_err(|error| {
             let message =
                 "not a schema file as `surprisal schema` writes it; a column has only the keys kind, cells and missing";
             Error::input(path, message).caused_by(error)
         })?;
-        for (name, wish) in &wishes.columns {
+        for (name, wish) in &overrides.columns {
             if let Some(cells) = wish.cells.filter(|cells| !RANGE.contains(cells)) {
                 let message = format!("cells = {cells}; expected {} to {}", RANGE.start(), RANGE.end());
                 return Err(Error::input(path, message).column(name));
             }
         }
-        Ok(wishes)
+        Ok(overrides)
     }
 
     /// What is said of a column.
-    pub fn of(&self, name: &str) -> ColumnWish {
+    pub fn of(&self, name: &str) -> ColumnOverride {
         self.columns.get(name).copied().unwrap_or_default()
     }
 
     /// The columns that are not to be modelled.
     pub fn ignored(&self) -> impl Iterator<Item = &String> {
-        self.columns.iter().filter(|(_, wish)| wish.kind == Some(Meaning::Ignore)).map(|(name, _)| name)
+        self.columns.iter().filter(|(_, wish)| wish.kind == Some(ColumnKind::Ignore)).map(|(name, _)| name)
     }
 }
 
@@ -96,7 +96,7 @@ pub fn write(frame: &Frame, schema: &Schema) -> String {
         escaped(&frame.path.display().to_string())
     );
     for (file, cells_of) in frame.columns.iter().enumerate() {
-        let coding = schema.columns.iter().find(|coding| coding.file == file);
+        let encoding = schema.columns.iter().find(|encoding| encoding.file == file);
         let missing = cells_of.codes.iter().filter(|&&code| is_missing(&cells_of.texts[code as usize])).count();
         let values = cells_of.texts.iter().filter(|text| !is_missing(text)).count();
         let key = quoted(&cells_of.name);
@@ -106,23 +106,23 @@ pub fn write(frame: &Frame, schema: &Schema) -> String {
             push(format!(", {least} to {most}"));
         }
         push(format!("; {missing} rows miss it\n"));
-        match coding {
+        match encoding {
             None => push("kind = \"ignore\"\n".into()),
-            Some(coding) => {
-                if coding.constant && !coding.may_miss {
+            Some(encoding) => {
+                if encoding.constant && !encoding.may_miss {
                     push("# it never changes: \"ignore\" leaves it out\n".into());
                 }
-                let kind = match coding.kind {
+                let kind = match encoding.kind {
                     Kind::Flag { .. } => "flag",
                     Kind::Integer => "integer",
                     Kind::Real => "real",
                     _ => "category",
                 };
                 push(format!("kind = \"{kind}\"\n"));
-                if matches!(coding.kind, Kind::Integer | Kind::Real) {
+                if matches!(encoding.kind, Kind::Integer | Kind::Real) {
                     push(format!("# cells = {CELLS}\n"));
                 }
-                push(format!("missing = {}\n", coding.may_miss));
+                push(format!("missing = {}\n", encoding.may_miss));
             }
         }
     }

@@ -1,22 +1,25 @@
-//! How many cells a numeric column gets, by the validation rows.
+//! Selects the number of cells of numeric columns by the validation rows.
 
 use surprisal::{Kind, Reading};
 
-use super::{Choices, trial};
+use super::choices::Choices;
+use super::grid::trial;
 use crate::error::Result;
 use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::observer::Observer;
 use crate::schema::{CELLS, Schema};
 
-/// How many cells a numeric column may get, from few to many.
+/// Numbers of cells per numeric column to try, ascending.
 const CELLS_TRIED: [usize; 3] = [8, 16, 32];
 
-/// The schema with as many cells a column as give the validation rows the highest density, or fewer if the difference is
-/// within its standard error. `schema` has [`CELLS`], and `find` makes the one of other numbers.
+/// Returns the schema with the smallest number of cells per numeric column that is within one standard error of the best.
+///
+/// The criterion is the log-density of the validation rows under one fit with medium settings. `schema` has [`CELLS`] cells;
+/// `find` returns the schema with another number.
 ///
 /// # Errors
-/// A reading that does not fit its column.
+/// A reading that does not fit its column; any error of `find`.
 pub fn choose_cells(
     schema: Schema,
     find: &dyn Fn(usize) -> Result<Schema>,
@@ -25,15 +28,15 @@ pub fn choose_cells(
     choices: &Choices,
     observer: &dyn Observer,
 ) -> Result<Schema> {
-    if !schema.columns.iter().any(|coding| matches!(coding.kind, Kind::Integer | Kind::Real)) {
+    if !schema.columns.iter().any(|encoding| matches!(encoding.kind, Kind::Integer | Kind::Real)) {
         return Ok(schema);
     }
     let mut tried: Vec<(Schema, Vec<f64>)> = Vec::new();
     for cells in CELLS_TRIED {
         let schema = if cells == CELLS { schema.clone() } else { find(cells)? };
         let ((bits, _), (valid_bits, widths)) = (schema.encode(train)?, schema.encode(valid)?);
-        let unit: f64 = schema.columns.iter().map(|coding| coding.unit).sum();
-        let each = trial(&schema, &bits, &valid_bits, choices, Family::Lintree, observer);
+        let unit: f64 = schema.columns.iter().map(|encoding| encoding.unit).sum();
+        let each = trial(&schema, &bits, &valid_bits, choices, Family::LinearTrees, observer);
         tried.push((schema, each.iter().zip(widths).map(|(likelihood, width)| likelihood - width - unit).collect()));
     }
     let best = tried.iter().map(|(_, each)| each).max_by(|a, b| mean(a).total_cmp(&mean(b))).cloned();

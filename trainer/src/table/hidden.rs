@@ -1,30 +1,36 @@
-//! A hidden layer to the bytes of [`surprisal::Nade`].
+//! The hidden layer: float weights to the numbers of [`surprisal::Nade`].
 
-use surprisal::{Activation, Nade, TableError};
+use surprisal::{Activation, Nade, NadeSlices, TableError};
 
-use crate::model::Hidden;
+use crate::model::HiddenLayer;
 
-/// The owned slices of a [`Nade`].
+/// The owned storage of a [`Nade`], with the fields of [`NadeSlices`].
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs)]
 pub struct HiddenTable {
+    /// The activation of all units.
     pub activation: Activation,
+    /// log2 of the divisor of `scales`.
     pub shift: u32,
+    /// `[unit]`: the biases, in units of an input weight.
     pub biases: Vec<i16>,
+    /// `[unit]`, for sigmoids only: units of 1/65536 nat per unit of the sum.
     pub gains: Vec<u16>,
+    /// `[bit][unit]`: the input weights.
     pub inputs: Vec<i8>,
+    /// `[bit][unit]`: the output weights.
     pub outputs: Vec<i8>,
+    /// `[bit]`: the factor of the sum over units, in units of 2^-shift/65536 nat.
     pub scales: Vec<u16>,
 }
 
-/// The largest weight in steps of its scale.
+/// The largest weight, in steps of its scale.
 const LARGEST: f32 = 127.0;
-/// What one stands for in a sigmoid's unit.
+/// The value of a sigmoid unit that stands for one.
 const WHOLE: f32 = 32768.0;
 
 impl HiddenTable {
-    /// Quantises a layer: one step a unit for what goes in, one step a bit for what comes out.
-    pub fn new(layer: &Hidden) -> Self {
+    /// Quantises a layer, with one step per unit for the inputs and one step per bit for the outputs.
+    pub fn new(layer: &HiddenLayer) -> Self {
         let (units, n) = (layer.units(), layer.inputs.len() / layer.units().max(1));
         let mut table = Self { activation: layer.activation, ..Self::default() };
         let steps: Vec<f32> = (0..units).map(|unit| table.step(layer, unit)).collect();
@@ -35,10 +41,10 @@ impl HiddenTable {
             let row = layer.rows(i).0.iter().zip(&steps);
             table.inputs.extend(row.map(|(weight, step)| (weight / step).round().clamp(-LARGEST, LARGEST) as i8));
         }
-        // What a unit of the table is worth: by homogeneity the step of its sum, or the whole of a sigmoid.
-        let worth = |unit: usize| if table.activation == Activation::Sigmoid { 1.0 / WHOLE } else { steps[unit] };
+        // The value of a table unit: the step of its sum by homogeneity, or the fixed value of a sigmoid.
+        let value = |unit: usize| if table.activation == Activation::Sigmoid { 1.0 / WHOLE } else { steps[unit] };
         let outputs: Vec<Vec<f32>> =
-            (0..n).map(|i| layer.rows(i).1.iter().enumerate().map(|(unit, v)| v * worth(unit)).collect()).collect();
+            (0..n).map(|i| layer.rows(i).1.iter().enumerate().map(|(unit, v)| v * value(unit)).collect()).collect();
         let row_step = |row: &Vec<f32>| row.iter().map(|v| v.abs()).fold(0.0, f32::max) / LARGEST * 65536.0;
         let coarsest = outputs.iter().map(row_step).fold(0.0, f32::max);
         table.shift = (65535.0 / coarsest.max(1e-9)).log2().floor().clamp(0.0, 16.0) as u32;
@@ -52,12 +58,11 @@ impl HiddenTable {
         table
     }
 
-    /// The layer with what goes into its units on the table's grid, where it stays when it is quantised.
-    pub fn rounded(layer: &Hidden) -> Hidden {
+    /// Returns the layer with its input weights and biases on the grid of the table, where quantisation leaves them unchanged.
+    pub fn rounded(layer: &HiddenLayer) -> HiddenLayer {
         let mut rounded = layer.clone();
         let mut last = vec![f32::INFINITY; layer.units()];
-        // Rounding may shrink the largest weight by so much that a finer step, which gains are whole numbers of, will do, and
-        // that is the table's then; once or twice.
+        // Rounding may shrink the largest weight so far that the table takes a finer step, once or twice.
         for _ in 0..8 {
             let mut table = Self { activation: layer.activation, ..Self::default() };
             let steps: Vec<f32> = (0..layer.units()).map(|unit| table.step(&rounded, unit)).collect();
@@ -72,15 +77,17 @@ impl HiddenTable {
         rounded
     }
 
-    /// The step of a unit's inputs: its largest weight is 127 of them, unless its sum could leave 16 bits then. A sigmoid's
-    /// is one that a gain can say.
-    fn step(&mut self, layer: &Hidden, unit: usize) -> f32 {
+    /// Returns the step of a unit's input weights, and stores the gain of a sigmoid.
+    ///
+    /// The largest weight is 127 steps, unless its sum could then exceed 16 bits. The step of a sigmoid is a multiple of
+    /// 1/65536, because its gain is an integer.
+    fn step(&mut self, layer: &HiddenLayer, unit: usize) -> f32 {
         let inputs = || (0..layer.inputs.len() / layer.units()).map(|i| layer.rows(i).0[unit]);
         let largest = inputs().map(f32::abs).fold(0.0, f32::max);
         let one_sided = |sign: f32| inputs().map(|weight| (weight * sign).max(0.0)).sum::<f32>();
         let widest = one_sided(1.0).max(one_sided(-1.0)) + layer.biases[unit].abs();
-        let room = 32767.0 - 0.5 * (inputs().count() + 1) as f32;
-        let step = (largest / LARGEST).max(widest / room).max(1e-6);
+        let limit = 32767.0 - 0.5 * (inputs().count() + 1) as f32;
+        let step = (largest / LARGEST).max(widest / limit).max(1e-6);
         if self.activation != Activation::Sigmoid {
             return step;
         }
@@ -89,11 +96,13 @@ impl HiddenTable {
         gain / 65536.0
     }
 
-    /// The core's part over these slices.
+    /// Returns the device crate's term over these slices.
     ///
     /// # Errors
-    /// More units than H.
+    /// [`TableError::TooManyUnits`] if there are more units than H.
     pub fn view<const H: usize>(&self) -> Result<Nade<'_, H>, TableError> {
-        Nade::new(self.activation, self.shift, &self.biases, &self.gains, &self.inputs, &self.outputs, &self.scales)
+        let Self { activation, shift, biases, gains, inputs, outputs, scales } = self;
+        let (activation, shift) = (*activation, *shift);
+        Nade::new(NadeSlices { activation, shift, biases, gains, inputs, outputs, scales })
     }
 }

@@ -1,17 +1,42 @@
-//! Logistic rows to the bytes of [`surprisal::Linear`].
+//! Linear rows: float weights to the numbers of [`surprisal::Linear`].
 
-use crate::model::Conditional;
+use surprisal::{Linear, LinearSlices, LinearWeights, TableError};
 
-/// The owned slices of [`surprisal::Columns`].
+use crate::model::FloatConditional;
+
+/// The owned storage of a [`Linear`], with the fields of [`LinearSlices`].
+#[derive(Clone, Debug, Default)]
+pub struct LinearTable {
+    /// `[bit]`: the biases, in units of 1/1024 nat.
+    pub biases: Vec<i16>,
+    /// `[bit]`: the value of a weight unit, in units of 1/65536 nat.
+    pub scales: Vec<u16>,
+    /// The weights by column.
+    pub weights: Weights,
+}
+
+/// The owned storage of [`LinearWeights`].
 #[derive(Clone, Debug)]
-#[allow(missing_docs)]
 pub enum Weights {
+    /// All weights below the diagonal, column after column.
     Dense(Vec<i8>),
-    Sparse { starts: Vec<u16>, entries: Vec<[u8; 2]> },
+    /// The weights that are not zero.
+    Sparse {
+        /// `[column]`: the first entry of each column, one more than columns.
+        starts: Vec<u16>,
+        /// `[gap, weight as u8]`, as in [`LinearWeights::Sparse`].
+        entries: Vec<[u8; 2]>,
+    },
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self::Dense(Vec::new())
+    }
 }
 
 impl Weights {
-    pub(super) fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         match self {
             Self::Dense(weights) => weights.len(),
             Self::Sparse { starts, entries } => 2 * starts.len() + 2 * entries.len(),
@@ -19,8 +44,22 @@ impl Weights {
     }
 }
 
-/// The scales and weights of all rows, dense or sparse, whichever is smaller. `None` if neither can address them.
-pub(super) fn quantise(conditionals: &[Conditional]) -> Option<(Vec<u16>, Weights)> {
+impl LinearTable {
+    /// Returns the device crate's term over these slices.
+    ///
+    /// # Errors
+    /// [`TableError`] if the slices do not fit each other.
+    pub fn view(&self) -> Result<Linear<'_>, TableError> {
+        let weights = match &self.weights {
+            Weights::Dense(weights) => LinearWeights::Dense(weights),
+            Weights::Sparse { starts, entries } => LinearWeights::Sparse { starts, entries },
+        };
+        Linear::new(LinearSlices { biases: &self.biases, scales: &self.scales, weights })
+    }
+}
+
+/// Returns the scales and weights of all rows, dense or sparse, whichever is smaller; `None` if neither can address them.
+pub(super) fn quantise(conditionals: &[FloatConditional]) -> Option<(Vec<u16>, Weights)> {
     let (dense_scales, columns) = quantise_rows(conditionals, f64::INFINITY);
     let dense = dense(&columns).map(|weights| (dense_scales, weights));
     let (sparse_scales, columns) = quantise_rows(conditionals, LARGEST_STEP);
@@ -28,12 +67,12 @@ pub(super) fn quantise(conditionals: &[Conditional]) -> Option<(Vec<u16>, Weight
     dense.into_iter().chain(sparse).min_by_key(|(_, weights)| weights.bytes())
 }
 
-/// Where sparse, a weight may take several bytes, so that one large weight need not coarsen its row: the step of a
-/// row never exceeds 1/80 nat.
+/// The largest step of a sparse row, 1/80 nat. A sparse weight may take several bytes, so that one large weight does not
+/// coarsen its row.
 const LARGEST_STEP: f64 = 0.0125;
 
-/// The scale of each row, and by column the rows with their weights in units of it.
-fn quantise_rows(conditionals: &[Conditional], largest_step: f64) -> (Vec<u16>, Vec<Vec<(usize, i32)>>) {
+/// Returns the scale of each row, and for each column the rows with their weights in units of the scale.
+fn quantise_rows(conditionals: &[FloatConditional], largest_step: f64) -> (Vec<u16>, Vec<Vec<(usize, i32)>>) {
     let mut columns = vec![Vec::new(); conditionals.len()];
     let mut scales = Vec::new();
     for (i, conditional) in conditionals.iter().enumerate() {
@@ -44,21 +83,23 @@ fn quantise_rows(conditionals: &[Conditional], largest_step: f64) -> (Vec<u16>, 
     (scales, columns)
 }
 
-/// A scale in units of 1/65536 nat and the weights in units of it, chosen so that no sum of weights leaves 16 bits.
-/// The scale makes the largest weight 127 units, or the step `largest_step` nats if that is finer.
-fn quantise_row(conditional: &Conditional, largest_step: f64) -> (u16, Vec<(u32, i32)>) {
+/// Returns the scale of a row in units of 1/65536 nat, and the weights in units of the scale.
+///
+/// The largest weight becomes 127 units, or the step becomes `largest_step` nats if that is finer. No sum of weights exceeds
+/// 16 bits.
+fn quantise_row(conditional: &FloatConditional, largest_step: f64) -> (u16, Vec<(u32, i32)>) {
     let largest = conditional.weights.iter().map(|(_, weight)| weight.abs()).fold(0.0, f64::max);
     let one_sided = |sign: f64| conditional.weights.iter().map(|(_, weight)| (weight * sign).max(0.0)).sum::<f64>();
     let widest = one_sided(1.0).max(one_sided(-1.0));
-    // Half a unit of rounding for each weight is left free below 2^15.
-    let room = 32767.0 - 0.5 * conditional.weights.len() as f64;
-    let scale = (largest / 127.0).min(largest_step).max(widest / room) * 65536.0;
+    // Leaves half a unit of rounding per weight below 2^15.
+    let limit = 32767.0 - 0.5 * conditional.weights.len() as f64;
+    let scale = (largest / 127.0).min(largest_step).max(widest / limit) * 65536.0;
     let scale = scale.ceil().clamp(1.0, 65535.0);
     let quantised = |&(j, weight): &(u32, f64)| (j, (weight * 65536.0 / scale).round() as i32);
     (scale as u16, conditional.weights.iter().map(quantised).filter(|(_, weight)| *weight != 0).collect())
 }
 
-/// Every weight below the diagonal, column after column, if each fits a byte.
+/// Returns every weight below the diagonal, column after column, if each fits a byte.
 fn dense(columns: &[Vec<(usize, i32)>]) -> Option<Weights> {
     let n = columns.len();
     let mut weights = Vec::with_capacity(n * n.saturating_sub(1) / 2);
@@ -72,7 +113,7 @@ fn dense(columns: &[Vec<(usize, i32)>]) -> Option<Weights> {
     Some(Weights::Dense(weights))
 }
 
-/// The weights that are not zero, if 16 bits can count them.
+/// Returns the weights that are not zero, if 16 bits can count them.
 fn sparse(columns: &[Vec<(usize, i32)>]) -> Option<Weights> {
     let (mut starts, mut entries) = (vec![0], Vec::new());
     for (j, column) in columns.iter().enumerate() {
@@ -84,10 +125,10 @@ fn sparse(columns: &[Vec<(usize, i32)>]) -> Option<Weights> {
             }
             let mut rest = weight;
             while rest != 0 {
-                let part = rest.clamp(-128, 127);
-                entries.push([(row - at) as u8, part as i8 as u8]);
+                let piece = rest.clamp(-128, 127);
+                entries.push([(row - at) as u8, piece as i8 as u8]);
                 at = row;
-                rest -= part;
+                rest -= piece;
             }
         }
         starts.push(u16::try_from(entries.len()).ok()?);

@@ -1,21 +1,23 @@
-//! A mixture of trees to the bytes of [`surprisal::Mixture`].
+//! The mixture: float logits to the codes of [`surprisal::Mixture`].
 
-use surprisal::TableError;
+use surprisal::{Mixture, MixtureSlices, TableError};
 
-use crate::fit::mixture::Mixture;
+use crate::model::FloatMixture;
 
-/// The owned slices of a [`surprisal::Mixture`].
+/// The owned storage of a [`Mixture`], with the fields of [`MixtureSlices`].
 #[derive(Clone, Debug, Default, PartialEq)]
-#[allow(missing_docs)]
 pub struct MixtureTable {
+    /// `[component]`: the prior weights.
     pub priors: Vec<u16>,
+    /// `[bit]`: the distance back to the parent, and the code of its effect.
     pub parents: Vec<[u8; 2]>,
+    /// `[bit][component]`: the codes of the logits.
     pub logits: Vec<i8>,
 }
 
 impl MixtureTable {
     /// Quantises a mixture.
-    pub fn new(mixture: &Mixture) -> Self {
+    pub fn new(mixture: &FloatMixture) -> Self {
         let largest = mixture.priors.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         let prior = |prior: &f64| (prior / largest * 65535.0).round().clamp(1.0, 65535.0) as u16;
         Self {
@@ -30,17 +32,18 @@ impl MixtureTable {
         }
     }
 
-    /// The core's part over these slices.
+    /// Returns the device crate's term over these slices.
     ///
     /// # Errors
-    /// More components than K.
-    pub fn view<const K: usize>(&self) -> Result<surprisal::Mixture<'_, K>, TableError> {
-        surprisal::Mixture::new(&self.priors, &self.parents, &self.logits)
+    /// [`TableError::TooManyComponents`] if there are more components than K.
+    pub fn view<const K: usize>(&self) -> Result<Mixture<'_, K>, TableError> {
+        let Self { priors, parents, logits } = self;
+        Mixture::new(MixtureSlices { priors, parents, logits })
     }
 }
 
-/// The code whose logit is nearest.
+/// Returns the code with the nearest logit.
 fn code(logit: f64) -> i8 {
-    let off = |code: &i8| (f64::from(surprisal::Mixture::<0>::logit_of(*code).raw()) - logit * 65536.0).abs();
+    let off = |code: &i8| (f64::from(Mixture::<0>::logit_of(*code).raw()) - logit * 65536.0).abs();
     (-127..=127).min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(0)
 }

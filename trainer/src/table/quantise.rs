@@ -1,9 +1,9 @@
 //! Quantisation: a float model to the fixed-point numbers of a table.
 
-use super::{ForestTable, OwnedTable};
 use super::hidden::HiddenTable;
 use super::linear::{self, LinearTable};
 use super::mixture::MixtureTable;
+use super::{ForestTable, OwnedTable};
 use crate::calibrate::Calibration;
 use crate::model::{FloatModel, Tree};
 use crate::schema::Schema;

@@ -217,7 +217,7 @@ impl Bench<'_> {
     }
 
     /// Fits one deal of a set and notes what all methods make of it, as far as the parts want to know.
-    fn deal(&mut self, part: Part, protocol: &'static str, name: &str, set: &Set, dealt: &Dealt) -> Result<()> {
+    fn deal(&mut self, part: Term, protocol: &'static str, name: &str, set: &Set, dealt: &Dealt) -> Result<()> {
         let task = set.task(&format!("{protocol}-{name}").replace(' ', "-"), dealt)?;
         eprintln!("bench: {name}, {protocol}, {} rows train, {} test", dealt.train.len(), task.odd.len());
         let fitted = Fitted::new(&task, FAMILY)?;
@@ -232,9 +232,9 @@ impl Bench<'_> {
             return Ok(());
         }
         let marginal = Fitted::new(&task, Family::Marginal)?;
-        let ours = STATISTICS.into_iter().zip(fitted.scores()?);
+        let ours = STATISTICS.into_iter().zip(fitted.surprisals()?);
         let float = fitted.float_scores()?;
-        let ours = ours.chain([(FLOAT, float)]).chain(MARGINAL.into_iter().zip(marginal.scores()?));
+        let ours = ours.chain([(FLOAT, float)]).chain(MARGINAL.into_iter().zip(marginal.surprisals()?));
         for (method, scores) in ours {
             self.report.note(protocol, name, method, &scores, &task.odd);
         }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use snapshot::Snapshot;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use surprisal_trainer::quantise::Core;
+use surprisal_trainer::table::cost::Core;
 use tables::{Group, Table};
 
 /// Ample: the largest group takes seconds.

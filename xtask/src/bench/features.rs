@@ -12,7 +12,7 @@ use surprisal::{Libm, Math, Micromath, Nats, Reading};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
 use surprisal_trainer::evaluate::{auc_roc, mean};
-use surprisal_trainer::signal::Signal;
+use surprisal_trainer::windows::Signal;
 
 const FAULTS: [&str; 3] = ["ball_007", "inner_race_007", "outer_race_007"];
 /// What windows of 2,048 samples are fitted with, at 48 kHz.
@@ -78,7 +78,7 @@ fn scores<M: Math>(artefact: &Artefact, samples: &[f32]) -> Result<Vec<Nats>> {
     let windows = artefact.notes.fit.signal.context("a signal was fitted")?;
     let rows = windows.rows::<M>(samples);
     let rows = rows.iter().map(|row| row.iter().copied().map(Reading::Real).collect());
-    Ok(artefact.scores(&rows.collect::<Vec<_>>())?)
+    Ok(artefact.surprisals(&rows.collect::<Vec<_>>())?)
 }
 
 fn auc(ordinary: &[Nats], odd: &[Nats]) -> Option<f64> {

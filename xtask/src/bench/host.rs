@@ -44,10 +44,10 @@ pub fn run(data: &Path) -> Result<()> {
         let mut said = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TURNS {
             let start = Instant::now();
-            said.0 = one.install(|| batch.scores(&rows))?;
+            said.0 = one.install(|| batch.surprisals(&rows))?;
             best[0] = best[0].min(start.elapsed().as_secs_f64());
             let start = Instant::now();
-            said.1 = rows.iter().map(|row| table.score(row)).collect::<Result<Vec<Nats>, _>>()?;
+            said.1 = rows.iter().map(|row| table.surprisal(row)).collect::<Result<Vec<Nats>, _>>()?;
             best[1] = best[1].min(start.elapsed().as_secs_f64());
             let (seconds, nats) = python.host(&folder)?;
             best[2] = best[2].min(seconds);
@@ -84,8 +84,8 @@ fn write(artefact: &Artefact, rows: &[Vec<Reading>], folder: &Path) -> Result<()
         let (biases, scales, columns) = linear.slices();
         let (feature_bits, starts, splits, leaves, leaf_scales) = forest.slices();
         let (dense, entries) = match columns {
-            Columns::Dense(dense) => (dense.to_vec(), json!(null)),
-            Columns::Sparse { starts, entries } => (Vec::new(), json!([starts, entries])),
+            LinearWeights::Dense(dense) => (dense.to_vec(), json!(null)),
+            LinearWeights::Sparse { starts, entries } => (Vec::new(), json!([starts, entries])),
         };
         let flags: Vec<(u16, bool)> = table.encoder.columns()
             .map(|column| (column.source, column.kind == surprisal::Kind::Flag { flipped: true }))

@@ -1,16 +1,16 @@
 //! What a fit with default settings says of a task's test rows: by its exported table, and by the model before rounding.
 
 use anyhow::{Context, Result};
-use surprisal::{Nats, Reading, Surprise};
+use surprisal::{Nats, Reading, RowScore};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::calibrate::{Calibration, Rates};
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::evaluate::{auc_pr, auc_roc};
 use surprisal_trainer::fit::Family;
-use surprisal_trainer::model::Model;
+use surprisal_trainer::model::FloatModel;
 use surprisal_trainer::pipeline::{Job, run};
-use surprisal_trainer::split::{Deal, split};
-use surprisal_trainer::stream::History;
+use surprisal_trainer::split::{SplitStrategy, split};
+use surprisal_trainer::history::History;
 use surprisal_trainer::with_shape;
 
 use super::sets::{LABEL, Task};
@@ -19,7 +19,7 @@ use super::sets::{LABEL, Task};
 pub const STATISTICS: [&str; 3] = ["oddness", "sum", "largest"];
 const FLASH: usize = 64 << 10;
 /// The best of what fits, in seconds to minutes.
-pub const FAMILY: Family = Family::Flagship;
+pub const FAMILY: Family = Family::LinearTreesHidden;
 
 /// Areas under two curves, in percent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,7 +44,7 @@ impl Quality {
 /// A fit, and the readings of the test rows.
 pub struct Fitted {
     artefact: Artefact,
-    float: Model,
+    float: FloatModel,
     readings: Vec<Vec<Reading>>,
     /// What calibrated the exported detector.
     calibration: Vec<Vec<Reading>>,
@@ -57,7 +57,8 @@ impl Fitted {
         let (artefact, report) = run(&job)?;
         let train = Frame::read(&job.train, Header::Yes)?;
         let shares = artefact.notes.fit.split.unwrap_or_default();
-        let calibration = split((0..train.rows()).collect(), shares, Deal::Shuffled { seed: job.seed }).calibrate;
+        let calibration =
+            split((0..train.rows()).collect(), shares, SplitStrategy::Shuffled { seed: job.seed }).calibrate;
         let calibration = artefact.schema.all_readings(&train, &calibration)?;
         let test = Frame::read(&task.folder.join("test.csv"), Header::Yes)?;
         let every: Vec<usize> = (0..test.rows()).collect();
@@ -66,10 +67,10 @@ impl Fitted {
     }
 
     /// One score a test row for each of the [`STATISTICS`], from the exported table.
-    pub fn scores(&self) -> Result<[Vec<f64>; 3]> {
-        let each = self.artefact.surprises(&self.readings)?;
-        let of = |statistic: fn(&Surprise) -> Nats| each.iter().map(|row| statistic(row).into()).collect();
-        Ok([of(|row| row.oddness), of(|row| row.total), of(|row| row.largest)])
+    pub fn surprisals(&self) -> Result<[Vec<f64>; 3]> {
+        let each = self.artefact.scores(&self.readings)?;
+        let of = |statistic: fn(&RowScore) -> Nats| each.iter().map(|row| statistic(row).into()).collect();
+        Ok([of(|row| row.anomaly), of(|row| row.total), of(|row| row.largest)])
     }
 
     /// The oddness of each test row by the model before it was rounded to the table's grid.
@@ -79,7 +80,7 @@ impl Fitted {
         let float = self.float.log_likelihoods(&bits);
         let detector = self.artefact.detector();
         let columns = schema.columns.len() as u16;
-        let usual: Vec<f64> = (0..columns).map(|column| detector.usual_of(column).into()).collect();
+        let usual: Vec<f64> = (0..columns).map(|column| detector.baseline(column).into()).collect();
         let mut scores = Vec::new();
         with_shape!(self.artefact.shape, N, H, K => {
             let table = self.artefact.table::<N, H, K>()?;
@@ -92,13 +93,13 @@ impl Fitted {
                 let mut of_columns: Vec<f64> = of_columns.into_iter().map(f64::from).collect();
                 let mut bit = 0;
                 // What is not of the model, the widths of cells, is the same.
-                for (coding, bits) in schema.columns.iter().zip(schema.bits()) {
+                for (encoding, bits) in schema.columns.iter().zip(schema.bits()) {
                     for i in bit..bit + bits {
-                        of_columns[usize::from(coding.source)] -= float[i][at] + f64::from(of_bits[i]);
+                        of_columns[usize::from(encoding.source)] -= float[i][at] + f64::from(of_bits[i]);
                     }
                     bit += bits;
                 }
-                scores.push(oddness(&of_columns, &usual, f64::from(1 << detector.softness)));
+                scores.push(oddness(&of_columns, &usual, f64::from(1 << detector.log2_temperature)));
             }
         });
         Ok(scores)
@@ -115,9 +116,9 @@ impl Fitted {
         let rates = Rates { false_alarm: rate, ..Rates::default() };
         let calibration = Calibration::of(&self.artefact, &self.calibration, rates)?;
         let detector = calibration.view();
-        let scores = self.artefact.surprises(&fresh)?;
-        let raised = scores.iter().filter(|row| detector.judge(row.oddness).is_odd()).count();
-        let p_values = scores.iter().map(|row| f64::from(detector.p_value(row.oddness).ppm()) / 1e6).collect();
+        let scores = self.artefact.scores(&fresh)?;
+        let raised = scores.iter().filter(|row| detector.judge(row.anomaly).is_anomalous()).count();
+        let p_values = scores.iter().map(|row| f64::from(detector.p_value(row.anomaly).ppm()) / 1e6).collect();
         let distance = kolmogorov_smirnov(p_values);
         Ok(Some(Alarms { fresh: scores.len(), calibration: self.calibration.len(), raised, distance }))
     }
@@ -148,19 +149,19 @@ pub fn in_time(task: &Task, window: usize, trained: usize) -> Result<Vec<f64>> {
     let (artefact, _) = run(&job)?;
     let frame = artefact.frame(&task.folder.join("test.csv"), Header::Yes)?;
     let every: Vec<usize> = (0..frame.rows()).collect();
-    let surprises = artefact.surprises(&artefact.schema.all_readings(&frame, &every)?)?;
-    let scores: Vec<f64> = surprises.iter().map(|row| row.oddness.into()).collect();
+    let surprises = artefact.scores(&artefact.schema.all_readings(&frame, &every)?)?;
+    let scores: Vec<f64> = surprises.iter().map(|row| row.anomaly.into()).collect();
     let mut of_training = scores[..trained - window].to_vec();
     of_training.sort_by(f64::total_cmp);
     Ok([vec![of_training[of_training.len() / 2]; window], scores].concat())
 }
 
-/// [`surprisal::Oddness`] in floats.
-fn oddness(each: &[f64], usual: &[f64], softness: f64) -> f64 {
+/// [`surprisal::AnomalyScore`] in floats.
+fn oddness(each: &[f64], usual: &[f64], log2_temperature: f64) -> f64 {
     let most = usual.iter().copied().fold(0.0, f64::max);
-    let lifted: Vec<f64> = each.iter().zip(usual).map(|(nats, usual)| (nats + most - usual) / softness).collect();
+    let lifted: Vec<f64> = each.iter().zip(usual).map(|(nats, usual)| (nats + most - usual) / log2_temperature).collect();
     let largest = lifted.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    softness * (largest + lifted.iter().map(|nats| (nats - largest).exp()).sum::<f64>().ln())
+    log2_temperature * (largest + lifted.iter().map(|nats| (nats - largest).exp()).sum::<f64>().ln())
 }
 
 /// Alarms on ordinary rows that no fit has seen.

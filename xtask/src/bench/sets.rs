@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use surprisal_trainer::data::{Frame, Header};
-use surprisal_trainer::split::{Deal, split};
+use surprisal_trainer::split::{SplitStrategy, split};
 
 /// The column of the files that says what is an anomaly.
 pub const LABEL: &str = "anomaly";
@@ -76,7 +76,7 @@ impl<'f> Set<'f> {
         let mut every = [&self.ordinary[..], &self.odd].concat();
         every.sort_unstable();
         let share = rows as f64 / all as f64;
-        let kept = split(every, [share, 0.0, 0.0, 1.0 - share], Deal::Shuffled { seed: 0 }).train;
+        let kept = split(every, [share, 0.0, 0.0, 1.0 - share], SplitStrategy::Shuffled { seed: 0 }).train;
         for rows in [&mut self.ordinary, &mut self.odd] {
             rows.retain(|row| kept.binary_search(row).is_ok());
         }
@@ -102,7 +102,7 @@ impl<'f> Set<'f> {
     /// So many ordinary rows after a seeded shuffle, and the others.
     pub fn share(&self, rows: usize, seed: u64) -> Dealt {
         let share = rows as f64 / self.ordinary.len() as f64;
-        let dealt = split(self.ordinary.clone(), [share, 0.0, 0.0, 1.0 - share], Deal::Shuffled { seed });
+        let dealt = split(self.ordinary.clone(), [share, 0.0, 0.0, 1.0 - share], SplitStrategy::Shuffled { seed });
         Dealt { train: dealt.train, fresh: dealt.held_out }
     }
 

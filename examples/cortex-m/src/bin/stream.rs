@@ -30,7 +30,7 @@ fn main() -> ! {
         row.iter_mut().zip(heard).for_each(|(slot, reading)| *slot = reading.into());
         most = most.max(meter::stack(|| {
             if let Ok(true) = past.push(&TABLE.predictor, black_box(&mut row))
-                && let Ok(surprise) = TABLE.surprise(&row)
+                && let Ok(surprise) = TABLE.score(&row)
             {
                 black_box(monitor.push(&TABLE.detector, &surprise));
             }

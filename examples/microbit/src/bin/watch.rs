@@ -7,7 +7,7 @@ use core::convert::Infallible;
 use core::ops::ControlFlow;
 use microbit::Board;
 use microbit::table::{CHANNELS, COLUMNS, TABLE};
-use surprisal::{EncodeError, Libm, Reading, Samples, Seen, Surprise, Watch};
+use surprisal::{EncodeError, Libm, Reading, Samples, WatchedRow, RowScore, Watch};
 
 const WINDOW: usize = CHANNELS[0].window;
 
@@ -25,14 +25,14 @@ fn main() -> ! {
 }
 
 /// What the table says of a window, if there is a whole one.
-fn score(window: Option<[f32; COLUMNS.len()]>) -> Result<Option<Surprise>, EncodeError> {
-    window.map(|row| TABLE.surprise(&row.map(Reading::Real))).transpose()
+fn score(window: Option<[f32; COLUMNS.len()]>) -> Result<Option<RowScore>, EncodeError> {
+    window.map(|row| TABLE.score(&row.map(Reading::Real))).transpose()
 }
 
 /// Logs every window, and of odd ones the feature that surprises most.
-fn tell(seen: Seen<i32>) -> ControlFlow<Infallible> {
+fn tell(seen: WatchedRow<i32>) -> ControlFlow<Infallible> {
     match seen.surprise {
-        Ok(most) if seen.report.verdict.is_odd() => {
+        Ok(most) if seen.report.verdict.is_anomalous() => {
             let name = COLUMNS.get(usize::from(most.column)).copied().unwrap_or_default();
             defmt::warn!("{}; {} of them from {}", seen.report, most.largest, name);
         }

@@ -9,12 +9,12 @@ use surprisal::Activation;
 use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::data::Header;
 use surprisal_trainer::fit::Family;
-use surprisal_trainer::fit::ascent::{AscentChoices, Method, Schedule};
+use surprisal_trainer::fit::optimizer::{Method, OptimizerChoices, Schedule};
+use surprisal_trainer::history::History;
 use surprisal_trainer::order::Order;
 use surprisal_trainer::pipeline::Job;
-use surprisal_trainer::schema::toml::Wishes;
+use surprisal_trainer::schema::toml::Overrides;
 use surprisal_trainer::select::{Choices, LayerChoices};
-use surprisal_trainer::stream::History;
 
 use super::{SignalArgs, header_help, parse};
 
@@ -66,7 +66,7 @@ pub struct FitArgs {
     /// Limit on the size of the file, for example 16KiB; never exceeded.
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub flash: Option<usize>,
-    /// Share of normal rows that may raise an alarm.
+    /// ColumnScore of normal rows that may raise an alarm.
     ///
     /// It holds if the rows are exchangeable with the calibration rows.
     #[arg(long, value_name = "RATE", default_value_t = Rates::default().false_alarm)]
@@ -114,7 +114,7 @@ pub struct ColumnArgs {
     pub cells: Option<u16>,
 }
 
-/// Settings of the model; those that are not given are chosen on the validation rows.
+/// SamplingSettings of the model; those that are not given are chosen on the validation rows.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
@@ -144,7 +144,7 @@ pub struct ModelArgs {
     pub order: Order,
 }
 
-/// Settings of hidden layers; those that are not given are chosen on the validation rows.
+/// SamplingSettings of hidden layers; those that are not given are chosen on the validation rows.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hidden layers (families nade, linear-trees+hidden and auto)")]
 pub struct LayerArgs {
@@ -154,10 +154,10 @@ pub struct LayerArgs {
     #[arg(long, value_name = "NAME", hide_short_help = true, value_parser = parse::named(activation_help),
         help = "Activation function of the units; by default chosen on the validation rows")]
     pub activation: Option<Activation>,
-    /// Share of units that are left out for each training row.
+    /// ColumnScore of units that are left out for each training row.
     #[arg(long, value_name = "SHARE", hide_short_help = true, value_parser = parse::share)]
     pub dropout: Option<f32>,
-    /// Share of input ones that are left out for each training row.
+    /// ColumnScore of input ones that are left out for each training row.
     #[arg(long, value_name = "SHARE", hide_short_help = true, value_parser = parse::share)]
     pub input_dropout: Option<f32>,
     /// Number of layers of each size that are fitted from different starts. The best are also combined.
@@ -168,7 +168,7 @@ pub struct LayerArgs {
     pub offset: bool,
 }
 
-/// Settings of stochastic gradient ascent.
+/// SamplingSettings of stochastic gradient ascent.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Stochastic gradient ascent (hidden layers; linear terms too with --optimizer)")]
 pub struct AscentArgs {
@@ -181,7 +181,7 @@ pub struct AscentArgs {
     #[arg(long, value_name = "SCHEDULE", hide_short_help = true, value_parser = parse::named(schedule_help),
         help = "Schedule of the learning rate")]
     schedule: Option<Schedule>,
-    /// Share of all steps over which the learning rate first rises.
+    /// ColumnScore of all steps over which the learning rate first rises.
     #[arg(long, value_name = "SHARE", hide_short_help = true)]
     warm_up: Option<f32>,
     /// Rows per step.
@@ -193,7 +193,7 @@ pub struct AscentArgs {
     /// Number of epochs without a better validation log-likelihood after which fitting stops.
     #[arg(long, value_name = "N", hide_short_help = true)]
     patience: Option<usize>,
-    /// Share of the running mean of the parameters that each step keeps; 0 for no mean.
+    /// ColumnScore of the running mean of the parameters that each step keeps; 0 for no mean.
     #[arg(long, value_name = "SHARE", hide_short_help = true)]
     average: Option<f32>,
     /// Decoupled weight decay: the share of each weight that is lost per unit of learning rate.
@@ -213,7 +213,7 @@ pub struct LimitArgs {
     pub ops: Option<usize>,
 }
 
-/// Settings of the detector.
+/// SamplingSettings of the detector.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Calibration")]
 pub struct CalibrationArgs {
@@ -222,7 +222,7 @@ pub struct CalibrationArgs {
     pub calibrate: Option<PathBuf>,
     /// Average run length (ARL0): mean number of normal rows between false alarms of the cumulative sum, if rows are
     /// independent.
-    #[arg(long, alias = "mean-time", value_name = "ROWS", hide_short_help = true, default_value_t = Rates::default().mean_time,
+    #[arg(long, alias = "mean-time", value_name = "ROWS", hide_short_help = true, default_value_t = Rates::default().average_run_length,
         value_parser = clap::value_parser!(u32).range(2..=1_000_000_000))]
     pub average_run_length: u32,
 }
@@ -251,7 +251,7 @@ impl FitArgs {
             label: self.label.clone().map(|column| (column, self.normal.clone())),
             keep_constant: self.columns.keep_constant,
             cells: self.columns.cells.map(usize::from),
-            wishes: self.schema.as_deref().map(Wishes::read).transpose()?.unwrap_or_default(),
+            overrides: self.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default(),
             choices: Choices {
                 family: self.family,
                 order: model.order.clone(),
@@ -267,21 +267,21 @@ impl FitArgs {
                     restarts: layer.restarts.map(usize::from),
                     offset: layer.offset,
                 },
-                ascent: self.ascent.choices(),
+                optimizer: self.ascent.choices(),
                 ..Choices::default()
             },
             flash: self.flash,
             ram: self.limits.ram,
             operations: self.limits.ops,
             seed: self.seed,
-            rates: Rates { false_alarm: self.false_alarm, mean_time: self.calibration.average_run_length },
+            rates: Rates { false_alarm: self.false_alarm, average_run_length: self.calibration.average_run_length },
         })
     }
 }
 
 impl AscentArgs {
-    fn choices(&self) -> AscentChoices {
-        AscentChoices {
+    fn choices(&self) -> OptimizerChoices {
+        OptimizerChoices {
             optimizer: self.optimizer,
             rate: self.rate,
             schedule: self.schedule,
@@ -297,7 +297,7 @@ impl AscentArgs {
 
 fn family_help(family: Family) -> &'static str {
     match family {
-        Family::Lintree => "A linear term and a tree, fitted jointly",
+        Family::LinearTrees => "A linear term and a tree, fitted jointly",
         Family::Marginal => "Every column on its own; the baseline",
         Family::ChowLiu => "A tree over the bits of one other column, along a maximum spanning tree",
         Family::Tree => "A tree over all earlier bits",
@@ -305,7 +305,7 @@ fn family_help(family: Family) -> &'static str {
         Family::Boost => "Many small trees, each fitted to the residuals of those before it",
         Family::Mixture => "A mixture of trees; the smallest at 1 KiB",
         Family::Nade => "A hidden layer that all conditionals share",
-        Family::Flagship => "The mean of the logits of linear-trees and a hidden layer",
+        Family::LinearTreesHidden => "The mean of the logits of linear-trees and a hidden layer",
         Family::Auto => "The model that predicts the validation rows best within --flash, --ram and --ops",
     }
 }

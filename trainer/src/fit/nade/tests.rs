@@ -1,12 +1,12 @@
-//! The gradient against differences of a likelihood that is written out, and on every width of vectors against another.
+//! Checks the gradient against finite differences of a naive likelihood, and each vector width against the others.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use surprisal::Activation;
 
-use super::{Nade, Rows, Shape};
+use super::{LayerShape, NadeObjective, SparseRows};
 use crate::bits::Bits;
-use crate::fit::ascent::Objective;
+use crate::fit::optimizer::Objective;
 
 const ROWS: usize = 21;
 const CASES: [(usize, usize, Activation); 5] = [
@@ -17,28 +17,28 @@ const CASES: [(usize, usize, Activation); 5] = [
     (30, 256, Activation::Identity),
 ];
 
-fn rows(width: usize, random: &mut ChaCha8Rng) -> Rows {
+fn rows(width: usize, random: &mut ChaCha8Rng) -> SparseRows {
     let mut bits = Bits::new(width);
     for _ in 0..ROWS {
         let row: Vec<bool> = (0..width).map(|_| random.random::<f32>() < 0.3).collect();
         bits.push(&row);
     }
-    Rows::new(&bits, &[], None)
+    SparseRows::new(&bits, &[], None)
 }
 
-/// Σ ln p, bit after bit.
-fn likelihood(nade: &Nade, theta: &[f32]) -> f64 {
-    let (layer, of_bits) = nade.layer(theta);
+/// Returns Σ ln p by definition, bit after bit.
+fn likelihood(nade: &NadeObjective, theta: &[f32]) -> f64 {
+    let (layer, bit_biases) = nade.layer(theta);
     let units = layer.biases.len();
     let output = |a: f64| match layer.activation {
         Activation::Relu => a.max(0.0),
         Activation::Sigmoid => 1.0 / (1.0 + (-a).exp()),
         _ => a,
     };
-    let of_row = |row| {
+    let row_likelihood = |row| {
         let mut sums: Vec<f64> = layer.biases.iter().map(|&c| f64::from(c)).collect();
         let mut total = 0.0;
-        for (i, &bias) in of_bits.iter().enumerate() {
+        for (i, &bias) in bit_biases.iter().enumerate() {
             let each = sums.iter().zip(&layer.outputs[i * units..]).map(|(&a, &v)| output(a) * f64::from(v));
             let logit = f64::from(bias) + each.sum::<f64>();
             let one = nade.train.ones(row).contains(&(i as u16));
@@ -49,7 +49,7 @@ fn likelihood(nade: &Nade, theta: &[f32]) -> f64 {
         }
         total
     };
-    (0..ROWS).map(of_row).sum()
+    (0..ROWS).map(row_likelihood).sum()
 }
 
 #[test]
@@ -58,10 +58,10 @@ fn the_gradient_is_that_of_the_likelihood() {
     for (width, units, activation) in CASES {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let rows = rows(width, &mut random);
-        let nade = Nade::new(Shape { units, activation, dropout: 0.0, input_dropout: 0.0 }, &rows, &rows);
+        let nade = NadeObjective::new(LayerShape { units, activation, dropout: 0.0, input_dropout: 0.0 }, &rows, &rows);
         let mut theta = nade.start(&mut random);
         let (padded, matrix) = (nade.padded, width * nade.padded);
-        // Away from where the slope of a unit jumps.
+        // Keeps the sums away from zero, where the slope of a rectifier jumps.
         (0..units).for_each(|unit| theta[2 * matrix + unit] = if unit % 2 == 0 { 0.02 } else { -0.02 });
         let each: Vec<u32> = (0..ROWS as u32).collect();
         let mut gradient = vec![0.0; theta.len()];
@@ -89,7 +89,8 @@ fn the_width_of_vectors_changes_nothing() {
         let gradient_on = |arch: Option<pulp::Arch>| {
             let mut random = ChaCha8Rng::seed_from_u64(1);
             let rows = rows(width, &mut random);
-            let mut nade = Nade::new(Shape { units, activation, dropout: 0.25, input_dropout: 0.1 }, &rows, &rows);
+            let mut nade =
+                NadeObjective::new(LayerShape { units, activation, dropout: 0.25, input_dropout: 0.1 }, &rows, &rows);
             nade.arch = arch.unwrap_or(nade.arch);
             let theta = nade.start(&mut random);
             let each: Vec<u32> = (0..ROWS as u32).collect();
@@ -98,10 +99,10 @@ fn the_width_of_vectors_changes_nothing() {
             (total.to_bits(), gradient.into_iter().map(f32::to_bits).collect::<Vec<_>>())
         };
         let widest = gradient_on(None);
-        assert!(widest == gradient_on(Some(pulp::Arch::Scalar)), "one lane, {units} units");
+        assert!(widest == gradient_on(Some(pulp::Arch::Scalar)), "scalar, {units} units");
         #[cfg(target_arch = "x86_64")]
         if let Some(eight) = pulp::x86::V3::try_new() {
-            assert!(widest == gradient_on(Some(pulp::Arch::V3(eight))), "eight lanes, {units} units");
+            assert!(widest == gradient_on(Some(pulp::Arch::V3(eight))), "AVX2, {units} units");
         }
     }
 }

@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use surprisal::{Activation, Linear, Logit, Nade, Reading, Sum, Surprise};
+use surprisal::{Activation, Linear, Logit, Nade, Reading, Sum, RowScore};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
 use surprisal_trainer::with_shape;
@@ -121,12 +121,12 @@ impl Peers<'_> {
             let frame = artefact.frame(&task.folder.join("test.csv"), Header::Yes)?;
             let every: Vec<usize> = (0..frame.rows()).collect();
             let readings = artefact.schema.all_readings(&frame, &every)?;
-            let surprises = artefact.surprises(&readings)?;
+            let surprises = artefact.scores(&readings)?;
             let few: Vec<Vec<Reading>> = spaced(task).map(|row| readings[row].clone()).collect();
             let rows = source.with_extension("rows");
             let table = Table::new(model, source, rows, artefact.table_bytes(), &few)?;
             for (verb, statistic) in [("score", "sum"), ("surprise", "oddness")] {
-                let of = |row: &Surprise| if verb == "score" { row.total } else { row.oddness }.into();
+                let of = |row: &RowScore| if verb == "score" { row.total } else { row.anomaly }.into();
                 let auc = Quality::of(&surprises.iter().map(of).collect::<Vec<f64>>(), &task.odd).roc;
                 lines.push(Line { name: format!("{model}, {statistic}"), auc, costs: self.in_rust(verb, &table)? });
             }

@@ -12,7 +12,7 @@ use surprisal::Reading;
 use surprisal_trainer::artefact::{Artefact, Shape};
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::output::write_whole;
-use surprisal_trainer::quantise::Cost;
+use surprisal_trainer::table::cost::Cost;
 use surprisal_trainer::with_shape;
 
 /// Rows of a table, evenly spaced over those held out.
@@ -205,7 +205,7 @@ impl Table {
         let (ordinary, odd): (Vec<_>, Vec<_>) = with_shape!(shape, N, H, K => {
             let table = surprisal::Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?;
             let verdicts: Vec<_> = readings.iter().map(|row| table.judge(row)).collect::<Result<_, _>>()?;
-            readings.iter().zip(verdicts).partition(|(_, verdict)| !verdict.is_odd())
+            readings.iter().zip(verdicts).partition(|(_, verdict)| !verdict.is_anomalous())
         });
         let columns = readings.first().map_or(0, Vec::len);
         let extremes = [0, 1, i16::MIN, i16::MAX].map(|value| vec![Reading::Integer(value.into()); columns]);

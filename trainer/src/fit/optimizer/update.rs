@@ -1,15 +1,16 @@
-//! From the gradients of shards to the next parameters.
+//! The update of the parameters from the gradients of the shards of a batch.
 
-use super::{Ascent, Method};
+use super::settings::{Method, Optimizer};
 
-/// Parameters updated in one go: few enough that all that goes with them stays in the nearest cache.
-pub const STRETCH: usize = 512;
-/// Adam's and momentum's memory.
+/// Number of parameters per chunk: few enough that the chunk and its moments stay in the L1 cache.
+pub const CHUNK: usize = 512;
+/// Decay rates of the first and the second moment.
 const FIRST: f32 = 0.9;
 const SECOND: f32 = 0.999;
 
-/// Some parameters, and what goes with them; empty where the method has no use for it.
-pub struct Stretch<'a> {
+/// A run of consecutive parameters with their running mean and moments, which are empty where the method has none.
+pub struct ParameterChunk<'a> {
+    /// Index of the first parameter.
     pub from: usize,
     pub theta: &'a mut [f32],
     pub mean: &'a mut [f32],
@@ -17,24 +18,25 @@ pub struct Stretch<'a> {
     pub second: &'a mut [f32],
 }
 
-/// One step's numbers.
+/// Constants of one step.
 pub struct Update {
     method: Method,
-    /// Of the sum of the shards' gradients.
+    /// Factor that turns the sum over the batch into a mean.
     share: f32,
     rate: f32,
     decay: f32,
-    /// Penalties a row.
+    /// Penalties in nats per row.
     l1: f32,
     l2: f32,
-    /// What the running mean keeps.
+    /// Factor of the running mean.
     average: f32,
-    /// 1 / (1 - β^t) of Adam's two memories.
+    /// Bias corrections 1 / (1 - β^t) of Adam's two moments.
     correction: [f32; 2],
 }
 
 impl Update {
-    pub fn new(settings: &Ascent, step: f32, rate: f32, batch: usize, rows: usize) -> Self {
+    /// Computes the constants of a step, counted from 1, over `batch` of `rows` training rows.
+    pub fn new(settings: &Optimizer, step: f32, rate: f32, batch: usize, rows: usize) -> Self {
         Self {
             method: settings.method,
             share: 1.0 / batch as f32,
@@ -42,16 +44,17 @@ impl Update {
             decay: settings.decay * rate,
             l1: settings.l1 / rows as f32,
             l2: settings.l2 / rows as f32,
-            // The mean of the first steps forgets the start.
+            // A shorter memory in the first steps forgets the starting point.
             average: settings.average.min((1.0 + step) / (10.0 + step)),
             correction: [FIRST, SECOND].map(|beta| 1.0 / (1.0 - beta.powf(step))),
         }
     }
 
+    /// Updates a chunk. Those of its parameters whose index is below `weights` are weights, the others are biases.
     #[inline(always)]
-    pub fn apply(&self, stretch: Stretch, shards: &[&[f32]], weights: usize) {
-        let Stretch { from, theta, mean, first, second } = stretch;
-        let mut gradient = [0f32; STRETCH];
+    pub fn apply(&self, chunk: ParameterChunk, shards: &[&[f32]], weights: usize) {
+        let ParameterChunk { from, theta, mean, first, second } = chunk;
+        let mut gradient = [0f32; CHUNK];
         let gradient = &mut gradient[..theta.len()];
         for shard in shards {
             let shard = &shard[from..from + theta.len()];
@@ -63,13 +66,13 @@ impl Update {
         if self.l2 > 0.0 {
             gradient.iter_mut().zip(&*theta).take(weights).for_each(|(g, theta)| *g = self.l2.mul_add(-theta, *g));
         }
-        // Turns the gradient into the step a unit of rate.
+        // Turns the gradient into the step per unit of rate.
         let [fast, slow] = self.correction;
-        let mut reach = 1.0;
+        let mut gain = 1.0;
         match self.method {
             Method::Sgd => {}
             Method::Momentum => {
-                reach = 1.0 / (1.0 - FIRST);
+                gain = 1.0 / (1.0 - FIRST);
                 for (g, m) in gradient.iter_mut().zip(&mut *first) {
                     *m = FIRST.mul_add(*m, *g);
                     *g = *m;
@@ -92,9 +95,9 @@ impl Update {
         }
         if self.l1 > 0.0 {
             for (k, theta) in theta.iter_mut().take(weights).enumerate() {
-                // The penalty's pull in the metric of the step (Duchi & Singer 2009).
-                let reach = if self.method == Method::Adam { 1.0 / ((second[k] * slow).sqrt() + 1e-8) } else { reach };
-                *theta = (theta.abs() - self.rate * reach * self.l1).max(0.0).copysign(*theta);
+                // The penalty is scaled like the step (Duchi & Singer 2009).
+                let gain = if self.method == Method::Adam { 1.0 / ((second[k] * slow).sqrt() + 1e-8) } else { gain };
+                *theta = (theta.abs() - self.rate * gain * self.l1).max(0.0).copysign(*theta);
             }
         }
         for (mean, theta) in mean.iter_mut().zip(&*theta) {

@@ -8,11 +8,10 @@ use surprisal::{Feature, Features, Libm, Math};
 
 use crate::data::{Cells, Frame, Header, default_name, is_npy};
 use crate::error::{Error, Result};
-use crate::schema::Schema;
-use crate::split::Deal;
+use crate::split::SplitStrategy;
 
 /// Names of [`Feature::STATISTICS`].
-const STATISTICS: [&str; 6] = ["mean", "rms", "peak_to_peak", "crest", "kurtosis", "crossings"];
+pub(crate) const STATISTICS: [&str; 6] = ["mean", "rms", "peak_to_peak", "crest", "kurtosis", "crossings"];
 
 /// How a raw signal becomes rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,32 +106,6 @@ impl Windows {
         let lines = (0..columns[0].codes.len()).map(|k| (k * self.hop) as u64 + 1).collect();
         Ok(Frame { path: path.to_owned(), columns, lines, unit: "sample", digest, mixed: Vec::new() })
     }
-
-    /// The Rust source of what a board makes of each channel, for its table: only the features that are modelled.
-    pub fn source(&self, schema: &Schema) -> String {
-        let Self { window, hop, bands, .. } = self;
-        let features = self.features();
-        let named = |(at, feature): (usize, &Feature)| match at.checked_sub(STATISTICS.len()) {
-            Some(band) => format!("Feature::band({band}, {bands})"),
-            None => format!("Feature::{feature:?}"),
-        };
-        let channels: Vec<String> = (0..schema.names.len())
-            .step_by(features.len())
-            .map(|first| {
-                let modelled = |at: usize| schema.columns.iter().any(|coding| coding.file == first + at);
-                let kept: Vec<String> =
-                    features.iter().enumerate().filter(|(at, _)| modelled(*at)).map(named).collect();
-                let kept = kept.join(", ");
-                format!("    Features {{ window: {window}, hop: {hop}, bands: {bands}, features: &[{kept}] }},\n")
-            })
-            .collect();
-        format!(
-            "\n/// What is made of the samples of each channel; their rows, one after another, are the readings.\n\
-             #[rustfmt::skip]\npub static CHANNELS: [Features<'static>; {}] = [\n{}];\n",
-            channels.len(),
-            channels.concat()
-        )
-    }
 }
 
 /// Reads a file of rows, or of a signal that becomes rows.
@@ -145,8 +118,10 @@ pub fn read(signal: Option<Windows>, path: &Path, header: Header) -> Result<Fram
 
 /// How the rows of a file are dealt. Windows of a signal resemble their neighbours and may share samples with them, so
 /// that shares are stretches of time with a gap between.
-pub fn deal(signal: Option<Windows>, seed: u64) -> Deal {
-    signal.map_or(Deal::Shuffled { seed }, |Windows { window, hop, .. }| Deal::InOrder { gap: (window - 1) / hop })
+pub fn split_strategy(signal: Option<Windows>, seed: u64) -> SplitStrategy {
+    signal.map_or(SplitStrategy::Shuffled { seed }, |Windows { window, hop, .. }| SplitStrategy::InOrder {
+        gap: (window - 1) / hop,
+    })
 }
 
 /// The channels of a recording, each with its name.

@@ -1,52 +1,52 @@
-//! Floats by the vector. Sums are added up in an order that does not depend on how many lanes the processor's vectors have,
-//! so that the result is the same to the last bit on every machine.
+//! Vectorised functions of `f32`. No sum depends on the width of the processor's vectors, so that results are equal to the
+//! last bit on every machine.
 
 use std::ops::{Deref, DerefMut};
 
-/// As many lanes as the widest vectors.
+/// Number of `f32` in the widest vectors.
 pub const WIDTH: usize = 16;
 
-/// Floats that begin at a cache line, so that no vector lies across two.
+/// A vector of `f32` that is aligned to a cache line, so that no load crosses two lines.
 #[derive(Debug, Default)]
-pub struct Aligned {
+pub struct AlignedFloats {
     floats: Vec<f32>,
     first: usize,
     len: usize,
 }
 
-impl Aligned {
-    /// Zeros.
+impl AlignedFloats {
+    /// Returns `len` zeros.
     pub fn zeros(len: usize) -> Self {
         let mut zeros = Self::default();
         zeros.reset(len);
         zeros
     }
 
-    /// The same floats, moved.
+    /// Copies a slice.
     pub fn of(floats: &[f32]) -> Self {
         let mut aligned = Self::zeros(floats.len());
         aligned.copy_from_slice(floats);
         aligned
     }
 
-    /// Makes them `len` zeros.
+    /// Resizes to `len` zeros.
     pub fn reset(&mut self, len: usize) {
-        self.room(len);
+        self.resize_stale(len);
         self.fill(0.0);
     }
 
-    /// Makes them `len`, whatever they are.
-    pub fn room(&mut self, len: usize) {
+    /// Resizes to `len` elements of unspecified value.
+    pub fn resize_stale(&mut self, len: usize) {
         if self.floats.len() < len + WIDTH {
             self.floats = vec![0.0; len + WIDTH];
-            // An offset that cannot be found costs time, nothing else.
+            // A failed alignment costs time only.
             self.first = self.floats.as_ptr().align_offset(4 * WIDTH).min(WIDTH);
         }
         self.len = len;
     }
 }
 
-impl Deref for Aligned {
+impl Deref for AlignedFloats {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
@@ -54,13 +54,13 @@ impl Deref for Aligned {
     }
 }
 
-impl DerefMut for Aligned {
+impl DerefMut for AlignedFloats {
     fn deref_mut(&mut self) -> &mut [f32] {
         &mut self.floats[self.first..][..self.len]
     }
 }
 
-/// The sum of sixteen lanes, halves first.
+/// Adds 16 numbers: the two halves first, then the halves of the result.
 #[inline(always)]
 pub fn sum(a: &[f32]) -> f32 {
     let mut eight = [0.0; 8];
@@ -71,12 +71,12 @@ pub fn sum(a: &[f32]) -> f32 {
     (four[0] + four[2]) + (four[1] + four[3])
 }
 
-/// eˣ for x <= 0, within 2 units of the last place; below -87 it is as good as zero.
+/// Returns eˣ for x <= 0, within 2 units in the last place; about zero for x below -87.
 ///
 /// x = k·ln 2 + r with |r| <= ln 2 / 2, and e^r by its Taylor polynomial of degree 7 (relative error below 5e-9).
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
-    /// Adding and taking it away again rounds to a whole number.
+    /// Adding and subtracting this number rounds to an integer.
     const ROUND: f32 = 12_582_912.0;
     let x = x.max(-87.0);
     let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUND);
@@ -88,17 +88,17 @@ pub fn exp(x: f32) -> f32 {
     for coefficient in [1.388_888_9e-3, 8.333_334e-3, 4.166_666_8e-2, 0.166_666_67, 0.5, 1.0, 1.0] {
         p = r.mul_add(p, coefficient);
     }
-    // Its last bits are k, which is the exponent of what p is multiplied by.
+    // The low bits of `rounded` are k, the exponent of the power of two.
     p * f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23))
 }
 
-/// The probability of a one and ln of the probability of `bit` (0 or 1), given the logit.
+/// Returns the probability of a one, and ln of the probability of `bit` (0 or 1), under a logit in nats.
 ///
-/// ln(1 + e) = 2·artanh(e / (2 + e)), whose series is cut after the 11th power: with e <= 1 it is off by less than 2e-7.
+/// ln(1 + e) = 2·artanh(e / (2 + e)), whose series is cut after the 11th power; for e <= 1 the error is below 2e-7.
 #[inline(always)]
 pub fn bernoulli(logit: f32, bit: f32) -> (f32, f32) {
     let e = exp(-logit.abs());
-    // One division for two.
+    // One division serves both quotients.
     let both = e / ((1.0 + e) * (2.0 + e));
     let rare = both * (2.0 + e);
     let p = if logit > 0.0 { 1.0 - rare } else { rare };
@@ -108,6 +108,6 @@ pub fn bernoulli(logit: f32, bit: f32) -> (f32, f32) {
     for coefficient in [2.0 / 9.0, 2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0, 2.0] {
         series = square.mul_add(series, coefficient);
     }
-    let towards = if bit > 0.5 { logit } else { -logit };
-    (p, towards.min(0.0) - t * series)
+    let signed = if bit > 0.5 { logit } else { -logit };
+    (p, signed.min(0.0) - t * series)
 }

@@ -1,95 +1,99 @@
-//! One pass over a block of rows: all that takes time.
+//! Likelihood and gradient of a block of rows: the inner loops of the fit of a hidden layer.
 //!
-//! The units of all segments come first, row after row; then, a few bits at a time, logits, residuals and the gradient of
-//! v; then, row after row from behind, what each segment's residuals pull at. Plain loops are the compiler's to widen.
+//! First come the units of all segments, row after row; then, a few bits at a time, the logits, the residuals and the gradient
+//! of v; then, from the last bit to the first, the gradients of w and c. The compiler vectorises the plain loops.
 
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 use surprisal::Activation;
 
-use super::scratch::Scratch;
-use super::vectors::{fours, gather, place, pulled, slabs, slabs_mut, step};
-use super::{Rows, Shape};
-use crate::fit::lanes::{WIDTH, bernoulli, exp, sum};
+use super::reduce::{accumulate, advance, gather, position, slabs, slabs_mut, sums_of_four};
+use super::rows::{BLOCK, SparseRows};
+use super::shape::LayerShape;
+use super::workspace::Workspace;
+use crate::fit::simd::{WIDTH, bernoulli, exp, sum};
 
-/// Rows that share each load of a weight.
-pub const BLOCK: usize = 16;
-/// Bits that are seen forward and at once back, while their units are near.
+/// Number of bits whose forward and backward steps follow each other while their units are in the cache.
 const TILE: usize = 16;
-/// Units that are held in registers at a time, at most.
+/// Largest number of units that are held in registers at a time.
 const SLAB: usize = 128;
-/// Floats that take half of the nearest cache.
+/// Number of `f32` that fill half of the L1 cache.
 const NEAR: usize = 4096;
 
-/// Some rows under some parameters.
-pub struct Pass<'a> {
-    pub shape: Shape,
-    /// Units rounded up to whole vectors.
+/// Inputs and outputs of one evaluation.
+pub struct Kernel<'a> {
+    /// Shape of the layer.
+    pub shape: LayerShape,
+    /// Number of units, rounded up to whole vectors.
     pub padded: usize,
-    pub rows: &'a Rows,
-    /// At most [`BLOCK`] of them.
+    /// All rows.
+    pub rows: &'a SparseRows,
+    /// Indices of the rows of the block, at most [`BLOCK`].
     pub block: &'a [u32],
+    /// Parameters, as in [`NadeObjective`](super::NadeObjective).
     pub theta: &'a [f32],
+    /// Sum of gradients to add to, or `None` for the likelihood only.
     pub gradient: Option<&'a mut [f32]>,
 }
 
-/// [`Pass`] for [`pulp::Arch::dispatch`].
-pub struct Likelihood<'p> {
-    pub pass: Pass<'p>,
-    pub scratch: &'p mut Scratch,
+/// A [`Kernel`] with its workspace, for [`pulp::Arch::dispatch`].
+pub struct KernelCall<'p> {
+    pub kernel: Kernel<'p>,
+    pub workspace: &'p mut Workspace,
 }
 
-impl WithSimd for Likelihood<'_> {
+impl WithSimd for KernelCall<'_> {
     type Output = f64;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { mut pass, scratch } = self;
-        pass.masks(scratch);
-        let slab = [SLAB, 64, 32].into_iter().find(|&slab| pass.padded.is_multiple_of(slab)).unwrap_or(WIDTH);
+        let Self { mut kernel, workspace } = self;
+        kernel.masks(workspace);
+        let slab = [SLAB, 64, 32].into_iter().find(|&slab| kernel.padded.is_multiple_of(slab)).unwrap_or(WIDTH);
         match slab / S::F32_LANES {
-            1 => pass.run::<S, 1>(simd, scratch),
-            2 => pass.run::<S, 2>(simd, scratch),
-            4 => pass.run::<S, 4>(simd, scratch),
-            8 => pass.run::<S, 8>(simd, scratch),
-            16 => pass.run::<S, 16>(simd, scratch),
-            32 => pass.run::<S, 32>(simd, scratch),
-            64 => pass.run::<S, 64>(simd, scratch),
-            _ => pass.run::<S, SLAB>(simd, scratch),
+            1 => kernel.run::<S, 1>(simd, workspace),
+            2 => kernel.run::<S, 2>(simd, workspace),
+            4 => kernel.run::<S, 4>(simd, workspace),
+            8 => kernel.run::<S, 8>(simd, workspace),
+            16 => kernel.run::<S, 16>(simd, workspace),
+            32 => kernel.run::<S, 32>(simd, workspace),
+            64 => kernel.run::<S, 64>(simd, workspace),
+            _ => kernel.run::<S, SLAB>(simd, workspace),
         }
     }
 }
 
-impl Pass<'_> {
+impl Kernel<'_> {
+    /// Returns the log-likelihood of the block, in nats, and adds its gradient. A slab is U vectors of units.
     #[inline(always)]
-    fn run<S: Simd, const U: usize>(&mut self, simd: S, scratch: &mut Scratch) -> f64 {
+    fn run<S: Simd, const U: usize>(&mut self, simd: S, workspace: &mut Workspace) -> f64 {
         if !(WIDTH..=SLAB).contains(&(U * S::F32_LANES)) {
-            // Never called; not compiled either.
+            // This case never occurs; the return keeps it from being compiled.
             return 0.0;
         }
         let n = self.rows.width;
         let mut gradient = self.gradient.take();
-        self.segments::<S, U>(simd, scratch);
-        scratch.residuals.room(n * BLOCK);
-        let mut now = scratch.begins;
+        self.segments::<S, U>(simd, workspace);
+        workspace.residuals.resize_stale(n * BLOCK);
+        let mut now = workspace.begins;
         let mut total = 0.0;
         for from in (0..n).step_by(TILE) {
             let bits = from..n.min(from + TILE);
             let mut before = now;
-            self.dots::<S, U>(simd, scratch, bits.clone(), &mut now);
-            total += self.residuals(scratch, bits.clone());
+            self.dots::<S, U>(simd, workspace, bits.clone(), &mut now);
+            total += self.residuals(workspace, bits.clone());
             if let Some(gradient) = &mut gradient {
-                self.outputs::<S, U>(simd, scratch, bits, &mut before, gradient);
+                self.outputs::<S, U>(simd, workspace, bits, &mut before, gradient);
             }
         }
         if let Some(gradient) = gradient {
-            self.backward::<S, U>(simd, scratch, now, gradient);
+            self.backward::<S, U>(simd, workspace, now, gradient);
         }
         total
     }
 
-    /// v, w, and the biases of the units.
+    /// Returns v, w and c as slabs of units.
     #[inline(always)]
     fn parameters<S: Simd, const U: usize>(&self) -> [&[[S::f32s; U]]; 3] {
         let matrix = self.rows.width * self.padded;
@@ -98,19 +102,19 @@ impl Pass<'_> {
         [outputs, inputs, &rest[..self.padded]].map(slabs::<S, U>)
     }
 
-    /// The ones of a row of the block.
+    /// Returns the ones of row `q` of the block.
     #[inline(always)]
     fn ones(&self, q: usize) -> &[u16] {
         self.block.get(q).map_or(&[], |&row| self.rows.ones(row as usize))
     }
 
-    /// The units of every segment, row after row.
+    /// Computes the units of every segment, row after row.
     #[inline(always)]
-    fn segments<S: Simd, const U: usize>(&self, simd: S, scratch: &mut Scratch) {
+    fn segments<S: Simd, const U: usize>(&self, simd: S, workspace: &mut Workspace) {
         let [_, inputs, biases] = self.parameters::<S, U>();
-        let Scratch { keep, keep_stride, fed, begins, segments, .. } = scratch;
+        let Workspace { keep, keep_stride, fed, begins, segments, .. } = workspace;
         let ones: u32 = fed.iter().map(|fed| fed.count_ones()).sum();
-        segments.room((BLOCK + ones as usize) * self.padded);
+        segments.resize_stale((BLOCK + ones as usize) * self.padded);
         let mut next = 0;
         for (q, begin) in begins.iter_mut().enumerate() {
             *begin = next as u32;
@@ -136,24 +140,24 @@ impl Pass<'_> {
             }
         }
         if self.shape.activation == Activation::Sigmoid {
-            self.squash(scratch);
+            self.sigmoids(workspace);
         }
     }
 
-    /// Turns the dot products of some bits into sums of v and units; `now` is the segment that each row is in.
+    /// Computes the dot products of v and the units for some bits; `now` is the present segment of each row.
     #[inline(always)]
     fn dots<S: Simd, const U: usize>(
         &self,
         simd: S,
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
         bits: Range<usize>,
         now: &mut [u32; BLOCK],
     ) {
         let [outputs, _, biases] = self.parameters::<S, U>();
         let count = biases.len();
-        let Scratch { fed, segments, residuals, .. } = scratch;
+        let Workspace { fed, segments, residuals, .. } = workspace;
         let segments = slabs::<S, U>(segments);
-        // Vectors of this processor that make sixteen lanes.
+        // Number of the processor's vectors per 16 numbers.
         let parts = WIDTH / S::F32_LANES;
         for i in bits {
             let dots = &mut residuals[i * BLOCK..][..BLOCK];
@@ -171,25 +175,26 @@ impl Pass<'_> {
                                 *lanes = simd.mul_add_f32s(v[t], h[t], *lanes);
                             }
                         }
-                        *quarter = fours(simd, lanes);
+                        *quarter = sums_of_four(simd, lanes);
                     }
                     let quarters: &[f32] = bytemuck::cast_slice(&quarters);
                     for (row, dot) in dots.iter_mut().enumerate() {
-                        let [a, b, c, d] = [0, 1, 2, 3].map(|k| quarters[place::<S>(row, k)]);
+                        let [a, b, c, d] = [0, 1, 2, 3].map(|k| quarters[position::<S>(row, k)]);
                         let sum = (a + c) + (b + d);
                         *dot = if slab == 0 { sum } else { *dot + sum };
                     }
                 }
             }
-            step(now, fed[i]);
+            advance(now, fed[i]);
         }
     }
 
-    /// Turns dot products into residuals x - p, zero for what is forced or beyond the last row, and returns Σ ln p.
+    /// Replaces dot products by residuals x - p and returns Σ ln p, in nats. Residuals are zero for bits that are not free
+    /// and beyond the last row.
     #[inline(always)]
-    fn residuals(&self, scratch: &mut Scratch, bits: Range<usize>) -> f64 {
-        let of_bits = &self.theta[self.theta.len() - self.rows.width..];
-        let Scratch { ones, free, residuals, .. } = scratch;
+    fn residuals(&self, workspace: &mut Workspace, bits: Range<usize>) -> f64 {
+        let bit_biases = &self.theta[self.theta.len() - self.rows.width..];
+        let Workspace { ones, free, residuals, .. } = workspace;
         for (q, &row) in self.block.iter().enumerate() {
             let offset = self.rows.offset(row as usize);
             if !offset.is_empty() {
@@ -200,7 +205,7 @@ impl Pass<'_> {
         }
         let mut total = 0.0;
         for i in bits {
-            let (logits, ones, free, bias) = (&mut residuals[i * BLOCK..][..BLOCK], ones[i], free[i], of_bits[i]);
+            let (logits, ones, free, bias) = (&mut residuals[i * BLOCK..][..BLOCK], ones[i], free[i], bit_biases[i]);
             let mut likelihoods = [0.0; BLOCK];
             for q in 0..BLOCK {
                 let (bit, free) = ((ones >> q & 1) as f32, (free >> q & 1) as f32);
@@ -213,46 +218,46 @@ impl Pass<'_> {
         total
     }
 
-    /// Adds the gradient of v and of the biases of some bits.
+    /// Adds the gradient of v and of the biases for some bits.
     #[inline(always)]
     fn outputs<S: Simd, const U: usize>(
         &self,
         simd: S,
-        scratch: &Scratch,
+        workspace: &Workspace,
         bits: Range<usize>,
         now: &mut [u32; BLOCK],
         gradient: &mut [f32],
     ) {
         let count = self.padded / (U * S::F32_LANES);
-        let segments = slabs::<S, U>(&scratch.segments);
+        let segments = slabs::<S, U>(&workspace.segments);
         let (d_outputs, rest) = gradient.split_at_mut(self.rows.width * self.padded);
         let d_outputs = slabs_mut::<S, U>(d_outputs);
-        let d_of_bits = &mut rest[(self.rows.width + 1) * self.padded..];
+        let d_bit_biases = &mut rest[(self.rows.width + 1) * self.padded..];
         let mut i = bits.start;
         while i < bits.end {
-            // Two bits share each load of a unit where no row has a one between them.
-            let both = scratch.fed[i] == 0 && i + 1 < bits.end;
-            let (dv, residuals) = (&mut d_outputs[i * count..], &scratch.residuals[i * BLOCK..]);
+            // Two bits share each load of a unit if no row has a one between them.
+            let both = workspace.fed[i] == 0 && i + 1 < bits.end;
+            let (dv, residuals) = (&mut d_outputs[i * count..], &workspace.residuals[i * BLOCK..]);
             if both {
                 gather::<S, U, 2>(simd, dv, segments, count, now, residuals);
             } else {
                 gather::<S, U, 1>(simd, dv, segments, count, now, residuals);
             }
             i += usize::from(both);
-            step(now, scratch.fed[i]);
+            advance(now, workspace.fed[i]);
             i += 1;
         }
         for i in bits {
-            d_of_bits[i] += sum(&scratch.residuals[i * BLOCK..][..BLOCK]);
+            d_bit_biases[i] += sum(&workspace.residuals[i * BLOCK..][..BLOCK]);
         }
     }
 
-    /// Adds the gradient of w and of the units' biases, from the last bit to the first; `now` is every row's last segment.
+    /// Adds the gradient of w and of c, from the last bit to the first; `now` is the last segment of each row.
     #[inline(always)]
     fn backward<S: Simd, const U: usize>(
         &self,
         simd: S,
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
         mut now: [u32; BLOCK],
         gradient: &mut [f32],
     ) {
@@ -262,15 +267,15 @@ impl Pass<'_> {
         let d_inputs = slabs_mut::<S, U>(d_inputs);
         let d_biases = slabs_mut::<S, U>(&mut rest[..padded]);
 
-        let Scratch { keep, keep_stride, fed, segments, residuals, pulls, later, .. } = scratch;
+        let Workspace { keep, keep_stride, fed, segments, residuals, pulls, later, .. } = workspace;
         let segments = slabs::<S, U>(segments);
         let residuals = residuals.as_chunks::<BLOCK>().0;
         pulls.reset(BLOCK * padded);
         later.reset(BLOCK * padded);
         let (pulls, laters) = (slabs_mut::<S, U>(pulls), slabs_mut::<S, U>(later));
-        // For each row, how many of its ones are still to come.
+        // Number of ones of each row that are still to come.
         let mut left: [usize; BLOCK] = std::array::from_fn(|q| self.ones(q).len());
-        // So many bits that their v stay near for all rows.
+        // The v of a tile stay in the cache for all rows.
         let tile = (NEAR / padded).max(1);
         for from in (0..n).step_by(tile).rev() {
             for q in 0..self.block.len() {
@@ -288,7 +293,7 @@ impl Pass<'_> {
                             continue;
                         }
                         for i in j + 1..end {
-                            pulled(simd, &mut pull, residuals[i][q], &outputs[i * count + slab]);
+                            accumulate(simd, &mut pull, residuals[i][q], &outputs[i * count + slab]);
                         }
                         self.close(simd, &mut later, &mut pull, &segments[segment * count + slab], &keep[slab]);
                         let dw = &mut d_inputs[j * count + slab];
@@ -298,7 +303,7 @@ impl Pass<'_> {
                         (end, segment) = (j + 1, segment - 1);
                     }
                     for i in from..end {
-                        pulled(simd, &mut pull, residuals[i][q], &outputs[i * count + slab]);
+                        accumulate(simd, &mut pull, residuals[i][q], &outputs[i * count + slab]);
                     }
                     if from == 0 {
                         self.close(simd, &mut later, &mut pull, &segments[segment * count + slab], &keep[slab]);
@@ -314,7 +319,7 @@ impl Pass<'_> {
         }
     }
 
-    /// A segment ends, seen from behind: `later` takes its δ, and nothing pulls any more.
+    /// Ends a segment on the way back: adds its δ to `later` and resets `pull`.
     #[inline(always)]
     fn close<S: Simd, const U: usize>(
         &self,
@@ -341,7 +346,7 @@ impl Pass<'_> {
         }
     }
 
-    /// What units make of their sums; sigmoids are left for [`squash`](Self::squash).
+    /// Applies the activation function to sums, except for sigmoids, which [`sigmoids`](Self::sigmoids) computes.
     #[inline(always)]
     fn activate<S: Simd, const U: usize>(
         &self,
@@ -359,10 +364,10 @@ impl Pass<'_> {
         }
     }
 
-    /// Sigmoids of the sums of all segments.
+    /// Replaces the sums of all segments by their sigmoids.
     #[inline(always)]
-    fn squash(&self, scratch: &mut Scratch) {
-        let Scratch { keep, keep_stride, begins, segments, .. } = scratch;
+    fn sigmoids(&self, workspace: &mut Workspace) {
+        let Workspace { keep, keep_stride, begins, segments, .. } = workspace;
         let mut q = 0;
         for (s, units) in segments.chunks_exact_mut(self.padded).enumerate() {
             while begins.get(q + 1).is_some_and(|&begin| begin as usize <= s) {
@@ -376,10 +381,10 @@ impl Pass<'_> {
         }
     }
 
-    /// Which rows of the block have a one in each bit, in which it is free, and which feed it to the layer.
-    fn masks(&self, scratch: &mut Scratch) {
+    /// Computes for each bit the masks of the rows in which it is one, is free, and is an input of the layer.
+    fn masks(&self, workspace: &mut Workspace) {
         let present = u32::MAX >> (32 - self.block.len() as u32);
-        let Scratch { ones, free, fed, .. } = scratch;
+        let Workspace { ones, free, fed, .. } = workspace;
         ones.clear();
         ones.resize(self.rows.width, 0);
         free.clear();
@@ -387,7 +392,7 @@ impl Pass<'_> {
         for (q, &row) in self.block.iter().enumerate() {
             self.rows.ones(row as usize).iter().for_each(|&i| ones[usize::from(i)] |= 1 << q);
         }
-        for &(i, parent, when) in &self.rows.guards {
+        for &(i, parent, when) in &self.rows.constraints {
             let parent = ones[usize::from(parent)];
             free[usize::from(i)] = present & if when { !parent } else { parent };
         }

@@ -6,10 +6,11 @@ use surprisal::{Kind, Predictor, Reading};
 
 use crate::data::{Cells, Frame, is_missing};
 use crate::error::{Error, Result};
+use crate::predictor::PredictorTable;
 use crate::schema::Schema;
-use crate::schema::toml::{Meaning, Wishes};
-use crate::signal::{self, Windows};
-use crate::split::{Deal, anomalous_rows};
+use crate::schema::toml::{ColumnKind, Overrides};
+use crate::split::{SplitStrategy, anomalous_rows};
+use crate::windows::{self, Windows};
 
 /// What is looked at besides a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,37 +22,10 @@ pub struct History {
     pub session: Option<String>,
 }
 
-/// The owned slices of a [`Predictor`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PredictorTable {
-    /// As in [`Predictor::new`].
-    pub words: Vec<i32>,
-    /// As in [`Predictor::new`].
-    pub weights: Vec<i16>,
-}
-
 /// Ridge penalties to choose from by validation rows, in units of a row of unit variance.
 const PENALTIES: [f64; 6] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
 /// Steps of a number in a standard deviation, but for rounding to a power of two.
 const STEPS: f64 = 4096.0;
-
-impl PredictorTable {
-    /// The core's predictor over these slices.
-    pub fn view(&self) -> Predictor<'_> {
-        Predictor::new(&self.words, &self.weights).unwrap_or(Predictor::NONE)
-    }
-
-    /// The number that is so many steps from the channel's centre.
-    pub fn number(&self, channel: usize, steps: i32) -> f64 {
-        let (reach, centre) = (self.words[1 + 2 * channel], self.words[2 + 2 * channel]);
-        (f64::from(steps) + f64::from(centre)) * f64::from(reach).exp2() / 256.0
-    }
-
-    /// Which channels are numbers.
-    fn numbers(&self) -> Vec<usize> {
-        self.view().numbers().collect()
-    }
-}
 
 /// What the column of a state's last value is called.
 pub fn before(name: &str) -> String {
@@ -88,7 +62,7 @@ impl History {
         let mut channels: Vec<(u16, usize, bool)> = schema
             .columns
             .iter()
-            .map(|coding| (coding.source, coding.file, matches!(coding.kind, Kind::Integer | Kind::Real)))
+            .map(|encoding| (encoding.source, encoding.file, matches!(encoding.kind, Kind::Integer | Kind::Real)))
             .collect();
         channels.sort_unstable();
         channels.into_iter().map(|(_, file, number)| (file, number)).collect()
@@ -241,18 +215,18 @@ impl History {
     }
 
     /// What there is to say of an unrolled file's columns beforehand: the numbers are whole now.
-    pub fn wishes(&self, mut wishes: Wishes, channels: &[String], table: &PredictorTable) -> Wishes {
+    pub fn overrides(&self, mut overrides: Overrides, channels: &[String], table: &PredictorTable) -> Overrides {
         for channel in table.numbers() {
-            wishes.columns.entry(channels[channel].clone()).or_default().kind = Some(Meaning::Integer);
+            overrides.columns.entry(channels[channel].clone()).or_default().kind = Some(ColumnKind::Integer);
         }
-        wishes
+        overrides
     }
 
     /// States before come first in model order and are given; they are coded as the states.
     pub fn give(&self, schema: &mut Schema, channels: &[String], table: &PredictorTable) {
         for channel in table.view().states() {
             let named =
-                |schema: &Schema, name: &str| schema.columns.iter().position(|coding| schema.name(coding) == name);
+                |schema: &Schema, name: &str| schema.columns.iter().position(|encoding| schema.name(encoding) == name);
             let (Some(state), Some(given)) =
                 (named(schema, &channels[channel]), named(schema, &before(&channels[channel])))
             else {
@@ -260,16 +234,17 @@ impl History {
             };
             let (file, source) = (schema.columns[given].file, schema.columns[given].source);
             schema.columns[given] =
-                crate::schema::Coding { file, source, given: true, ..schema.columns[state].clone() };
+                crate::schema::ColumnEncoding { file, source, observed: true, ..schema.columns[state].clone() };
         }
-        schema.columns.sort_by_key(|coding| !coding.given);
+        schema.columns.sort_by_key(|encoding| !encoding.observed);
         schema.predictor = table.clone();
     }
 }
 
 /// How rows are dealt: in order if they look back, or are windows of a signal.
-pub fn deal(signal: Option<Windows>, history: Option<&History>, seed: u64) -> Deal {
-    history.map_or_else(|| signal::deal(signal, seed), |history| Deal::InOrder { gap: history.window })
+pub fn split_strategy(signal: Option<Windows>, history: Option<&History>, seed: u64) -> SplitStrategy {
+    history
+        .map_or_else(|| windows::split_strategy(signal, seed), |history| SplitStrategy::InOrder { gap: history.window })
 }
 
 /// A column's numbers; a missing one holds the last of its session, and before the first of those there is none.

@@ -1,39 +1,40 @@
-//! Units by the vector, the same to the last bit however many lanes the vectors have.
+//! Sums and products of vectors of units, equal to the last bit for every width of the processor's vectors.
 
 use pulp::Simd;
 
-use super::pass::BLOCK;
-use crate::fit::lanes::WIDTH;
+use super::rows::BLOCK;
+use crate::fit::simd::WIDTH;
 
-/// The segments that rows are in after a bit which is one in those of `ones`.
+/// Moves the rows in the mask `ones` to their next segment.
 #[inline(always)]
-pub fn step(now: &mut [u32; BLOCK], ones: u32) {
+pub fn advance(now: &mut [u32; BLOCK], ones: u32) {
     for (q, now) in now.iter_mut().enumerate() {
         *now += ones >> q & 1;
     }
 }
 
-/// What a bit's residual adds to the pull of its v.
+/// Adds residual · v to `pull`.
 #[inline(always)]
-pub fn pulled<S: Simd, const U: usize>(simd: S, pull: &mut [S::f32s; U], residual: f32, v: &[S::f32s; U]) {
+pub fn accumulate<S: Simd, const U: usize>(simd: S, pull: &mut [S::f32s; U], residual: f32, v: &[S::f32s; U]) {
     let r = simd.splat_f32s(residual);
     for t in 0..U {
         pull[t] = simd.mul_add_f32s(r, v[t], pull[t]);
     }
 }
 
-/// Floats as groups of vectors.
+/// Splits a slice into slabs of U vectors.
 #[inline(always)]
 pub fn slabs<S: Simd, const U: usize>(floats: &[f32]) -> &[[S::f32s; U]] {
     S::as_simd_f32s(floats).0.as_chunks().0
 }
 
+/// Splits a mutable slice into slabs of U vectors.
 #[inline(always)]
 pub fn slabs_mut<S: Simd, const U: usize>(floats: &mut [f32]) -> &mut [[S::f32s; U]] {
     S::as_mut_simd_f32s(floats).0.as_chunks_mut().0
 }
 
-/// Adds the products of residuals and units to the gradient of v, of B bits.
+/// Adds the products of residuals and units to the gradient of v for B bits.
 #[inline(always)]
 pub fn gather<S: Simd, const U: usize, const B: usize>(
     simd: S,
@@ -61,20 +62,20 @@ pub fn gather<S: Simd, const U: usize, const B: usize>(
     }
 }
 
-/// The sums of every four lanes, neighbours first; those of the k-th four lanes of all vectors lie together.
+/// Adds every four neighbouring numbers of four vectors, pairs first. The sums of the k-th four of all vectors are adjacent.
 #[inline(always)]
-pub fn fours<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> S::f32s {
+pub fn sums_of_four<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> S::f32s {
     if S::F32_LANES < 4 {
         return simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
     }
-    let pairs = |a, b| simd.add_f32s(picked::<S>(a, b, 0), picked::<S>(a, b, 1));
+    let pairs = |a, b| simd.add_f32s(every_second::<S>(a, b, 0), every_second::<S>(a, b, 1));
     let (ab, cd) = (pairs(a, b), pairs(c, d));
-    simd.add_f32s(picked::<S>(ab, cd, 0), picked::<S>(ab, cd, 1))
+    simd.add_f32s(every_second::<S>(ab, cd, 0), every_second::<S>(ab, cd, 1))
 }
 
-/// Where [`fours`] of a row's sixteen lanes leave the k-th sum.
+/// Returns the index at which [`sums_of_four`] of a row's 16 numbers leaves the k-th sum.
 #[inline(always)]
-pub const fn place<S: Simd>(row: usize, k: usize) -> usize {
+pub const fn position<S: Simd>(row: usize, k: usize) -> usize {
     if S::F32_LANES < 4 {
         return k;
     }
@@ -83,20 +84,20 @@ pub const fn place<S: Simd>(row: usize, k: usize) -> usize {
     vector / 4 * S::F32_LANES + 4 * four + vector % 4
 }
 
-/// Every second lane of both, from the first or the second on, four lanes at a time.
+/// Returns every second number of two vectors, starting at index `from`, 0 or 1, four numbers at a time.
 #[inline(always)]
-fn picked<S: Simd>(a: S::f32s, b: S::f32s, from: usize) -> S::f32s {
-    let mut picked = a;
+fn every_second<S: Simd>(a: S::f32s, b: S::f32s, from: usize) -> S::f32s {
+    let mut result = a;
     let (from_a, from_b) = (
         bytemuck::cast_slice::<_, f32>(std::slice::from_ref(&a)),
         bytemuck::cast_slice::<_, f32>(std::slice::from_ref(&b)),
     );
-    let to: &mut [f32] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut picked));
+    let to: &mut [f32] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut result));
     for k in (0..S::F32_LANES).step_by(4) {
         to[k] = from_a[k + from];
         to[k + 1] = from_a[k + from + 2];
         to[k + 2] = from_b[k + from];
         to[k + 3] = from_b[k + from + 2];
     }
-    picked
+    result
 }
