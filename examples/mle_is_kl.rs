@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use surprisal::{Columns, Linear, Model};
+use surprisal::{Linear, LinearSlices, LinearWeights, Model};
 use surprisal_trainer::divergence::{Divergences, probability};
 
 type Row = [bool; 3];
@@ -27,7 +27,8 @@ fn code(row: &Row) -> usize {
 /// be mostly 000 and mostly 111 at once.
 fn family(logit: f64, row: &Row) -> f64 {
     let biases = [(logit * 1024.0).round() as i16; 3];
-    let linear = Linear::new(&biases, &[], LinearWeights::Dense(&[])).expect("three biases");
+    let slices = LinearSlices { biases: &biases, scales: &[], weights: LinearWeights::Dense(&[]) };
+    let linear = Linear::new(slices).expect("three biases");
     probability(&Model::<3, _>::new(linear, &[], 3).expect("three bits"), row)
 }
 

@@ -10,7 +10,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use support::random::{Dice, Random, UNITS, cases, tables};
-use surprisal::{Detector, Encoder, Mixture, Model, Nats, Reading, Sum, Table};
+use surprisal::{
+    Detector, Encoder, EncoderSlices, Linear, LinearSlices, LinearWeights, Model, Nats, Reading, Table, Terms,
+};
 use surprisal_trainer::batch::Batch;
 use surprisal_trainer::shape::Shape;
 use surprisal_trainer::with_shape;
@@ -32,12 +34,13 @@ proptest! {
         let mut dice = Dice(seed);
         let Random { bits, .. } = random;
         let words: Vec<u16> = (0..bits as u16).collect(); // one flag per bit
-        let parts = Sum(Sum(random.linear(), random.forest()), Sum(random.nade(), Mixture::EMPTY));
-        let constraints = random.given(&mut dice);
-        let model = Model::<10, _>::new(parts, &constraints, bits).expect("as laid out");
+        let terms = Terms { linear: random.linear(), trees: random.forest(), hidden: random.nade(), ..Terms::EMPTY };
+        let constraints = random.with_observed_bits(&mut dice);
+        let model = Model::<10, _>::new(terms, &constraints, bits).expect("as laid out");
         let baselines: Vec<u16> = (0..bits).map(|_| dice.between(0, 9000) as u16).collect();
-        let detector = Detector { usual: &baselines, log2_temperature: 2, ..Detector::OFF };
-        let table = Table::<10, UNITS, 0>::new(Encoder::new(&words, &[], &[]), model, detector);
+        let detector = Detector { baselines: &baselines, log2_temperature: 2, ..Detector::OFF };
+        let encoder = Encoder::new(EncoderSlices { columns: &words, ..EncoderSlices::default() });
+        let table = Table::<10, UNITS, 0>::new(encoder, model, detector);
         let flag = |dice: &mut Dice| if dice.one_in(50) { 7 } else { dice.between(0, 1) as i32 };
         let rows: Vec<Vec<Reading>> =
             (0..rows).map(|_| (0..bits).map(|_| Reading::Integer(flag(&mut dice))).collect()).collect();
@@ -65,7 +68,7 @@ fn blocks_of_golden_tables_score_like_single_rows() {
             let rows: Vec<Vec<Reading>> = (0..300)
                 .map(|row| {
                     let mut readings = vec![Reading::Missing; columns];
-                    for column in table.encoder.columns() {
+                    for (column, _) in table.encoder.columns() {
                         let (low, high) = if row % 7 == 0 { (i32::MIN, i32::MAX) } else { (-40, 120) };
                         let value = dice.between(low.into(), high.into()) as i32;
                         readings[usize::from(column.source)] = match column.kind {
@@ -88,19 +91,10 @@ fn blocks_of_golden_tables_score_like_single_rows() {
 #[test]
 fn a_misfit_is_an_error() {
     let columns = [1];
-    let model = Model::<1, _>::new(
-        Sum(
-            Sum(
-                surprisal::Linear::new(&[0], &[], surprisal::LinearWeights::Dense(&[])).unwrap(),
-                surprisal::Forest::EMPTY,
-            ),
-            Sum(surprisal::Nade::EMPTY, Mixture::EMPTY),
-        ),
-        &[],
-        1,
-    )
-    .unwrap();
-    let table = Table::<1>::new(Encoder::new(&columns, &[], &[]), model, Detector::OFF);
+    let slices = LinearSlices { biases: &[0], scales: &[], weights: LinearWeights::Dense(&[]) };
+    let terms = Terms { linear: Linear::new(slices).unwrap(), ..Terms::EMPTY };
+    let encoder = Encoder::new(EncoderSlices { columns: &columns, ..EncoderSlices::default() });
+    let table = Table::<1>::new(encoder, Model::new(terms, &[], 1).unwrap(), Detector::OFF);
     // Two errors in different blocks.
     let mut rows = vec![vec![Reading::Integer(0), Reading::Integer(1)]; 400];
     (rows[130], rows[399]) = (vec![], vec![Reading::Integer(0), Reading::Missing]);

@@ -12,7 +12,9 @@ use std::f64::consts::LN_2;
 use budget::{EIGHT_REPEATS, F64_SUM, STANDARD_ERRORS};
 use proptest::prelude::*;
 use random::{Dice, Random, cases, tables};
-use surprisal::{Column, Columns, Detector, Encoder, Forest, Kind, Linear, Mixture, Model, Nade, Reading, Sum, Table};
+use surprisal::{
+    Column, Detector, Encoder, EncoderSlices, Kind, Linear, LinearSlices, LinearWeights, Model, Reading, Table, Terms,
+};
 use surprisal_trainer::artefact::{Artefact, Provenance};
 use surprisal_trainer::divergence::{
     Comparison, Divergences, Estimate, SamplingSettings, data, models, probability, transport,
@@ -80,7 +82,7 @@ fn file(schema: &Schema, table: &Table<'_, N>) -> Artefact {
 fn artefact(random: &Random) -> Artefact {
     let schema = flags(&(0..random.bits).collect::<Vec<_>>(), false);
     let words: Vec<u16> = schema.columns.iter().flat_map(|encoding| Column::words(&encoding.column())).collect();
-    file(&schema, &random.table::<N>(Encoder::new(&words, &[], &[])))
+    file(&schema, &random.table::<N>(Encoder::new(EncoderSlices { columns: &words, ..EncoderSlices::default() })))
 }
 
 /// Returns a linear model of flags. Bit j has the weight `weights[j]` in each of the first bits behind it; the others are
@@ -92,10 +94,13 @@ fn linear(biases: &[i16], weights: &[i8], order: &[usize], flipped: bool) -> Art
     let weight = |(i, j): (usize, usize)| if i < weights.len() { weights[j] } else { 0 };
     let dense: Vec<i8> = (0..n).flat_map(below).map(weight).collect();
     let scales = vec![2000; n];
-    let rows = Linear::new(biases, &scales, LinearWeights::Dense(&dense)).expect("valid rows");
-    let model =
-        Model::new(Sum(Sum(rows, Forest::EMPTY), Sum(Nade::EMPTY, Mixture::EMPTY)), &[], n).expect("as many bits");
-    file(&schema, &Table::new(Encoder::new(&words, &[], &[]), model, Detector::OFF))
+    let slices = LinearSlices { biases, scales: &scales, weights: LinearWeights::Dense(&dense) };
+    let linear = Linear::new(slices).expect("valid rows");
+    let model = Model::new(Terms { linear, ..Terms::EMPTY }, &[], n).expect("as many bits");
+    file(
+        &schema,
+        &Table::new(Encoder::new(EncoderSlices { columns: &words, ..EncoderSlices::default() }), model, Detector::OFF),
+    )
 }
 
 /// Returns the probability of each row of a random table, the first bit being the most significant.
@@ -370,7 +375,8 @@ fn order_and_polarity_do_not_matter() {
         // The KL of independent bits is the sum over the bits.
         let chance = |bias: i16| {
             let biases = [bias];
-            let coin = Linear::new(&biases, &[], LinearWeights::Dense(&[])).expect("a bias");
+            let slices = LinearSlices { biases: &biases, scales: &[], weights: LinearWeights::Dense(&[]) };
+            let coin = Linear::new(slices).expect("a bias");
             let model = Model::<1, _>::new(coin, &[], 1).expect("a bit");
             probability(&model, &[true])
         };

@@ -77,7 +77,7 @@ fn integer_logits_stay_within_the_rounding_of_their_weights() {
         let part = table.view::<16>().expect("the layer is valid");
         for _ in 0..50 {
             let row: [bool; N] = std::array::from_fn(|_| random.random_bool(0.4));
-            let mut state = Part::<N>::start(&part);
+            let mut state = Term::<N>::start(&part);
             for i in 0..N {
                 let (mut expected, mut slack) = (0.0, 1.0 / 65536.0 + budget::F32_LOGIT);
                 let scale = f64::from(table.scales[i]) / 65536.0 / f64::from(1u32 << table.shift);
@@ -105,7 +105,7 @@ fn integer_logits_stay_within_the_rounding_of_their_weights() {
                     "{activation:?} {seed}, bit {i}: {found}, not {expected} ± {slack}"
                 );
                 if row[i] {
-                    Part::<N>::observe(&part, &mut state, i);
+                    Term::<N>::observe(&part, &mut state, i);
                 }
             }
         }

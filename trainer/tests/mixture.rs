@@ -48,7 +48,7 @@ fn satisfying(bits: &Bits, constraints: &[u16]) -> Bits {
     for at in 0..bits.rows {
         bits.row(at, &mut row);
         for (i, &constraint) in constraints.iter().enumerate() {
-            row[i] = Constraint::from_raw(constraint).forces(&row).unwrap_or(row[i]);
+            row[i] = Constraint::from_raw(constraint).implied_value(&row).unwrap_or(row[i]);
         }
         satisfying.push(&row);
     }
@@ -162,7 +162,7 @@ fn implied_bits_have_no_influence_on_the_fit_or_the_posterior() {
     for at in 0..right.rows {
         right.row(at, &mut row);
         for i in [3, 6] {
-            row[i] = row[i] != Constraint::from_raw(constraints[i]).forces(&row).is_some();
+            row[i] = row[i] != Constraint::from_raw(constraints[i]).implied_value(&row).is_some();
         }
         wrong.push(&row);
     }
@@ -186,7 +186,7 @@ fn quantised_logits_are_near_those_of_the_floats() {
         let (mut row, mut lost) = ([false; N], 0.0);
         for at in 0..rows.rows {
             rows.row(at, &mut row);
-            let mut state = Part::<N>::start(&part);
+            let mut state = Term::<N>::start(&part);
             for (i, logits) in logits.iter().enumerate() {
                 let off = f64::from(part.logit(&mut state, &row, i).raw()) / 65536.0 - logits[at];
                 let p = 1.0 / (1.0 + (-logits[at]).exp());

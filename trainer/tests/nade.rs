@@ -43,7 +43,10 @@ fn constrained(bits: &Bits) -> (Bits, Vec<u16>) {
     for at in 0..bits.rows {
         let mut row = vec![false; bits.width()];
         bits.row(at, &mut row);
-        constraints.iter().enumerate().for_each(|(i, constraint)| row[i] = constraint.implied_value(&row).unwrap_or(row[i]));
+        constraints
+            .iter()
+            .enumerate()
+            .for_each(|(i, constraint)| row[i] = constraint.implied_value(&row).unwrap_or(row[i]));
         obeying.push(&row);
     }
     (obeying, constraints.into_iter().map(Constraint::raw).collect())
@@ -75,7 +78,10 @@ fn likelihood(
         let mut row = vec![false; n];
         bits.row(at, &mut row);
         for i in 0..n {
-            if constraints.get(i).is_some_and(|&constraint| Constraint::from_raw(constraint).implied_value(&row).is_some()) {
+            if constraints
+                .get(i)
+                .is_some_and(|&constraint| Constraint::from_raw(constraint).implied_value(&row).is_some())
+            {
                 continue;
             }
             let mut logit = b[i] + offset.get(i).map_or(0.0, |offset| offset[at]);

@@ -81,8 +81,8 @@ fn edges_ascend_and_hold_the_training_range() {
     for encoding in schema.columns.iter().filter(|encoding| matches!(encoding.kind, Kind::Integer | Kind::Real)) {
         let name = schema.name(encoding);
         assert!(encoding.values.is_sorted_by(|a, b| a < b), "{name}");
-        assert_eq!(encoding.widths.len(), encoding.values.len() + 1, "{name}");
-        assert_eq!(encoding.widths.iter().min(), Some(&0), "{name}: the narrowest cell has no width");
+        assert_eq!(encoding.log_widths.len(), encoding.values.len() + 1, "{name}");
+        assert_eq!(encoding.log_widths.iter().min(), Some(&0), "{name}: the narrowest cell has no width");
         assert!(
             usize::from(encoding.pivot) <= encoding.values.len() && !(encoding.may_miss && encoding.pivot > 0),
             "{name}"
@@ -123,14 +123,14 @@ fn no_reading_violates_the_constraints_of_the_schema() {
         let schema = schema.reordered(&order);
         let columns: Vec<_> = schema.columns.iter().map(|encoding| encoding.column()).collect();
         let constraints = schema.constraints();
-        assert_eq!(constraints, naive::guards(&columns));
+        assert_eq!(constraints, naive::constraints(&columns));
         let (bits, _) = schema.encode(&rows).expect("every reading fits");
         assert_eq!((bits.rows, bits.width()), (rows.len(), constraints.len()));
         for (at, readings) in rows.iter().enumerate() {
             let mut row = vec![false; bits.width()];
             bits.row(at, &mut row);
             for i in 0..row.len() {
-                assert!(naive::forced(&constraints, &row, i).is_none_or(|value| value == row[i]), "row {at}, bit {i}");
+                assert!(naive::implied(&constraints, &row, i).is_none_or(|value| value == row[i]), "row {at}, bit {i}");
             }
             let expected: Vec<bool> = columns
                 .iter()
