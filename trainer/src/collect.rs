@@ -1,4 +1,4 @@
-//! Captures to tables: the lines of a board's log that carry readings, as the CSV that `fit` reads.
+//! Converts the log of a board to CSV: finds the lines that carry readings.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use crate::data::{default_name, is_header, is_missing, read_text};
 use crate::error::{Error, Result};
 
-/// What the lines with readings hold before their cells.
+/// Marker before the cells of a line with readings.
 const MARKER: &str = "surprisal: ";
 
-/// The rows of a capture.
+/// The rows found in a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capture {
-    /// From the header, or `x0`, `x1`, …
+    /// Names of the columns, from the header, or `x0`, `x1`, …
     pub names: Vec<String>,
-    /// The cells of each row, and its session, counted from 1: a header begins a new one.
+    /// The session of each row, counted from 1, and its cells. A header begins a new session.
     pub rows: Vec<(usize, Vec<String>)>,
-    /// The lines, counted from 1, that should be rows and are none: cut short, or run together with others.
+    /// Lines, counted from 1, that should be rows but are cut short or run together.
     pub dropped: Vec<usize>,
 }
 
@@ -106,7 +106,7 @@ impl Capture {
         Ok(())
     }
 
-    /// How many sessions have rows.
+    /// Returns the number of sessions that have rows.
     pub fn sessions(&self) -> usize {
         self.rows.chunk_by(|a, b| a.0 == b.0).count()
     }
