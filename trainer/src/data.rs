@@ -1,4 +1,4 @@
-//! Reads tables of readings: CSV, plain or gzipped, with or without a header, comma, semicolon or tab.
+//! Reads tables of readings from CSV, plain or gzipped, with or without a header, separated by comma, semicolon or tab.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -29,59 +29,60 @@ impl Named for Header {
 
 display_by_name!(Header);
 
-/// A file of readings, each distinct cell text of a column kept once.
+/// A file of readings. Each distinct text of a column is kept once.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// Where it was read from.
+    /// The file that the readings come from.
     pub path: PathBuf,
-    /// One a column, in file order.
+    /// The columns in file order.
     pub columns: Vec<Cells>,
-    /// The line, or the sample of a signal, that each row began on, counted from 1.
+    /// The line or the sample of a signal on which each row begins, counted from 1.
     pub lines: Vec<u64>,
-    /// What `lines` counts: "line" or "sample".
+    /// The unit of `lines`: "line" or "sample".
     pub unit: &'static str,
     /// CRC-32 of the file's bytes after decompression.
     pub digest: u32,
-    /// Which rows look back at odd ones; none if rows are on their own.
+    /// Whether anomalous rows are in the window of each row; empty without a window.
     pub mixed: Vec<bool>,
 }
 
 /// One column of a [`Frame`].
 #[derive(Clone, Debug, Default)]
 pub struct Cells {
-    /// From the header, or `x` and the position.
+    /// Name from the header, or `x` and the position.
     pub name: String,
-    /// The distinct texts, in the order they first appear.
+    /// The distinct texts, in the order in which they first appear.
     pub texts: Vec<String>,
-    /// For each row, which of the texts.
+    /// Position in `texts` of each row's text.
     pub codes: Vec<u32>,
 }
 
-/// Is this text how a missing reading is written?
+/// Returns whether a text stands for a missing reading: empty, `?`, NA, N/A, NaN, null or none.
 pub fn is_missing(text: &str) -> bool {
     matches!(text, "" | "?") || ["na", "n/a", "nan", "null", "none"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// CRC-32, as in the table.
+/// Returns the CRC-32 (ISO-HDLC) of the bytes, as a table contains it.
 pub fn checksum(bytes: &[u8]) -> u32 {
     crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(bytes)
 }
 
-/// Is it a file of NumPy's, by its name?
+/// Returns whether a path names a NumPy file.
 pub(crate) fn is_npy(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
-/// What the column at a position is called if the file does not say.
+/// Returns the name of the column at a position of a file without a header: x0, x1, …
 pub fn default_name(at: usize) -> String {
     format!("x{at}")
 }
 
 impl Frame {
-    /// Reads a file.
+    /// Reads a CSV file.
     ///
     /// # Errors
-    /// A file that cannot be read, has no rows, or has a row of another length than the first, with its line.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it has no rows, two columns of one name, or a row whose
+    /// length differs from that of the first line.
     pub fn read(path: &Path, header: Header) -> Result<Self> {
         if is_npy(path) {
             return Err(Error::input(
@@ -166,15 +167,15 @@ impl Frame {
         Ok(frame)
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.lines.len()
     }
 
-    /// The position of the column with this name.
+    /// Returns the position of the column with this name.
     ///
     /// # Errors
-    /// There is none; the message lists the names.
+    /// [`Error::Input`] if there is none; the message lists the names.
     pub fn position(&self, name: &str) -> Result<usize> {
         let found = self.columns.iter().position(|cells| cells.name == name);
         found.ok_or_else(|| {
@@ -183,10 +184,10 @@ impl Frame {
         })
     }
 
-    /// The number in a cell; infinity is one: far out of range.
+    /// Returns the number in a cell. Infinity is a number, far out of range.
     ///
     /// # Errors
-    /// It is none.
+    /// [`Error::Input`] if the cell is not a number.
     pub fn number(&self, row: usize, column: usize) -> Result<f64> {
         let text = self.columns[column].text(row);
         text.parse::<f64>().ok().filter(|number| !number.is_nan()).ok_or_else(|| {
@@ -199,7 +200,7 @@ impl Frame {
         Error::input(&self.path, message).at(self.unit, self.lines[row]).column(&self.columns[column].name)
     }
 
-    /// "FILE: line L, column `NAME`", or sample L of a signal, for messages about a cell.
+    /// Returns "FILE: line L, column `NAME`", or sample L of a signal, for messages about a cell.
     pub fn place(&self, row: usize, column: usize) -> String {
         let (path, unit, line) = (self.path.display(), self.unit, self.lines[row]);
         format!("{path}: {unit} {line}, column `{}`", self.columns[column].name)
@@ -207,14 +208,14 @@ impl Frame {
 }
 
 impl Cells {
-    /// A column of these texts, a row each.
+    /// Makes a column of texts, one per row.
     pub fn new(name: String, texts: impl IntoIterator<Item = String>) -> Self {
         let (mut cells, mut seen) = (Self { name, ..Self::default() }, HashMap::new());
         texts.into_iter().for_each(|text| cells.push(&text, &mut seen));
         cells
     }
 
-    /// The text of a row's cell.
+    /// Returns the text of a row's cell.
     pub fn text(&self, row: usize) -> &str {
         &self.texts[self.codes[row] as usize]
     }
@@ -236,13 +237,13 @@ impl Cells {
     }
 }
 
-/// Are these names: some text, and none of it a number?
+/// Returns whether cells are names: at least one is not missing, and none is a number.
 pub(crate) fn is_header<'a, T: AsRef<str> + 'a + ?Sized>(cells: impl IntoIterator<Item = &'a T> + Clone) -> bool {
     let mut texts = cells.clone().into_iter().map(AsRef::as_ref);
     texts.any(|cell| !is_missing(cell)) && cells.into_iter().all(|cell| cell.as_ref().parse::<f64>().is_err())
 }
 
-/// Counts lines up to a byte, which must not go back between calls.
+/// Counts lines up to a byte. The byte must not decrease between calls.
 #[derive(Debug, Default)]
 struct Lines {
     byte: usize,
@@ -250,7 +251,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// The number of the line, counted from 1, on which the record that begins at or after `byte` has its first cell.
+    /// Returns the line, counted from 1, on which the record that begins at or after `byte` has its first cell.
     fn number(&mut self, text: &[u8], byte: usize) -> u64 {
         // The reader's own count of lines is behind by one after CRLF, whose LF it leaves to the next record.
         let byte = byte.min(text.len());
@@ -265,7 +266,7 @@ impl Lines {
     }
 }
 
-/// The bytes of a file, unzipped, without a byte order mark.
+/// Reads a file, decompresses it if it is gzipped, and removes a byte order mark.
 pub(crate) fn read_text(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(Error::io(path, "cannot be opened; check the path"))?;
     let mut reader = BufReader::new(file);

@@ -1,5 +1,5 @@
-//! What a long search has fitted so far, so that an interrupted one can go on: a line of JSON a model, appended when it is
-//! done.
+//! Journal of a long search: the layers fitted so far, so that an interrupted search can resume. One line of JSON per layer,
+//! appended when the layer is complete.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::model::{FloatModel, HiddenLayer};
 use crate::names::Named;
 
-/// A file of fitted layers, by what they were fitted to and how.
+/// A file of fitted layers, each under a key of its data and settings.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -39,10 +39,10 @@ struct Entry {
 }
 
 impl Journal {
-    /// Reads what is there; a last line that was cut short counts for nothing.
+    /// Opens a journal and reads its layers. An incomplete last line is skipped.
     ///
     /// # Errors
-    /// The file can neither be read nor made.
+    /// [`Error::Io`] if the file can neither be read nor created.
     pub fn open(path: &Path) -> Result<Self> {
         let failed = || Error::io(path, "cannot be written, but the search keeps its state there; check the folder");
         let text = if path.exists() { std::fs::read_to_string(path).map_err(failed())? } else { String::new() };
@@ -55,17 +55,17 @@ impl Journal {
         Ok(Self { path: path.to_owned(), known, file: Mutex::new(file) })
     }
 
-    /// How many models are known.
+    /// Returns the number of layers that were read.
     pub fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// Is none known?
+    /// Returns whether no layer was read.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
 
-    /// The layer that was fitted under this key, and its mean log-likelihood of the validation rows.
+    /// Returns the layer under a key and its mean log-likelihood of the validation rows, in nats per row.
     pub fn recall(&self, key: &str, constraints: &[u16]) -> Option<(FloatModel, f64)> {
         let entry = self.known.get(key)?;
         let hidden = HiddenLayer {
@@ -77,7 +77,7 @@ impl Journal {
         Some((FloatModel::of_layer(hidden, &entry.of_bits, constraints), entry.valid_ll))
     }
 
-    /// Keeps a layer. What cannot be kept is fitted again next time.
+    /// Appends a layer. If it cannot be written, a resumed search fits it again.
     pub fn keep(&self, key: &str, model: &FloatModel, valid_ll: f64) {
         let Some(hidden) = &model.hidden else { return };
         let entry = Entry {
@@ -96,14 +96,14 @@ impl Journal {
         }
     }
 
-    /// Removes the file if nothing was ever kept in it.
+    /// Removes the file if it is empty.
     pub fn remove_if_empty(&self) {
         if std::fs::metadata(&self.path).is_ok_and(|file| file.len() == 0) {
             self.remove();
         }
     }
 
-    /// Removes the file: the search is over.
+    /// Removes the file, when the search is complete.
     pub fn remove(&self) {
         let _ = std::fs::remove_file(&self.path);
     }

@@ -4,8 +4,8 @@
 //! data -> schema -> bits -> order -> fit -> quantise -> calibrate -> artefact (.srp) -> export (.rs)
 //! ```
 //!
-//! Whatever the device does (encoding, logits, masses, nats, verdicts) is done here by the `surprisal` crate itself,
-//! over the very bytes that are exported, so the numbers are the same bit for bit.
+//! The crate `surprisal` itself encodes and scores rows here, over the same bytes that are exported, so that host and device
+//! compute the same numbers bit for bit. [`pipeline::run`] fits a file; the crate `surprisal-cli` installs the command.
 
 pub mod error;
 pub mod names;

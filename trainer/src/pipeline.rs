@@ -1,9 +1,8 @@
-//! From files to an artefact: the whole of `surprisal fit`.
+//! Fits a model on files: everything that `surprisal fit` does but for writing the result.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde::Serialize;
 use surprisal::Nats;
 
 use crate::artefact::{Artefact, Notes, Provenance};
@@ -13,16 +12,19 @@ use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::history::{History, split_strategy};
-use crate::model::FloatModel;
 use crate::observer::Observer;
 use crate::predictor::PredictorTable;
 use crate::schema::toml::{ColumnKind, Overrides};
 use crate::schema::{CELLS, Schema, SchemaOptions};
 use crate::select::cells::choose_cells;
-use crate::select::{Budget, Choices, OrderTrial, Recipe, select, trial};
+use crate::select::{Budget, Choices, Recipe, select, trial};
 use crate::split::{SHARES, Split, VALID_SHARES, check_enough, normal_rows, split};
 use crate::table::loss::divergence;
 use crate::windows::{self, Windows};
+
+mod report;
+
+pub use report::FitReport;
 
 /// Files to fit on, and all settings of a fit.
 #[derive(Clone, Debug, Default)]
@@ -35,33 +37,33 @@ pub struct Job {
     pub calibrate: Option<PathBuf>,
     /// Rows to report on at the end.
     pub test: Option<PathBuf>,
-    /// How the files become rows, if they hold raw signals.
+    /// Windows of the files, if they hold raw signals.
     pub signal: Option<Windows>,
-    /// What is looked at besides a row.
+    /// Window of a time series, if rows are one.
     pub history: Option<History>,
-    /// Do the files name their columns?
+    /// Whether the files name their columns.
     pub header: Header,
     /// Columns that are not modelled.
     pub ignore: Vec<String>,
-    /// The column that marks anomalies and its value on ordinary rows.
+    /// The column that marks anomalies, and its value on normal rows.
     pub label: Option<(String, String)>,
-    /// Keep columns that never change.
+    /// Whether columns that never change in the training rows are kept.
     pub keep_constant: bool,
-    /// Cells of a numeric column; chosen if not given.
+    /// Number of cells of a numeric column; chosen on the validation rows if not given.
     pub cells: Option<usize>,
-    /// What the user says of single columns.
+    /// Overrides for single columns.
     pub overrides: Overrides,
-    /// Family, order and penalties, where they are given.
+    /// Family, order and penalties; those that are not given are chosen on the validation rows.
     pub choices: Choices,
-    /// Bytes that the whole file must not exceed.
+    /// Limit on the size of the file in bytes.
     pub flash: Option<usize>,
-    /// Bytes that a row and its walk must not exceed.
+    /// Limit on the bytes of state while a row is scored.
     pub ram: Option<usize>,
-    /// Additions, multiplications and tree steps that a row must not exceed.
+    /// Limit on the additions, multiplications and tree steps per row.
     pub operations: Option<usize>,
-    /// Of the split and of sampling.
+    /// Seed of the split and of all random numbers in fitting.
     pub seed: u64,
-    /// The rates to calibrate the detector for.
+    /// Rates of false alarms that the detector is calibrated for.
     pub rates: Rates,
 }
 
@@ -156,65 +158,10 @@ impl Past {
     }
 }
 
-/// What came out. Log-likelihoods are nats a row; those without `float` are of the integer table.
-#[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct Report {
-    pub family: Family,
-    pub order: String,
-    /// None when conditionals were chosen one by one to fit `--flash`.
-    pub gamma: Option<f64>,
-    /// Likewise.
-    pub strength: Option<f64>,
-    /// The terms of the model, if the settings do not describe it completely.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub terms: Option<String>,
-    /// Validation log-likelihood of a single fit in each order that was tried.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub orders: Vec<OrderTrial>,
-    pub columns: usize,
-    pub bits: usize,
-    pub train_rows: usize,
-    pub valid_rows: usize,
-    pub calibration_rows: usize,
-    pub float_valid_ll: f64,
-    /// Of the baseline: every column on its own.
-    pub marginal_valid_ll: f64,
-    pub valid_ll: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_rows: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub float_test_ll: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_ll: Option<f64>,
-    pub kl_quantisation: f64,
-    pub table_bytes: usize,
-    pub file_bytes: usize,
-    /// Of the row and its walk.
-    pub state_bytes: usize,
-    /// Additions, multiplications and tree steps of a row, at most.
-    pub operations: usize,
-    /// `None` when the calibration rows are too few for the rate.
-    pub threshold: Option<f64>,
-    pub false_alarm: f64,
-    /// Mean and standard deviation of the calibration rows' scores.
-    pub entropy: f64,
-    pub deviation: f64,
-    /// Reference and decision interval of the cumulative sum; `None` when the calibration rows give none.
-    pub reference: Option<f64>,
-    pub decision_interval: Option<f64>,
-    /// Average run length of the cumulative sum between false alarms, in rows.
-    pub average_run_length: u32,
-    pub seconds: f64,
-    /// As fitted, before it was put on the table's grid.
-    #[serde(skip)]
-    pub float: FloatModel,
-}
-
 /// Prefixes on which the cost of quantisation is measured.
 const PREFIXES: usize = 2000;
 
-/// Reads, fits, quantises and calibrates. Writes nothing.
+/// Reads the files, fits, quantises and calibrates. Writes nothing.
 ///
 /// ```
 /// use surprisal_trainer::pipeline::{Job, run};
@@ -231,8 +178,9 @@ const PREFIXES: usize = 2000;
 /// ```
 ///
 /// # Errors
-/// Anything wrong with the data, with its place; a size that nothing fits into.
-pub fn run(job: &Job) -> Result<(Artefact, Report)> {
+/// [`Error::Io`] and [`Error::Input`] name the file and the place at fault; [`Error::Option`] names a setting that cannot be
+/// honoured, such as a limit that no model fits.
+pub fn run(job: &Job) -> Result<(Artefact, FitReport)> {
     run_observed(job, &())
 }
 
@@ -240,7 +188,7 @@ pub fn run(job: &Job) -> Result<(Artefact, Report)> {
 ///
 /// # Errors
 /// Those of [`run`], and [`Error::Cancelled`] if the observer cancels before there is a model.
-pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Report)> {
+pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
     let start = Instant::now();
     job.check()?;
     let mut train = job.read(&job.train)?;
@@ -330,7 +278,7 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Rep
     };
     let integer_ll = |readings: &[_]| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };
     let detector = data.calibration.view();
-    let report = Report {
+    let report = FitReport {
         family: job.choices.family,
         order: provenance.order.clone(),
         gamma: provenance.gamma,

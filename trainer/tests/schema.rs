@@ -233,8 +233,8 @@ fn a_schema_that_cannot_be_is_refused_with_its_place() {
         ("[columns.few]\ncells = 1", &["schema.toml", "`few`", "cells = 1", "2 to 256"]),
         ("[columns.few]\ncells = 257", &["schema.toml", "`few`", "2 to 256"]),
         ("[columns.few]\ncells = -3", &["schema.toml", "line 2"]),
-        ("[columns.two]\nkind = \"flag\"", &["data.csv: line 2, column `two`", "no flag", "the schema file"]),
-        ("[columns.real]\nkind = \"integer\"", &["data.csv: line 2, column `real`", "no whole number"]),
+        ("[columns.two]\nkind = \"flag\"", &["data.csv: line 2, column `two`", "expected a flag", "the schema file"]),
+        ("[columns.real]\nkind = \"integer\"", &["data.csv: line 2, column `real`", "expected a whole number"]),
         ("[columns.text]\nkind = \"real\"", &["data.csv: line 2, column `text`", "expected a number"]),
         ("[columns.real]\nkind = \"category\"", &["column `real`", "--ignore real"]),
     ] {

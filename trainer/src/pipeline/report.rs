@@ -1,0 +1,80 @@
+//! FitReport of a fit.
+
+use serde::Serialize;
+
+use crate::fit::Family;
+use crate::model::FloatModel;
+use crate::select::OrderTrial;
+
+/// Result of a fit, in numbers. Log-likelihoods are means in nats per row; those without `float` are of the integer table.
+#[derive(Clone, Debug, Serialize)]
+pub struct FitReport {
+    /// Family that was asked for.
+    pub family: Family,
+    /// Order of the columns: its name, or a file.
+    pub order: String,
+    /// Gain that splits had to exceed, in nats; `None` when conditionals were chosen one by one to fit `--flash`.
+    pub gamma: Option<f64>,
+    /// Strength of regularisation; `None` when conditionals were chosen one by one to fit `--flash`.
+    pub strength: Option<f64>,
+    /// The terms of the model, if the settings do not describe it completely.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<String>,
+    /// Validation log-likelihood of a single fit in each order that was tried.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<OrderTrial>,
+    /// Number of modelled columns.
+    pub columns: usize,
+    /// Number of bits per row.
+    pub bits: usize,
+    /// Number of training rows.
+    pub train_rows: usize,
+    /// Number of validation rows.
+    pub valid_rows: usize,
+    /// Number of calibration rows.
+    pub calibration_rows: usize,
+    /// Log-likelihood of the validation rows under the float model.
+    pub float_valid_ll: f64,
+    /// Log-likelihood of the validation rows if every column is modelled on its own.
+    pub marginal_valid_ll: f64,
+    /// Log-likelihood of the validation rows under the integer table.
+    pub valid_ll: f64,
+    /// Number of test rows, if there is a test file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_rows: Option<usize>,
+    /// Log-likelihood of the test rows under the float model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub float_test_ll: Option<f64>,
+    /// Log-likelihood of the test rows under the integer table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_ll: Option<f64>,
+    /// KL divergence of the integer table from the float model, in nats per row.
+    pub kl_quantisation: f64,
+    /// Size of the table that the board reads, in bytes.
+    pub table_bytes: usize,
+    /// Size of the file with its notes, in bytes.
+    pub file_bytes: usize,
+    /// Bytes of state while a row is scored.
+    pub state_bytes: usize,
+    /// Upper bound on the additions, multiplications and tree steps per row.
+    pub operations: usize,
+    /// Anomaly score above which a row is anomalous, in nats; `None` when the calibration rows are too few for the rate.
+    pub threshold: Option<f64>,
+    /// Share of normal rows that may be anomalous, as asked for.
+    pub false_alarm: f64,
+    /// Mean surprisal of the calibration rows, in nats.
+    pub entropy: f64,
+    /// Standard deviation of the surprisal of the calibration rows, in nats.
+    pub deviation: f64,
+    /// Reference of the cumulative sum, in nats per row; `None` when the calibration rows give none.
+    pub reference: Option<f64>,
+    /// Decision interval of the cumulative sum, in nats; `None` when the calibration rows give none.
+    pub decision_interval: Option<f64>,
+    /// Average run length of the cumulative sum between false alarms, in rows, as asked for.
+    pub average_run_length: u32,
+    /// Duration of the fit in seconds.
+    pub seconds: f64,
+    /// The fitted model before quantisation.
+    #[serde(skip)]
+    pub float: FloatModel,
+}
