@@ -40,8 +40,8 @@ impl Capture {
 
     /// Parses the rows in the text of a log.
     ///
-    /// Rows and headers follow a marker. If no line has a marker, lines of comma-separated numbers are rows, and a line of as many
-    /// words directly before such a line is a header.
+    /// Rows and headers follow a marker. If no line has a marker, lines of comma-separated numbers are rows, and a line
+    /// of as many words directly before such a line is a header.
     ///
     /// # Errors
     /// There is no complete row; a header differs from the first one.

@@ -16,11 +16,11 @@ type ColumnAt<'a> = (usize, &'a Coding);
 
 /// Draws rows from a model; returns the names of the modelled columns in file order and the CSV cells of each row.
 ///
-/// Within a cell of a numeric column the value is drawn uniformly. Below or above the training range it is the end of the range.
-/// An unseen category is drawn as a text that no training row has.
+/// Within a cell of a numeric column the value is drawn uniformly. Below or above the training range it is the end of
+/// the range. An unseen category is drawn as a text that no training row has.
 ///
-/// A model of a time series yields a series, each row drawn given the rows before. The series starts after rows of training means
-/// and most frequent states; a first window of rows is drawn and discarded.
+/// A model of a time series yields a series, each row drawn given the rows before. The series starts after rows of
+/// training means and most frequent states; a first window of rows is drawn and discarded.
 ///
 /// # Errors
 /// The table of the artefact cannot be read.

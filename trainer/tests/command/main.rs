@@ -21,7 +21,7 @@ fn fit_reports_what_it_did() {
     let folder = Folder::with_data();
     folder.write("more.csv", mixed(300, 0, 2));
     let report = folder.json("fit data.csv --label label --test more.csv --false-alarm 0.05 -o model.srp");
-    assert_eq!((&report["family"], &report["output"]), (&"lintree".into(), &"model.srp".into()));
+    assert_eq!((&report["family"], &report["output"]), (&"linear-trees".into(), &"model.srp".into()));
     assert!(["natural", "learned"].contains(&report["order"].as_str().unwrap()));
     assert_eq!((number(&report, "columns"), number(&report, "test_rows")), (5.0, 300.0));
     assert_eq!(number(&report, "train_rows"), 320.0, "80 % of the ordinary rows");
@@ -54,7 +54,7 @@ fn every_family_beats_marginals() {
         number(&report, "test_ll")
     };
     let marginal = ll("marginal");
-    for family in ["chow-liu", "tree", "linear", "lintree"] {
+    for family in ["chow-liu", "tree", "linear", "linear-trees"] {
         // The load alone, ln 3 nats, is told by three columns.
         assert!(ll(family) > marginal + 1.0, "{family}");
     }

@@ -31,7 +31,7 @@ fn every_family_that_is_searched_reports_what_it_is_made_of() {
     let folder = with_flags();
     for (family, options, made) in [
         ("nade", LAYER, "4 relu"),
-        ("flagship", LAYER, "+ 4 relu"),
+        ("linear-trees+hidden", LAYER, "+ 4 relu"),
         ("boost", "--order natural --gamma 2 --strength 0.2", ""),
         ("mixture", "--components 3", ""),
     ] {
