@@ -1,5 +1,5 @@
-//! Rows a second on one thread, by blocks and one after another, of the golden shuttle table: `cargo bench -p surprisal-trainer
-//! --bench batch`. Against NumPy, and on flags: `cargo xtask bench host`.
+//! Rows per second on one thread with the golden shuttle table, in blocks and one by one:
+//! `cargo bench -p surprisal-trainer --bench batch`. `cargo xtask bench host` compares with NumPy and measures flags.
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};

@@ -1,11 +1,12 @@
-//! How much of the processor's multiply-adds a hidden layer's training puts to use.
+//! Utilisation of the processor's multiply-adds by the fit of a hidden layer.
 //!
 //! ```text
 //! cargo bench -p surprisal-trainer --bench nade              # a table
-//! cargo bench -p surprisal-trainer --bench nade -- --json    # one JSON object a line, which `nade.py` reads
+//! cargo bench -p surprisal-trainer --bench nade -- --json    # one JSON object per line
 //! ```
 //!
-//! RAYON_NUM_THREADS says on how many threads. The peak is measured in between, on as many, as others may be at work.
+//! RAYON_NUM_THREADS sets the number of threads. The peak is measured between the fits, on the same number of threads,
+//! because other processes may share the machine.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -18,15 +19,15 @@ use surprisal_trainer::bits::Bits;
 use surprisal_trainer::fit::nade::{LayerShape, NadeObjective, SparseRows};
 use surprisal_trainer::fit::optimizer::{Optimizer, optimize};
 
-/// Bits a row, the share of ones, units: about those of plants, kosarek and accidents.
+/// Bits per row, share of ones, and units, similar to the data sets plants, kosarek and accidents.
 const SHAPES: [(usize, f64, usize); 5] =
     [(69, 0.18, 64), (190, 0.02, 64), (111, 0.17, 64), (69, 0.18, 128), (190, 0.02, 128)];
-/// Few, so that some epochs pass without a disturbance.
+/// Number of rows: few, so that some epochs pass without an interruption.
 const ROWS: usize = 1024;
 const EPOCHS: usize = 100;
 const REPEATS: usize = 5;
 
-/// Multiply-adds in registers, and nothing else.
+/// A loop of multiply-adds in registers.
 struct Peak;
 
 impl Peak {
@@ -51,14 +52,14 @@ impl WithSimd for Peak {
     }
 }
 
-/// Multiply-adds a second in registers, on all threads.
+/// Returns the multiply-adds per second of [`Peak`] on all threads.
 fn peak() -> f64 {
     let begun = Instant::now();
     let each = rayon::broadcast(|_| pulp::Arch::new().dispatch(Peak));
     each.iter().sum::<usize>() as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// SparseRows in which every bit is a one as often as the others.
+/// Draws rows in which every bit is one with probability `ones`.
 fn rows(width: usize, ones: f64, count: usize) -> SparseRows {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut bits = Bits::new(width);
@@ -69,7 +70,7 @@ fn rows(width: usize, ones: f64, count: usize) -> SparseRows {
     SparseRows::new(&bits, &[], None)
 }
 
-/// SparseRows a second of the fastest of many epochs of Adam: forward, backward and update.
+/// Returns the rows per second of the fastest of many epochs of Adam: forward, backward and update.
 fn trained(train: &SparseRows, units: usize) -> f64 {
     let none = rows(train.width, 0.0, 0);
     let shape = LayerShape { units, activation: Activation::Relu, dropout: 0.0, input_dropout: 0.0 };
@@ -89,7 +90,7 @@ fn main() {
     let json = std::env::args().any(|arg| arg == "--json");
     let threads = rayon::current_num_threads();
     if !json {
-        println!("{threads} threads; rows x bits x units and multiply-adds (three each) in 10^9 a second");
+        println!("{threads} threads; rows x bits x units and multiply-adds (three each) in 10^9 per second");
         println!(
             "{:>5} {:>6} {:>6} {:>14} {:>14} {:>8} {:>14}",
             "bits", "ones", "units", "row bit unit", "multiply-adds", "peak", "peak/achieved"

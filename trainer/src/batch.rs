@@ -1,8 +1,9 @@
 //! Scores of many rows on the host, equal to the last bit to the scores of single rows and much faster.
 //!
-//! Rows are processed in blocks that are stored by bit: the values of one bit in all rows of a block are adjacent, as masks.
-//! Every step of the model is then an operation on whole blocks, which the compiler vectorises: a weight is added under the
-//! mask of its bit, and a tree is evaluated from the leaves up, each split a selection between two blocks.
+//! Rows are processed in blocks that are stored by bit: the values of one bit in all rows of a block are adjacent, as
+//! masks. Every step of the model is then an operation on whole blocks, which the compiler vectorises: a weight is
+//! added under the mask of its bit, and a tree is evaluated from the leaves up, each split a selection between two
+//! blocks.
 
 use std::ops::Range;
 
@@ -52,8 +53,8 @@ struct Buffers {
 impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H, K> {
     /// Transposes the weights of a table.
     ///
-    /// Returns `None` for a table with a mixture, whose posterior changes with every bit of every row, for a table without
-    /// columns, and for malformed trees. [`Table`] scores single rows of every table.
+    /// Returns `None` for a table with a mixture, whose posterior changes with every bit of every row, for a table
+    /// without columns, and for malformed trees. [`Table`] scores single rows of every table.
     pub fn new(table: &'a Table<'t, N, H, K>) -> Option<Self> {
         let Terms { linear, trees, hidden, mixture } = table.model.terms();
         let columns: Vec<_> = table.encoder.columns().collect();

@@ -31,7 +31,8 @@ impl FloatConditional {
 }
 
 impl FloatModel {
-    /// Returns the weighted sum of models, or `None` if their hidden layers have different activations or there are no models.
+    /// Returns the weighted sum of models, or `None` if their hidden layers have different activations or there are no
+    /// models.
     pub fn blend(terms: &[(&Self, f64)]) -> Option<Self> {
         let (first, _) = terms.first()?;
         let each = 0..first.conditionals.len();
@@ -57,8 +58,8 @@ impl FloatModel {
 
 /// Returns the weights of the terms that maximise the log-likelihood minus a ridge penalty, by Newton's method.
 ///
-/// Each of `terms` is a list of logits in nats, `[bit][row]`. The log-likelihood, which is concave, is summed over `rows`: bits
-/// with the rows to use. The penalty is `ridge`/2 nats per unit of squared distance from `start`.
+/// Each of `terms` is a list of logits in nats, `[bit][row]`. The log-likelihood, which is concave, is summed over
+/// `rows`: bits with the rows to use. The penalty is `ridge`/2 nats per unit of squared distance from `start`.
 pub fn weigh(terms: &[&PerBit], bits: &Bits, rows: &[(usize, &[u32])], start: &[f64], ridge: f64) -> Vec<f64> {
     let k = terms.len();
     let mut weights = start.to_vec();
@@ -97,7 +98,8 @@ const FOLDS: usize = 4;
 
 /// Returns weights for each bit, `[bit][term]`, near the shared weights `shared`.
 ///
-/// Cross-validation chooses the ridge penalty that ties them, or no difference at all. `free` lists the rows of each bit.
+/// Cross-validation chooses the ridge penalty that ties them, or no difference at all. `free` lists the rows of each
+/// bit.
 pub fn weigh_bits(terms: &[&PerBit], bits: &Bits, free: &[Vec<u32>], shared: &[f64]) -> Vec<Vec<f64>> {
     let held_out = |ridge: Option<f64>| -> f64 {
         let of_bit = |(i, rows): (usize, &Vec<u32>)| -> f64 {

@@ -1,5 +1,5 @@
-//! Calibration of a detector on normal rows: threshold, quantiles, entropy, decision interval of the cumulative sum, and the
-//! baseline of each column.
+//! Calibration of a detector on normal rows: threshold, quantiles, entropy, decision interval of the cumulative sum,
+//! and the baseline of each column.
 
 use rayon::prelude::*;
 use surprisal::{AnomalyScore, Detector, Nats, Reading};
@@ -138,7 +138,8 @@ impl Calibration {
     }
 }
 
-/// Returns the threshold for a false-alarm rate, given ascending scores: a conformal quantile, as [`Detector`] documents.
+/// Returns the threshold for a false-alarm rate, given ascending scores: a conformal quantile, as [`Detector`]
+/// documents.
 ///
 /// It is [`Nats::IMPOSSIBLE`] if there are too few scores for the rate.
 ///
@@ -169,8 +170,8 @@ fn moments(values: &[f64]) -> (f64, f64) {
 
 /// Returns the decision interval of a cumulative sum with a given average run length, in nats.
 ///
-/// The sum grows by independent draws from `steps`, which ascend and are equally likely. The result is at least their standard
-/// deviation `spread`, because a smaller interval could be an artefact of sampling.
+/// The sum grows by independent draws from `steps`, which ascend and are equally likely. The result is at least their
+/// standard deviation `spread`, because a smaller interval could be an artefact of sampling.
 fn decision_interval(steps: &[f64], spread: f64, run_length: f64) -> f64 {
     let (mut low, mut high) = (spread, 2.0 * spread);
     if average_run_length(steps, low) >= run_length {
@@ -190,11 +191,11 @@ fn decision_interval(steps: &[f64], spread: f64, run_length: f64) -> f64 {
 /// Number of states of the Markov chain.
 const STATES: usize = 100;
 
-/// Returns the average run length of a cumulative sum: the mean number of steps until S = max(0, S + step), started at zero,
-/// exceeds `interval` (Brook & Evans, *An Approach to the Probability Distribution of Cusum Run Length*, 1972).
+/// Returns the average run length of a cumulative sum: the mean number of steps until S = max(0, S + step), started at
+/// zero, exceeds `interval` (Brook & Evans, *An Approach to the Probability Distribution of Cusum Run Length*, 1972).
 ///
-/// `steps` ascend and are equally likely. S is rounded to a grid of states, which makes it a Markov chain with transition
-/// matrix R; the average run lengths a from each state solve (1 - R) a = 1.
+/// `steps` ascend and are equally likely. S is rounded to a grid of states, which makes it a Markov chain with
+/// transition matrix R; the average run lengths a from each state solve (1 - R) a = 1.
 pub fn average_run_length(steps: &[f64], interval: f64) -> f64 {
     let width = 2.0 * interval / (2 * STATES - 1) as f64;
     // P(step <= (by + 1/2) width): the probability that S moves by at most `by` states.

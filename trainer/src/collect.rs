@@ -39,8 +39,8 @@ impl Capture {
 
     /// Parses the rows in the text of a log. `path` names the log in messages.
     ///
-    /// Rows and headers follow a marker. If no line has a marker, lines of comma-separated numbers are rows, and a line of
-    /// as many words directly before such a line is a header.
+    /// Rows and headers follow a marker. If no line has a marker, lines of comma-separated numbers are rows, and a line
+    /// of as many words directly before such a line is a header.
     ///
     /// # Errors
     /// [`Error::Input`] if there is no complete row, or a header differs from the first one.

@@ -1,10 +1,11 @@
 //! Divergences between two distributions over rows: two models, or a model and data.
 //!
-//! KL and Jensen–Shannon are in nats, total variation is a probability, and Wasserstein-1 is in bits flipped per row. All are
-//! between *outcomes*, the cells that readings fall into: the log-widths that turn masses into densities are the same on both
-//! sides and cancel. Probabilities are products of the masses that the board reads from the table.
+//! KL and Jensen–Shannon are in nats, total variation is a probability, and Wasserstein-1 is in bits flipped per row.
+//! All are between *outcomes*, the cells that readings fall into: the log-widths that turn masses into densities are
+//! the same on both sides and cancel. Probabilities are products of the masses that the board reads from the table.
 //!
-//! With m = (p + q) / 2, and w(x) = p(x) / (p(x) + q(x)) for the posterior probability that x was drawn from p rather than q:
+//! With m = (p + q) / 2, and w(x) = p(x) / (p(x) + q(x)) for the posterior probability that x was drawn from p rather
+//! than q:
 //!
 //! | divergence | definition | estimate if there are too many rows to enumerate: the mean of |
 //! | --- | --- | --- |
@@ -12,9 +13,9 @@
 //! | Jensen–Shannon (Lin 1991) | ½KL(p‖m) + ½KL(q‖m) | ln 2 - H(w(x)) over as many x from p as from q |
 //! | total variation | ½Σ\|p - q\| | \|2w(x) - 1\| over as many x from p as from q |
 //!
-//! The first estimate of KL is its chain rule over sampled prefixes, which needs two models with the same bits in the same order.
-//! Otherwise ln p/q is averaged, whose mean may be below zero by its standard error. The terms of the other two are bounded, so
-//! that their standard errors are reliable.
+//! The first estimate of KL is its chain rule over sampled prefixes, which needs two models with the same bits in the
+//! same order. Otherwise ln p/q is averaged, whose mean may be below zero by its standard error. The terms of the other
+//! two are bounded, so that their standard errors are reliable.
 //!
 //! Against data, all three are exact for any number of bits, because only the rows of the data have to be evaluated.
 //! Wasserstein-1 is exact for up to [`TRANSPORTABLE`] possible rows; for more it is estimated from samples, see
@@ -85,7 +86,8 @@ impl Estimate {
 /// Divergences between distributions p and q.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Divergences {
-    /// KL(p‖q) in nats: the extra length of a code for q on rows of p. Infinite if q gives zero to a row that p does not.
+    /// KL(p‖q) in nats: the extra length of a code for q on rows of p. Infinite if q gives zero to a row that p does
+    /// not.
     pub forward: Estimate,
     /// KL(q‖p) in nats: the extra length of a code for p on rows of q.
     pub reverse: Estimate,
@@ -117,7 +119,8 @@ impl Divergences {
     }
 }
 
-/// Returns one row's term of KL(p‖q) plus q - p, which is never negative. The differences q - p add up to zero over all rows.
+/// Returns one row's term of KL(p‖q) plus q - p, which is never negative. The differences q - p add up to zero over all
+/// rows.
 fn kl(p: f64, q: f64) -> f64 {
     let term = if p > 0.0 { p * (p / q).ln() } else { 0.0 };
     (term - p + q).max(0.0)
@@ -147,10 +150,12 @@ pub struct Comparison {
     pub outcomes: f64,
     /// All divergences except Wasserstein-1.
     pub divergences: Divergences,
-    /// Wasserstein-1 under the Hamming distance of the first model's bits: mean number of flipped bits per row. An estimate is
-    /// the distance between two samples of [`SamplingSettings::pairs`] rows, which is larger in expectation.
+    /// Wasserstein-1 under the Hamming distance of the first model's bits: mean number of flipped bits per row. An
+    /// estimate is the distance between two samples of [`SamplingSettings::pairs`] rows, which is larger in
+    /// expectation.
     pub wasserstein: Estimate,
-    /// Wasserstein-1 between two samples of the first model, if `wasserstein` is an estimate: the part that sampling causes.
+    /// Wasserstein-1 between two samples of the first model, if `wasserstein` is an estimate: the part that sampling
+    /// causes.
     pub baseline: Option<Estimate>,
 }
 
@@ -258,8 +263,8 @@ fn terms(own: &GridModel, other: &GridModel, row: &[u16], same_bits: bool) -> [f
     [kl, (LN_2 - entropy).max(0.0), 1.0 - 2.0 * small]
 }
 
-/// Adds Wasserstein-1 between a model and a distribution, which `listed` lists if there are few possible rows and `draw` draws
-/// from otherwise.
+/// Adds Wasserstein-1 between a model and a distribution, which `listed` lists if there are few possible rows and
+/// `draw` draws from otherwise.
 fn transported(
     p: &GridModel,
     divergences: Divergences,

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-/// Returns the area under the ROC curve: the probability that an anomalous row scores above a normal one, where ties count half
-/// (Mann & Whitney 1947). `None` unless there are rows of both kinds.
+/// Returns the area under the ROC curve: the probability that an anomalous row scores above a normal one, where ties
+/// count half (Mann & Whitney 1947). `None` unless there are rows of both kinds.
 ///
 /// ```
 /// use surprisal_trainer::evaluate::auc_roc;
@@ -20,8 +20,8 @@ pub fn auc_roc<T: Ord + Copy>(scores: &[T], anomalous: &[bool]) -> Option<f64> {
     (total_anomalous > 0.0 && below > 0.0).then(|| wins / (total_anomalous * below))
 }
 
-/// Returns the average precision: the mean over the anomalous rows of the share of anomalous rows among all rows that score at
-/// least as high. `None` unless there are rows of both kinds.
+/// Returns the average precision: the mean over the anomalous rows of the share of anomalous rows among all rows that
+/// score at least as high. `None` unless there are rows of both kinds.
 ///
 /// ```
 /// use surprisal_trainer::evaluate::auc_pr;

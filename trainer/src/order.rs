@@ -81,8 +81,8 @@ pub fn from_file(schema: &Schema, path: &Path) -> Result<Vec<usize>> {
     Ok(order)
 }
 
-/// Returns the maximum spanning tree of mutual information between columns (Chow & Liu 1968): the order of the columns from
-/// the root, and the parent of each column.
+/// Returns the maximum spanning tree of mutual information between columns (Chow & Liu 1968): the order of the columns
+/// from the root, and the parent of each column.
 pub fn chow_liu(schema: &Schema, bits: &Bits) -> (Vec<usize>, Vec<Option<usize>>) {
     let information = information(schema, bits);
     spanning_tree(information.len(), |a, b| information[a.max(b)][a.min(b)])
@@ -90,8 +90,8 @@ pub fn chow_liu(schema: &Schema, bits: &Bits) -> (Vec<usize>, Vec<Option<usize>>
 
 /// Returns a greedy order by mutual information.
 ///
-/// First comes the column with the largest sum of mutual information with all others, then always the column with the largest
-/// sum with those already in the order.
+/// First comes the column with the largest sum of mutual information with all others, then always the column with the
+/// largest sum with those already in the order.
 pub fn mutual(schema: &Schema, bits: &Bits) -> Vec<usize> {
     let information = information(schema, bits);
     let n = information.len();
@@ -139,8 +139,8 @@ pub fn of_mixture(schema: &Schema, dependence: &[Vec<f64>]) -> Vec<usize> {
     spanning_tree(n, |a, b| between[a][b] + between[b][a]).0
 }
 
-/// Returns the maximum spanning tree of n columns under the weights `between`: the order of the columns from the root, and the
-/// parent of each column.
+/// Returns the maximum spanning tree of n columns under the weights `between`: the order of the columns from the root,
+/// and the parent of each column.
 fn spanning_tree(n: usize, between: impl Fn(usize, usize) -> f64) -> (Vec<usize>, Vec<Option<usize>>) {
     let total = |a: usize| (0..n).filter(|&b| b != a).map(|b| between(a, b)).sum::<f64>();
     // Prim's algorithm, from the column with the largest sum of weights.

@@ -34,11 +34,11 @@ pub fn sampled_columns(artefact: &Artefact) -> Vec<String> {
 /// Draws rows from the model and passes each to `row` as the cells of a CSV, in the order of [`sampled_columns`]. Memory
 /// does not grow with the number of rows, and an error of `row` ends the sampling.
 ///
-/// Within a cell of a numeric column the value is drawn uniformly. Below or above the training range it is the end of the
-/// range. An unseen category is drawn as a text that no training row has.
+/// Within a cell of a numeric column the value is drawn uniformly. Below or above the training range it is the end of
+/// the range. An unseen category is drawn as a text that no training row has.
 ///
-/// A model of a time series yields a series, each row drawn given the rows before. The series starts after rows of training
-/// means and most frequent states; a first window of rows is drawn and discarded.
+/// A model of a time series yields a series, each row drawn given the rows before. The series starts after rows of
+/// training means and most frequent states; a first window of rows is drawn and discarded.
 ///
 /// # Errors
 /// [`Error::Table`] if the table of the artefact cannot be read; the errors of `row`.

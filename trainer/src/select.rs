@@ -44,7 +44,8 @@ pub fn select(
     let mut factorisations = factorisations(schema, train, valid, choices)?;
     let mut orders = Vec::new();
     if factorisations.len() > 1 {
-        // One fit with medium settings per order. Boosting takes long and its strength is a rate, so linear-trees stands in.
+        // One fit with medium settings per order. Boosting takes long and its strength is a rate, so linear-trees
+        // stands in.
         let strength = choices.strength.filter(|_| choices.family != Family::Boost);
         let (gamma, strength) = (choices.gamma.unwrap_or(MEDIUM.0), strength.unwrap_or(MEDIUM.1));
         let own = choices.family.has_conditionals_only() && choices.family != Family::Boost;

@@ -94,7 +94,8 @@ pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
     Ok(())
 }
 
-/// Returns whether each row is anomalous, that is, whether its label differs from `normal`. Numbers are compared by value.
+/// Returns whether each row is anomalous, that is, whether its label differs from `normal`. Numbers are compared by
+/// value.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no such column.

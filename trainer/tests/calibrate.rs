@@ -105,7 +105,7 @@ fn verdicts_use_anomaly_scores_and_drift_uses_scores() {
     assert_eq!(mixed, Detector { threshold, quantiles, ..by_scores.view() });
     assert_eq!(mixed.score_cap, *scores.iter().max().unwrap());
     let above = scores.iter().filter(|&&score| score > mixed.cusum_cap).count();
-    assert_eq!(above, 1000 - (1001.0f64 * 0.95).ceil() as usize, "as many as the false-alarm rate says");
+    assert_eq!(above, 1000 - (1001.0f64 * 0.95).ceil() as usize, "the false-alarm rate");
 }
 
 /// The Markov chain of Brook and Evans agrees with a simulation of the cumulative sum.
@@ -136,7 +136,8 @@ fn the_average_run_length_is_that_of_the_process() {
     }
 }
 
-/// New rows of the same distribution raise alarms at the calibrated rate; a shift by a standard deviation is detected soon.
+/// New rows of the same distribution raise alarms at the calibrated rate; a shift by a standard deviation is detected
+/// soon.
 #[test]
 fn a_cumulative_sum_alarms_at_the_calibrated_rate() {
     let mut random = random(7);

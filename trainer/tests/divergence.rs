@@ -85,8 +85,8 @@ fn artefact(random: &Random) -> Artefact {
     file(&schema, &random.table::<N>(Encoder::new(EncoderSlices { columns: &words, ..EncoderSlices::default() })))
 }
 
-/// Returns a linear model of flags. Bit j has the weight `weights[j]` in each of the first bits behind it; the others are
-/// independent.
+/// Returns a linear model of flags. Bit j has the weight `weights[j]` in each of the first bits behind it; the others
+/// are independent.
 fn linear(biases: &[i16], weights: &[i8], order: &[usize], flipped: bool) -> Artefact {
     let (n, schema) = (biases.len(), flags(order, flipped));
     let words: Vec<u16> = schema.columns.iter().flat_map(|encoding| Column::words(&encoding.column())).collect();
@@ -194,8 +194,8 @@ proptest! {
         prop_assert!(close(transport::exact(&p, &q, &[points]), area));
     }
 
-    /// A model that divides the probability of a row by c adds p(row) · ln c to KL, minus the gain of the other rows; in all it
-    /// stays above the KL between the indicators of that row.
+    /// A model that divides the probability of a row by c adds p(row) · ln c to KL, minus the gain of the other rows;
+    /// in all it stays above the KL between the indicators of that row.
     #[test]
     fn kl_punishes_low_probability_at_likely_rows((_, both) in distributions(2), factor in 1.5..1e6f64) {
         let [p, q] = [&both[0], &both[1]];
@@ -318,8 +318,8 @@ fn kl_is_not_symmetric() {
     assert!(found.forward.value - found.reverse.value > 0.14);
 }
 
-/// Six dependent bits and eighteen that are equal in both models: too many to enumerate, but the divergences are those of the
-/// six.
+/// Six dependent bits and eighteen that are equal in both models: too many to enumerate, but the divergences are those
+/// of the six.
 #[test]
 fn samples_come_within_their_standard_errors() {
     let mut dice = Dice(3);
@@ -340,7 +340,7 @@ fn samples_come_within_their_standard_errors() {
             assert!((found.value - exact.value).abs() < STANDARD_ERRORS * error, "{found:?}, not {exact:?}");
         }
         let error = |estimate: Estimate| estimate.standard_error.expect("an estimate");
-        let (apart, baseline) = (found.wasserstein, found.baseline.expect("beside an estimate"));
+        let (apart, baseline) = (found.wasserstein, found.baseline.expect("an estimate has a baseline"));
         assert!(apart.value + EIGHT_REPEATS * error(apart) > exact.wasserstein.value, "samples are further apart");
         assert!(baseline.value > EIGHT_REPEATS * error(baseline), "even two of one model");
         let again = models(&many[0], &many[1], &settings).expect("of the same columns");

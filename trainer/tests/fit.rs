@@ -53,8 +53,9 @@ fn rows(count: usize, ones: &[f64], random: &mut ChaCha8Rng) -> Vec<Vec<bool>> {
     (0..count).map(|_| draw()).collect()
 }
 
-/// Asserts the Karush–Kuhn–Tucker conditions of max Σ ln p - l1·Σ|w| - l2/2·Σw²: a weight that is not zero has the gradient
-/// l1·sign(w) + l2·w, a weight of zero has a gradient within ±l1, and the bias has none. `features` are the columns x_j.
+/// Asserts the Karush–Kuhn–Tucker conditions of max Σ ln p - l1·Σ|w| - l2/2·Σw²: a weight that is not zero has the
+/// gradient l1·sign(w) + l2·w, a weight of zero has a gradient within ±l1, and the bias has none. `features` are the
+/// columns x_j.
 fn assert_optimal(outcomes: &[bool], features: &[Vec<bool>], bias: f64, weights: &[f64], penalty: Penalty) {
     let logit = |t: usize| bias + features.iter().zip(weights).map(|(x, w)| if x[t] { *w } else { 0.0 }).sum::<f64>();
     let p: Vec<f64> = (0..outcomes.len()).map(|t| sigmoid(logit(t))).collect();
@@ -206,7 +207,7 @@ fn log_evidence(rows: usize, ones: usize) -> f64 {
 #[test]
 fn a_split_is_made_when_its_evidence_gains_more_than_gamma() {
     let evidence = Evidence::new(12);
-    let mut made = 0;
+    let mut split_count = 0;
     for zeros in 1..12 {
         for (ones_of_zeros, ones_of_ones) in (0..=zeros).flat_map(|a| (0..=12 - zeros).map(move |b| (a, b))) {
             let group = |x: bool, rows: usize, ones: usize| (0..rows).map(move |at| vec![x, at < ones]);
@@ -229,11 +230,11 @@ fn a_split_is_made_when_its_evidence_gains_more_than_gamma() {
                     splits((gain - slack).max(0.0)) && !splits(gain + slack),
                     "{zeros} {ones_of_zeros} {ones_of_ones}: gain {gain}"
                 );
-                made += 1;
+                split_count += 1;
             }
         }
     }
-    assert!(made > 50);
+    assert!(split_count > 50);
 }
 
 /// Draws rows of one-bit columns of which the first depends on the others.
@@ -294,5 +295,20 @@ fn a_bit_that_never_varies_is_rarer_than_one_in_n_plus_two() {
         for (conditional, p) in fitted.iter().zip([0.01, 0.99]) {
             assert!((sigmoid(conditional.bias) - p).abs() < budget::F64_SUM, "{family:?}");
         }
+    }
+}
+
+#[test]
+fn families_have_the_names_of_the_command_line_in_files_and_keep_their_old_ones() {
+    use surprisal_trainer::names::Named;
+    for (_, family) in Family::NAMES {
+        let json = serde_json::to_string(family).expect("a name");
+        assert_eq!(json, format!("\"{}\"", family.name()));
+        assert_eq!(serde_json::from_str::<Family>(&json).expect("a family"), *family);
+        assert_eq!(Family::named(family.name()).ok(), Some(*family));
+    }
+    for (old, family) in [("lintree", Family::LinearTrees), ("flagship", Family::LinearTreesHidden)] {
+        assert_eq!(serde_json::from_str::<Family>(&format!("\"{old}\"")).expect("a family"), family);
+        assert_eq!(Family::named(old).ok(), Some(family));
     }
 }

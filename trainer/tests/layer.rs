@@ -87,7 +87,7 @@ fn integer_logits_stay_within_the_rounding_of_their_weights() {
                     let (sum, step) =
                         (f64::from(layer.biases[unit]) + inputs.iter().sum::<f64>(), step(&layer, &table, unit));
                     let of_sum = 0.5 * step * (inputs.len() + 1) as f64;
-                    let (unit_is, off, worth) = match activation {
+                    let (unit_is, off, unit_value) = match activation {
                         // A quarter of the sum's error and of half a step of the link, and the roundings of a mass.
                         Activation::Sigmoid => {
                             (1.0 / (1.0 + (-sum).exp()), 0.25 * (of_sum + 1.0 / 64.0) + 2.0 / 32768.0, 1.0 / 32768.0)
@@ -97,7 +97,7 @@ fn integer_logits_stay_within_the_rounding_of_their_weights() {
                     };
                     let v = f64::from(layer.rows(i).1[unit]);
                     expected += v * unit_is;
-                    slack += v.abs() * off + 0.5 * scale * (unit_is.abs() + off) / worth;
+                    slack += v.abs() * off + 0.5 * scale * (unit_is.abs() + off) / unit_value;
                 }
                 let found = f64::from(part.logit(&mut state, &row, i).raw()) / 65536.0;
                 assert!(
@@ -209,12 +209,12 @@ fn weights_of_logits_end_at_the_optimum_or_stay_equal() {
             mean_log_likelihood(&weighted(&each, weights), &bits, &[]) - ridge / 1500.0
         };
         for k in 0..2 {
-            let beside = |step: f64| {
+            let shifted = |step: f64| {
                 let mut weights = weights.clone();
                 weights[k] += step;
                 objective(&weights)
             };
-            let gradient = (beside(1e-4) - beside(-1e-4)) / 2e-4;
+            let gradient = (shifted(1e-4) - shifted(-1e-4)) / 2e-4;
             assert!(gradient.abs() < budget::NEWTON_GRADIENT, "seed {seed}: {gradient} a row");
         }
         for weight in weigh(&each, &bits, &rows, &[0.5; 2], 1e12) {

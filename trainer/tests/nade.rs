@@ -1,4 +1,5 @@
-//! Checks the likelihood of a hidden layer and its gradient against their definitions, and the contract of the optimizer.
+//! Checks the likelihood of a hidden layer and its gradient against their definitions, and the contract of the
+//! optimizer.
 
 #[path = "../../tests/support/budget.rs"]
 mod budget;
@@ -110,10 +111,10 @@ fn gradients_equal_finite_differences() {
     let bits = rows(37, 7, 1);
     let offset: PerBit =
         (0..7).map(|i| (0..37).map(|row| 0.3 * f64::from((row * (i + 2)) % 5) - 0.6).collect()).collect();
-    for (activation, units, forced, with_offset) in ACTIVATIONS.into_iter().flat_map(|activation| {
+    for (activation, units, implied, with_offset) in ACTIVATIONS.into_iter().flat_map(|activation| {
         [(activation, 5, false, false), (activation, 17, true, false), (activation, 3, true, true)]
     }) {
-        let (bits, constraints) = if forced { constrained(&bits) } else { (bits.clone(), Vec::new()) };
+        let (bits, constraints) = if implied { constrained(&bits) } else { (bits.clone(), Vec::new()) };
         let offset = if with_offset { offset.clone() } else { Vec::new() };
         let rows = SparseRows::new(&bits, &constraints, Some(&offset).filter(|_| with_offset));
         let nade = NadeObjective::new(shape(units, activation), &rows, &rows);
@@ -125,16 +126,16 @@ fn gradients_equal_finite_differences() {
         let (of_layer, of_biases) = nade.layer(&gradient);
         assert_eq!(nade.theta(&of_layer, &of_biases), gradient, "the padding has no gradient");
 
-        let (point, case) = (flat((hidden, bit_biases)), format!("{activation:?}, {units}, {forced}, {with_offset}"));
+        let (point, case) = (flat((hidden, bit_biases)), format!("{activation:?}, {units}, {implied}, {with_offset}"));
         let at = |point: &[f64]| likelihood(point, units, activation, &bits, &constraints, &offset);
         assert!((found - at(&point)).abs() < 37.0 * budget::F32_LIKELIHOOD, "{case}: {found} is not {}", at(&point));
         for (k, found) in flat((of_layer, of_biases)).into_iter().enumerate() {
-            let beside = |step: f64| {
+            let shifted = |step: f64| {
                 let mut point = point.clone();
                 point[k] += step;
                 at(&point)
             };
-            let expected = (beside(1e-5) - beside(-1e-5)) / 2e-5;
+            let expected = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
             let slack = budget::F32_GRADIENT * (1.0 + expected.abs());
             assert!((found - expected).abs() < slack, "{case}: parameter {k}: {found}, not {expected}");
         }
@@ -145,19 +146,19 @@ fn gradients_equal_finite_differences() {
 fn the_objective_and_the_model_agree_on_the_likelihood_whatever_the_number_of_units() {
     let (bits, constraints) = constrained(&rows(150, 9, 4));
     for (activation, units) in ACTIVATIONS.into_iter().flat_map(|a| [1, 5, 16, 17, 40].map(|units| (a, units))) {
-        let beside = FloatModel {
+        let base = FloatModel {
             conditionals: (0..9)
                 .map(|i| FloatConditional { bias: 0.2 * f64::from(i) - 0.8, ..FloatConditional::default() })
                 .collect(),
             constraints: constraints.clone(),
             ..FloatModel::default()
         };
-        let rows = SparseRows::new(&bits, &constraints, Some(&beside.logits(&bits)));
+        let rows = SparseRows::new(&bits, &constraints, Some(&base.logits(&bits)));
         let nade = NadeObjective::new(shape(units, activation), &rows, &rows);
         let (hidden, bit_biases) = layer(9, units, activation, &mut random(5));
         let theta = nade.theta(&hidden, &bit_biases);
         assert_eq!(nade.layer(&theta), (hidden.clone(), bit_biases.clone()));
-        let mut model = FloatModel { hidden: Some(hidden), ..beside };
+        let mut model = FloatModel { hidden: Some(hidden), ..base };
         model
             .conditionals
             .iter_mut()

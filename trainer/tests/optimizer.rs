@@ -113,21 +113,18 @@ fn every_method_ends_at_the_optimum_of_a_concave_likelihood() {
     }
 }
 
+/// Settings whose every step uses all 400 rows.
+fn full_batch(method: Method, rate: f32, l1: f32) -> Optimizer {
+    let (rate, epochs) = (Some(rate), 400);
+    Optimizer { method, rate, batch: 400, average: 0.0, l1, epochs, patience: epochs, ..Optimizer::default() }
+}
+
 #[test]
 fn an_l1_penalty_makes_weights_exactly_zero() {
     // The gradient of the irrelevant flag is within the penalty; that of the relevant flag equals it at the optimum.
     let logistic = Logistic::new(8.0);
     for (method, rate) in [(Method::Sgd, 1.0), (Method::Momentum, 0.1), (Method::Adam, 0.03)] {
-        let settings = Optimizer {
-            method,
-            rate: Some(rate),
-            batch: 400,
-            average: 0.0,
-            l1: 8.0,
-            epochs: 400,
-            patience: 400,
-            ..Optimizer::default()
-        };
+        let settings = full_batch(method, rate, 8.0);
         let theta = optimize(&logistic, vec![0.3, 0.5, 0.0], &settings, |_, _| true).theta;
         let mut gradient = vec![0.0; 3];
         logistic.gradient(&theta, &(0..400).collect::<Vec<_>>(), &mut ChaCha8Rng::seed_from_u64(0), &mut gradient);
@@ -137,7 +134,8 @@ fn an_l1_penalty_makes_weights_exactly_zero() {
     }
 }
 
-/// An objective with a constant gradient for one weight and one bias. Validation prefers the largest weight or the smallest.
+/// An objective with a constant gradient for one weight and one bias. Validation prefers the largest weight or the
+/// smallest.
 struct ConstantGradient {
     slope: f32,
     preference: f64,
@@ -241,16 +239,7 @@ fn the_stochastic_optimizer_and_the_exact_solver_agree_on_the_optimum() {
         solver.solve(Penalty { l1, l2: 0.0 });
         let exact = [solver.weights[0], solver.weights[1], solver.bias].map(|parameter| parameter as f32);
         for (method, rate) in [(Method::Sgd, 1.0), (Method::Momentum, 0.1), (Method::Adam, 0.03)] {
-            let settings = Optimizer {
-                method,
-                rate: Some(rate),
-                batch: 400,
-                average: 0.0,
-                l1: l1 as f32,
-                epochs: 400,
-                patience: 400,
-                ..Optimizer::default()
-            };
+            let settings = full_batch(method, rate, l1 as f32);
             let best = optimize(&logistic, vec![0.0; 3], &settings, |_, _| true);
             let apart = logistic.validate(&exact) - best.valid_ll;
             assert!(apart.abs() < budget::SUMMIT, "{method:?}, l1 {l1}: {apart} nats apart, {exact:?}");

@@ -16,7 +16,7 @@ use surprisal_trainer::pipeline::{Job, run};
 use surprisal_trainer::schema::toml::{self, Overrides};
 use surprisal_trainer::schema::{Schema, SchemaOptions};
 
-/// A file of these columns, read back.
+/// Writes a file of columns and reads it.
 fn frame(folder: &Path, columns: &[(&str, Vec<String>)]) -> Frame {
     let mut text = columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",") + "\n";
     for row in 0..columns[0].1.len() {
@@ -28,7 +28,7 @@ fn frame(folder: &Path, columns: &[(&str, Vec<String>)]) -> Frame {
     Frame::read(&path, Header::Yes).expect("the file is whole")
 }
 
-/// One column of every kind, of 300 rows.
+/// Returns 300 rows with a column of every kind.
 fn every_kind() -> (tempfile::TempDir, Frame, Schema) {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut cells = |cell: &dyn Fn(&mut ChaCha8Rng) -> String| (0..300).map(|_| cell(&mut random)).collect::<Vec<_>>();
@@ -102,7 +102,7 @@ fn no_reading_violates_the_constraints_of_the_schema() {
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let mut rows: Vec<Vec<Reading>> =
         (0..frame.rows()).map(|row| schema.readings(&frame, row).expect("a training row")).collect();
-    // And readings that no training row has, wherever the column takes them.
+    // Some readings are replaced by readings that no training row has.
     for readings in &mut rows {
         for encoding in &schema.columns {
             let wild = match encoding.kind {
@@ -151,9 +151,9 @@ fn flags_alone_need_no_constraints() {
     assert!(schema.constraints().is_empty());
 }
 
-/// What `surprisal schema` writes says what was found, so that a fit with it is the fit without.
+/// `surprisal schema` writes the schema that was found, so that a fit with the file equals a fit without it.
 #[test]
-fn a_written_schema_says_what_was_found() {
+fn a_written_schema_is_the_schema_that_was_found() {
     let (folder, frame, schema) = every_kind();
     let path = folder.path().join("schema.toml");
     std::fs::write(&path, toml::write(&frame, &schema)).expect("the folder can be written");
@@ -165,9 +165,9 @@ fn a_written_schema_says_what_was_found() {
     assert_eq!(format!("{again:?}"), format!("{schema:?}"));
 }
 
-/// Names that are no bare keys, and columns left out.
+/// Names that need quotes in TOML, and ignored columns.
 #[test]
-fn a_written_schema_knows_columns_of_any_name() {
+fn a_written_schema_has_columns_of_any_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let names = ["a b", "\"\"\"it's \"\"\"", "\"new\nline\"", "x.y", "µ", "\"back\\slash\""];
     let columns = names.map(|name| (name, (0..60).map(|row| (row % 7).to_string()).collect::<Vec<_>>()));
@@ -182,8 +182,8 @@ fn a_written_schema_knows_columns_of_any_name() {
     assert_eq!(overrides.ignored().collect::<Vec<_>>(), ["x.y"]);
 }
 
-/// The schema with what a TOML text says, on the data of every kind.
-fn with_wishes(text: &str) -> (Frame, surprisal_trainer::Result<Schema>) {
+/// Finds the schema of [`every_kind`] with the overrides of a TOML text.
+fn with_overrides(text: &str) -> (Frame, surprisal_trainer::Result<Schema>) {
     let (folder, frame, _) = every_kind();
     let path = folder.path().join("schema.toml");
     std::fs::write(&path, text).expect("the folder can be written");
@@ -195,8 +195,8 @@ fn with_wishes(text: &str) -> (Frame, surprisal_trainer::Result<Schema>) {
 }
 
 #[test]
-fn the_user_has_the_last_word_on_a_column() {
-    let (frame, schema) = with_wishes(
+fn the_user_overrides_what_is_found() {
+    let (frame, schema) = with_overrides(
         "[columns]\nfew = { kind = \"category\" }\nflag = { kind = \"integer\", missing = true }\n\
          two.kind = \"real\"\ntext.kind = \"ignore\"\nmany.cells = 4\nflipped.kind = \"flag\"\n",
     );
@@ -208,10 +208,10 @@ fn the_user_has_the_last_word_on_a_column() {
     assert_eq!(kind("two"), Some((Kind::Real, false)));
     assert_eq!(kind("flipped"), Some((Kind::Flag { flipped: true }, false)));
     assert_eq!((kind("text"), schema.columns.len()), (None, 10));
-    // One edge below the smallest value and four cells.
+    // Four cells have five edges.
     assert_eq!(of("many").map(|encoding| encoding.values.len()), Some(5));
-    assert!(of("real").is_some_and(|encoding| encoding.values.len() > 16), "as many as for all");
-    // Codes are the values themselves, the most frequent first.
+    assert!(of("real").is_some_and(|encoding| encoding.values.len() > 16), "the number for all columns");
+    // The codes are the values, the most frequent first.
     let few = of("few").expect("it is there");
     assert!(few.labels.is_empty() && few.column().bits() == few.values.len());
     for row in 0..frame.rows() {
@@ -223,7 +223,7 @@ fn the_user_has_the_last_word_on_a_column() {
 }
 
 #[test]
-fn a_schema_that_cannot_be_is_refused_with_its_place() {
+fn an_invalid_schema_is_refused_with_its_location() {
     for (text, words) in [
         ("[columns.nope]\nkind = \"real\"", &["--schema", "`nope`"][..]),
         ("[columns.few]\nkind = \"real\"\ncolour = 3", &["schema.toml", "line 3", "colour"]),
@@ -238,7 +238,7 @@ fn a_schema_that_cannot_be_is_refused_with_its_place() {
         ("[columns.text]\nkind = \"real\"", &["data.csv: line 2, column `text`", "expected a number"]),
         ("[columns.real]\nkind = \"category\"", &["column `real`", "--ignore real"]),
     ] {
-        let message = format!("{:#}", with_wishes(text).1.expect_err(text));
+        let message = format!("{:#}", with_overrides(text).1.expect_err(text));
         for word in words {
             assert!(message.contains(word), "{text}: no {word:?} in {message:?}");
         }
@@ -247,9 +247,9 @@ fn a_schema_that_cannot_be_is_refused_with_its_place() {
     assert!(message.contains("nowhere.toml") && message.contains("surprisal schema"), "{message}");
 }
 
-/// A category that no row has costs about what a row of its own among n + 2 would: ln(n + 2).
+/// The surprisal of an unseen category is about that of one row among n + 2: ln(n + 2).
 #[test]
-fn an_unknown_category_costs_as_much_as_the_rows_can_tell() {
+fn an_unseen_category_has_the_surprisal_of_one_row() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let texts: Vec<String> = (0..1000).map(|_| ["a", "b", "c"][random.random_range(0..3usize)].into()).collect();
@@ -266,9 +266,9 @@ fn an_unknown_category_costs_as_much_as_the_rows_can_tell() {
     drop(frame);
 }
 
-/// Few cells where there is little to tell, many where a law has a fine structure.
+/// A smooth distribution gets few cells, one with a fine structure many.
 #[test]
-fn as_many_cells_are_chosen_as_the_validation_rows_can_tell() {
+fn the_validation_rows_choose_the_number_of_cells() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut random = ChaCha8Rng::seed_from_u64(4);
     let mut normal = || (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;

@@ -1,4 +1,4 @@
-//! Rows in time: the host unrolls what the board pushes, and time is worth something.
+//! Checks time series: the host computes the same history features as the board, and history improves the likelihood.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -13,10 +13,11 @@ use surprisal_trainer::sample::sampled_rows;
 use surprisal_trainer::with_shape;
 
 const WINDOW: usize = 3;
-type Row = (Option<i32>, f32, i32, &'static str);
+type TestRow = (Option<i32>, f32, i32, &'static str);
 
-/// A level that wanders, a reading of it with noise, a pump that stays on or off, and a mode that follows the pump.
-fn rows(count: usize, seed: u64) -> Vec<Row> {
+/// Draws a series of a random-walk level, a noisy reading of it, a pump that rarely switches, and a mode that follows
+/// the pump.
+fn rows(count: usize, seed: u64) -> Vec<TestRow> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut dice = move |sides: u32| (random.next_u32() % sides) as i32;
     let (mut level, mut pump) = (1000, 0);
@@ -30,7 +31,7 @@ fn rows(count: usize, seed: u64) -> Vec<Row> {
     (0..count).map(|_| each()).collect()
 }
 
-fn write(rows: &[Row], session_after: usize) -> tempfile::NamedTempFile {
+fn write(rows: &[TestRow], session_after: usize) -> tempfile::NamedTempFile {
     let mut text = "run,level,reading,pump,mode\n".to_owned();
     for (at, (level, reading, pump, mode)) in rows.iter().enumerate() {
         let level = level.map_or(String::new(), |level| level.to_string());
@@ -41,7 +42,7 @@ fn write(rows: &[Row], session_after: usize) -> tempfile::NamedTempFile {
     file
 }
 
-fn fit(rows: &[Row], history: Option<History>) -> Artefact {
+fn fit(rows: &[TestRow], history: Option<History>) -> Artefact {
     let file = write(rows, usize::MAX);
     let mut job = Job::new(file.path());
     job.ignore = if history.is_some() { Vec::new() } else { vec!["run".into()] };
@@ -53,8 +54,8 @@ fn in_sessions() -> History {
     History { window: WINDOW, session: Some("run".into()) }
 }
 
-/// What the board says of each row, or none while it has no past.
-fn pushed(artefact: &Artefact, rows: &[Row], session_after: usize) -> Vec<Option<RowScore>> {
+/// Returns the board's score of each row, or `None` while its window is not full.
+fn pushed(artefact: &Artefact, rows: &[TestRow], session_after: usize) -> Vec<Option<RowScore>> {
     let labels = |name: &str| {
         let encoding = artefact.schema.columns.iter().find(|encoding| artefact.schema.name(encoding) == name);
         encoding.expect("the column is modelled").labels.clone()
@@ -78,10 +79,10 @@ fn pushed(artefact: &Artefact, rows: &[Row], session_after: usize) -> Vec<Option
 }
 
 #[test]
-fn the_host_says_of_a_file_what_the_board_says_of_a_stream() {
+fn the_host_scores_a_file_like_the_board_scores_a_stream() {
     let artefact = fit(&rows(2000, 1), Some(in_sessions()));
     let mut fresh = rows(300, 2);
-    // At the start of a session there is no last level to hold.
+    // At the start of a session there is no earlier level to fill in.
     [0, 100, 200].iter().for_each(|&at| fresh[at].0 = None);
     for session_after in [usize::MAX, 100] {
         let file = write(&fresh, session_after);
@@ -96,30 +97,30 @@ fn the_host_says_of_a_file_what_the_board_says_of_a_stream() {
 }
 
 #[test]
-fn the_past_tells_of_a_pump_that_stays() {
+fn history_predicts_a_pump_that_rarely_switches() {
     let training = rows(2000, 3);
     let [alone, in_time] = [None, Some(in_sessions())].map(|history| {
         let artefact = fit(&training, history);
-        // Numbers are in units of their own narrowest cells, states are not.
+        // States only, because the nats of numbers depend on the width of their cells.
         [2, 3].map(|column| f64::from(artefact.detector().baseline(column))).iter().sum::<f64>()
     });
-    // It flips in one row of twenty: 0.2 nats instead of ln 2.
+    // The pump switches in one row of twenty: 0.2 nats instead of ln 2.
     assert!(in_time + 0.3 < alone, "{in_time} and {alone}");
 }
 
 #[test]
-fn a_jump_is_odd_and_a_level_never_seen_is_less_so() {
+fn a_jump_scores_higher_than_an_unseen_level() {
     let artefact = fit(&rows(2000, 4), Some(in_sessions()));
-    let mut quiet: Vec<Row> = (0..12).map(|at| (Some(5000 + at % 3), 625.5, 0, "low")).collect();
-    let oddness = |rows: &[Row]| pushed(&artefact, rows, usize::MAX)[10].unwrap().anomaly;
-    let before = oddness(&quiet);
+    let mut quiet: Vec<TestRow> = (0..12).map(|at| (Some(5000 + at % 3), 625.5, 0, "low")).collect();
+    let anomaly_score = |rows: &[TestRow]| pushed(&artefact, rows, usize::MAX)[10].unwrap().anomaly;
+    let before = anomaly_score(&quiet);
     quiet[10].0 = Some(5200);
-    let jump = oddness(&quiet);
+    let jump = anomaly_score(&quiet);
     assert!(jump > artefact.detector().threshold.max(before), "{jump} and {before}");
 }
 
 #[test]
-fn rows_after_odd_ones_are_not_learned_from() {
+fn rows_after_anomalous_rows_are_not_fitted() {
     let mut text = "x,bad\n".to_owned();
     (0..400).for_each(|at| writeln!(text, "{},{}", 10 + at % 7, u8::from(at == 200)).unwrap());
     let file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
@@ -135,12 +136,12 @@ fn rows_after_odd_ones_are_not_learned_from() {
 }
 
 #[test]
-fn a_sampled_series_is_one_that_the_model_takes_for_ordinary() {
+fn a_sampled_series_has_the_entropy_of_the_model() {
     let artefact = fit(&rows(2000, 6), Some(in_sessions()));
     let (names, cells) = sampled_rows(&artefact, 1000, &mut ChaCha8Rng::seed_from_u64(7)).unwrap();
     assert_eq!(names, ["level", "reading", "pump", "mode"]);
     let flips = cells.windows(2).filter(|pair| pair[0][2] != pair[1][2]).count();
-    // Fifty are expected, give or take seven, and of the fit as much.
+    // Fifty are expected, with a standard deviation of seven; the fit adds as much.
     assert!((20..90).contains(&flips), "{flips}");
     let file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
     let lines: Vec<String> = cells.iter().map(|row| format!("0,{}\n", row.join(","))).collect();
@@ -149,12 +150,12 @@ fn a_sampled_series_is_one_that_the_model_takes_for_ordinary() {
     let every: Vec<usize> = (0..frame.rows()).collect();
     let scores = artefact.surprisals(&artefact.schema.all_readings(&frame, &every).unwrap()).unwrap();
     let (mean, detector) = (mean(&scores), artefact.detector());
-    // Of its own entropy, which the held-out rows tell to within some tenths.
+    // The calibration rows determine the entropy to within a few tenths of a nat.
     assert!((mean - f64::from(detector.entropy)).abs() < 0.5, "{mean} and {}", detector.entropy);
 }
 
 #[test]
-fn a_window_longer_than_the_file_is_told() {
+fn a_window_longer_than_the_file_is_refused() {
     let file = write(&rows(30, 5), 4);
     let mut job = Job::new(file.path());
     job.history = Some(History { window: 5, session: Some("run".into()) });

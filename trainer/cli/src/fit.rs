@@ -8,7 +8,7 @@ use serde_json::json;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::fit::Family;
 use surprisal_trainer::output;
-use surprisal_trainer::pipeline::{Report, run_observed};
+use surprisal_trainer::pipeline::{FitReport, run_observed};
 
 use crate::answer::Answer;
 use crate::args::FitArgs;
@@ -46,7 +46,7 @@ fn journal(output: &Path) -> PathBuf {
     path.into()
 }
 
-fn summary(output: &Path, artefact: &Artefact, report: &Report) -> String {
+fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
     let mut text = Lines::default();
     let (file, table) = (report.file_bytes, report.table_bytes);
     line!(text, "{}: {file} bytes, {table} of them for the board", output.display());

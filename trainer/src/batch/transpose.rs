@@ -127,7 +127,8 @@ fn trees(forest: &Forest, i: usize) -> Option<Vec<Vec<PostorderNode>>> {
     }
 }
 
-/// Appends a subtree to `nodes` in preorder. Returns `None` for a split that is not on a bit before bit `i`, or below `depth`.
+/// Appends a subtree to `nodes` in preorder. Returns `None` for a split that is not on a bit before bit `i`, or below
+/// `depth`.
 fn preorder(
     i: usize,
     depth: usize,

@@ -5,9 +5,10 @@ use surprisal::{Conditional, Model, Term};
 /// Returns the probability of a row; zero if the row violates a constraint.
 ///
 /// ```
-/// use surprisal::{Columns, Linear, Model};
+/// use surprisal::{Linear, LinearSlices, LinearWeights, Model};
 /// use surprisal_trainer::divergence::probability;
-/// let linear = Linear::new(&[0, 0], &[], LinearWeights::Dense(&[])).unwrap();
+/// let slices = LinearSlices { biases: &[0, 0], scales: &[], weights: LinearWeights::Dense(&[]) };
+/// let linear = Linear::new(slices).unwrap();
 /// let model = Model::<2, _>::new(linear, &[], 2).unwrap();
 /// assert_eq!(probability(&model, &[true, false]), 0.25);
 /// ```

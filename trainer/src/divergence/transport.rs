@@ -1,14 +1,14 @@
 //! Wasserstein-1: the least mean number of steps that turn the rows of one distribution into those of another.
 //!
-//! A row is a point of a grid with one coordinate per column, and a step changes one coordinate by one. In a thermometer code
-//! that flips one bit, so that the distance between rows is the Hamming distance.
+//! A row is a point of a grid with one coordinate per column, and a step changes one coordinate by one. In a
+//! thermometer code that flips one bit, so that the distance between rows is the Hamming distance.
 
 use pathfinding::prelude::{Matrix, kuhn_munkres_min};
 
 /// Returns Wasserstein-1 between two distributions over all points of a grid, exact up to the rounding of `f64`.
 ///
-/// `p` and `q` list the probabilities of the points, the last coordinate running fastest; `sizes` are the numbers of values of
-/// the coordinates.
+/// `p` and `q` list the probabilities of the points, the last coordinate running fastest; `sizes` are the numbers of
+/// values of the coordinates.
 ///
 /// On a grid optimal transport is the cheapest flow along its edges. Successive shortest paths with prices (Ahuja,
 /// Magnanti & Orlin, *Network Flows*, 1993, chapter 9) take at most one round per distance.
@@ -26,10 +26,11 @@ pub fn exact(p: &[f64], q: &[f64], sizes: &[usize]) -> f64 {
     grid.flow.iter().map(|flow| flow.abs()).sum()
 }
 
-/// Returns Wasserstein-1 between two samples of the same size, in steps per row: the cheapest matching (Kuhn 1955, Munkres 1957).
+/// Returns Wasserstein-1 between two samples of the same size, in steps per row: the cheapest matching (Kuhn 1955,
+/// Munkres 1957).
 ///
-/// Its expectation is at least the distance between the sampled distributions, and positive even for two samples of the same
-/// distribution.
+/// Its expectation is at least the distance between the sampled distributions, and positive even for two samples of the
+/// same distribution.
 ///
 /// ```
 /// use surprisal_trainer::divergence::transport::matched;
@@ -75,7 +76,8 @@ impl Grid {
         Self { flow: vec![0.0; axes.len() * p.len()], prices: vec![0; p.len()], axes, excess }
     }
 
-    /// Returns a step from a point: up along axis `index / 2` if `index` is even, down if it is odd. `None` at the end of the axis.
+    /// Returns a step from a point: up along axis `index / 2` if `index` is even, down if it is odd. `None` at the end
+    /// of the axis.
     fn step(&self, from: usize, index: usize) -> Option<Step> {
         let (size, stride) = self.axes[index / 2];
         let (at, slot) = (from / stride % size, index / 2 * self.excess.len() + from);
@@ -168,7 +170,8 @@ impl Grid {
         }
     }
 
-    /// Returns the distance of each point from the sources in steps of reduced cost zero, or `None` if no sink can be reached.
+    /// Returns the distance of each point from the sources in steps of reduced cost zero, or `None` if no sink can be
+    /// reached.
     fn levels(&self) -> Option<Vec<u32>> {
         let mut levels = vec![u32::MAX; self.excess.len()];
         let mut front: Vec<usize> = (0..levels.len()).filter(|&point| self.excess[point] > 0.0).collect();

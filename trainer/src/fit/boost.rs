@@ -142,7 +142,8 @@ fn grow(features: &[SparseFeature], slopes: &[Slope], settings: &BoostSettings) 
         if split.is_empty() {
             break;
         }
-        // All rows of a split node go to the child of the commoner value; those with the rarer value then move to the other.
+        // All rows of a split node go to the child of the commoner value; those with the rarer value then move to the
+        // other.
         let mut default = [u8::MAX; 128];
         split.iter().for_each(|&(node, k, child)| default[node] = (child + usize::from(features[k].flipped)) as u8);
         let before = at.clone();

@@ -16,10 +16,11 @@ pub struct LayerSettings {
     pub optimizer: Optimizer,
 }
 
-/// Fits a hidden layer and one bias per bit; returns the model and its mean log-likelihood of the validation rows, in nats.
+/// Fits a hidden layer and one bias per bit; returns the model and its mean log-likelihood of the validation rows, in
+/// nats.
 ///
-/// If the rows have an offset, the logits of the returned model are to be added to it. `each_epoch` receives the epoch and
-/// the best validation log-likelihood so far; the fit ends when it returns false.
+/// If the rows have an offset, the logits of the returned model are to be added to it. `each_epoch` receives the epoch
+/// and the best validation log-likelihood so far; the fit ends when it returns false.
 pub fn fit(
     train: &SparseRows,
     valid: &SparseRows,

@@ -1,6 +1,6 @@
-//! Logistic regression on 0/1 features with an elastic-net penalty, by Newton steps that coordinate descent solves on an
-//! active set (Friedman, Hastie & Tibshirani, *Regularization Paths for Generalized Linear Models via
-//! Coordinate Descent*, 2010; Yuan, Ho & Lin, *An Improved GLMNET*, 2012).
+//! Logistic regression on 0/1 features with an elastic-net penalty, by Newton steps that coordinate descent solves on
+//! an active set (Friedman, Hastie & Tibshirani, *Regularization Paths for Generalized Linear Models via Coordinate
+//! Descent*, 2010; Yuan, Ho & Lin, *An Improved GLMNET*, 2012).
 
 /// Outcomes and features of a logistic regression.
 #[derive(Clone, Debug)]
@@ -101,7 +101,8 @@ impl<'p> Solver<'p> {
         }
     }
 
-    /// Expands the log-likelihood around the present logits; returns the penalised negative log-likelihood there, in nats.
+    /// Expands the log-likelihood around the present logits; returns the penalised negative log-likelihood there, in
+    /// nats.
     fn linearise(&mut self, penalty: Penalty) -> f64 {
         let mut loss = 0.0;
         for (row, &one) in self.rows.iter_mut().zip(&self.problem.outcomes) {
@@ -140,8 +141,8 @@ impl<'p> Solver<'p> {
         self.active.len() > before
     }
 
-    /// Minimises the quadratic model by sweeps over the bias and the active weights; returns the largest gain of the first
-    /// sweep, in nats.
+    /// Minimises the quadratic model by sweeps over the bias and the active weights; returns the largest gain of the
+    /// first sweep, in nats.
     fn descend(&mut self, penalty: Penalty) -> f64 {
         let total: f64 = self.rows.iter().map(|row| row.weight).sum();
         let mut first = 0.0;

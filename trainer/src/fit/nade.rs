@@ -38,8 +38,8 @@ pub use shape::{LayerShape, activation_name, activation_named};
 
 /// Log-likelihood of rows as a function of the weights of a hidden layer and of the biases of the bits.
 ///
-/// The parameters are, in this order, v `[bit][unit]`, w `[bit][unit]`, c `[unit]` and b `[bit]`; units are padded to whole
-/// vectors.
+/// The parameters are, in this order, v `[bit][unit]`, w `[bit][unit]`, c `[unit]` and b `[bit]`; units are padded to
+/// whole vectors.
 pub struct NadeObjective<'r> {
     shape: LayerShape,
     train: &'r SparseRows,
@@ -74,7 +74,8 @@ impl<'r> NadeObjective<'r> {
         [wide(&layer.outputs), wide(&layer.inputs), wide(&layer.biases), bit_biases.to_vec()].concat()
     }
 
-    /// Draws initial parameters: small random weights, and biases at the marginal logits, or at zero on top of an offset.
+    /// Draws initial parameters: small random weights, and biases at the marginal logits, or at zero on top of an
+    /// offset.
     pub fn start(&self, random: &mut impl Rng) -> Vec<f32> {
         let (n, units) = (self.train.width, self.padded);
         let mut theta = vec![0.0; self.parameters()];

@@ -43,16 +43,16 @@ pub struct Best {
     pub epochs: usize,
 }
 
-/// Number of rows whose gradients one thread adds up. The partial sums are added in a fixed order, so that the number of
-/// threads does not change the result.
+/// Number of rows whose gradients one thread adds up. The partial sums are added in a fixed order, so that the number
+/// of threads does not change the result.
 const SHARD: usize = 32;
 /// Number of multiply-adds per step below which threads cost more time than they save.
 const SMALL: usize = 500_000;
 
 /// Maximises the objective from `start` and returns the best parameters on the way.
 ///
-/// `each_epoch` receives the epoch, counted from 1, and the best validation log-likelihood so far. The optimizer stops when
-/// it returns false.
+/// `each_epoch` receives the epoch, counted from 1, and the best validation log-likelihood so far. The optimizer stops
+/// when it returns false.
 pub fn optimize(
     objective: &impl Objective,
     start: Vec<f32>,
@@ -93,8 +93,8 @@ pub fn optimize(
 
 /// Chooses the learning rate by a range test (Smith, *Cyclical Learning Rates for Training Neural Networks*, 2017).
 ///
-/// The rate of a trial run rises tenfold every 40 steps, from far too low to far too high. The result is a tenth of the rate
-/// at which the smoothed log-likelihood of the batches is highest.
+/// The rate of a trial run rises tenfold every 40 steps, from far too low to far too high. The result is a tenth of the
+/// rate at which the smoothed log-likelihood of the batches is highest.
 fn range_test(objective: &impl Objective, start: &[f32], settings: &Optimizer) -> f32 {
     const STEPS: usize = 160;
     let lowest = if settings.method == Method::Adam { 1e-4 } else { 1e-3 };

@@ -1,5 +1,5 @@
-//! Vectorised functions of `f32`. No sum depends on the width of the processor's vectors, so that results are equal to the
-//! last bit on every machine.
+//! Vectorised functions of `f32`. No sum depends on the width of the processor's vectors, so that results are equal to
+//! the last bit on every machine.
 
 use std::ops::{Deref, DerefMut};
 

@@ -176,8 +176,8 @@ impl<'b> Grower<'b> {
 /// Learns an order of the columns by growing the trees of all bits together.
 ///
 /// Each step takes the split with the largest gain among those that leave the graph of columns acyclic; the result is a
-/// topological order of that graph. `column[i]` is the column of bit i. A bit may depend on earlier bits of its own column
-/// and on all bits of other columns. Splits gain more than `gamma` nats, and no tree has more than `max_splits`.
+/// topological order of that graph. `column[i]` is the column of bit i. A bit may depend on earlier bits of its own
+/// column and on all bits of other columns. Splits gain more than `gamma` nats, and no tree has more than `max_splits`.
 pub fn learn_order(bits: &Bits, constraints: &[u16], column: &[usize], gamma: f64, max_splits: usize) -> Vec<usize> {
     let n = bits.width();
     let columns = column.last().map_or(0, |last| last + 1);

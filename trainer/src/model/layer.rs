@@ -1,4 +1,5 @@
-//! One hidden layer that all bits share (Larochelle & Murray, *The Neural Autoregressive Distribution Estimator*, 2011).
+//! One hidden layer that all bits share (Larochelle & Murray, *The Neural Autoregressive Distribution Estimator*,
+//! 2011).
 
 use surprisal::Activation;
 

@@ -22,10 +22,12 @@ struct LocalSearch<'a> {
     max_splits: usize,
 }
 
-/// Improves an order of the columns by swaps of neighbours that raise the evidence, the log marginal likelihood of the trees.
+/// Improves an order of the columns by swaps of neighbours that raise the evidence, the log marginal likelihood of the
+/// trees.
 ///
-/// The evidence of a column depends on the set of columns before it and not on their order, so that a swap changes two terms
-/// and takes two fits. Only training rows take part, so that the validation rows can compare the result with other orders.
+/// The evidence of a column depends on the set of columns before it and not on their order, so that a swap changes two
+/// terms and takes two fits. Only training rows take part, so that the validation rows can compare the result with
+/// other orders.
 pub fn improve(schema: &Schema, train: &Bits, start: &[usize], max_splits: usize) -> Vec<usize> {
     let (constraints, table, offsets) = (schema.constraints(), Evidence::new(train.rows), schema.bit_offsets());
     let search = LocalSearch { train, constraints, table, offsets, max_splits };

@@ -20,14 +20,15 @@ struct Candidate {
     bytes: f64,
 }
 
-/// Number of folds of the validation rows. Choices bit by bit overfit them; choices on all folds but one estimate by how much.
+/// Number of folds of the validation rows. Choices bit by bit overfit them; choices on all folds but one estimate by
+/// how much.
 const FOLDS: usize = 4;
 /// Number of standard errors that are subtracted from each gain.
 const MARGINS: [f64; 2] = [1.0, 3.0];
 
 impl Candidate {
     /// Returns the mean gain minus the margin, in nats per row, over all folds except `excluded`.
-    fn worth(&self, excluded: Option<usize>, rows: f64, margin: f64) -> f64 {
+    fn value(&self, excluded: Option<usize>, rows: f64, margin: f64) -> f64 {
         let sum = |each: &[f64; FOLDS]| -> f64 {
             each.iter().enumerate().filter(|&(fold, _)| Some(fold) != excluded).map(|(_, sum)| sum).sum()
         };
@@ -122,10 +123,11 @@ impl Candidates<'_> {
         (0..self.free.len()).into_par_iter().map(bit_candidates).collect()
     }
 
-    /// Returns the best model within the budget with one choice per bit, and the size of the smallest such model in bytes.
+    /// Returns the best model within the budget with one choice per bit, and the size of the smallest such model in
+    /// bytes.
     ///
-    /// Each bit takes its best candidate at a price per byte. Bisection finds the lowest price, a Lagrange multiplier, at which
-    /// the file fits. Only fitted models with `subset[at]` take part.
+    /// Each bit takes its best candidate at a price per byte. Bisection finds the lowest price, a Lagrange multiplier,
+    /// at which the file fits. Only fitted models with `subset[at]` take part.
     fn allocate(
         &self,
         reference: Choice,
@@ -138,8 +140,8 @@ impl Candidates<'_> {
         let rows = self.factorisation.valid.rows as f64;
         let take = |candidates: &[Candidate], price: f64, excluded: Option<usize>| {
             let allowed = candidates.iter().filter(|candidate| candidate.choice.fitted.is_none_or(|at| subset[at]));
-            let worth = |candidate: &Candidate| candidate.worth(excluded, rows, margin) - price * candidate.bytes;
-            *allowed.max_by(|a, b| worth(a).total_cmp(&worth(b))).expect("the marginals are candidates of every subset")
+            let value = |candidate: &Candidate| candidate.value(excluded, rows, margin) - price * candidate.bytes;
+            *allowed.max_by(|a, b| value(a).total_cmp(&value(b))).expect("the marginals are candidates of every subset")
         };
         let at_price = |price: f64| -> Result<Option<SizedModel>> {
             let choices: Vec<Choice> =

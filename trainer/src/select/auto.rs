@@ -1,8 +1,9 @@
 //! Searches hidden layers and the conditionals to combine them with, by the validation rows.
 //!
-//! There are three stages. Settings are compared on small layers. With the best settings, layers of many sizes are fitted from
-//! several starts. Of each layer, alone and averaged over starts, [`Candidates`] makes the best table within the budget. What
-//! is tried depends on the data and the budget and never on the time it takes, so that a search can be repeated.
+//! There are three stages. Settings are compared on small layers. With the best settings, layers of many sizes are
+//! fitted from several starts. For each layer, alone and averaged over starts, `Candidates` makes the best table within
+//! the budget. The settings that are tried depend on the data and the budget, never on the time that it takes, so that a
+//! search can be repeated.
 
 use rayon::prelude::*;
 use surprisal::{Activation, Table};
@@ -62,7 +63,8 @@ pub(super) fn search(candidates: &mut Candidates) -> Result<SizedModel> {
     }
     let factorisation = candidates.factorisation;
     let constraints = &factorisation.constraints;
-    // Layers with an offset learn the residuals of the best conditionals and are added to them; other layers are averaged.
+    // Layers with an offset learn the residuals of the best conditionals and are added to them; other layers are
+    // averaged.
     let base = if candidates.choices.layer.offset { candidates.best_full() } else { None };
     let rows = [&factorisation.train, &factorisation.valid].map(|bits| {
         let offset = base.as_ref().map(|base| base.model.logits(bits));
@@ -111,7 +113,8 @@ pub(super) fn search(candidates: &mut Candidates) -> Result<SizedModel> {
     refined(candidates, reweighted(candidates, best)?, &fitter, &settings)
 }
 
-/// Returns the part of a journal key that identifies the data and the order: layers fitted to other data have other keys.
+/// Returns the part of a journal key that identifies the data and the order: layers fitted to other data have other
+/// keys.
 fn journal_key(candidates: &Candidates) -> String {
     let factorisation = candidates.factorisation;
     let mut crc = 0;
@@ -245,8 +248,8 @@ impl ParetoFront {
         }
     }
 
-    /// Returns the smallest model that no larger one beats by more than half a standard error: of many models, some are the
-    /// best on the validation rows by chance.
+    /// Returns the smallest model that no larger one beats by more than half a standard error: of many models, some are
+    /// the best on the validation rows by chance.
     fn choose(mut self) -> Option<SizedModel> {
         self.found.sort_by_key(|sized| sized.bytes);
         self.found.into_iter().reduce(|best, larger| {
@@ -261,8 +264,8 @@ impl ParetoFront {
 
 /// Fits the weights of the conditionals and of the layer to the validation rows.
 ///
-/// Weights that all bits share must gain more than two parameters gain by chance. Weights per bit must predict rows that did
-/// not take part in their fit.
+/// Weights that all bits share must gain more than two parameters gain by chance. Weights per bit must predict rows
+/// that did not take part in their fit.
 fn reweighted(candidates: &Candidates, best: SizedModel) -> Result<SizedModel> {
     let valid = &candidates.factorisation.valid;
     let Some(hidden) = best.model.hidden.clone() else { return Ok(best) };
@@ -285,8 +288,8 @@ fn reweighted(candidates: &Candidates, best: SizedModel) -> Result<SizedModel> {
     candidates.better(best, with(&weigh_bits(&terms, valid, &candidates.free, &shared)), 0.0)
 }
 
-/// Continues the fit of the layer with the conditionals fixed. Then rounds the weights into the units to the grid of the table
-/// and lets the weights out of the units compensate.
+/// Continues the fit of the layer with the conditionals fixed. Then rounds the weights into the units to the grid of
+/// the table and lets the weights out of the units compensate.
 fn refined(
     candidates: &Candidates,
     best: SizedModel,

@@ -54,8 +54,8 @@ pub struct Candidates<'a> {
     pub(super) choices: &'a Choices,
     pub(super) budget: &'a Budget<'a>,
     pub(super) observer: &'a dyn Observer,
-    /// Models of conditionals only. The first `full` are the families asked for; the others are smaller and serve where those
-    /// exceed the budget.
+    /// Models of conditionals only. The first `full` are the requested families; the others are smaller and serve where
+    /// those exceed the budget.
     pub(super) fitted: Vec<Fitted>,
     pub(super) full: usize,
     families: Vec<Family>,
@@ -114,8 +114,8 @@ impl<'a> Candidates<'a> {
         Fitted { name, setting, model, logits }
     }
 
-    /// Adds means of logits: of logistic regressions and trees that were fitted separately, and of the best linear-trees model
-    /// with each boosted forest.
+    /// Adds means of logits: of logistic regressions and trees that were fitted separately, and of the best
+    /// linear-trees model with each boosted forest.
     pub(super) fn fit_means(&mut self) {
         let (valid, constraints) = (&self.factorisation.valid, &self.factorisation.constraints);
         let score = |fitted: &&Fitted| mean_log_likelihood(&fitted.logits, valid, constraints);
@@ -142,8 +142,8 @@ impl<'a> Candidates<'a> {
         self.full = self.fitted.len();
     }
 
-    /// Returns the highest mean log-likelihood of the validation rows, in nats, of the mean of the layer's logits and those of
-    /// a fitted model.
+    /// Returns the highest mean log-likelihood of the validation rows, in nats, of the mean of the layer's logits and
+    /// those of a fitted model.
     pub(super) fn best_mean(&self, layer: &PerBit) -> f64 {
         let (valid, constraints) = (&self.factorisation.valid, &self.factorisation.constraints);
         let with = |fitted: &Fitted| {
@@ -183,14 +183,15 @@ impl<'a> Candidates<'a> {
         };
         let bare =
             self.finish(bare, Recipe::default(), Vec::new())?.expect("a model of biases only is always representable");
-        // A unit takes two weights per bit, its bias and its gain; the layer a scale per bit and up to 64 bytes of padding.
+        // A unit takes two weights per bit, its bias and its gain; the layer a scale per bit and up to 64 bytes of
+        // padding.
         let flash = self.budget.flash.saturating_sub(bare.bytes + 2 * n + 64) / (2 * n + 4);
         let ram = self.budget.ram.saturating_sub(bare.table.shape().state_bytes()) / Shape::UNIT_BYTES;
         let operations = self.budget.operations / (2 * n).max(1);
         Ok(flash.min(ram).min(operations).min(Shape::LARGEST.units))
     }
 
-    /// Fits smaller models of the families that those asked for contain, once.
+    /// Fits the smaller families that the requested families contain, once.
     pub(super) fn fit_smaller(&mut self) {
         const MARGINAL: (Family, &[f64], &[f64]) = (Family::Marginal, &[0.0], &[0.0]);
         const TREE: (Family, &[f64], &[f64]) = (Family::Tree, &[1.0, 2.5, 5.0, 10.0, 20.0, 40.0], &[8.0]);
@@ -284,8 +285,8 @@ impl<'a> Candidates<'a> {
         Ok(Some(SizedModel { model, table, recipe, each, valid_ll, cautious_ll: valid_ll, bytes }))
     }
 
-    /// Returns `model` instead of `best` if it is within the budget and gains more than `min_gain` nats over all validation
-    /// rows together.
+    /// Returns `model` instead of `best` if it is within the budget and gains more than `min_gain` nats over all
+    /// validation rows together.
     pub(super) fn better(&self, best: SizedModel, model: FloatModel, min_gain: f64) -> Result<SizedModel> {
         let each = self.row_likelihoods(&model.logits(&self.factorisation.valid));
         let other = self.finish(model, best.recipe.clone(), each)?.filter(|other| self.fits(other));

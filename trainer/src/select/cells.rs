@@ -13,10 +13,11 @@ use crate::schema::{CELLS, Schema};
 /// Numbers of cells per numeric column to try, ascending.
 const CELLS_TRIED: [usize; 3] = [8, 16, 32];
 
-/// Returns the schema with the smallest number of cells per numeric column that is within one standard error of the best.
+/// Returns the schema with the smallest number of cells per numeric column that is within one standard error of the
+/// best.
 ///
-/// The criterion is the log-density of the validation rows under one fit with medium settings. `schema` has [`CELLS`] cells;
-/// `find` returns the schema with another number.
+/// The criterion is the log-density of the validation rows under one fit with medium settings. `schema` has [`CELLS`]
+/// cells; `find` returns the schema with another number.
 ///
 /// # Errors
 /// A reading that does not fit its column; any error of `find`.

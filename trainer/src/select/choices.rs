@@ -19,8 +19,8 @@ pub struct Choices {
     pub order: Order,
     /// Least gain of a tree split, in nats of the training set.
     pub gamma: Option<f64>,
-    /// L1 penalty of logistic regressions in nats of the training set, pseudo-count of trees alone and of mixtures in rows,
-    /// or learning rate of boosting.
+    /// L1 penalty of logistic regressions in nats of the training set, pseudo-count of trees alone and of mixtures in
+    /// rows, or learning rate of boosting.
     pub strength: Option<f64>,
     /// Number of components of a mixture.
     pub components: Option<usize>,
@@ -47,7 +47,8 @@ pub struct LayerChoices {
     pub input_dropout: Option<f32>,
     /// Number of random starts for each number of units.
     pub restarts: Option<usize>,
-    /// Whether layers are fitted on top of the best conditionals, whose logits stay fixed, instead of averaged with them.
+    /// Whether layers are fitted on top of the best conditionals, whose logits stay fixed, instead of averaged with
+    /// them.
     pub offset: bool,
 }
 

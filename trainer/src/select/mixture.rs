@@ -73,7 +73,8 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, bu
     Ok(selected)
 }
 
-/// Returns the order of a maximum spanning tree of the dependence given the component, from a mixture in the Chow–Liu order.
+/// Returns the order of a maximum spanning tree of the dependence given the component, from a mixture in the Chow–Liu
+/// order.
 fn own_order(schema: &Schema, train: &Bits, valid: &Bits, settings: MixtureSettings) -> Vec<usize> {
     let (first, _) = order::chow_liu(schema, train);
     let factorisation = Factorisation::new("chow-liu", schema, &first, train, valid);

@@ -92,7 +92,8 @@ fn a_capture_without_rows_is_refused() {
     folder.write("named.log", "surprisal: session\nsurprisal: 1\n");
     folder.refuses("collect empty.log -o rows.csv", &["empty.log: no rows", "`surprisal: 1,2`", "capture"]);
     folder.refuses("collect silent.log -o rows.csv", &["silent.log: no rows"]);
-    folder.refuses("collect half.log -o rows.csv", &["half.log: no row is whole", "line 2", "2 numbers"]);
+    folder
+        .refuses("collect half.log -o rows.csv", &["half.log: no complete row", "line 2", "2 comma-separated numbers"]);
     folder.refuses("collect two.log -o rows.csv", &["two.log: line 3", "a,c here and a,b before"]);
     folder.refuses("collect named.log --sessions", &["--sessions"]);
     folder.refuses("collect none.log", &["none.log", "check the path"]);

@@ -1,7 +1,8 @@
 //! Expectation–maximisation for mixtures of trees (Meilă & Jordan 2000) whose bits have a given order.
 //!
-//! With an order, the expected log-likelihood is a sum of terms, one per bit, each of which depends on the parent of its bit
-//! only, and any choice of earlier parents is a forest. So the best parent of each bit can be chosen on its own.
+//! With an order, the expected log-likelihood is a sum of terms, one per bit, each of which depends on the parent of
+//! its bit only, and any choice of earlier parents is a forest. So the best parent of each bit can be chosen on its
+//! own.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -118,7 +119,8 @@ pub struct Em<'b> {
     penalty: f64,
 }
 
-/// Expected counts of one bit over the rows in which it is free. A gap is the distance to an earlier bit; 0 stands for none.
+/// Expected counts of one bit over the rows in which it is free. A gap is the distance to an earlier bit; 0 stands for
+/// none.
 struct BitCounts {
     /// Rows: `[component]`.
     rows: Vec<f64>,
@@ -183,7 +185,8 @@ impl<'b> Em<'b> {
         }
     }
 
-    /// Takes one step; returns the objective before it: the log-likelihood of the training rows minus the penalty, in nats.
+    /// Takes one step; returns the objective before it: the log-likelihood of the training rows minus the penalty, in
+    /// nats.
     pub fn step(&mut self) -> f64 {
         let (log_likelihoods, shares) = self.expect(&self.rows);
         let before = log_likelihoods.iter().sum::<f64>() - self.penalty;
@@ -199,8 +202,8 @@ impl<'b> Em<'b> {
 
     /// Returns the log-likelihood of each row and the posterior of its components, `[row][component]`, flattened.
     ///
-    /// Over the bits without constraints, ln p_k is a constant, plus a term for each bit that is one, plus the weight of each
-    /// bit that is one like its parent. The free bits among the others are added one by one.
+    /// Over the bits without constraints, ln p_k is a constant, plus a term for each bit that is one, plus the weight
+    /// of each bit that is one like its parent. The free bits among the others are added one by one.
     fn expect(&self, rows: &EmRows) -> (Vec<f64>, Vec<f64>) {
         let (mixture, k, n) = (&self.mixture, self.mixture.components(), rows.constrained.len());
         let mut base: Vec<f64> = mixture.priors.iter().map(|prior| prior.ln()).collect();
@@ -246,7 +249,8 @@ impl<'b> Em<'b> {
         (log_likelihoods.concat(), shares)
     }
 
-    /// Maximises the objective given the posteriors `shares`, `[row][component]`, with parents at most `reach` bits away.
+    /// Maximises the objective given the posteriors `shares`, `[row][component]`, with parents at most `reach` bits
+    /// away.
     fn maximise(&mut self, shares: &[f64], reach: usize) {
         let k = self.settings.components;
         let totals = self.totals(shares, k);
@@ -267,8 +271,8 @@ impl<'b> Em<'b> {
         };
     }
 
-    /// Returns the mutual information of each bit and each earlier bit given the component: `[bit][earlier bit]`, in nats of
-    /// the training set. Constraints are ignored.
+    /// Returns the mutual information of each bit and each earlier bit given the component: `[bit][earlier bit]`, in
+    /// nats of the training set. Constraints are ignored.
     pub fn dependence(&self) -> Vec<Vec<f64>> {
         let (_, shares) = self.expect(&self.rows);
         let k = self.settings.components;
@@ -335,8 +339,8 @@ impl<'b> Em<'b> {
 
     /// Returns the parent and the parameters of bit `i` that maximise the expected log-likelihood minus the penalty.
     ///
-    /// In each component the prior adds `pseudo_count` rows with the global distribution. A parent costs ln(rows) / 2 nats,
-    /// like a parameter in the Bayesian information criterion (Schwarz 1978).
+    /// In each component the prior adds `pseudo_count` rows with the global distribution. A parent costs ln(rows) / 2
+    /// nats, like a parameter in the Bayesian information criterion (Schwarz 1978).
     fn best(&self, counts: &BitCounts, i: usize) -> BestParent {
         let (k, global) = (self.settings.components, &self.global[i]);
         let alpha = self.settings.pseudo_count.max(1e-6);

@@ -1,7 +1,8 @@
 //! Likelihood and gradient of a block of rows: the inner loops of the fit of a hidden layer.
 //!
-//! First come the units of all segments, row after row; then, a few bits at a time, the logits, the residuals and the gradient
-//! of v; then, from the last bit to the first, the gradients of w and c. The compiler vectorises the plain loops.
+//! First come the units of all segments, row after row; then, a few bits at a time, the logits, the residuals and the
+//! gradient of v; then, from the last bit to the first, the gradients of w and c. The compiler vectorises the plain
+//! loops.
 
 use std::ops::Range;
 
@@ -49,7 +50,7 @@ impl WithSimd for KernelCall<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let Self { mut kernel, workspace } = self;
-        kernel.masks(workspace);
+        workspace.mask(kernel.rows, kernel.block);
         let slab = [SLAB, 64, 32].into_iter().find(|&slab| kernel.padded.is_multiple_of(slab)).unwrap_or(WIDTH);
         match slab / S::F32_LANES {
             1 => kernel.run::<S, 1>(simd, workspace),
@@ -189,8 +190,8 @@ impl Kernel<'_> {
         }
     }
 
-    /// Replaces dot products by residuals x - p and returns Σ ln p, in nats. Residuals are zero for bits that are not free
-    /// and beyond the last row.
+    /// Replaces dot products by residuals x - p and returns Σ ln p, in nats. Residuals are zero for bits that are not
+    /// free and beyond the last row.
     #[inline(always)]
     fn residuals(&self, workspace: &mut Workspace, bits: Range<usize>) -> f64 {
         let bit_biases = &self.theta[self.theta.len() - self.rows.width..];
@@ -378,28 +379,6 @@ impl Kernel<'_> {
                 let e = exp(-unit.abs());
                 *unit = keep * if *unit > 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) };
             }
-        }
-    }
-
-    /// Computes for each bit the masks of the rows in which it is one, is free, and is an input of the layer.
-    fn masks(&self, workspace: &mut Workspace) {
-        let present = u32::MAX >> (32 - self.block.len() as u32);
-        let Workspace { ones, free, fed, .. } = workspace;
-        ones.clear();
-        ones.resize(self.rows.width, 0);
-        free.clear();
-        free.resize(self.rows.width, present);
-        for (q, &row) in self.block.iter().enumerate() {
-            self.rows.ones(row as usize).iter().for_each(|&i| ones[usize::from(i)] |= 1 << q);
-        }
-        for &(i, parent, when) in &self.rows.constraints {
-            let parent = ones[usize::from(parent)];
-            free[usize::from(i)] = present & if when { !parent } else { parent };
-        }
-        if fed.is_empty() {
-            fed.extend_from_slice(ones);
-        } else {
-            fed.iter_mut().zip(&*ones).for_each(|(fed, ones)| *fed &= ones);
         }
     }
 }

@@ -62,7 +62,8 @@ pub fn gather<S: Simd, const U: usize, const B: usize>(
     }
 }
 
-/// Adds every four neighbouring numbers of four vectors, pairs first. The sums of the k-th four of all vectors are adjacent.
+/// Adds every four neighbouring numbers of four vectors, pairs first. The sums of the k-th four of all vectors are
+/// adjacent.
 #[inline(always)]
 pub fn sums_of_four<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> S::f32s {
     if S::F32_LANES < 4 {

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::rows::BLOCK;
+use super::rows::{BLOCK, SparseRows};
 use super::shape::LayerShape;
 use crate::fit::simd::AlignedFloats;
 
@@ -55,6 +55,29 @@ impl Workspace {
         if shape.input_dropout > 0.0 {
             let mut feeds = |q: usize| u32::from(random.random::<f32>() >= shape.input_dropout) << q;
             self.fed.extend((0..width).map(|_| (0..BLOCK).fold(0, |mask, q| mask | feeds(q))));
+        }
+    }
+
+    /// Computes the masks of a block after the dropout: for each bit the rows in which it is one, is free, and is an
+    /// input of the layer.
+    pub fn mask(&mut self, rows: &SparseRows, block: &[u32]) {
+        let present = u32::MAX >> (32 - block.len() as u32);
+        let Self { ones, free, fed, .. } = self;
+        ones.clear();
+        ones.resize(rows.width, 0);
+        free.clear();
+        free.resize(rows.width, present);
+        for (q, &row) in block.iter().enumerate() {
+            rows.ones(row as usize).iter().for_each(|&i| ones[usize::from(i)] |= 1 << q);
+        }
+        for &(i, parent, when) in &rows.constraints {
+            let parent = ones[usize::from(parent)];
+            free[usize::from(i)] = present & if when { !parent } else { parent };
+        }
+        if fed.is_empty() {
+            fed.extend_from_slice(ones);
+        } else {
+            fed.iter_mut().zip(&*ones).for_each(|(fed, ones)| *fed &= ones);
         }
     }
 }

@@ -66,7 +66,8 @@ pub struct Optimizer {
     pub patience: usize,
     /// Factor of the running mean of the parameters per step (Polyak & Juditsky 1992), or zero for no mean.
     pub average: f32,
-    /// Decoupled weight decay: the fraction of a weight that a step removes, per unit of the rate (Loshchilov & Hutter 2019).
+    /// Decoupled weight decay: the fraction of a weight that a step removes, per unit of the rate (Loshchilov & Hutter
+    /// 2019).
     pub decay: f32,
     /// Coefficient of the penalty Σ|w|, in nats of the training set, applied by proximal steps.
     pub l1: f32,
