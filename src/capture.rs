@@ -1,17 +1,17 @@
 //! Capture: readings as lines of a log, which `surprisal collect` turns into the CSV file that `surprisal fit` reads.
 //!
-//! A capture line holds `surprisal: ` followed by cells separated by commas. The board logs a line of column names when it
-//! starts, and then one line of numbers per row; an empty cell is a missing reading. Text before the marker and all other
-//! lines belong to the log. A serial port without defmt can write the same text.
+//! A capture line holds `surprisal: ` followed by cells separated by commas. The board logs a line of column names when
+//! it starts, and then one line of numbers per row; an empty cell is a missing reading. `surprisal collect` ignores
+//! text before the marker and all other lines. A program without defmt can write the same text to a serial port.
 
 use crate::reading::Reading;
 
-/// The line of column names that begins a session: `defmt::println!("{}", CaptureHeader(&["current", "valve"]))` logs
-/// `surprisal: current,valve`.
+/// The capture line of column names, which a board logs when it starts:
+/// `defmt::println!("{}", CaptureHeader(&["current", "valve"]))` logs `surprisal: current,valve`.
 #[derive(Clone, Copy, Debug)]
 pub struct CaptureHeader<'a>(pub &'a [&'a str]);
 
-/// The line of one row: `defmt::println!("{}", CaptureRow(&readings))` logs `surprisal: 512,1`.
+/// The capture line of one row of readings: `defmt::println!("{}", CaptureRow(&readings))` logs `surprisal: 512,1`.
 #[derive(Clone, Copy, Debug)]
 pub struct CaptureRow<'a>(pub &'a [Reading]);
 
@@ -35,7 +35,7 @@ impl defmt::Format for CaptureRow<'_> {
     }
 }
 
-/// Yields the text before each cell.
+/// Yields the text before each cell: the marker, and then commas.
 fn leads() -> impl Iterator<Item = &'static str> {
     core::iter::once("surprisal: ").chain(core::iter::repeat(","))
 }

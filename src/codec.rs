@@ -1,10 +1,10 @@
 //! Compression: a range coder that turns a row's bits into about as many bytes as its surprisal, and back.
 //!
-//! The encoder narrows an interval of numbers in [0, 1) by the mass of each bit (Rissanen & Langdon, *Arithmetic Coding*,
-//! 1979). A byte is written as soon as only a carry can still change it, and the last one is held back for that carry
-//! (Martin, *Range Encoding*, 1979; carry handling as in Schindler's coder, 1998). The interval is at least 2²⁴ wide
-//! whenever it is divided, so a bit costs at most 2⁻⁷ bit more than its surprisal, and far less unless both the mass and
-//! the interval are smallest.
+//! The coder narrows an interval of numbers in [0, 1) by the mass of each bit (Rissanen & Langdon, *Arithmetic Coding*,
+//! 1979). A byte is complete as soon as only a carry can still change it, and the last complete byte is held back for
+//! that carry (Martin, *Range Encoding*, 1979; carry handling as in Schindler's coder, 1998). The interval is at least
+//! 2²⁴ units wide whenever it is divided, so a bit costs at most 2⁻⁷ bit more than its surprisal, and far less unless
+//! its mass and the interval are both close to their minimum.
 
 use crate::error::EncodeError;
 use crate::logit::Mass;
@@ -14,14 +14,15 @@ use crate::term::Term;
 /// An interval narrower than this releases a byte.
 const NARROW: u32 = 1 << 24;
 
-/// Returns the part of an interval that a one gets: at least 256 units, and at least 256 less than the interval.
+/// Returns the part of an interval of `range` units that belongs to a one: at least 256 units, and at least 256 less
+/// than the interval.
 fn ones(range: u32, mass: Mass) -> u32 {
     let mass = mass.of(true);
     // ⌊range · mass / 65536⌋ without a product of more than 32 bits.
     ((range >> 16) * mass).wrapping_add(((range & 0xFFFF) * mass) >> 16)
 }
 
-/// A range encoder from bits to bytes, which it passes to `sink` one at a time. See [`Model::compress`].
+/// A range coder from bits to bytes, which it passes to a `sink` one at a time. [`Model::compress`] feeds it with rows.
 ///
 /// ```
 /// use surprisal::{Compressor, Decompressor, Logit};
@@ -37,22 +38,24 @@ fn ones(range: u32, mass: Mass) -> u32 {
 /// ```
 #[derive(Debug)]
 pub struct Compressor<S> {
+    /// The lower end of the interval, without the bytes that were shifted out.
     low: u32,
+    /// The width of the interval.
     range: u32,
-    /// The last byte that a carry can still change.
+    /// The last byte that a carry can still change, apart from bytes of 255 after it.
     held: Option<u8>,
-    /// The number of bytes of 255 that have followed the held byte.
+    /// The number of bytes of 255 that follow the held byte.
     full: u32,
     sink: S,
 }
 
 impl<S: FnMut(u8)> Compressor<S> {
-    /// Creates an encoder that writes its bytes to `sink`.
+    /// Creates a compressor that passes its bytes to `sink`.
     pub const fn new(sink: S) -> Self {
         Self { low: 0, range: u32::MAX, held: None, full: 0, sink }
     }
 
-    /// Encodes a bit. The decoder must know the same mass when it comes to this bit.
+    /// Encodes a bit. The decompressor needs the same mass to decode it, see [`Decompressor::pull`].
     pub fn push(&mut self, bit: bool, mass: Mass) {
         let ones = ones(self.range, mass);
         if bit {
@@ -67,10 +70,10 @@ impl<S: FnMut(u8)> Compressor<S> {
         }
     }
 
-    /// Writes the last bytes: the fewest that identify the interval if zeros follow them. To store several packets one
-    /// after another, store their lengths as well.
+    /// Writes the last bytes, as few as identify the interval if zeros follow. To store several packets one after
+    /// another, store their lengths as well.
     pub fn finish(mut self) {
-        // From the interval's lower end to the next number that ends in four zero bytes, or else in three.
+        // Raises the lower end to the next number that ends in four zero bytes, or if that is too far, in three.
         let missing = self.low.wrapping_neg();
         if missing < self.range {
             self.raise(missing);
@@ -90,7 +93,7 @@ impl<S: FnMut(u8)> Compressor<S> {
         }
     }
 
-    /// Moves the highest byte out of the interval.
+    /// Shifts the highest byte out of the lower end.
     fn shift(&mut self) {
         let byte = (self.low >> 24) as u8;
         self.low <<= 8;
@@ -102,8 +105,8 @@ impl<S: FnMut(u8)> Compressor<S> {
         }
     }
 
-    /// Writes the held bytes after adding a carry.
-    // Not inlined, because most bits do not come here.
+    /// Writes the held byte and the bytes of 255 after it, plus a carry of 0 or 1.
+    // Not inlined, because most bits do not need it.
     #[inline(never)]
     fn release(&mut self, carry: u8) {
         if let Some(held) = self.held.take() {
@@ -113,25 +116,27 @@ impl<S: FnMut(u8)> Compressor<S> {
     }
 }
 
-/// A range decoder from bytes to bits: the inverse of [`Compressor`] if it is asked with the same masses. Zeros follow
-/// the last byte, and any bytes decode to some bits.
+/// A range decoder from bytes to bits: the inverse of [`Compressor`] for the same sequence of masses.
+///
+/// After the last byte it reads zeros. Any bytes decode to some bits, so damage is not detected.
 #[derive(Debug)]
 pub struct Decompressor<I> {
-    /// The position of the encoded number within the interval.
+    /// The encoded number minus the lower end of the interval.
     place: u32,
+    /// The width of the interval.
     range: u32,
     bytes: I,
 }
 
 impl<I: Iterator<Item = u8>> Decompressor<I> {
-    /// Creates a decoder. It reads four bytes at once and further ones when it needs them.
+    /// Creates a decompressor. It reads the first four bytes immediately, and each further byte when a bit needs it.
     pub fn new(bytes: I) -> Self {
         let mut new = Self { place: 0, range: u32::MAX, bytes };
         (0..4).for_each(|_| new.shift());
         new
     }
 
-    /// Decodes the next bit, given the mass that it was encoded with.
+    /// Decodes the next bit. `mass` must equal the mass that [`Compressor::push`] got for this bit.
     pub fn pull(&mut self, mass: Mass) -> bool {
         let ones = ones(self.range, mass);
         let bit = self.place < ones;
@@ -155,14 +160,14 @@ impl<I: Iterator<Item = u8>> Decompressor<I> {
 }
 
 impl<const N: usize, T: Term<N>> Model<'_, N, T> {
-    /// Encodes a row of bits into at most its [`surprisal`](Self::surprisal) in bytes (ln 256 nats per byte), rounded up.
-    /// Over many rows the coder adds a small loss.
+    /// Encodes a row of bits. It takes about as many bytes as its [`surprisal`](Self::surprisal) divided by ln 256 =
+    /// 5.545 nats, rounded up; per free bit, the coder adds at most 2⁻⁷ bit.
     ///
-    /// Several rows can share one compressor, or each row can have its own, as a packet that can be read by itself.
-    /// Implied bits take no space. Observed bits take none either, because the decoder knows them.
+    /// Several rows can share one compressor, or each row can have a compressor and so a packet that can be read alone.
+    /// Implied bits take no space, and neither do observed bits, which the reader must know.
     ///
-    /// No free bit takes more than two bytes, so `2 * bits + 1` bytes hold any row, and normal rows take few. A truncated
-    /// packet decodes to a different row, so a sink with less space must detect that it is full.
+    /// No free bit takes more than two bytes, so `2 * bits + 1` bytes hold any row, and normal rows take few. A
+    /// truncated packet decodes to a different row, so a sink with less space must detect that it is full.
     ///
     /// ```
     /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
@@ -181,15 +186,15 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
     /// let mut decoded = [false; BITS];
     /// TABLE.model.decompress(&mut decoded, &mut Decompressor::new(packet.into_iter()));
     /// assert_eq!(decoded, row);
-    /// // The bits name the cell of each reading; its place within the cell is lost.
+    /// // The bits identify the cell of each reading; the position within the cell is lost.
     /// let cells = TABLE.encoder.columns().map(|(column, bits)| (column.source, column.decode(&decoded[bits])));
     /// assert_eq!(cells.last(), Some((2, Some(4))));
     /// # Ok::<(), surprisal::EncodeError>(())
     /// ```
     ///
     /// # Errors
-    /// [`EncodeError::Impossible`] for a row that a constraint rules out; nothing is written then. Rows from an encoder are
-    /// never ruled out.
+    /// [`EncodeError::Impossible`] for a row that contradicts a constraint; nothing is written then. Rows from the
+    /// table's encoder never do.
     pub fn compress(&self, row: &[bool; N], into: &mut Compressor<impl FnMut(u8)>) -> Result<(), EncodeError> {
         if let Some(bit) = self.contradiction(row) {
             return Err(EncodeError::Impossible { bit });
@@ -205,8 +210,8 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
         Ok(())
     }
 
-    /// Decodes a row that [`compress`](Self::compress) encoded. Observed bits are read from `row`, all others are written
-    /// to it.
+    /// Decodes a row that [`compress`](Self::compress) encoded. On entry `row` must hold the values of the observed
+    /// bits; the other bits of the model are written to it.
     pub fn decompress(&self, row: &mut [bool; N], from: &mut Decompressor<impl Iterator<Item = u8>>) {
         let (mut state, mut i) = (self.start(), 0);
         while i < self.bits() {

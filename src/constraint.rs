@@ -2,15 +2,15 @@
 
 /// The constraint on one bit, as one word: free, observed, or "if bit `parent` is `when`, this bit is `value`".
 ///
-/// An implied bit has probability one: it costs nothing, is not evaluated, and no sample violates it. An observed bit
-/// serves as context for later bits, but is neither scored nor sampled.
+/// An implied value has probability one: the bit costs nothing, its logit is not evaluated, and no sample violates it.
+/// An observed bit is context for later bits, but is neither scored nor sampled.
 ///
-/// The word holds the parent in bits 0..12, `when` in bit 12, `value` in bit 13, and zeros above; all ones mean free, and
-/// all ones but the last mean observed.
+/// The word holds the parent in bits 0 to 11, `when` in bit 12, `value` in bit 13, and zeros above. The word 0xFFFF
+/// means free, and 0xFFFE means observed.
 ///
 /// ```
 /// use surprisal::{Constraint, LinearSlices, LinearWeights, Linear, Model, Nats};
-/// // A thermometer of two levels: the second level implies the first.
+/// // Two bits, "above the first level" and "above the second level": a zero at the first implies a zero at the second.
 /// let constraints = [Constraint::FREE.raw(), Constraint::implied(0, false, false).raw()];
 /// let slices = LinearSlices { biases: &[0, 0], scales: &[], weights: LinearWeights::Dense(&[]) };
 /// let model = Model::<2, _>::new(Linear::new(slices).unwrap(), &constraints, 2).unwrap();
@@ -24,11 +24,12 @@ pub struct Constraint(u16);
 impl Constraint {
     /// The bit is free: the model gives its probability.
     pub const FREE: Self = Self(u16::MAX);
-    /// The bit is observed: it is context for later bits, but neither scored nor sampled.
+    /// The bit is observed: it is context for later bits, but is neither scored nor sampled.
     pub const OBSERVED: Self = Self(u16::MAX - 1);
     const PARENT: u16 = (1 << 12) - 1;
 
-    /// Creates the constraint "if bit `parent` (below 4096) is `when`, the bit is `value`"; otherwise it is free.
+    /// Creates the constraint "if bit `parent` is `when`, this bit is `value`, otherwise it is free". `parent` is below
+    /// 4096, and comes before the constrained bit.
     pub const fn implied(parent: u16, when: bool, value: bool) -> Self {
         Self(parent & Self::PARENT | (when as u16) << 12 | (value as u16) << 13)
     }
@@ -38,7 +39,7 @@ impl Constraint {
         Self(raw)
     }
 
-    /// Returns the word that stands for the constraint in a table.
+    /// Returns the word that a table stores for the constraint.
     pub const fn raw(self) -> u16 {
         self.0
     }
@@ -51,15 +52,16 @@ impl Constraint {
         Some(((self.0 & Self::PARENT) as usize, self.0 >> 12 & 1 == 1, self.value()))
     }
 
-    /// Returns the value that the earlier bits in `seen` imply for this bit, or `None` if they leave it free.
+    /// Returns the value that the earlier bits in `seen` imply for this bit, or `None` if they imply none. Free and
+    /// observed bits never have an implied value.
     pub fn implied_value(self, seen: &[bool]) -> Option<bool> {
         let (parent, ..) = self.condition()?;
         let &bit = seen.get(parent)?;
-        // Compared as numbers, which takes a Cortex-M0 fewer instructions.
+        // A comparison of numbers takes a Cortex-M0 fewer instructions than one of bools.
         (u16::from(bit) == self.0 >> 12 & 1).then_some(self.value())
     }
 
-    /// Returns the value of the bit if the condition holds.
+    /// Returns the value that the bit has if the condition holds.
     pub(crate) const fn value(self) -> bool {
         self.0 >> 13 & 1 == 1
     }

@@ -1,7 +1,7 @@
-//! From scores to verdicts: is this row anomalous, how rare is such a score, is there a trend, has the machine changed?
+//! Detection: scores to verdicts, p-values, trends and drift.
 //!
-//! [`Detector`] holds constants that were calibrated on normal rows and stays in flash. The state of a stream of rows is
-//! small and belongs to the caller: [`Cusum`], [`Drift`], `Recent`, or the first two as a [`Monitor`].
+//! [`Detector`] holds constants that were calibrated on normal rows, and stays in flash. The state of a stream of rows
+//! is small and belongs to the caller: [`Cusum`], [`Drift`] and `Recent`, or a [`Monitor`] of the first two.
 
 use crate::error::TableError;
 use crate::nats::Nats;
@@ -25,16 +25,17 @@ pub use recent::Recent;
 pub use row_score::RowScore;
 pub(crate) use row_score::RowScorer;
 
-/// The calibration of a table, from the scores of normal rows that the fit did not see.
+/// The calibration of a table: numbers that were computed from calibration rows, which are normal rows that the fit did
+/// not use.
 ///
-/// The threshold and the quantiles refer to the [`AnomalyScore`] of a row. All other fields refer to its score, the sum of
-/// its columns' surprisals, whose mean is an entropy.
+/// The threshold and the quantiles refer to the [`AnomalyScore`] of a row. The mean, deviation, caps, reference and
+/// decision interval refer to its *score*, the sum of the surprisals of its columns.
 ///
 /// With n calibration rows, the threshold for a false-alarm rate α is the ⌈(n+1)(1-α)⌉-th smallest of their anomaly
-/// scores. If a fresh normal row is exchangeable with those rows, it raises an alarm with probability at most α (split
-/// conformal prediction: Vovk, Gammerman & Shafer, *Algorithmic Learning in a Random World*, 2005). If α < 1/(n+1) no such
-/// score exists, and the threshold is [`Nats::IMPOSSIBLE`]: the detector never alarms, because n rows cannot support the
-/// promise.
+/// scores. If a fresh normal row is exchangeable with the calibration rows, it raises an alarm with probability at most
+/// α (split conformal prediction: Vovk, Gammerman & Shafer, *Algorithmic Learning in a Random World*, 2005). If α <
+/// 1/(n+1) there is no such score, and the threshold is [`Nats::IMPOSSIBLE`]: the detector never alarms, because n rows
+/// are too few to guarantee α.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Detector<'t> {
@@ -44,17 +45,17 @@ pub struct Detector<'t> {
     pub false_alarm_ppm: u32,
     /// The number of calibration rows.
     pub rows: u32,
-    /// The mean score of the calibration rows, each capped at [`score_cap`](Self::score_cap): the cross-entropy of the
-    /// machine and the model.
+    /// The mean score of the calibration rows: an estimate of the cross-entropy between machine and model.
     pub entropy: Nats,
-    /// The standard deviation of the capped scores.
+    /// The standard deviation of the scores of the calibration rows.
     pub deviation: Nats,
-    /// The largest score of a calibration row. [`Drift`] counts scores up to this cap.
+    /// The cap of scores in [`Drift`]: the largest score of a calibration row.
     pub score_cap: Nats,
-    /// The cap of scores in [`Cusum`], so that one anomalous row does not count as a trend. Normal rows exceed it at the
-    /// false-alarm rate; with too few calibration rows it equals [`score_cap`](Self::score_cap).
+    /// The cap of scores in [`Cusum`], so that one anomalous row does not count as a trend. Normal rows exceed it at
+    /// the false-alarm rate; with too few calibration rows it equals [`score_cap`](Self::score_cap).
     pub cusum_cap: Nats,
-    /// The reference value that [`Cusum`] subtracts from every score.
+    /// The reference value, which [`Cusum`] subtracts from every score: half a standard deviation above the mean of the
+    /// calibration scores, both computed with the [`cusum_cap`](Self::cusum_cap).
     pub reference: Nats,
     /// The decision interval: [`Cusum`] alarms if its sum exceeds it. [`Nats::IMPOSSIBLE`] means never.
     pub decision_interval: Nats,
@@ -62,15 +63,15 @@ pub struct Detector<'t> {
     pub average_run_length: u32,
     /// log2 of the temperature τ of the soft maximum in [`AnomalyScore`], at most 8.
     pub log2_temperature: u32,
-    /// For each of the [`levels`](Self::levels), the anomaly score that this share of normal rows exceeds, in units of
-    /// 1/65536 nat, ascending. If empty, all p-values are one.
+    /// `[level]`: for each of the [`levels`](Self::levels), the anomaly score that this share of normal rows exceeds,
+    /// in units of 1/65536 nat, ascending. If empty, all p-values are one.
     pub quantiles: &'t [u32],
-    /// `[column]`: the baseline of each column, its mean surprisal over the calibration rows, in the order of the readings
-    /// and in units of 1/1024 nat. May be empty.
+    /// `[reading]`: the baseline of the column of each reading, its mean surprisal over the calibration rows, in units
+    /// of 1/1024 nat. Columns without a baseline have a baseline of zero.
     pub baselines: &'t [u16],
 }
 
-/// The number of calibration words in a table, see [`Detector::words`].
+/// The number of calibration numbers in a table, see [`Detector::words`].
 pub(crate) const WORDS: usize = 11;
 
 /// The judgement of a detector on one row.
@@ -82,13 +83,13 @@ pub enum Verdict {
     Normal,
     /// The anomaly score exceeds the threshold.
     Anomalous {
-        /// Anomaly score minus threshold.
+        /// The anomaly score minus the threshold.
         excess: Nats,
     },
 }
 
 impl Verdict {
-    /// Returns whether the verdict is an alarm.
+    /// Returns whether the verdict is [`Anomalous`](Self::Anomalous).
     pub const fn is_anomalous(self) -> bool {
         matches!(self, Self::Anomalous { .. })
     }
@@ -128,18 +129,18 @@ impl<'t> Detector<'t> {
         }
     }
 
-    /// Returns the mean surprisal over normal rows of the column at this position of the readings, or zero if the table
-    /// does not hold it.
+    /// Returns the baseline of the column with this position among the readings: its mean surprisal over calibration
+    /// rows, or zero if the table has no baseline for the column.
     pub fn baseline(&self, column: u16) -> Nats {
         Nats::from_raw(self.baselines.get(usize::from(column)).map_or(0, |&nats| u32::from(nats) << 6))
     }
 
-    /// Returns the largest baseline of all columns.
+    /// Returns the largest baseline of all columns, or zero if the table has no baselines.
     pub fn largest_baseline(&self) -> Nats {
         Nats::from_raw(self.baselines.iter().max().map_or(0, |&nats| u32::from(nats) << 6))
     }
 
-    /// Returns the numbers that are not slices, in the order in which a table stores them: the section `calibration` of
+    /// Returns the numbers of the detector, without its slices, in the order of the section `calibration` of
     /// `docs/format.md`.
     pub const fn words(&self) -> [u32; WORDS] {
         [
@@ -189,10 +190,11 @@ impl<'t> Detector<'t> {
         }
     }
 
-    /// Checks what the functions of a detector rely on.
+    /// Checks the temperature and the quantiles, and returns the detector.
     ///
     /// # Errors
-    /// [`TableError::Inconsistent`] for a temperature above 2^8, or quantiles that do not ascend or do not fit the levels.
+    /// [`TableError::Inconsistent`] for a temperature above 2^8, for quantiles that descend, and for a number of
+    /// quantiles other than zero or the number of levels.
     pub(crate) const fn check(self) -> Result<Self, TableError> {
         if self.log2_temperature > 8 {
             return Err(TableError::Inconsistent("calibration"));

@@ -1,11 +1,14 @@
-//! The encoder: turns readings into bits by a const table of thresholds and categories.
+//! The encoder: turns readings into bits by a constant table of thresholds and categories.
 //!
-//! A column of K ordered outcomes becomes K-1 bits, a thermometer from the middle outwards: "above the pivot edge?"; if
-//! so, "above the next?", and on upwards; if not, "below the one before?", and on downwards. Once an answer is no,
-//! constraints imply the rest, so that a normal reading has few free bits and fewer ones. The outcomes of a numeric
-//! column are its cells, with one more below and one above the training range, where the surprisal grows with the
-//! distance. The outcomes of a category are its values, the most frequent first and the pivot at the first, and last a
-//! single outcome for all other values.
+//! Each column has ordered outcomes, counted from 0. The outcomes of a numeric column are the cells between its edges,
+//! one more below the lowest edge, and one more above the highest edge; in these two the surprisal grows with the
+//! distance. The outcomes of a category are its known codes, which the trainer stores by falling frequency, and last a
+//! single outcome for all other codes.
+//!
+//! A column of K outcomes becomes K - 1 bits, a thermometer code from the pivot outcome p outwards: `outcome > p`,
+//! `outcome > p + 1` and so on upwards, then `outcome <= p - 1`, `outcome <= p - 2` and so on downwards. After the
+//! first zero in each direction, constraints imply the other bits of that direction. With the pivot at the median a
+//! normal reading therefore has few free bits, and even fewer ones.
 
 use core::ops::Range;
 
@@ -19,20 +22,22 @@ mod tail;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// 0 or 1, as one bit. Any other value counts as the rarer one, and costs as much as its distance beyond.
+    /// A flag, 0 or 1, as one bit. Any other integer counts as the rarer value, and costs ln 65536 nats and its
+    /// distance from 0 and 1 in addition.
     Flag {
-        /// Whether 0 is the rarer value and becomes the one.
+        /// Whether 0 is the rarer value, so that a reading of 0 becomes a one.
         flipped: bool,
     },
-    /// An `i32`, by cell.
+    /// Integers (`i32`), divided into cells by edges.
     Integer,
-    /// An `f32`, by cell. Edges are stored in [`total_order`].
+    /// Real numbers (`f32`), divided into cells by edges, which are stored in [`total_order`].
     Real,
-    /// An `i32` code: one outcome per known value, and one for all others.
+    /// Codes (`i32`) without an order: one outcome per known code, and one for all other codes.
     Category,
 }
 
 impl Kind {
+    /// Returns the code of the kind in the first word of a column.
     const fn code(self) -> u16 {
         match self {
             Self::Flag { flipped: false } => 0,
@@ -44,28 +49,32 @@ impl Kind {
     }
 }
 
-/// One column of an [`Encoder`].
+/// One column of an [`Encoder`]: the rule that turns one reading of a row into bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Column<'t> {
     /// The position of the column's reading among the readings of a row, below 4096.
     pub source: u16,
-    /// The kind of its values.
+    /// The kind of the column's values.
     pub kind: Kind,
-    /// Whether the column begins with a bit for "missing".
+    /// Whether readings may be missing. The first bit of the column is then a one for a missing reading.
     pub may_miss: bool,
-    /// The ascending edges e of the cells (e, e'], or the codes of a category in the order of their outcomes.
+    /// The ascending edges e of the cells (e, e'], or the codes of a category in the order of their outcomes. Empty for
+    /// flags.
     pub values: &'t [i32],
-    /// The edge of the first bit; 0 for categories and for columns that may be missing, because a bit has only one
-    /// constraint.
+    /// The outcome at which the thermometer code starts, at most the number of values: the first bit is a one if the
+    /// outcome exceeds it. It is 0 for flags and categories, and for columns that may be missing, because a bit has
+    /// only one constraint.
     pub pivot: u16,
-    /// For cells, log2 of the distance over which the density beyond the outermost edges falls to a quarter.
+    /// log2 of the distance over which the density beyond the outermost edges falls to a quarter. 0 for flags and
+    /// categories.
     pub tail_scale: i8,
-    /// `[cell]`, one more than edges: ln of each cell's width divided by the narrowest one's, in units of 1/2048 nat.
+    /// `[outcome]`, one more than edges: ln(width of the cell / width of the narrowest cell), in units of 1/2048 nat.
+    /// Empty for flags and categories.
     pub log_widths: &'t [u16],
 }
 
 impl Column<'_> {
-    /// A plain flag, the starting point of every other column.
+    /// A column of flags, from which [`Encoder::columns`] makes all other columns.
     const FLAG: Self = Self {
         source: 0,
         kind: Kind::Flag { flipped: false },
@@ -76,10 +85,11 @@ impl Column<'_> {
         log_widths: &[],
     };
 
-    /// Yields the words that describe this column in [`EncoderSlices::columns`].
+    /// Yields the words that describe this column in [`EncoderSlices::columns`]: one for a flag, two for a category,
+    /// four for a number.
     ///
-    /// The first word holds the source in the low 12 bits, the kind in the next 3, and `may_miss` on top. Other kinds than
-    /// flags add the number of values; numbers add the pivot, and the tail scale in two's complement.
+    /// The first word holds the source in bits 0 to 11, the code of the kind in bits 12 to 14, and `may_miss` in the
+    /// highest bit. The second word is the number of values, the third the pivot, the fourth the tail scale as an `i8`.
     pub fn words(&self) -> impl Iterator<Item = u16> + use<> {
         let word = self.source & 0xFFF | self.kind.code() << 12 | u16::from(self.may_miss) << 15;
         let words = [word, self.values.len() as u16, self.pivot, u16::from(self.tail_scale as u8)];
@@ -90,7 +100,7 @@ impl Column<'_> {
         })
     }
 
-    /// Returns the number of bits that the column becomes.
+    /// Returns the number of bits that the column takes in a row.
     pub const fn bits(&self) -> usize {
         let bits = match self.kind {
             Kind::Flag { .. } => 1,
@@ -99,7 +109,7 @@ impl Column<'_> {
         bits + self.may_miss as usize
     }
 
-    /// Returns the outcome of a reading, counted from 0, or `None` for a missing one.
+    /// Returns the outcome of a reading, or `None` for a missing reading.
     fn outcome(&self, reading: Reading) -> Result<Option<usize>, EncodeError> {
         let column = self.source;
         let key = match (reading, self.kind) {
@@ -118,15 +128,18 @@ impl Column<'_> {
         }))
     }
 
-    /// Writes this column's bits, which must all be false, and returns the log-width of the reading as
+    /// Writes the bits of this column, given all readings of a row, and returns the log-width of its reading, as
     /// [`Encoder::encode`] does for all columns.
     ///
+    /// `bits` are the bits of this column within the row, as many as [`bits`](Self::bits) returns. All must be false.
+    ///
     /// # Errors
-    /// [`EncodeError`] if the reading at the column's source does not fit the column.
+    /// [`EncodeError`] if there is no reading at the position [`source`](Self::source), or if it does not fit the
+    /// column.
     #[inline]
     pub fn encode(&self, readings: &[Reading], bits: &mut [bool]) -> Result<Nats, EncodeError> {
         let column = self.source;
-        // Rows of many columns are mostly rows of flags.
+        // A short way for flags, because most columns of wide rows are flags.
         if let (Kind::Flag { flipped }, [bit], Some(Reading::Integer(value @ 0..=1))) =
             (self.kind, &mut *bits, readings.get(usize::from(column)))
         {
@@ -139,10 +152,10 @@ impl Column<'_> {
         Ok(self.log_width(outcome, reading))
     }
 
-    /// Sets this column's bits, which must all be false, to an outcome or to "missing".
+    /// Sets the bits of this column, which must be zeros, to an outcome or, for `None`, to "missing".
     ///
-    /// After the bit for "missing" come the levels from the pivot upwards (`outcome > level`), then those below it,
-    /// downwards (`outcome <= level`).
+    /// After the bit for "missing" come the levels from the pivot upwards (`outcome > level`), then the levels below
+    /// the pivot, downwards (`outcome <= level`).
     fn set(&self, outcome: Option<usize>, bits: &mut [bool]) {
         let pivot = usize::from(self.pivot);
         let (missing, levels) = bits.split_at_mut_checked(usize::from(self.may_miss)).unwrap_or_default();
@@ -152,7 +165,11 @@ impl Column<'_> {
         levels.iter_mut().skip(first).take(count).for_each(|bit| *bit = true);
     }
 
-    /// Returns the outcome that this column's bits stand for, or `None` for a missing reading: the inverse of encoding.
+    /// Returns the outcome that the bits of this column stand for, or `None` for a missing reading: the inverse of
+    /// [`encode`](Self::encode).
+    ///
+    /// `bits` begins with the column's first bit. The outcome is `None` as well if there are fewer than
+    /// [`bits`](Self::bits); more are ignored.
     pub fn decode(&self, bits: &[bool]) -> Option<usize> {
         let pivot = usize::from(self.pivot);
         let (missing, levels) = bits.split_at_checked(usize::from(self.may_miss))?;
@@ -162,8 +179,8 @@ impl Column<'_> {
         (missing != [true]).then(|| (pivot + above).saturating_sub(below))
     }
 
-    /// Returns the nats that turn the mass of an outcome into a density: ln of the cell's width divided by the narrowest
-    /// cell's, plus the cost of the distance beyond the outermost edges.
+    /// Returns the nats that turn the mass of an outcome into a density: ln(width of the cell / width of the narrowest
+    /// cell), plus the cost of the distance beyond the outermost edges. `None` stands for a missing reading.
     fn log_width(&self, outcome: Option<usize>, reading: Reading) -> Nats {
         let Some(outcome) = outcome else { return Nats::ZERO };
         match (self.kind, reading) {
@@ -186,7 +203,9 @@ impl Column<'_> {
     }
 }
 
-/// The encoder of a table: its columns in model order. A model that takes bits directly has an encoder without columns.
+/// The encoder of a table: its columns in model order.
+///
+/// A model that takes bits directly has an encoder without columns, [`Encoder::EMPTY`].
 ///
 /// ```
 /// use surprisal::{Column, Encoder, EncoderSlices, Kind, Nats, Reading};
@@ -219,14 +238,15 @@ pub struct Encoder<'t> {
     slices: EncoderSlices<'t>,
 }
 
-/// The storage of [`Encoder`]. Missing values or log-widths read as none.
+/// The storage of [`Encoder`]. It is not checked: if a slice is too short, the last columns have fewer values or no
+/// log-widths, or are absent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EncoderSlices<'t> {
     /// The [`words`](Column::words) of all columns, one column after another, in model order.
     pub columns: &'t [u16],
-    /// The [`values`](Column::values) of all columns, one column after another.
+    /// The [`values`](Column::values) of all columns (edges and codes), one column after another.
     pub values: &'t [i32],
-    /// The [`log_widths`](Column::log_widths) of all columns, one column after another.
+    /// The [`log_widths`](Column::log_widths) of all numeric columns, one column after another.
     pub log_widths: &'t [u16],
 }
 
@@ -268,26 +288,32 @@ impl<'t> Encoder<'t> {
         })
     }
 
-    /// Returns the number of bits that all columns become.
+    /// Returns the number of bits that all columns together take in a row.
     pub fn bits(&self) -> usize {
         self.columns().last().map_or(0, |(_, bits)| bits.end)
     }
 
-    /// Writes the bits of `readings`, which are in the order of the training columns, to the start of `row`.
+    /// Writes the bits of a row of readings to the start of `row`, zeros to its remaining bits, and returns the sum of
+    /// the log-widths of all readings. `readings` are in the order of the training columns.
     ///
-    /// Returns Σ ln(width of the cell / width of the column's narrowest cell), plus the cost of the distance for readings
-    /// beyond the outermost edges and for flags other than 0 and 1. Added to the row's surprisal it makes the score a
-    /// log-density in units of each column's narrowest cell, so that wide cells do not pass for likely ones. For flags and
-    /// categories it is zero, and the score is the log-probability itself. Takes one step per edge passed.
+    /// The log-width of a number is ln(width of its cell / width of the column's narrowest cell), plus the cost of its
+    /// distance from the outermost edges if it is outside. Flags other than 0 and 1 cost ln 65536 and their distance.
+    /// The log-width of any other reading is zero. Added to the surprisal of the bits, the sum makes the score of the
+    /// row a negative log-density in units of each column's narrowest cell, so that wide cells do not look likely.
+    /// Without numbers the score is a negative log-probability.
+    ///
+    /// Takes one comparison per edge below each number, and per code up to each category's own.
     ///
     /// # Errors
-    /// [`EncodeError`] names the reading that does not fit its column. The content of `row` is then unspecified.
+    /// [`EncodeError`] names the reading that does not fit its column, or states that N is less than the bits of the
+    /// encoder. The content of `row` is then unspecified.
     pub fn encode<const N: usize>(&self, readings: &[Reading], row: &mut [bool; N]) -> Result<Nats, EncodeError> {
         row.fill(false);
         self.encode_scored(readings, row, |_| true)
     }
 
-    /// Encodes into a row of zeros, and adds up log-widths only for columns whose first bit `is_scored` accepts.
+    /// Encodes like [`encode`](Self::encode) into a row that holds zeros already, and adds up the log-widths only of
+    /// columns for whose first bit `is_scored` returns true.
     pub(crate) fn encode_scored(
         &self,
         readings: &[Reading],
@@ -311,6 +337,7 @@ impl<'t> Encoder<'t> {
     }
 }
 
+/// Removes the first `count` elements of a slice, or all if there are fewer, and returns them.
 fn take<'t, T>(slice: &mut &'t [T], count: usize) -> &'t [T] {
     let (taken, rest) = slice.split_at_checked(count).unwrap_or((slice, &[]));
     *slice = rest;

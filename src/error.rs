@@ -1,4 +1,4 @@
-//! Errors of tables and readings. Every message says what to do.
+//! Errors of tables and readings. Every message names a remedy.
 
 use core::fmt;
 
@@ -7,13 +7,13 @@ use core::fmt;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TableError {
-    /// The bytes do not begin like a `.srp` file.
+    /// The bytes do not begin with the magic number of a `.srp` file.
     NotATable,
     /// The file has a format version that this library does not read.
     UnsupportedVersion {
-        /// The version of the file.
+        /// The format version of the file.
         found: u32,
-        /// The version that this library reads.
+        /// The format version that this library reads.
         supported: u32,
     },
     /// The bytes end before the table does.
@@ -37,9 +37,9 @@ pub enum TableError {
         /// The number of components in the table.
         components: u16,
     },
-    /// The length or content of the named section does not fit the other sections.
+    /// The length or content of the named section, such as `"tree splits"`, does not fit the other sections.
     Inconsistent(&'static str),
-    /// A constraint, tree or mixture edge of this bit refers to a later bit.
+    /// A constraint, a tree or the mixture parent of this bit refers to a bit that does not come before it.
     Order {
         /// The bit with the wrong reference, counted from 0.
         bit: u16,
@@ -73,10 +73,10 @@ impl fmt::Display for TableError {
                 write!(f, "the table has {components} mixture components: make K in `Table<N, H, K>` at least that")
             }
             Self::Inconsistent(section) => {
-                write!(f, "the section `{section}` does not fit the others: fit and export the table again")
+                write!(f, "the section `{section}` does not fit the other sections: fit and export the table again")
             }
             Self::Order { bit } => {
-                write!(f, "bit {bit} depends on a later bit: fit and export the table again")
+                write!(f, "bit {bit} refers to a bit that does not come before it: fit and export the table again")
             }
         }
     }
@@ -84,36 +84,38 @@ impl fmt::Display for TableError {
 
 impl core::error::Error for TableError {}
 
-/// Reasons why readings cannot be encoded, or rows not compressed. Columns are counted from 0, by the order of readings.
+/// Reasons why readings cannot be encoded, or why a row cannot be compressed.
+///
+/// A `column` is the position of a reading in the row, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// There are fewer readings than columns.
+    /// The row has fewer readings than the table has columns.
     NoReading {
         /// The column without a reading.
         column: u16,
     },
-    /// An integer where the training rows had real numbers, or the reverse.
+    /// The reading is an integer where the training rows had real numbers, or the reverse.
     WrongType {
         /// The column with the wrong type of reading.
         column: u16,
     },
-    /// A missing reading in a column that was never missing in the training rows.
+    /// The reading is missing, in a column that was never missing in the training rows.
     UnexpectedMissing {
-        /// The column without a value.
+        /// The column with the missing reading.
         column: u16,
     },
     /// The table has more bits than the row.
     TooManyBits,
-    /// A bit contradicts the value that earlier bits imply.
+    /// A bit of the row contradicts the value that earlier bits imply.
     Impossible {
-        /// The bit, counted from 0.
+        /// The contradicting bit, counted from 0.
         bit: u16,
     },
-    /// The capacity of a `Stream` differs from the predictor of the table.
+    /// The const generics of a `Stream` differ from the channels and the window of the table's predictor.
     StreamSize {
-        /// The channels of the predictor.
+        /// The number of channels of the predictor.
         channels: u16,
         /// The window of the predictor, in rows.
         window: u16,

@@ -17,25 +17,30 @@ use crate::term::{
 /// The version of the table format that this library reads and writes.
 pub const VERSION: u32 = 3;
 
-/// `SRPL` as the bytes lie in the file. Another byte order does not match.
+/// The first four bytes of a file, `SRPL`. A big-endian machine reads another word, and so rejects every file.
 const MAGIC: u32 = u32::from_le_bytes(*b"SRPL");
+/// The number of sections.
 const SECTIONS: usize = 25;
-/// Words of the header before the section lengths, and bytes of the whole header.
+/// The number of words in the header before the section lengths.
 const HEAD: usize = 5;
+/// The number of bytes of the whole header.
 const HEADER: usize = 4 * (HEAD + SECTIONS);
 const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
-/// The first byte that the checksum covers: it covers everything after itself.
+/// The first byte that the checksum covers: the byte after the checksum itself.
 const CHECKED: usize = 16;
-/// Flag: the linear weights are dense.
+/// The flag for dense linear weights.
 const DENSE: u32 = 1;
-/// Positions in the flags of the hidden layer's activation and shift, and of the feature bits of a split.
+/// The lowest bits, in the flags, of the hidden layer's activation and shift, and of the number of feature bits of a
+/// split.
 const ACTIVATION: u32 = 1;
 const SHIFT: u32 = 8;
 const FEATURE_BITS: u32 = 16;
 
 impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
-    /// Borrows a table from the bytes of a `.srp` file, in flash or in RAM, and checks it. Nothing is copied. Bytes after
-    /// the table (the names and the provenance, for the host) are ignored.
+    /// Reads a table from the bytes of a `.srp` file in place, in flash or in RAM, and checks it.
+    ///
+    /// The table borrows its slices from `bytes`; nothing is copied. Bytes after the table (the notes, with the names
+    /// of the columns and the provenance, which only the host reads) are ignored.
     ///
     /// ```
     /// use surprisal::{Table, TableError};
@@ -51,8 +56,8 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     /// ```
     ///
     /// # Errors
-    /// [`TableError`] for anything but a complete, uncorrupted table of this [`VERSION`] with at most N bits, H units and K
-    /// components, at an address that is a multiple of four.
+    /// [`TableError`] unless `bytes` hold a complete, undamaged table of this [`VERSION`], with at most N bits, H
+    /// hidden units and K mixture components, at an address that is a multiple of four.
     pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
         let header = bytes.get(..HEADER).ok_or(TableError::Truncated)?;
         let words: &[u32] = try_cast_slice(header).map_err(|_| TableError::Misaligned)?;
@@ -69,7 +74,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
             return Err(TableError::Corrupt);
         }
         let mut sections = Sections { bytes: bytes.get(HEADER..).ok_or(TableError::Truncated)?, counts };
-        // Fields are evaluated in the order in which they are written here, which is the order of the sections.
+        // The fields of a struct literal are evaluated in the order of the source, here the order of the sections.
         let encoder = Encoder::new(EncoderSlices {
             columns: sections.next()?,
             values: sections.next()?,
@@ -117,7 +122,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         let model = Model::new(terms, constraints, bits)?;
         for (_, mut bits) in encoder.columns() {
             let first = bits.start;
-            // A column is observed as a whole, and then not scored, or not at all.
+            // Scoring by columns needs columns whose bits are either all observed or all not.
             if bits.any(|bit| model.is_observed(bit) != model.is_observed(first)) {
                 return Err(TableError::Inconsistent("constraints"));
             }
@@ -126,7 +131,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         Ok(Self { encoder, model, detector, predictor })
     }
 
-    /// Passes the bytes that [`from_bytes`](Self::from_bytes) reads to `sink`, piece by piece.
+    /// Writes the table as the bytes that [`from_bytes`](Self::from_bytes) reads, in pieces that are passed to `sink`.
     pub fn write(&self, mut sink: impl FnMut(&[u8])) {
         let mut digest = CHECKSUM.digest();
         let mut length = CHECKED as u32;
@@ -140,7 +145,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         self.write_checked(&mut sink);
     }
 
-    /// Passes everything that the checksum covers to `sink`.
+    /// Passes the bytes that the checksum covers to `sink`.
     fn write_checked(&self, sink: &mut impl FnMut(&[u8])) {
         let terms = self.model.terms();
         let (linear, trees) = (terms.linear.slices(), terms.trees.slices());
@@ -190,9 +195,9 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     }
 }
 
-/// Returns the number of bits of a row, if terms and encoder agree on it.
+/// Returns the number of bits of a row, or an error if the terms and the encoder disagree.
 fn checked_bits<const H: usize, const K: usize>(terms: &Terms<H, K>, encoder: &Encoder) -> Result<usize, TableError> {
-    // A mixture needs no linear rows beside it; every other term does.
+    // Every table has linear rows, which hold the biases, or a mixture.
     let bits = terms.linear.bits().max(terms.mixture.bits());
     let found = [("forest", terms.trees.bits()), ("hidden layer", terms.hidden.bits())];
     let optional = [("linear", terms.linear.bits()), ("mixture", terms.mixture.bits())];
@@ -207,19 +212,21 @@ fn checked_bits<const H: usize, const K: usize>(terms: &Terms<H, K>, encoder: &E
     Ok(bits)
 }
 
-/// Returns the bytes of numbers. The cast never fails, but the compiler does not always see it.
+/// Returns the bytes of a slice of numbers. The cast never fails, but the compiler cannot always prove it.
 fn bytes_of<T: Pod>(numbers: &[T]) -> &[u8] {
     try_cast_slice(numbers).unwrap_or_default()
 }
 
-/// The sections that have not been read yet.
+/// The sections of a table that have not been read yet.
 struct Sections<'t> {
+    /// The bytes of the sections.
     bytes: &'t [u8],
+    /// The number of elements of each section.
     counts: &'t [u32],
 }
 
 impl<'t> Sections<'t> {
-    /// Returns the next section as a slice of numbers.
+    /// Removes the next section and returns it as a slice of numbers.
     fn next<T: Pod>(&mut self) -> Result<&'t [T], TableError> {
         let (&count, counts) = self.counts.split_first().ok_or(TableError::Truncated)?;
         self.counts = counts;

@@ -1,10 +1,10 @@
-//! The door for generated code: the only items that the Rust source of `surprisal export` uses.
+//! The entry point of generated code: the only items that the Rust source of `surprisal export` uses.
 //!
-//! Each module is frozen. A library that adds a section or a calibration number keeps the module as it is, fills in
-//! defaults, and adds a module for new exports. So files in users' repositories compile with every later library.
-//! Layouts 1 to 3 called the constructors of the library directly and have no module.
+//! Each module is one version of the layout of exported source, and never changes. A later library that adds a section
+//! or a calibration number fills in defaults here, and adds a module for new exports, so that exported files compile
+//! with every later library. Layouts 1 to 3 called the constructors of the library directly and have no module.
 
-/// The fourth layout of exported source.
+/// Layout 4 of exported source: a [`Source`](v4::Source) of sections and the function that builds the table.
 pub mod v4 {
     use crate::detector::{Detector, WORDS};
     use crate::encoder::{Encoder, EncoderSlices};
@@ -17,73 +17,76 @@ pub mod v4 {
         NadeSlices, Terms,
     };
 
-    /// The sections of a table, named as in `docs/format.md`. Sections that are left out are empty.
+    /// The sections of a table, named as in `docs/format.md`. Sections that an exported file omits are empty, by
+    /// `..Source::EMPTY`.
     #[derive(Clone, Copy, Debug)]
     pub struct Source<'t> {
-        /// The bits of a row.
+        /// The number of bits of a row.
         pub bits: usize,
-        /// See [`EncoderSlices::columns`].
+        /// The words of all columns, see [`EncoderSlices::columns`].
         pub encoder_columns: &'t [u16],
-        /// See [`EncoderSlices::values`].
+        /// The edges and codes of all columns, see [`EncoderSlices::values`].
         pub encoder_values: &'t [i32],
-        /// See [`EncoderSlices::log_widths`].
+        /// The log-widths of all numeric columns, see [`EncoderSlices::log_widths`].
         pub encoder_log_widths: &'t [u16],
-        /// `[bit]`: see [`Constraint::raw`](crate::Constraint::raw).
+        /// `[bit]`: the constraints as words, see [`Constraint::raw`](crate::Constraint::raw). Empty if all bits are
+        /// free.
         pub constraints: &'t [u16],
-        /// See [`LinearSlices::biases`].
+        /// The biases of the linear term, see [`LinearSlices::biases`].
         pub linear_biases: &'t [i16],
-        /// See [`LinearSlices::scales`].
+        /// The scales of the linear term, see [`LinearSlices::scales`].
         pub linear_scales: &'t [u16],
-        /// See [`LinearWeights::Dense`].
+        /// The dense weights of the linear term, see [`LinearWeights::Dense`]. Ignored if the weights are sparse.
         pub linear_dense: &'t [i8],
-        /// See [`LinearWeights::Sparse`]. If empty, the weights are dense.
+        /// The starts of the sparse weights, see [`LinearWeights::Sparse`]. If empty, the weights are dense.
         pub linear_starts: &'t [u16],
-        /// See [`LinearWeights::Sparse`].
+        /// The entries of the sparse weights, see [`LinearWeights::Sparse`].
         pub linear_entries: &'t [[u8; 2]],
-        /// See [`ForestSlices::feature_bits`].
+        /// The number of bits of a split word that name the tested bit, see [`ForestSlices::feature_bits`].
         pub tree_feature_bits: u16,
-        /// See [`ForestSlices::starts`].
+        /// The starts of the trees of each bit, see [`ForestSlices::starts`].
         pub tree_starts: &'t [u16],
-        /// See [`ForestSlices::splits`].
+        /// The split words of all trees, see [`ForestSlices::splits`].
         pub tree_splits: &'t [u16],
-        /// See [`ForestSlices::leaves`].
+        /// The leaves of all trees, see [`ForestSlices::leaves`].
         pub tree_leaves: &'t [i8],
-        /// See [`ForestSlices::scales`].
+        /// The scales of the leaves, see [`ForestSlices::scales`].
         pub tree_scales: &'t [u16],
-        /// The code of the activation, as in the format.
+        /// The code of the hidden layer's activation, see [`Activation::code`].
         pub hidden_activation: u32,
-        /// See [`NadeSlices::shift`].
+        /// The shift of the hidden layer, see [`NadeSlices::shift`].
         pub hidden_shift: u32,
-        /// See [`NadeSlices::biases`].
+        /// The biases of the hidden units, see [`NadeSlices::biases`].
         pub hidden_biases: &'t [i16],
-        /// See [`NadeSlices::gains`].
+        /// The gains of sigmoid units, see [`NadeSlices::gains`].
         pub hidden_gains: &'t [u16],
-        /// See [`NadeSlices::inputs`].
+        /// The input weights of the hidden layer, see [`NadeSlices::inputs`].
         pub hidden_inputs: &'t [i8],
-        /// See [`NadeSlices::outputs`].
+        /// The output weights of the hidden layer, see [`NadeSlices::outputs`].
         pub hidden_outputs: &'t [i8],
-        /// See [`NadeSlices::scales`].
+        /// The scales of the hidden layer, see [`NadeSlices::scales`].
         pub hidden_scales: &'t [u16],
-        /// See [`MixtureSlices::priors`].
+        /// The priors of the mixture, see [`MixtureSlices::priors`].
         pub mixture_priors: &'t [u16],
-        /// See [`MixtureSlices::parents`].
+        /// The parents and edge strengths of the mixture, see [`MixtureSlices::parents`].
         pub mixture_parents: &'t [[u8; 2]],
-        /// See [`MixtureSlices::logits`].
+        /// The codes of the mixture's logits, see [`MixtureSlices::logits`].
         pub mixture_logits: &'t [i8],
-        /// The calibration words, in the order of the format. Words that are missing at the end take their defaults.
+        /// The calibration numbers, see [`Detector::words`]. Numbers that are absent at the end have their defaults, as
+        /// in [`Detector::OFF`].
         pub calibration: &'t [u32],
-        /// See [`Detector::quantiles`].
+        /// The quantiles of the anomaly score, see [`Detector::quantiles`].
         pub quantiles: &'t [u32],
-        /// See [`Detector::baselines`].
+        /// The baselines of the columns, see [`Detector::baselines`].
         pub baselines: &'t [u16],
-        /// See [`PredictorSlices::words`].
+        /// The words of the predictor, see [`PredictorSlices::words`].
         pub predictor_words: &'t [i32],
-        /// See [`PredictorSlices::weights`].
+        /// The weights of the predictor, see [`PredictorSlices::weights`].
         pub predictor_weights: &'t [i16],
     }
 
     impl Source<'_> {
-        /// A source without any section.
+        /// A source in which every section is empty.
         pub const EMPTY: Self = Self {
             bits: 0,
             encoder_columns: &[],
@@ -118,10 +121,14 @@ pub mod v4 {
         };
     }
 
-    /// Checks the sections and returns their table, at compile time.
+    /// Creates a table from its sections, in a constant expression.
+    ///
+    /// Each term, the constraints, the detector and the predictor are checked by their constructors. Unlike
+    /// [`Table::from_bytes`], this function does not check that the encoder and all terms have `bits` bits, that there
+    /// is one baseline per column, and that columns are observed as a whole: the exporter ensures it.
     ///
     /// # Errors
-    /// [`TableError`] if a section does not fit the others, or does not fit the capacities N, H and K.
+    /// [`TableError`] if the sections of a term do not fit each other, or exceed the capacities N, H and K.
     pub const fn table<'t, const N: usize, const H: usize, const K: usize>(
         source: Source<'t>,
     ) -> Result<Table<'t, N, H, K>, TableError> {
@@ -173,7 +180,7 @@ pub mod v4 {
         }
     }
 
-    /// Returns all calibration words: the given ones, then the defaults of the rest.
+    /// Returns all calibration words: `given`, followed by the defaults of the words that it lacks.
     const fn calibration(mut given: &[u32]) -> [u32; WORDS] {
         let mut words = Detector::OFF.words();
         let mut left: &mut [u32] = &mut words;

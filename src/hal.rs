@@ -1,4 +1,5 @@
-//! Pins: flags from input pins, a verdict to an alarm pin, and the loop between them, over the traits of `embedded-hal`.
+//! Pins, by the traits of `embedded-hal`: flags from input pins, verdicts to an alarm pin, and a loop that reads and
+//! scores.
 
 use core::fmt;
 use core::ops::ControlFlow;
@@ -57,13 +58,13 @@ pub fn flags<P: InputPin, const F: usize>(pins: &mut [P; F]) -> Result<[Reading;
 /// ```
 #[derive(Debug)]
 pub struct Watch<'t, P> {
-    /// The state of the stream of rows.
+    /// The monitor of the machine, with its trend and drift.
     pub monitor: Monitor,
     detector: &'t Detector<'t>,
     alarm: P,
 }
 
-/// A row that [`Watch::run`] has judged.
+/// A row that [`Watch::run`] has judged, with its score and report.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct WatchedRow<'r, R> {
@@ -86,7 +87,7 @@ pub enum WatchError<R, P> {
 }
 
 impl<'t, P: OutputPin> Watch<'t, P> {
-    /// Creates a watch that has seen no rows, and sets the pin low.
+    /// Creates a watch that has seen no rows, and sets the alarm pin low.
     ///
     /// # Errors
     /// The error of the pin, if it cannot be set.
@@ -101,23 +102,25 @@ impl<'t, P: OutputPin> Watch<'t, P> {
     /// counts as [`RowScore::IMPOSSIBLE`].
     ///
     /// # Errors
-    /// The error of the pin, if it cannot be set. The row counts all the same.
+    /// The error of the pin, if it cannot be set. The monitor has counted the row even then.
     pub fn judge(&mut self, score: Result<RowScore, EncodeError>) -> Result<Report, P::Error> {
         let report = self.monitor.push(self.detector, &score.unwrap_or(RowScore::IMPOSSIBLE));
         self.alarm.set_state(report.verdict.is_anomalous().into())?;
         Ok(report)
     }
 
-    /// Reads, scores and judges rows in a loop, passes each to `report`, and pauses. Ends when `report` breaks, and returns
-    /// its value.
+    /// Reads, scores and judges rows in a loop, passes each row to `report`, and pauses. Ends when `report` returns
+    /// [`ControlFlow::Break`], and returns its value.
     ///
-    /// `score` returns `None` for a row that does not fill a window yet: it is not judged, and the pin keeps its state.
-    /// The pause, in milliseconds, adds to the time that the closures take. If the period has to be exact, let `read` wait
-    /// for the sensor's clock and pause 0, or call [`judge`](Self::judge) from a timer's interrupt.
+    /// `score` returns `Ok(None)` for a row that does not fill a window yet: such a row is not judged, and the pin
+    /// keeps its state. An error of `score` is judged as in [`judge`](Self::judge). The `pause`, in milliseconds, adds
+    /// to the time that the closures take. If the period has to be exact, let `read` wait for the sensor's clock and
+    /// pause 0, or call [`judge`](Self::judge) from a timer's interrupt.
     ///
     /// # Errors
     /// [`WatchError::Read`] if a row cannot be read: the pin is then set high, because an unseen machine may not be
-    /// normal. [`WatchError::Alarm`] if the pin cannot be set. The monitor keeps its state, so `run` may be called again.
+    /// normal. [`WatchError::Alarm`] if the pin cannot be set. The monitor keeps its state, so `run` may be called
+    /// again.
     pub fn run<R, E, B>(
         &mut self,
         delay: &mut impl DelayNs,
@@ -144,7 +147,7 @@ impl<'t, P: OutputPin> Watch<'t, P> {
         }
     }
 
-    /// Returns the pin for other use.
+    /// Ends the watch and returns the alarm pin.
     pub fn release(self) -> P {
         self.alarm
     }
@@ -154,7 +157,7 @@ impl<R: fmt::Debug, P: fmt::Debug> fmt::Display for WatchError<R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(error) => write!(f, "a row cannot be read: {error:?}; check the sensor's wires and supply"),
-            Self::Alarm(error) => write!(f, "the alarm pin cannot be set: {error:?}"),
+            Self::Alarm(error) => write!(f, "the alarm pin cannot be set: {error:?}; check the pin's driver"),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The link: logits become masses, and masses become nats, all from one generated table.
+//! Logits to masses and surprisals, by the generated link table.
 //!
-//! A logit z = ln(p/(1-p)) is first rounded to a grid of 1/32 nat and clamped to ±11 nats. On that grid the table holds
-//! the *mass* of the less likely outcome, m = round(65536 / (1 + e^|z|)) >= 1; the other outcome has 65536 - m.
-//! Surprisal is -ln(mass / 65536) of that very mass. So scoring and sampling use the same probabilities, and the
-//! probabilities of all rows add up to one by construction.
+//! A logit z = ln(p/(1-p)) is first rounded to a grid of 1/32 nat and clamped to ±11 nats. On that grid the link table
+//! holds the *mass* of the less likely outcome, m = max(1, round(65536 / (1 + e^|z|))); the other outcome has 65536 -
+//! m. The surprisal of an outcome is -ln(mass / 65536), computed from the rounded mass. So scoring and sampling use the
+//! same probabilities, and the probabilities of all rows add up to one by construction.
 
 use core::ops::Add;
 
@@ -14,13 +14,14 @@ mod table;
 /// log2 of a grid step in units of 1/65536 nat: 2048 units are 1/32 nat.
 const STEP: u32 = 11;
 
-/// A summand of a conditional's log-odds ln(p/(1-p)), in units of 1/65536 nat. The logits of several terms add up.
+/// The log-odds ln(p/(1-p)) of a one, or one summand of the log-odds, in units of 1/65536 nat. The logits of terms add
+/// up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Logit(i32);
 
 impl Logit {
-    /// Even odds: the neutral summand.
+    /// The logit of even odds, which changes nothing when it is added.
     pub const ZERO: Self = Self(0);
 
     /// Creates a logit from units of 1/65536 nat.
@@ -33,7 +34,7 @@ impl Logit {
         self.0
     }
 
-    /// Returns the nearest grid point in steps of 1/32 nat, in -352..=352. A tie rounds up.
+    /// Returns the nearest grid point in steps of 1/32 nat, clamped to -352..=352. A tie rounds up.
     ///
     /// Masses and surprisals depend on the logit through this step alone.
     #[inline]
@@ -49,7 +50,7 @@ impl Logit {
         }
     }
 
-    /// Returns the nearest grid point, which may lie beyond the end of the table.
+    /// Returns the nearest grid point in steps of 1/32 nat, without clamping it to the link table.
     #[inline]
     const fn rounded(self) -> i32 {
         ((self.0 >> (STEP - 1)) + 1) >> 1
@@ -63,7 +64,7 @@ impl Logit {
         Mass(if step > 0 { rare.wrapping_neg() } else { rare })
     }
 
-    /// Returns -ln p(bit) from the table, exact to half a unit of 1/65536 nat for the mass of the bit.
+    /// Returns -ln p(bit) with p(bit) the bit's [`mass`](Self::mass) / 65536, to within half a unit of 1/65536 nat.
     ///
     /// ```
     /// use surprisal::{Logit, Nats};
@@ -71,19 +72,19 @@ impl Logit {
     /// ```
     #[inline]
     pub fn surprisal(self, bit: bool) -> Nats {
-        // The logit of this very bit; at even odds the table holds the same value for both.
+        // The logit of the bit's own value; at even odds the table holds the same surprisal for both.
         let towards = if bit { self.rounded() } else { -self.rounded() };
         if towards >= 0 {
             return Nats::from_raw(u32::from(entry(&table::LIKELY_NATS, towards.min(table::LAST as i32) as u32)));
         }
-        // Without rounding of the mass the two surprisals would differ by |z|; the table holds the rest.
+        // With exact masses the two surprisals would differ by |z|; the table holds the error of this rule.
         let at = towards.unsigned_abs().min(table::LAST as u32);
         let (likely, rest) = (entry(&table::LIKELY_NATS, at), entry(&table::RARE_REST, at));
         Nats::from_raw(u32::from(likely).wrapping_add(at << STEP).wrapping_add_signed(i32::from(rest)))
     }
 }
 
-/// Adds without wrapping. [`Logit::step`] clamps a sum past the grid anyway.
+/// Adds, saturating at the ends of `i32`. That changes no mass, because [`Logit::step`] clamps far earlier.
 impl Add for Logit {
     type Output = Self;
     fn add(self, other: Self) -> Self {
@@ -91,18 +92,19 @@ impl Add for Logit {
     }
 }
 
+/// Returns an entry of the link table.
 #[inline]
 fn entry<T: Copy + Default>(table: &[T; table::LAST + 1], at: u32) -> T {
     table.get(at as usize).copied().unwrap_or_default()
 }
 
-/// The probability of a one: `m / 65536` with `m` in 1..=65535. A zero has the remaining mass, which is at least 1 as well.
+/// The probability of a one, m / 65536 with m in 1..=65535. A zero has mass 65536 - m, which is at least 1 as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Mass(u16);
 
 impl Mass {
-    /// Returns the mass of an outcome, in 1..=65535. The masses of the two outcomes add up to exactly 65536.
+    /// Returns the mass of this value of the bit, in 1..=65535. The masses of both values add up to exactly 65536.
     ///
     /// ```
     /// let mass = surprisal::Logit::from_raw(3 << 16).mass();
@@ -112,7 +114,7 @@ impl Mass {
         if bit { self.0 as u32 } else { 65536 - self.0 as u32 }
     }
 
-    /// Turns a uniform coin in 0..=65535 into a bit with exactly this probability.
+    /// Turns a coin, uniform in 0..=65535, into a bit that is a one with exactly this probability.
     pub const fn decide(self, coin: u16) -> bool {
         coin < self.0
     }

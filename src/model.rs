@@ -1,4 +1,4 @@
-//! The chain rule over bits, and every operation on it.
+//! The chain rule over bits, and the operations of a model: score, explain, sample and complete rows of bits.
 
 use core::ops::Range;
 
@@ -8,14 +8,13 @@ use crate::logit::{Logit, Mass};
 use crate::nats::Nats;
 use crate::term::Term;
 
-/// An autoregressive model of rows of at most N bits: p(x) = ∏ p(x_i | x_<i). The term `T` gives the logit of each
-/// conditional.
+/// An autoregressive model of rows of at most N bits: p(x) = ∏ p(x_i | x_<i), with logits from the term `T`.
 ///
-/// A model may have fewer bits than N. It then ignores the rest of a row.
+/// A model may have fewer than N bits. It then ignores the last bits of a row.
 ///
 /// ```
 /// use surprisal::{Linear, LinearSlices, LinearWeights, Model, Nats};
-/// // Two bits: a fair one, and one with 5 nats more of log-odds after a one.
+/// // Two bits: a fair coin, and a bit whose logit is -2 after a zero and 3 after a one.
 /// let slices = LinearSlices { biases: &[0, -2048], scales: &[0, 3277], weights: LinearWeights::Dense(&[100]) };
 /// let model = Model::<2, _>::new(Linear::new(slices)?, &[], 2)?;
 ///
@@ -37,18 +36,18 @@ pub struct Model<'t, const N: usize, T> {
     bits: usize,
 }
 
-/// The distribution of the next bit before its value is seen.
+/// The distribution of one bit given the bits before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Conditional {
     /// The bit has only one possible value: earlier bits imply it, or it is observed.
     Known(bool),
-    /// Both values are possible, with these log-odds of a one.
+    /// The bit is free: both values are possible, and this is the log-odds of a one.
     Free(Logit),
 }
 
 impl Conditional {
-    /// Returns -ln p(bit), or [`Nats::IMPOSSIBLE`] for the other value of a known bit.
+    /// Returns -ln p(bit). For a known bit that is zero, or [`Nats::IMPOSSIBLE`] if `bit` is not its value.
     pub fn surprisal(self, bit: bool) -> Nats {
         match self {
             Self::Free(logit) => logit.surprisal(bit),
@@ -65,8 +64,8 @@ impl Conditional {
         }
     }
 
-    /// Returns the value of a known bit, or draws a free one with a coin that is uniform in 0..=65535. A known bit takes no
-    /// coin.
+    /// Returns the value of a known bit, or draws the value of a free bit with a coin that is uniform in 0..=65535.
+    /// `coin` is not called for a known bit.
     pub fn decide(self, coin: impl FnOnce() -> u16) -> bool {
         match self {
             Self::Free(logit) => logit.mass().decide(coin()),
@@ -77,11 +76,12 @@ impl Conditional {
 
 impl<'t, const N: usize, T> Model<'t, N, T> {
     /// Creates a model of `bits` bits. `constraints` holds one [`Constraint::raw`] per bit, or is empty if all bits are
-    /// free.
+    /// free. The terms may describe fewer bits; the missing logits are zero.
     ///
     /// # Errors
-    /// [`TableError::TooManyBits`] if `bits` exceeds N or 4096; [`TableError::Inconsistent`] if the number of constraints
-    /// differs from `bits`; [`TableError::Order`] if the parent of a constraint does not come before its bit.
+    /// [`TableError::TooManyBits`] if `bits` exceeds N or 4096; [`TableError::Inconsistent`] if the number of
+    /// constraints is neither zero nor `bits`; [`TableError::Order`] if the parent of a constraint does not come before
+    /// its bit.
     pub const fn new(terms: T, constraints: &'t [u16], bits: usize) -> Result<Self, TableError>
     where
         T: Copy,
@@ -120,32 +120,35 @@ impl<'t, const N: usize, T> Model<'t, N, T> {
         self.constraints
     }
 
-    /// Returns whether the bit is observed, and so not scored.
+    /// Returns whether the bit is observed, and therefore not scored.
     pub(crate) fn is_observed(&self, bit: usize) -> bool {
         self.constraints.get(bit) == Some(&Constraint::OBSERVED.raw())
     }
 
-    /// Returns the first bit that contradicts its constraint.
+    /// Returns the first bit whose value contradicts its constraint, or `None` for a possible row.
     pub(crate) fn contradiction(&self, row: &[bool; N]) -> Option<u16> {
         let constraints = (0..).zip(self.constraints.iter().map(|&word| Constraint::from_raw(word)));
-        // Most bits already have the value that they could be forced to, whatever the parent.
+        // Most bits have the value of their constraint, so that the look at the parent is rare.
         let mut others = constraints.zip(row).filter(|((_, constraint), bit)| constraint.value() != **bit);
         others.find_map(|((i, constraint), _)| constraint.implied_value(row).map(|_| i))
     }
 }
 
 impl<const N: usize, T: Term<N>> Model<'_, N, T> {
-    /// Returns -ln p(row), or [`Nats::IMPOSSIBLE`] for a row that a constraint rules out.
+    /// Returns -ln p(row), given the observed bits, or [`Nats::IMPOSSIBLE`] for a row that contradicts a constraint.
     ///
-    /// Takes one step per bit, plus the work of the terms: for each free bit one step per level of its trees, and for each
-    /// one an addition per weight in its column. The table bounds both.
+    /// Takes one step per bit and the work of the terms. The linear term takes one addition per weight in the column of
+    /// each bit that is 1, a forest one step per level of the trees of each free bit. Both are bounded by the table.
     #[inline(never)]
     pub fn surprisal(&self, row: &[bool; N]) -> Nats {
         self.read(&mut self.start(), row, 0..self.bits, |_, _| {})
     }
 
-    /// Writes the surprisal of each bit given the bits before it to the first [`bits`](Self::bits) of `each`, and returns
-    /// their exact sum.
+    /// Writes the surprisal of each bit given the bits before it to the first [`bits`](Self::bits) elements of `each`,
+    /// and returns their exact sum, the [`surprisal`](Self::surprisal) of the row.
+    ///
+    /// Observed bits, and implied bits with the implied value, get zero. A bit that contradicts its constraint gets
+    /// [`Nats::IMPOSSIBLE`], and so does the sum.
     pub fn explain(&self, row: &[bool; N], each: &mut [Nats; N]) -> Nats {
         self.read(&mut self.start(), row, 0..self.bits, |i, nats| {
             if let Some(slot) = each.get_mut(i) {
@@ -154,14 +157,16 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
         })
     }
 
-    /// Returns the state before the first bit.
+    /// Returns the state of the terms before the first bit.
     pub(crate) fn start(&self) -> T::State {
         self.terms.start()
     }
 
-    /// Returns the surprisal of some bits of a row given those before, which `state` has already observed.
+    /// Returns the surprisal of the bits in the range `bits` of a row, given the bits before the range, which `state`
+    /// has already observed. Passes the index and surprisal of each of them to `each`.
     ///
-    /// A range of bits can be read as soon as it is encoded. A walk would do the same in a third more instructions.
+    /// A range of bits can be scored as soon as it is encoded. A loop over [`Walk`](crate::Walk) would take a third
+    /// more instructions.
     pub(crate) fn read(
         &self,
         state: &mut T::State,
@@ -176,7 +181,7 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
             each(i, nats);
             match conditional {
                 Conditional::Known(value) => possible &= value == bit,
-                // 4096 bits of the smallest mass stay below 2^32.
+                // The surprisals of 4096 bits of the smallest mass add up to less than 2^32.
                 Conditional::Free(_) => total = total.wrapping_add(nats),
             }
             if bit {
@@ -191,7 +196,7 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
         if possible { total } else { Nats::IMPOSSIBLE }
     }
 
-    /// Returns the conditional of bit `i` given `seen[..i]`. The value of an observed bit is read from `seen` itself.
+    /// Returns the conditional of bit `i` given `seen[..i]`. The value of an observed bit is read from `seen[i]`.
     #[inline]
     pub(crate) fn conditional(&self, state: &mut T::State, seen: &[bool; N], i: usize) -> Conditional {
         let known = self.constraints.get(i).and_then(|&word| match Constraint::from_raw(word) {
@@ -204,9 +209,11 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
         }
     }
 
-    /// Returns the last bit of the run of implied zeros behind a zero at `i`, as far as `row` holds zeros there.
+    /// Returns the last bit of the run of implied zeros after a zero at `i`, as far as `row` holds zeros there.
     ///
-    /// Most implied bits are of this kind, as in thermometers, and skipping them needs no look at the terms.
+    /// A bit belongs to the run if its constraint is "zero if the bit before is zero", as in thermometer codes. That
+    /// word equals the index of the bit before. Most implied bits are in such runs, and skipping a run does not involve
+    /// the terms.
     #[inline]
     pub(crate) fn implied_run(&self, row: &[bool; N], mut i: usize, end: usize) -> usize {
         while i + 1 < end
@@ -218,7 +225,7 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
         i
     }
 
-    /// Records the value of bit `i` in the state.
+    /// Updates the state with the value of bit `i`.
     #[inline]
     pub(crate) fn observe(&self, state: &mut T::State, i: usize, bit: bool) {
         if bit {
@@ -226,12 +233,16 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
         }
     }
 
-    /// Draws a row with probability p(row). `coin` must be uniform over all of `u16`; each free bit takes one.
+    /// Draws a row with probability p(row), given zeros for all observed bits.
+    ///
+    /// `coin` must return values that are uniform over all of `u16`; each free bit takes one coin.
     pub fn sample(&self, coin: impl FnMut() -> u16) -> [bool; N] {
         self.complete(&[], coin)
     }
 
-    /// Draws the rest of a row given its first bits, which are kept as they are.
+    /// Draws a row given its first bits, `prefix`, which are kept as they are, even if they contradict a constraint.
+    ///
+    /// Observed bits after the prefix are zeros. `coin` is as in [`sample`](Self::sample).
     pub fn complete(&self, prefix: &[bool], mut coin: impl FnMut() -> u16) -> [bool; N] {
         let (mut row, mut state) = ([false; N], self.terms.start());
         let mut i = 0;
@@ -242,7 +253,7 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
                 *slot = bit;
             }
             self.observe(&mut state, i, bit);
-            // Bits of the prefix are kept even where a constraint contradicts them.
+            // A run of implied zeros is skipped only after the prefix, whose bits are kept as they are.
             if !bit && i + 1 >= prefix.len() {
                 i = self.implied_run(&row, i, self.bits);
             }

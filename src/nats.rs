@@ -9,7 +9,7 @@ pub(crate) const FRACTION: u32 = 16;
 
 /// A surprisal, -ln of a probability, in units of 1/65536 nat. Sums saturate at [`Nats::IMPOSSIBLE`].
 ///
-/// A conditional costs at most 11.1 nats, so no row of fewer than 5,900 bits can saturate.
+/// A bit costs at most 11.1 nats, so the bits of a row, of which there are at most 4,096, never saturate.
 ///
 /// ```
 /// use surprisal::Nats;
@@ -23,11 +23,11 @@ pub struct Nats(u32);
 impl Nats {
     /// The surprisal of a certain event: zero.
     pub const ZERO: Self = Self(0);
-    /// The largest value, which stands for the infinite surprisal of an event that a constraint rules out. A score never
-    /// exceeds it when it is used as a threshold.
+    /// The largest value. It stands for the infinite surprisal of an event that contradicts a constraint. As a
+    /// threshold it means "never", because no score exceeds it.
     pub const IMPOSSIBLE: Self = Self(u32::MAX);
 
-    /// ln 65536, the surprisal of the smallest mass. No conditional exceeds it.
+    /// ln 65536, the surprisal of the smallest mass 1/65536. No free bit costs more.
     pub const RAREST: Self = Self(726_817);
 
     /// Creates a surprisal from units of 1/65536 nat.
@@ -47,6 +47,7 @@ impl Nats {
         whole + (((self.0 & 0xFFFF) * 125 + 4096) >> 13)
     }
 
+    /// Adds without saturation, for sums that are known to fit.
     pub(crate) const fn wrapping_add(self, other: Self) -> Self {
         Self(self.0.wrapping_add(other.0))
     }
@@ -76,7 +77,7 @@ impl Sum for Nats {
     }
 }
 
-/// Converts exactly, on a host: every value is a multiple of 1/65536.
+/// Converts into nats without rounding. Meant for hosts, because it links floating-point code.
 impl From<Nats> for f64 {
     fn from(nats: Nats) -> Self {
         Self::from(nats.0) / 65536.0

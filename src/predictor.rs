@@ -1,23 +1,26 @@
-//! The prediction of a row from the rows before it: constants in flash.
+//! The prediction of a row of a time series from earlier rows: constants in flash.
 //!
-//! A model of a time series is a model of one row after a change of variables. A number becomes its residual: the
-//! difference to a linear prediction from its own and the other channels' last values, their means over the window, and
-//! the numbers before it in the same row. Given all those, the number is only shifted, so its density does not change
-//! (the Jacobian is one). A state, that is a flag or a category, stays as it is, and the model sees its last value as
-//! observed bits. So a window of any length costs the memory of its rows and a few multiplications per number, and
-//! not a single bit more per row.
+//! A model of a time series is a model of one row after a change of variables. Each number becomes its residual, the
+//! difference between the number and a linear prediction. The prediction uses the last values of all numbers, their
+//! means over a window of earlier rows, and the numbers before it in the same row. It depends on known values alone, so
+//! the number is only shifted, and its density does not change (the Jacobian is one). A state, which is a flag or a
+//! category, stays as it is, and the model gets its last value as observed bits. A longer window therefore costs memory
+//! for its rows, but no bits of the model.
 
 use crate::error::TableError;
 use crate::reading::Reading;
 
-/// log2 of the fixed-point value of a weight of one.
+/// log2 of the integer that stands for a weight of one.
 const ONE: u32 = 12;
 
 /// The linear predictor of a table: turns readings and earlier rows into residuals, with integers only.
 ///
+/// A row has one reading per *channel*. A channel is a number, counted in fixed-point *steps* from its centre, or a
+/// state.
+///
 /// ```
 /// use surprisal::{Predictor, PredictorSlices, Reading};
-/// // One number in steps of 1/256, around zero, expected halfway between its last value and the mean of its window.
+/// // One number in steps of 1/256 around zero, over ten rows, predicted halfway between its last value and its mean.
 /// let predictor = Predictor::new(PredictorSlices { words: &[10, 0, 0], weights: &[2048, 2048] })?;
 /// assert_eq!(predictor.fixed(0, Reading::Integer(3)), Some(768));
 /// assert_eq!(predictor.residual(0, &[1000], &[2000], &[1600]), 100); // 1600 - (1000 + 2000) / 2
@@ -28,27 +31,27 @@ pub struct Predictor<'t> {
     slices: PredictorSlices<'t>,
 }
 
-/// The storage of [`Predictor`]. Both slices are empty for rows that do not depend on earlier ones.
+/// The storage of [`Predictor`]. Both slices are empty for rows that do not depend on earlier rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PredictorSlices<'t> {
-    /// The window in rows, then two words per channel: log2 of 256 steps of a number, or [`Predictor::STATE`]; and the
-    /// channel's centre in steps.
+    /// The window, in rows, and then two words per channel: the scale, log2 of 256 steps, or [`Predictor::STATE`] for a
+    /// state; and the centre, in steps.
     pub words: &'t [i32],
-    /// Number after number: the weights of the last value of every number, of the mean of every number over the window,
-    /// and of the numbers before it in the row. 4096 is a weight of one.
+    /// For each of the m numbers in turn: m weights of the last values of all numbers, m weights of their means over
+    /// the window, and one weight per number before it in the row. In units of 1/4096.
     pub weights: &'t [i16],
 }
 
 impl<'t> Predictor<'t> {
-    /// No prediction: each row is on its own.
+    /// The predictor of a table whose rows do not depend on earlier rows.
     pub const NONE: Self = Self { slices: PredictorSlices { words: &[], weights: &[] } };
-    /// Marks a channel as a state, in place of the scale of a number.
+    /// The word that marks a channel as a state, in place of the scale of a number.
     pub const STATE: i32 = i32::MIN;
 
-    /// Checks the storage of a predictor.
+    /// Checks the storage and creates a predictor.
     ///
     /// # Errors
-    /// [`TableError::Inconsistent`] if the slices do not fit each other, or the window is not in 1..=4096.
+    /// [`TableError::Inconsistent`] if the slices do not fit each other, or the window is not in 1..=4096 rows.
     pub const fn new(slices: PredictorSlices<'t>) -> Result<Self, TableError> {
         let PredictorSlices { words, weights } = slices;
         let Some((&window, mut channels)) = words.split_first() else {
@@ -69,7 +72,8 @@ impl<'t> Predictor<'t> {
         Ok(Self { slices })
     }
 
-    /// Returns the number of earlier rows that a prediction uses, or 0 if each row is on its own.
+    /// Returns the window: the number of earlier rows that a prediction uses, or 0 if rows do not depend on earlier
+    /// rows.
     pub const fn window(&self) -> usize {
         match self.slices.words.split_first() {
             Some((window, _)) => *window as usize,
@@ -77,7 +81,7 @@ impl<'t> Predictor<'t> {
         }
     }
 
-    /// Yields the scale and the centre of each channel.
+    /// Yields the scale (or [`STATE`](Self::STATE)) and the centre of each channel.
     fn channels(&self) -> impl Iterator<Item = (i32, i32)> + use<'t> {
         let words = self.slices.words.get(1..).unwrap_or_default();
         words.chunks_exact(2).map(|pair| match pair {
@@ -101,8 +105,9 @@ impl<'t> Predictor<'t> {
         self.channels().enumerate().filter(|(_, (scale, _))| *scale != Self::STATE).map(|(channel, _)| channel)
     }
 
-    /// Returns a number's distance from its centre in steps, saturating at ±(2^31 - 1); `None` for a missing reading and
-    /// for states.
+    /// Converts the reading of a number into steps of 2^scale / 256 from the centre of its channel, rounded towards
+    /// zero before the centre is subtracted and saturating at ±(2^31 - 1). Returns `None` for a missing reading and for
+    /// a state.
     pub fn fixed(&self, channel: usize, reading: Reading) -> Option<i32> {
         let (scale, centre) = self.channels().nth(channel).filter(|(scale, _)| *scale != Self::STATE)?;
         if reading.is_missing() {
@@ -112,21 +117,22 @@ impl<'t> Predictor<'t> {
         Some(steps.clamp(i64::from(-i32::MAX), i64::from(i32::MAX)) as i32)
     }
 
-    /// Returns the mean of a number over its window, in steps, cut towards zero.
+    /// Returns the mean of a number, in steps, rounded towards zero. `window` yields its value in each row of the
+    /// window.
     pub fn mean(&self, window: impl Iterator<Item = i32>) -> i32 {
         let sum = window.fold(0_i64, |sum, value| sum.saturating_add(value.into()));
         sum.checked_div(self.window() as i64).unwrap_or(0) as i32
     }
 
-    /// Returns a number minus its prediction, in steps.
+    /// Returns the residual of a number, its value minus its prediction, in steps, saturating at the ends of `i32`.
     ///
-    /// `last` and `now` are the previous and the present row as [`fixed`](Self::fixed) returns them, by channel; `means`
-    /// are the means over the window, by channel.
+    /// `last` and `now`, both `[channel]`, are the previous and the present row as [`fixed`](Self::fixed) returns them;
+    /// `means`, `[channel]`, are the means over the window. Elements of states are not used.
     pub fn residual(&self, channel: usize, last: &[i32], means: &[i32], now: &[i32]) -> i32 {
         let numbers = || self.numbers();
         let all = numbers().count();
         let place = numbers().take_while(|&number| number < channel).count();
-        // Each earlier number has two weights per number of the row and one per number before it.
+        // Each number before this one has two weights per number of the row, and one per number before it.
         let skipped = (2 * all * place).saturating_add(place.saturating_mul(place.saturating_sub(1)) / 2);
         let mut weights = self.slices.weights.get(skipped..).unwrap_or_default().iter();
         let mut sum = 0_i64;

@@ -1,6 +1,6 @@
 //! Readings: the values that a board passes in, and their integer forms.
 
-/// The value of one column in one row.
+/// A reading: the value of one column in one row, or none.
 ///
 /// ```
 /// use surprisal::Reading;
@@ -10,19 +10,19 @@
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Reading {
-    /// An ADC count, a flag (0 or 1), or the code of a category.
+    /// An integer: an ADC count, a flag (0 or 1), or the code of a category.
     Integer(i32),
-    /// A real number. NaN is a missing reading.
+    /// A real number. A NaN counts as a missing reading.
     Real(f32),
     /// The sensor delivered no value.
     Missing,
 }
 
-/// Fixed-point readings saturate at ± this value: enough for 1e9 on a scale of millionths.
+/// Fixed-point readings saturate at ± this value. It suffices for a reading of 1e15 units of 2^scale.
 const FIXED_LIMIT: i64 = 1 << 61;
 
 impl Reading {
-    /// log2 of the fixed-point steps per unit of scale, see [`fixed`](Self::fixed).
+    /// log2 of the fixed-point steps in 2^scale, see [`fixed`](Self::fixed).
     pub(crate) const FIXED_BITS: u32 = 8;
 
     /// Returns whether there is no value: the reading is missing or not a number.
@@ -35,9 +35,11 @@ impl Reading {
         }
     }
 
-    /// Returns the reading in units of 2^scale / 256, cut towards zero and saturating at ±2^61; 0 for a missing one.
+    /// Returns the reading in steps of 2^scale / 256, rounded towards zero and saturating at ±2^61, or 0 for
+    /// [`Missing`](Self::Missing). Callers check [`is_missing`](Self::is_missing) first, because a NaN saturates.
     ///
-    /// Floats are taken apart with integer operations, so that a core without an FPU links no floating-point code.
+    /// The bits of a float are taken apart by integer operations, so that a core without an FPU links no floating-point
+    /// code.
     pub(crate) fn fixed(self, scale: i8) -> i64 {
         let (magnitude, negative, exponent) = match self {
             Self::Integer(value) => (value.unsigned_abs(), value < 0, 0),
@@ -51,7 +53,7 @@ impl Reading {
         let shift = exponent + Self::FIXED_BITS as i32 - i32::from(scale);
         let scaled = match shift {
             _ if magnitude == 0 => 0,
-            // The shifted value stays below the limit.
+            // A magnitude of 32 - z bits, shifted by at most z + 29, stays below 2^61.
             0.. if shift as u32 <= magnitude.leading_zeros() + 29 => i64::from(magnitude) << shift,
             0.. => FIXED_LIMIT,
             -31..=-1 => i64::from(magnitude >> -shift),
@@ -81,8 +83,10 @@ impl<T: Into<Reading>> From<Option<T>> for Reading {
 
 /// Returns an integer that orders as `value` does, so that floats can be compared without floating-point instructions.
 ///
-/// With b the bits of the float as `i32`: b if b >= 0, otherwise b with all bits but the sign inverted, and 0 for -0.0.
-/// Infinities lie at the ends. The function is its own inverse, except for the sign of zero.
+/// With b the bits of the float as an `i32`, the result is b if b >= 0, 0 for -0.0, and otherwise b with all bits
+/// except the sign inverted. The infinities are the first and the last number of this order, and NaNs are outside. The
+/// function is its own inverse: `total_order(f32::from_bits(total_order(x) as u32)) as u32` are the bits of `x`, except
+/// for the sign of zero.
 ///
 /// ```
 /// use surprisal::total_order;

@@ -1,4 +1,4 @@
-//! Scoring of readings: the surprisal of a row, its anomaly score, and the shares of its columns.
+//! Operations of a table over readings: the surprisal and anomaly score of a row, and the contributions of its columns.
 
 use crate::detector::{RowScore, RowScorer, Verdict};
 use crate::error::EncodeError;
@@ -6,16 +6,16 @@ use crate::nats::Nats;
 use crate::reading::Reading;
 use crate::table::Table;
 
-/// The contribution of one column to a row's surprisal, next to its baseline.
+/// The surprisal of one column in a row, and its baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ColumnScore {
-    /// The position of the column's reading.
+    /// The column, as the position of its reading in the row.
     pub column: u16,
     /// The column's surprisal given the columns before it in model order.
     pub nats: Nats,
-    /// The column's mean surprisal over normal rows; zero if the table does not hold it.
+    /// The column's mean surprisal over calibration rows; zero if the table has no baselines.
     pub baseline: Nats,
 }
 
@@ -25,7 +25,7 @@ impl ColumnScore {
         i64::from(self.nats.raw()) - i64::from(self.baseline.raw())
     }
 
-    /// Returns whether this column ranks before another: by a larger excess, or as the earlier of two equal ones.
+    /// Returns whether this column has the larger excess of two, or the smaller position if the excesses are equal.
     #[cfg(feature = "heapless")]
     fn ranks_before(&self, other: &Self) -> bool {
         (other.excess(), self.column) < (self.excess(), other.column)
@@ -33,15 +33,15 @@ impl ColumnScore {
 }
 
 impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
-    /// Returns the score of a row: its surprisal, its anomaly score, and the column that contributes most.
+    /// Returns the score of a row: its surprisal, its anomaly score, and the column with the largest surprisal.
     ///
-    /// `readings` holds one reading per column, in the order of the training columns. Any value has a probability, also
-    /// one out of range or a category that never occurred in training.
+    /// `readings` holds one reading per column, in the order of the training columns. Every value of the right type has
+    /// a positive probability, also a number out of the training range or a category that never occurred in training.
     ///
     /// # Errors
-    /// [`EncodeError`] names the reading that does not fit its column: of the wrong type, absent, or missing in a column
-    /// that was never missing in training.
-    // Not inlined, so that the bits of the row and the state of the model leave the stack when the score is done.
+    /// [`EncodeError`] names the reading that does not fit its column: it is of the wrong type, absent, or missing in a
+    /// column that was never missing in training.
+    // Not inlined, so that the bits of the row and the state of the model leave the stack when the score is computed.
     #[inline(never)]
     pub fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError> {
         let mut scorer = RowScorer::new(&self.detector);
@@ -51,29 +51,32 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     }
 
     /// Returns the surprisal of a row: the surprisal of its bits plus the log-widths of its cells, see
-    /// [`Encoder::encode`](crate::Encoder::encode). This is the `nats` of [`score`](Self::score), in fewer instructions.
+    /// [`Encoder::encode`](crate::Encoder::encode). This is the `nats` of [`score`](Self::score), in fewer
+    /// instructions.
     ///
     /// # Errors
-    /// The same as [`score`](Self::score).
+    /// [`EncodeError`], as for [`score`](Self::score).
     pub fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
         let mut row = [false; N];
         let log_widths = self.encode(readings, &mut row)?;
         Ok(self.model.surprisal(&row) + log_widths)
     }
 
-    /// Returns the detector's verdict on a row.
+    /// Returns the detector's verdict on a row: whether its anomaly score exceeds the threshold.
     ///
     /// # Errors
-    /// The same as [`score`](Self::score).
+    /// [`EncodeError`], as for [`score`](Self::score).
     pub fn judge(&self, readings: &[Reading]) -> Result<Verdict, EncodeError> {
         Ok(self.detector.judge(self.score(readings)?.anomaly))
     }
 
-    /// Writes the surprisal of each column given the columns before it in model order to `each`, by the position of its
+    /// Writes the surprisal of each column given the columns before it in model order to `each`, at the position of its
     /// reading, and returns their exact sum, the surprisal of the row.
     ///
+    /// Positions without a scored column get zero. Columns beyond the end of `each` count in the sum alone.
+    ///
     /// # Errors
-    /// The same as [`score`](Self::score).
+    /// [`EncodeError`], as for [`score`](Self::score).
     pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         each.fill(Nats::ZERO);
         self.by_column(readings, |column, nats| {
@@ -83,8 +86,8 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
         })
     }
 
-    /// Returns the at most C columns whose surprisal exceeds their baseline most, in falling order of the excess. Of equal
-    /// ones the earlier comes first.
+    /// Returns the C columns with the largest [`excess`](ColumnScore::excess) of surprisal over baseline, the largest
+    /// first, or all columns if there are fewer. Columns of equal excess are in the order of their readings.
     ///
     /// ```
     /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
@@ -97,13 +100,13 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// ```
     ///
     /// # Errors
-    /// The same as [`score`](Self::score).
+    /// [`EncodeError`], as for [`score`](Self::score).
     #[cfg(feature = "heapless")]
     pub fn top<const C: usize>(&self, readings: &[Reading]) -> Result<heapless::Vec<ColumnScore, C>, EncodeError> {
         let mut top = heapless::Vec::<ColumnScore, C>::new();
         self.by_column(readings, |column, nats| {
             let mut score = ColumnScore { column, nats, baseline: self.detector.baseline(column) };
-            // It takes its place, the one there takes the next, and so on; the last falls off the end.
+            // Insertion into the sorted list: each later entry moves on by one, and the last falls off a full list.
             for other in &mut top {
                 if score.ranks_before(other) {
                     core::mem::swap(other, &mut score);
@@ -114,21 +117,22 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
         Ok(top)
     }
 
-    /// Writes the bits of the readings and returns the log-widths of the scored columns.
-    // Not inlined, so that its stack is free again before the model takes its own.
+    /// Writes the bits of the readings to `row`, which holds zeros, and returns the sum of the scored columns'
+    /// log-widths.
+    // Not inlined, so that its stack is free again before the model needs stack.
     #[inline(never)]
     fn encode(&self, readings: &[Reading], row: &mut [bool; N]) -> Result<Nats, EncodeError> {
         self.encoder.encode_scored(readings, row, |first| !self.model.is_observed(first))
     }
 
-    /// Passes the surprisal of each scored column to `each`, with the position of its reading, in model order. Returns the
-    /// sum.
+    /// Passes the position of the reading and the surprisal of each scored column to `each`, in model order, and
+    /// returns the surprisal of the row.
     fn by_column(&self, readings: &[Reading], mut each: impl FnMut(u16, Nats)) -> Result<Nats, EncodeError> {
         let (mut row, mut state, mut end, mut total) = ([false; N], self.model.start(), 0, Nats::ZERO);
-        // The bits of a column lie side by side, and are scored as soon as they are known.
+        // The bits of a column are neighbours, and are scored as soon as they are known.
         for (column, bits) in self.encoder.columns() {
             let start = bits.start;
-            // Two steps take a Cortex-M0 fewer instructions than the range as a whole.
+            // Two slices take a Cortex-M0 fewer instructions than one slice of the whole range.
             let own = row.get_mut(start..).and_then(|row| row.get_mut(..column.bits()));
             let log_width = column.encode(readings, own.ok_or(EncodeError::TooManyBits)?)?;
             end = start + column.bits();
@@ -138,7 +142,7 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
                 each(column.source, nats);
             }
         }
-        // A model that takes bits directly has no columns.
+        // Bits beyond the columns: all bits of a model that takes bits directly.
         Ok(total + self.model.read(&mut state, &row, end..self.model.bits(), |_, _| {}))
     }
 }

@@ -1,18 +1,18 @@
-//! Raw signals: turns windows of samples into readings, namely statistics and band energies in `f32`.
+//! Features of raw signals: turns windows of samples into readings, namely statistics and band powers in `f32`.
 //!
 //! Every sum runs over the samples in order and rounds after each operation, so that a board with [`Libm`] computes the
-//! same bits as the trainer. Floats end here: the readings go to an encoder, and probabilities are computed with integers
-//! only.
+//! same bits as the trainer. No other module computes with floats: the readings go to an encoder, and probabilities are
+//! integers.
 
 /// The two mathematical functions that features need beyond arithmetic.
 pub trait Math {
-    /// Returns the square root of a number that is not negative.
+    /// Returns the square root of a number that is zero or positive.
     fn sqrt(x: f32) -> f32;
-    /// Returns the natural logarithm of a normal positive number.
+    /// Returns the natural logarithm of a positive number that is not subnormal.
     fn ln(x: f32) -> f32;
 }
 
-/// Mathematics by the crate `libm`: exact to a unit in the last place. The trainer uses it, too.
+/// Mathematical functions of the crate `libm`, exact to one unit in the last place. The trainer uses them as well.
 #[cfg(feature = "libm")]
 #[derive(Clone, Copy, Debug)]
 pub struct Libm;
@@ -28,8 +28,8 @@ impl Math for Libm {
     }
 }
 
-/// Mathematics by the crate `micromath`: square roots up to 6.1 % too large, logarithms to within 0.0001. The readings
-/// therefore differ from those that the trainer saw.
+/// Mathematical functions of the crate `micromath`: square roots are up to 6.1 % too large, logarithms exact to 0.0001.
+/// So the features of a window differ from the features that the trainer computes with [`Libm`].
 #[cfg(feature = "micromath")]
 #[derive(Clone, Copy, Debug)]
 pub struct Micromath;
@@ -37,39 +37,40 @@ pub struct Micromath;
 #[cfg(feature = "micromath")]
 impl Math for Micromath {
     fn sqrt(x: f32) -> f32 {
-        // The crate halves the bits of zero as well, which does not give zero.
+        // The crate halves the bits of its argument, which for zero does not give zero.
         if x == 0.0 { 0.0 } else { micromath::F32Ext::sqrt(x) }
     }
 
     fn ln(x: f32) -> f32 {
-        // Below 1 the crate uses an inverse that is off by a tenth, so it only gets mantissas between 1 and 2.
+        // Below 1 the crate uses a reciprocal with an error of a tenth, so it only gets mantissas between 1 and 2.
         let exponent = (x.to_bits() >> 23) as i32 - 127;
         let mantissa = f32::from_bits(x.to_bits() & 0x7F_FFFF | 0x3F80_0000);
         exponent as f32 * core::f32::consts::LN_2 + micromath::F32Ext::ln(mantissa)
     }
 }
 
-/// A feature: one number computed from a window of n samples x. In the formulas, d is x minus the mean of the window.
+/// A feature: one number computed from a window of n samples x. In the formulas, d is a sample minus the mean of the
+/// window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Feature {
     /// The mean Σx / n, in units of the signal.
     Mean,
-    /// The root mean square √(Σd² / n) about the mean, in units of the signal. It does not contain the offset, see
-    /// [`Mean`](Self::Mean).
+    /// The root mean square about the mean, √(Σd² / n), in units of the signal. A constant offset does not change it.
     Rms,
     /// The peak-to-peak value max x - min x, in units of the signal.
     PeakToPeak,
     /// The crest factor max |d| / RMS, at least 1; 0 if the window is constant.
     Crest,
-    /// The kurtosis, the fourth standardised moment Σ(d / RMS)⁴ / n: 3 for Gaussian noise, 1.5 for a sine, at least 1; 0 if the
-    /// window is constant.
+    /// The kurtosis, the fourth standardised moment Σ(d / RMS)⁴ / n: 3 for Gaussian noise, 1.5 for a sine, at least 1;
+    /// 0 if the window is constant.
     Kurtosis,
-    /// The share, 0 to 1, of neighbouring samples with d ≥ 0 in one and d < 0 in the other: zero crossings.
+    /// The zero crossings: the share, 0 to 1, of pairs of neighbouring samples in which one has d ≥ 0 and the other d <
+    /// 0.
     Crossings,
-    /// The natural logarithm of the mean square of d in one frequency band, in units of the signal squared. Create it with
-    /// [`band`](Self::band).
+    /// The natural logarithm of the mean square of d in one frequency band, in units of the signal squared. Create it
+    /// with [`band`](Self::band).
     Band {
         /// 2 cos of the band's centre in radians per sample.
         coefficient: f32,
@@ -77,12 +78,12 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// All features except bands.
+    /// All features except bands, in the order of the variants.
     pub const STATISTICS: [Self; 6] =
         [Self::Mean, Self::Rms, Self::PeakToPeak, Self::Crest, Self::Kurtosis, Self::Crossings];
 
-    /// Returns band `k` of `bands` equally wide bands from zero to half the sampling rate. Its centre lies at (k + ½) / bands
-    /// of that range.
+    /// Returns band `k`, 0 to `bands` - 1, of `bands` equally wide bands from zero to half the sampling rate. Its
+    /// centre is at (k + ½) / bands of that range.
     ///
     /// ```
     /// use surprisal::Feature;
@@ -103,15 +104,15 @@ impl Feature {
     }
 }
 
-/// The features of one channel of a signal: constants in flash. `surprisal fit --signal` chooses them, and
+/// The choice of features of one channel of a signal: constants in flash. `surprisal fit --signal` chooses them, and
 /// `surprisal export` writes them.
 ///
-/// The bands are `bands` equal parts of the range from zero to half the sampling rate; together they hold the mean square
-/// of d. The window is cut into segments of 2 · `bands` samples, Goertzel's recurrence (*American Mathematical Monthly*
-/// 65, 1958) gives the power of each segment at the centres of the bands, and the power of a band is the mean over
-/// segments (Bartlett, *Biometrika* 37, 1950). The powers of a segment at these frequencies add up to its mean square
-/// (Parseval), so no power is lost between bands. A segment is short, so the power of one frequency spreads over the
-/// bands near it. Samples after the last complete segment are in no band.
+/// The bands divide the range from zero to half the sampling rate into equally wide bands. The window is cut into
+/// segments of 2 · `bands` samples. Goertzel's recurrence (*American Mathematical Monthly* 65, 1958) gives the power of
+/// each segment at the centres of the bands, and the power of a band is the mean over segments (Bartlett, *Biometrika*
+/// 37, 1950). The powers of a segment at these frequencies add up to its mean square (Parseval), so no power is lost
+/// between bands. A segment is short, so the power of one frequency spreads over neighbouring bands. Samples after the
+/// last complete segment count in no band.
 ///
 /// ```
 /// use surprisal::{Feature, Features, Libm};
@@ -122,23 +123,24 @@ impl Feature {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Features<'t> {
-    /// The number of samples per row.
+    /// The number of samples per window. Each window becomes one row.
     pub window: usize,
-    /// The number of samples from the beginning of one window to the beginning of the next, 1 to `window`.
+    /// The number of samples from the beginning of one window to the beginning of the next window, 1 to `window`.
     pub hop: usize,
-    /// The number of bands that the range up to half the sampling rate is divided into. `features` may omit some.
+    /// The number of bands from zero to half the sampling rate. `features` may omit some of them.
     pub bands: u16,
-    /// The features of a row, in order.
+    /// The features that make a row, in the order of its readings.
     pub features: &'t [Feature],
 }
 
 impl Features<'_> {
-    /// Writes the features of one window to the start of `row`. Takes at most five passes over the samples, and one more
-    /// per band.
+    /// Writes the features of one window to the start of `row`. Takes two passes over the samples, one more for the
+    /// kurtosis, and one more per band.
     ///
     /// If `samples` is empty or contains a sample that is not finite, all features are NaN, which an encoder treats as
-    /// missing. A feature that leaves the range of `f32` is NaN, too; that cannot happen if every |d| is 0 or between 1e-15
-    /// and 1e15. Much smaller d count as 0, and a band with less power than [`f32::MIN_POSITIVE`] gets that power.
+    /// missing. A feature that leaves the range of `f32` is NaN as well; that cannot happen if every |d| is 0 or
+    /// between 1e-15 and 1e15. Much smaller d count as 0, and a band with less power than [`f32::MIN_POSITIVE`] gets
+    /// that power.
     pub fn row<M: Math>(&self, samples: &[f32], row: &mut [f32]) {
         let (mean, least, most) = centre(samples);
         let (rms, crossings) = spread::<M>(samples, mean);
@@ -162,8 +164,8 @@ impl Features<'_> {
     }
 }
 
-/// Returns mean, minimum and maximum. The mean is taken over differences to the first sample, so that an offset costs no
-/// digits; it is not finite if a sample is not.
+/// Returns mean, minimum and maximum. The mean is computed from differences to the first sample, so that an offset
+/// costs no digits. It is not finite if any sample is not finite.
 fn centre(samples: &[f32]) -> (f32, f32, f32) {
     let first = samples.first().copied().unwrap_or(f32::NAN);
     let (mut sum, mut least, mut most) = (0.0, first, first);
@@ -175,7 +177,8 @@ fn centre(samples: &[f32]) -> (f32, f32, f32) {
     (first + sum / samples.len() as f32, least, most)
 }
 
-/// Returns the root mean square about the mean, and the share of neighbouring samples on different sides of it.
+/// Returns the root mean square about the mean, and the share of pairs of neighbouring samples on different sides of
+/// it.
 fn spread<M: Math>(samples: &[f32], mean: f32) -> (f32, f32) {
     let (mut sum, mut crossings) = (0.0, 0u32);
     let mut was = samples.first().is_some_and(|&x| x >= mean);
@@ -189,6 +192,7 @@ fn spread<M: Math>(samples: &[f32], mean: f32) -> (f32, f32) {
     (M::sqrt(sum / samples.len() as f32), crossings as f32 / gaps as f32)
 }
 
+/// Returns the fourth standardised moment.
 fn kurtosis(samples: &[f32], mean: f32, rms: f32) -> f32 {
     let mut sum = 0.0;
     let inverse = 1.0 / rms;
@@ -200,7 +204,7 @@ fn kurtosis(samples: &[f32], mean: f32, rms: f32) -> f32 {
     sum / samples.len() as f32
 }
 
-/// Returns the mean square of d in one of `bands` bands, by Goertzel's recurrence on each complete segment.
+/// Returns the power (mean square of d) in one of `bands` bands, by Goertzel's recurrence on each complete segment.
 fn power(samples: &[f32], mean: f32, bands: u16, coefficient: f32) -> f32 {
     let length = 2 * usize::from(bands.max(1));
     let (mut sum, mut segments) = (0.0, 0u32);
@@ -214,12 +218,14 @@ fn power(samples: &[f32], mean: f32, bands: u16, coefficient: f32) -> f32 {
         sum += last * last + before * before - coefficient * last * before;
         segments += 1;
     }
-    // Of the two frequencies, f and -f, in a segment of 2B samples: 2 |X|² / (2B)².
+    // The power at the frequencies f and -f of a segment of 2B samples is 2 |X|² / (2B)².
     let scale = segments.max(1) as f32 * (bands.max(1) as f32 * length as f32);
     sum / scale
 }
 
-/// The last samples of one channel, which turns every full window into a row of features: the state, in RAM.
+/// A buffer of the last samples of one channel, in RAM, which turns every full window into a row of features.
+///
+/// W is the window in samples, F the number of features.
 ///
 /// ```
 /// use surprisal::{Feature, Features, Libm, Samples};
@@ -237,8 +243,8 @@ pub struct Samples<'t, const W: usize, const F: usize> {
 }
 
 impl<'t, const W: usize, const F: usize> Samples<'t, W, F> {
-    /// Creates a window without samples. Returns `None` unless W is the window, F the number of features, and the hop lies
-    /// in 1..=W.
+    /// Creates a buffer without samples. Returns `None` unless W is the window and F the number of `features`, and the
+    /// hop is in 1..=W.
     pub const fn new(features: &'t Features<'t>) -> Option<Self> {
         if features.window == W && features.features.len() == F && 1 <= features.hop && features.hop <= W {
             Some(Self { features, samples: [0.0; W], filled: 0 })
@@ -247,8 +253,8 @@ impl<'t, const W: usize, const F: usize> Samples<'t, W, F> {
         }
     }
 
-    /// Adds a sample, and returns a row if that fills the window: the first row after W samples, then one per hop. All other
-    /// samples cost no more than a store.
+    /// Adds a sample, and returns the features of the window if it is full. The first row comes after W samples, and
+    /// then one row per hop. All other samples cost no more than a store.
     pub fn push<M: Math>(&mut self, sample: f32) -> Option<[f32; F]> {
         if let Some(slot) = self.samples.get_mut(self.filled) {
             *slot = sample;

@@ -1,4 +1,4 @@
-//! The last rows of a time series: the state, in RAM.
+//! The last rows of a time series, in RAM.
 
 use heapless::Deque;
 
@@ -6,12 +6,14 @@ use crate::error::EncodeError;
 use crate::predictor::Predictor;
 use crate::reading::Reading;
 
-/// The last W rows of a time series of C channels, in 4·C·W bytes. Turns each new row into the readings that a table
+/// A ring of the last W rows of a time series of C channels, which turns each new row into the readings that a table
 /// scores.
+///
+/// C and W must equal [`Predictor::width`] and [`Predictor::window`] of the table. The rows take `4·C·W` bytes.
 ///
 /// ```
 /// use surprisal::{Predictor, PredictorSlices, Reading, Stream};
-/// // A number that is expected to keep its last value, and a state. In firmware this is `TABLE.predictor`.
+/// // A number that is predicted to keep its last value, and a state. In firmware this is `TABLE.predictor`.
 /// let predictor = Predictor::new(PredictorSlices { words: &[2, 8, 0, Predictor::STATE, 0], weights: &[4096, 0] }).unwrap();
 /// let mut stream = Stream::<2, 2>::new();
 /// for readings in [[5, 0], [6, 1]] {
@@ -20,7 +22,7 @@ use crate::reading::Reading;
 /// }
 /// let mut row = [Reading::Integer(8), Reading::Integer(0), Reading::Missing];
 /// assert!(stream.push(&predictor, &mut row)?);
-/// // Two more than the last value, the state, and the last state.
+/// // The number is 2 more than its last value. The state is 0, and its last value was 1.
 /// assert_eq!(row, [2, 0, 1].map(Reading::Integer));
 /// # Ok::<(), surprisal::EncodeError>(())
 /// ```
@@ -41,18 +43,20 @@ impl<const C: usize, const W: usize> Stream<C, W> {
         Self { rows: Deque::new() }
     }
 
-    /// Adds a row to the stream and replaces its readings, in place, by those that [`Table::score`](crate::Table::score)
-    /// takes.
+    /// Adds a row to the stream, and returns whether it can be scored: whether W rows came before it. If so, replaces
+    /// its readings in place with the readings that [`Table::score`](crate::Table::score) takes.
     ///
-    /// `row` holds the readings of the C channels, followed by one slot per state for the state's last value. Returns
-    /// false until the window is full: the row cannot be scored yet. Columns of the score are the channels.
+    /// `row` holds the readings of the C channels, followed by one slot per state. Numbers become residuals, states
+    /// stay as they are, and the slots receive the last values of the states. The columns of a score are positions in
+    /// `row`, and so channel numbers.
     ///
-    /// A missing number stays missing. Later predictions use its last value, or its centre if it never had one.
+    /// A missing number stays missing. Later predictions use its last value, or its centre if it never had a value.
     ///
     /// # Errors
-    /// The row is not added. [`EncodeError::StreamSize`] if C or W differ from the predictor's channels and window;
-    /// [`EncodeError::NoReading`] if the row is too short; [`EncodeError::WrongType`] for a real number as a state.
-    // Not inlined, so that its rows do not lie on the stack beside those of a score.
+    /// [`EncodeError::StreamSize`] if C or W differ from the predictor's channels and window;
+    /// [`EncodeError::NoReading`] if `row` is too short; [`EncodeError::WrongType`] if the reading of a state is a real
+    /// number. The row is then not added.
+    // Not inlined, so that the rows here and the row of a score are never on the stack at the same time.
     #[inline(never)]
     pub fn push(&mut self, predictor: &Predictor, row: &mut [Reading]) -> Result<bool, EncodeError> {
         let (channels, window) = (predictor.width(), predictor.window());
@@ -83,7 +87,8 @@ impl<const C: usize, const W: usize> Stream<C, W> {
                 *before = if *slot == Predictor::STATE { Reading::Missing } else { Reading::Integer(*slot) };
             }
             *slot = match reading {
-                // The smallest code stands for a missing state, so the next one takes its place.
+                // The smallest integer stands for a missing state, so a state of that code is stored as the next
+                // integer.
                 Reading::Integer(code) => code.max(Predictor::STATE + 1),
                 _ => Predictor::STATE,
             };
@@ -105,7 +110,7 @@ impl<const C: usize, const W: usize> Stream<C, W> {
         Ok(full)
     }
 
-    /// Discards all rows: call it after a gap, after a restart, or for another machine.
+    /// Discards all rows, for example after a gap in the series, after a restart, or for another machine.
     pub fn reset(&mut self) {
         *self = Self::new();
     }

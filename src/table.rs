@@ -1,4 +1,4 @@
-//! The table: encoder, model and detector as one constant.
+//! The table: encoder, model, detector and predictor as one constant.
 
 use crate::detector::Detector;
 use crate::encoder::Encoder;
@@ -8,16 +8,16 @@ use crate::term::Terms;
 
 /// Everything that a board needs to score rows of readings: encoder, model, detector and predictor.
 ///
-/// N is the capacity for bits, H for hidden units and K for mixture components. Tables without hidden units and mixtures
-/// have H = K = 0, which costs nothing.
+/// N is the capacity for bits, H for hidden units and K for mixture components. Tables without hidden units and
+/// mixtures have H = K = 0, which takes neither flash nor stack.
 ///
-/// `surprisal export` writes a table as Rust source. [`Table::from_bytes`] reads one from a `.srp` file in place. A small
-/// table can be written by hand:
+/// `surprisal export` writes a table as Rust source. [`Table::from_bytes`] reads one from a `.srp` file in place. A
+/// small table can be written by hand:
 ///
 /// ```
 /// use surprisal::{Detector, Encoder, EncoderSlices, Linear, LinearSlices, LinearWeights};
 /// use surprisal::{Model, Nats, Reading, Table, Terms};
-/// // Two flags. The second one mostly equals the first.
+/// // Two flags. The second flag is mostly 0 after a 0, and mostly 1 after a 1.
 /// let weights = LinearWeights::Dense(&[100]);
 /// let linear = Linear::new(LinearSlices { biases: &[0, -3072], scales: &[3000, 3000], weights })?;
 /// let model = Model::new(Terms { linear, ..Terms::EMPTY }, &[], 2)?;
@@ -33,23 +33,26 @@ use crate::term::Terms;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Table<'t, const N: usize, const H: usize = 0, const K: usize = 0> {
-    /// Turns readings into bits.
+    /// The encoder, which turns readings into bits.
     pub encoder: Encoder<'t>,
-    /// Turns bits into nats.
+    /// The model, which turns bits into surprisals.
     pub model: Model<'t, N, Terms<'t, H, K>>,
-    /// Turns nats into a verdict.
+    /// The detector, which turns scores into verdicts.
     pub detector: Detector<'t>,
-    /// Turns the rows of a time series into readings; [`Predictor::NONE`] if each row is on its own.
+    /// The predictor, with which a `Stream` turns the rows of a time series into readings for the encoder. It is
+    /// [`Predictor::NONE`] if rows do not depend on earlier rows.
     pub predictor: Predictor<'t>,
 }
 
 impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
-    /// Creates a table for rows that do not depend on earlier ones.
+    /// Creates a table for rows that do not depend on earlier rows.
+    ///
+    /// It is not checked whether encoder and model have the same bits. [`from_bytes`](Self::from_bytes) checks that.
     pub const fn new(encoder: Encoder<'t>, model: Model<'t, N, Terms<'t, H, K>>, detector: Detector<'t>) -> Self {
         Self { encoder, model, detector, predictor: Predictor::NONE }
     }
 
-    /// Returns the table for the rows of a time series.
+    /// Returns this table with another predictor, for the rows of a time series.
     pub const fn with_predictor(self, predictor: Predictor<'t>) -> Self {
         Self { predictor, ..self }
     }

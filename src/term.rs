@@ -1,4 +1,4 @@
-//! Terms: the additive pieces of every conditional's logit.
+//! Terms: the summands of the logit of every conditional.
 
 use crate::logit::Logit;
 
@@ -14,21 +14,21 @@ pub use nade::{Activation, Nade, NadeSlices};
 
 /// An additive term of the logit of p(x_i = 1 | x_<i), for every bit i in 0..N.
 ///
-/// `tests/laws.rs` holds every term to these laws:
-/// * A term is a table (`&self`, in flash). All that it remembers of a row is its `State` (on the stack).
-/// * [`logit`](Term::logit) depends on `seen[..i]` and on which of those bits were evaluated, never on bit i or a later
-///   one, so that any sum of terms is a normalised model.
+/// Every term obeys these laws, which `tests/laws.rs` and `tests/mixture.rs` check:
+/// * A term is a table (`&self`, in flash). Its only memory of a row is its [`State`](Term::State), on the stack.
+/// * [`logit`](Term::logit) depends on `seen[..i]` and on the set of earlier bits that were evaluated, but never on bit
+///   i or a later bit, so that any sum of terms is a normalised model.
 /// * Bits are evaluated in ascending order. Implied and observed bits are never evaluated. Evaluating a bit twice
 ///   changes nothing.
-/// * Zeros leave no trace: [`observe`](Term::observe) is called for ones only, in ascending order.
+/// * [`observe`](Term::observe) is called once for every one, free or not, in ascending order, and never for a zero.
 /// * No call panics or allocates, whatever the index. Past the end of its table a term returns [`Logit::ZERO`].
 ///
-/// A term of your own gets every operation of a [`Model`](crate::Model):
+/// A [`Model`](crate::Model) offers every operation for any implementation of this trait:
 ///
 /// ```
 /// use surprisal::{Logit, Model, Term};
 ///
-/// /// Every bit is likely to equal the one before it.
+/// /// Every bit is likely to equal the bit before it.
 /// #[derive(Clone, Copy)]
 /// struct Sticky;
 ///
@@ -49,7 +49,7 @@ pub use nade::{Activation, Nade, NadeSlices};
 /// assert!(model.surprisal(&[true, true, false, false]) < model.surprisal(&[true, false, true, false]));
 /// ```
 pub trait Term<const N: usize> {
-    /// The memory of x_<i while a row is evaluated.
+    /// A summary of the bits seen so far, which a term keeps while a row is evaluated.
     type State;
 
     /// Returns the state before the first bit.
@@ -57,16 +57,18 @@ pub trait Term<const N: usize> {
 
     /// Returns this term's summand of the logit of bit `i`, given the earlier bits `seen[..i]`.
     ///
-    /// The state is mutable because a term may postpone work on earlier bits until a logit needs it.
+    /// The state is mutable because a term may postpone work on earlier bits until a logit needs it. A term that
+    /// depends on zeros reads them from `seen`.
     fn logit(&self, state: &mut Self::State, seen: &[bool; N], i: usize) -> Logit;
 
-    /// Records that bit `i` is a one.
+    /// Updates the state with the fact that bit `i` is a one.
     fn observe(&self, state: &mut Self::State, i: usize);
 }
 
-/// The four terms that a table holds. Their logits add up; a term that a model does not use is `EMPTY` and adds zero.
+/// The four terms of a table, whose logits add up. A term that a model does not use is `EMPTY` and adds zero.
 ///
-/// H is the capacity for hidden units and K the capacity for mixture components. Tables without them have H = K = 0.
+/// H is the capacity for hidden units and K the capacity for mixture components. Tables without hidden units and
+/// mixtures have H = K = 0.
 ///
 /// ```
 /// use surprisal::{Linear, LinearSlices, LinearWeights, Model, Terms};
@@ -83,7 +85,7 @@ pub trait Term<const N: usize> {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'t, const H: usize = 0, const K: usize = 0> {
-    /// Autoregressive logistic rows.
+    /// Logistic regression of each bit on the earlier bits, one row of weights per bit.
     pub linear: Linear<'t>,
     /// Decision trees over earlier bits.
     pub trees: Forest<'t>,
@@ -98,7 +100,7 @@ impl<const H: usize, const K: usize> Terms<'_, H, K> {
     pub const EMPTY: Self =
         Self { linear: Linear::EMPTY, trees: Forest::EMPTY, hidden: Nade::EMPTY, mixture: Mixture::EMPTY };
 
-    /// Returns the number of bits that the terms describe: the largest number that any of them states.
+    /// Returns the number of bits that the terms describe: the largest [`bits`](Linear::bits) of the four terms.
     pub const fn bits(&self) -> usize {
         let each = [self.linear.bits(), self.trees.bits(), self.hidden.bits(), self.mixture.bits()];
         let [mut most, rest @ ..] = each;
@@ -113,7 +115,7 @@ impl<const H: usize, const K: usize> Terms<'_, H, K> {
     }
 }
 
-/// The memory of a row for each of the four terms.
+/// The states of the terms that have one, while a row is evaluated. A forest has none.
 #[derive(Clone, Copy, Debug)]
 pub struct TermsState<const N: usize, const H: usize, const K: usize> {
     linear: [i16; N],

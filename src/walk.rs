@@ -1,12 +1,12 @@
-//! The chain rule one bit at a time.
+//! The chain rule as a loop of the caller, one bit at a time.
 
 use crate::model::{Conditional, Model};
 use crate::term::Term;
 
-/// A row on its way through the chain rule, one conditional at a time.
+/// The state of one row within the chain rule, which yields the conditionals of its bits one at a time.
 ///
-/// Every operation of a model is a loop over these conditionals. Use a walk for a loop of your own that has to stop
-/// between bits.
+/// Every operation of a model is a loop over these conditionals. `Walk` is for callers that need to stop between two
+/// bits, or to do something else with each conditional; the operations of [`Model`] take fewer instructions.
 ///
 /// ```
 /// use surprisal::{Linear, LinearSlices, LinearWeights, Model, Nats};
@@ -29,7 +29,10 @@ pub struct Walk<'m, 't, const N: usize, T: Term<N>> {
 }
 
 impl<const N: usize, T: Term<N>> Walk<'_, '_, N, T> {
-    /// Returns the index and the conditional of the next bit given `seen[..i]`, or `None` after the last bit.
+    /// Returns the index i of the next bit and its conditional given `seen[..i]`, or `None` after the last bit. The
+    /// value of an observed bit is read from `seen[i]`.
+    ///
+    /// Call [`observe`](Self::observe) to move to the bit after it.
     pub fn next(&mut self, seen: &[bool; N]) -> Option<(usize, Conditional)> {
         let i = self.at;
         if i >= self.model.bits() {
@@ -38,7 +41,7 @@ impl<const N: usize, T: Term<N>> Walk<'_, '_, N, T> {
         Some((i, self.model.conditional(&mut self.state, seen, i)))
     }
 
-    /// Sets the value of the next bit and moves past it.
+    /// Records the value of the bit that [`next`](Self::next) returned, and moves to the bit after it.
     pub fn observe(&mut self, bit: bool) {
         self.model.observe(&mut self.state, self.at, bit);
         self.at += 1;
@@ -46,7 +49,7 @@ impl<const N: usize, T: Term<N>> Walk<'_, '_, N, T> {
 }
 
 impl<'t, const N: usize, T: Term<N>> Model<'t, N, T> {
-    /// Starts a walk before the first bit.
+    /// Returns a [`Walk`] that has seen no bits.
     pub fn walk(&self) -> Walk<'_, 't, N, T> {
         Walk { model: self, state: self.start(), at: 0 }
     }

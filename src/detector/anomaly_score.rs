@@ -1,19 +1,20 @@
-//! The anomaly score: one number from the surprisals of a row's columns, sensitive to one anomalous column as well as to
-//! many mildly anomalous ones.
+//! The anomaly score: one number from the surprisals of a row's columns, sensitive to one anomalous column as well as
+//! to many mildly anomalous ones.
 
 use super::Detector;
 use crate::logit::Logit;
 use crate::nats::Nats;
 
-/// The anomaly score of a row while its columns are added: a soft maximum of their surprisals above baseline.
+/// The anomaly score of a row while its columns are added: a soft maximum of their surprisals relative to their
+/// baselines.
 ///
 /// The score is τ ln Σ_j exp((s_j + U - u_j)/τ), where s_j is the surprisal of column j, u_j its
 /// [baseline](Detector::baselines), U the largest baseline, and τ = 2^[`log2_temperature`](Detector::log2_temperature).
-/// The trainer sets τ to the power of two nearest to the square root of the number of columns.
+/// The trainer sets τ to the power of two nearest to the square root of the number of scored columns.
 ///
-/// As τ grows, the score approaches the sum, in which one anomalous column among many drowns. As τ falls, it approaches
-/// the maximum, which misses many mildly anomalous columns. Up to constants it is the evidence of a mixture of the
-/// alternatives "column j misbehaves", each with likelihood ratio exp((s_j - u_j)/τ).
+/// As τ grows, the score orders rows as the sum does, and hides one anomalous column among many. As τ falls, it
+/// approaches the maximum, and misses many mildly anomalous columns. Up to constants it is the log-likelihood of a
+/// mixture of the alternatives "column j misbehaves", each with likelihood ratio exp((s_j - u_j)/τ).
 ///
 /// ```
 /// use surprisal::{AnomalyScore, Detector, Nats};
@@ -36,28 +37,31 @@ pub struct AnomalyScore {
 }
 
 impl AnomalyScore {
-    /// Creates a score without columns.
+    /// Creates the score of a row whose columns have not been added yet.
     pub fn new(detector: &Detector) -> Self {
         Self { level: detector.largest_baseline(), sum: None }
     }
 
-    /// Adds the surprisal of the column at this position of the readings.
+    /// Adds the surprisal of a column. `column` is the position of its reading in the row.
+    ///
+    /// Pass the same detector to every call. The order of the columns is part of the result, because sums are rounded.
     pub fn push(&mut self, detector: &Detector, column: u16, nats: Nats) {
         let shifted = nats + self.level.saturating_sub(detector.baseline(column));
         let share = shifted.raw() >> detector.log2_temperature.min(31);
         self.sum = Some(self.sum.map_or(share, |sum| log_add(sum, share)));
     }
 
-    /// Returns the anomaly score of the columns so far, or zero if there are none.
+    /// Returns the anomaly score of the columns so far, or zero without columns.
     pub fn nats(&self, detector: &Detector) -> Nats {
         let raw = u64::from(self.sum.unwrap_or(0)) << detector.log2_temperature.min(31);
         Nats::from_raw(u32::try_from(raw).unwrap_or(u32::MAX))
     }
 }
 
-/// Returns ln(e^a + e^b), in units of 1/65536 nat: the larger value plus -ln p at the logit of their difference.
+/// Returns ln(e^a + e^b) for arguments and result in units of 1/65536 nat: the larger argument plus -ln p of a one at
+/// the logit |a - b|.
 ///
-/// The table of the link is interpolated linearly, so that the sum never falls when a summand grows.
+/// Entries of the link table are interpolated linearly, so that the sum never falls when a summand grows.
 fn log_add(a: u32, b: u32) -> u32 {
     const STEP: i32 = 1 << 11;
     let apart = a.abs_diff(b).min((i32::MAX - STEP) as u32) as i32;

@@ -1,15 +1,18 @@
-//! A cumulative sum over scores, which detects trends.
+//! The cumulative sum (CUSUM) over scores, which detects trends.
 
 use super::Detector;
 use crate::nats::Nats;
 
-/// A cumulative sum, which detects small surprises that accumulate (Page, *Continuous Inspection Schemes*, 1954).
+/// A cumulative sum of scores, which alarms when small surprises accumulate (Page, *Continuous Inspection Schemes*,
+/// 1954).
 ///
-/// The sum S becomes max(0, S + min(score, [`cusum_cap`](Detector::cusum_cap)) - [`reference`](Detector::reference)), and
-/// it alarms if S exceeds the [`decision_interval`](Detector::decision_interval). The reference lies half a standard
-/// deviation above the mean score of normal rows, so S returns to zero on normal rows and grows if the mean has risen by
-/// more. False alarms come every [`average_run_length`](Detector::average_run_length) rows on average if rows are
-/// independent. Rows that resemble their neighbours alarm sooner.
+/// Each score changes the sum S to max(0, S + min(score, [`cusum_cap`](Detector::cusum_cap)) -
+/// [`reference`](Detector::reference)). The sum alarms if S exceeds the
+/// [`decision_interval`](Detector::decision_interval). The reference is half a standard deviation above the mean score
+/// of normal rows, so S returns to zero on normal rows, and grows if the mean has risen by more than that. If rows are
+/// independent, the mean number of normal rows between false alarms is the
+/// [`average_run_length`](Detector::average_run_length). If rows resemble their neighbours, false alarms are more
+/// frequent.
 ///
 /// ```
 /// use surprisal::{Cusum, Detector, Nats};
@@ -31,7 +34,8 @@ impl Cusum {
         Self { sum: Nats::ZERO }
     }
 
-    /// Adds a score and returns whether the sum alarms. After an alarm the sum restarts at zero.
+    /// Adds the score of a row (not its anomaly score) and returns whether the sum alarms. After an alarm the sum
+    /// restarts at zero.
     pub fn push(&mut self, detector: &Detector, score: Nats) -> bool {
         self.sum = (self.sum + score.min(detector.cusum_cap)).saturating_sub(detector.reference);
         let alarm = self.sum > detector.decision_interval;
@@ -41,7 +45,7 @@ impl Cusum {
         alarm
     }
 
-    /// Returns the present sum.
+    /// Returns the present sum S.
     pub const fn sum(&self) -> Nats {
         self.sum
     }

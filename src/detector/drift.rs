@@ -1,19 +1,19 @@
-//! Drift: how far the mean score in the field has moved from the calibration rows.
+//! Drift: the change of the mean score between the calibration rows and the rows in the field.
 
 use core::fmt;
 
 use super::Detector;
 use crate::nats::Nats;
 
-/// Running sums of scores since the start or the last [`reset`](Self::reset), which estimate drift.
+/// Running sums over the scores of a stream, from which drift is estimated.
 ///
-/// The mean score of rows from p under the model q is H(p) + KL(p ‖ q). Its growth since calibration is therefore the
-/// growth of the divergence from the model *plus* the change of the field's own entropy; scores cannot tell the two apart.
-/// A machine that stands still may drift below zero.
+/// The mean score of rows from a distribution p under the model q is H(p) + KL(p ‖ q). Its growth since calibration is
+/// therefore the growth of the divergence from the model *plus* the change of the entropy of the rows; scores cannot
+/// separate the two. A machine at rest may have a negative drift.
 ///
-/// Scores are capped at the largest score of a calibration row, both in the field and in calibration. So one glitch of
-/// thousands of nats counts as one very anomalous row, the two means stay comparable, the estimate is unbiased without
-/// drift, and with drift it is too small rather than too large.
+/// Scores are capped at [`score_cap`](Detector::score_cap), the largest score of a calibration row. So one glitch of
+/// thousands of nats counts as one very anomalous row. Without drift the cap changes little; with drift the estimate is
+/// too small rather than too large.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Drift {
@@ -24,26 +24,27 @@ pub struct Drift {
     squares: u64,
 }
 
-/// The drift of a stream: the difference of mean scores, with its standard error.
+/// An estimate of the drift of a stream: the difference of mean scores, with its standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DriftEstimate {
-    /// The mean score in the field minus that of the calibration rows, in units of 1/65536 nat.
+    /// The mean score of the stream minus the mean score of the calibration rows, in units of 1/65536 nat.
     pub raw: i32,
-    /// The standard error if rows are independent: √(field variance / field rows + calibration variance / calibration
-    /// rows). [`Nats::IMPOSSIBLE`] if either side has fewer than two rows.
+    /// The standard error of the drift if rows are independent: √(variance in the stream / rows in the stream +
+    /// variance in calibration / calibration rows). [`Nats::IMPOSSIBLE`] if either side has fewer than two rows.
     pub error: Nats,
-    /// The number of rows from the field.
+    /// The number of rows in the stream.
     pub rows: u32,
 }
 
 impl Drift {
-    /// Creates sums over no rows.
+    /// Creates empty sums.
     pub const fn new() -> Self {
         Self { rows: 0, sum: 0, squares: 0 }
     }
 
-    /// Adds a score. Sums that are full, after 2³² rows or as many that are 16 nats off the mean, stay as they are.
+    /// Adds the score of a row (not its anomaly score). A score that would overflow a sum is ignored; that takes 2³²
+    /// rows, or as many whose squared distance from the mean averages (16 nats)².
     pub fn push(&mut self, detector: &Detector, score: Nats) {
         let difference = i64::from(score.min(detector.score_cap).raw()) - i64::from(detector.entropy.raw());
         let coarse = ((difference + 8) >> 4).unsigned_abs();
@@ -54,7 +55,7 @@ impl Drift {
         }
     }
 
-    /// Returns the drift and its standard error.
+    /// Returns the drift of the rows since the start or the last [`reset`](Self::reset), and its standard error.
     ///
     /// ```
     /// use surprisal::{Detector, Drift, Nats};
@@ -70,7 +71,7 @@ impl Drift {
         let mean = self.sum.checked_div(self.rows.into()).unwrap_or(0);
         let square = self.squares.checked_div(self.rows.into()).unwrap_or(0);
         let mean_square = mean.unsigned_abs().saturating_mul(mean.unsigned_abs()) >> 8;
-        // Both variances are in units of 1/65536² nat²; one that exceeds 64 bits saturates.
+        // Both variances are in units of 1/65536² nat². A variance that exceeds 64 bits saturates.
         let variance = square.saturating_sub(mean_square).min(u64::MAX >> 8) << 8;
         let deviation = u64::from(detector.deviation.raw());
         let field = variance.checked_div(self.rows.saturating_sub(1).into());
@@ -90,28 +91,29 @@ impl Drift {
 }
 
 impl DriftEstimate {
-    /// The fewest rows from the field that are judged: the mean of fewer is not close enough to a normal distribution.
+    /// The number of rows below which a drift is never significant, because the distribution of a mean of fewer rows is
+    /// not close enough to a normal distribution.
     pub const MIN_ROWS: u32 = 32;
-    /// The number of standard errors, on either side, that count as drift.
+    /// The number of standard errors beyond which a drift, positive or negative, is significant.
     ///
-    /// Without drift, one look in 15,000 exceeds it. Looking after every row, or at rows that resemble their neighbours,
-    /// exceeds it more often.
+    /// Without drift, one estimate in 15,000 is significant by chance. Testing after every row, or rows that resemble
+    /// their neighbours, makes that more frequent.
     pub const STANDARD_ERRORS: u32 = 4;
 
-    /// Returns whether the machine has changed: the drift, up or down, exceeds
-    /// [`STANDARD_ERRORS`](Self::STANDARD_ERRORS) on at least [`MIN_ROWS`](Self::MIN_ROWS) rows.
+    /// Returns whether the drift is significant: it exceeds [`STANDARD_ERRORS`](Self::STANDARD_ERRORS) in either
+    /// direction, over at least [`MIN_ROWS`](Self::MIN_ROWS) rows.
     pub const fn is_drifted(&self) -> bool {
         self.rows >= Self::MIN_ROWS
             && self.raw.unsigned_abs() as u64 > Self::STANDARD_ERRORS as u64 * self.error.raw() as u64
     }
 
-    /// Returns the sign and the size of the drift.
+    /// Returns the sign of the drift as text, and its absolute value.
     fn sign_and_size(&self) -> (&'static str, Nats) {
         (if self.raw < 0 { "-" } else { "" }, Nats::from_raw(self.raw.unsigned_abs()))
     }
 }
 
-/// Prints as in "0.812 ± 0.103 nats".
+/// Prints the drift and its standard error, as in "0.812 ± 0.103 nats".
 impl fmt::Display for DriftEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, nats) = self.sign_and_size();

@@ -1,11 +1,11 @@
-//! The monitor: everything there is to report about a stream, row by row.
+//! The monitor: verdict, p-value, trend and drift of a stream, row by row.
 
 use core::fmt;
 
 use super::{Cusum, Detector, Drift, DriftEstimate, PValue, RowScore, Verdict};
 use crate::nats::Nats;
 
-/// Watches one stream of rows for anomalous rows, trends and drift.
+/// The state of one stream of rows, which reports anomalous rows, trends and drift.
 ///
 /// ```
 /// use surprisal::{Detector, Monitor, Nats, RowScore};
@@ -20,25 +20,25 @@ use crate::nats::Nats;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Monitor {
-    /// Detects trends.
+    /// The cumulative sum, which detects trends.
     pub cusum: Cusum,
-    /// Compares the stream with the calibration rows.
+    /// The running sums of the stream, which are compared with the calibration rows.
     pub drift: Drift,
 }
 
-/// The report of a [`Monitor`] on a row and on the stream up to it.
+/// The report of a [`Monitor`] on a row, and on the stream up to this row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// The surprisal of the row.
+    /// The score of the row: its surprisal, [`RowScore::nats`].
     pub score: Nats,
     /// The verdict on the row's anomaly score.
     pub verdict: Verdict,
     /// The p-value of the row's anomaly score: its rarity among normal rows.
     pub p: PValue,
-    /// Whether [`Cusum`] alarms: surprises accumulate.
+    /// Whether [`Cusum`] alarms at this row, because surprises have accumulated.
     pub trend: bool,
-    /// The drift of the stream.
+    /// The drift of the stream since the monitor started or was reset.
     pub drift: DriftEstimate,
 }
 
@@ -51,7 +51,7 @@ impl Monitor {
     /// Updates the monitor with one scored row, and returns the verdict, the p-value, the trend and the drift.
     ///
     /// `score` comes from [`Table::score`](crate::Table::score).
-    // Not inlined, like `Table::score`.
+    // Not inlined, so that its stack is never in use together with the stack of `Table::score`.
     #[inline(never)]
     pub fn push(&mut self, detector: &Detector, score: &RowScore) -> Report {
         self.drift.push(detector, score.nats);
@@ -64,14 +64,15 @@ impl Monitor {
         }
     }
 
-    /// Restarts the monitor, after a repair or for another machine. After a mere gap, reset [`cusum`](Self::cusum) alone.
+    /// Restarts the monitor, after a repair or for another machine. After a gap in the stream, reset only
+    /// [`cusum`](Self::cusum).
     pub const fn reset(&mut self) {
         *self = Self::new();
     }
 }
 
 impl Report {
-    /// Returns the words before the score and those after the p-value.
+    /// Returns the words before the score and the words after the p-value.
     fn words(&self) -> (&'static str, &'static str) {
         let verdict = if self.verdict.is_anomalous() { "anomalous" } else { "normal" };
         (verdict, if self.trend { "; surprises accumulate" } else { "" })
@@ -94,7 +95,7 @@ impl fmt::Display for Report {
 impl defmt::Format for Report {
     fn format(&self, f: defmt::Formatter<'_>) {
         let (verdict, trend) = self.words();
-        // `Nats` prints its unit itself.
+        // The defmt format of `Nats` includes the unit, unlike its `Display`.
         if self.drift.is_drifted() {
             defmt::write!(f, "{=str}: {}, p {}{=str}; drifted by {}", verdict, self.score, self.p, trend, self.drift);
         } else {

@@ -5,7 +5,8 @@ use core::fmt;
 use super::Detector;
 use crate::nats::Nats;
 
-/// A p-value: the share of normal rows with at least this anomaly score, in parts per million. Rare rows have small ones.
+/// A p-value: the share of normal rows with at least this anomaly score, in parts per million. Rare rows have small
+/// p-values.
 ///
 /// ```
 /// use surprisal::PValue;
@@ -15,10 +16,10 @@ use crate::nats::Nats;
 pub struct PValue(u32);
 
 impl PValue {
-    /// The p-value of a score that every row reaches: 1.
+    /// The p-value 1, of a score that every row reaches.
     pub const ONE: Self = Self(1_000_000);
 
-    /// Creates a p-value from parts per million. More than a million count as one.
+    /// Creates a p-value from parts per million. Numbers above a million become 1.
     pub const fn from_ppm(ppm: u32) -> Self {
         if ppm < Self::ONE.0 { Self(ppm) } else { Self::ONE }
     }
@@ -28,7 +29,8 @@ impl PValue {
         self.0
     }
 
-    /// Writes the p-value to `space` as a decimal fraction of two digits, rounded up.
+    /// Writes the p-value to `space` as a decimal fraction with two significant digits, rounded up, and returns the
+    /// text.
     fn text(self, space: &mut [u8; 8]) -> &str {
         let (mut left, mut unit) = (self.0, 1);
         while left >= 100 {
@@ -52,7 +54,7 @@ impl PValue {
     }
 }
 
-/// Prints two digits, rounded up: 0.43, 0.0021.
+/// Prints the p-value with two significant digits, rounded up, as in 0.43 or 0.0021.
 impl fmt::Display for PValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text(&mut [0; 8]))
@@ -66,10 +68,11 @@ impl defmt::Format for PValue {
     }
 }
 
-/// The largest number of levels.
+/// The number of levels for very many calibration rows.
 const LEVELS: u32 = 54;
 
-/// Returns the p-value of a level in ppm: from 31/32 to 1/32 in steps of 1/32, then two per halving, down to 11 ppm.
+/// Returns the p-value of level number `at`, in ppm: from 31/32 to 1/32 in steps of 1/32, then two levels per halving,
+/// down to 11 ppm.
 const fn level(at: u32) -> u32 {
     const STEP: u32 = PValue::ONE.0 / 32;
     match at {
@@ -90,7 +93,10 @@ pub(super) const fn level_count(rows: u32) -> usize {
 
 impl Detector<'_> {
     /// Yields the p-value levels that `rows` calibration rows support, in falling order, each with the rank k of its
-    /// quantile: the k-th largest score, k = ⌊level · (rows + 1)⌋. Levels below 1 / (rows + 1) are left out.
+    /// quantile.
+    ///
+    /// The quantile of a level is the k-th largest anomaly score of the calibration rows, k = ⌊level · (rows + 1)⌋.
+    /// Levels below 1 / (rows + 1) are not supported.
     ///
     /// ```
     /// use surprisal::{Detector, PValue};
@@ -102,14 +108,14 @@ impl Detector<'_> {
         (0..LEVELS).map(move |at| (PValue(level(at)), rank(level(at), rows))).take_while(|&(_, rank)| rank > 0)
     }
 
-    /// Returns the conformal p-value of an anomaly score.
+    /// Returns the conformal p-value of an anomaly score, or 1 if the table has no quantiles.
     ///
-    /// A fresh row that is exchangeable with the calibration rows has a p-value of at most p with probability at most p,
-    /// at each of the [`levels`](Self::levels) (Vovk, Gammerman & Shafer, *Algorithmic Learning in a Random World*, 2005).
-    /// The p-value is at most a level exactly if the score exceeds the level's quantile. Between levels it is interpolated
-    /// linearly and rounded up. Below the first quantile it reaches one at a distance of one and a half times the gap
-    /// between the first two quantiles. Beyond the last quantile it is the share of calibration rows there, counting the
-    /// row itself: 1 / (rows + 1) or little more.
+    /// For each level p of the [`levels`](Self::levels), a fresh row that is exchangeable with the calibration rows has
+    /// a p-value of at most p with probability at most p (Vovk, Gammerman & Shafer, *Algorithmic Learning in a Random
+    /// World*, 2005). The p-value is at most a level exactly if the score exceeds the level's quantile. Between
+    /// quantiles it is interpolated linearly and rounded up. Below the first quantile it grows to 1 over one and a half
+    /// times the gap between the first two quantiles. Above the last quantile, of rank k, it is k / (rows + 1), where k
+    /// is 1 or little more up to some 100,000 rows.
     ///
     /// ```
     /// use surprisal::{Detector, Nats, PValue};
@@ -121,7 +127,7 @@ impl Detector<'_> {
     /// ```
     pub fn p_value(&self, score: Nats) -> PValue {
         let raw = score.raw();
-        // No score is near zero, so a line from there would leave no p-values close to one.
+        // No score is near zero, so a line from zero to the first quantile would leave no p-values close to one.
         let lowest = |&[first, second]: &[u32; 2]| {
             let gap = second.saturating_sub(first);
             first.saturating_sub(gap.saturating_add(gap / 2))
@@ -131,7 +137,7 @@ impl Detector<'_> {
         for (at, &quantile) in (0..LEVELS).zip(self.quantiles) {
             if raw <= quantile {
                 let fall = u64::from(last.saturating_sub(level(at)));
-                // Less than the whole fall, because a score at the quantile does not exceed it.
+                // The fall is not complete at the quantile itself, because a score at the quantile does not exceed it.
                 let fallen =
                     fall * u64::from(raw.saturating_sub(from)) / (u64::from(quantile.saturating_sub(from)) + 1);
                 return PValue(last - fallen as u32);
@@ -143,9 +149,9 @@ impl Detector<'_> {
     }
 }
 
-/// Returns ⌊level · (rows + 1)⌋.
+/// Returns the rank of a level (in ppm), ⌊level · (rows + 1) / 10⁶⌋, saturating at the largest `u32`.
 const fn rank(level: u32, rows: u32) -> u32 {
     let exact = level as u64 * (rows as u64 + 1) / PValue::ONE.0 as u64;
-    // Only 2³² rows would exceed 32 bits.
+    // Only 2³² - 1 rows at a level of 1 exceed 32 bits.
     if exact > u32::MAX as u64 { u32::MAX } else { exact as u32 }
 }

@@ -1,10 +1,10 @@
-//! A moving average over scores.
+//! The moving average of scores.
 
 use heapless::Deque;
 
 use crate::nats::Nats;
 
-/// The mean over the last W scores.
+/// A window of the last W scores, and their mean.
 ///
 /// ```
 /// use surprisal::{Nats, Recent};
@@ -25,7 +25,7 @@ impl<const W: usize> Recent<W> {
         Self { scores: Deque::new(), sum: 0 }
     }
 
-    /// Adds a score, and removes the oldest one if there are W already.
+    /// Adds a score, and removes the oldest score if there are W already.
     pub fn push(&mut self, score: Nats) {
         if self.scores.is_full() {
             let oldest = self.scores.pop_front().unwrap_or(Nats::ZERO);
@@ -36,7 +36,7 @@ impl<const W: usize> Recent<W> {
         }
     }
 
-    /// Returns the mean of the scores in the window, rounded down, or `None` if there are none.
+    /// Returns the mean of the scores in the window, rounded down, or `None` if the window is empty.
     pub fn mean(&self) -> Option<Nats> {
         self.sum.checked_div(self.scores.len() as u64).map(|mean| Nats::from_raw(mean as u32))
     }

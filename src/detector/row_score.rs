@@ -1,32 +1,35 @@
-//! The score of one row, summarised over its columns.
+//! The score of one row, computed from the surprisals of its columns.
 
 use super::{AnomalyScore, Detector};
 use crate::nats::Nats;
 
-/// The score of one row: its surprisal, its anomaly score, and the column that contributes most.
+/// The score of one row: its surprisal, its anomaly score, and its column with the largest surprisal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct RowScore {
     /// The surprisal of the row: -ln of its probability, or of its density in units of each column's narrowest cell.
     pub nats: Nats,
-    /// The anomaly score, which the detector compares with its threshold, see [`AnomalyScore`]. Equals `nats` for a table
-    /// without columns.
+    /// The anomaly score of the row, which the detector compares with its threshold, see [`AnomalyScore`]. It equals
+    /// `nats` for a table without columns.
     pub anomaly: Nats,
     /// The largest surprisal of a single column.
     pub largest: Nats,
-    /// The column with the largest surprisal, by the position of its reading; the first one of several equal ones.
+    /// The column with the largest surprisal, as the position of its reading. Of equal columns it is the smallest
+    /// position.
     pub column: u16,
 }
 
 impl RowScore {
-    /// The score of a row that cannot be scored: as anomalous as possible.
+    /// The score that stands for a row that cannot be scored: the largest possible surprisals, and column 0.
     pub const IMPOSSIBLE: Self =
         Self { nats: Nats::IMPOSSIBLE, anomaly: Nats::IMPOSSIBLE, largest: Nats::IMPOSSIBLE, column: 0 };
 
-    /// Computes the score of a row from the surprisals of its columns, `(position of the reading, nats)`.
+    /// Computes the score of a row from the surprisals of its columns in model order,
+    /// `(position of the reading, nats)`.
     ///
-    /// [`Table::score`](crate::Table::score) returns the same. Use this function if you already have the surprisals.
+    /// [`Table::score`](crate::Table::score) computes the surprisals as well. Use this function if you already have the
+    /// surprisals. Without columns all numbers of the score are zero.
     ///
     /// ```
     /// use surprisal::{Detector, Nats, RowScore};
@@ -40,11 +43,11 @@ impl RowScore {
     }
 }
 
-/// A [`RowScore`] while its columns are added one by one.
+/// A [`RowScore`] while its columns are added.
 pub(crate) struct RowScorer<'d> {
     detector: &'d Detector<'d>,
     anomaly: AnomalyScore,
-    /// `None` before the first column.
+    /// The score without its anomaly score, or `None` before the first column.
     score: Option<RowScore>,
 }
 

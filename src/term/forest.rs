@@ -1,27 +1,28 @@
-//! A forest: decision trees over earlier bits, whose leaves are logits.
+//! A forest: decision trees over earlier bits, with logits as leaves.
 //!
-//! One tree per bit, with biases, is a Bayesian network with tree-structured conditionals (Friedman & Goldszmidt, *Learning
-//! Bayesian Networks with Local Structure*, 1996). Several trees per bit are the result of boosting (Friedman, *Greedy
-//! Function Approximation*, 2001).
+//! One tree per bit, with biases, is a Bayesian network with tree-structured conditionals (Friedman & Goldszmidt,
+//! *Learning Bayesian Networks with Local Structure*, 1996). Several trees per bit are the result of boosting
+//! (Friedman, *Greedy Function Approximation*, 2001).
 
 use super::Term;
 use crate::error::TableError;
 use crate::logit::Logit;
 
-/// Decision trees: logit_i = scale_i · leaf, or with several trees for a bit, scale_i times the sum of their leaves.
+/// Decision trees: logit_i = scale_i · (sum of the leaves that the trees of bit i reach).
 ///
-/// The splits of a tree lie in preorder. A zero leads into the left subtree, a one into the right. A split is one word:
-/// the tested bit in the low `feature_bits`, and above it the number of splits in the left subtree. No other pointers are
-/// needed: leaves are numbered from left to right, and a subtree without splits is a leaf.
+/// A split tests one earlier bit: a zero leads into the left subtree, a one into the right subtree. The splits of a
+/// tree are stored in preorder, one word per split. The low `feature_bits` of the word name the tested bit, and the
+/// bits above count the splits of the left subtree. Leaves are numbered from left to right, and a subtree without
+/// splits is a leaf, so the format needs no other pointers.
 ///
-/// A bit cannot test itself, so a split on the tree's own bit, at the root, joins two trees instead: the left one is
-/// added, and the right one may be joined again.
+/// A tree of bit i cannot test bit i, so a split on bit i itself joins trees: the left subtree is one tree, the right
+/// subtree holds the other trees, joined in the same way, and the leaves of all are added.
 ///
-/// Scoring costs one step per level of each tree. There is no state.
+/// Scoring costs one step per level of each tree. The term has no state.
 ///
 /// ```
 /// use surprisal::{Forest, ForestSlices, Logit, Term};
-/// // Two bits. The second one's tree tests the first: leaf -10 for a zero, +20 for a one, in units of 1/16 nat.
+/// // Two bits. The tree of the second bit tests the first: leaf -10 for a zero, +20 for a one, in units of 1/16 nat.
 /// let forest = Forest::new(ForestSlices {
 ///     feature_bits: 1,
 ///     starts: &[0, 0, 1],
@@ -41,28 +42,29 @@ pub struct Forest<'t> {
 /// The storage of [`Forest`], for rows of n bits.
 #[derive(Clone, Copy, Debug)]
 pub struct ForestSlices<'t> {
-    /// The low bits of a split word that name the tested bit, 1 to 15.
+    /// The number of low bits of a split word that name the tested bit, 1 to 15.
     pub feature_bits: u16,
-    /// `[bit]`, n + 1 of them: `splits[starts[i]..starts[i + 1]]` are the trees of bit i.
+    /// `[bit]`, n + 1 elements: `splits[starts[i]..starts[i + 1]]` are the trees of bit i.
     pub starts: &'t [u16],
-    /// The splits of all trees, in preorder.
+    /// The split words of all trees, each tree in preorder.
     pub splits: &'t [u16],
-    /// The leaves of all trees. Those of bit i begin at `leaves[starts[i] + i]`, one more than its splits.
+    /// The leaves of all trees. The leaves of bit i begin at index `starts[i] + i`, and are one more than its splits.
     pub leaves: &'t [i8],
-    /// `[bit]`, n of them: the value of one leaf unit, in units of 1/65536 nat.
+    /// `[bit]`, n elements: the value of one leaf unit, in units of 1/65536 nat.
     pub scales: &'t [u16],
 }
 
 impl<'t> Forest<'t> {
-    /// No trees: every logit is zero.
+    /// A forest without trees: every logit is zero.
     pub const EMPTY: Self =
         Self { slices: ForestSlices { feature_bits: 1, starts: &[], splits: &[], leaves: &[], scales: &[] } };
 
-    /// Checks the storage of the trees.
+    /// Checks the storage and creates the term. The counts of splits within the words are not checked; whatever they
+    /// are, a logit depends on earlier bits alone.
     ///
     /// # Errors
-    /// [`TableError::Inconsistent`] if a length does not fit the others; [`TableError::Order`] if a tree tests a bit that
-    /// comes after its own.
+    /// [`TableError::Inconsistent`] if the lengths of the slices do not fit each other or `feature_bits` is out of
+    /// range; [`TableError::Order`] if a tree of bit i tests a bit after i.
     pub const fn new(slices: ForestSlices<'t>) -> Result<Self, TableError> {
         let ForestSlices { feature_bits, starts, splits, leaves, scales } = slices;
         let n = scales.len();
@@ -98,13 +100,13 @@ impl<'t> Forest<'t> {
         Ok(Self { slices })
     }
 
-    /// Splits a word into the tested bit and the number of splits in its left subtree.
+    /// Takes a split word apart: returns the tested bit and the number of splits in the left subtree.
     fn unpack(&self, split: u16) -> (usize, usize) {
         let feature_bits = self.slices.feature_bits & 15;
         (usize::from(split & !(u16::MAX << feature_bits)), usize::from(split >> feature_bits))
     }
 
-    /// Returns the number of bits that the trees describe.
+    /// Returns the number of bits that the trees describe, n.
     pub const fn bits(&self) -> usize {
         self.slices.scales.len()
     }
@@ -126,11 +128,11 @@ impl<const N: usize> Term<N> for Forest<'_> {
             return Logit::ZERO;
         };
         let Some(mut tree) = splits.get(usize::from(start)..usize::from(end)) else { return Logit::ZERO };
-        // Later bits are out of reach, whatever a split says. A split on the tree's own bit joins two trees.
+        // Bits from i on are out of reach, whatever a split contains. A split on bit i itself joins two trees.
         let seen = seen.get(..i).unwrap_or(seen);
         let (mut sum, mut leaf, mut next) = (0, usize::from(start) + i, None);
         loop {
-            // Ends because each step leaves fewer splits.
+            // The loop ends because each step leaves fewer splits.
             while let Some((&split, below)) = tree.split_first() {
                 let (feature, left) = self.unpack(split);
                 let later = || below.get(left..).unwrap_or_default();

@@ -1,19 +1,19 @@
-//! Linear rows: autoregressive logistic regression, also known as a fully visible sigmoid belief network
-//! (Frey, *Graphical Models for Machine Learning and Digital Communication*, 1998).
+//! Linear rows: logistic regression of each bit on the earlier bits, also known as a fully visible sigmoid belief
+//! network (Frey, *Graphical Models for Machine Learning and Digital Communication*, 1998).
 
 use super::Term;
 use crate::error::TableError;
 use crate::logit::Logit;
 
-/// Autoregressive logistic rows: logit_i = bias_i + scale_i · Σ_{j<i, x_j=1} w_ij.
+/// The linear term, one row of weights per bit: logit_i = bias_i + scale_i · Σ_{j<i, x_j=1} w_ij.
 ///
-/// Weights are `i8` with one scale per row, biases are `i16`. The weights are read by columns: a one at bit j adds
-/// column j to the sums of all later rows, and a zero costs nothing. Scoring a row of bits costs at most one addition
-/// per stored weight and one multiplication per bit. The state is `2·N` bytes.
+/// Weights are `i8` with one scale per row i, biases are `i16`. The weights are stored by column j: a one at bit j adds
+/// column j to the sums of all later bits, and a zero costs nothing. Scoring costs at most one addition per stored
+/// weight and one multiplication per free bit. The state is `2·N` bytes.
 ///
 /// ```
 /// use surprisal::{Linear, LinearSlices, LinearWeights, Logit, Term};
-/// // Three bits. The third has weight 100 · 3277/65536 = 5 nats on the first.
+/// // Three bits. The weight of the third bit on the first is 100 · 3277/65536 = 5 nats.
 /// let weights = LinearWeights::Dense(&[0, 100, 0]);
 /// let linear = Linear::new(LinearSlices { biases: &[0, 0, -1024], scales: &[0, 0, 3277], weights })?;
 /// let mut sums = Term::<3>::start(&linear);
@@ -29,42 +29,44 @@ pub struct Linear<'t> {
 /// The storage of [`Linear`], for rows of n bits.
 #[derive(Clone, Copy, Debug)]
 pub struct LinearSlices<'t> {
-    /// `[bit]`: the biases in units of 1/1024 nat. Their number is n.
+    /// `[bit]`, n elements: the biases in units of 1/1024 nat.
     pub biases: &'t [i16],
-    /// `[bit]`: the value of one weight unit of the row, in units of 1/65536 nat. May be empty if there are no weights.
+    /// `[bit]`, n elements: the value of one weight unit, in units of 1/65536 nat. May be empty if there are no
+    /// weights.
     pub scales: &'t [u16],
-    /// The weights w_ij for i > j, by column j.
+    /// The weights w_ij of all i > j, by column j.
     pub weights: LinearWeights<'t>,
 }
 
-/// The weights of [`Linear`] by column j, each column in ascending order of the row i > j.
+/// The weights w_ij of [`Linear`] by column j, each column in ascending order of the row i > j.
 #[derive(Clone, Copy, Debug)]
 pub enum LinearWeights<'t> {
-    /// All weights below the diagonal, column after column: n·(n-1)/2 of them, or none for independent bits.
+    /// All weights, column after column: n·(n-1)/2 elements, or no elements if the bits are independent.
     Dense(&'t [i8]),
-    /// Only the weights that are not zero.
+    /// The weights that are not zero.
     Sparse {
-        /// `[column]`, n + 1 of them: `entries[starts[j]..starts[j + 1]]` is column j.
+        /// `[column]`, n + 1 elements: `entries[starts[j]..starts[j + 1]]` is column j.
         starts: &'t [u16],
-        /// `[gap, weight as u8]`. The row lies `gap` below the previous entry's row, or below the diagonal for the first
-        /// entry. Entries of weight zero bridge gaps longer than 255, and entries with gap zero continue a weight that
-        /// does not fit a byte.
+        /// `[gap, weight as u8]`. The row of an entry is the row of the previous entry plus `gap`, or j + `gap` for the
+        /// first entry of column j. Entries of weight zero bridge gaps longer than 255, and entries with gap zero add
+        /// the remainder of a weight that does not fit a byte.
         entries: &'t [[u8; 2]],
     },
 }
 
 impl<'t> Linear<'t> {
-    /// No rows: every logit is zero.
+    /// A term without rows: every logit is zero.
     pub const EMPTY: Self =
         Self { slices: LinearSlices { biases: &[], scales: &[], weights: LinearWeights::Dense(&[]) } };
 
-    /// Checks the storage of the rows.
+    /// Checks the storage and creates the term.
     ///
-    /// The sum of the positive and the sum of the negative weights of a row must each fit an `i16`; they wrap otherwise.
-    /// The trainer ensures this, and it is not checked here.
+    /// The sum of the positive and the sum of the negative weights of a row must each fit an `i16`; they wrap
+    /// otherwise. The trainer ensures this, and it is not checked here.
     ///
     /// # Errors
-    /// [`TableError::Inconsistent`] if a length does not fit the others or an entry leaves its column.
+    /// [`TableError::Inconsistent`] if the lengths of the slices do not fit each other, or an entry of column j has a
+    /// row outside j+1..n.
     pub const fn new(slices: LinearSlices<'t>) -> Result<Self, TableError> {
         let n = slices.biases.len();
         let independent = match slices.weights {
@@ -87,7 +89,7 @@ impl<'t> Linear<'t> {
         Ok(Self { slices })
     }
 
-    /// Returns the number of bits that the rows describe.
+    /// Returns the number of bits that the rows describe, n.
     pub const fn bits(&self) -> usize {
         self.slices.biases.len()
     }
@@ -98,7 +100,7 @@ impl<'t> Linear<'t> {
     }
 }
 
-/// Returns whether the starts cover all entries in order and every entry stays within the n rows.
+/// Returns whether the starts cover all entries in order, and every entry of column j has a row in j+1..n.
 const fn columns_fit(mut starts: &[u16], mut entries: &[[u8; 2]], n: usize) -> bool {
     let mut column = 0;
     let mut taken = 0;
@@ -124,7 +126,7 @@ const fn columns_fit(mut starts: &[u16], mut entries: &[[u8; 2]], n: usize) -> b
 }
 
 impl<const N: usize> Term<N> for Linear<'_> {
-    /// Σ w_ij over the ones seen so far, for every row i.
+    /// `[bit]`: for every bit i, the sum of w_ij over the ones j seen so far.
     type State = [i16; N];
 
     fn start(&self) -> [i16; N] {
@@ -155,7 +157,7 @@ impl<const N: usize> Term<N> for Linear<'_> {
                 let Some(column) = entries.get(usize::from(start)..usize::from(end)) else { return };
                 let mut row = i;
                 let add = |&[gap, weight]: &[u8; 2]| {
-                    // Read as one word, which cores larger than a Cortex-M0 take apart at no cost.
+                    // Both bytes are read as one word, which cores larger than a Cortex-M0 take apart at no cost.
                     let entry = i16::from_le_bytes([gap, weight]);
                     row += usize::from(entry as u8);
                     sums.get_mut(row).map(|sum| *sum = sum.wrapping_add(entry >> 8))

@@ -1,34 +1,37 @@
-//! A mixture of trees that share their structure (Meilă & Jordan, *Learning with Mixtures of Trees*, 2000) and the strength
-//! of their edges: a latent class model with direct effects (Hagenaars, *Latent Structure Models with Direct Effects between
-//! Indicators*, 1988). One tree alone is that of Chow & Liu, *Approximating Discrete Probability Distributions with
-//! Dependence Trees*, 1968.
+//! A mixture of trees that share their structure (Meilă & Jordan, *Learning with Mixtures of Trees*, 2000) and the
+//! strength of their edges: a latent class model with direct effects (Hagenaars, *Latent Structure Models with Direct
+//! Effects between Indicators*, 1988). With one component it is the tree of Chow & Liu, *Approximating Discrete
+//! Probability Distributions with Dependence Trees*, 1968.
 
 use super::Term;
 use crate::error::TableError;
 use crate::logit::{Logit, Mass};
 
-/// A mixture of K trees: p(x) = Σ_k π_k ∏_i p_k(x_i | x_parent(i)), with logit p_k(x_i = 1 | x_parent) = a_ik + d_i · x_parent.
-/// The parent of a bit is an earlier bit, or none.
+/// A mixture of K trees: p(x) = Σ_k π_k ∏_i p_k(x_i | x_parent(i)).
 ///
-/// logit_i = ln A - ln B, with A = Σ_k w_k · p_k(x_i = 1 | x_parent) and B the same for a zero. The w_k are the weights
-/// of the components after the bits seen so far: π_k times the product of p_k over the evaluated bits. Implied bits are
-/// not evaluated, so they carry no evidence about the component.
+/// The logit of p_k(x_i = 1 | x_parent(i)) is a_ik + d_i · x_parent(i). The parent of a bit is an earlier bit, or none.
 ///
-/// A weight has 16 bits and an exponent of its own, so that no component is ever lost. Each bit costs a weight less than
-/// 2⁻¹⁵ of itself, A and B lose less than 2⁻¹⁵ of themselves per component, and their logarithms lose 1/8192 nat.
-/// Together that is less than the rounding of the link for rows of up to about 500 bits, and mostly far less.
+/// The term is logit_i = ln A - ln B, with A = Σ_k w_k · p_k(x_i = 1 | x_parent(i)) and B = Σ_k w_k · p_k(x_i = 0 |
+/// x_parent(i)). The weight w_k of a component is π_k times the product of p_k over the evaluated bits before i.
+/// Implied and observed bits are not evaluated, so they carry no evidence about the component.
 ///
-/// Each evaluated bit costs four multiplications per component. The state is `4·K` bytes and the last evaluated bit.
+/// A weight is a mantissa of 16 bits and an exponent, so that no component is ever lost. Each bit changes a weight by a
+/// rounding error below 2⁻¹⁵ of itself, A and B lose less than 2⁻¹⁵ of themselves per component, and their logarithms
+/// lose 1/8192 nat. The sum of these errors is less than the rounding of the logit to the grid of the link table for
+/// rows of up to about 500 bits, and mostly far less.
+///
+/// Each evaluated bit costs five multiplications per component: two decode logits, three multiply weights. The state is
+/// `4·K` bytes and the index of the last evaluated bit.
 ///
 /// ```
 /// use surprisal::{Logit, Mixture, MixtureSlices, Term};
-/// // Two bits and two equally likely components, one of ones and one of zeros, without parents.
+/// // Two bits without parents, and two equally likely components: one favours ones, the other zeros.
 /// let logits = [48, -48, 48, -48]; // ±48 · (64 + 48)/2048 = ±2.625 nats
 /// let slices = MixtureSlices { priors: &[1, 1], parents: &[[0, 0], [0, 0]], logits: &logits };
 /// let mixture = Mixture::<2>::new(slices)?;
 /// let mut state = Term::<2>::start(&mixture);
 /// assert_eq!(mixture.logit(&mut state, &[true, false], 0), Logit::ZERO);
-/// // A one favours the first component, 0.932 to 0.068. The odds of another are 0.932² + 0.068² to 2 · 0.932 · 0.068.
+/// // After a one the components weigh 0.932 and 0.068. The odds of a second one are 0.932² + 0.068² to 2 · 0.932 · 0.068.
 /// let logit = mixture.logit(&mut state, &[true, false], 1);
 /// assert_eq!(logit.raw() / 656, 193); // 1.93 nats
 /// # Ok::<(), surprisal::TableError>(())
@@ -38,21 +41,23 @@ pub struct Mixture<'t, const K: usize> {
     slices: MixtureSlices<'t>,
 }
 
-/// The storage of [`Mixture`].
+/// The storage of [`Mixture`], for n bits and at most K components.
 #[derive(Clone, Copy, Debug)]
 pub struct MixtureSlices<'t> {
-    /// `[component]`: the π_k up to a common factor; none is zero.
+    /// `[component]`: the prior probabilities π_k up to a common factor, each at least 1.
     pub priors: &'t [u16],
-    /// `[bit]`: the distance from the bit back to its parent (0 for none), and the code of d_i, an `i8` as `u8`.
+    /// `[bit]`, n elements: the distance back to the bit's parent, or 0 for no parent; and the code of d_i, an `i8` as
+    /// `u8`.
     pub parents: &'t [[u8; 2]],
-    /// `[bit][component]`: the codes of the a_ik. [`Mixture::logit_of`] defines the codes.
+    /// `[bit][component]`: the codes of the a_ik, as [`Mixture::logit_of`] decodes them.
     pub logits: &'t [i8],
 }
 
-/// The probability of each component after the bits seen so far.
+/// The weights of the components given the evaluated bits so far, up to a common factor.
 #[derive(Clone, Copy, Debug)]
 pub struct Posterior<const K: usize> {
-    /// A weight is `mantissa · 2^-exponent`. Every mantissa has its highest bit set, and the smallest exponent is zero.
+    /// The weight of a component is `mantissa · 2^-exponent`. Each mantissa has its highest bit set, and the smallest
+    /// exponent is zero.
     mantissas: [u16; K],
     exponents: [u16; K],
     /// The last evaluated bit. Its value updates the weights when the next bit is evaluated.
@@ -60,14 +65,15 @@ pub struct Posterior<const K: usize> {
 }
 
 impl<'t, const K: usize> Mixture<'t, K> {
-    /// No components: every logit is zero.
+    /// A mixture without components: every logit is zero.
     pub const EMPTY: Self = Self { slices: MixtureSlices { priors: &[], parents: &[], logits: &[] } };
 
-    /// Checks the storage of `priors.len()` components for `parents.len()` bits.
+    /// Checks the storage and creates a mixture of `priors.len()` components for `parents.len()` bits.
     ///
     /// # Errors
-    /// [`TableError::TooManyComponents`] if there are more than K components; [`TableError::Inconsistent`] if a length
-    /// does not fit the others or a prior is zero; [`TableError::Order`] if a parent lies before the first bit.
+    /// [`TableError::TooManyComponents`] if there are more than K components; [`TableError::Inconsistent`] if the
+    /// lengths of the slices do not fit each other or a prior is zero; [`TableError::Order`] if the distance to a
+    /// parent leads beyond the first bit.
     pub const fn new(slices: MixtureSlices<'t>) -> Result<Self, TableError> {
         let MixtureSlices { priors, parents, logits } = slices;
         let components = priors.len();
@@ -99,9 +105,9 @@ impl<'t, const K: usize> Mixture<'t, K> {
         Ok(Self { slices })
     }
 
-    /// Returns the logit of a code: code · (64 + |code|)/2048 nat.
+    /// Decodes a logit of a component: code · (64 + |code|)/2048 nat.
     ///
-    /// Codes lie 1/32 nat apart around zero, where a logit matters most, and reach beyond ±11 nats.
+    /// Neighbouring codes differ by 1/32 nat around zero, where a logit matters most, and the largest exceed ±11 nats.
     ///
     /// ```
     /// use surprisal::{Logit, Mixture};
@@ -112,7 +118,7 @@ impl<'t, const K: usize> Mixture<'t, K> {
         Logit::from_raw(code * (64 + code.abs()) * 32)
     }
 
-    /// Returns the number of bits that the mixture describes, or 0 if it has no components.
+    /// Returns the number of bits that the mixture describes, n; 0 for [`EMPTY`](Self::EMPTY).
     pub const fn bits(&self) -> usize {
         self.slices.parents.len()
     }
@@ -127,7 +133,7 @@ impl<'t, const K: usize> Mixture<'t, K> {
         self.slices
     }
 
-    /// Yields p_k(x_i = 1 | x_parent) of each component, and nothing past the last bit.
+    /// Yields p_k(x_i = 1 | x_parent(i)) of each component k, or nothing past the last bit.
     fn masses(&self, seen: &[bool], i: usize) -> impl Iterator<Item = Mass> {
         let MixtureSlices { priors, parents, logits } = self.slices;
         let start = i.saturating_mul(priors.len());
@@ -138,7 +144,7 @@ impl<'t, const K: usize> Mixture<'t, K> {
         logits.iter().map(move |&logit| (Self::logit_of(logit) + effect).mass())
     }
 
-    /// Multiplies the weights by the probability of the value of bit `i`.
+    /// Multiplies the weight of each component by the probability that it gives the value of bit `i`.
     fn update(&self, posterior: &mut Posterior<K>, seen: &[bool], i: usize) {
         let bit = seen.get(i).copied().unwrap_or(false);
         let weights = posterior.mantissas.iter_mut().zip(&mut posterior.exponents);
@@ -159,7 +165,7 @@ impl<'t, const K: usize> Mixture<'t, K> {
     }
 }
 
-/// ln(1 + j/32) in units of 1/65536 nat. Between the entries, a straight line is too low by less than 1/8192 nat.
+/// ln(1 + j/32) in units of 1/65536 nat. A straight line between two entries is too low by less than 1/8192 nat.
 #[rustfmt::skip]
 static LN: [u16; 33] = [
     0, 2017, 3973, 5873, 7719, 9515, 11262, 12965, 14624, 16242, 17821, 19364, 20870, 22343, 23783, 25193,
@@ -167,10 +173,11 @@ static LN: [u16; 33] = [
     45426,
 ];
 
-/// Returns ln x plus a constant, in units of 1/65536 nat.
+/// Returns ln x - 63 ln 2, for x > 0, in units of 1/65536 nat. Only differences are used, so the constant does not
+/// matter.
 fn ln(x: u64) -> i32 {
     let zeros = x.leading_zeros();
-    // The bits behind the highest: five for the look-up, sixteen for the interpolation.
+    // The bits below the highest one: five for the look-up, sixteen for the interpolation.
     let rest = (x.wrapping_shl(zeros).wrapping_shl(1) >> 43) as u32;
     let entry = |at: u32| LN.get(at as usize).map_or(0, |&entry| u32::from(entry));
     let (low, high) = (entry(rest >> 16), entry((rest >> 16) + 1));

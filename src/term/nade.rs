@@ -13,7 +13,7 @@ pub enum Activation {
     /// Rectified linear: max(0, sum).
     #[default]
     Relu,
-    /// Logistic: 2¹⁵ / (1 + e^-(gain · sum)), from the table of the link.
+    /// Logistic: 2¹⁵ / (1 + e^-(gain · sum)), from the link table.
     Sigmoid,
     /// Identity: the layer is a linear model of low rank.
     Identity,
@@ -29,6 +29,7 @@ impl Activation {
         }
     }
 
+    /// Returns the activation with this code, or `None` for any other number.
     pub(crate) const fn from_code(code: u32) -> Option<Self> {
         match code {
             0 => Some(Self::Relu),
@@ -39,17 +40,18 @@ impl Activation {
     }
 }
 
-/// A hidden layer: logit_i = scale_i · Σ_u v_iu · f(c_u + Σ_{j<i, x_j=1} w_ju).
+/// A hidden layer (neural autoregressive distribution estimator, NADE): logit_i = scale_i · Σ_u v_iu · f(c_u + Σ_{j<i,
+/// x_j=1} w_ju) over the units u.
 ///
-/// Weights are `i8`, sums are `i16`, and there is one scale per bit. Only ones update the layer: a one at bit j adds the
-/// weights w_j of all units to the sums and refreshes the units. Each free bit then takes one multiplication per unit.
-/// The state is `6·H` bytes. H is the capacity for units, of which a table may use fewer.
+/// Weights are `i8`, sums are `i16`, and there is one scale per bit. Only ones update the layer: a one at bit j adds
+/// the input weight w_ju to the sum of each unit u, and all units are computed again. Each free bit takes one
+/// multiplication per unit. The state is `6·H` bytes. H is the capacity for units; a table may use fewer.
 ///
-/// Rectified and linear units need no scale of their own, because a factor can move from w to v without any effect.
+/// Rectified and linear units need no scale, because a factor can move from w to v without any effect.
 ///
 /// ```
 /// use surprisal::{Activation, Logit, Nade, NadeSlices, Term};
-/// // Two bits and one unit, which becomes active if the first bit is a one, and then favours a one at the second.
+/// // Two bits and one unit, which becomes active if the first bit is a one, and then favours a one at the second bit.
 /// let nade = Nade::<1>::new(NadeSlices {
 ///     activation: Activation::Relu,
 ///     shift: 0,
@@ -70,25 +72,25 @@ pub struct Nade<'t, const H: usize> {
     slices: NadeSlices<'t>,
 }
 
-/// The storage of [`Nade`].
+/// The storage of [`Nade`], for n bits and at most H units.
 ///
-/// Every sum of a bias and of input weights must fit an `i16`; it wraps otherwise. The trainer ensures this, and it is not
+/// Every sum of a bias and input weights must fit an `i16`; it wraps otherwise. The trainer ensures this, and it is not
 /// checked here.
 #[derive(Clone, Copy, Debug)]
 pub struct NadeSlices<'t> {
-    /// The function f.
+    /// The activation function f of all units.
     pub activation: Activation,
     /// log2 of the divisor of `scales`, at most 16.
     pub shift: u32,
-    /// `[unit]`: the biases c, in units of an input weight.
+    /// `[unit]`: the biases c_u, in units of an input weight. Their number is the number of units.
     pub biases: &'t [i16],
-    /// `[unit]`, for sigmoids only: units of 1/65536 nat per unit of the sum.
+    /// `[unit]`: the gain of each sigmoid, in 1/65536 nat per unit of the sum. Empty for other activations.
     pub gains: &'t [u16],
-    /// `[bit][unit]`: the input weights w, which a one adds to the sums.
+    /// `[bit][unit]`: the input weights w_ju, which a one at bit j adds to the sums.
     pub inputs: &'t [i8],
-    /// `[bit][unit]`: the output weights v.
+    /// `[bit][unit]`: the output weights v_iu.
     pub outputs: &'t [i8],
-    /// `[bit]`: the factor of the sum over units, in units of 2^-shift/65536 nat.
+    /// `[bit]`, n elements: the factor of the sum over units, in units of 2^-shift/65536 nat.
     pub scales: &'t [u16],
 }
 
@@ -100,7 +102,7 @@ pub struct HiddenState<const H: usize> {
 }
 
 impl<'t, const H: usize> Nade<'t, H> {
-    /// No hidden layer: every logit is zero.
+    /// A layer without units: every logit is zero.
     pub const EMPTY: Self = Self {
         slices: NadeSlices {
             activation: Activation::Relu,
@@ -113,10 +115,10 @@ impl<'t, const H: usize> Nade<'t, H> {
         },
     };
 
-    /// Checks the storage of a layer of `biases.len()` units for `scales.len()` bits.
+    /// Checks the storage and creates a layer of `biases.len()` units for `scales.len()` bits.
     ///
     /// # Errors
-    /// [`TableError::Inconsistent`] if a length does not fit the others or the shift exceeds 16;
+    /// [`TableError::Inconsistent`] if the lengths of the slices do not fit each other or the shift exceeds 16;
     /// [`TableError::TooManyUnits`] if there are more than H units.
     pub const fn new(slices: NadeSlices<'t>) -> Result<Self, TableError> {
         let NadeSlices { activation, shift, biases, gains, inputs, outputs, scales } = slices;
@@ -140,7 +142,7 @@ impl<'t, const H: usize> Nade<'t, H> {
         Ok(Self { slices })
     }
 
-    /// Returns the number of bits that the layer describes, or 0 if it has no units.
+    /// Returns the number of bits that the layer describes, n; 0 for [`EMPTY`](Self::EMPTY).
     pub const fn bits(&self) -> usize {
         self.slices.scales.len()
     }
@@ -155,7 +157,7 @@ impl<'t, const H: usize> Nade<'t, H> {
         self.slices
     }
 
-    /// Returns the weights of bit `i`, one per unit.
+    /// Returns the part of `weights`, a slice `[bit][unit]`, that belongs to bit `i`.
     fn row(&self, weights: &'t [i8], i: usize) -> &'t [i8] {
         let units = self.slices.biases.len();
         let start = i.saturating_mul(units);
@@ -212,11 +214,13 @@ impl<const N: usize, const H: usize> Term<N> for Nade<'_, H> {
     }
 }
 
+/// Returns Σ_u weight_u · unit_u, wrapping.
 #[inline(always)]
 fn dot(weights: &[i8], units: &[i32]) -> i32 {
     weights.iter().zip(units).fold(0, |sum, (&v, &unit)| sum.wrapping_add(i32::from(v).wrapping_mul(unit)))
 }
 
+/// Adds one weight to each sum, wrapping.
 #[inline(always)]
 fn add(sums: &mut [i16], weights: &[i8]) {
     sums.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum = sum.wrapping_add(i16::from(weight)));
