@@ -1,0 +1,130 @@
+//! The schema of an artefact, from its table and its notes, checked against both.
+//!
+//! A board makes sense of any table. The host also turns bits back into readings, names and texts, and relies on what is
+//! checked here.
+
+use surprisal::{Kind, Table};
+
+use super::notes::{Notes, require};
+use crate::data::default_name;
+use crate::error::{Error, Result};
+use crate::predictor::PredictorTable;
+use crate::schema::{ColumnEncoding, Schema};
+
+/// Returns the schema that a table and its notes describe.
+///
+/// # Errors
+/// [`Error::Inconsistent`] if table and notes contradict each other, or if the table has columns that no fit makes.
+pub(super) fn schema<const N: usize, const H: usize, const K: usize>(
+    table: &Table<N, H, K>,
+    notes: &Notes,
+) -> Result<Schema> {
+    let names: Vec<String> =
+        if notes.names.is_empty() { (0..notes.columns).map(default_name).collect() } else { notes.names.clone() };
+    let mut is_modelled = vec![true; notes.columns];
+    notes.left_out.iter().for_each(|&column| is_modelled[column] = false);
+    let files: Vec<usize> = (0..notes.columns).filter(|&column| is_modelled[column]).collect();
+    let slices = table.predictor.slices();
+    let predictor = PredictorTable { words: slices.words.to_vec(), weights: slices.weights.to_vec() };
+    let channels = table.predictor.width();
+    let mut is_used = vec![false; table.encoder.columns().count()];
+    let mut columns = Vec::with_capacity(is_used.len());
+    for (column, _) in table.encoder.columns() {
+        let source = usize::from(column.source);
+        let used = is_used.get_mut(source).filter(|used| !**used);
+        *used.ok_or_else(|| fault(format!("its table has two columns for reading {source}, or none before it")))? =
+            true;
+        let count = notes.columns - notes.left_out.len();
+        let file = *files.get(source).ok_or_else(|| {
+            fault(format!("its table has {} columns, but its notes name {count}", table.encoder.columns().count()))
+        })?;
+        let labels = notes.labels.iter().find(|(at, _)| *at == file).map(|(_, labels)| labels.clone());
+        columns.push(ColumnEncoding {
+            file,
+            source: column.source,
+            kind: column.kind,
+            may_miss: column.may_miss,
+            values: column.values.to_vec(),
+            pivot: column.pivot,
+            tail_scale: column.tail_scale,
+            log_widths: column.log_widths.to_vec(),
+            labels: labels.unwrap_or_default(),
+            observed: channels > 0 && source >= channels,
+            ..ColumnEncoding::default()
+        });
+    }
+    let schema = Schema { names, columns, predictor };
+    // A model of bits alone has no columns, and nothing else to check.
+    if schema.columns.is_empty() {
+        return Ok(schema);
+    }
+    require(
+        files.len() == schema.columns.len(),
+        "columns",
+        format!("{} modelled columns, but the table has {}", files.len(), schema.columns.len()),
+    )?;
+    schema.columns.iter().try_for_each(|encoding| check_column(&schema, encoding))?;
+    check_history(&schema, notes)?;
+    if let Some(windows) = notes.fit.signal {
+        let features = windows.features().len();
+        let valid = notes.columns > 0 && notes.columns.is_multiple_of(features);
+        require(valid, "fit.signal", format!("{} columns, expected {features} per channel", notes.columns))?;
+    }
+    Ok(schema)
+}
+
+/// Checks that edges ascend, and that codes and labels fit each other.
+fn check_column(schema: &Schema, encoding: &ColumnEncoding) -> Result<()> {
+    let (name, values, labels) = (schema.name(encoding), &encoding.values, &encoding.labels);
+    let valid = match encoding.kind {
+        Kind::Integer | Kind::Real => !values.is_empty() && values.is_sorted_by(|a, b| a < b) && labels.is_empty(),
+        Kind::Category if labels.is_empty() => true,
+        Kind::Category => {
+            let mut codes = values.clone();
+            codes.sort_unstable();
+            (0..labels.len() as i32).eq(codes)
+        }
+        _ => labels.is_empty(),
+    };
+    if !valid {
+        return Err(fault(format!("the edges, codes or labels of column `{name}` do not fit each other")));
+    }
+    Ok(())
+}
+
+/// Checks that channels, states and the window of a time series are those of the predictor.
+fn check_history(schema: &Schema, notes: &Notes) -> Result<()> {
+    let predictor = schema.predictor.view();
+    let window = notes.fit.history.as_ref().map_or(0, |history| history.window);
+    require(
+        window == predictor.window(),
+        "fit.history",
+        format!("a window of {window} rows, but the table has {}", predictor.window()),
+    )?;
+    if window == 0 {
+        return Ok(());
+    }
+    let states: Vec<usize> = predictor.states().collect();
+    let (channels, columns) = (predictor.width(), schema.columns.len());
+    if columns != channels + states.len() {
+        return Err(fault(format!(
+            "the predictor has {channels} channels with {} states, but the table has {columns} columns",
+            states.len()
+        )));
+    }
+    let mut by_source: Vec<&ColumnEncoding> = schema.columns.iter().collect();
+    by_source.sort_by_key(|encoding| encoding.source);
+    let (scored, observed) = by_source.split_at(channels);
+    let is_number = |encoding: &ColumnEncoding| encoding.kind == Kind::Integer;
+    let numbers = (0..channels).filter(|channel| is_number(scored[*channel]));
+    let last = states.iter().map(|&channel| (scored[channel].kind, &scored[channel].values));
+    let fits = predictor.numbers().eq(numbers) && last.eq(observed.iter().map(|state| (state.kind, &state.values)));
+    if !fits {
+        return Err(fault("the kinds of its columns are not those of the predictor's channels".into()));
+    }
+    Ok(())
+}
+
+fn fault(message: String) -> Error {
+    Error::Inconsistent(format!("{message}; fit again"))
+}
