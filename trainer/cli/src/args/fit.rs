@@ -50,7 +50,7 @@ pub struct FitArgs {
     /// Column whose change begins a new time series. It is not modelled.
     ///
     /// It may number runs, files or restarts.
-    #[arg(long, value_name = "COLUMN", requires = "window")]
+    #[arg(long, value_name = "COLUMN", requires = "window", hide_short_help = true)]
     pub session: Option<String>,
     #[command(flatten)]
     pub signal: SignalArgs,
@@ -58,7 +58,7 @@ pub struct FitArgs {
     ///
     /// A quarter of them calibrate the detector unless --calibrate is given. Rows recorded on another day show better what
     /// to expect than rows between those of training.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub valid: Option<PathBuf>,
     #[arg(long, default_value_t, value_name = "FAMILY", value_parser = parse::named(family_help),
         help = "Terms of the model")]
@@ -72,7 +72,7 @@ pub struct FitArgs {
     #[arg(long, value_name = "RATE", default_value_t = Rates::default().false_alarm)]
     pub false_alarm: f64,
     /// Seed of the split and of all random numbers in fitting.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, hide_short_help = true)]
     pub seed: u64,
     #[command(flatten)]
     pub data_options: DataArgs,
