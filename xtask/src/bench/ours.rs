@@ -7,10 +7,10 @@ use surprisal_trainer::calibrate::{Calibration, Rates};
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::evaluate::{auc_pr, auc_roc};
 use surprisal_trainer::fit::Family;
-use surprisal_trainer::history::History;
 use surprisal_trainer::model::FloatModel;
 use surprisal_trainer::pipeline::{Job, run};
 use surprisal_trainer::split::{SplitStrategy, split};
+use surprisal_trainer::history::History;
 use surprisal_trainer::with_shape;
 
 use super::sets::{LABEL, Task};
@@ -159,8 +159,7 @@ pub fn in_time(task: &Task, window: usize, trained: usize) -> Result<Vec<f64>> {
 /// [`surprisal::AnomalyScore`] in floats.
 fn oddness(each: &[f64], usual: &[f64], log2_temperature: f64) -> f64 {
     let most = usual.iter().copied().fold(0.0, f64::max);
-    let lifted: Vec<f64> =
-        each.iter().zip(usual).map(|(nats, usual)| (nats + most - usual) / log2_temperature).collect();
+    let lifted: Vec<f64> = each.iter().zip(usual).map(|(nats, usual)| (nats + most - usual) / log2_temperature).collect();
     let largest = lifted.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     log2_temperature * (largest + lifted.iter().map(|nats| (nats - largest).exp()).sum::<f64>().ln())
 }

@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use surprisal::{Activation, Linear, Logit, Nade, Reading, RowScore, Sum};
+use surprisal::{Activation, Linear, Logit, Nade, Reading, Sum, RowScore};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
 use surprisal_trainer::with_shape;
