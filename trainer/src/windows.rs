@@ -213,26 +213,27 @@ impl Signal {
     }
 }
 
-/// Returns whether the header of a .npy file is complete, and small and flat enough for its parser.
+/// Returns whether the header of a .npy file is complete, small and flat enough for its parser, and the product of its
+/// numbers does not overflow.
 fn has_plain_header(bytes: &[u8]) -> bool {
     let header = match *bytes {
         [_, _, _, _, _, _, 1, _, a, b, ref rest @ ..] => rest.get(..u16::from_le_bytes([a, b]).into()),
         [_, _, _, _, _, _, _, _, a, b, c, d, ref rest @ ..] => rest.get(..u32::from_le_bytes([a, b, c, d]) as usize),
         _ => None,
     };
-    let nesting = |header: &[u8]| {
-        let (mut depth, mut deepest) = (0_usize, 0);
-        for byte in header {
-            match byte {
-                b'(' | b'[' | b'{' => depth += 1,
-                b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            deepest = deepest.max(depth);
+    let Some(header) = header.filter(|header| header.len() <= NPY_HEADER) else { return false };
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in header {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
         }
-        deepest
-    };
-    header.is_some_and(|header| header.len() <= NPY_HEADER && nesting(header) <= NPY_NESTING)
+        deepest = deepest.max(depth);
+    }
+    let mut numbers = header.split(|byte| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
+    deepest <= NPY_NESTING && numbers.try_fold(1_u64, |all, digits| all.checked_mul(number(digits)?.max(1))).is_some()
 }
 
 /// Reads all samples of a file as `f32`, the type that the board computes with.
