@@ -142,6 +142,9 @@ impl fmt::Display for EncodeError {
             Self::Impossible { bit } => {
                 write!(f, "bit {bit} contradicts earlier bits: pass rows as the `Encoder` of this table writes them")
             }
+            Self::StreamSize { window: 0, .. } => {
+                f.write_str("the table has no predictor: score its rows without a `Stream`")
+            }
             Self::StreamSize { channels, window } => {
                 write!(
                     f,

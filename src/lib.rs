@@ -42,7 +42,7 @@ pub use encoder::{Column, Encoder, EncoderSlices, Kind};
 pub use error::{EncodeError, TableError};
 pub use format::VERSION;
 #[cfg(feature = "embedded-hal")]
-pub use hal::{Watch, WatchError, WatchedRow, flags};
+pub use hal::{NamedReport, Watch, WatchError, WatchedRow, flags};
 pub use logit::{Logit, Mass};
 pub use model::{Conditional, Model};
 pub use nats::Nats;

@@ -68,12 +68,12 @@ impl<const C: usize, const W: usize> Stream<C, W> {
         let Some((readings, before)) = row.split_first_chunk_mut::<C>().filter(|_| found >= wanted) else {
             return Err(EncodeError::NoReading { column: found as u16 });
         };
-        for reading in readings.iter_mut().filter(|reading| reading.is_missing()) {
-            *reading = Reading::Missing;
-        }
-        let is_real = |&channel: &usize| matches!(readings.get(channel), Some(Reading::Real(_)));
+        let is_real = |&channel: &usize| matches!(readings.get(channel), Some(Reading::Real(x)) if !x.is_nan());
         if let Some(channel) = predictor.states().find(is_real) {
             return Err(EncodeError::WrongType { column: channel as u16 });
+        }
+        for reading in readings.iter_mut().filter(|reading| reading.is_missing()) {
+            *reading = Reading::Missing;
         }
         let last = self.rows.back().unwrap_or(&[0; C]);
         let mut now = *last;

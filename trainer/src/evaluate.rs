@@ -54,13 +54,13 @@ pub fn mean<T: Copy + Into<f64>>(each: &[T]) -> f64 {
 /// Rates of alarms on labelled rows. A rate whose denominator is zero is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Alarms {
-    /// ColumnScore of anomalous rows among the alarms.
+    /// Share of anomalous rows among the alarms.
     pub precision: Option<f64>,
-    /// ColumnScore of alarms among the anomalous rows.
+    /// Share of alarms among the anomalous rows.
     pub recall: Option<f64>,
     /// Harmonic mean of precision and recall: 2 hits / (alarms + anomalous rows).
     pub f1: Option<f64>,
-    /// ColumnScore of alarms among the normal rows.
+    /// Share of alarms among the normal rows.
     pub false_alarm_rate: Option<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! Checks how hidden layers are quantised, blended, and kept in the journal of a search.
+//! Checks how hidden layers are quantised and blended.
 
 #[path = "../../tests/support/budget.rs"]
 mod budget;
@@ -11,7 +11,6 @@ use surprisal_trainer::blend::weigh;
 use surprisal_trainer::fit::layer::{LayerSettings, fit};
 use surprisal_trainer::fit::nade::{LayerShape, SparseRows};
 use surprisal_trainer::fit::optimizer::Optimizer;
-use surprisal_trainer::journal::Journal;
 use surprisal_trainer::model::{FloatConditional, FloatModel, HiddenLayer, Tree, TreeSplit, mean_log_likelihood};
 use surprisal_trainer::schema::Schema;
 use surprisal_trainer::table::hidden::HiddenTable;
@@ -221,48 +220,4 @@ fn weights_of_logits_end_at_the_optimum_or_stay_equal() {
             assert!((weight - 0.5).abs() < budget::F64_SUM * 1e3, "seed {seed}: {weight}");
         }
     }
-}
-
-#[test]
-fn a_journal_returns_the_layers_that_it_keeps() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("model.srp.search");
-    let of = |seed: u64, activation: Activation| {
-        let mut kept = model(seed, Some(activation));
-        // The journal keeps a layer and one bias per bit, in 32 bits.
-        kept.conditionals.iter_mut().for_each(|conditional| {
-            *conditional = FloatConditional { bias: f64::from(conditional.bias as f32), ..FloatConditional::default() };
-        });
-        kept
-    };
-    let journal = Journal::open(&path).expect("a new file");
-    assert!(journal.is_empty());
-    for (seed, activation) in (40..).zip(ACTIVATIONS) {
-        journal.keep(&format!("key {seed}"), &of(seed, activation), -0.1 - seed as f64 / 3.0);
-    }
-    journal.keep("no layer", &model(50, None), -1.0);
-    drop(journal);
-
-    let whole = std::fs::read(&path).expect("it was written");
-    // The last line is cut short, for example by a power failure.
-    std::fs::write(&path, [&whole[..], &whole[..whole.len() / 5]].concat()).expect("it can be written");
-    let journal = Journal::open(&path).expect("a damaged line is ignored");
-    assert_eq!(journal.len(), 3);
-    let constraints = [7u16; N];
-    for (seed, activation) in (40..).zip(ACTIVATIONS) {
-        let (found, valid_ll) = journal.recall(&format!("key {seed}"), &constraints).expect("it was kept");
-        let expected = of(seed, activation);
-        assert_eq!((found.hidden, valid_ll), (expected.hidden, -0.1 - seed as f64 / 3.0));
-        let biases = |conditionals: &[FloatConditional]| conditionals.iter().map(|c| c.bias).collect::<Vec<_>>();
-        assert_eq!(biases(&found.conditionals), biases(&expected.conditionals));
-        assert_eq!(found.constraints, constraints);
-    }
-    assert!(journal.recall("key 44", &constraints).is_none() && journal.recall("no layer", &constraints).is_none());
-    // An entry after a damaged line starts on a new line.
-    journal.keep("later", &of(41, Activation::Sigmoid), -2.0);
-    drop(journal);
-    let journal = Journal::open(&path).expect("it is a journal");
-    assert!(journal.len() == 4 && journal.recall("later", &constraints).is_some());
-    journal.remove();
-    assert!(!path.exists());
 }

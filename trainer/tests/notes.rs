@@ -37,8 +37,8 @@ fn base(suffix: &str, data: &[u8], adapt: impl FnOnce(&mut Job)) -> Base {
 fn rows(extra: &str) -> String {
     let row = |i: usize| {
         let (level, mode) = (i * 7 % 40, ["low", "mid", "high"][i / 9 % 3]);
-        let gap = if i % 11 == 0 { String::new() } else { (i * 3 % 50).to_string() };
-        format!("{level}.5,{},{mode},{gap},{}{extra}\n", i / 4 % 2, u8::from(i % 97 == 0))
+        let gap = if i.is_multiple_of(11) { String::new() } else { (i * 3 % 50).to_string() };
+        format!("{level}.5,{},{mode},{gap},{}{extra}\n", i / 4 % 2, u8::from(i.is_multiple_of(97)))
     };
     format!("level,on,mode,gap,fault{}\n", extra.replace('7', "unused")) + &(0..600).map(row).collect::<String>()
 }

@@ -1,35 +1,35 @@
-//! The emulated boards: one for each kind of core that the crate is meant for.
+//! The emulated boards: one for each kind of core that the device crate supports.
 //!
-//! Plain data with no dependency, as firmware build scripts include this very file to write their `memory.x`.
+//! The build scripts of the test firmware include this file to write `memory.x`, so it has no dependencies.
 #![allow(dead_code, reason = "a build script needs the memory maps, the commands need the rest")]
 
-/// A microcontroller that QEMU can play.
+/// A microcontroller that QEMU emulates.
 #[derive(Clone, Copy, Debug)]
 pub struct Board {
-    /// What it is called on the command line.
+    /// The name on the command line.
     pub name: &'static str,
-    /// Its core, in full.
+    /// The name of the core.
     pub core: &'static str,
-    /// The Rust target that builds for it.
+    /// The Rust target of the core.
     pub target: &'static str,
     /// The QEMU program and the arguments that choose the machine.
     pub qemu: &'static [&'static str],
-    /// Where code and constants go.
+    /// The memory of code and constants.
     pub flash: Region,
-    /// Where variables and the stack go.
+    /// The memory of variables and the stack.
     pub ram: Region,
 }
 
-/// A stretch of a board's memory.
+/// A range of a board's memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Region {
-    /// Address of the first byte.
+    /// The address of the first byte.
     pub origin: u32,
-    /// Length in KiB.
+    /// The length in KiB.
     pub kib: u32,
 }
 
-/// All the boards, from the smallest core up.
+/// All boards, from the smallest core to the largest; RISC-V last.
 pub const BOARDS: &[Board] = &[
     Board {
         name: "m0",
@@ -71,7 +71,7 @@ pub const BOARDS: &[Board] = &[
         flash: Region { origin: 0x1000_0000, kib: 4096 },
         ram: Region { origin: 0x3800_0000, kib: 4096 },
     },
-    // The machine has RAM only: its first half plays the flash.
+    // The machine has only RAM; its first half stands for the flash.
     Board {
         name: "riscv",
         core: "RV32IMAC",
@@ -83,27 +83,33 @@ pub const BOARDS: &[Board] = &[
 ];
 
 impl Board {
-    /// The board of that name.
+    /// Returns the board with a name.
+    ///
+    /// # Errors
+    /// There is no such board; the error lists the names.
     pub fn named(name: &str) -> Result<Self, String> {
         Self::find(|board| board.name == name)
-            .ok_or_else(|| format!("no such board; there are {}", list(|board| board.name)))
+            .ok_or_else(|| format!("no such board; choose one of {}", list(|board| board.name)))
     }
 
-    /// The board that a Rust target builds for; of several, whose memory is the same, the first.
+    /// Returns the first board with a Rust target. Boards that share a target have the same memory map.
+    ///
+    /// # Errors
+    /// No board has the target; the error lists the targets.
     pub fn of_target(target: &str) -> Result<Self, String> {
         Self::find(|board| board.target == target).ok_or_else(|| {
-            format!("no board runs code for {target}; build with `--target`, one of {}", list(|board| board.target))
+            format!("no board has the target {target}; build with `--target` and one of {}", list(|board| board.target))
         })
     }
 
-    /// A machine with a timer that counts instructions to run its programs on. The smallest board has none; a larger core
-    /// runs its code as it is.
+    /// Returns a board that runs the same programs and has a timer that counts instructions. The emulated M0 has no such
+    /// timer; its programs run on the M3 unchanged.
     pub fn metered(self) -> Self {
         let larger = Self::find(|board| board.name == "m3").unwrap_or(self);
         Self { qemu: if self.name == "m0" { larger.qemu } else { self.qemu }, ..self }
     }
 
-    /// The linker's memory map, as `cortex-m-rt` and `riscv-rt` expect it.
+    /// Returns the memory map for the linker, as `cortex-m-rt` and `riscv-rt` expect it.
     pub fn memory_x(&self) -> String {
         let Self { flash, ram, .. } = self;
         let mut map = format!(
@@ -125,11 +131,11 @@ impl Board {
         map
     }
 
-    fn find(is_it: impl Fn(&Self) -> bool) -> Option<Self> {
-        BOARDS.iter().copied().find(is_it)
+    fn find(matches: impl Fn(&Self) -> bool) -> Option<Self> {
+        BOARDS.iter().copied().find(matches)
     }
 }
 
-fn list(what: impl Fn(&Board) -> &'static str) -> String {
-    BOARDS.iter().map(what).collect::<Vec<_>>().join(", ")
+fn list(name: impl Fn(&Board) -> &'static str) -> String {
+    BOARDS.iter().map(name).collect::<Vec<_>>().join(", ")
 }

@@ -1,24 +1,26 @@
-//! What a linked program for Arm holds that the core must not need.
+//! Finds in linked Arm programs what the device crate must not need: floating point, long divisions, variables.
 
 use anyhow::{Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 use std::fs;
 use std::path::Path;
 
-/// Functions that divide 64 bits.
+/// Compiler helpers that divide 64-bit integers.
 const DIVISIONS: [&str; 6] = ["__aeabi_uldivmod", "__aeabi_ldivmod", "__udivdi3", "__divdi3", "__umoddi3", "__moddi3"];
 
-/// How the names of functions begin that compute with floats in software, or convert to them.
+/// Prefixes of compiler helpers that compute with software floats or convert to them.
 const FLOATS: [&str; 8] =
     ["__aeabi_f", "__aeabi_d", "__aeabi_i2", "__aeabi_ui2", "__aeabi_l2", "__aeabi_ul2", "__float", "__fix"];
 
-/// Says what the program holds of software floating point, VFP arithmetic, variables and, unless `may_divide`, divisions of
-/// 64 bits; nothing if all is well.
+/// Lists software floating point, VFP arithmetic, variables and, unless `may_divide`, 64-bit divisions in a program.
+///
+/// # Errors
+/// The file cannot be read as a program with symbols.
 pub fn offenders(program: &Path, may_divide: bool) -> Result<Vec<String>> {
     let elf = fs::read(program)?;
     let file = object::File::parse(&*elf)?;
     let names: Vec<&str> = file.symbols().filter_map(|symbol| symbol.name().ok()).collect();
-    ensure!(names.iter().any(|name| name.contains("main")), "{} has no symbols to look at", program.display());
+    ensure!(names.iter().any(|name| name.contains("main")), "{} has no symbols", program.display());
     let float = |name: &str| {
         FLOATS.iter().any(|start| name.starts_with(start)) && !name.contains("div0")
             || ["sf2", "sf3", "df2", "df3"].iter().any(|end| name.ends_with(end))
@@ -33,11 +35,11 @@ pub fn offenders(program: &Path, may_divide: bool) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// The functions in which there is an instruction that computes with floating point, be it conversion or comparison.
+/// Lists the floating-point instructions that compute, convert or compare, with their functions.
 fn vfp(file: &object::File) -> Result<Vec<String>> {
     let Some(text) = file.section_by_name(".text") else { return Ok(Vec::new()) };
     let (start, code) = (text.address(), text.data()?);
-    // The linker's map of what is code and what is constants in between.
+    // Mapping symbols mark where code and where constants begin.
     let is_mark = |name: &str, mark: &str| name == mark || name.starts_with(&format!("{mark}."));
     let mut marks: Vec<(u64, bool)> = Vec::new();
     let mut functions: Vec<(u64, &str)> = Vec::new();
@@ -49,14 +51,14 @@ fn vfp(file: &object::File) -> Result<Vec<String>> {
             functions.push((at, name));
         }
     }
-    ensure!(!marks.is_empty(), "the program does not tell code from constants");
+    ensure!(!marks.is_empty(), "the program has no mapping symbols, so code and constants look alike");
     marks.sort_unstable();
     functions.sort_unstable();
     marks.push((start + code.len() as u64, false));
     let mut found = Vec::new();
     for pair in marks.windows(2).filter(|pair| pair[0].1) {
-        let part = &code[(pair[0].0 - start) as usize..(pair[1].0 - start) as usize];
-        let halves: Vec<u16> = part.as_chunks().0.iter().map(|&half| u16::from_le_bytes(half)).collect();
+        let range = &code[(pair[0].0 - start) as usize..(pair[1].0 - start) as usize];
+        let halves: Vec<u16> = range.as_chunks().0.iter().map(|&half| u16::from_le_bytes(half)).collect();
         let mut at = 0;
         while at < halves.len() {
             // Instructions of 32 bits begin with 0b11101, 0b11110 or 0b11111.
@@ -73,8 +75,8 @@ fn vfp(file: &object::File) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Is it floating-point data processing (Armv7-M Architecture Reference Manual, A6.4)? Moves between registers and memory
-/// are not.
+/// Returns whether an instruction is floating-point data processing (Armv7-M Architecture Reference Manual, A6.4). Moves
+/// between registers and memory are not.
 const fn computes(first: u16, second: u16) -> bool {
     first & 0xEF00 == 0xEE00 && second & 0x0E10 == 0x0A00
 }
@@ -84,7 +86,7 @@ mod tests {
     use super::computes;
 
     #[test]
-    fn arithmetic_is_told_from_moves() {
+    fn arithmetic_is_distinguished_from_moves() {
         // vadd.f32 s0, s0, s1; vcvt.f32.s32 s0, s0; vcmp.f32 s0, #0
         assert!([(0xEE30, 0x0A20), (0xEEB8, 0x0AC0), (0xEEB5, 0x0A40)].into_iter().all(|(a, b)| computes(a, b)));
         // vmov r0, s0; vldr s0, [r0]; vpush {s16}; bl

@@ -1,7 +1,7 @@
-//! Building a program for a board and running it under QEMU.
+//! Builds programs for boards and runs them under QEMU.
 
 use crate::board::Board;
-use crate::setup::Toolchain;
+use crate::setup;
 use anyhow::{Context, Result, bail};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,20 +9,27 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// With this [`Run::icount`] every instruction is several ticks of any board's timer, so that none is missed.
+/// The value of [`Run::icount`] with which an instruction lasts several ticks of any board's timer, so that single
+/// instructions are resolved.
 pub const SHIFT: u8 = 8;
 
-/// Builds the package in `dir` for a board, in release, and says where the program is.
+/// Builds the package in `dir` for a board in release mode, and returns the path of the program.
 ///
-/// `args` are further arguments of `cargo build`; they must leave exactly one program.
-pub fn build(toolchain: &Toolchain, dir: &Path, board: &Board, args: &[&str]) -> Result<PathBuf> {
-    let mut cargo = toolchain.cargo();
+/// `args` are further arguments of `cargo build`, and must select exactly one program.
+///
+/// # Errors
+/// The build fails, or leaves no program or several.
+pub fn build(dir: &Path, board: &Board, args: &[&str]) -> Result<PathBuf> {
+    let mut cargo = setup::cargo();
     cargo.args(["build", "--target", board.target]).args(args);
-    build_by(cargo, dir)
+    build_with(cargo, dir)
 }
 
-/// Has this `cargo build` done in release, and says where the one program is that it leaves.
-pub fn build_by(mut cargo: Command, dir: &Path) -> Result<PathBuf> {
+/// Runs a `cargo build` command in `dir` in release mode, and returns the path of the one program that it builds.
+///
+/// # Errors
+/// As for [`build`].
+pub fn build_with(mut cargo: Command, dir: &Path) -> Result<PathBuf> {
     let output = cargo
         .args(["--release", "--quiet", "--message-format=json-render-diagnostics"])
         .current_dir(dir)
@@ -32,7 +39,7 @@ pub fn build_by(mut cargo: Command, dir: &Path) -> Result<PathBuf> {
     if !output.status.success() {
         bail!("{} does not build", dir.display());
     }
-    // Cargo is asked rather than the path guessed: CARGO_TARGET_DIR may point anywhere.
+    // The path is not guessed, because CARGO_TARGET_DIR may point anywhere.
     let programs: Vec<PathBuf> = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
@@ -40,22 +47,25 @@ pub fn build_by(mut cargo: Command, dir: &Path) -> Result<PathBuf> {
         .collect();
     match <[PathBuf; 1]>::try_from(programs) {
         Ok([program]) => Ok(program),
-        Err(programs) => bail!("expected one program from {}, got {programs:?}", dir.display()),
+        Err(programs) => bail!("{}: expected one program, found {programs:?}", dir.display()),
     }
 }
 
-/// How a program is run.
+/// How to run a program.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
     /// The folder that the program's file names are relative to.
     pub dir: &'a Path,
-    /// `Some(s)`: every instruction takes exactly 2^s ns of the emulated clock, so that timers count instructions.
+    /// `Some(s)`: every instruction takes 2^s ns of the emulated clock, so that timers count instructions.
     pub icount: Option<u8>,
-    /// The program is killed after this long: a fault on a microcontroller is an endless loop.
+    /// The time after which the program is killed, because a fault on a microcontroller is an endless loop.
     pub limit: Duration,
 }
 
-/// Runs a program on the emulated board to its end; the exit status is the program's own.
+/// Runs a program on an emulated board to its end. The exit status is that of the program.
+///
+/// # Errors
+/// QEMU does not start, or the program does not end in time; the error then holds its output.
 pub fn run(board: &Board, program: &Path, how: Run) -> Result<Output> {
     let mut qemu = Command::new(board.qemu[0]);
     qemu.args(&board.qemu[1..])
@@ -71,7 +81,7 @@ pub fn run(board: &Board, program: &Path, how: Run) -> Result<Output> {
     match output {
         Ended::Itself(output) => Ok(output),
         Ended::Killed(output) => bail!(
-            "{} on {} did not end within {} s (a fault loops for ever); it had printed:\n{}{}",
+            "{} on {} did not end within {} s (a fault is an endless loop); its output:\n{}{}",
             program.display(),
             board.core,
             how.limit.as_secs(),
@@ -86,7 +96,7 @@ enum Ended {
     Killed(Output),
 }
 
-/// Runs a command to its end or to the limit, whichever comes first.
+/// Runs a command to its end, or kills it at the limit.
 fn within(limit: Duration, mut command: Command) -> Result<Ended> {
     let deadline = Instant::now() + limit;
     let mut child = command
@@ -95,7 +105,7 @@ fn within(limit: Duration, mut command: Command) -> Result<Ended> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {}", command.get_program().display()))?;
-    // Both pipes are drained meanwhile, or a talkative program would stop for want of room.
+    // A full pipe would stop the program, so both are read while it runs.
     let stdout = drain(child.stdout.take());
     let stderr = drain(child.stderr.take());
     let mut killed = false;

@@ -1,41 +1,58 @@
-//! `cargo xtask golden`: what `tests/golden` holds.
+//! `cargo xtask golden`: writes the files of `tests/golden`.
 
-use crate::setup::root;
-use crate::shuttle::{HeldOut, Surprisal};
-use anyhow::{Context, Result};
+use crate::link_table;
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use surprisal::{Libm, Reading};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
 use surprisal_trainer::with_shape;
+use xtask::command::Surprisal;
+use xtask::setup::root;
+use xtask::shuttle::HeldOut;
+use xtask::signal;
 
 #[path = "../../tests/support/coin.rs"]
 mod coin;
-#[path = "../../tests/support/signal.rs"]
-pub mod signal;
 #[path = "../../tests/support/tank.rs"]
 mod tank;
 
-/// Rows of each kind, ordinary and odd.
+/// The number of rows of each kind, normal and anomalous.
 const OF_A_KIND: usize = 512;
-/// Rows that are sampled.
+/// The number of sampled rows.
 const SAMPLED: usize = 64;
 
-/// The tables, and what they are fitted with beyond the defaults.
+/// The tables of the shuttle data, and their options of `surprisal fit`.
 const TABLES: [(&str, &[&str]); 3] = [
     ("shuttle", &[]),
-    ("flagship", &["--family", "flagship", "--units", "12", "--restarts", "1", "--strength", "20", "--gamma", "5"]),
+    (
+        "flagship",
+        &["--family", "linear-trees+hidden", "--units", "12", "--restarts", "1", "--strength", "20", "--gamma", "5"],
+    ),
     ("mixture", &["--family", "mixture", "--components", "4"]),
 ];
 
-/// Fits, and writes the tables (or those named) and their streams.
+/// Other things that `cargo xtask golden` writes.
+const OTHERS: [&str; 3] = ["motor", "stream", "link-table"];
+
+/// Writes the tables with these names and their exact results, or all of them.
+///
+/// # Errors
+/// A name is unknown, or a command fails.
 pub fn run(only: &[String]) -> Result<()> {
+    let names: Vec<&str> = TABLES.iter().map(|(name, _)| *name).chain(OTHERS).collect();
+    for name in only {
+        ensure!(names.contains(&name.as_str()), "there is no table `{name}`; choose from {}", names.join(", "));
+    }
     let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
+    if wanted("link-table") {
+        fs::write(root().join(link_table::PATH), link_table::source())?;
+    }
     let surprisal = Surprisal::build()?;
     fs::create_dir_all(root().join("target/golden"))?;
     for (name, options) in TABLES.into_iter().filter(|(name, _)| wanted(name)) {
         let model = format!("target/golden/{name}.srp");
-        surprisal.fit_with(&model, options)?;
+        surprisal.fit_shuttle(&model, options)?;
         export(&surprisal, name)?;
         streams(name, &HeldOut::of(&root().join(model))?)?;
     }
@@ -45,7 +62,7 @@ pub fn run(only: &[String]) -> Result<()> {
     if wanted("stream") { stream(&surprisal) } else { Ok(()) }
 }
 
-/// Writes what a board reads of a model: bytes and source.
+/// Exports a model as bytes and as Rust source.
 fn export(surprisal: &Surprisal, name: &str) -> Result<()> {
     let model = format!("target/golden/{name}.srp");
     for suffix in ["srp", "rs"] {
@@ -54,7 +71,7 @@ fn export(surprisal: &Surprisal, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes the made-up motor's signal as an example, fits it, and writes what the table makes of it when sound and when worn.
+/// Writes the simulated signal of a motor, fits it, and writes the features and scores of the sound and of the worn motor.
 fn motor(surprisal: &Surprisal) -> Result<()> {
     const SIGNAL: &str = "examples/data/motor.npy";
     let samples: Vec<i16> = signal::motor(false).take(signal::RECORDED).collect();
@@ -64,7 +81,7 @@ fn motor(surprisal: &Surprisal) -> Result<()> {
     surprisal.run(&[&["fit", SIGNAL, "-o", model], &options[..]].concat())?;
     export(surprisal, "motor")?;
     let artefact = Artefact::read(&root().join(model))?;
-    let windows = artefact.notes.fit.signal.context("a signal was fitted")?;
+    let windows = artefact.notes.fit.signal.context("the model has no signal")?;
     let heard = [false, true].map(|worn| signal::motor(worn).skip(signal::RECORDED).take(signal::HEARD).map(f32::from));
     let rows = windows.rows::<Libm>(&heard.into_iter().flatten().collect::<Vec<f32>>());
     let readings: Vec<Vec<Reading>> = rows.iter().map(|row| row.iter().copied().map(Reading::Real).collect()).collect();
@@ -75,7 +92,7 @@ fn motor(surprisal: &Surprisal) -> Result<()> {
     Ok(())
 }
 
-/// Fits the made-up tank's rows as a stream, and writes how the host, which reads files, scores the rows after those.
+/// Fits the rows of the simulated tank as a time series, and writes the scores of later rows.
 fn stream(surprisal: &Surprisal) -> Result<()> {
     let [fitted, heard, model] = ["fitted.csv", "heard.csv", "stream.srp"].map(|file| format!("target/golden/{file}"));
     fs::write(root().join(&fitted), csv(tank::rows().take(tank::FITTED), |row| row / (tank::FITTED / 4)))?;
@@ -91,7 +108,7 @@ fn stream(surprisal: &Surprisal) -> Result<()> {
     Ok(fs::write(root().join("tests/golden/stream.nats"), nats)?)
 }
 
-/// The tank's rows as a file, with the session of each.
+/// Returns rows of the tank as CSV, with the session of each row as the first column.
 fn csv(rows: impl Iterator<Item = tank::Row>, session: impl Fn(usize) -> usize) -> String {
     let mut text = format!("run,{}\n", tank::CHANNELS.join(","));
     for (at, [numbers @ .., mode]) in rows.enumerate() {
@@ -102,9 +119,9 @@ fn csv(rows: impl Iterator<Item = tank::Row>, session: impl Fn(usize) -> usize) 
     text
 }
 
-/// Writes the rows, the same for all tables, and what a table makes of them.
+/// Writes the rows, which are the same for all tables, and the scores and samples of a table.
 fn streams(name: &str, held_out: &HeldOut) -> Result<()> {
-    let mut rows: Vec<usize> = [false, true].into_iter().flat_map(|odd| evenly(&held_out.odd, odd)).collect();
+    let mut rows: Vec<usize> = [false, true].into_iter().flat_map(|kind| evenly(&held_out.anomalous, kind)).collect();
     rows.sort_unstable();
     let small = |value: i32| i16::try_from(value).context("a reading does not fit 16 bits");
     let mut readings = Vec::new();
@@ -131,8 +148,8 @@ fn streams(name: &str, held_out: &HeldOut) -> Result<()> {
     Ok(())
 }
 
-/// Rows of one kind, evenly spaced.
-fn evenly(odd: &[bool], kind: bool) -> Vec<usize> {
-    let of_kind: Vec<usize> = (0..odd.len()).filter(|&row| odd[row] == kind).collect();
+/// Returns evenly spaced rows of one kind.
+fn evenly(anomalous: &[bool], kind: bool) -> Vec<usize> {
+    let of_kind: Vec<usize> = (0..anomalous.len()).filter(|&row| anomalous[row] == kind).collect();
     (0..OF_A_KIND).map(|i| of_kind[i * of_kind.len() / OF_A_KIND]).collect()
 }

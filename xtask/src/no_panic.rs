@@ -1,62 +1,66 @@
-//! The proof that the core cannot panic: `tests/no-panic` links all of its public functions, and with a planted panic it
-//! does not. And what links without the features of raw signals computes with integers, by no division of 64 bits where
-//! it scores, and has no variables.
+//! The proof that the device crate cannot panic: `tests/no-panic` links all public functions with a panic handler that
+//! cannot be linked, and fails to link once a panic is planted. The linked program must not compute with floating point
+//! outside the features of raw signals, must have no variables, and must not divide 64-bit integers where it scores.
 
-use crate::board::Board;
-use crate::setup::{self, Toolchain};
-use crate::{elf, firmware};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
+use xtask::board::Board;
+use xtask::setup::{self, cargo, root};
+use xtask::{elf, firmware};
 
-/// With little and with much of the inlining that makes checks vanish.
+/// With few and with many of the inlined calls that let the compiler remove checks.
 const OPT_LEVELS: [&str; 2] = ["\"s\"", "3"];
 
-/// Probes that compute with integers, and whether they may divide 64 bits. Scoring and sampling do not. Sums and counts of
-/// many rows take 64 bits, and are divided a few times a row: by `Detector::p_value` and `levels` (which `from_bytes` checks
-/// and a `Monitor` asks), `Drift::excess`, `Recent::mean`, and `Predictor::mean`, which `Stream::push` calls.
+/// Features of the probe that must compute with integers, and whether 64-bit divisions are allowed. Scoring and sampling
+/// need none. Sums over many rows need 64 bits, and a few functions divide them once per row: `Detector::p_value` and
+/// `levels`, `Drift::estimate`, `Recent::mean` and `Predictor::mean`.
 const INTEGER: [(&str, bool); 2] = [("", true), ("scoring", false)];
 
-/// Links the probe for the smallest and for a common core.
+/// Links the probe for the smallest core and for a common one.
+///
+/// # Errors
+/// A panic, a float, a variable or a long division is linked, or the probe does not link every public function.
 pub fn run() -> Result<()> {
     let missed = unprobed()?;
     ensure!(missed.is_empty(), "tests/no-panic/src/every.rs does not link {}", missed.join(", "));
+    let dir = root().join("tests/no-panic");
     for name in ["m0", "m4f"] {
         let board = Board::named(name).map_err(anyhow::Error::msg)?;
-        let toolchain = setup::targets(&[board.target])?;
+        setup::targets(&[board])?;
         for level in OPT_LEVELS {
             for features in ["", "features"] {
-                if let Some(said) = refused(&toolchain, &board, level, features)? {
-                    bail!("at opt-level {level} for {} with features [{features}]:\n{said}", board.target);
+                if let Some(message) = refused(&board, level, features)? {
+                    bail!("at opt-level {level} for {} with features [{features}]:\n{message}", board.target);
                 }
             }
             println!("no panic path at opt-level {level} for {}", board.target);
-            let dir = setup::root().join("tests/no-panic");
             let config = format!("profile.release.opt-level={level}");
             let found = |features, may_divide| -> Result<Vec<String>> {
                 let args = ["--config", &config, "--features", features];
-                elf::offenders(&firmware::build(&toolchain, &dir, &board, &args)?, may_divide)
+                elf::offenders(&firmware::build(&dir, &board, &args)?, may_divide)
             };
             for (features, may_divide) in INTEGER {
                 let found = found(features, may_divide)?;
                 let shown = format!("at opt-level {level} for {} with features [{features}]", board.target);
                 ensure!(found.is_empty(), "{shown}:\n  {}", found.join("\n  "));
-                println!(
-                    "no floating point, no variables{} {shown}",
-                    if may_divide { "" } else { ", no long division" }
-                );
+                let division = if may_divide { "" } else { ", no long division" };
+                println!("no floating point, no variables{division} {shown}");
             }
-            ensure!(!found("features", true)?.is_empty(), "floats are not found where they are: that proves nothing");
+            ensure!(
+                !found("features", true)?.is_empty(),
+                "the check misses floats where they are, so it proves nothing"
+            );
         }
-        let said = refused(&toolchain, &board, OPT_LEVELS[0], "planted")?;
-        let said = said.context("the probe links with a panic planted in it: it proves nothing")?;
-        ensure!(said.contains("a panic path is still linked"), "the probe failed for another reason:\n{said}");
+        let message = refused(&board, OPT_LEVELS[0], "planted")?;
+        let message = message.context("the probe links with a planted panic, so it proves nothing")?;
+        ensure!(message.contains("a panic path is still linked"), "the probe fails for another reason:\n{message}");
     }
     Ok(())
 }
 
-/// The public functions of the core, by type, that the probe does not link.
+/// Lists the public functions of the device crate that the probe does not link.
 fn unprobed() -> Result<Vec<String>> {
-    let probe = setup::root().join("tests/no-panic/src");
+    let probe = root().join("tests/no-panic/src");
     let [list, calls] = ["every.rs", "main.rs"].map(|file| fs::read_to_string(probe.join(file)));
     let (list, calls) = (list?, calls?);
     let missing = |text: String| {
@@ -65,7 +69,7 @@ fn unprobed() -> Result<Vec<String>> {
         functions(&text).into_iter().filter(move |function| !function.is_linked(list, calls)).collect::<Vec<_>>()
     };
     let mut missed = Vec::new();
-    let mut folders = vec![setup::root().join("src")];
+    let mut folders = vec![root().join("src")];
     while let Some(folder) = folders.pop() {
         for file in fs::read_dir(folder)? {
             let path = file?.path();
@@ -80,7 +84,7 @@ fn unprobed() -> Result<Vec<String>> {
     Ok(missed)
 }
 
-/// A public function, the type that it belongs to, and whether it takes a closure.
+/// A public function: its type, its name, and whether it takes a closure.
 struct Function {
     of: String,
     name: String,
@@ -92,25 +96,29 @@ impl Function {
         format!("{}::{}", self.of, self.name)
     }
 
-    /// By the name of its type in a line of the list; without a type or an address by a call.
+    /// Returns whether the list holds the address of the function, after the name of its type if it has one. A function that
+    /// takes a closure has no address and must be called instead.
     fn is_linked(&self, list: &str, calls: &str) -> bool {
+        if self.takes_closure {
+            return calls.contains(&format!("{}(", self.name));
+        }
+        let name = |word: &str| word.trim_end_matches(';').split('<').next() == Some(&self.name);
         let names = |line: &str| {
             let (of, names) = line.trim().split_once(": ")?;
-            let is_it = |name: &str| name.trim_end_matches(';').split('<').next() == Some(&self.name);
-            (of.split('<').next() == Some(&self.of) && names.split(' ').any(is_it)).then_some(())
+            (of.split('<').next() == Some(&self.of) && names.split(' ').any(name)).then_some(())
         };
-        let called = format!("{}(", self.name);
+        let address = [format!("{}::<", self.name), format!("{} as *const ()", self.name)];
         list.lines().any(|line| names(line).is_some())
-            || (self.takes_closure || self.of.is_empty()) && calls.contains(&called)
+            || self.of.is_empty() && address.iter().any(|address| list.contains(address))
     }
 }
 
-/// The public functions of a source file as rustfmt lays it out: their types stand at its left edge.
+/// Lists the public functions of a source file in the layout of rustfmt, where `impl` starts at the left edge.
 fn functions(text: &str) -> Vec<Function> {
     let (mut found, mut of) = (Vec::new(), String::new());
     for (at, line) in text.lines().enumerate() {
         if let Some(rest) = line.strip_prefix("impl") {
-            // Behind the generics, which may hold angle brackets of their own.
+            // The type follows the generics, which may contain angle brackets.
             let mut depth = 0;
             let open = |c: char| {
                 depth += i32::from(c == '<') - i32::from(c == '>');
@@ -134,12 +142,12 @@ fn functions(text: &str) -> Vec<Function> {
     found
 }
 
-/// What the linker says if it refuses the probe.
-fn refused(toolchain: &Toolchain, board: &Board, level: &str, features: &str) -> Result<Option<String>> {
-    let mut build = toolchain.cargo();
+/// Returns the output of the linker if it refuses the probe.
+fn refused(board: &Board, level: &str, features: &str) -> Result<Option<String>> {
+    let mut build = cargo();
     build.args(["build", "--release", "--quiet", "--target", board.target, "--features", features]);
     build.args(["--config", &format!("profile.release.opt-level={level}")]);
-    let output = build.current_dir(setup::root().join("tests/no-panic")).output().context("cannot start cargo")?;
+    let output = build.current_dir(root().join("tests/no-panic")).output().context("cannot start cargo")?;
     Ok((!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
@@ -157,7 +165,8 @@ mod tests {
             ["Model::bits", "Model::sample", "::flags"]
         );
         let linked = |list: &str, calls: &str| found.iter().map(|it| it.is_linked(list, calls)).collect::<Vec<_>>();
-        assert_eq!(linked("    Model<64, Terms>: new bits;", "model.sample(coin); flags()"), [true; 3]);
-        assert_eq!(linked("    Model: new;\n    Other: bits sample;", "bits()"), [false; 3]);
+        let list = "    Model<64, Terms>: new bits;\n    black_box(flags::<Pin, 2> as *const ());";
+        assert_eq!(linked(list, "model.sample(coin)"), [true; 3]);
+        assert_eq!(linked("    Model: new;\n    Other: bits sample;", "bits() flags()"), [false; 3]);
     }
 }

@@ -1,22 +1,25 @@
-//! `cargo xtask on-target`: the tests of `tests/on-target`, on every board.
+//! The tests of `tests/on-target`, on emulated boards.
 
-use crate::board::Board;
-use crate::firmware::{self, Run};
-use crate::setup;
 use anyhow::{Result, bail};
 use std::time::Duration;
+use xtask::board::Board;
+use xtask::firmware::{self, Run};
+use xtask::setup;
 
-/// Ample: the slowest board takes a few seconds.
+/// The time limit of a board. The slowest takes a few seconds.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Builds and runs the tests on these boards; an error if any of them fails.
+/// Builds and runs the tests on these boards.
+///
+/// # Errors
+/// A test fails on a board; the error names the boards.
 pub fn run(boards: &[Board]) -> Result<()> {
-    let toolchain = setup::targets(&boards.iter().map(|board| board.target).collect::<Vec<_>>())?;
+    setup::targets(boards)?;
     setup::qemu()?;
     let dir = setup::root().join("tests/on-target");
     let mut failed = Vec::new();
     for board in boards {
-        let program = firmware::build(&toolchain, &dir, board, &[])?;
+        let program = firmware::build(&dir, board, &[])?;
         println!("\n{} ({}, {})", board.name, board.core, board.target);
         match firmware::run(board, &program, Run { dir: &dir, icount: None, limit: LIMIT }) {
             Ok(output) => {

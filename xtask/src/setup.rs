@@ -1,216 +1,168 @@
-//! Find or install what is needed, and say so.
+//! Finds what the commands need, installs what it can, and names what it cannot install.
 //!
-//! A target comes from rustup where rustup can fetch it. Where it cannot, Debian's own compiler and its sources stand
-//! in: `core` and `alloc` are built once and put where the compiler looks for them, so that every later build is an
-//! ordinary one. Callers see a [`Toolchain`] and never learn which of the two it is.
+//! Compiler targets come from rustup. On Debian, QEMU comes from apt if this runs as root. Tools that are written in
+//! Rust are built into `target/tools`, unless they are on the path already.
 
-use crate::board::BOARDS;
-use anyhow::{Context, Result, bail};
+use crate::board::{BOARDS, Board};
+use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
 
-/// The version of `qemu-run` that the demos were tried with.
+/// The version of `qemu-run` that the demo was tried with.
 const QEMU_RUN: &str = "0.3.1";
+/// The version of `cargo-deny` that `deny.toml` was written for.
+const CARGO_DENY: &str = "0.20.2";
+/// The minimum supported Rust version, as in `rust-version` of `Cargo.toml`.
+pub const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
+/// The emulators of all boards.
+const QEMU: [&str; 2] = ["qemu-system-arm", "qemu-system-riscv32"];
 
-/// Debian's compiler, its sources and a linker; the plain `rustc` package is years older.
-const DEBIAN_RUST: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "lld"];
-
-/// A compiler that can build for the targets it was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Toolchain {
-    /// The one that runs this command.
-    Own,
-    /// The one in /usr, past rustup's proxies, which come first in PATH.
-    Debian,
+/// Returns the folder of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository")
 }
 
-impl Toolchain {
-    /// A command for cargo that builds with this compiler.
-    pub fn cargo(self) -> Command {
-        self.tool("cargo")
-    }
+/// Returns a command that runs cargo in the folder of the repository, with the compiler that built this program.
+pub fn cargo() -> Command {
+    let mut command = clean("cargo");
+    command.current_dir(root());
+    command
+}
 
-    fn tool(self, name: &str) -> Command {
-        match self {
-            Self::Own => clean(name),
-            Self::Debian => {
-                let mut tool = clean(format!("/usr/bin/{name}"));
-                tool.env_remove("RUSTUP_TOOLCHAIN");
-                tool.env("RUSTC", "/usr/bin/rustc").env("RUSTDOC", "/usr/bin/rustdoc");
-                tool
-            }
+/// Returns a command that runs cargo of the minimum supported Rust version in the folder of the repository.
+pub fn cargo_msrv() -> Command {
+    let mut command = clean("rustup");
+    command.args(["run", MSRV, "cargo"]).current_dir(root());
+    command
+}
+
+/// Returns the compiler's description of itself, such as "rustc 1.95.0 (59807616e 2026-04-14)".
+///
+/// # Errors
+/// The compiler does not start.
+pub fn rustc_version() -> Result<String> {
+    output(clean("rustc").arg("-V"))
+}
+
+/// Prepares everything that `cargo xtask test` needs.
+///
+/// # Errors
+/// Something is missing and cannot be installed; the error names the command that installs it.
+pub fn everything() -> Result<()> {
+    for name in ["rustfmt", "clippy"] {
+        if !has_component(name) {
+            say(&format!("rustup component add {name}"));
+            output(clean("rustup").args(["component", "add", name]))
+                .with_context(|| format!("{name} is missing; install it with `rustup component add {name}`"))?;
         }
     }
-
-    /// What the compiler answers to `args`, without the last line break.
-    fn rustc(self, args: &[&str]) -> Result<String> {
-        output(self.tool("rustc").args(args))
-    }
-
-    /// Where the compiler looks for the libraries of a target.
-    fn libdir(self, target: &str) -> Result<PathBuf> {
-        self.rustc(&["--print", "target-libdir", "--target", target]).map(PathBuf::from)
-    }
-
-    /// Which of the targets the compiler has no `core` for; all of them if there is no compiler.
-    fn missing<'t>(self, targets: &[&'t str]) -> Vec<&'t str> {
-        let has_core = |target: &str| -> Result<bool> {
-            let libdir = self.libdir(target)?;
-            let core = fs::read_dir(&libdir)?.flatten().any(|file| is_rlib(&file.file_name(), "core"));
-            let fresh = fs::read_to_string(libdir.join(STAMP)).map_or(Ok(true), |by| self.version().map(|v| v == by));
-            Ok(core && fresh?)
-        };
-        targets.iter().copied().filter(|target| !has_core(target).unwrap_or(false)).collect()
-    }
-
-    /// What the compiler calls itself.
-    pub fn version(self) -> Result<String> {
-        self.rustc(&["-V"])
-    }
-}
-
-/// The file beside a `core` of our own making that says which compiler built it: after an upgrade it is of no use.
-const STAMP: &str = "built-by";
-
-fn is_rlib(file: &OsStr, library: &str) -> bool {
-    let file = file.to_string_lossy();
-    file.starts_with(&format!("lib{library}-")) && file.ends_with(".rlib")
-}
-
-/// The project's folder.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the project")
-}
-
-/// All that any command needs.
-pub fn everything() -> Result<()> {
-    for component in ["rustfmt", "clippy"] {
-        self::component(component)?;
-    }
-    targets(&BOARDS.iter().map(|board| board.target).collect::<Vec<_>>())?;
+    targets(BOARDS)?;
     qemu()?;
     qemu_run()?;
+    msrv()?;
+    cargo_deny()?;
     Ok(())
 }
 
-/// A compiler for all of these targets.
-pub fn targets(triples: &[&str]) -> Result<Toolchain> {
-    for toolchain in [Toolchain::Own, Toolchain::Debian] {
-        if toolchain.missing(triples).is_empty() {
-            return Ok(toolchain);
-        }
+/// Checks that a component of the compiler, `rustfmt` or `clippy`, is there.
+///
+/// # Errors
+/// The component is missing.
+pub fn component(name: &str) -> Result<()> {
+    ensure!(has_component(name), "{name} is missing; install it with `rustup component add {name}`");
+    Ok(())
+}
+
+fn has_component(name: &str) -> bool {
+    let subcommand = if name == "rustfmt" { "fmt" } else { name };
+    output(cargo().args([subcommand, "--version"])).is_ok()
+}
+
+/// Adds the compiler targets of these boards, where they are missing.
+///
+/// # Errors
+/// rustup cannot add a target.
+pub fn targets(boards: &[Board]) -> Result<()> {
+    let mut missing: Vec<&str> = boards.iter().map(|board| board.target).filter(|target| !has_core(target)).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    if missing.is_empty() {
+        return Ok(());
     }
-    let missing = Toolchain::Own.missing(triples);
-    say(&format!("rustup target add {}", missing.join(" ")));
-    let mut add = clean("rustup");
-    add.args(["target", "add"]).args(&missing).env("RUST_BACKTRACE", "0");
-    match output(&mut add) {
-        // Rustup may have served another compiler than the one in use, so the outcome is looked at.
-        Ok(_) if Toolchain::Own.missing(triples).is_empty() => return Ok(Toolchain::Own),
-        Ok(_) => say("rustup did, but not for the compiler in use; turning to Debian's"),
-        Err(error) => say(&format!("{error:#}\nsetup: turning to Debian's compiler")),
+    let by_hand = format!("rustup target add {}", missing.join(" "));
+    say(&by_hand);
+    output(clean("rustup").args(["target", "add"]).args(&missing))
+        .with_context(|| format!("the compiler cannot build for {}; run `{by_hand}`", missing.join(", ")))?;
+    // rustup may add the targets to another toolchain than the one in use.
+    missing.retain(|target| !has_core(target));
+    ensure!(
+        missing.is_empty(),
+        "`{by_hand}` succeeded, but {} lacks the targets; select its toolchain",
+        rustc_version()?
+    );
+    Ok(())
+}
+
+/// Returns whether the compiler has the `core` library of a target.
+fn has_core(target: &str) -> bool {
+    let Ok(folder) = output(clean("rustc").args(["--print", "target-libdir", "--target", target])) else {
+        return false;
+    };
+    let is_core = |name: &OsStr| name.to_string_lossy().starts_with("libcore-");
+    fs::read_dir(folder).is_ok_and(|mut files| files.any(|file| file.is_ok_and(|file| is_core(&file.file_name()))))
+}
+
+/// Installs the toolchain of the minimum supported Rust version with the target of the smallest board, if it is missing.
+///
+/// # Errors
+/// rustup cannot fetch it.
+pub fn msrv() -> Result<()> {
+    let target = BOARDS[0].target;
+    let listed = output(clean("rustup").args(["target", "list", "--installed", "--toolchain", MSRV]));
+    if listed.is_ok_and(|targets| targets.lines().any(|line| line == target)) {
+        return Ok(());
     }
-    debian(triples).with_context(|| {
-        format!(
-            "no compiler for {0}; install one by hand: `rustup target add {0}`, or as root on Debian \
-             `apt-get install {1}` and run this again",
-            missing.join(" "),
-            DEBIAN_RUST.join(" "),
-        )
+    let by_hand = format!("rustup toolchain install {MSRV} --profile minimal --target {target}");
+    say(&by_hand);
+    output(clean("rustup").args(by_hand.split(' ').skip(1))).with_context(|| {
+        format!("rustup cannot install Rust {MSRV}, the minimum supported version; run `{by_hand}` where it can")
     })?;
-    Ok(Toolchain::Debian)
-}
-
-/// Gives Debian's compiler the targets that it lacks.
-fn debian(triples: &[&str]) -> Result<()> {
-    let debian = Toolchain::Debian;
-    let has_sources = |sysroot: String| Path::new(&sysroot).join("lib/rustlib/src/rust/library").exists();
-    let installed = ["/usr/bin/cargo", "/usr/bin/lld"].iter().all(|program| Path::new(program).exists())
-        && debian.rustc(&["--print", "sysroot"]).is_ok_and(has_sources);
-    if !installed {
-        apt(DEBIAN_RUST)?;
-    }
-
-    // The name under which rustc looks for the linker that it would have shipped.
-    let host = debian.rustc(&["--print", "host-tuple"])?;
-    let bin = debian.libdir(&host)?.with_file_name("bin");
-    fs::create_dir_all(&bin)?;
-    output(Command::new("ln").args(["-sf", "/usr/bin/lld"]).arg(bin.join("rust-lld")))?;
-
-    let missing = debian.missing(triples);
-    say(&format!("building core and alloc for {} (once, about a minute)", missing.join(" ")));
-    let dir = root().join("target/setup");
-    make_empty(&dir)?;
-    fs::write(dir.join("lib.rs"), "#![no_std]\n")?;
-    fs::write(
-        dir.join("Cargo.toml"),
-        "[package]\nname = \"empty\"\nedition = \"2021\"\n[lib]\npath = \"lib.rs\"\n[profile.release]\ndebug = 0\n[workspace]\n",
-    )?;
-    let mut build = debian.cargo();
-    build.args(["build", "--release", "-Zbuild-std=core,alloc", "--target-dir"]).arg(&dir);
-    // Without its bitcode `core` could not take part in link-time optimisation.
-    build.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-C embed-bitcode=yes").current_dir(&dir);
-    for target in &missing {
-        build.args(["--target", target]);
-    }
-    output(&mut build)?;
-
-    for target in &missing {
-        let libdir = debian.libdir(target)?;
-        // Moved there in one step, so that an interrupted copy is not taken for a good one.
-        let part = libdir.with_file_name("part");
-        make_empty(&part)?;
-        for file in fs::read_dir(dir.join(target).join("release/deps"))? {
-            let (path, name) = file.map(|file| (file.path(), file.file_name()))?;
-            if ["core", "alloc", "compiler_builtins"].iter().any(|library| is_rlib(&name, library)) {
-                fs::copy(path, part.join(name))?;
-            }
-        }
-        fs::write(part.join(STAMP), debian.version()?)?;
-        if libdir.exists() {
-            fs::remove_dir_all(&libdir)?;
-        }
-        fs::rename(part, libdir)?;
-    }
-    fs::remove_dir_all(dir)?;
     Ok(())
 }
 
-fn make_empty(dir: &Path) -> Result<()> {
-    if dir.exists() {
-        fs::remove_dir_all(dir)?;
-    }
-    Ok(fs::create_dir_all(dir)?)
-}
-
-/// The emulators of all boards.
+/// Finds the emulators of all boards. Installs them on Debian as root.
+///
+/// # Errors
+/// They are missing and cannot be installed.
 pub fn qemu() -> Result<()> {
-    let missing = || BOARDS.iter().any(|board| !starts(board.qemu[0]));
-    let packages = ["qemu-system-arm", "qemu-system-misc"];
+    let missing = || QEMU.iter().any(|program| !starts(program));
     if missing() {
+        let packages = ["qemu-system-arm", "qemu-system-misc"];
         apt(&packages).with_context(|| {
             format!(
-                "no QEMU; install qemu-system-arm and qemu-system-riscv32 by hand (on Debian: `apt-get install {}`)",
+                "QEMU is missing; install {} (on Debian: `apt-get install {}`)",
+                QEMU.join(" and "),
                 packages.join(" ")
             )
         })?;
-    }
-    if missing() {
-        bail!("qemu-system-arm and qemu-system-riscv32 were installed but do not start");
+        ensure!(!missing(), "{} were installed, but do not start", QEMU.join(" and "));
     }
     Ok(())
 }
 
-/// A C compiler for boards, with its library, and one for the host.
+/// Finds a C compiler for the host and one for Arm, with their libraries. Installs them on Debian as root.
+///
+/// # Errors
+/// They are missing and cannot be installed.
 pub fn c() -> Result<()> {
     let packages = ["gcc", "libc6-dev", "gcc-arm-none-eabi", "libnewlib-arm-none-eabi"];
     if !["cc", "arm-none-eabi-gcc"].iter().all(|compiler| starts(compiler)) {
         apt(&packages).with_context(|| {
             format!(
-                "no C compilers; install cc and arm-none-eabi-gcc with newlib by hand (on Debian: `apt-get install {}`)",
+                "a C compiler is missing; install cc and arm-none-eabi-gcc with newlib (on Debian: `apt-get install {}`)",
                 packages.join(" ")
             )
         })?;
@@ -218,45 +170,47 @@ pub fn c() -> Result<()> {
     Ok(())
 }
 
-/// The cargo runner that decodes what firmware logs by defmt; Arm only.
+/// Returns the program `qemu-run`, which runs Arm firmware and decodes its defmt log.
+///
+/// # Errors
+/// It is missing and cannot be built.
 pub fn qemu_run() -> Result<PathBuf> {
-    if starts("qemu-run") {
-        return Ok("qemu-run".into());
-    }
-    let tools = root().join("target/tools");
-    let program = tools.join("bin/qemu-run");
-    if !program.exists() {
-        say(&format!("cargo install qemu-run {QEMU_RUN} (a minute or two)"));
-        let mut install = Toolchain::Own.cargo();
-        install.args(["install", "qemu-run", "--locked", "--version", QEMU_RUN, "--root"]).arg(&tools);
-        output(&mut install).with_context(|| {
-            format!("no qemu-run; install it by hand: `cargo install qemu-run --locked --version {QEMU_RUN}`")
-        })?;
-    }
-    Ok(program)
+    tool("qemu-run", QEMU_RUN)
 }
 
-/// A component of the compiler in use, such as `clippy`.
-pub fn component(name: &str) -> Result<()> {
-    let subcommand = if name == "rustfmt" { "fmt" } else { name };
-    if output(Toolchain::Own.cargo().args([subcommand, "--version"])).is_ok() {
-        return Ok(());
+/// Returns the program `cargo-deny`, which checks licences and duplicates.
+///
+/// # Errors
+/// It is missing and cannot be built.
+pub fn cargo_deny() -> Result<PathBuf> {
+    tool("cargo-deny", CARGO_DENY)
+}
+
+/// Finds a program on the path, or builds it from crates.io into `target/tools`.
+fn tool(name: &str, version: &str) -> Result<PathBuf> {
+    if starts(name) {
+        return Ok(name.into());
     }
-    say(&format!("rustup component add {name}"));
-    output(clean("rustup").args(["component", "add", name]))
-        .with_context(|| format!("no {name}; install it by hand: `rustup component add {name}`"))?;
-    Ok(())
+    let tools = root().join("target/tools");
+    let program = tools.join("bin").join(name);
+    if !program.exists() {
+        let by_hand = format!("cargo install {name} --locked --version {version}");
+        say(&format!("{by_hand} (a few minutes, once)"));
+        output(cargo().args(by_hand.split(' ').skip(1)).arg("--root").arg(&tools))
+            .with_context(|| format!("{name} is missing; install it with `{by_hand}`"))?;
+    }
+    Ok(program)
 }
 
 /// Installs Debian packages.
 fn apt(packages: &[&str]) -> Result<()> {
     if output(Command::new("id").arg("-u")).ok().as_deref() != Some("0") || !starts("apt-get") {
-        bail!("cannot install {} here: that takes root and apt-get", packages.join(" "));
+        bail!("cannot install {} here: that needs root and apt-get", packages.join(" "));
     }
     static UPDATE: Once = Once::new();
     UPDATE.call_once(|| {
         say("apt-get update");
-        // One unreachable source of many is no obstacle: the installation will tell.
+        // One of several sources may be unreachable; whether that matters shows in the installation.
         let _ = output(Command::new("apt-get").args(["-q", "update"]));
     });
     say(&format!("apt-get install {}", packages.join(" ")));
@@ -266,8 +220,8 @@ fn apt(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// A command without what the cargo that runs us left in the environment for its own children.
-fn clean(program: impl AsRef<OsStr>) -> Command {
+/// Returns a command without the variables that cargo sets for the programs it runs.
+fn clean(program: &str) -> Command {
     let mut command = Command::new(program);
     for name in ["CARGO", "RUSTC", "RUSTDOC", "LD_LIBRARY_PATH"] {
         command.env_remove(name);
@@ -275,22 +229,25 @@ fn clean(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Whether there is such a program.
+/// Returns whether a program can be started.
 fn starts(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok()
 }
 
-/// What a command prints on stdout; if it fails, an error with the end of what it said.
-fn output(command: &mut Command) -> Result<String> {
-    let name = [command.get_program()].into_iter().chain(command.get_args()).collect::<Vec<_>>().join(OsStr::new(" "));
-    let name = name.display();
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {name}"))?;
+/// Runs a command and returns its standard output without the last line break.
+///
+/// # Errors
+/// The command does not start or fails; the error holds the last lines of its standard error.
+pub fn output(command: &mut Command) -> Result<String> {
+    let words: Vec<_> = [command.get_program()].into_iter().chain(command.get_args()).take(8).collect();
+    let name = words.join(OsStr::new(" ")).display().to_string();
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{name}`"))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let lines: Vec<_> = said.lines().collect();
-        bail!("{name} failed:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
+        let text = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<_> = text.lines().collect();
+        bail!("`{name}` failed:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }

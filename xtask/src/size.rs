@@ -1,14 +1,14 @@
-//! `cargo xtask size`: what a program for a board is made of.
+//! Sizes of linked programs: sections, functions and constants.
 
-use crate::bench::device::size_program;
-use crate::board::Board;
+use crate::board::{Board, Region};
+use crate::measure::size_program;
 use crate::setup::{self, root};
 use anyhow::{Context, Result};
-use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Whose program, and for what.
+/// Arguments of `cargo xtask size`.
 #[derive(clap::Args)]
 pub struct Size {
     /// A table, as `surprisal export` writes it
@@ -27,13 +27,13 @@ pub struct Size {
 pub struct Sizes {
     /// Code.
     pub text: u64,
-    /// Constants: tables of the link.
+    /// The link table between logits, masses and nats.
     pub link: u64,
-    /// Constants: the model's table.
+    /// The table of the model.
     pub table: u64,
     /// All other constants.
     pub others: u64,
-    /// Variables, with initial values or without.
+    /// Variables, with and without initial values.
     pub ram: u64,
 }
 
@@ -44,7 +44,10 @@ struct Symbol {
 }
 
 impl Sizes {
-    /// Of a linked program.
+    /// Returns the sizes of the program `size` of `tests/device`.
+    ///
+    /// # Errors
+    /// The file cannot be read as a program.
     pub fn of(program: &Path) -> Result<Self> {
         let elf = fs::read(program)?;
         let file = object::File::parse(&*elf)?;
@@ -54,8 +57,8 @@ impl Sizes {
         };
         let symbols = symbols(&file);
         let named =
-            |part: &str| symbols.iter().filter(|symbol| symbol.name.contains(part)).map(|symbol| symbol.bytes).sum();
-        let (link, table) = (named("link::table::"), named("size::table::"));
+            |path: &str| symbols.iter().filter(|symbol| symbol.name.contains(path)).map(|symbol| symbol.bytes).sum();
+        let (link, table) = (named("logit::table::"), named("size::table::"));
         Ok(Self {
             text: section(&[".text"]),
             link,
@@ -65,7 +68,7 @@ impl Sizes {
         })
     }
 
-    /// What is more than in another program.
+    /// Returns how much larger this program is than another.
     pub fn beyond(&self, other: &Self) -> Self {
         Self {
             text: self.text.saturating_sub(other.text),
@@ -76,29 +79,46 @@ impl Sizes {
         }
     }
 
-    /// In the order of the fields.
+    /// Returns the sizes in the order of the fields.
     pub fn numbers(&self) -> Vec<u64> {
         vec![self.text, self.link, self.table, self.others, self.ram]
     }
 }
 
-/// Prints all functions and constants of a program that scores by a table, the largest first.
+/// Returns the bytes of flash of a program, initial values of variables included, and its bytes of static RAM.
+///
+/// # Errors
+/// The file cannot be read as a program.
+pub fn occupied(program: &Path, ram: Region) -> Result<(u64, u64)> {
+    let elf = fs::read(program)?;
+    let segments: Vec<_> = object::File::parse(&*elf)?
+        .segments()
+        .map(|segment| (segment.address(), segment.size(), segment.file_range().1))
+        .collect();
+    let of_ram = segments.iter().filter(|(address, ..)| *address >= u64::from(ram.origin));
+    Ok((segments.iter().map(|(.., in_file)| in_file).sum(), of_ram.map(|(_, size, _)| size).sum()))
+}
+
+/// Prints all functions and constants of a program that scores with a table, the largest first.
+///
+/// # Errors
+/// The table is missing, or the program does not build.
 pub fn run(args: &Size) -> Result<()> {
     let table = root().join(&args.table);
-    let table = table.canonicalize().with_context(|| format!("{} is not there", table.display()))?;
-    let toolchain = setup::targets(&[args.board.target])?;
-    let elf = fs::read(size_program(toolchain, &args.board, &args.opt_level, "score", &table)?)?;
+    let table = table.canonicalize().with_context(|| format!("{} cannot be found", table.display()))?;
+    setup::targets(&[args.board])?;
+    let elf = fs::read(size_program(&args.board, &args.opt_level, "surprisal", &table)?)?;
     let mut symbols = symbols(&object::File::parse(&*elf)?);
     symbols.sort_by(|a, b| (b.bytes, &a.name).cmp(&(a.bytes, &b.name)));
     symbols.iter().for_each(|symbol| println!("{:>7}  {}", symbol.bytes, symbol.name));
     Ok(())
 }
 
+/// Returns the functions and constants of a program, their names without the hash at the end.
 fn symbols(file: &object::File) -> Vec<Symbol> {
     let sized = file
         .symbols()
         .filter(|symbol| matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data) && symbol.size() > 0);
-    // Without the hash that ends a name.
     let name = |name: &str| format!("{:#}", rustc_demangle::demangle(name));
     sized.map(|symbol| Symbol { bytes: symbol.size(), name: name(symbol.name().unwrap_or_default()) }).collect()
 }

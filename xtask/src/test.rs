@@ -1,12 +1,12 @@
-//! `cargo xtask test`: everything that must hold before a change goes in. CI runs this and nothing else.
+//! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::board::{BOARDS, Board};
-use crate::setup::{self, Toolchain, root};
-use crate::shuttle::Surprisal;
-use crate::{bench, boards, demo, no_panic, on_target};
+use crate::{demo, examples, no_panic, on_target, package, readme};
 use anyhow::{Context, Result, ensure};
-use std::fs;
+use clap::ValueEnum;
+use std::path::Path;
 use std::process::Command;
+use xtask::board::{BOARDS, Board};
+use xtask::setup::{self, cargo, cargo_msrv, root};
 
 /// Packages outside the workspace, each with its own lock file.
 const OUTSIDE: [&str; 7] = [
@@ -18,84 +18,155 @@ const OUTSIDE: [&str; 7] = [
     "examples/nucleo",
     "examples/pico",
 ];
-/// The features of the core, each built alone, and all together.
-const FEATURES: [&str; 7] =
-    ["", "defmt", "embedded-hal", "heapless", "libm", "micromath", "defmt,embedded-hal,heapless,libm,micromath"];
+/// All features of the device crate.
+pub const ALL: &str = "defmt,embedded-hal,heapless,libm,micromath";
+/// The sets of features with which the device crate is built.
+const FEATURES: [&str; 7] = ["", "defmt", "embedded-hal", "heapless", "libm", "micromath", ALL];
 
-/// Format, lints, docs, host tests, each feature on bare metal, all boards, the README.
-pub fn run() -> Result<()> {
-    setup::everything()?;
-    let cargo = |args: &[&str]| {
-        let mut command = Toolchain::Own.cargo();
-        command.args(args).current_dir(root());
-        command
-    };
-    step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
-    for dir in OUTSIDE {
-        step("format", cargo(&["fmt", "--check"]).current_dir(root().join(dir)))?;
-    }
-    step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"]))?;
-    let mut docs = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
-    step("docs", docs.env("RUSTDOCFLAGS", "--deny warnings"))?;
-    step("host tests", &mut cargo(&["test", "--workspace", "--quiet"]))?;
-
-    // Features add up in a workspace, so that only a build of the core alone shows what each of them needs.
-    let m0 = Board::named("m0").map_err(anyhow::Error::msg)?;
-    let bare = setup::targets(&[m0.target])?;
-    for feature in FEATURES {
-        let mut build = bare.cargo();
-        build.args(["build", "--quiet", "--package", "surprisal", "--no-default-features", "--target", m0.target]);
-        build.args(["--features", feature, "--target-dir", "target/features"]).current_dir(root());
-        step(&format!("the core on {} with features [{feature}]", m0.target), &mut build)?;
-    }
-    announce("the core cannot panic");
-    no_panic::run()?;
-    announce("on-target tests");
-    on_target::run(BOARDS)?;
-    announce("what tables cost on boards");
-    bench::device::check()?;
-    announce("the RAM of a stream");
-    bench::stream::run()?;
-    announce("the examples for boards");
-    boards::run()?;
-    announce("the README's first command");
-    demo::run()?;
-    announce("the README's other commands");
-    readme()
+/// A part of the tests. The order is that in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Part {
+    /// rustfmt on all packages
+    Format,
+    /// Clippy without warnings
+    Lints,
+    /// rustdoc without warnings
+    Docs,
+    /// The tests of the workspace
+    Host,
+    /// Licences, sources and duplicates of dependencies
+    Deny,
+    /// The device crate on bare metal, with each of its features alone
+    Features,
+    /// The three published crates with the minimum supported Rust version
+    Msrv,
+    /// The device crate cannot panic, and computes with integers outside the features of raw signals
+    NoPanic,
+    /// The golden cases on emulated boards
+    OnTarget,
+    /// Instructions and bytes of the golden tables, against docs/device.json
+    Device,
+    /// The RAM of a time series
+    Stream,
+    /// Captures, tables and programs of the firmware examples
+    Examples,
+    /// `cargo xtask demo`
+    Demo,
+    /// The commands that README and docs show
+    Readme,
+    /// Packages as they would be published, and what users build from them
+    Package,
 }
 
-fn announce(what: &str) {
-    println!("\n== {what}");
+/// Runs the parts that need only the compiler and its components.
+///
+/// # Errors
+/// A part fails, or rustfmt or Clippy is missing.
+pub fn check() -> Result<()> {
+    setup::component("rustfmt")?;
+    setup::component("clippy")?;
+    [Part::Format, Part::Lints, Part::Docs, Part::Host].into_iter().try_for_each(|part| part.run(&[]))
 }
 
-fn step(what: &str, command: &mut Command) -> Result<()> {
-    announce(what);
-    let status = command.status().with_context(|| format!("{what}: cannot start cargo"))?;
-    ensure!(status.success(), "{what}: failed");
+/// Runs these parts, or all of them if there are none.
+///
+/// # Errors
+/// A part fails, or something that it needs cannot be installed.
+pub fn run(parts: &[Part], boards: &[Board]) -> Result<()> {
+    if parts.is_empty() {
+        setup::everything()?;
+    }
+    let mut parts = if parts.is_empty() { Part::value_variants().to_vec() } else { parts.to_vec() };
+    parts.sort_unstable();
+    parts.dedup();
+    parts.into_iter().try_for_each(|part| part.run(if boards.is_empty() { BOARDS } else { boards }))
+}
+
+impl Part {
+    fn run(self, boards: &[Board]) -> Result<()> {
+        let value = self.to_possible_value().context("every part has a name")?;
+        let (name, help) = (value.get_name(), value.get_help().map(ToString::to_string).unwrap_or_default());
+        println!("\n== {name}: {help}");
+        let done = match self {
+            Self::Format => format(),
+            Self::Lints => lints(),
+            Self::Docs => docs(),
+            Self::Host => succeed(cargo().args(["test", "--workspace", "--quiet"])),
+            Self::Deny => deny(),
+            Self::Features => features(),
+            Self::Msrv => msrv(),
+            Self::NoPanic => no_panic::run(),
+            Self::OnTarget => on_target::run(boards),
+            Self::Device => benches(&["device", "--golden"]),
+            Self::Stream => benches(&["stream"]),
+            Self::Examples => examples::run(),
+            Self::Demo => demo::run(),
+            Self::Readme => readme::run(),
+            Self::Package => package::run(),
+        };
+        done.with_context(|| format!("{name} failed"))
+    }
+}
+
+fn format() -> Result<()> {
+    setup::component("rustfmt")?;
+    succeed(cargo().args(["fmt", "--all", "--check"]))?;
+    OUTSIDE.iter().try_for_each(|dir| succeed(cargo().args(["fmt", "--check"]).current_dir(root().join(dir))))
+}
+
+fn lints() -> Result<()> {
+    setup::component("clippy")?;
+    succeed(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"]))
+}
+
+fn docs() -> Result<()> {
+    let mut docs = cargo();
+    docs.args(["doc", "--workspace", "--no-deps", "--quiet"]);
+    succeed(docs.env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+fn deny() -> Result<()> {
+    let deny = setup::cargo_deny()?;
+    // The database of advisories lies on GitHub, which a machine without access to it cannot reach.
+    succeed(Command::new(deny).args(["--workspace", "check", "bans", "licenses", "sources"]).current_dir(root()))
+}
+
+/// Builds the device crate alone, because the features of a workspace add up.
+fn features() -> Result<()> {
+    let smallest = BOARDS[0];
+    setup::targets(&[smallest])?;
+    for features in FEATURES {
+        println!("surprisal for {} with features [{features}]", smallest.target);
+        succeed(&mut device_crate(cargo(), &["--target", smallest.target, "--features", features], "target/features"))?;
+    }
     Ok(())
 }
 
-/// Runs every line of the README that begins with `surprisal `, in order, in a folder that has `examples`.
-fn readme() -> Result<()> {
-    let surprisal = Surprisal::build()?;
-    let dir = root().join("target/readme");
-    if dir.exists() {
-        fs::remove_dir_all(&dir)?;
-    }
-    fs::create_dir_all(dir.join("examples/data"))?;
-    for file in fs::read_dir(root().join("examples/data"))? {
-        let file = file?;
-        fs::copy(file.path(), dir.join("examples/data").join(file.file_name()))?;
-    }
-    let text = fs::read_to_string(root().join("README.md"))?;
-    // A backslash at its end continues a line.
-    let text = text.replace("\\\n", " ");
-    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("surprisal ")).collect();
-    ensure!(lines.len() >= 4, "the README shows {} commands, expected at least 4", lines.len());
-    for line in &lines {
-        let args: Vec<&str> = line.split_whitespace().skip(1).take_while(|word| !word.starts_with('#')).collect();
-        surprisal.run_in(&dir, &args)?;
-    }
-    println!("{} passed, 0 failed", lines.len());
+fn msrv() -> Result<()> {
+    setup::msrv()?;
+    println!("rust {}: surprisal for {} and the host, surprisal-trainer, surprisal-cli", setup::MSRV, BOARDS[0].target);
+    succeed(&mut device_crate(cargo_msrv(), &["--target", BOARDS[0].target, "--features", ALL], "target/msrv"))?;
+    succeed(&mut device_crate(cargo_msrv(), &["--features", ALL], "target/msrv"))?;
+    let mut trainer = cargo_msrv();
+    trainer.args(["check", "--quiet", "--package", "surprisal-trainer", "--package", "surprisal-cli"]);
+    succeed(trainer.args(["--locked", "--target-dir", "target/msrv"]))
+}
+
+fn device_crate(mut cargo: Command, args: &[&str], target_dir: &str) -> Command {
+    cargo.args(["build", "--quiet", "--locked", "--package", "surprisal", "--no-default-features"]).args(args);
+    cargo.args(["--target-dir", target_dir]);
+    cargo
+}
+
+fn benches(args: &[&str]) -> Result<()> {
+    succeed(cargo().arg("benches").args(args))
+}
+
+/// Runs a command whose output is shown.
+pub fn succeed(command: &mut Command) -> Result<()> {
+    let name = Path::new(command.get_program()).display().to_string();
+    let status = command.status().with_context(|| format!("cannot start {name}"))?;
+    let words: Vec<_> = command.get_args().map(|word| word.display().to_string()).collect();
+    ensure!(status.success(), "`{name} {}` ended with {status}", words.join(" "));
     Ok(())
 }

@@ -1,79 +1,58 @@
-//! Watches the radiator of a space shuttle: scores nine sensor readings at a time, and says which rows are odd and why.
+//! Watches the radiator of a space shuttle: scores rows of nine sensor readings and logs the anomalous ones.
 //!
-//! `src/shuttle.rs` is the model, as `surprisal export` wrote it. `cargo xtask demo` makes it anew and runs this.
+//! `src/shuttle.rs` is the model, as `surprisal export` wrote it.
 
 #![no_std]
 #![no_main]
 
-#[path = "../../../tests/support/meter.rs"]
-mod meter;
-#[rustfmt::skip]
 mod shuttle;
 
 use core::panic::PanicInfo;
-// Its critical section is what the log needs.
+// The log needs its critical section.
 use cortex_m as _;
 use cortex_m_rt::ExceptionFrame;
-// The log goes to QEMU. On a board put `defmt_rtt` here.
+// The log goes to QEMU. On a board, use `defmt_rtt` instead.
 use defmt_semihosting as _;
 use semihosting::fs::File;
 use semihosting::io::{Read, Write};
 use semihosting::process;
 use shuttle::{COLUMNS, TABLE};
-use surprisal::{Monitor, Reading, Report, RowScore};
+use surprisal::{Monitor, Reading};
 
-/// How many odd rows are explained in the log.
+/// The number of anomalous rows that are explained in the log.
 const EXPLAINED: u32 = 5;
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let instructions = meter::Instructions::new();
-    let mut sensors = File::open(c"readings.bin").expect("no readings.bin here; `cargo xtask demo` writes it");
-    let mut scores = File::create(c"scores.bin").expect("scores.bin cannot be written here");
+    let mut sensors = File::open(c"readings.bin").expect("readings.bin is missing; `cargo xtask demo` writes it");
+    let mut scores = File::create(c"scores.bin").expect("scores.bin cannot be created");
 
-    let (mut rows, mut odd, mut stack) = (0_u32, 0_u32, 0);
+    let (mut rows, mut anomalous) = (0, 0);
     let mut monitor = Monitor::new();
-    let (mut sum, mut max) = (0_u64, 0);
     while let Some(row) = next_row(&mut sensors) {
-        // All it takes: readings in, nats out, a verdict on them.
-        let readings = row.map(Reading::Integer);
-        let (surprise, taken) = instructions.count(|| TABLE.score(&readings));
-        let surprise = surprise.expect("every integer is a reading of these columns");
-        let report = monitor.push(&TABLE.detector, &surprise);
+        let score = TABLE.score(&row.map(Reading::Integer)).expect("every integer is a reading of these columns");
+        let report = monitor.push(&TABLE.detector, &score);
 
         rows += 1;
         if report.verdict.is_anomalous() {
-            odd += 1;
-            if odd <= EXPLAINED {
-                explain(rows, &report, &surprise);
+            anomalous += 1;
+            if anomalous <= EXPLAINED {
+                let name = COLUMNS.get(usize::from(score.column)).copied().unwrap_or_default();
+                defmt::warn!("row {=u32} is {}; {} of them from {=str}", rows, report, score.largest, name);
             }
         }
-        if rows == 1 {
-            stack = meter::stack(|| _ = core::hint::black_box(TABLE.score(&readings)));
-        }
-        sum += u64::from(taken);
-        max = max.max(taken);
-        let both = [surprise.total, surprise.anomaly].map(|nats| nats.raw().to_le_bytes());
-        scores.write_all(both.as_flattened()).expect("scores.bin cannot be written to");
+        let both = [score.nats, score.anomaly].map(|nats| nats.raw().to_le_bytes());
+        scores.write_all(both.as_flattened()).expect("scores.bin cannot be written");
     }
-
-    defmt::info!("{} rows, {} of them odd", rows, odd);
-    defmt::info!("instructions per score: mean {}, max {}", sum / u64::from(rows.max(1)), max);
-    defmt::info!("stack of a score: {} bytes", stack);
+    defmt::info!("{=u32} rows, {=u32} of them anomalous", rows, anomalous);
     process::exit(0)
 }
 
-/// The next row of sensor readings: nine little-endian `i32`. On a board, the converter's registers.
+/// Returns the next row of readings: nine little-endian `i32`. On a board, read the sensors instead.
 fn next_row(sensors: &mut File) -> Option<[i32; COLUMNS.len()]> {
     let mut row = [[0; 4]; COLUMNS.len()];
     sensors.read_exact(row.as_flattened_mut()).ok()?;
     Some(row.map(i32::from_le_bytes))
-}
-
-/// Logs how odd a row is, and which column surprises most.
-fn explain(row: u32, report: &Report, surprise: &RowScore) {
-    let name = COLUMNS.get(usize::from(surprise.column)).copied().unwrap_or_default();
-    defmt::warn!("row {} is {}; {} of them from {}", row, report, surprise.largest, name);
 }
 
 #[panic_handler]

@@ -1,4 +1,4 @@
-//! The board: its accelerometer, and where the alarm goes.
+//! The board: its accelerometer and the LED of the alarm.
 
 #![no_std]
 
@@ -16,32 +16,34 @@ use lsm303agr::{AccelMode, AccelOutputDataRate, Lsm303agr};
 use nrf52833_hal as hal;
 use panic_probe as _;
 
-/// What a sample is: the acceleration across the board in thousandths of g, 400 times a second.
+/// The name of a sample: the acceleration across the board in thousandths of g, 400 times per second.
 pub const NAMES: [&str; 1] = ["across"];
 
-/// Why the accelerometer has no sample.
+/// The reason why the accelerometer has no sample.
 pub type Error = lsm303agr::Error<twim::Error>;
 
-/// All that the programs use.
+/// The hardware that the programs use.
 pub struct Board {
+    /// The accelerometer.
     pub accelerometer: Accelerometer,
     /// The LED in the upper left corner.
     pub alarm: Pin<Output<PushPull>>,
+    /// The timer for pauses.
     pub delay: Timer<TIMER0, OneShot>,
 }
 
-/// The LSM303AGR on the board's inner bus.
+/// The LSM303AGR on the inner I²C bus of the board.
 pub struct Accelerometer(Lsm303agr<I2cInterface<Twim<TWIM0>>, MagOneShot>);
 
 impl Board {
-    /// Sets everything up; once.
+    /// Sets up the hardware. May be called once.
     ///
     /// # Errors
     /// The accelerometer does not answer.
     pub fn take() -> Result<Self, Error> {
         let pac = pac::Peripherals::take().expect("once");
         let mut delay = Timer::new(pac.TIMER0);
-        let pins = p0::Terms::new(pac.P0);
+        let pins = p0::Parts::new(pac.P0);
         let [scl, sda] = [pins.p0_08.degrade(), pins.p0_16.degrade()].map(Pin::into_floating_input);
         let mut chip = Lsm303agr::new_with_i2c(Twim::new(pac.TWIM0, Pins { scl, sda }, Frequency::K400));
         chip.init()?;
@@ -54,7 +56,7 @@ impl Board {
 }
 
 impl Accelerometer {
-    /// Waits for the next sample: the sensor's clock is the clock.
+    /// Waits for the next sample of the sensor and returns it.
     ///
     /// # Errors
     /// The accelerometer does not answer.

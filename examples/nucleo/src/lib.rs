@@ -1,4 +1,4 @@
-//! The board: what it senses, and where the alarm goes.
+//! The board: its sensors and the LED of the alarm.
 
 #![no_std]
 
@@ -17,20 +17,22 @@ use panic_probe as _;
 use stm32f4xx_hal as hal;
 use surprisal::{Reading, flags};
 
-/// What a row holds.
+/// The names of the readings in a row.
 pub const NAMES: [&str; 3] = ["voltage", "current", "off"];
 /// The pause between rows, in milliseconds.
 pub const PAUSE: u32 = 50;
 
-/// All that the programs use.
+/// The hardware that the programs use.
 pub struct Board {
+    /// The sensors.
     pub sensors: Sensors,
     /// The green LED, LD2.
     pub alarm: PA5<Output>,
+    /// The timer for pauses.
     pub delay: DelayUs<pac::TIM5>,
 }
 
-/// Two channels of the converter, and a flag.
+/// Two channels of the converter and a flag.
 pub struct Sensors {
     adc: Adc<pac::ADC1>,
     voltage: PA0<Analog>,
@@ -39,7 +41,7 @@ pub struct Sensors {
 }
 
 impl Board {
-    /// Sets everything up; once.
+    /// Sets up the hardware. May be called once.
     pub fn take() -> Self {
         let pac = pac::Peripherals::take().expect("once");
         let mut rcc = pac.RCC.freeze(Config::hsi().sysclk(84.MHz()));
@@ -55,7 +57,7 @@ impl Board {
 }
 
 impl Sensors {
-    /// One row: two counts of 12 bits and a flag, none of which can fail.
+    /// Returns the next row: two counts of 12 bits and a flag. No reading can fail.
     pub fn read(&mut self) -> Result<[Reading; 3], Infallible> {
         let voltage = self.adc.convert(&self.voltage, SampleTime::Cycles_84);
         let current = self.adc.convert(&self.current, SampleTime::Cycles_84);

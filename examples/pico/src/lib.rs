@@ -1,4 +1,4 @@
-//! The board: what it senses, and where the alarm goes.
+//! The board: its sensors and the LED of the alarm.
 
 #![no_std]
 
@@ -15,25 +15,27 @@ use panic_probe as _;
 use rp2040_hal as hal;
 use surprisal::{Reading, flags};
 
-/// What a row holds.
+/// The names of the readings in a row.
 pub const NAMES: [&str; 3] = ["temperature", "current", "running"];
 /// The pause between rows, in milliseconds.
 pub const PAUSE: u32 = 100;
 
-/// Copies the program from flash as the processor starts.
+/// The boot loader, which sets up the flash when the processor starts.
 #[unsafe(link_section = ".boot2")]
 #[used]
 static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_W25Q080;
 
-/// All that the programs use.
+/// The hardware that the programs use.
 pub struct Board {
+    /// The sensors.
     pub sensors: Sensors,
     /// The LED.
     pub alarm: Pin<Gpio25, FunctionSioOutput, PullDown>,
+    /// The timer for pauses.
     pub delay: Timer,
 }
 
-/// Two channels of the converter, and a flag.
+/// Two channels of the converter and a flag.
 pub struct Sensors {
     adc: Adc,
     temperature: TempSense,
@@ -42,7 +44,7 @@ pub struct Sensors {
 }
 
 impl Board {
-    /// Sets everything up; once.
+    /// Sets up the hardware. May be called once.
     pub fn take() -> Self {
         let mut pac = pac::Peripherals::take().expect("once");
         let mut watchdog = Watchdog::new(pac.WATCHDOG);
@@ -70,7 +72,7 @@ impl Board {
 }
 
 impl Sensors {
-    /// One row: two counts of 12 bits and a flag, none of which can fail.
+    /// Returns the next row: two counts of 12 bits and a flag. No reading can fail.
     pub fn read(&mut self) -> Result<[Reading; 3], Infallible> {
         let temperature: u16 = self.adc.read(&mut self.temperature).unwrap_or_default();
         let current: u16 = self.adc.read(&mut self.current).unwrap_or_default();

@@ -1,17 +1,17 @@
-//! Counts the instructions of every verb over the rows of every table, and measures its stack.
+//! Counts the instructions and measures the stack of every operation over the rows of every table.
 
 #![no_std]
 #![no_main]
 
 #[path = "../../support/coin.rs"]
-#[allow(dead_code, reason = "nothing is packed")]
+#[allow(dead_code, reason = "no bits are packed")]
 mod coin;
 mod measure;
 #[path = "../../support/meter.rs"]
 mod meter;
 mod tally;
 
-/// Tables, their rows, and a `measure` of all of them, as `cargo xtask bench device` wrote them.
+/// The tables, their rows, and a function `measure` for all of them, as `cargo benches device` wrote them.
 mod tables {
     include!(env!("DEVICE_TABLES"));
 }

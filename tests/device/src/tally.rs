@@ -1,49 +1,49 @@
-//! Rows, and what a verb took over them.
+//! Rows, and the cost of an operation over them.
 
 use semihosting::println;
 use surprisal::Reading;
 
-/// Little-endian words: how many rows are ordinary, and rows of readings, those first.
+/// Little-endian words of 16 bits: the number of normal rows, then the readings of the normal and of the other rows.
 #[derive(Clone, Copy)]
 pub struct Rows(pub &'static [u8]);
 
 impl Rows {
-    /// Is it odd, and its readings?
+    /// Yields each row: whether it is anomalous, and its readings.
     pub fn each<const C: usize>(self) -> impl Iterator<Item = (bool, [Reading; C])> {
         let (words, _) = self.0.as_chunks::<2>();
-        let (ordinary, words) = words.split_first().unwrap_or((&[0; 2], &[]));
+        let (normal, words) = words.split_first().unwrap_or((&[0; 2], &[]));
         let (rows, _) = words.as_chunks::<C>();
-        let ordinary = usize::from(u16::from_le_bytes(*ordinary));
+        let normal = usize::from(u16::from_le_bytes(*normal));
         let reading = |word| Reading::Integer(i16::from_le_bytes(word).into());
-        rows.iter().enumerate().map(move |(at, row)| (at >= ordinary, row.map(reading)))
+        rows.iter().enumerate().map(move |(at, row)| (at >= normal, row.map(reading)))
     }
 }
 
-/// What a verb took, in instructions and bytes.
+/// The cost of an operation in instructions and bytes.
 #[derive(Default)]
 pub struct Tally {
     rows: u32,
     sum: u64,
     max: u32,
     worst: u32,
-    /// Of stack.
+    /// The largest number of bytes of stack.
     pub bytes: u32,
 }
 
 impl Tally {
-    /// Takes in a row that is odd, or one that is not.
-    pub fn add(&mut self, odd: bool, instructions: u32) {
+    /// Adds the instructions of a row.
+    pub fn add(&mut self, anomalous: bool, instructions: u32) {
         self.worst = self.worst.max(instructions);
-        if !odd {
+        if !anomalous {
             self.rows += 1;
             self.sum += u64::from(instructions);
             self.max = self.max.max(instructions);
         }
     }
 
-    /// Prints the mean and the largest number of instructions over ordinary rows, the largest over all, bytes of stack.
-    pub fn print(&self, table: &str, verb: &str) {
+    /// Prints the mean and the maximum over normal rows, the maximum over all rows, and the bytes of stack.
+    pub fn print(&self, table: &str, operation: &str) {
         let rows = u64::from(self.rows).max(1);
-        println!("{table} {verb} {} {} {} {}", (self.sum + rows / 2) / rows, self.max, self.worst, self.bytes);
+        println!("{table} {operation} {} {} {} {}", (self.sum + rows / 2) / rows, self.max, self.worst, self.bytes);
     }
 }

@@ -8,8 +8,8 @@ use surprisal::generated::v4;
 use surprisal::{
     Activation, AnomalyScore, Column, ColumnScore, Compressor, Conditional, Constraint, Cusum, Decompressor, Detector,
     Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass, Mixture, Model, Monitor, Nade, Nats,
-    PValue, Predictor, Recent, Report, RowScore, Stream, Table, TableError, Term, Terms, Verdict, Walk, Watch, flags,
-    total_order,
+    NamedReport, PValue, Predictor, Recent, Report, RowScore, Stream, Table, TableError, Term, Terms, Verdict, Walk,
+    Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
@@ -64,11 +64,12 @@ pub fn linked() {
         Verdict: is_anomalous;
         Walk<64, Terms<32, 8>>: next observe;
         Watch<Hardware>: judge new release;
+        WatchedRow<()>: named;
     }
     _ = black_box((total_order as *const (), flags::<Hardware, 2> as *const ()));
     _ = black_box(v4::table::<64, 32, 8> as *const ());
     terms! { Linear Forest Nade<32> Mixture<8> Terms<32, 8> }
-    shown! { Nats PValue Report DriftEstimate EncodeError TableError }
+    shown! { NamedReport Nats PValue Report DriftEstimate EncodeError TableError }
     #[cfg(feature = "features")]
     of_signals();
 }

@@ -1,12 +1,13 @@
 //! `surprisal fit`: fits a model on a file and writes it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::json;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::fit::Family;
+use surprisal_trainer::journal::Journal;
 use surprisal_trainer::output;
 use surprisal_trainer::pipeline::{FitReport, run_observed};
 
@@ -22,7 +23,7 @@ pub fn fit(args: FitArgs) -> Result<Answer> {
     let job = args.job()?;
     job.check()?;
     let progress = if args.family == Family::Auto {
-        let journal = journal(&args.output);
+        let journal = Journal::beside(&args.output);
         output::check(&journal, &inputs)?;
         Progress::resumable(&journal)?
     } else {
@@ -37,13 +38,6 @@ pub fn fit(args: FitArgs) -> Result<Answer> {
     let mut value = serde_json::to_value(&report)?;
     value["output"] = json!(args.output);
     Ok(Answer { text: summary(&args.output, &artefact, &report), value })
-}
-
-/// The file beside the output in which an interrupted search keeps its fitted layers.
-fn journal(output: &Path) -> PathBuf {
-    let mut path = output.as_os_str().to_owned();
-    path.push(".search");
-    path.into()
 }
 
 fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {

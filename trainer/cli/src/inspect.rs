@@ -121,7 +121,9 @@ fn show_columns(artefact: &Artefact, detector: &Detector, text: &mut Lines) -> V
 /// Describes a detector without a threshold, and what to do about it.
 pub fn no_alarm(Detector { rows, false_alarm_ppm, .. }: &Detector) -> String {
     let rate = 1.05 / (f64::from(*rows) + 1.0);
-    let remedy = if rate < 0.5 { format!("fit with --false-alarm {rate:.1e}, or ") } else { String::new() };
+    // Two digits: rounding takes less than the margin of 5 %.
+    let decimals = (1.0 - rate.log10().floor()) as usize;
+    let remedy = if rate < 0.5 { format!("fit with --false-alarm {rate:.decimals$}, or ") } else { String::new() };
     let rate = if *false_alarm_ppm == 0 { "less than 1".to_owned() } else { false_alarm_ppm.to_string() };
     format!(
         "no alarm ever: {rows} calibration rows are too few for a rate of {rate} false alarms per million rows; {remedy}give \

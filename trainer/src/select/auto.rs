@@ -156,13 +156,13 @@ impl LayerFitter<'_> {
             self.observer.event(Event::Stage { name: &name, steps: settings.len() });
         }
         let one = |settings: &LayerSettings| {
-            let key = format!("{} {settings:?}", self.key);
-            let known = self.observer.journal().and_then(|journal| journal.recall(&key, self.constraints));
+            let journal = self.observer.journal();
+            let known = journal.and_then(|journal| journal.recall(&self.key, settings, self.constraints));
             let fitted = known.unwrap_or_else(|| {
                 let [train, valid] = self.rows;
                 let fitted = layer::fit(train, valid, self.constraints, settings, |_, _| !self.observer.is_cancelled());
-                if let Some(journal) = self.observer.journal().filter(|_| !self.observer.is_cancelled()) {
-                    journal.keep(&key, &fitted.0, fitted.1);
+                if let Some(journal) = journal.filter(|_| !self.observer.is_cancelled()) {
+                    journal.keep(&self.key, settings, &fitted.0, fitted.1);
                 }
                 fitted
             });

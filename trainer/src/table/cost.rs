@@ -20,7 +20,7 @@ pub struct Cost {
     /// The multiplications of the hidden layer: one per bit and unit for the outputs, and as many for the gains of
     /// sigmoids. There are at most as many additions.
     pub multiplications: usize,
-    /// The multiplications of the mixture: four per bit and component.
+    /// The multiplications of the mixture: five per bit and component, of which two decode the logit.
     pub mixture: usize,
 }
 
@@ -44,7 +44,7 @@ impl Cost {
             tree_steps: trees.enumerate().map(|(i, trees)| longest_path(trees, forest.feature_bits, i)).sum(),
             units: hidden.units(),
             multiplications: passes * hidden.units() * hidden.bits(),
-            mixture: 4 * mixture.components() * mixture.bits(),
+            mixture: 5 * mixture.components() * mixture.bits(),
         }
     }
 
@@ -84,8 +84,8 @@ impl Core {
     /// multiplication of a mixture.
     const fn prices(self) -> [usize; 7] {
         match self {
-            Self::Least => [1000, 220, 22, 12, 34, 24, 46],
-            Self::Larger => [1000, 160, 15, 8, 22, 17, 28],
+            Self::Least => [1000, 220, 22, 12, 34, 24, 37],
+            Self::Larger => [1000, 160, 15, 8, 22, 17, 23],
         }
     }
 }

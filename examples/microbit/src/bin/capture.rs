@@ -3,19 +3,20 @@
 #![no_std]
 #![no_main]
 
+use core::convert::Infallible;
 use microbit::{Board, Error, NAMES};
-use surprisal::{Header, Row};
+use surprisal::{CaptureHeader, CaptureRow};
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     let Err(error) = capture();
-    defmt::panic!("no answer from the accelerometer: {}", defmt::Debug2Format(&error))
+    defmt::panic!("the accelerometer does not answer: {}", defmt::Debug2Format(&error))
 }
 
-fn capture() -> Result<core::convert::Infallible, Error> {
+fn capture() -> Result<Infallible, Error> {
     let Board { mut accelerometer, .. } = Board::take()?;
-    defmt::println!("{}", Header(&NAMES));
+    defmt::println!("{}", CaptureHeader(&NAMES));
     loop {
-        defmt::println!("{}", Row(&[accelerometer.read()?.into()]));
+        defmt::println!("{}", CaptureRow(&[accelerometer.read()?.into()]));
     }
 }

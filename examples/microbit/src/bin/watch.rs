@@ -1,4 +1,4 @@
-//! Scores every window of the vibration by the table, says how odd it is and why, and lights an LED while it is.
+//! Scores every window of the vibration, logs the verdict, and lights the LED while a window is anomalous.
 
 #![no_std]
 #![no_main]
@@ -7,37 +7,26 @@ use core::convert::Infallible;
 use core::ops::ControlFlow;
 use microbit::Board;
 use microbit::table::{CHANNELS, COLUMNS, TABLE};
-use surprisal::{EncodeError, Libm, Reading, Samples, WatchedRow, RowScore, Watch};
+use surprisal::{Libm, Reading, Samples, Watch};
 
 const WINDOW: usize = CHANNELS[0].window;
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     let Ok(Board { mut accelerometer, alarm, mut delay }) = Board::take() else {
-        defmt::panic!("no answer from the accelerometer")
+        defmt::panic!("the accelerometer does not answer")
     };
-    let mut samples = Samples::<WINDOW, { COLUMNS.len() }>::new(&CHANNELS[0]).expect("the sizes are the table's");
-    let score = |&sample: &i32| score(samples.push::<Libm>(sample as f32));
+    let mut samples = Samples::<WINDOW, { COLUMNS.len() }>::new(&CHANNELS[0]).expect("the sizes are those of the table");
     let Ok(mut watch) = Watch::new(&TABLE.detector, alarm);
-    // No pause, as `read` waits for the sensor.
-    let Err(fault) = watch.run(&mut delay, 0, || accelerometer.read(), score, tell);
-    defmt::panic!("{}", defmt::Debug2Format(&fault))
-}
-
-/// What the table says of a window, if there is a whole one.
-fn score(window: Option<[f32; COLUMNS.len()]>) -> Result<Option<RowScore>, EncodeError> {
-    window.map(|row| TABLE.score(&row.map(Reading::Real))).transpose()
-}
-
-/// Logs every window, and of odd ones the feature that surprises most.
-fn tell(seen: WatchedRow<i32>) -> ControlFlow<Infallible> {
-    match seen.surprise {
-        Ok(most) if seen.report.verdict.is_anomalous() => {
-            let name = COLUMNS.get(usize::from(most.column)).copied().unwrap_or_default();
-            defmt::warn!("{}; {} of them from {}", seen.report, most.largest, name);
-        }
-        Ok(_) => defmt::info!("{}", seen.report),
-        Err(error) => defmt::warn!("{}: {}", seen.report, error),
-    }
-    ControlFlow::Continue(())
+    let score = |&sample: &i32| {
+        let window = samples.push::<Libm>(sample as f32);
+        window.map(|row| TABLE.score(&row.map(Reading::Real))).transpose()
+    };
+    // No pause, because `read` waits for the sensor.
+    let result = watch.run(&mut delay, 0, || accelerometer.read(), score, |row| {
+        defmt::info!("{}", row.named(&COLUMNS));
+        ControlFlow::<Infallible>::Continue(())
+    });
+    let Err(error) = result;
+    defmt::panic!("{}", defmt::Debug2Format(&error))
 }

@@ -5,15 +5,15 @@
 
 use embedded_hal::delay::DelayNs;
 use pico::{Board, NAMES, PAUSE};
-use surprisal::{Header, Row};
+use surprisal::{CaptureHeader, CaptureRow};
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     let Board { mut sensors, mut delay, .. } = Board::take();
-    defmt::println!("{}", Header(&NAMES));
+    defmt::println!("{}", CaptureHeader(&NAMES));
     loop {
         let Ok(row) = sensors.read();
-        defmt::println!("{}", Row(&row));
+        defmt::println!("{}", CaptureRow(&row));
         delay.delay_ms(PAUSE);
     }
 }

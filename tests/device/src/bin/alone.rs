@@ -1,10 +1,10 @@
-//! Counts the instructions of one verb in a program that does nothing else, as the compiler then makes other choices.
+//! Counts the instructions of one operation in a program of its own, where the compiler inlines differently.
 
 #![no_std]
 #![no_main]
 
 #[cfg(feature = "sample")]
-#[allow(dead_code, reason = "nothing is packed")]
+#[allow(dead_code, reason = "no bits are packed")]
 #[path = "../../../support/coin.rs"]
 mod coin;
 #[path = "../../../support/meter.rs"]
@@ -22,7 +22,7 @@ use semihosting::{println, process};
 use surprisal::Reading;
 use table::{BITS, COLUMNS, TABLE};
 
-/// A row on both stages of its way.
+/// The readings and the bits of a row.
 type Row = [Reading; COLUMNS.len()];
 type Bits = [bool; BITS];
 
@@ -32,25 +32,25 @@ static ROWS: tally::Rows = tally::Rows(include_bytes!(env!("DEVICE_ROWS")));
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
     let (meter, mut tally) = (meter::Instructions::new(), tally::Tally::default());
-    #[cfg(not(any(feature = "score", feature = "surprise", feature = "sample")))]
-    let mut verb = |_: &Row, bits: &Bits| _ = black_box(TABLE.model.surprisal(bits));
+    #[cfg(feature = "model")]
+    let mut operation = |_: &Row, bits: &Bits| _ = black_box(TABLE.model.surprisal(bits));
+    #[cfg(feature = "surprisal")]
+    let mut operation = |readings: &Row, _: &Bits| _ = black_box(TABLE.surprisal(readings));
     #[cfg(feature = "score")]
-    let mut verb = |readings: &Row, _: &Bits| _ = black_box(TABLE.surprisal(readings));
-    #[cfg(feature = "surprise")]
-    let mut verb = |readings: &Row, _: &Bits| _ = black_box(TABLE.score(readings));
+    let mut operation = |readings: &Row, _: &Bits| _ = black_box(TABLE.score(readings));
     #[cfg(feature = "sample")]
-    let mut verb = {
+    let mut operation = {
         let mut coin = coin::Coin::default();
         move |_: &Row, _: &Bits| _ = black_box(TABLE.model.sample(|| coin.toss()))
     };
-    let call: &mut dyn FnMut(&Row, &Bits) = black_box(&mut verb);
-    for (odd, readings) in ROWS.each() {
+    let call: &mut dyn FnMut(&Row, &Bits) = black_box(&mut operation);
+    for (anomalous, readings) in ROWS.each() {
         let mut bits = [false; BITS];
-        TABLE.encoder.encode(&readings, &mut bits).expect("all rows are of the table's columns");
-        tally.add(odd, meter.count(|| call(&readings, &bits)).1);
+        TABLE.encoder.encode(&readings, &mut bits).expect("every row fits the columns of the table");
+        tally.add(anomalous, meter.count(|| call(&readings, &bits)).1);
         tally.bytes = tally.bytes.max(meter::stack(|| call(&readings, &bits)));
     }
-    tally.print("table", "verb");
+    tally.print("table", "operation");
     process::exit(0)
 }
 

@@ -1,10 +1,10 @@
-//! A firmware that scores rows: what it fills beyond what it fills when it does not is what scoring takes.
+//! A program that calls one operation of a table, or none: the difference in size is the cost of the operation.
 
 #![no_std]
 #![no_main]
 
 /// The table, as `surprisal export` wrote it.
-#[allow(dead_code, reason = "nothing is done without the feature")]
+#[allow(dead_code, reason = "the program without an operation does not use the table")]
 mod table {
     include!(env!("DEVICE_TABLE"));
 }
@@ -17,13 +17,13 @@ use surprisal::Reading;
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
     loop {
-        // From where the compiler cannot see to where it cannot.
+        // The compiler cannot see where the readings come from or where the results go.
         let readings = black_box([Reading::Missing; table::COLUMNS.len()]);
-        #[cfg(feature = "score")]
-        black_box(table::TABLE.surprisal(&readings).ok());
-        #[cfg(feature = "surprise")]
-        black_box(table::TABLE.score(&readings).ok());
         #[cfg(feature = "surprisal")]
+        black_box(table::TABLE.surprisal(&readings).ok());
+        #[cfg(feature = "score")]
+        black_box(table::TABLE.score(&readings).ok());
+        #[cfg(feature = "model")]
         black_box(table::TABLE.model.surprisal(&black_box([false; table::BITS])));
         black_box(readings);
     }

@@ -50,7 +50,7 @@ pub struct FitArgs {
     /// Column whose change begins a new time series. It is not modelled.
     ///
     /// It may number runs, files or restarts.
-    #[arg(long, value_name = "COLUMN", requires = "window")]
+    #[arg(long, value_name = "COLUMN", requires = "window", hide_short_help = true)]
     pub session: Option<String>,
     #[command(flatten)]
     pub signal: SignalArgs,
@@ -58,7 +58,7 @@ pub struct FitArgs {
     ///
     /// A quarter of them calibrate the detector unless --calibrate is given. Rows recorded on another day show better what
     /// to expect than rows between those of training.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub valid: Option<PathBuf>,
     #[arg(long, default_value_t, value_name = "FAMILY", value_parser = parse::named(family_help),
         help = "Terms of the model")]
@@ -66,13 +66,13 @@ pub struct FitArgs {
     /// Limit on the size of the file, for example 16KiB; never exceeded.
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub flash: Option<usize>,
-    /// ColumnScore of normal rows that may raise an alarm.
+    /// Share of normal rows that may raise an alarm.
     ///
     /// It holds if the rows are exchangeable with the calibration rows.
     #[arg(long, value_name = "RATE", default_value_t = Rates::default().false_alarm)]
     pub false_alarm: f64,
     /// Seed of the split and of all random numbers in fitting.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, hide_short_help = true)]
     pub seed: u64,
     #[command(flatten)]
     pub data_options: DataArgs,
@@ -114,7 +114,7 @@ pub struct ColumnArgs {
     pub cells: Option<u16>,
 }
 
-/// SamplingSettings of the model; those that are not given are chosen on the validation rows.
+/// Settings of the model; those that are not given are chosen on the validation rows.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
@@ -144,7 +144,7 @@ pub struct ModelArgs {
     pub order: Order,
 }
 
-/// SamplingSettings of hidden layers; those that are not given are chosen on the validation rows.
+/// Settings of hidden layers; those that are not given are chosen on the validation rows.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hidden layers (families nade, linear-trees+hidden and auto)")]
 pub struct LayerArgs {
@@ -154,10 +154,10 @@ pub struct LayerArgs {
     #[arg(long, value_name = "NAME", hide_short_help = true, value_parser = parse::named(activation_help),
         help = "Activation function of the units; by default chosen on the validation rows")]
     pub activation: Option<Activation>,
-    /// ColumnScore of units that are left out for each training row.
+    /// Share of units that are left out for each training row.
     #[arg(long, value_name = "SHARE", hide_short_help = true, value_parser = parse::share)]
     pub dropout: Option<f32>,
-    /// ColumnScore of input ones that are left out for each training row.
+    /// Share of input ones that are left out for each training row.
     #[arg(long, value_name = "SHARE", hide_short_help = true, value_parser = parse::share)]
     pub input_dropout: Option<f32>,
     /// Number of layers of each size that are fitted from different starts. The best are also combined.
@@ -168,9 +168,9 @@ pub struct LayerArgs {
     pub offset: bool,
 }
 
-/// SamplingSettings of stochastic gradient ascent.
+/// Settings of stochastic gradient ascent.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Stochastic gradient ascent (hidden layers; linear terms too with --optimizer)")]
+#[command(next_help_heading = "Stochastic gradient ascent (hidden layers)")]
 pub struct AscentArgs {
     #[arg(long, value_name = "METHOD", hide_short_help = true, value_parser = parse::named(method_help),
         help = "Optimizer; without --rate, a range test finds the learning rate")]
@@ -181,7 +181,7 @@ pub struct AscentArgs {
     #[arg(long, value_name = "SCHEDULE", hide_short_help = true, value_parser = parse::named(schedule_help),
         help = "Schedule of the learning rate")]
     schedule: Option<Schedule>,
-    /// ColumnScore of all steps over which the learning rate first rises.
+    /// Share of all steps over which the learning rate first rises.
     #[arg(long, value_name = "SHARE", hide_short_help = true)]
     warm_up: Option<f32>,
     /// Rows per step.
@@ -193,7 +193,7 @@ pub struct AscentArgs {
     /// Number of epochs without a better validation log-likelihood after which fitting stops.
     #[arg(long, value_name = "N", hide_short_help = true)]
     patience: Option<usize>,
-    /// ColumnScore of the running mean of the parameters that each step keeps; 0 for no mean.
+    /// Share of the running mean of the parameters that each step keeps; 0 for no mean.
     #[arg(long, value_name = "SHARE", hide_short_help = true)]
     average: Option<f32>,
     /// Decoupled weight decay: the share of each weight that is lost per unit of learning rate.
@@ -213,7 +213,7 @@ pub struct LimitArgs {
     pub ops: Option<usize>,
 }
 
-/// SamplingSettings of the detector.
+/// Settings of the detector.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Calibration")]
 pub struct CalibrationArgs {

@@ -51,9 +51,9 @@ fn no_output_replaces_an_input() {
 #[test]
 fn no_journal_replaces_an_input() {
     let folder = with_inputs();
-    folder.write("model.srp.search", folder.read("data.csv"));
-    let command = "fit model.srp.search --label label --family auto -o model.srp";
-    folder.refuses(command, &["model.srp.search", "input"]);
+    folder.write("model.srp.surprisal-search", folder.read("data.csv"));
+    let command = "fit model.srp.surprisal-search --label label --family auto -o model.srp";
+    folder.refuses(command, &["model.srp.surprisal-search", "input"]);
 }
 
 #[cfg(unix)]

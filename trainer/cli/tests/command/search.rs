@@ -10,6 +10,12 @@ const LAYER: &str =
     "--order natural --units 4 --epochs 5 --restarts 1 --activation relu --dropout 0 --weight-decay 0 --rate 0.02";
 
 /// Rows of flags that hang on the parity of those before them, more or less.
+const JOURNAL: &str = "model.srp.surprisal-search";
+const HEADER: &str = "surprisal search journal 1\n";
+/// A layer without units, after the checksum of its text.
+const OTHER_LAYER: &str =
+    "90fef7b3 {\"key\":\"0 other\",\"valid_ll\":-0.5,\"of_bits\":[0.0],\"biases\":[],\"inputs\":[],\"outputs\":[]}\n";
+
 fn with_flags() -> Folder {
     let mut random = random(3);
     let mut draw = || {
@@ -79,8 +85,24 @@ fn a_table_with_a_layer_serves_every_command() {
     assert!((of_samples - mean).abs() < budget::SAMPLED_FLAGS, "{of_samples} and {mean}");
     assert!(folder.text("compare a.srp b.srp").contains("KL"));
     for (name, words) in [
-        ("a", ["HIDDEN_BIASES: [i16; 4]", "HIDDEN_INPUTS: [i8; 32]", "hidden_activation: 0,", "Table<'static, BITS, 4, 0>"]),
-        ("b", ["MIXTURE_PRIORS: [u16; 2]", "MIXTURE_PARENTS: [[u8; 2]; 8]", "MIXTURE_LOGITS: [i8; 16]", "Table<'static, BITS, 0, 2>"]),
+        (
+            "a",
+            [
+                "HIDDEN_BIASES: [i16; 4]",
+                "HIDDEN_INPUTS: [i8; 32]",
+                "hidden_activation: 0,",
+                "Table<'static, BITS, 4, 0>",
+            ],
+        ),
+        (
+            "b",
+            [
+                "MIXTURE_PRIORS: [u16; 2]",
+                "MIXTURE_PARENTS: [[u8; 2]; 8]",
+                "MIXTURE_LOGITS: [i8; 16]",
+                "Table<'static, BITS, 0, 2>",
+            ],
+        ),
     ] {
         folder.json(&format!("export {name}.srp -o {name}.rs"));
         let source = String::from_utf8(folder.read(&format!("{name}.rs"))).unwrap();
@@ -124,7 +146,7 @@ fn limits_are_promises() {
     folder.refuses("fit flags.csv --family nade --ram 40 -o none.srp", &["--ram", "no hidden layer fits"]);
     folder.refuses("fit flags.csv --ram 39 -o none.srp", &["--ram", "raise the limit"]);
     folder.refuses("fit flags.csv --family mixture --ram 39 -o none.srp", &["--ram"]);
-    folder.refuses("fit flags.csv --family mixture --ops 31 -o none.srp", &["--ops", "32 operations"]);
+    folder.refuses("fit flags.csv --family mixture --ops 39 -o none.srp", &["--ops", "40 operations"]);
 }
 
 #[test]
@@ -135,14 +157,32 @@ fn a_search_keeps_its_promises_goes_on_where_it_was_and_cleans_up() {
     let report = folder.json(&format!("{command} --threads 1"));
     let first = folder.read("model.srp");
     assert!(first.len() <= 2048 && number(&report, "state_bytes") <= 106.0);
-    assert!(!folder.path("model.srp.search").exists(), "the search is over");
-    // What another search left, and a line that a power cut left.
-    folder.write("model.srp.search", "{\"key\":\"0 other\",\"valid_ll\":-1.0,\"activation\":\"relu\",\"of_bits\":[0.0],\"biases\":[],\"inputs\":[],\"outputs\":[]}\n{\"key\":\"1 to");
+    assert!(!folder.path(JOURNAL).exists(), "the search is over");
+    // The journal of a search of other data that a power failure ended.
+    folder.write(JOURNAL, format!("{HEADER}{OTHER_LAYER}{}", &OTHER_LAYER[..40]));
     let output = folder.run(&format!("{command} --threads 2"));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && told.contains("1 layers"), "{told}");
     assert!(folder.read("model.srp") == first, "the seed decides every byte, the threads and the past none");
-    assert!(!folder.path("model.srp.search").exists());
+    assert!(!folder.path(JOURNAL).exists());
+    // A line whose checksum is wrong is no layer.
+    folder.write(JOURNAL, format!("{HEADER}{}", OTHER_LAYER.replace("0.5", "1.5")));
+    let output = folder.run(&command);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !told.contains("resuming"), "{told}");
+    assert!(folder.read("model.srp") == first && !folder.path(JOURNAL).exists());
+}
+
+#[test]
+fn a_search_neither_changes_nor_deletes_a_file_that_is_not_its_journal() {
+    let folder = with_flags();
+    let command = "fit flags.csv --family auto --units 2 --epochs 1 -o model.srp";
+    let old = r#"{"key": "0.1.0 081538bd", "valid_ll": -5.0, "activation": "relu", "of_bits": [-0.8]}"#;
+    for text in [old, "notes of mine\n", "surprisal search journal 2\n", &HEADER[1..]] {
+        folder.write(JOURNAL, text);
+        folder.refuses(command, &[JOURNAL, "not a journal", "--output"]);
+        assert_eq!(folder.read(JOURNAL), text.as_bytes());
+    }
 }
 
 /// Ctrl-C ends a search with the best so far, and another run goes on from what was fitted.
@@ -161,8 +201,10 @@ fn an_interrupted_search_exports_and_remembers() {
         command.current_dir(folder.path("")).args("fit flags.csv --family auto -o model.srp".split(' '));
         command.args(options.split_whitespace()).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = command.spawn().expect("the command runs");
-        let kept =
-            || std::fs::read_to_string(folder.path("model.srp.search")).unwrap_or_default().matches('\n').count();
+        let kept = || {
+            let lines = std::fs::read_to_string(folder.path(JOURNAL)).unwrap_or_default();
+            lines.strip_prefix(HEADER).unwrap_or_default().matches('\n').count()
+        };
         let start = Instant::now();
         while kept() <= before {
             assert!(start.elapsed() < Duration::from_secs(120), "run {run}: nothing is kept");

@@ -135,9 +135,9 @@ struct BitCounts {
 /// Smoothed shares of ones of a bit over all rows.
 #[derive(Debug)]
 struct GlobalRates {
-    /// ColumnScore of ones.
+    /// Share of ones.
     marginal: f64,
-    /// ColumnScore of ones for each value of the earlier bit: `[gap][value]`.
+    /// Share of ones for each value of the earlier bit: `[gap][value]`.
     conditional: Vec<[f64; 2]>,
 }
 

@@ -1,19 +1,16 @@
-//! Counts the instructions of a window's features on an emulated core: `cargo xtask bench features` runs it.
+//! Counts the instructions per window of features: `cargo benches features`.
 
 #![no_std]
 #![no_main]
 
-#[allow(dead_code, reason = "the stack is not measured here")]
-#[path = "../../../../tests/support/meter.rs"]
+#[allow(dead_code, reason = "the stack is not measured")]
+#[path = "../../../support/meter.rs"]
 mod meter;
-#[path = "../../../../tests/support/signal.rs"]
+#[path = "../../../support/signal.rs"]
 mod signal;
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
-// Its critical section is what the log needs.
-use cortex_m as _;
-use defmt_semihosting as _;
 use semihosting::{println, process};
 use surprisal::{Feature, Features, Libm, Math, Micromath};
 
@@ -27,10 +24,11 @@ const BANDS: [Feature; 8] = {
     }
     bands
 };
-/// Small enough for the RAM of any board; the cost is that of a sample times their number.
+/// A window that fits the RAM of every board. The cost is proportional to it.
 const WINDOW: usize = 2048;
 
-#[cortex_m_rt::entry]
+#[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
     let instructions = meter::Instructions::new();
     let mut samples = [0.0; WINDOW];
@@ -46,7 +44,7 @@ fn main() -> ! {
     process::exit(0)
 }
 
-/// Inlined, so that the features are constants to it, as those of a product are.
+/// Inlined, so that the features are constants to the compiler, as in a product.
 #[inline(always)]
 fn row<M: Math>(features: &Features, samples: &[f32], row: &mut [f32]) {
     features.row::<M>(samples, row);

@@ -1,13 +1,13 @@
-//! What was measured, as tables and as JSON, and which floors were missed.
+//! The results of the protocols as tables and as JSON, and the floors that were missed.
 
 use serde_json::{Value, json};
 
-use super::ours::{Alarms, Quality};
+use super::fitted::{Alarms, Quality};
 
-/// The level of the test that p-values are uniform.
+/// The significance level of the test for uniform p-values.
 const LEVEL: f64 = 0.001;
 
-/// What a method makes of one deal of a set.
+/// The result of a method on one split of a set.
 struct Outcome {
     protocol: &'static str,
     set: String,
@@ -15,43 +15,50 @@ struct Outcome {
     quality: Quality,
 }
 
-/// All of it.
+/// All results.
 #[derive(Default)]
 pub struct Report {
     outcomes: Vec<Outcome>,
     alarms: Vec<(String, f64, Alarms)>,
-    /// What SKAB's part has to say.
+    /// The results of SKAB.
     pub skab: Value,
-    /// The tables.
+    /// The tables for people.
     pub text: String,
     /// The floors that were not reached.
     pub missed: Vec<String>,
 }
 
 impl Report {
-    /// Keeps how good a method's scores are.
-    pub fn note(&mut self, protocol: &'static str, set: &str, method: &'static str, scores: &[f64], odd: &[bool]) {
-        self.outcomes.push(Outcome { protocol, set: set.to_owned(), method, quality: Quality::of(scores, odd) });
+    /// Adds the scores of a method on one split of a set.
+    pub fn note(
+        &mut self,
+        protocol: &'static str,
+        set: &str,
+        method: &'static str,
+        scores: &[f64],
+        anomalous: &[bool],
+    ) {
+        self.outcomes.push(Outcome { protocol, set: set.to_owned(), method, quality: Quality::of(scores, anomalous) });
     }
 
-    /// Keeps the alarms of one deal of a set.
+    /// Adds the alarms on one split of a set.
     pub fn note_alarms(&mut self, set: &str, promised: f64, alarms: Alarms) {
         self.alarms.push((set.to_owned(), promised, alarms));
     }
 
-    /// The mean over sets of the mean over deals; `None` if one was not measured.
+    /// Returns the mean over sets of the mean over splits, or `None` if a set was not measured.
     pub fn mean(&self, protocol: &str, sets: &[&str], method: &str) -> Option<Quality> {
         let of_set = |set: &&str| {
-            let deals = self
+            let splits = self
                 .outcomes
                 .iter()
                 .filter(|outcome| outcome.protocol == protocol && outcome.set == *set && outcome.method == method);
-            average(&deals.map(|outcome| outcome.quality).collect::<Vec<_>>())
+            average(&splits.map(|outcome| outcome.quality).collect::<Vec<_>>())
         };
         average(&sets.iter().map(of_set).collect::<Option<Vec<_>>>()?)
     }
 
-    /// Remembers it if a number is below what it must reach.
+    /// Records a missed floor if a number is below it, or was not measured.
     pub fn floor(&mut self, what: &str, found: Option<f64>, least: f64) {
         match found {
             Some(found) if found >= least => {}
@@ -60,13 +67,13 @@ impl Report {
         }
     }
 
-    /// A line of a table.
+    /// Appends a line to the text.
     pub fn say(&mut self, line: &str) {
         self.text += line.trim_end();
         self.text.push('\n');
     }
 
-    /// Both measures of a protocol, a line a set, and the mean of the sets named; of all if none of them is.
+    /// Appends the tables of a protocol: a line per set, and the mean of the sets in `of_mean`, or of all if it is empty.
     pub fn table(&mut self, title: &str, protocol: &str, of_mean: &[&str]) {
         let (mut sets, mut methods) = (Vec::new(), Vec::new());
         for Outcome { set, method, .. } in self.outcomes.iter().filter(|outcome| outcome.protocol == protocol) {
@@ -95,9 +102,9 @@ impl Report {
         lines.iter().for_each(|line| self.say(line));
     }
 
-    /// Rates of alarms and distances of p-values, a line a set and rate; floors them by their bounds.
+    /// Appends the rates of alarms and the distances of p-values, a line per set and rate, and checks their limits.
     pub fn alarms_table(&mut self) {
-        self.say("\nAlarms on fresh ordinary rows, and how far their p-values are from uniform ones");
+        self.say("\nAlarms on fresh normal rows, and how far their p-values are from uniform ones");
         self.say("set          promised    fresh  calibration     rate  at most  distances (at most)");
         let mut groups: Vec<(String, f64)> = Vec::new();
         for (set, promised, _) in &self.alarms {
@@ -107,18 +114,19 @@ impl Report {
         }
         for (set, promised) in groups {
             let of_group = self.alarms.iter().filter(|(of, rate, _)| *of == set && *rate == promised);
-            let deals: Vec<Alarms> = of_group.map(|(.., alarms)| *alarms).collect();
-            let (rate, bound) = Alarms::rate(&deals, promised);
-            let distances = deals.iter().map(|deal| format!("{:.4} ({:.4})", deal.distance, deal.most_distance(LEVEL)));
+            let splits: Vec<Alarms> = of_group.map(|(.., alarms)| *alarms).collect();
+            let (rate, bound) = Alarms::rate(&splits, promised);
+            let distances =
+                splits.iter().map(|split| format!("{:.4} ({:.4})", split.distance, split.most_distance(LEVEL)));
             let distances = distances.collect::<Vec<_>>().join("  ");
-            let Alarms { fresh, calibration, .. } = deals[0];
+            let Alarms { fresh, calibration, .. } = splits[0];
             self.say(&format!(
                 "{set:<12} {promised:>8} {fresh:>8} {calibration:>12} {rate:>8.5} {bound:>8.5}  {distances}"
             ));
             if rate > bound {
-                self.missed.push(format!("{set}: {rate:.5} alarms a row, expected at most {bound:.5}"));
+                self.missed.push(format!("{set}: {rate:.5} alarms per row, expected at most {bound:.5}"));
             }
-            if deals.iter().any(|deal| deal.distance > deal.most_distance(LEVEL)) {
+            if splits.iter().any(|split| split.distance > split.most_distance(LEVEL)) {
                 self.missed.push(format!("{set}: p-values are not uniform"));
             }
         }
@@ -129,7 +137,7 @@ impl Report {
         ));
     }
 
-    /// Every deal by itself.
+    /// Returns the results of every split as JSON.
     pub fn json(&self) -> Value {
         let outcome = |Outcome { protocol, set, method, quality }: &Outcome| json!({ "protocol": protocol, "set": set, "method": method, "auc_roc": quality.roc, "auc_pr": quality.pr });
         let alarms = |(set, promised, alarms): &(String, f64, Alarms)| {
@@ -162,13 +170,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mean_is_over_deals_first_and_wants_every_set() {
-        let odd = [false, true];
+    fn the_mean_is_over_splits_first_and_needs_every_set() {
+        let anomalous = [false, true];
         let mut report = Report::default();
-        // Set a: right and wrong in two deals; set b: right in one.
-        report.note("p", "a", "m", &[0.0, 1.0], &odd);
-        report.note("p", "a", "m", &[1.0, 0.0], &odd);
-        report.note("p", "b", "m", &[0.0, 1.0], &odd);
+        // Set a is ranked correctly in one of two splits, set b in its only one.
+        report.note("p", "a", "m", &[0.0, 1.0], &anomalous);
+        report.note("p", "a", "m", &[1.0, 0.0], &anomalous);
+        report.note("p", "b", "m", &[0.0, 1.0], &anomalous);
         assert_eq!(report.mean("p", &["a", "b"], "m").map(|quality| quality.roc), Some(75.0));
         assert_eq!(report.mean("p", &["a", "c"], "m"), None);
         report.floor("a", Some(74.0), 75.0);

@@ -1,8 +1,6 @@
-//! What was measured, `docs/device.json` where it is kept, and `docs/device.md` where it is shown.
+//! The measured numbers, stored in `docs/device.json` and printed in `docs/device.md`.
 
 use super::{ALONE, WEIGHED};
-use crate::board::BOARDS;
-use crate::setup::root;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -10,76 +8,73 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use surprisal_trainer::output::write_whole;
+use xtask::board::BOARDS;
+use xtask::setup::root;
 
-/// Below this line the page is printed.
+/// The line of the page below which everything is printed by the command.
 const PRINTED: &str = "\n## As printed\n";
-/// Verbs that are printed among others; the last one has no stack of its own.
-const VERBS: [&str; 11] = [
-    "encode",
-    "surprisal",
-    "steady",
-    "score",
-    "explain",
-    "surprise",
-    "push",
-    "sample",
-    "compress",
-    "decompress",
-    "bit",
-];
-/// No number may grow by more than one part in so many.
-const PARTS: u64 = 200;
+/// The operations that share a program. The last has no stack of its own.
+const OPERATIONS: [&str; 10] =
+    ["encode", "model", "surprisal", "explain", "score", "push", "sample", "compress", "decompress", "bit"];
+/// A number may grow by this fraction of itself: 1/200, which is 0.5 %.
+const FRACTION: u64 = 200;
 
-/// By board and table (`m0 golden/shuttle`), then by verb.
+/// Numbers by board and table, such as `m0 golden/shuttle`, then by operation.
 type Figures = BTreeMap<String, BTreeMap<String, Vec<u64>>>;
 
-/// All numbers, and what they depend on.
+/// All numbers, with the compiler and the tables that they depend on.
 #[derive(Default)]
 pub struct Snapshot {
-    /// The compiler.
+    /// The description of the compiler.
     rustc: String,
-    /// Size and checksum of each table.
+    /// The size and checksum of each table.
     pub tables: BTreeMap<String, Vec<u64>>,
     figures: Figures,
 }
 
 impl Snapshot {
-    /// Nothing yet, by this compiler.
+    /// Creates a snapshot without numbers.
     pub fn by(rustc: String) -> Self {
         Self { rustc, ..Self::default() }
     }
 
-    /// The one that is kept; an empty one if none is.
+    /// Reads the stored snapshot, or returns an empty one if there is none.
+    ///
+    /// # Errors
+    /// The file is damaged.
     pub fn read() -> Result<Self> {
         let Ok(text) = fs::read_to_string(path()) else { return Ok(Self::default()) };
         let value: Value = serde_json::from_str(&text).context("docs/device.json is damaged")?;
-        let part = |name: &str| value[name].clone();
+        let field = |name: &str| value[name].clone();
         let parsed = || -> serde_json::Result<Self> {
             Ok(Self {
-                rustc: serde_json::from_value(part("rustc"))?,
-                tables: serde_json::from_value(part("tables"))?,
-                figures: serde_json::from_value(part("figures"))?,
+                rustc: serde_json::from_value(field("rustc"))?,
+                tables: serde_json::from_value(field("tables"))?,
+                figures: serde_json::from_value(field("figures"))?,
             })
         };
-        parsed().context("docs/device.json is not as expected; make it anew by --update")
+        parsed().context("docs/device.json has another layout; rewrite it with --update")
     }
 
-    /// Takes in one line of numbers.
-    pub fn add(&mut self, board: &str, group: &str, table: &str, verb: &str, numbers: Vec<u64>) {
-        self.figures.entry(format!("{board} {group}/{table}")).or_default().insert(verb.to_owned(), numbers);
+    /// Adds the numbers of an operation.
+    pub fn add(&mut self, board: &str, group: &str, table: &str, operation: &str, numbers: Vec<u64>) {
+        self.figures.entry(format!("{board} {group}/{table}")).or_default().insert(operation.to_owned(), numbers);
     }
 
-    /// Takes in all of another.
+    /// Replaces the numbers that a newer snapshot has measured.
+    ///
+    /// # Errors
+    /// Numbers of two compilers would be mixed.
     pub fn take(&mut self, newer: Self) -> Result<()> {
         let replaced = self.figures.keys().all(|key| newer.figures.contains_key(key));
         ensure!(
             replaced || self.rustc == newer.rustc,
-            "docs/device.json is of {} and this is {}: take in all boards and tables, or none",
+            "docs/device.json was measured with {}, and this is {}; measure all boards and tables",
             self.rustc,
             newer.rustc
         );
         self.rustc = newer.rustc;
-        // What is told of tables that are no more, or not the same any more, goes.
+        // Numbers of tables that have changed are dropped.
         let same =
             |table: &str| newer.tables.get(table).is_none_or(|identity| self.tables.get(table) == Some(identity));
         self.figures.retain(|key, _| same(key.split(' ').nth(1).unwrap_or_default()));
@@ -88,46 +83,49 @@ impl Snapshot {
         Ok(())
     }
 
-    /// What is dearer than here, and what else is to be said of another's numbers.
+    /// Compares measured numbers with the stored ones. Returns those that have grown, and notes on other differences.
     pub fn compare(&self, measured: &Self) -> (Vec<String>, Vec<String>) {
         let (mut grown, mut notes) = (Vec::new(), Vec::new());
-        for (key, verbs) in &measured.figures {
+        for (key, operations) in &measured.figures {
             let table = key.split(' ').nth(1).unwrap_or_default();
             if self.tables.get(table).is_some_and(|kept| kept != &measured.tables[table]) {
-                let said = format!("{key}: another table than the one of docs/device.json");
-                // The golden ones change on purpose only.
+                let message = format!("{key}: the table differs from that of docs/device.json");
+                // Golden tables change on purpose only.
                 if table.starts_with("golden/") {
-                    grown.push(said)
+                    grown.push(message)
                 } else {
-                    notes.push(said)
+                    notes.push(message)
                 }
                 continue;
             }
-            for (verb, numbers) in verbs {
-                let Some(kept) = self.figures.get(key).and_then(|verbs| verbs.get(verb)) else {
-                    grown.push(format!("{key} {verb}: not in docs/device.json"));
+            for (operation, numbers) in operations {
+                let Some(kept) = self.figures.get(key).and_then(|operations| operations.get(operation)) else {
+                    grown.push(format!("{key} {operation}: not in docs/device.json"));
                     continue;
                 };
-                let said = || format!("{key} {verb}: {numbers:?}, was {kept:?}");
-                let exceeds = |(new, old): (&u64, &u64)| *new > old + old / PARTS;
+                let message = || format!("{key} {operation}: {numbers:?}, was {kept:?}");
+                let exceeds = |(new, old): (&u64, &u64)| *new > old + old / FRACTION;
                 if numbers.len() != kept.len() || numbers.iter().zip(kept).any(exceeds) {
-                    grown.push(said());
+                    grown.push(message());
                 } else if kept.iter().zip(numbers).any(exceeds) {
-                    notes.push(said());
+                    notes.push(message());
                 }
             }
         }
         if self.rustc != measured.rustc && !self.rustc.is_empty() {
             notes.append(&mut grown);
             notes.push(format!(
-                "docs/device.json is of {}, and this is {}: nothing counts as grown",
+                "docs/device.json was measured with {}, and this is {}, so nothing counts as regressed",
                 self.rustc, measured.rustc
             ));
         }
         (grown, notes)
     }
 
-    /// One line a board and table.
+    /// Returns the file `docs/device.json`: one line per board and table.
+    ///
+    /// # Errors
+    /// Never in practice.
     pub fn json(&self) -> Result<String> {
         let lines = |figures: Vec<(&String, Value)>| -> Result<String> {
             let each = figures.into_iter().map(|(key, value)| Ok(format!("    {}: {value}", json!(key))));
@@ -141,36 +139,41 @@ impl Snapshot {
         ))
     }
 
-    /// Writes both files.
+    /// Writes `docs/device.json` and the printed part of `docs/device.md`.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
     pub fn write(&self) -> Result<()> {
         write_whole(&path(), self.json()?.as_bytes(), &[])?;
         let page = root().join("docs/device.md");
         let text = fs::read_to_string(&page)?;
-        let (prose, _) = text.split_once(PRINTED).context("docs/device.md has no place for what is printed")?;
+        let (prose, _) = text.split_once(PRINTED).context("docs/device.md has no section \"As printed\"")?;
         Ok(write_whole(&page, format!("{prose}{PRINTED}\n```text\n{}```\n", self.page()).as_bytes(), &[])?)
     }
 
-    /// For people: what matters most of it.
+    /// Returns the most important numbers as tables for people.
     pub fn page(&self) -> String {
         let mut page = format!("{}\n", self.rustc);
         let boards: Vec<&str> = BOARDS.iter().map(|board| board.name).filter(|board| self.has(board)).collect();
         let weighed: Vec<&str> = boards.iter().copied().filter(|board| WEIGHED.contains(board)).collect();
         let three = |numbers: &[u64]| numbers[..3].iter().map(|number| format!("{number:>7}")).collect::<String>();
         for board in &weighed {
-            let title = format!("{board}: instructions of a verb alone: mean, max, worst");
-            self.section(&mut page, &title, 22, &ALONE, |table, verb| {
-                Some(three(self.numbers(board, table, &format!("{verb} alone"))?))
+            let title = format!("{board}: instructions of an operation alone: mean, max, worst");
+            self.section(&mut page, &title, 22, &ALONE, |table, operation| {
+                Some(three(self.numbers(board, table, &format!("{operation} alone"))?))
             });
         }
-        for verb in ["surprisal", "score"] {
-            let title = format!("instructions of `{verb}` among others: mean, max, worst");
-            self.section(&mut page, &title, 22, &boards, |table, board| Some(three(self.numbers(board, table, verb)?)));
+        for operation in ["model", "surprisal"] {
+            let title = format!("instructions of `{operation}` among others: mean, max, worst");
+            self.section(&mut page, &title, 22, &boards, |table, board| {
+                Some(three(self.numbers(board, table, operation)?))
+            });
         }
         for (at, title) in [(0, "mean instructions among others"), (3, "bytes of stack among others")] {
             for board in &weighed {
-                let verbs = &VERBS[..if at == 0 { VERBS.len() } else { VERBS.len() - 1 }];
-                self.section(&mut page, &format!("{board}: {title}"), 11, verbs, |table, verb| {
-                    Some(self.numbers(board, table, verb)?[at].to_string())
+                let operations = &OPERATIONS[..OPERATIONS.len() - usize::from(at != 0)];
+                self.section(&mut page, &format!("{board}: {title}"), 11, operations, |table, operation| {
+                    Some(self.numbers(board, table, operation)?[at].to_string())
                 });
             }
         }
@@ -193,7 +196,7 @@ impl Snapshot {
         page
     }
 
-    /// A line a table, a cell a column.
+    /// Appends a section to the page: a line per table, with a cell per column.
     fn section(
         &self,
         page: &mut String,
@@ -203,19 +206,19 @@ impl Snapshot {
         cell: impl Fn(&str, &str) -> Option<String>,
     ) {
         let mut line = format!("\n{title}\n{:<20}", "");
-        columns.iter().for_each(|column| write!(line, "{column:>width$}").expect("a string takes all"));
+        columns.iter().for_each(|column| write!(line, "{column:>width$}").expect("writing to a string never fails"));
         for table in self.tables.keys() {
-            write!(line, "\n{table:<20}").expect("a string takes all");
+            write!(line, "\n{table:<20}").expect("writing to a string never fails");
             for column in columns {
                 let cell = cell(table, column).unwrap_or_default();
-                write!(line, "{cell:>width$}").expect("a string takes all");
+                write!(line, "{cell:>width$}").expect("writing to a string never fails");
             }
         }
         *page += &(line.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n");
     }
 
-    fn numbers(&self, board: &str, table: &str, verb: &str) -> Option<&[u64]> {
-        Some(self.figures.get(&format!("{board} {table}"))?.get(verb)?)
+    fn numbers(&self, board: &str, table: &str, operation: &str) -> Option<&[u64]> {
+        Some(self.figures.get(&format!("{board} {table}"))?.get(operation)?)
     }
 
     fn has(&self, board: &str) -> bool {
@@ -239,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_percent_is_the_most_that_a_number_may_grow() {
+    fn a_number_may_grow_by_half_a_percent() {
         let kept = snapshot("rustc 1", 7, [1000, 30]);
         let grown = |numbers| kept.compare(&snapshot("rustc 1", 7, numbers)).0.len();
         assert_eq!([[1000, 30], [1005, 30], [900, 20]].map(grown), [0; 3]);
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_kept_counts_as_grown() {
+    fn a_number_that_is_not_stored_counts_as_grown() {
         let mut measured = snapshot("rustc 1", 7, [1000, 30]);
         measured.add("m3", "group", "table", "score", vec![1, 1]);
         assert_eq!(
@@ -257,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn another_compiler_or_table_is_told_and_not_blamed() {
+    fn another_compiler_or_table_is_a_note_and_no_failure() {
         let kept = snapshot("rustc 1", 7, [1000, 30]);
         for measured in [snapshot("rustc 2", 7, [2000, 60]), snapshot("rustc 1", 8, [2000, 60])] {
             let (grown, notes) = kept.compare(&measured);

@@ -1,4 +1,4 @@
-//! `cargo xtask bench host`: how many values a second the host scores, and how a row at a time and NumPy do beside it.
+//! Values per second that the host scores: in blocks of rows, one row at a time, and with NumPy.
 
 use std::fs;
 use std::path::Path;
@@ -7,22 +7,26 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use rayon::ThreadPoolBuilder;
 use serde_json::json;
-use surprisal::{Columns, Nats, Reading, Sum};
+use surprisal::{LinearWeights, Nats, Reading};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::batch::Batch;
 use surprisal_trainer::data::Header;
 use surprisal_trainer::with_shape;
 
-use super::baseline::Python;
-use crate::setup::root;
-use crate::shuttle::Surprisal;
+use xtask::command::Surprisal;
+use xtask::setup::root;
 
-/// Each is timed so often, in turn, and its best time counts: others may be at work.
+use super::baseline::Python;
+
+/// The number of times that each is timed, in turn. The best time counts, because other programs may run.
 const TURNS: usize = 10;
-/// At least this many times NumPy's speed, and so many million values a second.
+/// The least ratio to the speed of NumPy, and the least number of million values per second.
 const FLOORS: [f64; 2] = [10.0, 20.0];
 
-/// Fits `accidents` with the default family and scores its test rows on one thread, in all three ways.
+/// Fits `accidents` with the default family and scores its test rows on one thread in all three ways.
+///
+/// # Errors
+/// The fit fails, the scores differ, or a floor is missed.
 pub fn run(data: &Path) -> Result<()> {
     let folder = root().join("target/bench/host");
     fs::create_dir_all(&folder)?;
@@ -40,32 +44,32 @@ pub fn run(data: &Path) -> Result<()> {
     let mut best = [f64::INFINITY; 3];
     let (by_block, by_row, by_numpy) = with_shape!(artefact.shape, N, H, K => {
         let table = artefact.table::<N, H, K>()?;
-        let batch = Batch::new(&table).context("lin+tree has no mixture")?;
-        let mut said = (Vec::new(), Vec::new(), Vec::new());
+        let batch = Batch::new(&table).context("the model has a mixture, which blocks do not support")?;
+        let mut scores = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TURNS {
             let start = Instant::now();
-            said.0 = one.install(|| batch.surprisals(&rows))?;
+            scores.0 = one.install(|| batch.surprisals(&rows))?;
             best[0] = best[0].min(start.elapsed().as_secs_f64());
             let start = Instant::now();
-            said.1 = rows.iter().map(|row| table.surprisal(row)).collect::<Result<Vec<Nats>, _>>()?;
+            scores.1 = rows.iter().map(|row| table.surprisal(row)).collect::<Result<Vec<Nats>, _>>()?;
             best[1] = best[1].min(start.elapsed().as_secs_f64());
             let (seconds, nats) = python.host(&folder)?;
             best[2] = best[2].min(seconds);
-            said.2 = nats.into_iter().map(Nats::from_raw).collect();
+            scores.2 = nats.into_iter().map(Nats::from_raw).collect();
         }
-        said
+        scores
     });
     ensure!(by_block == by_row, "blocks and rows differ");
     ensure!(by_block == by_numpy, "NumPy's scores differ from ours");
     let values = (rows.len() * artefact.schema.columns.len()) as f64;
     println!(
-        "accidents, {} rows of {} flags, lintree, one thread; best of {TURNS}",
+        "accidents, {} rows of {} flags, linear-trees, one thread; best of {TURNS}",
         rows.len(),
         artefact.schema.columns.len()
     );
     for (name, seconds) in ["blocks of rows", "a row at a time", "NumPy"].into_iter().zip(best) {
         println!(
-            "{name:16} {:8.1} million values a second {:7.2} of a row at a time",
+            "{name:16} {:8.1} million values per second {:7.2} of a row at a time",
             values / seconds / 1e6,
             best[1] / seconds
         );
@@ -76,23 +80,23 @@ pub fn run(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The table's numbers and the rows, for the script.
+/// Writes the numbers of the table and the rows for the script.
 fn write(artefact: &Artefact, rows: &[Vec<Reading>], folder: &Path) -> Result<()> {
     with_shape!(artefact.shape, N, H, K => {
         let table = artefact.table::<N, H, K>()?;
-        let (Sum(Sum(linear, forest), _), _) = table.model.pieces();
-        let (biases, scales, columns) = linear.slices();
-        let (feature_bits, starts, splits, leaves, leaf_scales) = forest.slices();
-        let (dense, entries) = match columns {
+        let terms = table.model.terms();
+        let (linear, trees) = (terms.linear.slices(), terms.trees.slices());
+        let (dense, entries) = match linear.weights {
             LinearWeights::Dense(dense) => (dense.to_vec(), json!(null)),
             LinearWeights::Sparse { starts, entries } => (Vec::new(), json!([starts, entries])),
         };
         let flags: Vec<(u16, bool)> = table.encoder.columns()
-            .map(|column| (column.source, column.kind == surprisal::Kind::Flag { flipped: true }))
+            .map(|(column, _)| (column.source, column.kind == surprisal::Kind::Flag { flipped: true }))
             .collect();
         let numbers = json!({
-            "flags": flags, "biases": biases, "scales": scales, "dense": dense, "entries": entries,
-            "feature_bits": feature_bits, "starts": starts, "splits": splits, "leaves": leaves, "leaf_scales": leaf_scales,
+            "flags": flags, "biases": linear.biases, "scales": linear.scales, "dense": dense, "entries": entries,
+            "feature_bits": trees.feature_bits, "starts": trees.starts, "splits": trees.splits, "leaves": trees.leaves,
+            "leaf_scales": trees.scales,
             "likely": step_nats(true), "rare": step_nats(false),
         });
         fs::write(folder.join("table.json"), numbers.to_string())?;
@@ -102,7 +106,7 @@ fn write(artefact: &Artefact, rows: &[Vec<Reading>], folder: &Path) -> Result<()
     Ok(())
 }
 
-/// What each step of the link's grid costs, from zero up.
+/// Returns the surprisal of each step of the link table, from zero up.
 fn step_nats(likely: bool) -> Vec<u32> {
     (0..=352).map(|step| surprisal::Logit::from_raw(step << 11).surprisal(likely).raw()).collect()
 }

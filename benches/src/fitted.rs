@@ -1,4 +1,4 @@
-//! What a fit with default settings says of a task's test rows: by its exported table, and by the model before rounding.
+//! The scores of a task's test rows by a fit with default settings: from the exported table, and from the float model.
 
 use anyhow::{Context, Result};
 use surprisal::{Nats, Reading, RowScore};
@@ -7,18 +7,18 @@ use surprisal_trainer::calibrate::{Calibration, Rates};
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::evaluate::{auc_pr, auc_roc};
 use surprisal_trainer::fit::Family;
+use surprisal_trainer::history::History;
 use surprisal_trainer::model::FloatModel;
 use surprisal_trainer::pipeline::{Job, run};
 use surprisal_trainer::split::{SplitStrategy, split};
-use surprisal_trainer::history::History;
 use surprisal_trainer::with_shape;
 
 use super::sets::{LABEL, Task};
 
-/// What is made of the surprisals of a row's columns. The first is the headline.
-pub const STATISTICS: [&str; 3] = ["oddness", "sum", "largest"];
+/// Statistics of the surprisals of a row's columns. The first is the headline.
+pub const STATISTICS: [&str; 3] = ["anomaly", "sum", "largest"];
 const FLASH: usize = 64 << 10;
-/// The best of what fits, in seconds to minutes.
+/// The best family that fits the size, in seconds to minutes.
 pub const FAMILY: Family = Family::LinearTreesHidden;
 
 /// Areas under two curves, in percent.
@@ -31,27 +31,30 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// Of scores that are larger for odder rows.
-    pub fn of(scores: &[f64], odd: &[bool]) -> Self {
-        // As whole numbers in the same order.
+    /// Computes the areas from scores that are larger for more anomalous rows.
+    pub fn of(scores: &[f64], anomalous: &[bool]) -> Self {
+        // Integers in the same order.
         let ranks: Vec<i64> = scores.iter().map(|score| score.to_bits() as i64).collect();
         let ranks: Vec<i64> = ranks.iter().map(|bits| bits ^ (bits >> 63 & i64::MAX)).collect();
         let percent = |share: Option<f64>| 100.0 * share.unwrap_or(f64::NAN);
-        Self { roc: percent(auc_roc(&ranks, odd)), pr: percent(auc_pr(&ranks, odd)) }
+        Self { roc: percent(auc_roc(&ranks, anomalous)), pr: percent(auc_pr(&ranks, anomalous)) }
     }
 }
 
-/// A fit, and the readings of the test rows.
+/// A fitted model with the readings of the test rows.
 pub struct Fitted {
     artefact: Artefact,
     float: FloatModel,
     readings: Vec<Vec<Reading>>,
-    /// What calibrated the exported detector.
+    /// `[row]`: the readings of the rows that calibrated the detector.
     calibration: Vec<Vec<Reading>>,
 }
 
 impl Fitted {
     /// Fits the training file as a user would.
+    ///
+    /// # Errors
+    /// The fit fails.
     pub fn new(task: &Task, family: Family) -> Result<Self> {
         let job = job(task, family);
         let (artefact, report) = run(&job)?;
@@ -66,21 +69,27 @@ impl Fitted {
         Ok(Self { artefact, float: report.float, readings, calibration })
     }
 
-    /// One score a test row for each of the [`STATISTICS`], from the exported table.
+    /// Returns one score per test row for each of the [`STATISTICS`], from the exported table.
+    ///
+    /// # Errors
+    /// A row does not fit the columns.
     pub fn surprisals(&self) -> Result<[Vec<f64>; 3]> {
         let each = self.artefact.scores(&self.readings)?;
         let of = |statistic: fn(&RowScore) -> Nats| each.iter().map(|row| statistic(row).into()).collect();
-        Ok([of(|row| row.anomaly), of(|row| row.total), of(|row| row.largest)])
+        Ok([of(|row| row.anomaly), of(|row| row.nats), of(|row| row.largest)])
     }
 
-    /// The oddness of each test row by the model before it was rounded to the table's grid.
+    /// Returns the anomaly score of each test row from the model before it was rounded to the grid of the table.
+    ///
+    /// # Errors
+    /// A row does not fit the columns.
     pub fn float_scores(&self) -> Result<Vec<f64>> {
         let schema = &self.artefact.schema;
         let (bits, _) = schema.encode(&self.readings)?;
         let float = self.float.log_likelihoods(&bits);
         let detector = self.artefact.detector();
         let columns = schema.columns.len() as u16;
-        let usual: Vec<f64> = (0..columns).map(|column| detector.baseline(column).into()).collect();
+        let baselines: Vec<f64> = (0..columns).map(|column| detector.baseline(column).into()).collect();
         let mut scores = Vec::new();
         with_shape!(self.artefact.shape, N, H, K => {
             let table = self.artefact.table::<N, H, K>()?;
@@ -92,24 +101,27 @@ impl Fitted {
                 table.model.explain(&row, &mut of_bits);
                 let mut of_columns: Vec<f64> = of_columns.into_iter().map(f64::from).collect();
                 let mut bit = 0;
-                // What is not of the model, the widths of cells, is the same.
+                // The log-widths of cells are the same in both models.
                 for (encoding, bits) in schema.columns.iter().zip(schema.bits()) {
                     for i in bit..bit + bits {
                         of_columns[usize::from(encoding.source)] -= float[i][at] + f64::from(of_bits[i]);
                     }
                     bit += bits;
                 }
-                scores.push(oddness(&of_columns, &usual, f64::from(1 << detector.log2_temperature)));
+                scores.push(anomaly_score(&of_columns, &baselines, f64::from(1 << detector.log2_temperature)));
             }
         });
         Ok(scores)
     }
 
-    /// What the detector, calibrated for a rate, says of the ordinary test rows; none if its promise is not to be told on
-    /// so few.
+    /// Returns the alarms of the detector, calibrated for a rate, on the normal test rows; `None` if the rows are too few to
+    /// check the rate.
+    ///
+    /// # Errors
+    /// A row does not fit the columns.
     pub fn alarms(&self, task: &Task, rate: f64) -> Result<Option<Alarms>> {
-        let ordinary = self.readings.iter().zip(&task.odd).filter(|(_, odd)| !**odd).map(|(row, _)| row);
-        let fresh: Vec<Vec<Reading>> = ordinary.cloned().collect();
+        let normal = self.readings.iter().zip(&task.anomalous).filter(|(_, anomalous)| !**anomalous);
+        let fresh: Vec<Vec<Reading>> = normal.map(|(row, _)| row.clone()).collect();
         if (fresh.len() as f64) < 10.0 / rate {
             return Ok(None);
         }
@@ -124,7 +136,7 @@ impl Fitted {
     }
 }
 
-/// The one setting for all sets.
+/// Returns the fit that all sets share.
 fn job(task: &Task, family: Family) -> Job {
     let mut job = Job::new(task.folder.join("train.csv"));
     job.label = Some((LABEL.into(), "0".into()));
@@ -134,10 +146,13 @@ fn job(task: &Task, family: Family) -> Job {
     job
 }
 
-/// The oddness of all rows of a stream that is fitted on its first rows, given `window` rows before each; the settings are
-/// chosen on the last of those. Rows without a whole window are as odd as the median of the training rows.
-pub fn in_time(task: &Task, window: usize, trained: usize) -> Result<Vec<f64>> {
-    // A few hundred rows are few for a hidden layer, and settings that are chosen on training rows would overfit it.
+/// Fits the first `trained` rows of a time series, choosing settings on the last of them, and returns the anomaly scores of
+/// all rows given the `window` rows before each. Rows without a whole window get the median score of the training rows.
+///
+/// # Errors
+/// The fit fails.
+pub fn time_series_scores(task: &Task, window: usize, trained: usize) -> Result<Vec<f64>> {
+    // A hidden layer whose settings are chosen on a few hundred training rows overfits.
     let mut job = job(task, Family::default());
     let text = std::fs::read_to_string(&job.train)?;
     let (header, rows) = text.split_once('\n').context("a file of rows has a header")?;
@@ -149,53 +164,54 @@ pub fn in_time(task: &Task, window: usize, trained: usize) -> Result<Vec<f64>> {
     let (artefact, _) = run(&job)?;
     let frame = artefact.frame(&task.folder.join("test.csv"), Header::Yes)?;
     let every: Vec<usize> = (0..frame.rows()).collect();
-    let surprises = artefact.scores(&artefact.schema.all_readings(&frame, &every)?)?;
-    let scores: Vec<f64> = surprises.iter().map(|row| row.anomaly.into()).collect();
+    let all = artefact.scores(&artefact.schema.all_readings(&frame, &every)?)?;
+    let scores: Vec<f64> = all.iter().map(|row| row.anomaly.into()).collect();
     let mut of_training = scores[..trained - window].to_vec();
     of_training.sort_by(f64::total_cmp);
     Ok([vec![of_training[of_training.len() / 2]; window], scores].concat())
 }
 
-/// [`surprisal::AnomalyScore`] in floats.
-fn oddness(each: &[f64], usual: &[f64], log2_temperature: f64) -> f64 {
-    let most = usual.iter().copied().fold(0.0, f64::max);
-    let lifted: Vec<f64> = each.iter().zip(usual).map(|(nats, usual)| (nats + most - usual) / log2_temperature).collect();
+/// Computes [`surprisal::AnomalyScore`] in floats.
+fn anomaly_score(each: &[f64], baselines: &[f64], temperature: f64) -> f64 {
+    let most = baselines.iter().copied().fold(0.0, f64::max);
+    let lifted: Vec<f64> = each.iter().zip(baselines).map(|(nats, mean)| (nats + most - mean) / temperature).collect();
     let largest = lifted.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    log2_temperature * (largest + lifted.iter().map(|nats| (nats - largest).exp()).sum::<f64>().ln())
+    temperature * (largest + lifted.iter().map(|nats| (nats - largest).exp()).sum::<f64>().ln())
 }
 
-/// Alarms on ordinary rows that no fit has seen.
+/// Alarms on normal rows that no fit has seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Alarms {
-    /// How many such rows.
+    /// Number of such rows.
     pub fresh: usize,
-    /// How many rows calibrated the detector.
+    /// Number of calibration rows.
     pub calibration: usize,
-    /// How many of the fresh ones are called odd.
+    /// Number of alarms.
     pub raised: usize,
-    /// Of their p-values, to uniform ones.
+    /// Kolmogorov-Smirnov distance of the p-values from the uniform distribution.
     pub distance: f64,
 }
 
 impl Alarms {
-    /// The distance that two samples of these sizes from one distribution exceed with probability `level`: p-values are
-    /// ranks among the calibration rows, which scatter too (Smirnov 1939, by its first term). Ties make it cautious.
+    /// Returns the distance that two samples of these sizes from one distribution exceed with probability `level` (the first
+    /// term of Smirnov, 1939). P-values are ranks among the calibration rows, so these are the second sample. With ties the
+    /// probability is smaller.
     pub fn most_distance(&self, level: f64) -> f64 {
         let scatter = 1.0 / self.fresh as f64 + 1.0 / self.calibration as f64;
         (-0.5 * (level / 2.0).ln() * scatter).sqrt()
     }
 
-    /// The rate over several deals and what it must not exceed: the promise and three standard errors, of the fresh rows
-    /// and of those that calibrated.
-    pub fn rate(deals: &[Self], promised: f64) -> (f64, f64) {
-        let sum = |of: fn(&Self) -> usize| deals.iter().map(of).sum::<usize>() as f64;
-        let (fresh, calibration) = (sum(|deal| deal.fresh), sum(|deal| deal.calibration));
+    /// Returns the rate of alarms over several splits, and its limit: the promised rate plus three standard errors of the
+    /// fresh and the calibration rows.
+    pub fn rate(splits: &[Self], promised: f64) -> (f64, f64) {
+        let sum = |of: fn(&Self) -> usize| splits.iter().map(of).sum::<usize>() as f64;
+        let (fresh, calibration) = (sum(|alarms| alarms.fresh), sum(|alarms| alarms.calibration));
         let error = (promised * (1.0 - promised) * (1.0 / fresh + 1.0 / calibration)).sqrt();
-        (sum(|deal| deal.raised) / fresh, promised + 3.0 * error)
+        (sum(|alarms| alarms.raised) / fresh, promised + 3.0 * error)
     }
 }
 
-/// The largest distance between the shares of numbers up to p and p itself.
+/// Returns the largest distance between p and the share of numbers up to p.
 fn kolmogorov_smirnov(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     let n = numbers.len() as f64;
@@ -208,20 +224,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn oddness_lies_between_the_largest_excess_and_their_sum() {
-        // One column: its own surprisal.
-        assert!((oddness(&[3.0], &[1.0], 4.0) - 3.0).abs() < 1e-12);
-        // Two equal ones: one of them and 4 ln 2.
-        assert!((oddness(&[3.0, 5.0], &[0.0, 2.0], 4.0) - (5.0 + 4.0 * 2f64.ln())).abs() < 1e-12);
-        // One that stands out counts alone, however large.
-        assert!((oddness(&[4000.0, 1.0], &[0.0, 0.0], 4.0) - 4000.0).abs() < 1e-9);
+    fn the_anomaly_score_lies_between_the_largest_excess_and_their_sum() {
+        // One column: the surprisal of the column.
+        assert!((anomaly_score(&[3.0], &[1.0], 4.0) - 3.0).abs() < 1e-12);
+        // Two equal columns: one of them plus 4 ln 2.
+        assert!((anomaly_score(&[3.0, 5.0], &[0.0, 2.0], 4.0) - (5.0 + 4.0 * 2f64.ln())).abs() < 1e-12);
+        // A column far above the others counts alone.
+        assert!((anomaly_score(&[4000.0, 1.0], &[0.0, 0.0], 4.0) - 4000.0).abs() < 1e-9);
     }
 
     #[test]
     fn infinite_and_negative_scores_keep_their_order() {
-        let odd = [false, false, true, true];
-        assert_eq!(Quality::of(&[-2.0, -1.0, 0.5, f64::INFINITY], &odd), Quality { roc: 100.0, pr: 100.0 });
-        assert_eq!(Quality::of(&[0.5, f64::INFINITY, -2.0, -1.0], &odd).roc, 0.0);
+        let anomalous = [false, false, true, true];
+        assert_eq!(Quality::of(&[-2.0, -1.0, 0.5, f64::INFINITY], &anomalous), Quality { roc: 100.0, pr: 100.0 });
+        assert_eq!(Quality::of(&[0.5, f64::INFINITY, -2.0, -1.0], &anomalous).roc, 0.0);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The tables that are measured, and rows for them.
 
-use crate::setup::root;
-use crate::shuttle::{DATA, READINGS, Surprisal};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Write as _;
@@ -9,52 +7,60 @@ use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use surprisal::Reading;
-use surprisal_trainer::artefact::{Artefact, Shape};
+use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::output::write_whole;
+use surprisal_trainer::shape::Shape;
 use surprisal_trainer::table::cost::Cost;
 use surprisal_trainer::with_shape;
+use xtask::command::Surprisal;
+use xtask::measure;
+use xtask::setup::root;
+use xtask::shuttle::{DATA, READINGS};
 
-/// Rows of a table, evenly spaced over those held out.
+/// The number of rows per table, evenly spaced over the held-out rows.
 const ROWS: usize = 256;
-/// Tables that are in the repository.
+/// The tables of the repository.
 const GOLDEN: [&str; 3] = ["shuttle", "flagship", "mixture"];
-/// Of a hidden layer.
+/// The options of a hidden layer.
 pub const LAYER: &[&str] = &["--units", "16", "--activation", "relu", "--restarts", "1"];
-/// The families of the others.
+/// The groups of fitted tables, with their families and options.
 const FAMILIES: [(&str, &[&str]); 6] =
     [("marginal", &[]), ("linear", &[]), ("tree", &[]), ("lintree", &[]), ("nade", LAYER), ("flagship", LAYER)];
-/// Public binary sets, and the sensor readings of the repository.
+/// Public binary sets, and the shuttle data of the repository.
 const SETS: [&str; 4] = ["nltcs", "plants", "accidents", "shuttle"];
 
-/// A table of a program.
+/// A table that is measured.
 pub struct Table {
-    /// Its name in the program.
+    /// The name in the program.
     pub name: String,
-    /// As `surprisal export` wrote it.
+    /// The file that `surprisal export` wrote.
     pub source: PathBuf,
-    /// What sizes its state.
+    /// The capacities.
     shape: Shape,
-    /// What a row of bits costs at most.
+    /// The upper bound of the cost per row of bits.
     pub cost: Cost,
-    /// Its size and checksum.
+    /// The size and the checksum.
     pub identity: Vec<u64>,
-    /// Rows for it, as `tests/device/src/tally.rs` reads them.
+    /// The file of rows, as `tests/device/src/tally.rs` reads it.
     pub rows: PathBuf,
-    /// The readings among them that the table calls ordinary.
-    pub ordinary: Vec<Vec<Reading>>,
+    /// `[row]`: the readings of the rows that the table calls normal.
+    pub normal: Vec<Vec<Reading>>,
 }
 
-/// Tables that share a program. Their shapes differ, so that each has its own code, as it would alone.
+/// Tables that share a program. Their shapes differ, so that the compiler generates code for each.
 pub struct Group {
-    /// What they have in common.
+    /// The name of the group.
     pub name: &'static str,
-    /// The tables.
+    /// The tables, in the order of the program.
     pub tables: Vec<Table>,
 }
 
 impl Group {
-    /// The tables of `tests/golden`, which every machine has.
+    /// Returns the tables of `tests/golden`.
+    ///
+    /// # Errors
+    /// A file is missing or damaged.
     pub fn golden() -> Result<Self> {
         let table = |name: &&str| {
             let path = root().join("tests/golden").join(name);
@@ -65,7 +71,10 @@ impl Group {
         Ok(Self { name: "golden", tables: GOLDEN.iter().map(table).collect::<Result<_>>()? })
     }
 
-    /// The other groups, fitted on the files of `data` unless that was done before.
+    /// Returns the other groups, fitted on the files of `data` unless that was done before.
+    ///
+    /// # Errors
+    /// A file is missing, or a fit fails.
     pub fn fitted(data: &Path) -> Result<Vec<Self>> {
         let fitter = Fitter::new(data)?;
         let group = |(family, options): &(&'static str, &[&str])| {
@@ -73,7 +82,7 @@ impl Group {
             Ok(Self { name: family, tables })
         };
         let mut groups: Vec<Self> = FAMILIES.iter().map(group).collect::<Result<_>>()?;
-        // Those of lin+tree in another program, as the least of boards has no flash for all in one.
+        // In programs of their own, because the flash of the smallest board does not hold all tables of a family.
         let others = [("shuttle16", &["--cells", "16"][..]), ("shuttle8", &["--cells", "8"]), ("plants64", &[])];
         let others = others.map(|(set, options)| fitter.table("lintree", set, options));
         groups.push(Self { name: "lintree", tables: others.into_iter().collect::<Result<_>>()? });
@@ -81,13 +90,16 @@ impl Group {
         Ok(groups)
     }
 
-    /// Writes the program's part that names the tables, and says where.
+    /// Writes the source that lists the tables for the program, and returns its path.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn source(&self) -> Result<PathBuf> {
         let mut text = String::new();
         for Table { name, source, .. } in &self.tables {
             writeln!(text, "#[path = {source:?}]\nmod {name};")?;
         }
-        // A type a table, as what is constant to the compiler belongs to one.
+        // One type per table, because associated constants belong to types.
         text += "pub struct Nth<const AT: usize>;\n";
         let mut calls = String::new();
         for (at, Table { name, rows, shape, .. }) in self.tables.iter().enumerate() {
@@ -109,20 +121,26 @@ impl Group {
     }
 }
 
-/// Fits tables, each once.
+/// Fits tables, each of them once.
 pub struct Fitter<'d> {
     data: &'d Path,
     surprisal: Surprisal,
 }
 
 impl<'d> Fitter<'d> {
-    /// `data` is the folder of `debd/`.
+    /// Creates a fitter for the folder that holds `debd/`.
+    ///
+    /// # Errors
+    /// The command `surprisal` does not build.
     pub fn new(data: &'d Path) -> Result<Self> {
         Ok(Self { data, surprisal: Surprisal::build()? })
     }
 
-    /// One of a family on one of the sets; `plants64` are the first 64 columns of `plants`, `shuttle16` and
-    /// `shuttle8` are `shuttle` with other options.
+    /// Fits a family to a set. `plants64` is the first 64 columns of `plants`; `shuttle16` and `shuttle8` are `shuttle` with
+    /// other options.
+    ///
+    /// # Errors
+    /// A file is missing, or the fit fails.
     pub fn table(&self, family: &str, set: &str, options: &[&str]) -> Result<Table> {
         let (mut args, files): (Vec<String>, Vec<PathBuf>) = if set.starts_with("shuttle") {
             let args = ["--label", "Class", "--normal", "Rad.Flow", "--flash", "64KiB"];
@@ -139,13 +157,17 @@ impl<'d> Fitter<'d> {
             let every: Vec<usize> = (0..ROWS).map(|i| i * frame.rows() / ROWS).collect();
             artefact.schema.all_readings(&frame, &every)?
         } else {
-            // Held out by every fit with the default seed.
+            // Every fit with the default seed holds these rows out.
             golden_rows()?
         };
         Table::new(set, source.clone(), source.with_extension("rows"), artefact.table_bytes(), &readings)
     }
 
-    /// Fits the first of `files`, which are all that `args` name, and exports the table to the path that is returned.
+    /// Fits the first of `files`, and returns the model and the path of its exported source. `files` must list all files that
+    /// `args` name.
+    ///
+    /// # Errors
+    /// The fit fails.
     pub fn fit(&self, name: &str, args: &[String], files: &[PathBuf]) -> Result<(Artefact, PathBuf)> {
         let key = key(args, files.iter().chain([&self.surprisal.0]))?;
         let [model, source] = ["srp", "rs"].map(|suffix| scratch(&format!("{name}-{key:016x}.{suffix}")));
@@ -161,7 +183,7 @@ impl<'d> Fitter<'d> {
         Ok((Artefact::read(&model)?, source))
     }
 
-    /// A file of a binary set.
+    /// Returns the path of a file of a binary set.
     fn file(&self, set: &str, part: &str) -> Result<PathBuf> {
         let file = |set: &str| self.data.join(format!("debd/{set}.{part}.csv.gz"));
         let (whole, cut) = match set.strip_suffix("64") {
@@ -170,8 +192,8 @@ impl<'d> Fitter<'d> {
         };
         ensure!(
             whole.exists(),
-            "{} is not there; pass the folder that holds debd/, the binary density-estimation benchmark, by --data DIR, or \
-             measure the repository's own tables alone by --golden",
+            "{} cannot be found; pass the folder that holds debd/, the binary density-estimation benchmark, by --data DIR, \
+             or measure only the tables of the repository by --golden",
             whole.display()
         );
         let Some(columns) = cut else { return Ok(whole) };
@@ -184,7 +206,7 @@ impl<'d> Fitter<'d> {
     }
 }
 
-/// Of the rows of `tests/golden`, half are ordinary and half odd.
+/// Returns rows of `tests/golden`, half of them normal and half anomalous.
 fn golden_rows() -> Result<Vec<Vec<Reading>>> {
     let bytes = fs::read(root().join("tests/golden/shuttle.readings"))?;
     let (readings, _) = bytes.as_chunks::<2>();
@@ -194,35 +216,39 @@ fn golden_rows() -> Result<Vec<Vec<Reading>>> {
 }
 
 impl Table {
-    /// Writes `rows`: those of `readings` that the table calls ordinary, then the others, and a few in which all readings
-    /// are the same.
+    /// Writes the file `rows`: the rows of `readings` that the table calls normal, then the others, then four rows in which
+    /// all readings are equal.
+    ///
+    /// # Errors
+    /// The table is damaged, or a reading is not an integer of 16 bits.
     pub fn new(name: &str, source: PathBuf, rows: PathBuf, table: &[u8], readings: &[Vec<Reading>]) -> Result<Self> {
         let words: Vec<u32> = table.as_chunks().0.iter().map(|&word| u32::from_ne_bytes(word)).collect();
         let shape = Shape::of(bytemuck::cast_slice(&words))?;
         let cost = with_shape!(shape, N, H, K => {
             Cost::of(&surprisal::Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?)
         });
-        let (ordinary, odd): (Vec<_>, Vec<_>) = with_shape!(shape, N, H, K => {
+        let (normal, anomalous): (Vec<_>, Vec<_>) = with_shape!(shape, N, H, K => {
             let table = surprisal::Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?;
             let verdicts: Vec<_> = readings.iter().map(|row| table.judge(row)).collect::<Result<_, _>>()?;
             readings.iter().zip(verdicts).partition(|(_, verdict)| !verdict.is_anomalous())
         });
         let columns = readings.first().map_or(0, Vec::len);
         let extremes = [0, 1, i16::MIN, i16::MAX].map(|value| vec![Reading::Integer(value.into()); columns]);
-        let mut bytes = u16::try_from(ordinary.len())?.to_le_bytes().to_vec();
-        for reading in ordinary.iter().chain(&odd).map(|(row, _)| *row).chain(&extremes).flatten() {
-            let Reading::Integer(value) = reading else { bail!("{name}: a reading is no integer") };
-            bytes.extend(i16::try_from(*value).context("a reading does not fit 16 bits")?.to_le_bytes());
+        let mut values = Vec::new();
+        for reading in normal.iter().chain(&anomalous).map(|(row, _)| *row).chain(&extremes).flatten() {
+            let Reading::Integer(value) = reading else { bail!("{name}: a reading is not an integer") };
+            values.push(*value);
         }
-        write_changed(&rows, &bytes)?;
-        // Length and checksum stand in the head of a table.
-        let identity = words.get(2..4).context("no table")?.iter().map(|&word| u32::from_le(word).into()).collect();
-        let ordinary = ordinary.into_iter().map(|(row, _)| row.clone()).collect();
-        Ok(Self { name: name.into(), source, shape, cost, identity, rows, ordinary })
+        write_changed(&rows, &measure::rows(normal.len(), &values)?)?;
+        // The header of a table holds its length and checksum.
+        let identity =
+            words.get(2..4).context("the table is too short")?.iter().map(|&word| u32::from_le(word).into()).collect();
+        let normal = normal.into_iter().map(|(row, _)| row.clone()).collect();
+        Ok(Self { name: name.into(), source, shape, cost, identity, rows, normal })
     }
 }
 
-/// Of all that a fit depends on.
+/// Returns a hash of everything that a fit depends on.
 fn key<'f>(args: &[String], files: impl Iterator<Item = &'f PathBuf>) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     args.hash(&mut hasher);
@@ -232,14 +258,20 @@ fn key<'f>(args: &[String], files: impl Iterator<Item = &'f PathBuf>) -> Result<
     Ok(hasher.finish())
 }
 
-/// A path below `target/bench/device`.
+/// Returns a path below `target/bench/device`.
+///
+/// # Errors
+/// The folder cannot be created.
 pub fn scratch(name: &str) -> Result<PathBuf> {
     let dir = root().join("target/bench/device");
     fs::create_dir_all(&dir)?;
     Ok(dir.join(name))
 }
 
-/// A file that is as it should be keeps its time, so that nothing is built anew.
+/// Writes a file unless it has this content already, so that its time is kept and nothing is rebuilt.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn write_changed(path: &Path, bytes: &[u8]) -> Result<()> {
     if !fs::read(path).is_ok_and(|there| there == bytes) {
         write_whole(path, bytes, &[])?;

@@ -1,47 +1,50 @@
-//! Programs in C: for boards, measured by the same timer as ours, and for the host.
+//! Programs in C for boards, measured with the same timer as those in Rust, and for the host.
 
-use super::LIMIT;
-use crate::board::Board;
-use crate::firmware::{self, Run};
-use crate::setup::root;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use xtask::board::Board;
+use xtask::firmware::{self, Run};
+use xtask::measure::LIMIT;
+use xtask::setup::{output, root};
 
-/// By board, for which core and floats gcc builds.
+/// The options of gcc for the core and the floats of each board.
 const CORES: [(&str, &[&str]); 2] =
     [("m0", &["-mcpu=cortex-m0"]), ("m4f", &["-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"])];
 
-/// A file of `tests/device/peers` around a generated model, in a folder that holds `rows.h`.
+/// A file of `benches/peers` with a generated model, in a folder that holds `rows.h`.
 pub struct Model<'a> {
-    /// The file: `nothing.c` takes no model.
+    /// The file. `nothing.c` needs no model.
     pub source: &'static str,
-    /// The folder.
+    /// The folder of `rows.h` and the generated file.
     pub folder: &'a Path,
-    /// The generated file in it.
+    /// The name of the generated file, without `.h`.
     pub name: &'a str,
-    /// Where the generated file's own headers lie.
+    /// The folder of the headers that the generated file includes.
     pub headers: &'a Path,
 }
 
-/// What a model takes on a board. Bytes of flash and RAM are of the whole program.
+/// The cost of a model on a board. Bytes of flash and RAM are those of the whole program.
 pub struct Cost {
-    /// Mean instructions a row.
+    /// Mean number of instructions per row.
     pub instructions: u64,
-    /// Bytes of stack, at most.
+    /// Largest number of bytes of stack.
     pub stack: u64,
     /// Bytes of code and constants.
     pub flash: u64,
     /// Bytes of variables.
     pub ram: u64,
-    /// What it says of each row.
+    /// `[row]`: the scores.
     pub scores: Vec<u32>,
 }
 
-/// Writes `rows.h` for rows of this type of C.
+/// Writes `rows.h` with rows of cells of a C type.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn write_rows(folder: &Path, cell: &str, rows: &[Vec<i16>]) -> Result<()> {
     let mut text = format!("#include <stdint.h>\n#define COLUMNS {}\n#define ROWS {}\n", rows[0].len(), rows.len());
     write!(text, "typedef {cell} Cell;\n__attribute__((unused)) static const Cell rows[ROWS][COLUMNS] = {{\n")?;
@@ -52,15 +55,19 @@ pub fn write_rows(folder: &Path, cell: &str, rows: &[Vec<i16>]) -> Result<()> {
     Ok(())
 }
 
-/// Numbers with commas between them.
+/// Returns the numbers separated by commas.
 pub fn list<T: ToString>(numbers: &[T]) -> String {
     numbers.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Model<'_> {
     /// Builds and runs the program on a board.
+    ///
+    /// # Errors
+    /// The program does not build, or prints something unexpected.
     pub fn on(&self, board: &Board) -> Result<Cost> {
-        let (_, core) = CORES.iter().find(|(name, _)| *name == board.name).context("gcc is not told of this core")?;
+        let (_, core) =
+            CORES.iter().find(|(name, _)| *name == board.name).context("there are no options of gcc for this core")?;
         let mut gcc = Command::new("arm-none-eabi-gcc");
         gcc.args(*core).args([
             "-mthumb",
@@ -72,9 +79,9 @@ impl Model<'_> {
         gcc.arg("-Wl,--gc-sections").arg("-T").arg(sources().join("link.ld"));
         let program = self.build(gcc, "board.c", board.name)?;
         let how = Run { dir: root(), icount: Some(firmware::SHIFT), limit: LIMIT };
-        let output = firmware::run(&board.metered(), &program, how)?;
-        // QEMU prints what is said by the simplest call of semihosting there.
-        let text = String::from_utf8_lossy(&output.stderr);
+        let run = firmware::run(&board.metered(), &program, how)?;
+        // The simplest call of semihosting prints to standard error.
+        let text = String::from_utf8_lossy(&run.stderr);
         let row =
             |line: &str| line.split(' ').map(|word| u32::from_str_radix(word, 16).ok()).collect::<Option<Vec<_>>>();
         let lines: Option<Vec<_>> = text.lines().map(row).collect();
@@ -93,7 +100,10 @@ impl Model<'_> {
         })
     }
 
-    /// What it says of the rows of a file on the host.
+    /// Returns the scores of the rows of a file on the host.
+    ///
+    /// # Errors
+    /// The program does not build, or fails.
     pub fn on_host(&self, rows: &Path) -> Result<Vec<u32>> {
         let program = self.build(Command::new("cc"), "host.c", "host")?;
         let output = Command::new(&program).stdin(File::open(rows)?).output()?;
@@ -105,23 +115,25 @@ impl Model<'_> {
     fn build(&self, mut compiler: Command, main: &str, machine: &str) -> Result<PathBuf> {
         let name = if self.name.is_empty() { "nothing" } else { self.name };
         let program = self.folder.join(format!("{name}-{machine}.elf"));
-        // As system headers, so that nobody is warned of what is generated.
+        // System headers, so that gcc does not warn of generated code.
         compiler.args(["-O2", "-Wall", "-Wextra", "-isystem"]).arg(self.folder).arg("-isystem").arg(self.headers);
         compiler.arg(format!("-DMODEL=\"{name}.h\""));
         compiler.args([sources().join(main), sources().join(self.source)]).args(["-lm", "-o"]).arg(&program);
         let output = compiler.output().with_context(|| format!("cannot start {:?}", compiler.get_program()))?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{} does not build:\n{said}", program.display());
+        let message = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{} does not build:\n{message}", program.display());
         Ok(program)
     }
 }
 
-/// Of the compiler for boards.
+/// Returns the version of the C compiler for boards.
+///
+/// # Errors
+/// The compiler does not start.
 pub fn version() -> Result<String> {
-    let output = Command::new("arm-none-eabi-gcc").arg("-dumpfullversion").output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    output(Command::new("arm-none-eabi-gcc").arg("-dumpfullversion"))
 }
 
 fn sources() -> PathBuf {
-    root().join("tests/device/peers")
+    root().join("benches/peers")
 }

@@ -1,26 +1,25 @@
-//! Tells how much RAM it takes to watch a stream of eight channels, given ten rows: `cargo xtask bench stream` runs it.
+//! Measures the RAM of a time series of eight channels with a window of ten rows: `cargo benches stream`.
 
 #![no_std]
 #![no_main]
 
-#[allow(dead_code, reason = "no instruction is counted here")]
-#[path = "../../../../tests/support/meter.rs"]
+#[allow(dead_code, reason = "no instructions are counted")]
+#[path = "../../../support/meter.rs"]
 mod meter;
-#[path = "../../../../tests/golden/stream.rs"]
+#[path = "../../../golden/stream.rs"]
 #[rustfmt::skip]
 mod stream;
-#[path = "../../../../tests/support/tank.rs"]
+#[path = "../../../support/tank.rs"]
 mod tank;
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
-use cortex_m as _;
-use defmt_semihosting as _;
 use semihosting::{println, process};
 use stream::{COLUMNS, ROW, TABLE, WINDOW};
 use surprisal::{Monitor, Reading, Stream};
 
-#[cortex_m_rt::entry]
+#[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+#[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
     let mut past = Stream::<{ COLUMNS.len() }, WINDOW>::new();
     let mut monitor = Monitor::new();
@@ -30,9 +29,9 @@ fn main() -> ! {
         row.iter_mut().zip(heard).for_each(|(slot, reading)| *slot = reading.into());
         most = most.max(meter::stack(|| {
             if let Ok(true) = past.push(&TABLE.predictor, black_box(&mut row))
-                && let Ok(surprise) = TABLE.score(&row)
+                && let Ok(score) = TABLE.score(&row)
             {
-                black_box(monitor.push(&TABLE.detector, &surprise));
+                black_box(monitor.push(&TABLE.detector, &score));
             }
         }));
     }

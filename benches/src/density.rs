@@ -1,25 +1,15 @@
-//! `cargo xtask bench density`: the log-likelihoods that the exported tables reach on public binary data sets.
+//! Test log-likelihoods of exported tables on public binary data sets.
 
-pub mod features;
-pub mod anomaly;
-pub mod device;
-pub mod host;
-mod baseline;
-mod sets;
-mod ours;
-mod skab;
-mod report;
-pub mod stream;
-
-use crate::shuttle::Surprisal;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::path::Path;
+use xtask::command::Surprisal;
+use xtask::setup::root;
 
-/// Sets with the size that a table must stay under and the test log-likelihood in nats a row that it must not miss.
+/// Sets with the size that a table must not exceed, and the test log-likelihood in nats per row that it must reach.
 type Sets = &'static [(&'static str, &'static str, f64)];
 
-/// The default settings: quick, and no hidden layer.
+/// The default settings: quick, and without a hidden layer.
 const DEFAULT: Sets = &[
     ("nltcs", "2KiB", -6.01),
     ("plants", "12KiB", -12.55),
@@ -29,7 +19,7 @@ const DEFAULT: Sets = &[
     ("kosarek", "16KiB", -10.65),
     ("cwebkb", "100KiB", -147.5),
 ];
-/// `--family auto` and nothing else.
+/// `--family auto` without further options, in small tables.
 const SMALL: Sets = &[
     ("plants", "16KiB", -12.30),
     ("jester", "16KiB", -51.47),
@@ -37,6 +27,7 @@ const SMALL: Sets = &[
     ("accidents", "16KiB", -25.92),
     ("kosarek", "16KiB", -10.55),
 ];
+/// `--family auto` without further options, in large tables.
 const LARGE: Sets = &[
     ("nltcs", "256KiB", -5.99),
     ("plants", "256KiB", -12.23),
@@ -47,12 +38,14 @@ const LARGE: Sets = &[
     ("cwebkb", "256KiB", -143.0),
 ];
 const GROUPS: [(Sets, &[&str]); 3] = [(DEFAULT, &[]), (SMALL, &["--family", "auto"]), (LARGE, &["--family", "auto"])];
-/// What quantisation may cost, in nats a row.
+/// The largest cost of quantisation, in nats per row.
 const MOST_KL: f64 = 0.005;
 
-/// Fits the sets (or those named), first with the default settings and then by `--family auto`, and prints a table; an error
-/// if a floor is missed.
-pub fn density(data: &Path, only: &[String]) -> Result<()> {
+/// Fits the sets with these names, or all, first with the default settings and then with `--family auto`, and prints a table.
+///
+/// # Errors
+/// A file is missing, a fit fails, or a log-likelihood is below its floor.
+pub fn run(data: &Path, only: &[String]) -> Result<()> {
     let file = |name: &str, part: &str| data.join(format!("{name}.{part}.csv.gz"));
     let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
     for (name, ..) in DEFAULT.iter().filter(|(name, ..)| wanted(name)) {
@@ -60,16 +53,16 @@ pub fn density(data: &Path, only: &[String]) -> Result<()> {
             let path = file(name, part);
             ensure!(
                 path.exists(),
-                "{} is not there; pass the folder of the binary density-estimation benchmark, with files \
+                "{} cannot be found; pass the folder of the binary density-estimation benchmark, with files \
                  NAME.train.csv.gz, NAME.valid.csv.gz and NAME.test.csv.gz, by --data DIR",
                 path.display()
             );
         }
     }
     let surprisal = Surprisal::build()?;
-    let scratch = crate::setup::root().join("target/bench");
+    let scratch = root().join("target/bench");
     std::fs::create_dir_all(&scratch)?;
-    println!("test log-likelihood in nats a row; choices on validation rows; tables as exported");
+    println!("test log-likelihood in nats per row; choices on validation rows; tables as exported");
     println!("set        flash     file  float_ll integer_ll    floor       KL seconds  model");
     let mut missed = Vec::new();
     for (sets, options) in GROUPS {
@@ -98,24 +91,15 @@ pub fn density(data: &Path, only: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// "learned order, linear-trees + 32 relu, split gain 1, strength 5".
+/// Describes a model, such as "learned order, linear-trees + 32 relu, split gain 1, strength 5".
 fn model(report: &Value) -> String {
-    let mut said = format!("{} order", report["order"].as_str().unwrap_or_default());
+    let mut text = format!("{} order", report["order"].as_str().unwrap_or_default());
     if let Some(terms) = report["terms"].as_str() {
-        said += &format!(", {terms}");
+        text += &format!(", {terms}");
     }
     match (report["gamma"].as_f64(), report["strength"].as_f64()) {
-        (Some(gamma), Some(strength)) => said += &format!(", split gain {gamma}, strength {strength}"),
-        _ => said += ", settings by conditional",
+        (Some(gamma), Some(strength)) => text += &format!(", split gain {gamma}, strength {strength}"),
+        _ => text += ", settings by conditional",
     }
-    said
-}
-
-impl Surprisal {
-    /// Runs it with `--json` and returns what it answers.
-    fn json(&self, args: &[&str]) -> Result<Value> {
-        let output = self.command(args).arg("--json").stderr(std::process::Stdio::inherit()).output()?;
-        ensure!(output.status.success(), "surprisal {} ended with {}", args.join(" "), output.status);
-        Ok(serde_json::from_slice(&output.stdout)?)
-    }
+    text
 }

@@ -1,5 +1,4 @@
-//! `cargo xtask bench anomaly`: published protocols of anomaly detection, on exported tables and on scikit-learn's
-//! detectors beside them.
+//! Published protocols of anomaly detection, for exported tables and for scikit-learn's detectors on the same rows.
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
@@ -8,60 +7,60 @@ use std::path::{Path, PathBuf};
 use surprisal_trainer::fit::Family;
 
 use super::baseline::{self, Python};
-use super::ours::{FAMILY, Fitted, Quality, STATISTICS, in_time};
+use super::fitted::{FAMILY, Fitted, Quality, STATISTICS, time_series_scores};
 use super::report::Report;
-use super::sets::{self, Dealt, Set};
+use super::sets::{self, Halves, Set};
 use super::skab::{self, Changes, Outliers, PROFILES, Run, TRAIN, WINDOW};
 
-/// The sets of the published mean; shuttle has a folder of its own.
+/// The sets of the published mean. Shuttle has a folder of its own.
 const SETS: [&str; 6] = ["annthyroid", "cardio", "fault", "magic_gamma", "satellite", "shuttle"];
 const FILE_ORDER: &str = "file order";
 const SHUFFLED: &str = "shuffled";
 const SEEDS: u64 = 3;
-/// Of larger sets of ADBench so many rows are drawn first, as in the published protocol.
+/// The number of rows that are drawn from larger sets of ADBench, as in the published protocol.
 const MOST_ROWS: usize = 50_000;
-/// Rows of nine digits that train.
+/// The number of training rows of nine digits.
 const DIGITS: usize = 1000;
 const BASELINES: [&str; 4] = ["iforest", "lof", "knn", "gmm10"];
 const OF_DIGITS: [&str; 3] = ["kmeans32", "gmm8", "knn"];
 const FLOAT: &str = "float";
-/// Each column on its own, by statistic.
+/// The names of the statistics of a model with independent columns.
 const MARGINAL: [&str; 3] = ["marginal", "marg-sum", "marg-lrg"];
-/// False-alarm rates that are put to the test.
+/// The false-alarm rates that are checked.
 const RATES: [f64; 2] = [0.01, 0.001];
-/// What rounding may cost, and how far a set may lie below the marginal model, in points of AUC.
+/// The largest cost of rounding, and the largest distance of a set below the marginal model, in points of AUC.
 const ROUNDING: f64 = 0.3;
 const BELOW_MARGINAL: f64 = 3.0;
 
-/// Which protocols.
+/// A group of protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
 pub enum Part {
-    /// Five sets of ADBench, shuttle, and whatever else lies in adbench/
+    /// Five sets of ADBench, shuttle, and all other sets in adbench/
     AdBench,
     /// Alarms and change points of a water-pump loop
     Skab,
-    /// Failures of a milling machine, a category among its readings
+    /// Failures of a milling machine with a category column
     Ai4i,
-    /// A digit that the nine others do not know
+    /// A digit that is not among the training rows of the nine others
     Digits,
-    /// Alarms on fresh ordinary rows against the promised rate
+    /// Alarms on fresh normal rows, compared with the promised rate
     Alarms,
 }
 
-/// What to run, on what.
+/// Arguments of `cargo benches anomaly`.
 #[derive(clap::Args)]
 pub struct Anomaly {
-    /// All of them if none is named
+    /// The parts to run; without any, all of them
     #[arg(value_name = "PART", value_enum)]
     parts: Vec<Part>,
     /// The folder of adbench/, shuttle/ and skab/
     #[arg(long, value_name = "DIR", default_value = "../shared/data")]
     data: PathBuf,
-    /// The runs of SKAB, if they lie elsewhere than in skab/
+    /// The folder of the runs of SKAB, instead of skab/
     #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
-    /// Leave scikit-learn out, and the digits, which are its own
+    /// Leave out scikit-learn, and the digits, which come with it
     #[arg(long)]
     no_baselines: bool,
     /// Print one JSON object instead of tables
@@ -75,7 +74,10 @@ struct Bench<'a> {
     report: Report,
 }
 
-/// Runs the parts and prints what they say; an error if a floor is missed.
+/// Runs the parts and prints their results.
+///
+/// # Errors
+/// Data is missing, a fit fails, or a floor is missed.
 pub fn run(args: &Anomaly) -> Result<()> {
     let python = if args.no_baselines { None } else { Some(Python::find()?) };
     let mut bench = Bench { args, python, report: Report::default() };
@@ -98,16 +100,19 @@ pub fn run(args: &Anomaly) -> Result<()> {
     if args.json {
         println!("{}", report.json());
     } else {
-        println!("{}\nBearings: cargo xtask bench features", report.text);
+        println!("{}\nBearings: cargo benches features", report.text);
     }
     ensure!(report.missed.is_empty(), "missed: {}", report.missed.join("; "));
     Ok(())
 }
 
-/// The CSV files of a folder, plain or gzipped, with their names before that, sorted.
+/// Returns the CSV files of a folder, plain or gzipped, sorted by name.
 fn files_of(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let listed = std::fs::read_dir(folder).with_context(|| {
-        format!("{}: cannot be listed; pass the folder of adbench/, shuttle/ and skab/ by --data DIR", folder.display())
+        format!(
+            "{}: cannot list the folder; pass the folder of adbench/, shuttle/ and skab/ by --data DIR",
+            folder.display()
+        )
     })?;
     let mut files = Vec::new();
     for path in listed {
@@ -129,15 +134,15 @@ impl Bench<'_> {
 
     fn adbench(&mut self) -> Result<()> {
         let mut files = files_of(&self.args.data.join("adbench"))?;
-        // One is a part of its own, the other lies in a folder of its own.
+        // AI4I is a part of its own, and shuttle lies in a folder of its own.
         files.retain(|(name, _)| name != "ai4i" && name != "shuttle");
         files.push(("shuttle".into(), self.args.data.join("shuttle/shuttle.csv.gz")));
         // The sets of the mean first.
         files.sort_by_key(|(name, _)| !SETS.contains(&name.as_str()));
         for (name, path) in files {
-            // One set that fails is no reason to leave the others out.
+            // The other sets run even if one fails.
             if let Err(error) = self.adbench_set(&name, &path) {
-                eprintln!("bench: {name}: {error:#}");
+                eprintln!("benches: {name}: {error:#}");
                 self.report.missed.push(format!("{name}: {error:#}"));
             }
         }
@@ -145,8 +150,8 @@ impl Bench<'_> {
             return Ok(());
         }
         let report = &mut self.report;
-        report.table("ADBench: the first half of the ordinary rows trains, in file order", FILE_ORDER, &SETS);
-        report.table("ADBench: half of the ordinary rows trains, shuffled; mean of three", SHUFFLED, &SETS);
+        report.table("ADBench: the first half of the normal rows trains, in file order", FILE_ORDER, &SETS);
+        report.table("ADBench: half of the normal rows trains, shuffled; mean of three", SHUFFLED, &SETS);
         for (protocol, least) in [(FILE_ORDER, 86.0), (SHUFFLED, 90.0)] {
             let roc = |report: &Report, sets: &[&str], method| report.mean(protocol, sets, method).map(|mean| mean.roc);
             let mean = roc(report, &SETS, STATISTICS[0]);
@@ -169,16 +174,16 @@ impl Bench<'_> {
     fn adbench_set(&mut self, name: &str, path: &Path) -> Result<()> {
         let frame = sets::read(path)?;
         let mut set = match name {
-            // ADBench's set has no rows of the class High.
+            // The set of ADBench has no rows of the class High.
             "shuttle" => Set::new(&frame, "Class", |text| (text != "High").then_some(text != "Rad.Flow"))?,
             _ => Set::labelled(&frame)?,
         };
         set.keep(MOST_ROWS)?;
         if self.wants(Part::AdBench) {
-            self.deal(Part::AdBench, FILE_ORDER, name, &set, &set.halves(None))?;
+            self.split(Part::AdBench, FILE_ORDER, name, &set, &set.halves(None))?;
         }
         for seed in 0..SEEDS {
-            self.deal(Part::AdBench, SHUFFLED, name, &set, &set.halves(Some(seed)))?;
+            self.split(Part::AdBench, SHUFFLED, name, &set, &set.halves(Some(seed)))?;
         }
         Ok(())
     }
@@ -187,10 +192,10 @@ impl Bench<'_> {
         let frame = sets::read(&self.args.data.join("adbench/ai4i.csv.gz"))?;
         let set = Set::labelled(&frame)?;
         for seed in 0..SEEDS {
-            self.deal(Part::Ai4i, "ai4i", "ai4i", &set, &set.halves(Some(seed)))?;
+            self.split(Part::Ai4i, "ai4i", "ai4i", &set, &set.halves(Some(seed)))?;
         }
         if self.wants(Part::Ai4i) {
-            self.report.table("AI4I: half of the ordinary rows trains, shuffled; mean of three", "ai4i", &[]);
+            self.report.table("AI4I: half of the normal rows trains, shuffled; mean of three", "ai4i", &[]);
             let precision = self.report.mean("ai4i", &["ai4i"], STATISTICS[0]).map(|mean| mean.pr);
             self.report.floor("AI4I, AUC-PR", precision, 55.0);
         }
@@ -202,24 +207,24 @@ impl Bench<'_> {
             self.report.say("\n8x8 digits: left out with the baselines");
             return Ok(());
         };
-        let path = crate::setup::root().join("target/bench/digits.csv");
+        let path = xtask::setup::root().join("target/bench/digits.csv");
         python.digits(&path)?;
         let frame = sets::read(&path)?;
         let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
         for (seed, name) in (0..).zip(names) {
             let set = Set::new(&frame, "digit", |text| Some(text == name))?;
-            self.deal(Part::Digits, "digits", name, &set, &set.share(DIGITS, seed))?;
+            self.split(Part::Digits, "digits", name, &set, &set.share(DIGITS, seed))?;
         }
-        self.report.table("8x8 digits: 1000 rows of nine train, the tenth is odd", "digits", &[]);
+        self.report.table("8x8 digits: 1000 rows of nine train, the tenth is anomalous", "digits", &[]);
         let mean = self.report.mean("digits", &names, STATISTICS[0]).map(|mean| mean.roc);
         self.report.floor("digits, mean AUC", mean, 96.0);
         Ok(())
     }
 
-    /// Fits one deal of a set and notes what all methods make of it, as far as the parts want to know.
-    fn deal(&mut self, part: Term, protocol: &'static str, name: &str, set: &Set, dealt: &Dealt) -> Result<()> {
-        let task = set.task(&format!("{protocol}-{name}").replace(' ', "-"), dealt)?;
-        eprintln!("bench: {name}, {protocol}, {} rows train, {} test", dealt.train.len(), task.odd.len());
+    /// Fits one split of a set, and notes the scores of all methods that the parts need.
+    fn split(&mut self, part: Part, protocol: &'static str, name: &str, set: &Set, halves: &Halves) -> Result<()> {
+        let task = set.task(&format!("{protocol}-{name}").replace(' ', "-"), halves)?;
+        eprintln!("benches: {name}, {protocol}, {} rows train, {} test", halves.train.len(), task.anomalous.len());
         let fitted = Fitted::new(&task, FAMILY)?;
         if self.wants(Part::Alarms) && protocol != FILE_ORDER {
             for rate in RATES {
@@ -236,14 +241,14 @@ impl Bench<'_> {
         let float = fitted.float_scores()?;
         let ours = ours.chain([(FLOAT, float)]).chain(MARGINAL.into_iter().zip(marginal.surprisals()?));
         for (method, scores) in ours {
-            self.report.note(protocol, name, method, &scores, &task.odd);
+            self.report.note(protocol, name, method, &scores, &task.anomalous);
         }
         if let Some(python) = &self.python {
             let methods = if part == Part::Digits { &OF_DIGITS[..] } else { &BASELINES };
-            // Pixels have one scale as they are.
+            // Pixels have one scale already.
             python.score(methods, part != Part::Digits, &task)?;
             for &method in methods {
-                self.report.note(protocol, name, method, &baseline::read(&task, method)?, &task.odd);
+                self.report.note(protocol, name, method, &baseline::read(&task, method)?, &task.anomalous);
             }
         }
         Ok(())
@@ -258,16 +263,16 @@ impl Bench<'_> {
             let frame = sets::read(path)?;
             let run = Run::of(&frame)?;
             let task = run.task(&format!("skab-{name}"), &frame)?;
-            eprintln!("bench: SKAB, {name}, {TRAIN} rows train, {} test", task.odd.len() - TRAIN);
-            let scores = in_time(&task, WINDOW, TRAIN)?;
-            areas += Quality::of(&scores[TRAIN..], &run.odd[TRAIN..]).roc;
+            eprintln!("benches: SKAB, {name}, {TRAIN} rows train, {} test", task.anomalous.len() - TRAIN);
+            let scores = time_series_scores(&task, WINDOW, TRAIN)?;
+            areas += Quality::of(&scores[TRAIN..], &run.anomalous[TRAIN..]).roc;
             let count = |(outliers, changes): &mut (Outliers, Changes), alarms: &[bool], for_changes: &[bool]| {
-                outliers.add(&alarms[TRAIN..], &run.odd[TRAIN..]);
+                outliers.add(&alarms[TRAIN..], &run.anomalous[TRAIN..]);
                 changes.add(&skab::switches(&for_changes[TRAIN..]), &run.changes[TRAIN..], &run.seconds[TRAIN..]);
             };
             let alarms = skab::alarms(&scores);
             count(&mut ours, &alarms, &alarms);
-            let always = vec![true; run.odd.len()];
+            let always = vec![true; run.anomalous.len()];
             count(&mut all, &always, &always);
             if let Some(python) = &self.python {
                 python.score(&["iforest-alarms"], false, &task)?;
@@ -300,7 +305,7 @@ impl Bench<'_> {
         report.say(&format!("surprisal's scores, row by row: mean AUC-ROC {:.2}", areas / files.len() as f64));
         let (f1, far, _) = ours.0.rates();
         report.floor("SKAB, F1", Some(f1), 0.82);
-        report.floor("SKAB, ordinary rows without alarm, in percent,", Some(100.0 - far), 80.0);
+        report.floor("SKAB, normal rows without alarm, in percent,", Some(100.0 - far), 80.0);
         Ok(())
     }
 }

@@ -1,43 +1,44 @@
-//! `cargo xtask bench device --peers`: what others offer beside ours, on the same rows and boards, by the same timer.
+//! Other libraries on the same rows and boards, measured with the same timer: `cargo benches device --peers`.
 
 use super::c::{self, Cost, Model};
 use super::tables::{Fitter, LAYER, Table, scratch};
 use super::{WEIGHED, alone, weigh};
-use crate::bench::baseline::Python;
-use crate::bench::ours::Quality;
-use crate::bench::sets::{self, LABEL, Set, Task};
-use crate::board::Board;
-use crate::setup::{self, Toolchain, root};
-use crate::shuttle::DATA;
+use crate::baseline::Python;
+use crate::fitted::Quality;
+use crate::sets::{self, LABEL, Set, Task};
 use anyhow::{Result, ensure};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use surprisal::{Activation, Linear, Logit, Nade, Reading, Sum, RowScore};
+use surprisal::{Activation, LinearSlices, Logit, NadeSlices, Reading, RowScore};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
 use surprisal_trainer::with_shape;
+use xtask::board::Board;
+use xtask::setup::{self, root};
+use xtask::shuttle::DATA;
 
-/// Ordinary rows that are counted, evenly spaced over those that no fit has seen.
+/// The number of normal rows that are measured, evenly spaced over those that no fit has seen.
 const ROWS: usize = 32;
-/// Of ordinary rows, for fitting.
+/// The share of normal rows for fitting.
 const SHARE: f64 = 0.9;
-/// The last step of the link.
+/// The last step of the link table.
 const LAST: i32 = 352;
-/// Ours, by name.
+/// The models of this project, with their options of `surprisal fit`.
 const OURS: [(&str, &[&str]); 7] = [
     ("marginal", &["--family", "marginal"]),
     ("chow-liu", &["--family", "chow-liu"]),
     ("chow-liu8", &["--family", "chow-liu", "--cells", "8"]),
-    ("lintree", &["--family", "lintree"]),
-    ("lintree16", &["--family", "lintree", "--cells", "16"]),
-    ("lintree8", &["--family", "lintree", "--cells", "8"]),
-    ("flagship", &["--family", "flagship", "--units", "16", "--activation", "relu", "--restarts", "1"]),
+    ("lintree", &["--family", "linear-trees"]),
+    ("lintree16", &["--family", "linear-trees", "--cells", "16"]),
+    ("lintree8", &["--family", "linear-trees", "--cells", "8"]),
+    ("flagship", &["--family", "linear-trees+hidden", "--units", "16", "--activation", "relu", "--restarts", "1"]),
 ];
-/// By board: emlearn's best must take at least so many times the instructions, and the flash, of one of ours as good.
+/// The goals by board: the ratio of the instructions, and of the flash, of emlearn's best model to those of a model of this
+/// project that is as good.
 const GOALS: [(&str, f64, f64); 2] = [("m0", 20.0, 0.0), ("m4f", 4.0, 2.0)];
 
-/// A model with what it takes, by board.
+/// A model with its costs by board.
 struct Line {
     name: String,
     auc: f64,
@@ -46,25 +47,27 @@ struct Line {
 
 struct Peers<'d> {
     boards: Vec<Board>,
-    toolchain: Toolchain,
     fitter: Fitter<'d>,
     python: Python,
 }
 
 /// Measures and prints.
+///
+/// # Errors
+/// A tool is missing, a program fails, or two implementations of the same model disagree.
 pub fn run(data: &Path) -> Result<()> {
     let boards: Vec<Board> =
         WEIGHED.iter().map(|name| Board::named(name)).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
     setup::c()?;
     setup::qemu()?;
-    let toolchain = setup::targets(&boards.iter().map(|board| board.target).collect::<Vec<_>>())?;
-    let peers = Peers { boards, toolchain, fitter: Fitter::new(data)?, python: Python::find()? };
-    println!("{}\narm-none-eabi-gcc {}", toolchain.version()?, c::version()?);
+    setup::targets(&boards)?;
+    let peers = Peers { boards, fitter: Fitter::new(data)?, python: Python::find()? };
+    println!("{}\narm-none-eabi-gcc {}", setup::rustc_version()?, c::version()?);
     peers.nade()?;
     let shuttle = sets::read(&root().join(DATA))?;
     let set = Set::new(&shuttle, "Class", |text| Some(text != "Rad.Flow"))?;
-    let dealt = set.share((SHARE * set.ordinary.len() as f64) as usize, 0);
-    peers.anomaly("shuttle", 0, &set.task("peers-shuttle", &dealt)?)?;
+    let halves = set.share((SHARE * set.normal.len() as f64) as usize, 0);
+    peers.anomaly("shuttle", 0, &set.task("peers-shuttle", &halves)?)?;
     let path = scratch("digits.csv")?;
     peers.python.digits(&path)?;
     let digits = sets::read(&path)?;
@@ -73,7 +76,7 @@ pub fn run(data: &Path) -> Result<()> {
 }
 
 impl Peers<'_> {
-    /// A hidden layer of ours, and the same in C.
+    /// Measures a hidden layer in Rust, and the same in C.
     fn nade(&self) -> Result<()> {
         let table = self.fitter.table("nade", "plants64", LAYER)?;
         let artefact = Artefact::read(&table.source.with_extension("srp"))?;
@@ -82,22 +85,22 @@ impl Peers<'_> {
         let (mut rows, mut nats) = (Vec::new(), Vec::new());
         with_shape!(artefact.shape, N, H, K => {
             let ours = artefact.table::<N, H, K>()?;
-            for readings in &table.ordinary {
+            for readings in &table.normal {
                 let mut bits = [false; N];
                 ours.encoder.encode(readings, &mut bits)?;
                 nats.push(ours.model.surprisal(&bits).raw());
                 rows.push(bits.map(i16::from).to_vec());
             }
-            let (&Sum(Sum(linear, _), Sum(nade, _)), _) = ours.model.pieces();
-            fs::write(folder.join("nade.h"), header(&linear, &nade)?)?;
+            let terms = ours.model.terms();
+            fs::write(folder.join("nade.h"), header(terms.linear.slices(), terms.hidden.slices())?)?;
         });
         c::write_rows(&folder, "uint8_t", &rows)?;
         let model = Model { source: "nade.c", folder: &folder, name: "nade", headers: &folder };
         let costs = self.in_c(&model)?;
         for (cost, board) in costs.iter().zip(&self.boards) {
-            ensure!(cost.scores == nats, "{}: the hidden layer in C says something else than ours", board.name);
+            ensure!(cost.scores == nats, "{}: the hidden layer in C and the one in Rust disagree", board.name);
         }
-        let ours = self.in_rust("surprisal", &table)?;
+        let ours = self.in_rust("model", &table)?;
         let mean = nats.iter().map(|&nats| f64::from(nats)).sum::<f64>() / 65536.0 / nats.len() as f64;
         let title = format!(
             "hidden layer of 64 bits and 16 units, bits to nats: {} rows of {mean:.4} nats, all equal to the last bit",
@@ -109,7 +112,7 @@ impl Peers<'_> {
         Ok(())
     }
 
-    /// Anomalies by ours and by what emlearn converts.
+    /// Measures the detection of anomalies by this project and by models that emlearn converts.
     fn anomaly(&self, name: &str, divisor: u8, task: &Task) -> Result<()> {
         let mut lines = self.of_emlearn(divisor, task)?;
         let theirs = lines.len();
@@ -121,19 +124,19 @@ impl Peers<'_> {
             let frame = artefact.frame(&task.folder.join("test.csv"), Header::Yes)?;
             let every: Vec<usize> = (0..frame.rows()).collect();
             let readings = artefact.schema.all_readings(&frame, &every)?;
-            let surprises = artefact.scores(&readings)?;
+            let scores = artefact.scores(&readings)?;
             let few: Vec<Vec<Reading>> = spaced(task).map(|row| readings[row].clone()).collect();
             let rows = source.with_extension("rows");
             let table = Table::new(model, source, rows, artefact.table_bytes(), &few)?;
-            for (verb, statistic) in [("score", "sum"), ("surprise", "oddness")] {
-                let of = |row: &RowScore| if verb == "score" { row.total } else { row.anomaly }.into();
-                let auc = Quality::of(&surprises.iter().map(of).collect::<Vec<f64>>(), &task.odd).roc;
-                lines.push(Line { name: format!("{model}, {statistic}"), auc, costs: self.in_rust(verb, &table)? });
+            for (operation, statistic) in [("surprisal", "sum"), ("score", "anomaly")] {
+                let of = |row: &RowScore| if statistic == "sum" { row.nats } else { row.anomaly }.into();
+                let auc = Quality::of(&scores.iter().map(of).collect::<Vec<f64>>(), &task.anomalous).roc;
+                let costs = self.in_rust(operation, &table)?;
+                lines.push(Line { name: format!("{model}, {statistic}"), auc, costs });
             }
         }
-        let ordinary = task.odd.iter().filter(|odd| !**odd).count();
-        let title =
-            format!("{name}: readings to a score; {ordinary} ordinary and {} odd rows test", task.odd.len() - ordinary);
+        let (normal, all) = (task.normal(), task.anomalous.len());
+        let title = format!("{name}: readings to a score; {normal} normal and {} anomalous rows test", all - normal);
         self.print(&title, &lines);
         self.judge(&lines[..theirs], &lines[theirs..]);
         Ok(())
@@ -166,12 +169,12 @@ impl Peers<'_> {
                     "{name}: {host} on the host, {board} on a board"
                 );
             }
-            lines.push(Line { name: format!("emlearn {name}"), auc: Quality::of(&scores, &task.odd).roc, costs });
+            lines.push(Line { name: format!("emlearn {name}"), auc: Quality::of(&scores, &task.anomalous).roc, costs });
         }
         Ok(lines)
     }
 
-    /// Costs on all boards, beyond a program without a model.
+    /// Returns the costs on all boards, minus those of a program without a model.
     fn in_c(&self, model: &Model) -> Result<Vec<Cost>> {
         let nothing = Model { source: "nothing.c", name: "", ..*model };
         let beyond = |board| -> Result<Cost> {
@@ -185,10 +188,10 @@ impl Peers<'_> {
         self.boards.iter().map(beyond).collect()
     }
 
-    fn in_rust(&self, verb: &str, table: &Table) -> Result<Vec<Cost>> {
+    fn in_rust(&self, operation: &str, table: &Table) -> Result<Vec<Cost>> {
         let cost = |board| -> Result<Cost> {
-            let numbers = alone(self.toolchain, board, verb, table)?;
-            let bytes = weigh(self.toolchain, board, "3", verb, table)?;
+            let numbers = alone(board, operation, table)?;
+            let bytes = weigh(board, "3", operation, table)?;
             let flash = bytes.text + bytes.link + bytes.table + bytes.others;
             Ok(Cost { instructions: numbers[0], stack: numbers[3], flash, ram: bytes.ram, scores: Vec::new() })
         };
@@ -212,7 +215,7 @@ impl Peers<'_> {
         print!("{text}\n{costs}");
     }
 
-    /// Holds the cheapest of ours that is as good as their best against it; without one, our best.
+    /// Compares emlearn's best model with the cheapest model of this project that is as good, or else with its best.
     fn judge(&self, theirs: &[Line], ours: &[Line]) {
         let by_auc = |a: &&Line, b: &&Line| a.auc.total_cmp(&b.auc);
         let (Some(best), Some(our_best)) = (theirs.iter().max_by(by_auc), ours.iter().max_by(by_auc)) else { return };
@@ -236,26 +239,23 @@ impl Peers<'_> {
     }
 }
 
-/// The rows of the test file that are counted.
+/// Returns the rows of the test file that are measured. Normal rows come first in the file.
 fn spaced(task: &Task) -> impl Iterator<Item = usize> {
-    // Ordinary rows come first.
-    let ordinary = task.odd.iter().filter(|odd| !**odd).count();
-    (0..ROWS).map(move |i| i * ordinary / ROWS)
+    let normal = task.normal();
+    (0..ROWS).map(move |i| i * normal / ROWS)
 }
 
-/// A hidden layer with weights widened to what C multiplies fastest, and the link as one table.
-fn header<const H: usize>(linear: &Linear, nade: &Nade<H>) -> Result<String> {
-    let (activation, shift, starts, _, inputs, outputs, scales) = nade.slices();
-    let (biases, ..) = linear.slices();
-    ensure!(activation == Activation::Relu, "the C is of rectified units");
-    let units = nade.units();
-    let mut text =
-        format!("#define BITS {}\n#define UNITS {units}\n#define SHIFT {shift}\n#define LAST {LAST}\n", nade.bits());
+/// Returns a C header with the hidden layer, its weights widened to the type that C multiplies fastest, and the link table.
+fn header(linear: LinearSlices, hidden: NadeSlices) -> Result<String> {
+    let NadeSlices { shift, inputs, outputs, .. } = hidden;
+    ensure!(hidden.activation == Activation::Relu, "nade.c supports rectified units only");
+    let (bits, units) = (hidden.scales.len(), hidden.biases.len());
+    let mut text = format!("#define BITS {bits}\n#define UNITS {units}\n#define SHIFT {shift}\n#define LAST {LAST}\n");
     let mut array =
         |kind: &str, name: &str, numbers: String| writeln!(text, "static const {kind} {name} = {{{numbers}}};");
-    array("int16_t", "BIASES[BITS]", c::list(biases))?;
-    array("int16_t", "STARTS[UNITS]", c::list(starts))?;
-    array("uint16_t", "SCALES[BITS]", c::list(scales))?;
+    array("int16_t", "BIASES[BITS]", c::list(linear.biases))?;
+    array("int16_t", "STARTS[UNITS]", c::list(hidden.biases))?;
+    array("uint16_t", "SCALES[BITS]", c::list(hidden.scales))?;
     for (name, weights) in [("INPUTS", inputs), ("OUTPUTS", outputs)] {
         let rows: Vec<String> = weights.chunks(units).map(|row| format!("{{{}}}", c::list(row))).collect();
         array("int16_t", &format!("{name}[BITS][UNITS] __attribute__((aligned(4)))"), rows.join(", "))?;

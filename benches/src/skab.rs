@@ -1,42 +1,47 @@
-//! SKAB, a water-pump loop: point-wise alarms, and the places where they switch, scored as on its leaderboards.
+//! SKAB, a water-pump loop: alarms per row, and the rows where alarms begin or end, scored as on its leaderboards.
 
 use anyhow::{Context, Result, ensure};
 use surprisal_trainer::data::Frame;
 
 use super::sets::{self, LABEL, Task};
 
-/// The rows of a run that train, their labels unseen; the others test.
+/// The number of training rows of a run, whose labels are not used. The other rows test.
 pub const TRAIN: usize = 400;
-/// The one rule for all runs: an alarm while the mean oddness over so many rows exceeds so many times the largest such mean
-/// of the training rows.
+/// The number of rows over which anomaly scores are averaged. An alarm is raised while the mean exceeds `FACTOR` times the
+/// largest mean of the training rows; the rule is the same for all runs.
 const MEAN_OVER: usize = 10;
+/// The factor of the rule, see [`MEAN_OVER`].
 const FACTOR: f64 = 1.2;
-/// Rows before a row that its model looks at.
+/// The window of the model: the number of earlier rows that it looks at.
 pub const WINDOW: usize = 10;
-/// After a change point, for how many seconds a switch counts as finding it.
+/// The number of seconds after a change point within which a switch counts as finding it.
 const FOUND_WITHIN: i64 = 60;
-/// What a change point is worth that is found at once, what a switch costs beyond all windows, and what a missed one does.
+/// The profiles of the score: the value of a change point that is found at once, of a switch outside all windows, and of a
+/// missed change point.
 pub const PROFILES: [(&str, [f64; 3]); 3] =
     [("standard", [1.0, -0.11, -1.0]), ("low FP", [1.0, -0.22, -1.0]), ("low FN", [1.0, -0.11, -2.0])];
 
-/// One recording.
+/// A recording.
 pub struct Run {
-    /// Seconds since some midnight, one a row.
+    /// `[row]`: seconds since an arbitrary midnight.
     pub seconds: Vec<i64>,
-    /// Which rows are anomalous.
-    pub odd: Vec<bool>,
-    /// Which rows begin another state.
+    /// `[row]`: whether the row is anomalous.
+    pub anomalous: Vec<bool>,
+    /// `[row]`: whether the row begins another state.
     pub changes: Vec<bool>,
     columns: Vec<usize>,
 }
 
 impl Run {
-    /// From a file with the columns `datetime`, `anomaly` and `changepoint`; all others are readings.
+    /// Creates a run from a file with the columns `datetime`, `anomaly` and `changepoint`; all others are readings.
+    ///
+    /// # Errors
+    /// A column is missing, a cell is malformed, or there are too few rows.
     pub fn of(frame: &Frame) -> Result<Self> {
         let shown = frame.path.display();
-        ensure!(frame.rows() > TRAIN, "{shown}: {} rows, more than {TRAIN} are needed", frame.rows());
-        let [time, odd, change] = ["datetime", LABEL, "changepoint"].map(|name| frame.position(name));
-        let (time, odd, change) = (time?, odd?, change?);
+        ensure!(frame.rows() > TRAIN, "{shown}: {} rows, expected more than {TRAIN}", frame.rows());
+        let [time, anomaly, change] = ["datetime", LABEL, "changepoint"].map(|name| frame.position(name));
+        let (time, anomaly, change) = (time?, anomaly?, change?);
         let flags = |column: usize| {
             let flag = |row| {
                 let text = frame.columns[column].text(row);
@@ -54,29 +59,32 @@ impl Run {
         };
         Ok(Self {
             seconds: (0..frame.rows()).map(second).collect::<Result<_>>()?,
-            odd: flags(odd)?,
+            anomalous: flags(anomaly)?,
             changes: flags(change)?,
-            columns: (0..frame.columns.len()).filter(|column| ![time, odd, change].contains(column)).collect(),
+            columns: (0..frame.columns.len()).filter(|column| ![time, anomaly, change].contains(column)).collect(),
         })
     }
 
-    /// The training rows, and as test all rows.
+    /// Writes the task: the training rows, and all rows as test rows.
+    ///
+    /// # Errors
+    /// The files cannot be written.
     pub fn task(&self, name: &str, frame: &Frame) -> Result<Task> {
         let train: Vec<(usize, bool)> = (0..TRAIN).map(|row| (row, false)).collect();
-        let test: Vec<(usize, bool)> = self.odd.iter().copied().enumerate().collect();
+        let test: Vec<(usize, bool)> = self.anomalous.iter().copied().enumerate().collect();
         sets::write(name, frame, &self.columns, &train, &test)
     }
 }
 
-/// "2020-03-09 10:14:33" in seconds, months taken for as long as the longest: a run that passes one shows a gap.
+/// Converts a time such as "2020-03-09 10:14:33" to seconds. All months count as 31 days, so that a run that crosses the
+/// end of a month shows a gap.
 fn seconds(text: &str) -> Option<i64> {
     let numbers: Vec<i64> = text.split(['-', ' ', 'T', ':']).map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let &[year, month, day, hour, minute, second] = &numbers[..] else { return None };
     Some(((((year * 12 + month) * 31 + day) * 24 + hour) * 60 + minute) * 60 + second)
 }
 
-/// The rule on the oddness of all rows of a run: an alarm where its mean over the last rows is a fifth above the largest
-/// that the training rows have.
+/// Returns the rows at which the rule of [`MEAN_OVER`] raises an alarm, from the anomaly scores of all rows of a run.
 pub fn alarms(scores: &[f64]) -> Vec<bool> {
     let recent = |row: usize| {
         let last = &scores[(row + 1).saturating_sub(MEAN_OVER)..=row];
@@ -86,24 +94,23 @@ pub fn alarms(scores: &[f64]) -> Vec<bool> {
     (0..scores.len()).map(|row| recent(row) > FACTOR * most).collect()
 }
 
-/// Where alarms begin or end; on the first row, whether there is one.
+/// Returns the rows at which alarms begin or end. The first row switches if it has an alarm.
 pub fn switches(alarms: &[bool]) -> Vec<bool> {
     let before = std::iter::once(&false).chain(alarms);
     alarms.iter().zip(before).map(|(alarm, before)| alarm != before).collect()
 }
 
-/// The alarms of SKAB's Isolation Forest, from what it says of single rows: the median of three, and for change points
-/// the largest of thirty.
+/// Smooths the alarms of SKAB's Isolation Forest: the median of three rows, and for change points the maximum of thirty.
 pub fn smoothed(found: &[bool]) -> (Vec<bool>, Vec<bool>) {
     let last = |rows: usize, least: usize| {
         let enough =
-            |row: usize| row + 1 >= rows && found[row + 1 - rows..=row].iter().filter(|&&odd| odd).count() >= least;
+            |row: usize| row + 1 >= rows && found[row + 1 - rows..=row].iter().filter(|&&alarm| alarm).count() >= least;
         (0..found.len()).map(enough).collect()
     };
     (last(3, 2), last(30, 1))
 }
 
-/// Alarms and anomalies, row by row, pooled over runs.
+/// Counts of alarms and anomalies per row, pooled over runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outliers {
     hits: f64,
@@ -113,9 +120,9 @@ pub struct Outliers {
 }
 
 impl Outliers {
-    /// Counts the rows of a run.
-    pub fn add(&mut self, alarms: &[bool], odd: &[bool]) {
-        for pair in alarms.iter().zip(odd) {
+    /// Adds the rows of a run.
+    pub fn add(&mut self, alarms: &[bool], anomalous: &[bool]) {
+        for pair in alarms.iter().zip(anomalous) {
             *match pair {
                 (true, true) => &mut self.hits,
                 (true, false) => &mut self.false_alarms,
@@ -125,7 +132,7 @@ impl Outliers {
         }
     }
 
-    /// F1, and in percent the share of ordinary rows that alarm and that of anomalous ones that do not.
+    /// Returns F1, the percentage of normal rows with an alarm, and the percentage of anomalous rows without one.
     pub fn rates(&self) -> (f64, f64, f64) {
         (
             self.hits / (self.hits + 0.5 * (self.false_alarms + self.missed)),
@@ -135,7 +142,7 @@ impl Outliers {
     }
 }
 
-/// Switches and change points, summed over runs, by profile.
+/// Scores of switches by profile, summed over runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Changes {
     sums: [f64; 3],
@@ -145,15 +152,15 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Counts a run: the first switch in the window after a change point earns by how soon it comes, an empty window and
-    /// a switch beyond all windows cost.
+    /// Adds a run. The first switch in the window after a change point earns more the earlier it comes; an empty window and
+    /// a switch outside all windows cost.
     pub fn add(&mut self, switches: &[bool], changes: &[bool], seconds: &[i64]) {
         let times = |flags: &[bool]| -> Vec<i64> {
             flags.iter().zip(seconds).filter(|(flag, _)| **flag).map(|(_, &second)| second).collect()
         };
         let mut windows: Vec<(i64, i64)> = Vec::new();
         for change in times(changes) {
-            // Of two that overlap the later one begins where the earlier one ends.
+            // A window that overlaps the one before it begins at the end of that one.
             let from = windows.last().map_or(change, |&(_, end)| change.max(end));
             windows.push((from, change + FOUND_WITHIN));
         }
@@ -177,7 +184,7 @@ impl Changes {
         }
     }
 
-    /// One score a profile: zero without switches, a hundred for one at each change point and no other.
+    /// Returns one score per profile: 0 without switches, 100 for exactly one switch at each change point.
     pub fn nab(&self) -> [f64; 3] {
         std::array::from_fn(|at| {
             let (_, [at_once, _, missed]) = PROFILES[at];
@@ -186,13 +193,13 @@ impl Changes {
         })
     }
 
-    /// How many change points were not found, of how many, and how many switches lie beyond all windows.
+    /// Returns the number of missed change points, of all change points, and of switches outside all windows.
     pub fn counts(&self) -> (usize, usize, usize) {
         (self.missed, self.windows, self.stray)
     }
 }
 
-/// From the first value to the last along a hyperbolic tangent, `late` from 0 to 1.
+/// Interpolates between two values along a hyperbolic tangent, for `late` in 0..=1.
 fn ramp(late: f64, first: f64, last: f64) -> f64 {
     let quarter = std::f64::consts::FRAC_PI_2;
     let fall = (quarter * (2.0 * late - 1.0)).tanh() / quarter.tanh();
@@ -203,11 +210,11 @@ fn ramp(late: f64, first: f64, last: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// 300 seconds with a change at 50, 80 (whose window overlaps) and 200; rows from 50 to 199 are odd.
+    /// Returns 300 seconds with changes at 50, 80 (whose window overlaps) and 200; rows 50 to 199 are anomalous.
     fn run() -> (Vec<i64>, Vec<bool>, Vec<bool>) {
-        let odd = (0..300).map(|second| (50..200).contains(&second)).collect();
+        let anomalous = (0..300).map(|second| (50..200).contains(&second)).collect();
         let changes = (0..300).map(|second| [50, 80, 200].contains(&second)).collect();
-        ((1000..1300).collect(), odd, changes)
+        ((1000..1300).collect(), anomalous, changes)
     }
 
     #[test]
@@ -218,7 +225,7 @@ mod tests {
         assert!(null.nab().iter().all(|score| score.abs() < 1e-9));
         assert_eq!(null.counts(), (3, 3, 0));
 
-        // The second window begins where the first one ends, and so does its perfect switch.
+        // The second window begins at the end of the first, and so does its perfect switch.
         let perfect: Vec<bool> = (0..300).map(|second| [50, 110, 200].contains(&second)).collect();
         let mut all = Changes::default();
         all.add(&perfect, &changes, &seconds);
@@ -246,11 +253,11 @@ mod tests {
 
     #[test]
     fn alarms_on_all_rows_have_the_f1_of_the_base_rate() {
-        let (_, odd, _) = run();
+        let (_, anomalous, _) = run();
         let (mut all, mut none, mut right) = (Outliers::default(), Outliers::default(), Outliers::default());
-        all.add(&[true; 300], &odd);
-        none.add(&[false; 300], &odd);
-        right.add(&odd, &odd);
+        all.add(&[true; 300], &anomalous);
+        none.add(&[false; 300], &anomalous);
+        right.add(&anomalous, &anomalous);
         let share = 0.5;
         assert_eq!(all.rates(), (2.0 * share / (1.0 + share), 100.0, 0.0));
         assert_eq!(none.rates(), (0.0, 0.0, 100.0));
@@ -274,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_apart_by_seconds() {
+    fn times_differ_by_seconds() {
         let apart = |a: &str, b: &str| seconds(b).unwrap() - seconds(a).unwrap();
         assert_eq!(apart("2020-03-09 10:14:33", "2020-03-09 10:14:34"), 1);
         assert_eq!(apart("2020-03-09 23:59:59", "2020-03-10 00:00:01"), 2);

@@ -1,0 +1,78 @@
+//! Measures what the documentation claims: `cargo benches <COMMAND>`.
+
+mod anomaly;
+mod baseline;
+mod density;
+mod device;
+mod features;
+mod fitted;
+mod host;
+mod report;
+mod sets;
+mod skab;
+mod stream;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Measure what the documentation claims
+#[derive(Parser)]
+#[command(bin_name = "cargo benches", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Test log-likelihoods of exported tables on public binary data sets
+    Density {
+        /// The folder of NAME.{train,valid,test}.csv.gz
+        #[arg(long, value_name = "DIR", default_value = "../shared/data/debd")]
+        data: PathBuf,
+        /// The sets to fit; without any, all of them
+        #[arg(value_name = "SET")]
+        sets: Vec<String>,
+    },
+    /// Published protocols of anomaly detection, with scikit-learn's detectors on the same rows
+    Anomaly(anomaly::Anomaly),
+    /// Bearing faults detected by features of a raw signal, and the instructions per window on boards
+    Features {
+        /// The folder of normal.npy, ball_007.npy, inner_race_007.npy and outer_race_007.npy
+        #[arg(long, value_name = "DIR", default_value = "../shared/data/bearings")]
+        data: PathBuf,
+    },
+    /// Instructions, stack and flash on emulated boards, compared with docs/device.json
+    Device(device::Device),
+    /// Values per second that the host scores, compared with NumPy
+    Host {
+        /// The folder of accidents.{train,valid,test}.csv.gz
+        #[arg(long, value_name = "DIR", default_value = "../shared/data/debd")]
+        data: PathBuf,
+    },
+    /// RAM of a time series of eight channels and a window of ten rows, on boards
+    Stream,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Density { data, sets } => density::run(&data, &sets),
+        Command::Anomaly(args) => anomaly::run(&args),
+        Command::Features { data } => features::run(&data),
+        Command::Device(args) => device::run(&args),
+        Command::Host { data } => host::run(&data),
+        Command::Stream => stream::run(),
+    }
+}
