@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use surprisal::{Detector, Nats, Reading, RowScore, Table, TableError};
 
 use crate::batch::Batch;
+use crate::data::input::{InputLimits, read_bytes};
 use crate::data::{Frame, Header, checksum};
 use crate::error::{Error, Result};
 use crate::history::split_strategy;
@@ -84,8 +85,8 @@ impl Artefact {
     /// [`Error::Io`] if the file cannot be read; [`Error::Model`] if it is not a `.srp` file with notes, is truncated
     /// or corrupt, or if its notes contradict each other or the table.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes =
-            std::fs::read(path).map_err(Error::io(path, "cannot be read; pass the file that `surprisal fit` wrote"))?;
+        let advice = "cannot be read; pass the file that `surprisal fit` wrote";
+        let bytes = read_bytes(path, &InputLimits::default(), advice)?;
         let fault = |error: TableError| Error::model(path, error.to_string());
         let word =
             |at: usize| bytes.get(at..at + 4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
@@ -123,7 +124,7 @@ impl Artefact {
     pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
         let frame = windows::read(self.notes.fit.signal, path, header)?;
         let Some(history) = &self.notes.fit.history else { return Ok(frame) };
-        history.unroll(&frame, &self.channels(), &self.schema.predictor, self.notes.label.as_ref())
+        history.residuals(&frame, &self.channels(), &self.schema.predictor, self.notes.label.as_ref())
     }
 
     /// Returns the names of the channels of a time series, in the order in which the device receives the readings.

@@ -1,9 +1,9 @@
 //! Conversion of a board's log to the CSV that `fit` reads: extracts the lines that carry readings.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::data::{default_name, is_header, is_missing, read_text};
+use crate::data::input::{InputLimits, read_text, read_to_limit};
+use crate::data::{default_name, is_header, is_missing};
 use crate::error::{Error, Result};
 
 /// Marker before the cells of a line with readings.
@@ -21,17 +21,18 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Reads a log from a file, plain or gzipped, or from standard input for `-`.
+    /// Reads a log from a file, plain or gzipped, or from standard input for `-`, within the default [`InputLimits`].
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, and those of [`parse`](Self::parse).
+    /// [`Error::Io`] if it cannot be read, [`Error::Input`] if it is too large, and those of [`parse`](Self::parse).
     pub fn read(path: &Path) -> Result<Self> {
+        let limits = InputLimits::default();
         let (shown, bytes) = if path == Path::new("-") {
-            let (shown, mut bytes) = (PathBuf::from("standard input"), Vec::new());
-            std::io::stdin().lock().read_to_end(&mut bytes).map_err(Error::io(&shown, "cannot be read"))?;
+            let shown = PathBuf::from("standard input");
+            let bytes = read_to_limit(std::io::stdin().lock(), &shown, limits.bytes, "cannot be read")?;
             (shown, bytes)
         } else {
-            (path.to_owned(), read_text(path)?)
+            (path.to_owned(), read_text(path, &limits)?)
         };
         // A board that is reset in the middle of a byte logs invalid UTF-8; the line around it is dropped.
         Self::parse(&shown, &String::from_utf8_lossy(&bytes))

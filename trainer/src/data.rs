@@ -1,14 +1,17 @@
-//! Reads tables of readings from CSV, plain or gzipped, with or without a header, separated by comma, semicolon or tab.
+//! Tables of readings with typed columns. A column of a CSV file holds texts; computed columns hold numbers.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::hash::Hash;
 use std::path::{Path, PathBuf};
-
-use flate2::read::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 use crate::names::{Named, display_by_name};
+
+pub mod input;
+mod read;
+
+pub(crate) use read::is_header;
 
 /// Whether the first line of a CSV file names the columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,32 +32,59 @@ impl Named for Header {
 
 display_by_name!(Header);
 
-/// A file of readings. Each distinct text of a column is kept once.
+/// Rows of readings from one file, by column.
 #[derive(Clone, Debug)]
 pub struct Frame {
     /// The file that the readings come from.
     pub path: PathBuf,
-    /// The columns in file order.
-    pub columns: Vec<Cells>,
-    /// The line or the sample of a signal on which each row begins, counted from 1.
+    /// The columns in file order, all of the same length.
+    pub columns: Vec<FrameColumn>,
+    /// `[row]`: the line, or the sample of a signal, on which the row begins, counted from 1.
     pub lines: Vec<u64>,
     /// The unit of `lines`: "line" or "sample".
     pub unit: &'static str,
     /// CRC-32 of the file's bytes after decompression.
     pub digest: u32,
-    /// Whether anomalous rows are in the window of each row; empty without a window.
+    /// `[row]`: whether the window before the row holds anomalous rows; empty without a window.
     pub mixed: Vec<bool>,
 }
 
 /// One column of a [`Frame`].
-#[derive(Clone, Debug, Default)]
-pub struct Cells {
+#[derive(Clone, Debug)]
+pub struct FrameColumn {
     /// Name from the header, or `x` and the position.
     pub name: String,
-    /// The distinct texts, in the order in which they first appear.
-    pub texts: Vec<String>,
-    /// Position in `texts` of each row's text.
-    pub codes: Vec<u32>,
+    /// The cells, one per row.
+    pub cells: Cells,
+}
+
+/// The cells of a column, by type.
+#[derive(Clone, Debug)]
+pub enum Cells {
+    /// Texts of a CSV file, each of which may be a number.
+    Text(Texts),
+    /// Features of a signal; NaN is a missing reading.
+    Real(Vec<f32>),
+    /// Residuals of a predictor, in steps; `None` is a missing reading.
+    Integer(Vec<Option<i32>>),
+}
+
+/// A column of texts that stores each distinct text once.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    distinct: Vec<String>,
+    codes: Vec<u32>,
+}
+
+/// One cell of a [`Frame`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cell<'a> {
+    /// A text, which may be a number.
+    Text(&'a str),
+    /// A feature; NaN is a missing reading.
+    Real(f32),
+    /// A residual, in steps; `None` is a missing reading.
+    Integer(Option<i32>),
 }
 
 /// Returns whether a text stands for a missing reading: empty, `?`, NA, N/A, NaN, null or none.
@@ -78,95 +108,6 @@ pub fn default_name(at: usize) -> String {
 }
 
 impl Frame {
-    /// Reads a CSV file.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it has no rows, two columns of one name, or a row whose
-    /// length differs from that of the first line.
-    pub fn read(path: &Path, header: Header) -> Result<Self> {
-        if is_npy(path) {
-            return Err(Error::input(
-                path,
-                "a .npy file is a raw signal; fit it with --signal, for example --signal 2048:512, or pass rows as CSV",
-            ));
-        }
-        let text = read_text(path)?;
-        let digest = checksum(&text);
-        let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        // As often as the others, a comma is taken for a decimal one.
-        let delimiter = [b',', b'\t', b';']
-            .into_iter()
-            .max_by_key(|delimiter| first.iter().filter(|byte| *byte == delimiter).count())
-            .unwrap_or(b',');
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .trim(csv::Trim::All)
-            .from_reader(text.as_slice());
-        let mut record = csv::StringRecord::new();
-        let mut frame = Self {
-            path: path.to_owned(),
-            columns: Vec::new(),
-            lines: Vec::new(),
-            unit: "line",
-            digest,
-            mixed: Vec::new(),
-        };
-        let mut seen: Vec<HashMap<String, u32>> = Vec::new();
-        let mut lines = Lines::default();
-        loop {
-            let from = reader.position().byte() as usize;
-            let read = reader.read_record(&mut record);
-            let line = lines.number(&text, record.position().map_or(from, |position| position.byte() as usize));
-            let fault = |message: String| Error::input(path, message).at("line", line);
-            let more = read.map_err(|error| {
-                fault("cannot be read as CSV in UTF-8; save the file as UTF-8".into()).caused_by(error)
-            })?;
-            if !more {
-                break;
-            }
-            if frame.columns.is_empty() {
-                let named = match header {
-                    Header::Yes => true,
-                    Header::No => false,
-                    Header::Auto => is_header(&record),
-                };
-                frame.columns = (0..record.len())
-                    .map(|i| Cells {
-                        name: if named && !record[i].is_empty() { record[i].to_owned() } else { default_name(i) },
-                        ..Cells::default()
-                    })
-                    .collect();
-                seen = vec![HashMap::new(); record.len()];
-                let twice = |&at: &usize| frame.columns[..at].iter().any(|cells| cells.name == frame.columns[at].name);
-                if let Some(twice) = (1..record.len()).find(twice) {
-                    let name = &frame.columns[twice].name;
-                    return Err(fault(format!("two columns are called `{name}`; rename one, or pass --header no")));
-                }
-                if named {
-                    continue;
-                }
-            }
-            let expected = frame.columns.len();
-            if record.len() != expected {
-                return Err(fault(format!(
-                    "{} cells, but the first line has {expected}; every row needs one cell per column, and a missing \
-                     reading is an empty cell",
-                    record.len()
-                )));
-            }
-            for ((text, cells), seen) in record.iter().zip(&mut frame.columns).zip(&mut seen) {
-                cells.push(text, seen);
-            }
-            frame.lines.push(line);
-        }
-        if frame.lines.is_empty() {
-            return Err(Error::input(path, "no rows; expected one row of readings per line"));
-        }
-        Ok(frame)
-    }
-
     /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.lines.len()
@@ -177,11 +118,29 @@ impl Frame {
     /// # Errors
     /// [`Error::Input`] if there is none; the message lists the names.
     pub fn position(&self, name: &str) -> Result<usize> {
-        let found = self.columns.iter().position(|cells| cells.name == name);
-        found.ok_or_else(|| {
-            let names: Vec<_> = self.columns.iter().map(|cells| cells.name.as_str()).take(30).collect();
-            Error::input(&self.path, format!("no column `{name}`; the columns are {}", names.join(", ")))
-        })
+        let found = self.columns.iter().position(|column| column.name == name);
+        found.ok_or_else(|| self.no_column(name))
+    }
+
+    /// Returns the positions of the columns with these names.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for the first name that no column has.
+    pub fn positions<'n>(&self, names: impl IntoIterator<Item = &'n String>) -> Result<Vec<usize>> {
+        let columns = self.columns.iter().enumerate();
+        let positions: HashMap<&str, usize> = columns.map(|(at, column)| (column.name.as_str(), at)).collect();
+        let position = |name: &String| positions.get(name.as_str()).copied().ok_or_else(|| self.no_column(name));
+        names.into_iter().map(position).collect()
+    }
+
+    fn no_column(&self, name: &str) -> Error {
+        let names: Vec<_> = self.columns.iter().map(|column| column.name.as_str()).take(30).collect();
+        Error::input(&self.path, format!("no column `{name}`; the columns are {}", names.join(", ")))
+    }
+
+    /// Returns the cell of a row in a column.
+    pub fn cell(&self, row: usize, column: usize) -> Cell<'_> {
+        self.columns[column].cells.get(row)
     }
 
     /// Returns the number in a cell. Infinity is a number, far out of range.
@@ -189,8 +148,9 @@ impl Frame {
     /// # Errors
     /// [`Error::Input`] if the cell is not a number.
     pub fn number(&self, row: usize, column: usize) -> Result<f64> {
-        let text = self.columns[column].text(row);
-        text.parse::<f64>().ok().filter(|number| !number.is_nan()).ok_or_else(|| {
+        let cell = self.cell(row, column);
+        cell.number().filter(|number| !number.is_nan()).ok_or_else(|| {
+            let text = cell.text();
             self.fault(row, column, format!("expected a number, found `{text}`; correct the cell or leave it empty"))
         })
     }
@@ -207,76 +167,140 @@ impl Frame {
     }
 }
 
+impl FrameColumn {
+    /// Returns the cell of a row as text, as a CSV file has it.
+    pub fn text(&self, row: usize) -> Cow<'_, str> {
+        self.cells.get(row).text()
+    }
+}
+
 impl Cells {
-    /// Makes a column of texts, one per row.
-    pub fn new(name: String, texts: impl IntoIterator<Item = String>) -> Self {
-        let (mut cells, mut seen) = (Self { name, ..Self::default() }, HashMap::new());
-        texts.into_iter().for_each(|text| cells.push(&text, &mut seen));
-        cells
+    /// Returns the cell of a row.
+    pub fn get(&self, row: usize) -> Cell<'_> {
+        match self {
+            Self::Text(texts) => Cell::Text(&texts.distinct[texts.codes[row] as usize]),
+            Self::Real(values) => Cell::Real(values[row]),
+            Self::Integer(values) => Cell::Integer(values[row]),
+        }
     }
 
-    /// Returns the text of a row's cell.
-    pub fn text(&self, row: usize) -> &str {
-        &self.texts[self.codes[row] as usize]
+    /// Applies a function to the cell of each row: `[row]`. It is called once per distinct text.
+    pub fn map<T: Clone>(&self, mut function: impl FnMut(Cell<'_>) -> T) -> Vec<T> {
+        match self {
+            Self::Text(texts) => {
+                let each: Vec<T> = texts.distinct.iter().map(|text| function(Cell::Text(text))).collect();
+                texts.codes.iter().map(|&code| each[code as usize].clone()).collect()
+            }
+            Self::Real(values) => values.iter().map(|&value| function(Cell::Real(value))).collect(),
+            Self::Integer(values) => values.iter().map(|&value| function(Cell::Integer(value))).collect(),
+        }
     }
 
-    fn push(&mut self, text: &str, seen: &mut HashMap<String, u32>) {
+    /// Returns the distinct cells of the column, each with the number of times that it occurs in `rows`, which may be
+    /// zero. Texts are in the order in which they first appear.
+    pub fn counts(&self, rows: &[usize]) -> Vec<(Cell<'_>, usize)> {
+        match self {
+            Self::Text(texts) => {
+                let mut counts = vec![0; texts.distinct.len()];
+                rows.iter().for_each(|&row| counts[texts.codes[row] as usize] += 1);
+                texts.distinct.iter().map(|text| Cell::Text(text)).zip(counts).collect()
+            }
+            Self::Real(values) => {
+                let counts = counts_of(values.iter().map(|value| value.to_bits()), rows, |row| values[row].to_bits());
+                counts.map(|(bits, count)| (Cell::Real(f32::from_bits(bits)), count)).collect()
+            }
+            Self::Integer(values) => counts_of(values.iter().copied(), rows, |row| values[row])
+                .map(|(value, count)| (Cell::Integer(value), count))
+                .collect(),
+        }
+    }
+
+    /// Returns the column that has these rows only, in their order.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Text(texts) => {
+                let mut selected = Texts::default();
+                let mut codes = vec![None; texts.distinct.len()];
+                for &row in rows {
+                    let from = texts.codes[row] as usize;
+                    let code = codes[from].unwrap_or_else(|| {
+                        selected.distinct.push(texts.distinct[from].clone());
+                        selected.distinct.len() as u32 - 1
+                    });
+                    codes[from] = Some(code);
+                    selected.codes.push(code);
+                }
+                Self::Text(selected)
+            }
+            Self::Real(values) => Self::Real(rows.iter().map(|&row| values[row]).collect()),
+            Self::Integer(values) => Self::Integer(rows.iter().map(|&row| values[row]).collect()),
+        }
+    }
+}
+
+/// Counts how often each of `all` values occurs in `rows`.
+fn counts_of<K: Hash + Eq>(
+    all: impl Iterator<Item = K>,
+    rows: &[usize],
+    value: impl Fn(usize) -> K,
+) -> impl Iterator<Item = (K, usize)> {
+    let mut counts: HashMap<K, usize> = all.map(|value| (value, 0)).collect();
+    rows.iter().for_each(|&row| *counts.entry(value(row)).or_default() += 1);
+    counts.into_iter()
+}
+
+impl FromIterator<String> for Texts {
+    fn from_iter<T: IntoIterator<Item = String>>(texts: T) -> Self {
+        let (mut column, mut codes) = (Self::default(), HashMap::new());
+        texts.into_iter().for_each(|text| column.push(&text, &mut codes));
+        column
+    }
+}
+
+impl Texts {
+    /// Appends a cell. `codes` maps each distinct text to its code.
+    fn push(&mut self, text: &str, codes: &mut HashMap<String, u32>) {
         // Runs of equal cells are common; they need no hashing.
         if let Some(&last) = self.codes.last()
-            && self.texts[last as usize] == text
+            && self.distinct[last as usize] == text
         {
             return self.codes.push(last);
         }
-        let code = seen.get(text).copied().unwrap_or_else(|| {
-            let code = self.texts.len() as u32;
-            self.texts.push(text.to_owned());
-            seen.insert(text.to_owned(), code);
+        let code = codes.get(text).copied().unwrap_or_else(|| {
+            let code = self.distinct.len() as u32;
+            self.distinct.push(text.to_owned());
+            codes.insert(text.to_owned(), code);
             code
         });
         self.codes.push(code);
     }
 }
 
-/// Returns whether cells are names: at least one is not missing, and none is a number.
-pub(crate) fn is_header<'a, T: AsRef<str> + 'a + ?Sized>(cells: impl IntoIterator<Item = &'a T> + Clone) -> bool {
-    let mut texts = cells.clone().into_iter().map(AsRef::as_ref);
-    texts.any(|cell| !is_missing(cell)) && cells.into_iter().all(|cell| cell.as_ref().parse::<f64>().is_err())
-}
-
-/// Counts lines up to a byte. The byte must not decrease between calls.
-#[derive(Debug, Default)]
-struct Lines {
-    byte: usize,
-    breaks: u64,
-}
-
-impl Lines {
-    /// Returns the line, counted from 1, on which the record that begins at or after `byte` has its first cell.
-    fn number(&mut self, text: &[u8], byte: usize) -> u64 {
-        // The reader's own count of lines is behind by one after CRLF, whose LF it leaves to the next record.
-        let byte = byte.min(text.len());
-        let rest = &text[byte..];
-        let skipped = rest.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(rest.len());
-        while self.byte < byte + skipped {
-            let lone_cr = text[self.byte] == b'\r' && text.get(self.byte + 1) != Some(&b'\n');
-            self.breaks += u64::from(text[self.byte] == b'\n' || lone_cr);
-            self.byte += 1;
+impl<'a> Cell<'a> {
+    /// Returns whether the cell stands for a missing reading.
+    pub fn is_missing(self) -> bool {
+        match self {
+            Self::Text(text) => is_missing(text),
+            Self::Real(value) => value.is_nan(),
+            Self::Integer(value) => value.is_none(),
         }
-        self.breaks + 1
     }
-}
 
-/// Reads a file, decompresses it if it is gzipped, and removes a byte order mark.
-pub(crate) fn read_text(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(Error::io(path, "cannot be opened; check the path"))?;
-    let mut reader = BufReader::new(file);
-    let start = reader.fill_buf().map_err(Error::io(path, "cannot be read; check that it is a file"))?;
-    let zipped = start.starts_with(&[0x1f, 0x8b]);
-    let mut text = Vec::new();
-    let read = if zipped { MultiGzDecoder::new(reader).read_to_end(&mut text) } else { reader.read_to_end(&mut text) };
-    read.map_err(Error::io(path, "cannot be read to the end; a gzip file may be cut short"))?;
-    if text.starts_with(&[0xEF, 0xBB, 0xBF]) {
-        text.drain(..3);
+    /// Returns the number in the cell, or `None` if it is another text or a missing residual.
+    pub fn number(self) -> Option<f64> {
+        match self {
+            Self::Text(text) => text.parse().ok(),
+            Self::Real(value) => Some(value.into()),
+            Self::Integer(value) => value.map(f64::from),
+        }
     }
-    Ok(text)
+
+    /// Returns the cell as text. A number has the shortest text that is read as the same number.
+    pub fn text(self) -> Cow<'a, str> {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Real(value) => value.to_string().into(),
+            Self::Integer(value) => value.map_or(String::new(), |value| value.to_string()).into(),
+        }
+    }
 }

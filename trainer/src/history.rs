@@ -1,55 +1,57 @@
-//! Rows in time, as the board sees them: what a row is, given the rows before it.
+//! Rows of a time series as the board sees them: residuals of a linear prediction from earlier rows, and last states.
 
 use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use surprisal::{Kind, Predictor, Reading};
 
-use crate::data::{Cells, Frame, is_missing};
+use crate::data::{Cells, Frame, FrameColumn};
 use crate::error::{Error, Result};
 use crate::predictor::PredictorTable;
-use crate::schema::Schema;
-use crate::schema::toml::{ColumnKind, Overrides};
+use crate::schema::{ColumnEncoding, Schema};
 use crate::split::{SplitStrategy, anomalous_rows};
 use crate::windows::{self, Windows};
 
-/// What is looked at besides a row.
+/// The earlier rows that each row of a time series depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    /// How many rows before it.
+    /// Number of earlier rows.
     pub window: usize,
-    /// The column whose change begins a stream anew.
+    /// Column whose change begins a new time series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
 }
 
-/// Ridge penalties to choose from by validation rows, in units of a row of unit variance.
+/// Ridge penalties to choose from, in units of one row of unit variance.
 const PENALTIES: [f64; 6] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
-/// Steps of a number in a standard deviation, but for rounding to a power of two.
+/// Number of steps per standard deviation of a number, before rounding to a power of two.
 const STEPS: f64 = 4096.0;
+/// Largest number of numeric columns of a time series. The weights of the predictor grow with its square, and the time
+/// to fit them with its fourth power.
+const MAX_NUMBERS: usize = 256;
 
-/// What the column of a state's last value is called.
-pub fn before(name: &str) -> String {
+/// Returns the name of the column that holds the last value of a state.
+fn last_name(name: &str) -> String {
     format!("{name} before")
 }
 
 impl History {
-    /// The row on which each row's session began.
-    fn since(&self, frame: &Frame) -> Result<Vec<usize>> {
+    /// Returns the row on which the session of each row begins: `[row]`.
+    fn session_starts(&self, frame: &Frame) -> Result<Vec<usize>> {
         let session = self.session.as_ref().map(|name| frame.position(name)).transpose()?;
-        let mut since = 0;
+        let mut start = 0;
         let rows = (0..frame.rows()).map(|row| {
-            let codes = session.map(|at| &frame.columns[at].codes);
-            if row > 0 && codes.is_some_and(|codes| codes[row] != codes[row - 1]) {
-                since = row;
+            if row > 0 && session.is_some_and(|column| frame.cell(row, column) != frame.cell(row - 1, column)) {
+                start = row;
             }
-            since
+            start
         });
         Ok(rows.collect())
     }
 
-    /// The rows that have a whole window before them in their session.
-    fn whole(&self, frame: &Frame, since: &[usize]) -> Result<Vec<usize>> {
-        let rows: Vec<usize> = (0..frame.rows()).filter(|&row| row - since[row] >= self.window).collect();
+    /// Returns the rows that have a full window of earlier rows in their session.
+    fn complete_rows(&self, frame: &Frame, starts: &[usize]) -> Result<Vec<usize>> {
+        let rows: Vec<usize> = (0..frame.rows()).filter(|&row| row - starts[row] >= self.window).collect();
         if rows.is_empty() {
             let message = format!("no row has {} rows before it; supply more rows, or a shorter --window", self.window);
             return Err(Error::input(&frame.path, message));
@@ -57,210 +59,210 @@ impl History {
         Ok(rows)
     }
 
-    /// Which channels are numbers, and which are states: all the columns that `schema` models, in file order.
-    fn channels(schema: &Schema) -> Vec<(usize, bool)> {
-        let mut channels: Vec<(u16, usize, bool)> = schema
-            .columns
-            .iter()
-            .map(|encoding| (encoding.source, encoding.file, matches!(encoding.kind, Kind::Integer | Kind::Real)))
-            .collect();
-        channels.sort_unstable();
-        channels.into_iter().map(|(_, file, number)| (file, number)).collect()
-    }
-
-    /// A predictor that predicts nothing, for the channels that `schema` found in a file of rows.
-    pub fn blank(&self, schema: &Schema) -> PredictorTable {
-        let channels = Self::channels(schema);
-        let mut words = vec![self.window as i32];
-        words.extend(channels.iter().flat_map(|&(_, number)| [if number { 0 } else { Predictor::STATE }, 0]));
-        let numbers = channels.iter().filter(|(_, number)| *number).count();
-        PredictorTable { words, weights: vec![0; 2 * numbers * numbers + numbers * numbers.saturating_sub(1) / 2] }
-    }
-
-    /// The predictor that ridge regression on the given rows leaves the least of; the penalty is the one that leaves least
-    /// of the validation rows. Rows are counted among those that have a whole window.
+    /// Returns the rows that have a full window, with their cells as they are in the file.
+    ///
+    /// `label` is the column that marks anomalies and its value on normal rows; a frame without this column has no
+    /// anomalous rows.
     ///
     /// # Errors
-    /// A cell that is no number.
-    pub fn fit(&self, frame: &Frame, schema: &Schema, train: &[usize], valid: &[usize]) -> Result<PredictorTable> {
-        let mut table = self.blank(schema);
-        let channels = Self::channels(schema);
-        let numbers = table.numbers();
-        let since = self.since(frame)?;
-        let whole = self.whole(frame, &since)?;
-        let at = |rows: &[usize]| -> Vec<usize> { rows.iter().map(|&row| whole[row]).collect() };
-        let (train, valid) = (at(train), at(valid));
-        let mut scaled = Vec::new();
-        let mut units = Vec::new();
-        for &channel in &numbers {
-            let values = held(frame, channels[channel].0, &since)?;
-            let known: Vec<f64> = train.iter().filter_map(|&row| values[row]).collect();
-            let mean_of = |sum: f64| sum / known.len().max(1) as f64;
-            let mean = mean_of(known.iter().sum());
-            let square = mean_of(known.iter().map(|value| (value - mean).powi(2)).sum());
-            let deviation = if square > 0.0 { square.sqrt() } else { 1.0 };
-            let reach = (deviation * 256.0 / STEPS).log2().round().clamp(-126.0, 126.0);
-            let step = reach.exp2() / 256.0;
-            table.words[1 + 2 * channel] = reach as i32;
-            table.words[2 + 2 * channel] = (mean / step).round().clamp(-2e9, 2e9) as i32;
-            units.push(deviation / step);
-            let scale = |value: Option<f64>| value.map_or(0.0, |value| (value - mean) / deviation);
-            scaled.push(values.into_iter().map(scale).collect::<Vec<f64>>());
-        }
-        let features = |row: usize, place: usize| -> Vec<f64> {
-            let last = scaled.iter().map(|values| values[row - 1]);
-            let means = scaled.iter().map(|values| values[row - self.window..row].iter().sum::<f64>());
-            let now = scaled[..place].iter().map(|values| values[row]);
-            last.chain(means.map(|sum| sum / self.window as f64)).chain(now).collect()
-        };
-        let all: Vec<Vec<DVector<f64>>> = (0..numbers.len())
-            .map(|place| {
-                let width = 2 * numbers.len() + place;
-                let mut products = DMatrix::zeros(width, width);
-                let mut target = DVector::zeros(width);
-                for &row in &train {
-                    let x = DVector::from_vec(features(row, place));
-                    products.ger(1.0, &x, &x, 1.0);
-                    target.axpy(scaled[place][row], &x, 1.0);
-                }
-                let solve = |penalty: &f64| {
-                    let ridge = &products + DMatrix::identity(width, width) * *penalty;
-                    ridge.cholesky().map_or_else(|| DVector::zeros(width), |factor| factor.solve(&target))
-                };
-                PENALTIES.iter().map(solve).collect()
-            })
-            .collect();
-        let left = |k: usize| -> f64 {
-            let of = |place: usize| {
-                let squares = valid.iter().map(|&row| {
-                    let x = DVector::from_vec(features(row, place));
-                    (scaled[place][row] - x.dot(&all[place][k])).powi(2)
-                });
-                (squares.sum::<f64>() / valid.len().max(1) as f64).max(1e-12).ln()
-            };
-            (0..numbers.len()).map(of).sum()
-        };
-        let best =
-            (0..PENALTIES.len()).min_by(|&a, &b| left(a).total_cmp(&left(b))).expect("there are penalties to try");
-        table.weights.clear();
-        for (place, solutions) in all.iter().enumerate() {
-            for (k, weight) in solutions[best].iter().enumerate() {
-                let from = if k < 2 * numbers.len() { k % numbers.len() } else { k - 2 * numbers.len() };
-                let weight = weight * units[place] / units[from] * 4096.0;
-                table.weights.push(weight.round().clamp(-32767.0, 32767.0) as i16);
-            }
-        }
-        Ok(table)
+    /// [`Error::Input`] if the session column is absent or no row has a full window.
+    pub fn complete(&self, frame: &Frame, label: Option<&(String, String)>) -> Result<Frame> {
+        let rows = self.complete_rows(frame, &self.session_starts(frame)?)?;
+        self.select(frame, &rows, label)
     }
 
-    /// The rows that have a whole window, as readings of [`surprisal::Stream`]: what the predictor leaves of numbers, states,
-    /// states before, and columns that are not modelled as they are.
+    fn select(&self, frame: &Frame, rows: &[usize], label: Option<&(String, String)>) -> Result<Frame> {
+        let label = label.filter(|(column, _)| frame.position(column).is_ok());
+        let anomalous = label.map(|(column, normal)| anomalous_rows(frame, column, normal)).transpose()?;
+        let anomalous = anomalous.unwrap_or_default();
+        let is_mixed =
+            |&row: &usize| anomalous.get(row - self.window..row).is_some_and(|window| window.contains(&true));
+        let column = |column: &FrameColumn| FrameColumn { name: column.name.clone(), cells: column.cells.select(rows) };
+        Ok(Frame {
+            path: frame.path.clone(),
+            columns: frame.columns.iter().map(column).collect(),
+            lines: rows.iter().map(|&row| frame.lines[row]).collect(),
+            unit: frame.unit,
+            digest: frame.digest,
+            mixed: rows.iter().map(is_mixed).collect(),
+        })
+    }
+
+    /// Returns the rows that have a full window, as readings of [`surprisal::Stream`].
+    ///
+    /// Numbers become residuals, states stay, and the last value of each state is an additional column at the end. Columns
+    /// that are not channels stay as well.
     ///
     /// # Errors
-    /// A channel is absent, or a cell is no number.
-    pub fn unroll(
+    /// [`Error::Input`] if a channel is absent, a cell of a number is not a number, or no row has a full window.
+    pub fn residuals(
         &self,
         frame: &Frame,
         channels: &[String],
         table: &PredictorTable,
         label: Option<&(String, String)>,
     ) -> Result<Frame> {
-        let since = self.since(frame)?;
-        let whole = self.whole(frame, &since)?;
-        let predictor = table.view();
-        let numbers = table.numbers();
-        let files = channels.iter().map(|name| frame.position(name)).collect::<Result<Vec<_>>>()?;
-        // By channel, each row's number in steps.
-        let mut fixed = vec![vec![0_i32; files.len()]; frame.rows()];
+        let starts = self.session_starts(frame)?;
+        let rows = self.complete_rows(frame, &starts)?;
+        let columns = frame.positions(channels)?;
+        let (predictor, numbers) = (table.view(), table.numbers());
+        // `[row][channel]`, in steps.
+        let mut steps = vec![vec![0_i32; channels.len()]; frame.rows()];
         for &channel in &numbers {
-            for (row, value) in fixed.iter_mut().zip(held(frame, files[channel], &since)?) {
+            for (row, value) in steps.iter_mut().zip(forward_filled(frame, columns[channel], &starts)?) {
                 row[channel] = value.and_then(|value| predictor.fixed(channel, reading(value))).unwrap_or(0);
             }
         }
-        let means_before = |&row: &usize| -> Vec<i32> {
-            let window = &fixed[row - self.window..row];
-            (0..files.len()).map(|channel| predictor.mean(window.iter().map(|past| past[channel]))).collect()
+        let means = |&row: &usize| -> Vec<i32> {
+            let window = &steps[row - self.window..row];
+            (0..channels.len()).map(|channel| predictor.mean(window.iter().map(|past| past[channel]))).collect()
         };
-        let means: Vec<Vec<i32>> = whole.iter().map(means_before).collect();
-        let mut columns = Vec::with_capacity(frame.columns.len());
-        for (at, cells) in frame.columns.iter().enumerate() {
-            let channel = files.iter().position(|&file| file == at);
-            let number = channel.filter(|channel| numbers.contains(channel));
-            let texts = whole.iter().zip(&means).map(|(&row, means)| {
-                let text = cells.text(row);
-                match number {
-                    Some(channel) if !is_missing(text) => {
-                        predictor.residual(channel, &fixed[row - 1], means, &fixed[row]).to_string()
-                    }
-                    _ => text.to_owned(),
-                }
-            });
-            columns.push(Cells::new(cells.name.clone(), texts));
-        }
-        for channel in predictor.states() {
-            let cells = &frame.columns[files[channel]];
-            let texts: Vec<String> = whole.iter().map(|&row| cells.text(row - 1).to_owned()).collect();
-            columns.push(Cells::new(before(&cells.name), texts));
-        }
-        // Rows from the field carry no label.
-        let label = label.filter(|(column, _)| frame.position(column).is_ok());
-        let odd = label.map(|(column, normal)| anomalous_rows(frame, column, normal)).transpose()?.unwrap_or_default();
-        let after_odd = |&row: &usize| odd.get(row - self.window..row).is_some_and(|odd| odd.contains(&true));
-        Ok(Frame {
-            columns,
-            lines: whole.iter().map(|&row| frame.lines[row]).collect(),
-            mixed: whole.iter().map(after_odd).collect(),
-            ..frame.clone()
-        })
-    }
-
-    /// What there is to say of an unrolled file's columns beforehand: the numbers are whole now.
-    pub fn overrides(&self, mut overrides: Overrides, channels: &[String], table: &PredictorTable) -> Overrides {
-        for channel in table.numbers() {
-            overrides.columns.entry(channels[channel].clone()).or_default().kind = Some(ColumnKind::Integer);
-        }
-        overrides
-    }
-
-    /// States before come first in model order and are given; they are coded as the states.
-    pub fn give(&self, schema: &mut Schema, channels: &[String], table: &PredictorTable) {
-        for channel in table.view().states() {
-            let named =
-                |schema: &Schema, name: &str| schema.columns.iter().position(|encoding| schema.name(encoding) == name);
-            let (Some(state), Some(given)) =
-                (named(schema, &channels[channel]), named(schema, &before(&channels[channel])))
-            else {
-                continue;
+        let means: Vec<Vec<i32>> = rows.iter().map(means).collect();
+        let mut complete = self.select(frame, &rows, label)?;
+        for &channel in &numbers {
+            let residual = |(&row, means): (&usize, &Vec<i32>)| {
+                let is_missing = frame.cell(row, columns[channel]).is_missing();
+                (!is_missing).then(|| predictor.residual(channel, &steps[row - 1], means, &steps[row]))
             };
-            let (file, source) = (schema.columns[given].file, schema.columns[given].source);
-            schema.columns[given] =
-                crate::schema::ColumnEncoding { file, source, observed: true, ..schema.columns[state].clone() };
+            complete.columns[columns[channel]].cells = Cells::Integer(rows.iter().zip(&means).map(residual).collect());
+        }
+        let earlier: Vec<usize> = rows.iter().map(|row| row - 1).collect();
+        for channel in predictor.states() {
+            let FrameColumn { name, cells } = &frame.columns[columns[channel]];
+            complete.columns.push(FrameColumn { name: last_name(name), cells: cells.select(&earlier) });
+        }
+        Ok(complete)
+    }
+
+    /// Fits the predictor by ridge regression (Hoerl & Kennard, *Ridge Regression*, 1970) of each number on the last
+    /// values and the window means of all numbers, and on the numbers before it in the row.
+    ///
+    /// `train` and `valid` count the rows of [`complete`](Self::complete); the validation rows choose the penalty.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if a cell of a number is not a number, or there are more than 256 numeric columns.
+    pub fn fit(&self, frame: &Frame, schema: &Schema, train: &[usize], valid: &[usize]) -> Result<PredictorTable> {
+        let channels = channels(schema);
+        let numbers: Vec<usize> = (0..channels.len()).filter(|&channel| channels[channel].1).collect();
+        let n = numbers.len();
+        if n > MAX_NUMBERS {
+            let message = format!(
+                "{n} numeric columns, but a time series has at most {MAX_NUMBERS}; leave some out with --ignore"
+            );
+            return Err(Error::input(&frame.path, message));
+        }
+        let starts = self.session_starts(frame)?;
+        let complete = self.complete_rows(frame, &starts)?;
+        let in_frame = |rows: &[usize]| -> Vec<usize> { rows.iter().map(|&row| complete[row]).collect() };
+        let (train, valid) = (in_frame(train), in_frame(valid));
+        let mut words = vec![self.window as i32];
+        words.extend(channels.iter().flat_map(|&(_, is_number)| [if is_number { 0 } else { Predictor::STATE }, 0]));
+        // Standardised numbers, `[number][row]`, and their standard deviations, in steps.
+        let (mut standardised, mut deviations) = (Vec::new(), Vec::new());
+        for &channel in &numbers {
+            let values = forward_filled(frame, channels[channel].0, &starts)?;
+            let known: Vec<f64> = train.iter().filter_map(|&row| values[row]).collect();
+            let mean_of = |sum: f64| sum / known.len().max(1) as f64;
+            let mean = mean_of(known.iter().sum());
+            let variance = mean_of(known.iter().map(|value| (value - mean).powi(2)).sum());
+            let deviation = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+            let scale = (deviation * 256.0 / STEPS).log2().round().clamp(-126.0, 126.0);
+            let step = scale.exp2() / 256.0;
+            words[1 + 2 * channel] = scale as i32;
+            words[2 + 2 * channel] = (mean / step).round().clamp(-2e9, 2e9) as i32;
+            deviations.push(deviation / step);
+            let standard = |value: Option<f64>| value.map_or(0.0, |value| (value - mean) / deviation);
+            standardised.push(values.into_iter().map(standard).collect::<Vec<f64>>());
+        }
+        let regressors = |&row: &usize| {
+            let last = standardised.iter().map(|values| values[row - 1]);
+            let means = standardised.iter().map(|values| values[row - self.window..row].iter().sum::<f64>());
+            let now = standardised.iter().map(|values| values[row]);
+            DVector::from_iterator(3 * n, last.chain(means.map(|sum| sum / self.window as f64)).chain(now))
+        };
+        let solutions = ridge(n, train.iter().map(regressors), &valid.iter().map(regressors).collect::<Vec<_>>());
+        let weight = |(place, solution): (usize, DVector<f64>)| {
+            let rescaled = |(k, weight): (usize, &f64)| {
+                let from = if k < 2 * n { k % n } else { k - 2 * n };
+                let weight = weight * deviations[place] / deviations[from] * 4096.0;
+                weight.round().clamp(-32767.0, 32767.0) as i16
+            };
+            solution.iter().enumerate().map(rescaled).collect::<Vec<_>>()
+        };
+        Ok(PredictorTable { words, weights: solutions.into_iter().enumerate().flat_map(weight).collect() })
+    }
+
+    /// Makes the last values of states observed columns of a schema: they come first in model order and are encoded as
+    /// the states.
+    pub fn observe_states(schema: &mut Schema, channels: &[String], table: &PredictorTable) {
+        for channel in table.view().states() {
+            let position = |name: &str| schema.columns.iter().position(|encoding| schema.name(encoding) == name);
+            let (state, last) = (position(&channels[channel]), position(&last_name(&channels[channel])));
+            if let (Some(state), Some(last)) = (state, last) {
+                let ColumnEncoding { file, source, .. } = schema.columns[last];
+                schema.columns[last] = ColumnEncoding { file, source, observed: true, ..schema.columns[state].clone() };
+            }
         }
         schema.columns.sort_by_key(|encoding| !encoding.observed);
         schema.predictor = table.clone();
     }
 }
 
-/// How rows are dealt: in order if they look back, or are windows of a signal.
+/// Returns the position in the file of each channel, and whether it is a number: all modelled columns, in file order.
+fn channels(schema: &Schema) -> Vec<(usize, bool)> {
+    let mut encodings: Vec<&ColumnEncoding> = schema.columns.iter().collect();
+    encodings.sort_unstable_by_key(|encoding| encoding.source);
+    let is_number = |encoding: &ColumnEncoding| matches!(encoding.kind, Kind::Integer | Kind::Real);
+    encodings.into_iter().map(|encoding| (encoding.file, is_number(encoding))).collect()
+}
+
+/// Regresses each of `n` numbers on the regressors before it: `[number][regressor]`.
+///
+/// A row has 3n regressors, of which the last n are the numbers themselves. The penalty is the one with the smallest
+/// product of mean squared errors on the validation rows.
+fn ridge(n: usize, train: impl Iterator<Item = DVector<f64>>, valid: &[DVector<f64>]) -> Vec<DVector<f64>> {
+    let mut gram = DMatrix::zeros(3 * n, 3 * n);
+    train.for_each(|row| gram.ger(1.0, &row, &row, 1.0));
+    let solve = |place: usize, penalty: f64| {
+        let width = 2 * n + place;
+        let ridge = gram.view((0, 0), (width, width)) + DMatrix::identity(width, width) * penalty;
+        let target = gram.view((0, width), (width, 1)).column(0).into_owned();
+        ridge.cholesky().map_or_else(|| DVector::zeros(width), |factor| factor.solve(&target))
+    };
+    let log_error = |place: usize, solution: &DVector<f64>| {
+        let width = 2 * n + place;
+        let squares = valid.iter().map(|row| (row[width] - row.rows(0, width).dot(solution)).powi(2));
+        (squares.sum::<f64>() / valid.len().max(1) as f64).max(1e-12).ln()
+    };
+    let candidates = PENALTIES.map(|penalty| {
+        let solutions: Vec<_> = (0..n).into_par_iter().map(|place| solve(place, penalty)).collect();
+        let loss: f64 = solutions.iter().enumerate().map(|(place, solution)| log_error(place, solution)).sum();
+        (loss, solutions)
+    });
+    let best = candidates.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, solutions)| solutions).unwrap_or_default()
+}
+
+/// Returns how to split the rows of a file: in order of time if they are a time series or windows of a signal.
 pub fn split_strategy(signal: Option<Windows>, history: Option<&History>, seed: u64) -> SplitStrategy {
     history
         .map_or_else(|| windows::split_strategy(signal, seed), |history| SplitStrategy::InOrder { gap: history.window })
 }
 
-/// A column's numbers; a missing one holds the last of its session, and before the first of those there is none.
-fn held(frame: &Frame, file: usize, since: &[usize]) -> Result<Vec<Option<f64>>> {
+/// Returns the numbers of a column, each missing one replaced by the last one of its session, if there is one: `[row]`.
+fn forward_filled(frame: &Frame, column: usize, starts: &[usize]) -> Result<Vec<Option<f64>>> {
     let mut last = None;
     let number = |row: usize| {
-        last = last.filter(|_| since[row] != row);
-        if !is_missing(frame.columns[file].text(row)) {
-            last = Some(frame.number(row, file)?);
+        last = last.filter(|_| starts[row] != row);
+        if !frame.cell(row, column).is_missing() {
+            last = Some(frame.number(row, column)?);
         }
         Ok(last)
     };
     (0..frame.rows()).map(number).collect()
 }
 
-/// As the board has it: whole numbers as integers, all others as `f32`.
+/// Returns a number as the board reads it: whole numbers as integers, all others as `f32`.
 fn reading(value: f64) -> Reading {
     if value.fract() == 0.0 && value.abs() < 2_147_483_648.0 {
         Reading::Integer(value as i32)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::bits::Bits;
+use crate::data::input;
 use crate::error::{Error, Result};
 use crate::fit::tree;
 use crate::schema::Schema;
@@ -63,7 +64,7 @@ pub fn learned(schema: &Schema, bits: &Bits, max_splits: usize) -> Vec<usize> {
 pub fn from_file(schema: &Schema, path: &Path) -> Result<Vec<usize>> {
     let advice =
         "cannot be read; --order takes auto, natural, learned, search, chow-liu, mutual or a file of column names";
-    let text = std::fs::read_to_string(path).map_err(Error::io(path, advice))?;
+    let text = input::read_small(path, advice)?;
     let mut order = Vec::new();
     for (line, name) in text.lines().map(str::trim).enumerate().filter(|(_, name)| !name.is_empty()) {
         let at = schema.columns.iter().position(|encoding| schema.name(encoding) == name);
@@ -172,17 +173,14 @@ fn column_of_bit(schema: &Schema) -> Vec<usize> {
 
 /// Returns (number of outcomes, outcome of each row) for each column. The last outcome means "missing".
 fn outcomes(schema: &Schema, bits: &Bits) -> Vec<(usize, Vec<u16>)> {
-    let mut first = 0;
-    let each = schema.columns.iter().map(|encoding| {
+    let each = schema.columns.iter().zip(schema.bit_offsets()).map(|(encoding, first)| {
         let column = encoding.column();
         let mut cell = vec![false; column.bits()];
         let mut outcome = |row: usize| {
             cell.iter_mut().enumerate().for_each(|(at, bit)| *bit = bits.get(row, first + at));
             column.decode(&cell).unwrap_or(cell.len()) as u16
         };
-        let outcomes = (0..bits.rows).map(&mut outcome).collect();
-        first += column.bits();
-        (column.bits() + 1, outcomes)
+        (column.bits() + 1, (0..bits.rows).map(&mut outcome).collect())
     });
     each.collect()
 }

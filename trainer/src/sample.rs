@@ -16,11 +16,7 @@ type ColumnAt<'a> = (usize, &'a ColumnEncoding);
 
 /// Returns the columns of a model that are sampled, in file order, each with its first bit.
 fn columns(artefact: &Artefact) -> Vec<ColumnAt<'_>> {
-    let (mut columns, mut first): (Vec<ColumnAt>, _) = (Vec::new(), 0);
-    for encoding in &artefact.schema.columns {
-        columns.push((first, encoding));
-        first += encoding.column().bits();
-    }
+    let mut columns: Vec<ColumnAt> = artefact.schema.bit_offsets().into_iter().zip(&artefact.schema.columns).collect();
     columns.sort_by_key(|(_, encoding)| encoding.source);
     columns.retain(|(_, encoding)| !encoding.observed);
     columns

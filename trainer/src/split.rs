@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::Frame;
+use crate::data::{Cell, Frame};
 use crate::error::{Error, Result};
 
 /// Shares of training, validation, calibration and held-out rows of one file.
@@ -17,7 +17,7 @@ const MIN_ROWS: [(usize, &str); 3] = [(20, "training"), (2, "validation"), (2, "
 
 /// Indices of the rows of each kind, each list ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Split {
+pub struct SplitRows {
     /// Training rows, to fit on.
     pub train: Vec<usize>,
     /// Validation rows, to choose settings on.
@@ -50,7 +50,7 @@ pub enum SplitStrategy {
 /// let found = split((0..10).collect(), [0.5, 0.3, 0.2, 0.0], SplitStrategy::InOrder { gap: 1 });
 /// assert_eq!((found.train, found.valid, found.calibrate), (vec![0, 1, 2, 3, 4], vec![6, 7], vec![9]));
 /// ```
-pub fn split(mut rows: Vec<usize>, shares: [f64; 4], strategy: SplitStrategy) -> Split {
+pub fn split(mut rows: Vec<usize>, shares: [f64; 4], strategy: SplitStrategy) -> SplitRows {
     let gap = match strategy {
         SplitStrategy::Shuffled { seed } => {
             rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
@@ -72,7 +72,7 @@ pub fn split(mut rows: Vec<usize>, shares: [f64; 4], strategy: SplitStrategy) ->
         }
         taken
     };
-    Split {
+    SplitRows {
         train: take(0, ends[0]),
         valid: take(ends[0], ends[1]),
         calibrate: take(ends[1], ends[2]),
@@ -100,11 +100,10 @@ pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
 /// # Errors
 /// [`Error::Input`] if there is no such column.
 pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<bool>> {
-    let cells = &frame.columns[frame.position(column)?];
+    let cells = &frame.columns[frame.position(column)?].cells;
     let number = normal.parse::<f64>().ok();
-    let is_normal = |text: &String| text == normal || number.is_some() && text.parse::<f64>().ok() == number;
-    let normal: Vec<bool> = cells.texts.iter().map(is_normal).collect();
-    Ok(cells.codes.iter().map(|&code| !normal[code as usize]).collect())
+    let is_normal = |cell: Cell| cell.text() == normal || number.is_some() && cell.number() == number;
+    Ok(cells.map(|cell| !is_normal(cell)))
 }
 
 /// Returns the rows to fit on: all rows, or those whose label, a pair of a column and its normal value, is normal.
@@ -114,14 +113,15 @@ pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<b
 /// # Errors
 /// [`Error::Input`] if there is no such column, or no row is normal.
 pub fn normal_rows(frame: &Frame, label: Option<&(String, String)>) -> Result<Vec<usize>> {
-    let unmixed = |row: &usize| !frame.mixed.get(*row).copied().unwrap_or(false);
     let Some((column, normal)) = label else { return Ok((0..frame.rows()).collect()) };
     let anomalous = anomalous_rows(frame, column, normal)?;
-    let rows: Vec<usize> = (0..frame.rows()).filter(|&row| !anomalous[row]).filter(unmixed).collect();
-    let texts = frame.columns[frame.position(column)?].texts.iter().take(20).map(|text| format!("`{text}`"));
+    let is_mixed = |row: usize| frame.mixed.get(row).copied().unwrap_or(false);
+    let rows: Vec<usize> = (0..frame.rows()).filter(|&row| !anomalous[row] && !is_mixed(row)).collect();
     if rows.is_empty() {
-        let texts = texts.collect::<Vec<_>>().join(", ");
-        let message = format!("never `{normal}`; name the value of normal rows with --normal, one of {texts}");
+        let values = frame.columns[frame.position(column)?].cells.counts(&[]);
+        let values: Vec<_> = values.into_iter().take(20).map(|(cell, _)| format!("`{}`", cell.text())).collect();
+        let message =
+            format!("never `{normal}`; name the value of normal rows with --normal, one of {}", values.join(", "));
         return Err(Error::input(&frame.path, message).column(column));
     }
     Ok(rows)

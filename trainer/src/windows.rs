@@ -1,4 +1,4 @@
-//! Raw signals to rows: each window of samples becomes a row of features, by the code that the board runs.
+//! Windows of a raw signal: each window becomes a row of features, which the board computes with the same code.
 
 use std::path::Path;
 
@@ -6,69 +6,69 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use surprisal::{Feature, Features, Libm, Math};
 
-use crate::data::{Cells, Frame, Header, default_name, is_npy};
+use crate::data::input::{InputLimits, read_bytes};
+use crate::data::{Cell, Cells, Frame, FrameColumn, Header, checksum, default_name, is_npy};
 use crate::error::{Error, Result};
 use crate::split::SplitStrategy;
 
 /// Names of [`Feature::STATISTICS`].
 pub(crate) const STATISTICS: [&str; 6] = ["mean", "rms", "peak_to_peak", "crest", "kurtosis", "crossings"];
 
-/// How a raw signal becomes rows.
+/// Size and spacing of the windows of a signal, and the features of each window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Windows {
-    /// Samples that a row is made of.
+    /// Number of samples per window.
     pub window: usize,
-    /// Samples from the beginning of one window to that of the next.
+    /// Number of samples from the start of one window to the start of the next.
     pub hop: usize,
-    /// Equal parts of the range up to half the sampling rate, each a feature.
+    /// Number of bands that divide the range up to half the sampling rate equally; each is a feature.
     pub bands: u16,
-    /// Samples a second, to name the bands by.
+    /// Sampling rate in Hz, which names the bands; `None` if it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
 }
 
 impl Windows {
-    /// Samples per window, and samples from the beginning of one window to that of the next.
+    /// Creates windows of `window` samples, of which the next begins `hop` samples later.
     ///
     /// # Errors
     /// [`Error::Option`] if the window is too short for the bands.
     pub fn new(window: usize, hop: usize, bands: u16, rate: Option<f64>) -> Result<Self> {
-        let windows = Self { window, hop, bands, rate };
-        let least = windows.segment();
+        // A band takes two samples of each segment that is transformed.
+        let least = 2 * usize::from(bands);
         if window < least {
-            return Err(Error::option(
-                "--signal",
-                format!(
-                    "{bands} bands need windows of at least {least} samples, found {window}; make it longer, or --bands fewer"
-                ),
-            ));
+            let message = format!(
+                "{bands} bands need windows of at least {least} samples, found {window}; make it longer, or --bands fewer"
+            );
+            return Err(Error::option("--signal", message));
         }
-        Ok(windows)
+        Ok(Self { window, hop, bands, rate })
     }
 
-    /// How many samples the bands of one segment take.
-    fn segment(&self) -> usize {
-        2 * usize::from(self.bands)
-    }
-
-    /// The features of a channel.
+    /// Returns the features of a channel: the statistics, then the bands.
     pub fn features(&self) -> Vec<Feature> {
         Feature::STATISTICS.into_iter().chain((0..self.bands).map(|k| Feature::band(k, self.bands))).collect()
     }
 
-    /// Their names: "rms", "band_1500" at a known rate, "band_0" otherwise.
+    /// Returns the names of the features. A band has its centre in Hz as its name if the rate is known, for example
+    /// "band_1500", and its position otherwise, for example "band_0".
     fn names(&self) -> Vec<String> {
         let band = |k: u16| {
             let Some(rate) = self.rate else { return format!("band_{k}") };
             let centre = (f64::from(k) + 0.5) * rate / f64::from(2 * self.bands);
-            // Four digits tell 64 bands apart.
+            // Four digits distinguish 64 bands.
             let unit = 10f64.powf(3.0 - centre.log10().floor());
             format!("band_{}", (centre * unit).round() / unit)
         };
         STATISTICS.into_iter().map(str::to_owned).chain((0..self.bands).map(band)).collect()
     }
 
-    /// The rows of one channel: the features of each whole window.
+    /// Returns the number of complete windows in a number of samples.
+    fn count(&self, samples: usize) -> usize {
+        (samples + self.hop).saturating_sub(self.window) / self.hop
+    }
+
+    /// Computes the features of each complete window of one channel: `[window][feature]`.
     pub fn rows<M: Math>(&self, samples: &[f32]) -> Vec<Vec<f32>> {
         let Self { window, hop, bands, .. } = *self;
         let features = self.features();
@@ -77,16 +77,16 @@ impl Windows {
             Features { window, hop, bands, features: &features }.row::<M>(&samples[at..at + window], &mut row);
             row
         };
-        let count = (samples.len() + hop).saturating_sub(window) / hop;
-        (0..count).into_par_iter().map(|k| row(k * hop)).collect()
+        (0..self.count(samples.len())).into_par_iter().map(|k| row(k * hop)).collect()
     }
 
-    /// Reads a signal as a table of features, a row a window, in place of [`Frame::read`].
+    /// Reads a signal as a table of features, one row per window.
     ///
     /// # Errors
-    /// Whatever is wrong with the file, with its place; a signal shorter than a window.
+    /// Those of [`Signal::read`], and [`Error::Input`] if the signal is shorter than a window or has too many windows.
     pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
-        let Signal { channels, digest } = Signal::read(path, header)?;
+        let limits = InputLimits::default();
+        let Signal { channels, digest } = Signal::read_within(path, header, &limits)?;
         let length = channels.first().map_or(0, |(_, samples)| samples.len());
         if length < self.window {
             let message = format!(
@@ -95,15 +95,18 @@ impl Windows {
             );
             return Err(Error::input(path, message));
         }
+        let (names, count) = (self.names(), self.count(length));
+        limits.check_columns(path, channels.len() * names.len())?;
+        limits.check_cells(path, count, channels.len() * names.len())?;
         let mut columns = Vec::new();
         for (channel, samples) in &channels {
             let rows = self.rows::<Libm>(samples);
-            for (k, name) in self.names().into_iter().enumerate() {
-                let name = if channels.len() > 1 { format!("{channel}.{name}") } else { name };
-                columns.push(Cells::new(name, rows.iter().map(|row| row[k].to_string())));
+            for (k, name) in names.iter().enumerate() {
+                let name = if channels.len() > 1 { format!("{channel}.{name}") } else { name.clone() };
+                columns.push(FrameColumn { name, cells: Cells::Real(rows.iter().map(|row| row[k]).collect()) });
             }
         }
-        let lines = (0..columns[0].codes.len()).map(|k| (k * self.hop) as u64 + 1).collect();
+        let lines = (0..count).map(|k| (k * self.hop) as u64 + 1).collect();
         Ok(Frame { path: path.to_owned(), columns, lines, unit: "sample", digest, mixed: Vec::new() })
     }
 }
@@ -111,54 +114,71 @@ impl Windows {
 /// Reads a file of rows, or of a signal that becomes rows.
 ///
 /// # Errors
-/// Whatever is wrong with the file, with its place.
+/// Those of [`Frame::read`] or [`Windows::frame`].
 pub fn read(signal: Option<Windows>, path: &Path, header: Header) -> Result<Frame> {
     signal.map_or_else(|| Frame::read(path, header), |windows| windows.frame(path, header))
 }
 
-/// How the rows of a file are dealt. Windows of a signal resemble their neighbours and may share samples with them, so
-/// that shares are stretches of time with a gap between.
+/// Returns how to split the rows of a file. Windows of a signal resemble their neighbours and may share samples with
+/// them, so that they are split in order of time, with a gap between the shares.
 pub fn split_strategy(signal: Option<Windows>, seed: u64) -> SplitStrategy {
     signal.map_or(SplitStrategy::Shuffled { seed }, |Windows { window, hop, .. }| SplitStrategy::InOrder {
         gap: (window - 1) / hop,
     })
 }
 
-/// The channels of a recording, each with its name.
+/// Channels of a recording.
 #[derive(Clone, Debug)]
 pub struct Signal {
-    /// Names and samples, as many of each.
+    /// Name and samples of each channel; all have the same number of samples. A missing sample is NaN.
     pub channels: Vec<(String, Vec<f32>)>,
-    /// CRC-32 of the file.
+    /// CRC-32 of the file after decompression.
     pub digest: u32,
 }
 
+/// Largest header of a .npy file in bytes, as NumPy's reader has it.
+const NPY_HEADER: usize = 10_000;
+/// Deepest nesting of brackets in the header of a .npy file. The parser of headers recurses into each.
+const NPY_NESTING: usize = 16;
+
 impl Signal {
-    /// Reads a .npy file, or CSV.
+    /// Reads a .npy or CSV file within the default [`InputLimits`].
     ///
     /// # Errors
-    /// Whatever is wrong with the file, with its place.
+    /// Those of [`Frame::read`] for CSV. For .npy, [`Error::Io`] if the file cannot be read, and [`Error::Input`] if it is
+    /// not a whole .npy file of f32, f64, i16 or i32 with one axis or two.
     pub fn read(path: &Path, header: Header) -> Result<Self> {
-        if is_npy(path) { Self::npy(path) } else { Self::csv(path, header) }
+        Self::read_within(path, header, &InputLimits::default())
     }
 
-    fn npy(path: &Path) -> Result<Self> {
+    /// Reads a .npy or CSV file within limits, as [`read`](Self::read) does.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    pub fn read_within(path: &Path, header: Header, limits: &InputLimits) -> Result<Self> {
+        if is_npy(path) { Self::npy(path, limits) } else { Self::csv(&Frame::read_within(path, header, limits)?) }
+    }
+
+    fn npy(path: &Path, limits: &InputLimits) -> Result<Self> {
         let fault = |message: String| Error::input(path, message);
-        let bytes = std::fs::read(path).map_err(Error::io(path, "cannot be opened; check the path"))?;
-        let digest = crate::data::checksum(&bytes);
-        let file = npyz::NpyFile::new(&bytes[..])
-            .map_err(|error| fault("not a .npy file; write it with numpy.save, or pass CSV".into()).caused_by(error))?;
+        let bytes = read_bytes(path, limits, "cannot be opened; check the path")?;
+        let not_npy = || fault("not a .npy file; write it with numpy.save, or pass CSV".into());
+        if !has_plain_header(&bytes) {
+            return Err(not_npy());
+        }
+        let file = npyz::NpyFile::new(&bytes[..]).map_err(|error| not_npy().caused_by(error))?;
         let (shape, order, dtype) = (file.shape().to_vec(), file.order(), file.dtype().descr());
         let count = match shape[..] {
             [_] => 1,
             [_, channels] => channels as usize,
             _ => return Err(fault(format!("{} axes; expected samples, or samples x channels", shape.len()))),
         };
+        // A header may promise more than the file has.
         let expected = shape.iter().try_fold(1u64, |all, axis| all.checked_mul(*axis));
-        // A header may promise anything.
         if expected.is_none_or(|all| all > bytes.len() as u64) {
             return Err(fault("cut short; copy the whole file".into()));
         }
+        limits.check_columns(path, count)?;
         let flat = samples(file).map_err(|error| {
             let expected = "expected f32, f64, i16 or i32, uncut";
             fault(format!("cannot be read to the end as samples of type {dtype}; {expected}")).caused_by(error)
@@ -169,35 +189,54 @@ impl Signal {
             npyz::Order::Fortran => channel * length + k,
         };
         let channel = |channel| (default_name(channel), (0..length).map(|k| flat[at(channel, k)]).collect());
-        Ok(Self { channels: (0..count).map(channel).collect(), digest })
+        Ok(Self { channels: (0..count).map(channel).collect(), digest: checksum(&bytes) })
     }
 
-    /// A missing sample is NaN.
-    fn csv(path: &Path, header: Header) -> Result<Self> {
-        let frame = Frame::read(path, header)?;
-        let channel = |column: usize| {
-            let cells = &frame.columns[column];
-            let number = |text: &String| match text.parse::<f64>() {
-                Ok(number) => Some(number as f32),
-                Err(_) if crate::data::is_missing(text) => Some(f32::NAN),
-                Err(_) => None,
-            };
-            let numbers: Vec<Option<f32>> = cells.texts.iter().map(number).collect();
-            let sample = |(row, &code): (usize, &u32)| {
-                numbers[code as usize].ok_or_else(|| {
-                    let found = cells.text(row);
+    fn csv(frame: &Frame) -> Result<Self> {
+        let sample = |cell: Cell| match cell.number() {
+            Some(number) => Some(number as f32),
+            None => cell.is_missing().then_some(f32::NAN),
+        };
+        let channel = |(at, column): (usize, &FrameColumn)| {
+            let samples = column.cells.map(sample).into_iter().enumerate().map(|(row, sample)| {
+                sample.ok_or_else(|| {
+                    let found = column.text(row);
                     let message =
                         format!("expected a sample of a signal, found `{found}`; correct the cell or leave it empty");
-                    frame.fault(row, column, message)
+                    frame.fault(row, at, message)
                 })
-            };
-            Ok((cells.name.clone(), cells.codes.iter().enumerate().map(sample).collect::<Result<_>>()?))
+            });
+            Ok((column.name.clone(), samples.collect::<Result<_>>()?))
         };
-        Ok(Self { channels: (0..frame.columns.len()).map(channel).collect::<Result<_>>()?, digest: frame.digest })
+        let channels = frame.columns.iter().enumerate().map(channel).collect::<Result<_>>()?;
+        Ok(Self { channels, digest: frame.digest })
     }
 }
 
-/// All numbers of a file, as the board would have them.
+/// Returns whether the header of a .npy file is complete, small and flat enough for its parser, and the product of its
+/// numbers does not overflow.
+fn has_plain_header(bytes: &[u8]) -> bool {
+    let header = match *bytes {
+        [_, _, _, _, _, _, 1, _, a, b, ref rest @ ..] => rest.get(..u16::from_le_bytes([a, b]).into()),
+        [_, _, _, _, _, _, _, _, a, b, c, d, ref rest @ ..] => rest.get(..u32::from_le_bytes([a, b, c, d]) as usize),
+        _ => None,
+    };
+    let Some(header) = header.filter(|header| header.len() <= NPY_HEADER) else { return false };
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in header {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    let mut numbers = header.split(|byte| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
+    deepest <= NPY_NESTING && numbers.try_fold(1_u64, |all, digits| all.checked_mul(number(digits)?.max(1))).is_some()
+}
+
+/// Reads all samples of a file as `f32`, the type that the board computes with.
 fn samples(file: npyz::NpyFile<&[u8]>) -> std::io::Result<Vec<f32>> {
     let file = match file.try_data::<f32>() {
         Ok(numbers) => return numbers.collect(),

@@ -156,7 +156,7 @@ fn flags_alone_need_no_constraints() {
 fn a_written_schema_is_the_schema_that_was_found() {
     let (folder, frame, schema) = every_kind();
     let path = folder.path().join("schema.toml");
-    std::fs::write(&path, toml::write(&frame, &schema)).expect("the folder can be written");
+    std::fs::write(&path, toml::write(&frame, &schema.columns)).expect("the folder can be written");
     let overrides = Overrides::read(&path).expect("it was written so");
     assert_eq!(overrides.columns.len(), 11);
     let rows: Vec<usize> = (0..300).collect();
@@ -175,7 +175,7 @@ fn a_written_schema_has_columns_of_any_name() {
     let given = SchemaOptions { ignore: vec!["x.y".into()], ..SchemaOptions::default() };
     let schema = Schema::find(&frame, &(0..60).collect::<Vec<_>>(), &given).expect("the columns are plain");
     let path = folder.path().join("schema.toml");
-    std::fs::write(&path, toml::write(&frame, &schema)).expect("the folder can be written");
+    std::fs::write(&path, toml::write(&frame, &schema.columns)).expect("the folder can be written");
     let overrides = Overrides::read(&path).expect("it was written so");
     let expected: std::collections::BTreeSet<&String> = frame.columns.iter().map(|cells| &cells.name).collect();
     assert_eq!(overrides.columns.keys().collect::<std::collections::BTreeSet<_>>(), expected);

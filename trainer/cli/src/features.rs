@@ -14,7 +14,8 @@ pub fn features(data: &Path, signal: &SignalArgs, header: Header) -> Result<Answ
         .windows()?
         .context("--signal is missing; give the window and hop in samples, for example --signal 2048:512")?;
     let frame = windows.frame(data, header)?;
-    let names: Vec<&str> = frame.columns.iter().map(|cells| cells.name.as_str()).collect();
-    let text = csv_text(&names, (0..frame.rows()).map(|row| frame.columns.iter().map(move |cells| cells.text(row))))?;
+    let names: Vec<&str> = frame.columns.iter().map(|column| column.name.as_str()).collect();
+    let cells = |row| frame.columns.iter().map(move |column| column.text(row).into_owned());
+    let text = csv_text(&names, (0..frame.rows()).map(cells))?;
     Ok(Answer { text, value: json!({ "rows": frame.rows(), "columns": names }) })
 }

@@ -13,6 +13,6 @@ pub fn schema(data: &Path, header: Header, ignore: &[String]) -> Result<Answer> 
     let frame = Frame::read(data, header)?;
     let rows: Vec<usize> = (0..frame.rows()).collect();
     let given = SchemaOptions { keep_constant: true, ignore: ignore.to_vec(), ..SchemaOptions::default() };
-    let text = toml::write(&frame, &Schema::find(&frame, &rows, &given)?);
+    let text = toml::write(&frame, &Schema::find(&frame, &rows, &given)?.columns);
     Ok(Answer { value: json!({ "schema": text }), text })
 }

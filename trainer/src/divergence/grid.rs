@@ -159,15 +159,9 @@ impl<'a> GridModel<'a> {
 fn column(schema: &Schema, common: &Schema, encoding: &ColumnEncoding) -> Result<GridColumn> {
     const REMEDY: &str = "fit both models on the same training rows (the same file and --seed)";
     let name = common.name(encoding);
-    let mut first = 0;
-    let before = |own: &&ColumnEncoding| {
-        let found = schema.name(own) == name;
-        first += if found { 0 } else { own.column().bits() };
-        found
-    };
-    let own = schema.columns.iter().find(before);
+    let own = schema.columns.iter().zip(schema.bit_offsets()).find(|(own, _)| schema.name(own) == name);
     let fault = |message: &str| Error::Incomparable(format!("column `{name}` {message}; {REMEDY}"));
-    let own = own.ok_or_else(|| fault("is missing from one of the models"))?;
+    let (own, first) = own.ok_or_else(|| fault("is missing from one of the models"))?;
     if discriminant(&own.kind) != discriminant(&encoding.kind) {
         return Err(fault("has different kinds in the two models"));
     }

@@ -1,6 +1,7 @@
-//! FitReport of a fit.
+//! Output of a fit, in numbers.
 
 use serde::Serialize;
+use surprisal::Nats;
 
 use crate::fit::Family;
 use crate::model::FloatModel;
@@ -77,4 +78,9 @@ pub struct FitReport {
     /// The fitted model before quantisation.
     #[serde(skip)]
     pub float: FloatModel,
+}
+
+/// Returns a threshold or decision interval in nats, or `None` if no score exceeds it.
+pub fn finite(limit: Nats) -> Option<f64> {
+    (limit != Nats::IMPOSSIBLE).then(|| limit.into())
 }

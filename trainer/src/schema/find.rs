@@ -1,142 +1,176 @@
-//! The meaning of a column, from its cells.
+//! The encoding of a column, found from its cells.
+
+use std::borrow::Cow;
 
 use surprisal::{Kind, total_order};
 
+use super::encoding::{ColumnEncoding, from_total_order, integer};
 use super::toml::{ColumnKind, ColumnOverride};
-use super::{ColumnEncoding, from_total_order, integer, parse};
-use crate::data::{Frame, is_missing};
+use crate::data::{Cell, Cells, Frame};
 use crate::error::{Error, Result};
 
 /// The outermost quantile levels, in standard deviations of a normal distribution.
 const REACH: f64 = 3.0;
-/// A column with at most this many values gets a cell a value.
+/// Largest number of values of which each gets a cell of its own.
 const FEW: usize = 16;
-/// A column of text with more values than this is taken for an identifier.
+/// Largest number of texts of a category. A column with more texts is probably an identifier.
 const MANY: usize = 64;
-/// No cell counts as narrower than this share of the column's standard deviation, and over as much the density falls
-/// beyond its ends.
+/// Smallest width of a cell, and scale of the tails, as a fraction of the column's standard deviation.
 const GRAIN: f64 = 0.1;
 
-/// Finds how a column becomes bits. What kinds of values there are is read off the whole file, so that a rare one is
-/// known wherever its row went; how often they come, and so every edge, from the given rows alone.
-pub(super) fn encoding(
-    frame: &Frame,
-    file: usize,
-    source: u16,
-    rows: &[usize],
-    cells: usize,
-    wish: ColumnOverride,
-) -> Result<ColumnEncoding> {
-    let texts_of = &frame.columns[file];
-    let name = &texts_of.name;
-    let fault = |message: String| Error::input(&frame.path, message).column(name);
-    let mut counts = vec![0usize; texts_of.texts.len()];
-    rows.iter().for_each(|&row| counts[texts_of.codes[row] as usize] += 1);
-    let texts = texts_of.texts.iter().map(String::as_str).zip(counts);
-    let (missing, present): (Vec<(&str, usize)>, Vec<_>) = texts.partition(|(text, _)| is_missing(text));
-    let total: usize = present.iter().map(|(_, count)| count).sum();
-    if total == 0 {
-        return Err(fault(format!("no readings in the training rows; leave it out with --ignore {name}")));
+/// A column during the search for its encoding.
+pub(super) struct ColumnSearch<'a> {
+    /// The rows that hold the column.
+    pub frame: &'a Frame,
+    /// Position of the column in the file.
+    pub file: usize,
+    /// Position of the column among the readings.
+    pub source: u16,
+    /// Number of cells of a numeric column that has more values.
+    pub cells: usize,
+    /// Settings that the user fixes.
+    pub settings: ColumnOverride,
+}
+
+impl ColumnSearch<'_> {
+    /// Finds the encoding of the column. The whole file determines which values there are, so that a rare value is known
+    /// wherever its row was assigned; the given rows alone determine frequencies, and so all edges.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if no row has a reading, a cell does not fit the kind, a text column has more than 64 texts, or
+    /// numbers need more digits than 32 bits hold.
+    pub fn encoding(&self, rows: &[usize]) -> Result<ColumnEncoding> {
+        let Self { frame, file, source, settings, .. } = *self;
+        let name = &frame.columns[file].name;
+        let (missing, present): (Vec<(Cell, usize)>, Vec<_>) =
+            frame.columns[file].cells.counts(rows).into_iter().partition(|(cell, _)| cell.is_missing());
+        let total: usize = present.iter().map(|(_, count)| count).sum();
+        if total == 0 {
+            return Err(self.fault(format!("no readings in the training rows; leave it out with --ignore {name}")));
+        }
+        let numbers: Vec<(f64, usize)> =
+            present.iter().filter_map(|&(cell, count)| Some((finite_number(cell)?, count))).collect();
+        let numeric: usize = numbers.iter().map(|(_, count)| count).sum();
+        let mut encoding = ColumnEncoding {
+            file,
+            source,
+            may_miss: settings.missing.unwrap_or(false) || !missing.is_empty(),
+            ..ColumnEncoding::default()
+        };
+        let kind = self.kind();
+        let all_integer =
+            numbers.len() == present.len() && numbers.iter().all(|&(number, _)| integer(number).is_some());
+        if kind == Some(ColumnKind::Category) && !all_integer || kind.is_none() && 2 * numeric < total {
+            self.category(&mut encoding, &present)?;
+            return Ok(encoding);
+        }
+        if numbers.len() < present.len() {
+            let row = self.first_row(|cell| !cell.is_missing() && finite_number(cell).is_none());
+            let text = frame.columns[file].text(row);
+            let message =
+                format!("expected a number, as in most rows, found `{text}`; correct the cell or leave it empty");
+            return Err(frame.fault(row, file, message));
+        }
+        if let Some(kind @ (ColumnKind::Integer | ColumnKind::Flag)) = kind {
+            let (range, expected) = match kind {
+                ColumnKind::Flag => (0..=1, "a flag (0 or 1)"),
+                _ => (i32::MIN..=i32::MAX, "a whole number of 32 bits"),
+            };
+            let fits = |number: f64| integer(number).is_some_and(|value| range.contains(&value));
+            if !numbers.iter().all(|&(number, _)| fits(number)) {
+                let row = self.first_row(|cell| finite_number(cell).is_some_and(|number| !fits(number)));
+                let text = frame.columns[file].text(row);
+                let message =
+                    format!("expected {expected} by the schema file, found `{text}`; make the column `real` there");
+                return Err(frame.fault(row, file, message));
+            }
+        }
+        let distinct = number(&mut encoding, &numbers, self.cells, kind);
+        if 2 * distinct < present.len() {
+            let numbers = present.len();
+            return Err(self.fault(format!(
+                "needs more digits than an f32 or i32 holds ({numbers} numbers, of which {distinct} stay distinct), as a \
+                 counter or a time does; leave it out with --ignore {name}, or rescale it"
+            )));
+        }
+        Ok(encoding)
     }
 
-    let numbers: Vec<(f64, usize)> =
-        present.iter().filter_map(|&(text, count)| parse(text).map(|number| (number, count))).collect();
-    let numeric: usize = numbers.iter().map(|(_, count)| count).sum();
-    let mut encoding = ColumnEncoding {
-        file,
-        source,
-        kind: Kind::Category,
-        may_miss: wish.missing.unwrap_or(false) || !missing.is_empty(),
-        ..ColumnEncoding::default()
-    };
-    let by_code = wish.kind == Some(ColumnKind::Category);
-    let all_whole = numbers.len() == present.len() && numbers.iter().all(|&(number, _)| integer(number).is_some());
-    if by_code && !all_whole || wish.kind.is_none() && 2 * numeric < total {
-        category(&mut encoding, &present).map_err(|count| {
-            let decimal = |text: &str| parse(&text.replacen(',', ".", 1)).is_some();
-            let cause = if present.iter().all(|(text, _)| decimal(text)) {
+    /// Returns the kind of the column if it is known before its values: from the user, or from the type of its cells.
+    fn kind(&self) -> Option<ColumnKind> {
+        match self.frame.columns[self.file].cells {
+            Cells::Text(_) => self.settings.kind,
+            // Features are reals, even if all values are whole.
+            Cells::Real(_) => self.settings.kind.or(Some(ColumnKind::Real)),
+            Cells::Integer(_) => Some(ColumnKind::Integer),
+        }
+    }
+
+    fn fault(&self, message: String) -> Error {
+        Error::input(&self.frame.path, message).column(&self.frame.columns[self.file].name)
+    }
+
+    /// Returns the first row of the file whose cell has a property. Some row must have it.
+    fn first_row(&self, has_property: impl Fn(Cell) -> bool) -> usize {
+        let row = (0..self.frame.rows()).find(|&row| has_property(self.frame.cell(row, self.file)));
+        row.expect("the caller found such a cell among the distinct ones")
+    }
+
+    /// Makes the column a category. Codes are in the order of texts, so that they do not depend on the order of rows;
+    /// outcomes are in the order of frequencies.
+    fn category(&self, encoding: &mut ColumnEncoding, present: &[(Cell, usize)]) -> Result<()> {
+        let count = present.len();
+        if count > MANY {
+            let name = &self.frame.columns[self.file].name;
+            let decimal = |cell: Cell| finite_number(Cell::Text(&cell.text().replacen(',', ".", 1))).is_some();
+            let cause = if present.iter().all(|(cell, _)| decimal(*cell)) {
                 "has decimal commas; write numbers with a point, or leave it out"
             } else {
                 "looks like an identifier or a time; leave it out"
             };
-            fault(format!("{cause} with --ignore {name}: {count} different texts, a category has at most {MANY}"))
-        })?;
-        return Ok(encoding);
-    }
-    if numbers.len() < present.len() {
-        let bad = |row: &usize| !is_missing(texts_of.text(*row)) && parse(texts_of.text(*row)).is_none();
-        let row = (0..frame.rows()).find(bad).expect("a text that is no number was counted");
-        let text = texts_of.text(row);
-        let message = format!("expected a number, as in most rows, found `{text}`; correct the cell or leave it empty");
-        return Err(frame.fault(row, file, message));
-    }
-    if let Some(kind @ (ColumnKind::Integer | ColumnKind::Flag)) = wish.kind {
-        let fits =
-            |number: f64| integer(number).is_some_and(|value| kind == ColumnKind::Integer || (0..=1).contains(&value));
-        let bad = |row: &usize| parse(texts_of.text(*row)).is_some_and(|number| !fits(number));
-        if let Some(row) = (0..frame.rows()).find(bad) {
-            let (text, expected) = (
-                texts_of.text(row),
-                match kind {
-                    ColumnKind::Flag => "a flag (0 or 1)",
-                    _ => "a whole number of 32 bits",
-                },
-            );
-            let message =
-                format!("expected {expected} by the schema file, found `{text}`; make the column `real` there");
-            return Err(frame.fault(row, file, message));
+            return Err(self.fault(format!(
+                "{cause} with --ignore {name}: {count} different texts, a category has at most {MANY}"
+            )));
         }
+        let mut by_text: Vec<(Cow<str>, usize)> = present.iter().map(|(cell, count)| (cell.text(), *count)).collect();
+        by_text.sort_unstable();
+        encoding.values = by_frequency((0..).zip(by_text.iter().map(|(_, count)| *count)));
+        encoding.constant = by_text.iter().filter(|(_, count)| *count > 0).count() == 1;
+        encoding.labels = by_text.into_iter().map(|(text, _)| text.into_owned()).collect();
+        Ok(())
     }
-    let known = number(&mut encoding, numbers, cells, wish.kind);
-    if 2 * known < present.len() {
-        let numbers = present.len();
-        return Err(fault(format!(
-            "needs more digits than an f32 or i32 holds ({numbers} numbers, of which {known} stay distinct), as a counter \
-             or a time does; leave it out with --ignore {name}, or rescale it"
-        )));
-    }
-    Ok(encoding)
 }
 
-/// Makes the column a category: codes by name, so that they do not depend on the order of rows; outcomes by frequency.
-/// Returns the number of texts as an error if there are too many.
-fn category(encoding: &mut ColumnEncoding, present: &[(&str, usize)]) -> Result<(), usize> {
-    if present.len() > MANY {
-        return Err(present.len());
-    }
-    let mut by_name = present.to_vec();
-    by_name.sort_unstable();
-    encoding.labels = by_name.iter().map(|(text, _)| (*text).to_owned()).collect();
-    encoding.values = by_frequency((0..).zip(by_name.iter().map(|(_, count)| *count)));
-    encoding.constant = by_name.iter().filter(|(_, count)| *count > 0).count() == 1;
-    Ok(())
+/// Returns the number in a cell if it is finite as `f32`.
+fn finite_number(cell: Cell) -> Option<f64> {
+    cell.number().filter(|number| (*number as f32).is_finite())
 }
 
-/// Values with the most frequent first.
+/// Returns the values with the most frequent first.
 fn by_frequency(values: impl Iterator<Item = (i32, usize)>) -> Vec<i32> {
     let mut values: Vec<(i32, usize)> = values.collect();
     values.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     values.into_iter().map(|(value, _)| value).collect()
 }
 
-/// Returns how many numbers can be told apart.
-fn number(encoding: &mut ColumnEncoding, numbers: Vec<(f64, usize)>, cells: usize, wish: Option<ColumnKind>) -> usize {
-    let whole: Option<Vec<(i32, usize)>> = numbers.iter().map(|&(x, count)| Some((integer(x)?, count))).collect();
-    let whole = whole.filter(|_| wish != Some(ColumnKind::Real));
-    let keys = match &whole {
-        Some(whole) => merged(whole.clone()),
-        None => merged(numbers.iter().map(|&(x, count)| (total_order(x as f32), count)).collect()),
-    };
+/// Encodes a column of numbers and returns how many of them stay distinct.
+fn number(encoding: &mut ColumnEncoding, numbers: &[(f64, usize)], cells: usize, kind: Option<ColumnKind>) -> usize {
+    let integers: Option<Vec<(i32, usize)>> =
+        numbers.iter().map(|&(number, count)| Some((integer(number)?, count))).collect();
+    let integers = integers.filter(|_| kind != Some(ColumnKind::Real));
+    let is_real = integers.is_none();
+    let reals = || numbers.iter().map(|&(number, count)| (total_order(number as f32), count)).collect();
+    let keys = merged(integers.unwrap_or_else(reals));
     encoding.constant = keys.iter().filter(|(_, count)| *count > 0).count() == 1;
-    let bits = keys.iter().all(|(value, _)| (0..=1).contains(value));
-    if whole.is_none() {
+    let are_bits = keys.iter().all(|(value, _)| (0..=1).contains(value));
+    if is_real {
         encoding.kind = Kind::Real;
         cut(encoding, &keys, cells, |key| f64::from(from_total_order(key)));
-    } else if wish == Some(ColumnKind::Flag) || wish.is_none() && bits {
+    } else if kind == Some(ColumnKind::Flag) || kind.is_none() && are_bits {
         let ones: usize = keys.iter().filter(|(value, _)| *value == 1).map(|(_, count)| count).sum();
         let total: usize = keys.iter().map(|(_, count)| count).sum();
         encoding.kind = Kind::Flag { flipped: 2 * ones > total };
-    } else if wish == Some(ColumnKind::Category) {
+    } else if kind == Some(ColumnKind::Category) {
         encoding.values = by_frequency(keys.iter().copied());
     } else {
         encoding.kind = Kind::Integer;
@@ -145,18 +179,18 @@ fn number(encoding: &mut ColumnEncoding, numbers: Vec<(f64, usize)>, cells: usiz
     keys.len()
 }
 
-/// Ascending, equal keys as one.
+/// Returns the keys in ascending order, with the counts of equal keys added up.
 fn merged(mut keys: Vec<(i32, usize)>) -> Vec<(i32, usize)> {
     keys.sort_unstable();
     keys.chunk_by(|a, b| a.0 == b.0).map(|equal| (equal[0].0, equal.iter().map(|(_, count)| count).sum())).collect()
 }
 
-/// Edges, pivot, widths and reach from ascending keys and their counts.
+/// Divides a numeric column into cells: edges, pivot, log-widths and tail scale, from ascending keys and their counts.
 fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: usize, real: impl Fn(i32) -> f64) {
     let keys: Vec<(i32, usize)> = keys.iter().copied().filter(|(_, count)| *count > 0).collect();
     encoding.values = edges(&keys, cells);
     let total: usize = keys.iter().map(|(_, count)| count).sum();
-    // The cell of the median is the one that is reached without a one.
+    // The thermometer code starts at the cell of the median, which makes long runs of ones rare.
     let mut below = 0;
     let median = keys.iter().find(|(_, count)| {
         below += count;
@@ -165,15 +199,15 @@ fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: usize, real:
     let pivot = encoding.values.iter().position(|&edge| median.is_some_and(|&(key, _)| key <= edge));
     encoding.pivot = if encoding.may_miss { 0 } else { pivot.unwrap_or(0) as u16 };
 
-    // The distance between neighbouring values is as fine as the sensor tells.
+    // The median distance between neighbouring values is the resolution of the sensor.
     let mut gaps: Vec<f64> = keys.windows(2).map(|pair| real(pair[1].0) - real(pair[0].0)).collect();
     gaps.sort_by(f64::total_cmp);
     let resolution = gaps.get(gaps.len() / 2).copied().unwrap_or(1.0);
-    let over = |of: &dyn Fn(f64) -> f64| {
-        keys.iter().map(|&(key, count)| count as f64 * of(real(key))).sum::<f64>() / total as f64
+    let mean_of = |function: &dyn Fn(f64) -> f64| {
+        keys.iter().map(|&(key, count)| count as f64 * function(real(key))).sum::<f64>() / total as f64
     };
-    let mean = over(&|x| x);
-    let grain = (GRAIN * over(&|x| (x - mean).powi(2)).sqrt()).max(resolution);
+    let mean = mean_of(&|x| x);
+    let grain = (GRAIN * mean_of(&|x| (x - mean).powi(2)).sqrt()).max(resolution);
     encoding.tail_scale = grain.log2().round().clamp(-126.0, 127.0) as i8;
     let few = keys.len() <= FEW;
     let mut widths: Vec<f64> = encoding
@@ -188,8 +222,10 @@ fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: usize, real:
     encoding.log_widths = log_widths(&widths);
 }
 
-/// Ascending edges e of cells (e, e']: one just below the smallest value, the largest value, and between them either
-/// every value (if there are few) or the values at quantile levels that are evenly spaced in probit units.
+/// Returns the ascending edges e of the cells (e, e'], in the order of keys.
+///
+/// The first edge is just below the smallest key and the last edge is the largest key. Between them is each key, if there
+/// are few, or the keys at quantile levels that are evenly spaced in probit units.
 fn edges(values: &[(i32, usize)], cells: usize) -> Vec<i32> {
     let total: usize = values.iter().map(|(_, count)| count).sum();
     let (first, last) = (values[0].0, values[values.len() - 1].0);
@@ -216,8 +252,8 @@ fn edges(values: &[(i32, usize)], cells: usize) -> Vec<i32> {
     edges
 }
 
-/// ln of each cell's width over the narrowest one's, in units of 1/2048 nat. The outcomes below and above the range
-/// count as wide as the widest cell.
+/// Returns the logarithm of each cell's width over the narrowest one's, in units of 1/2048 nat. The outcomes below and
+/// above the range count as wide as the widest cell.
 fn log_widths(widths: &[f64]) -> Vec<u16> {
     let narrowest = widths.iter().copied().fold(f64::INFINITY, f64::min);
     let log = |width: f64| ((width / narrowest).ln() * 2048.0).round().clamp(0.0, 65535.0) as u16;

@@ -1,4 +1,4 @@
-//! What the user says of columns, in a file that `surprisal schema` begins for them.
+//! The schema file: kinds of columns as TOML, which `surprisal schema` writes and users correct.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,87 +6,87 @@ use std::path::Path;
 use serde::Deserialize;
 use surprisal::Kind;
 
-use super::{CELLS, Schema};
-use crate::data::{Frame, is_missing};
+use super::encoding::{CELLS, ColumnEncoding};
+use crate::data::{Cell, Frame, input};
 use crate::error::{Error, Result};
 use crate::escape::{escaped, quoted};
 
-/// What a column's values mean, as the user writes it.
+/// Kind of a column in a schema file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnKind {
-    /// Numbers, read as `f32`, by cell.
+    /// Numbers, read as `f32`, divided into cells.
     Real,
-    /// Whole numbers, by cell.
+    /// Integers of 32 bits, divided into cells.
     Integer,
     /// Texts or codes without an order, one outcome each.
     Category,
-    /// 0 or 1.
+    /// A flag: 0 or 1.
     Flag,
-    /// Not modelled.
+    /// Any values; the column is not modelled.
     Ignore,
 }
 
-/// What the user fixes of one column; the rest is found.
+/// Settings of one column in a schema file. A setting that is `None` is found from the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnOverride {
-    /// What its values mean.
+    /// Kind of the column.
     pub kind: Option<ColumnKind>,
-    /// How many cells a column of more values gets between its smallest and its largest.
+    /// Number of cells of a numeric column that has more values.
     pub cells: Option<usize>,
-    /// May it miss readings, even if no training row does?
+    /// Whether readings may be missing, even if no training row lacks one.
     pub missing: Option<bool>,
 }
 
-/// What the user fixes, column by column.
+/// Content of a schema file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
-    /// By name.
+    /// Settings by the name of the column.
     #[serde(default)]
     pub columns: BTreeMap<String, ColumnOverride>,
 }
 
-/// The fewest and the most cells that make sense.
-const RANGE: std::ops::RangeInclusive<usize> = 2..=256;
+/// Permitted numbers of cells.
+const CELLS_RANGE: std::ops::RangeInclusive<usize> = 2..=256;
 
 impl Overrides {
-    /// Reads the file.
+    /// Reads a schema file of at most 16 MiB.
     ///
     /// # Errors
-    /// It is not TOML, or says what is not known, with its line; a number of cells out of range.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Input`], with the line, if it is not TOML, has an unknown key or
+    /// value, or a number of cells outside 2 to 256.
     pub fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let advice = format!("cannot be read; `surprisal schema DATA -o {shown}` writes one");
-        let text = std::fs::read_to_string(path).map_err(Error::io(path, advice))?;
+        let text = input::read_small(path, &format!("cannot be read; `surprisal schema DATA -o {shown}` writes one"))?;
         let overrides: Self = ::toml::from_str(&text).map_err(|error| {
             let message =
                 "not a schema file as `surprisal schema` writes it; a column has only the keys kind, cells and missing";
             Error::input(path, message).caused_by(error)
         })?;
-        for (name, wish) in &overrides.columns {
-            if let Some(cells) = wish.cells.filter(|cells| !RANGE.contains(cells)) {
-                let message = format!("cells = {cells}; expected {} to {}", RANGE.start(), RANGE.end());
+        for (name, column) in &overrides.columns {
+            if let Some(cells) = column.cells.filter(|cells| !CELLS_RANGE.contains(cells)) {
+                let message = format!("cells = {cells}; expected {} to {}", CELLS_RANGE.start(), CELLS_RANGE.end());
                 return Err(Error::input(path, message).column(name));
             }
         }
         Ok(overrides)
     }
 
-    /// What is said of a column.
+    /// Returns the settings of a column.
     pub fn of(&self, name: &str) -> ColumnOverride {
         self.columns.get(name).copied().unwrap_or_default()
     }
 
-    /// The columns that are not to be modelled.
+    /// Yields the names of the columns that are not modelled.
     pub fn ignored(&self) -> impl Iterator<Item = &String> {
-        self.columns.iter().filter(|(_, wish)| wish.kind == Some(ColumnKind::Ignore)).map(|(name, _)| name)
+        self.columns.iter().filter(|(_, column)| column.kind == Some(ColumnKind::Ignore)).map(|(name, _)| name)
     }
 }
 
-/// The file for a data file, with what was found of every column.
-pub fn write(frame: &Frame, schema: &Schema) -> String {
+/// Returns the schema file of a frame whose columns have these encodings.
+pub fn write(frame: &Frame, encodings: &[ColumnEncoding]) -> String {
     let mut out = format!(
         "# What the columns of {} mean. Change what is wrong and pass this file to `surprisal fit --schema`; what is\n\
          # left out is found again.\n\
@@ -95,45 +95,41 @@ pub fn write(frame: &Frame, schema: &Schema) -> String {
          #   missing  true if the board may have no reading, even if no training row lacks it\n",
         escaped(&frame.path.display().to_string())
     );
-    for (file, cells_of) in frame.columns.iter().enumerate() {
-        let encoding = schema.columns.iter().find(|encoding| encoding.file == file);
-        let missing = cells_of.codes.iter().filter(|&&code| is_missing(&cells_of.texts[code as usize])).count();
-        let values = cells_of.texts.iter().filter(|text| !is_missing(text)).count();
-        let key = quoted(&cells_of.name);
-        let mut push = |text: String| out.push_str(&text);
-        push(format!("\n[columns.{key}]\n# {values} different values"));
-        if let Some((least, most)) = range(&cells_of.texts) {
-            push(format!(", {least} to {most}"));
+    let every: Vec<usize> = (0..frame.rows()).collect();
+    for (file, column) in frame.columns.iter().enumerate() {
+        let (missing, present): (Vec<_>, Vec<_>) =
+            column.cells.counts(&every).into_iter().partition(|(cell, _)| cell.is_missing());
+        let missing: usize = missing.iter().map(|(_, count)| count).sum();
+        out += &format!("\n[columns.{}]\n# {} different values", quoted(&column.name), present.len());
+        if let Some((least, most)) = range(&present) {
+            out += &format!(", {least} to {most}");
         }
-        push(format!("; {missing} rows miss it\n"));
-        match encoding {
-            None => push("kind = \"ignore\"\n".into()),
-            Some(encoding) => {
-                if encoding.constant && !encoding.may_miss {
-                    push("# it never changes: \"ignore\" leaves it out\n".into());
-                }
-                let kind = match encoding.kind {
-                    Kind::Flag { .. } => "flag",
-                    Kind::Integer => "integer",
-                    Kind::Real => "real",
-                    _ => "category",
-                };
-                push(format!("kind = \"{kind}\"\n"));
-                if matches!(encoding.kind, Kind::Integer | Kind::Real) {
-                    push(format!("# cells = {CELLS}\n"));
-                }
-                push(format!("missing = {}\n", encoding.may_miss));
-            }
+        out += &format!("; {missing} rows miss it\n");
+        let Some(encoding) = encodings.iter().find(|encoding| encoding.file == file) else {
+            out += "kind = \"ignore\"\n";
+            continue;
+        };
+        if encoding.constant && !encoding.may_miss {
+            out += "# it never changes: \"ignore\" leaves it out\n";
         }
+        let kind = match encoding.kind {
+            Kind::Flag { .. } => "flag",
+            Kind::Integer => "integer",
+            Kind::Real => "real",
+            _ => "category",
+        };
+        out += &format!("kind = \"{kind}\"\n");
+        if matches!(encoding.kind, Kind::Integer | Kind::Real) {
+            out += &format!("# cells = {CELLS}\n");
+        }
+        out += &format!("missing = {}\n", encoding.may_miss);
     }
     out
 }
 
-/// The smallest and the largest of numbers; none if there is another text.
-fn range(texts: &[String]) -> Option<(f64, f64)> {
-    let numbers: Option<Vec<f64>> =
-        texts.iter().filter(|text| !is_missing(text)).map(|text| text.parse().ok()).collect();
-    let numbers = numbers.filter(|numbers| !numbers.is_empty())?;
-    let least = numbers.iter().copied().fold(f64::INFINITY, f64::min);
-    Some((least, numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max)))
+/// Returns the smallest and the largest number, or `None` if there is another text or no cell.
+fn range(present: &[(Cell, usize)]) -> Option<(f64, f64)> {
+    let numbers: Vec<f64> = present.iter().map(|(cell, _)| cell.number()).collect::<Option<_>>()?;
+    let least = numbers.iter().copied().reduce(f64::min)?;
+    Some((least, numbers.iter().copied().fold(least, f64::max)))
 }

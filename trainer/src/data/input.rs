@@ -1,0 +1,141 @@
+//! Reading of files within limits, so that no input exhausts the memory of the host.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::error::{Error, Result};
+
+/// Limits on one input file. A file that exceeds one of them is refused with [`Error::Input`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputLimits {
+    /// Largest number of bytes, after decompression.
+    pub bytes: u64,
+    /// Largest number of bytes of one row of a CSV file.
+    pub row_bytes: usize,
+    /// Largest number of columns.
+    pub columns: usize,
+    /// Largest number of cells: rows times columns.
+    pub cells: usize,
+}
+
+impl Default for InputLimits {
+    fn default() -> Self {
+        Self { bytes: 4 << 30, row_bytes: 64 << 20, columns: 1 << 16, cells: 1 << 28 }
+    }
+}
+
+/// Limits on files that people write, such as a schema or an order of columns.
+pub(crate) const SMALL: InputLimits = InputLimits { bytes: 16 << 20, row_bytes: 0, columns: 0, cells: 0 };
+
+/// A number of bytes, in the largest unit that divides it.
+pub(crate) struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes.is_multiple_of(1 << 30) => write!(f, "{} GiB", bytes >> 30),
+            bytes if bytes.is_multiple_of(1 << 20) => write!(f, "{} MiB", bytes >> 20),
+            bytes => write!(f, "{bytes} bytes"),
+        }
+    }
+}
+
+impl InputLimits {
+    /// Checks the size of a frame before it takes memory.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there are too many cells.
+    pub(crate) fn check_cells(&self, path: &Path, rows: usize, columns: usize) -> Result<()> {
+        if rows.saturating_mul(columns) <= self.cells {
+            return Ok(());
+        }
+        let most = self.cells;
+        let message = format!("more than {most} cells ({columns} columns), the limit for one file; supply fewer rows");
+        Err(Error::input(path, message))
+    }
+
+    /// Checks the number of columns, or of channels of a signal.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there are too many.
+    pub(crate) fn check_columns(&self, path: &Path, columns: usize) -> Result<()> {
+        if columns <= self.columns {
+            return Ok(());
+        }
+        let most = self.columns;
+        let message =
+            format!("{columns} columns, but a file has at most {most}; keep one row per line, or fewer columns");
+        Err(Error::input(path, message))
+    }
+}
+
+/// Opens a file or a pipe. A device is refused, because most devices have no end.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be opened, [`Error::Input`] if it is a device.
+fn open(path: &Path, advice: &str) -> Result<File> {
+    let file = File::open(path).map_err(Error::io(path, advice))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = file.metadata().map_err(Error::io(path, advice))?.file_type();
+        if kind.is_char_device() || kind.is_block_device() {
+            return Err(Error::input(path, "is a device; pass a file or a pipe"));
+        }
+    }
+    Ok(file)
+}
+
+/// Reads to the end, but at most a number of bytes.
+///
+/// # Errors
+/// [`Error::Io`] if reading fails, [`Error::Input`] if there are more bytes.
+pub(crate) fn read_to_limit(reader: impl Read, path: &Path, limit: u64, advice: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::io(path, advice))?;
+    if bytes.len() as u64 > limit {
+        let limit = Bytes(limit);
+        let message = format!("more than {limit} after decompression, the limit for one file; supply a smaller file");
+        return Err(Error::input(path, message));
+    }
+    Ok(bytes)
+}
+
+/// Reads a file as it is. `advice` completes the message if that fails.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read, [`Error::Input`] if it is a device or too large.
+pub(crate) fn read_bytes(path: &Path, limits: &InputLimits, advice: &str) -> Result<Vec<u8>> {
+    read_to_limit(open(path, advice)?, path, limits.bytes, advice)
+}
+
+/// Reads a file that people write. `advice` completes the message if that fails.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read, [`Error::Input`] if it is a device, too large, or not UTF-8.
+pub(crate) fn read_small(path: &Path, advice: &str) -> Result<String> {
+    let bytes = read_bytes(path, &SMALL, advice)?;
+    String::from_utf8(bytes)
+        .map_err(|error| Error::input(path, "is not text in UTF-8; save it as UTF-8").caused_by(error))
+}
+
+/// Reads a file, decompresses it if it is gzipped, and removes a byte order mark.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read, [`Error::Input`] if it is a device or too large.
+pub(crate) fn read_text(path: &Path, limits: &InputLimits) -> Result<Vec<u8>> {
+    let mut reader = BufReader::new(open(path, "cannot be opened; check the path")?);
+    let start = reader.fill_buf().map_err(Error::io(path, "cannot be read; check that it is a file"))?;
+    let is_gzipped = start.starts_with(&[0x1f, 0x8b]);
+    let reader: Box<dyn Read> = if is_gzipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+    let advice = "cannot be read to the end; a gzip file may be cut short";
+    let mut text = read_to_limit(reader, path, limits.bytes, advice)?;
+    if text.starts_with(&[0xEF, 0xBB, 0xBF]) {
+        text.drain(..3);
+    }
+    Ok(text)
+}

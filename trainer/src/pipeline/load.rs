@@ -1,0 +1,154 @@
+//! The first stages of a fit: reads the files, and splits their rows by purpose.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::job::Job;
+use crate::data::Frame;
+use crate::error::Result;
+use crate::history::{History, split_strategy};
+use crate::predictor::PredictorTable;
+use crate::schema::{CELLS, Schema, SchemaOptions};
+use crate::split::{SHARES, SplitRows, VALID_SHARES, check_enough, normal_rows, split};
+use crate::windows;
+
+/// First stage: the files of a job, with their rows as they are.
+pub(super) struct Loaded<'j> {
+    job: &'j Job,
+    train: Frame,
+    valid: Option<Frame>,
+    calibrate: Option<Frame>,
+    test: Option<Frame>,
+}
+
+/// Second stage: the rows for each purpose. The rows of a time series are residuals of its predictor.
+pub(super) struct Split<'j> {
+    pub job: &'j Job,
+    /// The predictor of a time series with the names of its channels, or `None` for rows on their own.
+    prediction: Option<Prediction<'j>>,
+    /// Shares of training, validation, calibration and held-out rows, if one file was split.
+    pub shares: Option<[f64; 4]>,
+    pub train: FrameRows,
+    pub valid: FrameRows,
+    pub calibrate: FrameRows,
+    pub test: Option<FrameRows>,
+}
+
+/// Some rows of a file.
+pub(super) struct FrameRows {
+    pub frame: Rc<Frame>,
+    pub rows: Vec<usize>,
+}
+
+/// A fitted predictor, and the names of its channels.
+struct Prediction<'j> {
+    history: &'j History,
+    channels: Vec<String>,
+    predictor: PredictorTable,
+}
+
+impl<'j> Loaded<'j> {
+    /// Reads the files of a job.
+    pub fn read(job: &'j Job) -> Result<Self> {
+        let read = |path: &Path| windows::read(job.signal, path, job.header);
+        let optional = |path: &Option<_>| path.as_deref().map(read).transpose();
+        Ok(Self {
+            job,
+            train: read(&job.train)?,
+            valid: optional(&job.valid)?,
+            calibrate: optional(&job.calibrate)?,
+            test: optional(&job.test)?,
+        })
+    }
+
+    /// Splits the normal rows of the files. Fits the predictor of a time series on the training rows.
+    pub fn split(self) -> Result<Split<'j>> {
+        let job = self.job;
+        let prediction = job.history.as_ref().map(|history| Prediction::fit(job, history, &self.train)).transpose()?;
+        let predicted = |frame: Frame| match &prediction {
+            Some(prediction) => prediction.residuals(job, &frame),
+            None => Ok(frame),
+        };
+        let other = |frame: Option<Frame>| -> Result<Option<FrameRows>> {
+            let Some(frame) = frame else { return Ok(None) };
+            let frame = predicted(frame)?;
+            let rows = normal_rows(&frame, job.label.as_ref())?;
+            Ok(Some(FrameRows { frame: Rc::new(frame), rows }))
+        };
+        let frame = Rc::new(predicted(self.train)?);
+        let (rows, shares) = split_training(job, &frame)?;
+        check_enough(&frame, [rows.train.len(), usize::MAX, usize::MAX])?;
+        let part = |rows| FrameRows { frame: Rc::clone(&frame), rows };
+        let (mut valid, mut calibrate) = (part(rows.valid), part(rows.calibrate));
+        if let Some(FrameRows { frame, rows }) = other(self.valid)? {
+            let shares = if self.calibrate.is_some() { [0.0, 1.0, 0.0, 0.0] } else { VALID_SHARES };
+            let split = split_rows(job, rows, shares);
+            calibrate = FrameRows { frame: Rc::clone(&frame), rows: split.calibrate };
+            valid = FrameRows { frame, rows: split.valid };
+        }
+        if let Some(rows) = other(self.calibrate)? {
+            calibrate = rows;
+        }
+        check_enough(&frame, [rows.train.len(), valid.rows.len(), calibrate.rows.len()])?;
+        let train = part(rows.train);
+        Ok(Split { job, shares, train, valid, calibrate, test: other(self.test)?, prediction })
+    }
+}
+
+impl Split<'_> {
+    /// Finds the schema of the training rows with a number of cells per numeric column.
+    pub fn schema(&self, cells: usize) -> Result<Schema> {
+        let mut schema = Schema::find(&self.train.frame, &self.train.rows, &schema_options(self.job, cells))?;
+        if let Some(Prediction { channels, predictor, .. }) = &self.prediction {
+            History::observe_states(&mut schema, channels, predictor);
+        }
+        Ok(schema)
+    }
+}
+
+impl<'j> Prediction<'j> {
+    /// Fits a predictor on the training rows of a file.
+    fn fit(job: &Job, history: &'j History, train: &Frame) -> Result<Self> {
+        let every: Vec<usize> = (0..train.rows()).collect();
+        let schema = Schema::find(train, &every, &schema_options(job, CELLS))?;
+        let channels = schema.columns.iter().map(|encoding| schema.name(encoding).to_owned()).collect();
+        let (rows, _) = split_training(job, &history.complete(train, job.label.as_ref())?)?;
+        let valid = if rows.valid.is_empty() { &rows.train } else { &rows.valid };
+        let predictor = history.fit(train, &schema, &rows.train, valid)?;
+        Ok(Self { history, channels, predictor })
+    }
+
+    fn residuals(&self, job: &Job, frame: &Frame) -> Result<Frame> {
+        self.history.residuals(frame, &self.channels, &self.predictor, job.label.as_ref())
+    }
+}
+
+fn schema_options(job: &Job, cells: usize) -> SchemaOptions {
+    let session = job.history.as_ref().and_then(|history| history.session.as_ref());
+    let label = job.label.as_ref().map(|(column, _)| column);
+    SchemaOptions {
+        ignore: job.ignore.iter().chain(session).chain(label).cloned().collect(),
+        keep_constant: job.keep_constant,
+        cells,
+        overrides: job.overrides.clone(),
+    }
+}
+
+fn split_rows(job: &Job, rows: Vec<usize>, shares: [f64; 4]) -> SplitRows {
+    split(rows, shares, split_strategy(job.signal, job.history.as_ref(), job.seed))
+}
+
+/// Splits the normal rows of the training file. A purpose that has its own file gets no share of it.
+fn split_training(job: &Job, train: &Frame) -> Result<(SplitRows, Option<[f64; 4]>)> {
+    let normal = normal_rows(train, job.label.as_ref())?;
+    if job.valid.is_some() {
+        return Ok((SplitRows { train: normal, ..SplitRows::default() }, None));
+    }
+    let mut shares = SHARES;
+    for (share, file) in [(2, &job.calibrate), (3, &job.test)] {
+        if file.is_some() {
+            shares[0] += std::mem::take(&mut shares[share]);
+        }
+    }
+    Ok((split_rows(job, normal, shares), Some(shares)))
+}

@@ -1,0 +1,199 @@
+//! The later stages of a fit: encodes the rows, selects a model, calibrates it, and reports on it.
+
+use std::time::Instant;
+
+use surprisal::Reading;
+
+use super::job::Job;
+use super::load::{FrameRows, Split};
+use super::report::{FitReport, finite};
+use crate::artefact::{Artefact, Notes, Provenance};
+use crate::bits::Bits;
+use crate::calibrate::Calibration;
+use crate::error::{Error, Result};
+use crate::evaluate::mean;
+use crate::fit::Family;
+use crate::observer::Observer;
+use crate::schema::{CELLS, Schema};
+use crate::select::cells::choose_cells;
+use crate::select::{Budget, Choices, Recipe, Selection, select, trial};
+use crate::table::OwnedTable;
+use crate::table::loss::divergence;
+
+/// Number of prefixes on which the cost of quantisation is measured.
+const PREFIXES: usize = 2000;
+
+/// Readings of rows: `[row][source]`.
+type Readings = Vec<Vec<Reading>>;
+
+/// Third stage: the schema, and the rows as bits.
+pub(super) struct Encoded<'j> {
+    job: &'j Job,
+    schema: Schema,
+    train: Bits,
+    valid: Bits,
+    /// Mean log-width of the validation rows, in nats.
+    valid_log_width: f64,
+    valid_readings: Readings,
+    calibration_readings: Readings,
+    test_readings: Option<Readings>,
+    /// Provenance as far as it does not depend on the selected model.
+    provenance: Provenance,
+}
+
+/// Fourth stage: the model that was selected, not calibrated yet.
+pub(super) struct Selected<'j> {
+    encoded: Encoded<'j>,
+    selection: Selection,
+    /// Mean log-likelihood of the validation rows if every column is modelled on its own, in nats, without log-widths.
+    marginal_valid_ll: f64,
+}
+
+/// Fifth stage: the calibrated table, and the artefact that holds it.
+pub(super) struct Calibrated<'j> {
+    selected: Selected<'j>,
+    table: OwnedTable,
+    artefact: Artefact,
+    file_bytes: usize,
+}
+
+impl<'j> Split<'j> {
+    /// Finds the schema and encodes the rows. Selects the number of cells unless the job fixes it.
+    pub fn encode(self, observer: &dyn Observer) -> Result<Encoded<'j>> {
+        let job = self.job;
+        let schema = self.schema(job.cells.unwrap_or(CELLS))?;
+        let readings = |part: &FrameRows| schema.all_readings(&part.frame, &part.rows);
+        let (train, valid) = (readings(&self.train)?, readings(&self.valid)?);
+        let calibration_readings = readings(&self.calibrate)?;
+        let test_readings = self.test.as_ref().map(readings).transpose()?;
+        // Readings do not depend on the cells.
+        let schema = match job.cells {
+            Some(_) => schema,
+            None => choose_cells(schema, &|cells| self.schema(cells), &train, &valid, &job.choices, observer)?,
+        };
+        let (train_bits, _) = schema.encode(&train)?;
+        let (valid_bits, valid_log_widths) = schema.encode(&valid)?;
+        let provenance = Provenance {
+            version: env!("CARGO_PKG_VERSION").into(),
+            family: job.choices.family,
+            seed: job.seed,
+            digest: self.train.frame.digest,
+            train_rows: train.len(),
+            split: self.shares,
+            signal: job.signal,
+            history: job.history.clone(),
+            ..Provenance::default()
+        };
+        Ok(Encoded {
+            job,
+            schema,
+            train: train_bits,
+            valid: valid_bits,
+            valid_log_width: mean(&valid_log_widths),
+            valid_readings: valid,
+            calibration_readings,
+            test_readings,
+            provenance,
+        })
+    }
+}
+
+impl<'j> Encoded<'j> {
+    /// Fits models and selects the best one within the limits of the job.
+    pub fn select(self, observer: &dyn Observer) -> Result<Selected<'j>> {
+        let Self { job, schema, train, valid, .. } = &self;
+        let calibration = Calibration::bytes(self.calibration_readings.len(), schema.columns.len());
+        let notes = |recipe: &Recipe| Notes::new(schema, job.label.clone(), self.provenance(recipe)).bytes().len();
+        let budget = Budget {
+            flash: job.flash.unwrap_or(usize::MAX),
+            ram: job.ram.unwrap_or(usize::MAX),
+            operations: job.operations.unwrap_or(usize::MAX),
+            overhead: &|recipe| calibration + notes(recipe),
+        };
+        let choices = Choices { seed: job.seed, ..job.choices.clone() };
+        let selection = select(schema, train, valid, &choices, &budget, observer)?;
+        let marginal = trial(schema, train, valid, &choices, Family::Marginal, observer);
+        Ok(Selected { encoded: self, selection, marginal_valid_ll: mean(&marginal) })
+    }
+
+    /// Returns the provenance of a model with a recipe.
+    fn provenance(&self, recipe: &Recipe) -> Provenance {
+        Provenance {
+            order: recipe.order.clone(),
+            gamma: recipe.setting.map(|(gamma, _)| gamma),
+            strength: recipe.setting.map(|(_, strength)| strength),
+            terms: recipe.parts.clone(),
+            ..self.provenance.clone()
+        }
+    }
+}
+
+impl<'j> Selected<'j> {
+    /// Calibrates the detector on the calibration rows, and assembles the artefact.
+    pub fn calibrate(self) -> Result<Calibrated<'j>> {
+        let Self { encoded, selection, .. } = &self;
+        let job = encoded.job;
+        let assemble = |table: &OwnedTable| {
+            let provenance = encoded.provenance(&selection.recipe);
+            Artefact::new(&table.bytes()?, &selection.schema, job.label.clone(), provenance)
+        };
+        let mut table = selection.table.clone();
+        table.calibration = Calibration::of(&assemble(&table)?, &encoded.calibration_readings, job.rates)?;
+        let artefact = assemble(&table)?;
+        let file_bytes = artefact.file_bytes().len();
+        if job.flash.is_some_and(|flash| file_bytes > flash) {
+            return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));
+        }
+        Ok(Calibrated { selected: self, table, artefact, file_bytes })
+    }
+}
+
+impl Calibrated<'_> {
+    /// Evaluates the model, and returns the artefact with a report on the fit that began at `start`.
+    pub fn report(self, start: Instant) -> Result<(Artefact, FitReport)> {
+        let Self { selected, table, artefact, file_bytes } = self;
+        let Selected { encoded, selection, marginal_valid_ll } = selected;
+        let (job, valid_log_width) = (encoded.job, encoded.valid_log_width);
+        let float_ll = |readings: &Readings| -> Result<f64> {
+            let (bits, log_widths) = selection.schema.encode(readings)?;
+            Ok(selection.model.log_likelihood(&bits) - mean(&log_widths))
+        };
+        let integer_ll = |readings: &Readings| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };
+        let (detector, test) = (table.calibration.view(), encoded.test_readings.as_ref());
+        let provenance = &artefact.notes.fit;
+        let report = FitReport {
+            family: provenance.family,
+            order: provenance.order.clone(),
+            gamma: provenance.gamma,
+            strength: provenance.strength,
+            terms: provenance.terms.clone(),
+            orders: selection.orders,
+            columns: selection.schema.columns.len(),
+            bits: artefact.shape.bits,
+            train_rows: provenance.train_rows,
+            valid_rows: encoded.valid_readings.len(),
+            calibration_rows: encoded.calibration_readings.len(),
+            marginal_valid_ll: marginal_valid_ll - valid_log_width,
+            float_valid_ll: selection.valid_ll - valid_log_width,
+            valid_ll: integer_ll(&encoded.valid_readings)?,
+            test_rows: test.map(Vec::len),
+            float_test_ll: test.map(float_ll).transpose()?,
+            test_ll: test.map(integer_ll).transpose()?,
+            kl_quantisation: divergence(&selection.model, artefact.table_bytes(), PREFIXES, job.seed)?,
+            table_bytes: artefact.table_bytes().len(),
+            file_bytes,
+            state_bytes: table.shape().state_bytes(),
+            operations: table.operations()?,
+            threshold: finite(detector.threshold),
+            false_alarm: job.rates.false_alarm,
+            entropy: detector.entropy.into(),
+            deviation: detector.deviation.into(),
+            reference: finite(detector.decision_interval).map(|_| detector.reference.into()),
+            decision_interval: finite(detector.decision_interval),
+            average_run_length: detector.average_run_length,
+            seconds: start.elapsed().as_secs_f64(),
+            float: selection.model,
+        };
+        Ok((artefact, report))
+    }
+}

@@ -1,0 +1,98 @@
+//! The encoding of one column as bits, and the owned tables of all encodings.
+
+use surprisal::{Column, Encoder, EncoderSlices, Kind, total_order};
+
+/// Default number of cells between the smallest and the largest training value of a numeric column.
+pub const CELLS: usize = 16;
+
+/// The encoding of one column: an owned [`Column`] with its names on the host.
+#[derive(Clone, Debug)]
+pub struct ColumnEncoding {
+    /// Position of the column in the file.
+    pub file: usize,
+    /// Position of the column among the readings, which are the modelled columns in file order.
+    pub source: u16,
+    /// Kind of the values.
+    pub kind: Kind,
+    /// Whether readings may be missing.
+    pub may_miss: bool,
+    /// Edges or codes, as in [`Column::values`].
+    pub values: Vec<i32>,
+    /// Outcome at which the thermometer code starts, as in [`Column::pivot`].
+    pub pivot: u16,
+    /// Scale of the tails, as in [`Column::tail_scale`].
+    pub tail_scale: i8,
+    /// Log-widths of the cells, as in [`Column::log_widths`].
+    pub log_widths: Vec<u16>,
+    /// Texts of a category, by code; empty if the codes are the values themselves.
+    pub labels: Vec<String>,
+    /// Whether the column has one value in all training rows.
+    pub constant: bool,
+    /// Whether the column is the last value of a state, which is observed and not scored.
+    pub observed: bool,
+    /// Natural logarithm of the width of the narrowest cell, in units of the column. Known during a fit only.
+    pub unit: f64,
+}
+
+impl Default for ColumnEncoding {
+    fn default() -> Self {
+        Self {
+            file: 0,
+            source: 0,
+            kind: Kind::Category,
+            may_miss: false,
+            values: Vec::new(),
+            pivot: 0,
+            tail_scale: 0,
+            log_widths: Vec::new(),
+            labels: Vec::new(),
+            constant: false,
+            observed: false,
+            unit: 0.0,
+        }
+    }
+}
+
+impl ColumnEncoding {
+    /// Returns the device crate's column over these slices.
+    pub fn column(&self) -> Column<'_> {
+        Column {
+            source: self.source,
+            kind: self.kind,
+            may_miss: self.may_miss,
+            values: &self.values,
+            pivot: self.pivot,
+            tail_scale: self.tail_scale,
+            log_widths: &self.log_widths,
+        }
+    }
+}
+
+/// The owned storage of an [`Encoder`], with the fields of [`EncoderSlices`].
+#[derive(Clone, Debug, Default)]
+pub struct EncoderTable {
+    /// The words of all columns, in model order.
+    pub columns: Vec<u16>,
+    /// The edges and codes of all columns.
+    pub values: Vec<i32>,
+    /// The log-widths of all numeric columns, in units of 1/2048 nat.
+    pub log_widths: Vec<u16>,
+}
+
+impl EncoderTable {
+    /// Returns the device crate's encoder over these slices.
+    pub fn view(&self) -> Encoder<'_> {
+        let Self { columns, values, log_widths } = self;
+        Encoder::new(EncoderSlices { columns, values, log_widths })
+    }
+}
+
+/// Returns a number as an integer if it is one of 32 bits.
+pub(super) fn integer(number: f64) -> Option<i32> {
+    (number.fract() == 0.0 && number.abs() < 2_147_483_648.0).then_some(number as i32)
+}
+
+/// Returns the number with a key of [`total_order`], of which this is the inverse.
+pub fn from_total_order(key: i32) -> f32 {
+    f32::from_bits(total_order(f32::from_bits(key as u32)) as u32)
+}
