@@ -29,13 +29,32 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 /// Returns the text as a quoted string that is valid in JSON and in TOML, with escapes for the same characters as in
 /// [`escaped`].
 pub(crate) fn quoted(text: &str) -> String {
-    let json = serde_json::Value::from(text).to_string();
-    let each = json.chars().map(|character| match character {
+    escaped_json(&serde_json::Value::from(text).to_string())
+}
+
+/// Returns JSON text in which the characters that [`escaped`] replaces are escapes too, except line breaks between values.
+pub fn escaped_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
         // All unsafe characters are in the basic plane, so that four digits suffice.
-        _ if is_unsafe(character) => format!("\\u{:04x}", u32::from(character)),
-        _ => character.to_string(),
-    });
-    each.collect()
+        match character {
+            '\n' => out.push(character),
+            _ if is_unsafe(character) => {
+                write!(out, "\\u{:04x}", u32::from(character)).expect("a string takes any text")
+            }
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// Returns the option that leaves out a column, quoted for a shell where that is necessary.
+pub(crate) fn ignore_option(name: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    if !name.is_empty() && !name.starts_with('-') && name.bytes().all(is_plain) {
+        return format!("--ignore {name}");
+    }
+    format!("--ignore='{}'", name.replace('\'', "'\\''"))
 }
 
 fn is_unsafe(character: char) -> bool {

@@ -129,7 +129,13 @@ impl History {
         let earlier: Vec<usize> = rows.iter().map(|row| row - 1).collect();
         for channel in predictor.states() {
             let FrameColumn { name, cells } = &frame.columns[columns[channel]];
-            complete.columns.push(FrameColumn { name: last_name(name), cells: cells.select(&earlier) });
+            let last = last_name(name);
+            if let Ok(at) = frame.position(&last) {
+                let message =
+                    format!("the model adds a column of this name, for the last value of `{name}`; rename the column");
+                return Err(Error::input(&frame.path, message).column(&frame.columns[at].name));
+            }
+            complete.columns.push(FrameColumn { name: last, cells: cells.select(&earlier) });
         }
         Ok(complete)
     }

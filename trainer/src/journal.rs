@@ -79,7 +79,11 @@ impl Journal {
             )
         };
         let bytes = match std::fs::metadata(path) {
-            Ok(found) if found.is_file() && found.len() <= MAX_BYTES => std::fs::read(path).map_err(failed())?,
+            Ok(found) if found.is_file() && found.len() > MAX_BYTES => {
+                let message = "the journal of a search has more than 1 GiB; delete it to fit all layers again";
+                return Err(Error::input(path, message));
+            }
+            Ok(found) if found.is_file() => std::fs::read(path).map_err(failed())?,
             Ok(_) => return Err(foreign(path)),
             Err(_) => Vec::new(),
         };
@@ -139,7 +143,11 @@ impl Journal {
         };
         let entry = Entry { key: full_key(key, settings), layer };
         if let (Ok(text), Ok(mut file)) = (serde_json::to_string(&entry), self.file.lock()) {
-            let _ = file.write_all(format!("{:08x} {text}\n", checksum(text.as_bytes())).as_bytes());
+            let line = format!("{:08x} {text}\n", checksum(text.as_bytes()));
+            let length = file.metadata().map_or(MAX_BYTES, |file| file.len());
+            if length + line.len() as u64 <= MAX_BYTES {
+                let _ = file.write_all(line.as_bytes());
+            }
         }
     }
 
@@ -159,7 +167,7 @@ impl Journal {
 fn foreign(path: &Path) -> Error {
     Error::input(
         path,
-        "the search would write its journal here, but the file is not a journal; move the file or choose another --output",
+        "the search would write its journal here, but the file is not a journal; move the file or choose another output with -o",
     )
 }
 

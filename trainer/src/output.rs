@@ -63,7 +63,7 @@ impl Output {
     pub fn create(path: &Path, inputs: &[&Path]) -> Result<Self> {
         check(path, inputs)?;
         let failed = |error| failure(path, error);
-        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let target = path.canonicalize().or_else(|_| dangling(path)).unwrap_or_else(|_| path.to_owned());
         let replaced = fs::metadata(&target).ok();
         if replaced.as_ref().is_some_and(|metadata| !metadata.is_file()) {
             let file = OpenOptions::new().write(true).open(&target).map_err(failed)?;
@@ -78,6 +78,8 @@ impl Output {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(folder).map_err(failed)?;
+        // Other processes see the lock even where process ids differ, as in a container.
+        let _ = try_lock(file.as_file());
         if let Some(replaced) = replaced {
             file.as_file().set_permissions(replaced.permissions()).map_err(failed)?;
         }
@@ -122,6 +124,12 @@ impl Write for Output {
     }
 }
 
+/// Returns the file that a symbolic link leads to, though it does not exist yet.
+fn dangling(path: &Path) -> io::Result<PathBuf> {
+    let target = fs::read_link(path)?;
+    Ok(path.parent().map_or(target.clone(), |folder| folder.join(target)))
+}
+
 fn failure(path: &Path, error: io::Error) -> Error {
     Error::io(path, "cannot be written; check that the folder exists and is writable")(error)
 }
@@ -148,7 +156,8 @@ fn remove_leftovers(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let dead = process_of(&entry.file_name()).is_some_and(|process| !is_alive(process));
-        if dead && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        let is_file = dead && entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && File::open(entry.path()).is_ok_and(|file| try_lock(&file)) {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -160,6 +169,14 @@ fn process_of(name: &OsStr) -> Option<i32> {
     let exact = random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let number = process.parse::<i32>().ok().filter(|number| *number > 0 && number.to_string() == process)?;
     exact.then_some(number)
+}
+
+/// Locks a file until it is closed; returns false if another process has locked it.
+fn try_lock(file: &File) -> bool {
+    #[cfg(unix)]
+    return rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok();
+    #[cfg(not(unix))]
+    return file.metadata().is_err();
 }
 
 /// Returns whether a process exists; true on systems where this cannot be determined.

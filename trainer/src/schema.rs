@@ -6,6 +6,7 @@ use surprisal::{Constraint, Kind, Reading};
 use crate::bits::Bits;
 use crate::data::{Frame, default_name};
 use crate::error::{Error, Result};
+use crate::escape::ignore_option;
 use crate::predictor::PredictorTable;
 use crate::with_capacity;
 
@@ -103,9 +104,10 @@ impl Schema {
         let mut constant = self.columns.iter().filter(|encoding| encoding.constant && !encoding.may_miss);
         let Some(encoding) = constant.next() else { return Ok(()) };
         let column = &frame.columns[encoding.file];
+        let ignore = ignore_option(&column.name);
         let (name, text, line, count) = (&column.name, column.text(rows[0]), frame.lines[rows[0]], rows.len());
         let message = format!(
-            "constant in the {count} training rows: always `{text}`, from {} {line} on; leave it out with --ignore {name}, \
+            "constant in the {count} training rows: always `{text}`, from {} {line} on; leave it out with {ignore}, \
              or keep it with --keep-constant, so that any other value is a surprise",
             frame.unit
         );

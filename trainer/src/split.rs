@@ -62,7 +62,7 @@ pub fn split(mut rows: Vec<usize>, shares: [f64; 4], strategy: SplitStrategy) ->
     let mut sum = 0.0;
     let ends = shares.map(|share| {
         sum += share;
-        (sum * total).round() as usize
+        ((sum * total).round() as usize).min(rows.len())
     });
     let take = |from: usize, to: usize| {
         let mut taken = rows[from..to].to_vec();

@@ -32,15 +32,18 @@ impl Windows {
     /// Creates windows of `window` samples, of which the next begins `hop` samples later.
     ///
     /// # Errors
-    /// [`Error::Option`] if the window is too short for the bands.
+    /// [`Error::Option`] if the window is too short for the bands or for two samples, or the hop is zero.
     pub fn new(window: usize, hop: usize, bands: u16, rate: Option<f64>) -> Result<Self> {
         // A band takes two samples of each segment that is transformed.
-        let least = 2 * usize::from(bands);
+        let least = 2 * usize::from(bands).max(1);
         if window < least {
             let message = format!(
                 "{bands} bands need windows of at least {least} samples, found {window}; make it longer, or --bands fewer"
             );
             return Err(Error::option("--signal", message));
+        }
+        if hop == 0 {
+            return Err(Error::option("--signal", "expected a hop of at least one sample, found 0"));
         }
         Ok(Self { window, hop, bands, rate })
     }

@@ -150,7 +150,7 @@ fn a_file_of_something_else_is_refused_and_kept() {
     for text in ["\n", "{}", "surprisal search journal 2\n", "surprisal search journal 1 \n", "\0\0"] {
         std::fs::write(&path, text).expect("it can be written");
         let error = Journal::open(&path).expect_err("it is no journal").to_string();
-        assert!(error.contains("not a journal") && error.contains("--output"), "{error}");
+        assert!(error.contains("not a journal") && error.contains("with -o"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).expect("a file"), text);
     }
     assert!(matches!(Journal::open(folder.path()), Err(Error::Input { .. })));

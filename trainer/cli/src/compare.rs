@@ -128,8 +128,9 @@ impl CompareArgs {
 
 fn is_model(path: &Path) -> bool {
     let mut start = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && start == *b"SRPL" || path.extension().is_some_and(|extension| extension == "srp")
+    // Bytes that are read from a pipe are lost to the command.
+    let read = path.is_file() && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
+    read && start == *b"SRPL" || path.extension().is_some_and(|extension| extension == "srp")
 }
 
 /// Formats an estimate as "0.01230" if exact, "0.01230 ± 0.00040" with a standard error, or "inf".

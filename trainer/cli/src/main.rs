@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use surprisal_trainer::Error;
+use surprisal_trainer::escape::escaped_json;
 
 mod args;
 mod terminal;
@@ -75,6 +76,6 @@ fn run(cli: Cli) -> Result<()> {
         Command::Inspect { model, out } => out.deliver(&[&model], || inspect::inspect(&model))?,
         Command::Export { model, output } => export::export(&model, &output)?,
     };
-    let text = if cli.json { format!("{}\n", answer.value) } else { answer.text };
+    let text = if cli.json { format!("{}\n", escaped_json(&answer.value.to_string())) } else { answer.text };
     terminal::print(text.as_bytes())
 }

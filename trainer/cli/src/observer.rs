@@ -43,7 +43,7 @@ impl Progress {
             }
             seen.bar.suspend(|| {
                 note(format_args!(
-                    "stopping: the best model so far is exported. Press Ctrl-C again to quit without it."
+                    "stopping: the best model so far, if there is one, will be written; press Ctrl-C again to quit without it"
                 ));
             });
         })

@@ -8,6 +8,7 @@ use anyhow::{Context, Error, Result};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::escape::escaped_json;
 use surprisal_trainer::output::Output;
 use surprisal_trainer::sample::{sample as draw, sampled_columns};
 
@@ -55,10 +56,10 @@ fn as_csv(artefact: &Artefact, rows: u64, seed: u64, to: &mut dyn Write) -> Resu
 }
 
 fn as_json(artefact: &Artefact, rows: u64, seed: u64, to: &mut dyn Write) -> Result<()> {
-    write!(to, "{{\"columns\":{},\"rows\":[", serde_json::to_string(&sampled_columns(artefact))?)?;
+    write!(to, "{{\"columns\":{},\"rows\":[", escaped_json(&serde_json::to_string(&sampled_columns(artefact))?))?;
     let mut separator = "";
     draw(artefact, rows, &mut ChaCha8Rng::seed_from_u64(seed), |cells| {
-        write!(to, "{separator}{}", serde_json::to_string(&cells)?)?;
+        write!(to, "{separator}{}", escaped_json(&serde_json::to_string(&cells)?))?;
         separator = ",";
         Ok::<(), Error>(())
     })?;

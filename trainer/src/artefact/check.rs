@@ -56,8 +56,10 @@ pub(super) fn schema<const N: usize, const H: usize, const K: usize>(
         });
     }
     let schema = Schema { names, columns, predictor };
+    check_window(&schema, notes)?;
     // A model that consists of bits has no columns, so that nothing else can be checked.
     if schema.columns.is_empty() {
+        require(notes.fit.signal.is_none(), "fit.signal", "windows of a signal, but the table has no columns")?;
         return Ok(schema);
     }
     require(
@@ -66,7 +68,7 @@ pub(super) fn schema<const N: usize, const H: usize, const K: usize>(
         format!("{} modelled columns, but the table has {}", files.len(), schema.columns.len()),
     )?;
     schema.columns.iter().try_for_each(|encoding| check_column(&schema, encoding))?;
-    check_history(&schema, notes)?;
+    check_history(&schema)?;
     if let Some(windows) = notes.fit.signal {
         let features = windows.features().len();
         let valid = notes.columns > 0 && notes.columns.is_multiple_of(features);
@@ -98,16 +100,19 @@ fn check_column(schema: &Schema, encoding: &ColumnEncoding) -> Result<()> {
     Ok(())
 }
 
-/// Checks that the channels, states and window of a time series agree with the table's predictor.
-fn check_history(schema: &Schema, notes: &Notes) -> Result<()> {
+/// Checks that the window of a time series is that of the table's predictor.
+fn check_window(schema: &Schema, notes: &Notes) -> Result<()> {
+    let window = notes.fit.history.as_ref().map(|history| history.window);
+    let expected = Some(schema.predictor.view().window()).filter(|&window| window > 0);
+    let rows =
+        |window: Option<usize>| window.map_or("no window".to_owned(), |window| format!("a window of {window} rows"));
+    require(window == expected, "fit.history", format!("{}, but the table has {}", rows(window), rows(expected)))
+}
+
+/// Checks that the channels and states of a time series agree with the table's predictor.
+fn check_history(schema: &Schema) -> Result<()> {
     let predictor = schema.predictor.view();
-    let window = notes.fit.history.as_ref().map_or(0, |history| history.window);
-    require(
-        window == predictor.window(),
-        "fit.history",
-        format!("a window of {window} rows, but the table has {}", predictor.window()),
-    )?;
-    if window == 0 {
+    if predictor.window() == 0 {
         return Ok(());
     }
     let states: Vec<usize> = predictor.states().collect();

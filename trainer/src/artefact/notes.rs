@@ -131,7 +131,8 @@ impl Notes {
         let known = positions.iter().all(inside) && positions.len() == labels.len();
         require(known, "labels", format!("expected distinct column positions below {columns}"))?;
         if let Some(shares) = fit.split {
-            let valid = shares.iter().all(|share| (0.0..=1.0).contains(share)) && shares.iter().sum::<f64>() < 1.001;
+            let valid =
+                shares.iter().all(|share| (0.0..=1.0).contains(share)) && shares.iter().sum::<f64>() < 1.0 + 1e-9;
             require(valid, "fit.split", format!("{shares:?}, expected four shares that add up to at most 1"))?;
         }
         if let Some(Windows { window, hop, bands, rate }) = fit.signal {

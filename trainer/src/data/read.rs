@@ -57,7 +57,7 @@ impl Frame {
                     Header::No => false,
                     Header::Auto => is_header(&record),
                 };
-                names = column_names(&record, is_named).map_err(fault)?;
+                names = column_names(&record, is_named, header).map_err(fault)?;
                 columns.resize_with(record.len(), Default::default);
                 if is_named {
                     continue;
@@ -98,14 +98,21 @@ fn delimiter(text: &[u8]) -> u8 {
 }
 
 /// Returns the names of the columns, or a message if two are equal.
-fn column_names(first: &csv::StringRecord, is_named: bool) -> Result<Vec<String>, String> {
+fn column_names(first: &csv::StringRecord, is_named: bool, header: Header) -> Result<Vec<String>, String> {
     let name = |(at, cell): (usize, &str)| {
         if is_named && !cell.is_empty() { cell.to_owned() } else { default_name(at) }
     };
     let names: Vec<String> = first.iter().enumerate().map(name).collect();
     let mut known = HashSet::new();
     match names.iter().find(|name| !known.insert(name.as_str())) {
-        Some(name) => Err(format!("two columns are called `{name}`; rename one, or pass --header no")),
+        Some(name) => {
+            let or = if header == Header::Auto {
+                ", or pass --header no if the first line is a row of readings"
+            } else {
+                ""
+            };
+            Err(format!("two columns are called `{name}`; rename one{or}"))
+        }
         None => Ok(names),
     }
 }

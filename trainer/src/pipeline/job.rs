@@ -72,6 +72,12 @@ impl Job {
         if of_counts && self.choices.strength == Some(0.0) {
             return Err(Error::option("--strength", "leaves need a pseudo-count above zero, for example 1; found 0"));
         }
+        if self.history.as_ref().is_some_and(|history| history.window == 0) {
+            return Err(Error::option("--window", "expected at least one earlier row, found 0"));
+        }
+        if let Some(Windows { window, hop, bands, rate }) = self.signal {
+            Windows::new(window, hop, bands, rate)?;
+        }
         self.choices.optimizer.check()
     }
 }

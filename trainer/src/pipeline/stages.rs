@@ -122,7 +122,7 @@ impl<'j> Encoded<'j> {
             order: recipe.order.clone(),
             gamma: recipe.setting.map(|(gamma, _)| gamma),
             strength: recipe.setting.map(|(_, strength)| strength),
-            terms: recipe.parts.clone(),
+            terms: recipe.terms.clone(),
             ..self.provenance.clone()
         }
     }

@@ -8,6 +8,7 @@ use super::encoding::{ColumnEncoding, from_total_order, integer};
 use super::toml::{ColumnKind, ColumnOverride};
 use crate::data::{Cell, Cells, Frame};
 use crate::error::{Error, Result};
+use crate::escape::ignore_option;
 
 /// The outermost quantile levels, in standard deviations of a normal distribution.
 const REACH: f64 = 3.0;
@@ -45,8 +46,9 @@ impl ColumnSearch<'_> {
         let (missing, present): (Vec<(Cell, usize)>, Vec<_>) =
             frame.columns[file].cells.counts(rows).into_iter().partition(|(cell, _)| cell.is_missing());
         let total: usize = present.iter().map(|(_, count)| count).sum();
+        let ignore = ignore_option(name);
         if total == 0 {
-            return Err(self.fault(format!("no readings in the training rows; leave it out with --ignore {name}")));
+            return Err(self.fault(format!("no readings in the training rows; leave it out with {ignore}")));
         }
         let numbers: Vec<(f64, usize)> =
             present.iter().filter_map(|&(cell, count)| Some((finite_number(cell)?, count))).collect();
@@ -90,7 +92,7 @@ impl ColumnSearch<'_> {
             let numbers = present.len();
             return Err(self.fault(format!(
                 "needs more digits than an f32 or i32 holds ({numbers} numbers, of which {distinct} stay distinct), as a \
-                 counter or a time does; leave it out with --ignore {name}, or rescale it"
+                 counter or a time does; leave it out with {ignore}, or rescale it"
             )));
         }
         Ok(encoding)
@@ -121,16 +123,16 @@ impl ColumnSearch<'_> {
     fn category(&self, encoding: &mut ColumnEncoding, present: &[(Cell, usize)]) -> Result<()> {
         let count = present.len();
         if count > MANY {
-            let name = &self.frame.columns[self.file].name;
+            let ignore = ignore_option(&self.frame.columns[self.file].name);
             let decimal = |cell: Cell| finite_number(Cell::Text(&cell.text().replacen(',', ".", 1))).is_some();
             let cause = if present.iter().all(|(cell, _)| decimal(*cell)) {
                 "has decimal commas; write numbers with a point, or leave it out"
             } else {
                 "looks like an identifier or a time; leave it out"
             };
-            return Err(self.fault(format!(
-                "{cause} with --ignore {name}: {count} different texts, a category has at most {MANY}"
-            )));
+            return Err(
+                self.fault(format!("{cause} with {ignore}: {count} different texts, a category has at most {MANY}"))
+            );
         }
         let mut by_text: Vec<(Cow<str>, usize)> = present.iter().map(|(cell, count)| (cell.text(), *count)).collect();
         by_text.sort_unstable();

@@ -245,7 +245,7 @@ impl ParetoFront {
     fn add(&mut self, candidates: &Candidates, sized: SizedModel) {
         let is_beaten = |other: &SizedModel| other.bytes <= sized.bytes && other.cautious_ll >= sized.cautious_ll;
         if !self.found.iter().any(is_beaten) {
-            let name = sized.recipe.parts.clone().unwrap_or_else(|| "conditionals".into());
+            let name = sized.recipe.terms.clone().unwrap_or_else(|| "conditionals".into());
             let (bytes, valid_ll) = (sized.bytes, sized.valid_ll);
             candidates.observer.event(Event::Found { name: &name, bytes, valid_ll });
             self.found.retain(|other| other.bytes < sized.bytes || other.cautious_ll > sized.cautious_ll);

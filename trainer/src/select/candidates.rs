@@ -172,8 +172,8 @@ impl<'a> Candidates<'a> {
     /// for the table format.
     pub(super) fn sum(&self, under: &Fitted, layer: &Fitted) -> Result<Option<SizedModel>> {
         let Some(model) = FloatModel::blend(&[(&under.model, 1.0), (&layer.model, 1.0)]) else { return Ok(None) };
-        let parts = Some(format!("{} under {}", under.name, layer.name));
-        let recipe = Recipe { order: self.factorisation.name.clone(), setting: under.setting, parts };
+        let terms = Some(format!("{} under {}", under.name, layer.name));
+        let recipe = Recipe { order: self.factorisation.name.clone(), setting: under.setting, terms };
         let each = self.row_likelihoods(&model.logits(&self.factorisation.valid));
         self.finish(model, recipe, each)
     }
@@ -273,12 +273,12 @@ impl<'a> Candidates<'a> {
             constraints: self.factorisation.constraints.clone(),
             ..FloatModel::default()
         };
-        let parts = layer.map(|layer| match name {
+        let terms = layer.map(|layer| match name {
             "" if choices.iter().all(|choice| choice.fitted.is_none()) => layer.name.clone(),
             "" => format!("conditionals + {}", layer.name),
             name => format!("{name} + {}", layer.name),
         });
-        let recipe = Recipe { order: self.factorisation.name.clone(), setting, parts };
+        let recipe = Recipe { order: self.factorisation.name.clone(), setting, terms };
         self.finish(model, recipe, self.each(choices, layer))
     }
 

@@ -75,7 +75,7 @@ pub struct Recipe {
     /// (smallest gain of a split, strength), or `None` if the settings differ between bits.
     pub setting: Option<(f64, f64)>,
     /// Description of the model's terms, if the settings do not determine them.
-    pub parts: Option<String>,
+    pub terms: Option<String>,
 }
 
 impl Default for Choices {

@@ -127,8 +127,8 @@ fn sized(
         ..FloatModel::default()
     };
     let table = quantise(&factorisation.schema, &model).expect("a mixture without weights and splits is representable");
-    let parts = model.mixture.as_ref().map(|mixture| format!("{} components", mixture.components()));
-    let recipe = Recipe { order: factorisation.name.clone(), setting: Some((0.0, pseudo_count)), parts };
+    let terms = model.mixture.as_ref().map(|mixture| format!("{} components", mixture.components()));
+    let recipe = Recipe { order: factorisation.name.clone(), setting: Some((0.0, pseudo_count)), terms };
     Ok(Selection {
         schema: factorisation.schema.clone(),
         valid_ll: model.log_likelihood(&factorisation.valid),

@@ -83,7 +83,7 @@ pub struct FitArgs {
     #[command(flatten)]
     pub layer: LayerArgs,
     #[command(flatten)]
-    pub ascent: AscentArgs,
+    pub optimizer: OptimizerArgs,
     #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]
@@ -172,7 +172,7 @@ pub struct LayerArgs {
 /// Options for stochastic gradient ascent.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Stochastic gradient ascent (hidden layers)")]
-pub struct AscentArgs {
+pub struct OptimizerArgs {
     #[arg(long, value_name = "METHOD", hide_short_help = true, value_parser = parse::named(method_help),
         help = "Optimizer; without --rate, a range test finds the learning rate")]
     optimizer: Option<Method>,
@@ -268,7 +268,7 @@ impl FitArgs {
                     restarts: layer.restarts.map(usize::from),
                     offset: layer.offset,
                 },
-                optimizer: self.ascent.choices(),
+                optimizer: self.optimizer.choices(),
                 ..Choices::default()
             },
             flash: self.flash,
@@ -280,7 +280,7 @@ impl FitArgs {
     }
 }
 
-impl AscentArgs {
+impl OptimizerArgs {
     fn choices(&self) -> OptimizerChoices {
         OptimizerChoices {
             optimizer: self.optimizer,

@@ -1,4 +1,4 @@
-//! Control characters from files: escaped in every text, exact in CSV and JSON.
+//! Control characters from files: escaped in every text and in JSON, exact in CSV.
 
 use crate::QUICK;
 use crate::data::{Folder, mixed};
@@ -48,6 +48,9 @@ fn texts_escape_what_comes_from_files() {
 #[test]
 fn data_formats_keep_what_comes_from_files() {
     let folder = with_model();
+    for command in ["inspect model.srp --json", "sample model.srp -n 3 --json", "score model.srp data.csv --json"] {
+        assert!(is_clean(&folder.run(command).stdout), "{command}");
+    }
     let value = folder.json("inspect model.srp");
     assert!(value["columns"].as_array().unwrap().iter().any(|column| column["name"] == HOSTILE));
     assert_eq!(folder.json("sample model.srp -n 3")["columns"][1], HOSTILE);

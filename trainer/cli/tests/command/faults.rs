@@ -285,3 +285,40 @@ fn numbers_that_cannot_be_told_apart() {
     let comma: String = (0..300).map(|i| format!("1,{i};{}\n", i % 7)).collect();
     fit_refuses(comma, "", &["column `x0`", "decimal commas"]);
 }
+
+#[test]
+fn the_advice_on_two_columns_of_one_name_works() {
+    let folder = Folder::new();
+    folder.write("data.csv", "a,a,c\n".to_owned() + &"1,2,3\n".repeat(60));
+    folder.refuses("fit data.csv -o out.srp", &["two columns are called `a`", "--header no"]);
+    let told = String::from_utf8_lossy(&folder.run("fit data.csv --header yes -o out.srp").stderr).into_owned();
+    assert!(told.contains("rename one") && !told.contains("--header no"), "{told}");
+}
+
+/// Columns whose names a shell would split or read as options.
+#[cfg(unix)]
+#[test]
+fn the_advice_to_leave_a_column_out_can_be_pasted() {
+    use std::process::Command;
+    for name in ["flow", "flow rate", "-x", "it's", "$HOME", "a;b"] {
+        let folder = Folder::new();
+        let rows: String = (0..200).map(|i| format!("7,{},{}\n", i * 7 % 13, i * 5 % 11)).collect();
+        folder.write("data.csv", format!("{name},a,b\n{rows}"));
+        let told = String::from_utf8_lossy(&folder.run("fit data.csv -o out.srp").stderr).into_owned();
+        let (_, advice) = told.split_once("leave it out with ").expect("advice");
+        let (option, _) = advice.split_once(", or keep").expect("an option");
+        let command = format!("{} fit data.csv {option} -o out.srp", env!("CARGO_BIN_EXE_surprisal"));
+        let output = Command::new("sh").args(["-c", &command]).current_dir(folder.path("")).output().expect("a shell");
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn a_column_that_has_the_name_of_an_added_one_is_refused_before_the_fit() {
+    let folder = Folder::new();
+    let rows: String = (0..400).map(|i| format!("{},{},{}\n", i * 7 % 13, i / 9 % 2, i / 5 % 2)).collect();
+    folder.write("data.csv", format!("flow,valve,valve before\n{rows}"));
+    folder.refuses("fit data.csv --window 3 -o out.srp", &["`valve before`", "rename"]);
+    folder.write("data.csv", format!("flow,valve,other\n{rows}"));
+    folder.text("fit data.csv --window 3 -o out.srp");
+}

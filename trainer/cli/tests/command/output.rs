@@ -140,6 +140,30 @@ fn temporary_files_of_dead_processes_are_removed() {
     }
 }
 
+/// Process ids differ in a container, so that a lock protects the file of a process that seems dead.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_locked_temporary_file_is_kept() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let folder = with_inputs();
+    let mut ended = Command::new("true").spawn().expect("a shell command");
+    ended.wait().expect("it ends");
+    let name = format!(".surprisal-{}-a1B2c3.tmp", ended.id());
+    folder.write(&name, "kept");
+    let mut holder = Command::new("flock");
+    holder.arg(folder.path(&name)).args(["-c", "echo locked; read line"]);
+    let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("util-linux has flock");
+    let mut line = String::new();
+    BufReader::new(holder.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("it reports");
+    folder.text("inspect model.srp -o out.txt");
+    assert!(folder.path(&name).exists(), "{name} was removed");
+    drop(holder.stdin.take());
+    holder.wait().expect("it ends");
+    folder.text("inspect model.srp -o out.txt");
+    assert!(!folder.path(&name).exists(), "{name} is left");
+}
+
 /// A process that is killed while it writes leaves the target alone, and its own file under a name that tells whose it is.
 #[cfg(unix)]
 #[test]
@@ -198,4 +222,7 @@ fn an_output_goes_where_its_name_leads() {
     );
     folder.text("score model.srp data.csv -o /dev/null");
     assert!(!std::path::Path::new("/dev/null").is_file());
+    std::os::unix::fs::symlink("new.csv", folder.path("dangling.csv")).expect("a link");
+    folder.text("score model.srp data.csv -o dangling.csv");
+    assert!(folder.path("dangling.csv").is_symlink() && folder.path("new.csv").is_file());
 }

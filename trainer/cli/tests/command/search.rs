@@ -180,7 +180,7 @@ fn a_search_neither_changes_nor_deletes_a_file_that_is_not_its_journal() {
     let old = r#"{"key": "0.1.0 081538bd", "valid_ll": -5.0, "activation": "relu", "of_bits": [-0.8]}"#;
     for text in [old, "notes of mine\n", "surprisal search journal 2\n", &HEADER[1..]] {
         folder.write(JOURNAL, text);
-        folder.refuses(command, &[JOURNAL, "not a journal", "--output"]);
+        folder.refuses(command, &[JOURNAL, "not a journal", "-o"]);
         assert_eq!(folder.read(JOURNAL), text.as_bytes());
     }
 }
