@@ -224,7 +224,8 @@ impl Bench<'_> {
 
     /// Fits the training rows `halves.train` of a set, and adds to the report how well all methods score its test rows.
     ///
-    /// `part` is the group of protocols that needs the scores; if only `Alarms` was requested, alarms alone are counted.
+    /// `part` is the group of protocols that needs the scores; if only `Alarms` was requested, alarms alone are
+    /// counted.
     fn split(&mut self, part: Part, protocol: &'static str, name: &str, set: &Set, halves: &Halves) -> Result<()> {
         let task = set.task(&format!("{protocol}-{name}").replace(' ', "-"), halves)?;
         eprintln!("benches: {name}, {protocol}, {} rows train, {} test", halves.train.len(), task.anomalous.len());

@@ -58,8 +58,8 @@ impl Python {
         output(self.script("anomaly.py").args([how, &methods.join(",")]).arg(&task.folder)).map(drop)
     }
 
-    /// Scores the rows of `folder/rows.u8` with NumPy. Returns the seconds for all rows, and `[row]` the surprisals in units
-    /// of 1/65536 nat.
+    /// Scores the rows of `folder/rows.u8` with NumPy. Returns the seconds for all rows, and `[row]` the surprisals in
+    /// units of 1/65536 nat.
     ///
     /// # Errors
     /// The script fails.
@@ -73,8 +73,8 @@ impl Python {
         Ok((seconds, nats.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)).collect()))
     }
 
-    /// Fits models to a task and lets emlearn write each as a C header `NAME.h`. The readings are divided by `divisor`, or
-    /// scaled if it is zero. Returns the folder of the headers that come with emlearn, and each NAME.
+    /// Fits models to a task and lets emlearn write each as a C header `NAME.h`. The readings are divided by `divisor`,
+    /// or scaled if it is zero. Returns the folder of the headers that come with emlearn, and each NAME.
     ///
     /// # Errors
     /// The script fails.

@@ -94,13 +94,15 @@ pub fn run(data: &Path, only: &[String]) -> Result<()> {
     }
     ensure!(
         missed.is_empty(),
-        "test log-likelihood below the required value (column `floor`), or quantisation KL above {MOST_KL} nats per row: {}",
+        "test log-likelihood below the required value (column `floor`), or quantisation KL above {MOST_KL} nats per \
+         row: {}",
         missed.join(", ")
     );
     Ok(())
 }
 
-/// Describes the model in a report of `surprisal fit --json`, such as "learned order, linear-trees + 32 relu, split gain 1, strength 5".
+/// Describes the model in a report of `surprisal fit --json`, such as "learned order, linear-trees + 32 relu, split
+/// gain 1, strength 5".
 fn model(report: &Value) -> String {
     let mut text = format!("{} order", report["order"].as_str().unwrap_or_default());
     if let Some(terms) = report["terms"].as_str() {

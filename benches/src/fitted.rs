@@ -33,7 +33,8 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// Computes both areas from `[row]` scores, larger for more anomalous rows, and `[row]` whether the row is anomalous.
+    /// Computes both areas from `[row]` scores, larger for more anomalous rows, and `[row]` whether the row is
+    /// anomalous.
     ///
     /// An area is NaN if all rows are of one kind.
     pub fn of(scores: &[f64], anomalous: &[bool]) -> Self {
@@ -73,7 +74,8 @@ impl Fitted {
         Ok(Self { artefact, float: report.float, readings, calibration })
     }
 
-    /// Returns `[statistic][row]`: for each of the [`STATISTICS`] the scores of the test rows in nats, from the exported table.
+    /// Returns `[statistic][row]`: for each of the [`STATISTICS`] the scores of the test rows in nats, from the
+    /// exported table.
     ///
     /// # Errors
     /// A row does not fit the columns.
@@ -200,9 +202,9 @@ pub struct Alarms {
 }
 
 impl Alarms {
-    /// Returns the Kolmogorov-Smirnov distance, in 0..=1, that two samples from one distribution exceed with probability
-    /// `level` (first term of Smirnov, 1939). The samples are the test rows and the calibration rows, because p-values are
-    /// ranks among the calibration rows. With ties the probability is smaller.
+    /// Returns the Kolmogorov-Smirnov distance, in 0..=1, that two samples from one distribution exceed with
+    /// probability `level` (first term of Smirnov, 1939). The samples are the test rows and the calibration rows,
+    /// because p-values are ranks among the calibration rows. With ties the probability is smaller.
     pub fn most_distance(&self, level: f64) -> f64 {
         let scatter = 1.0 / self.fresh as f64 + 1.0 / self.calibration as f64;
         (-0.5 * (level / 2.0).ln() * scatter).sqrt()
@@ -210,8 +212,8 @@ impl Alarms {
 
     /// Returns (found, largest allowed) alarms per normal test row, pooled over several splits.
     ///
-    /// The second is `promised`, the rate of the calibration, plus three standard errors. The error comes from the finite
-    /// numbers of both test rows and calibration rows.
+    /// The second is `promised`, the rate of the calibration, plus three standard errors. The error comes from the
+    /// finite numbers of both test rows and calibration rows.
     pub fn rate(splits: &[Self], promised: f64) -> (f64, f64) {
         let sum = |of: fn(&Self) -> usize| splits.iter().map(of).sum::<usize>() as f64;
         let (fresh, calibration) = (sum(|alarms| alarms.fresh), sum(|alarms| alarms.calibration));

@@ -45,7 +45,10 @@ pub fn run(data: &Path) -> Result<()> {
     let mut best = [f64::INFINITY; 3];
     let (by_block, by_row, by_numpy) = with_shape!(artefact.shape, N, H, K => {
         let table = artefact.table::<N, H, K>()?;
-        let batch = Batch::new(&table).context("the model of `accidents` has a mixture, which `Batch` cannot score; expected a model without one: check the default family of `surprisal fit`")?;
+        let batch = Batch::new(&table).context(
+            "the model of `accidents` has a mixture, which `Batch` cannot score; expected a model without one: check \
+             the default family of `surprisal fit`",
+        )?;
         let mut scores = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TURNS {
             let start = Instant::now();
@@ -110,8 +113,8 @@ fn write(artefact: &Artefact, rows: &[Vec<Reading>], folder: &Path) -> Result<()
     Ok(())
 }
 
-/// Returns `[step]` the surprisals at logits of 0, 1/32, 2/32 … 11 nats, in units of 1/65536 nat: of the likelier value of
-/// the bit if `likely` is true, otherwise of the other value.
+/// Returns `[step]` the surprisals at logits of 0, 1/32, 2/32 … 11 nats, in units of 1/65536 nat: of the likelier value
+/// of the bit if `likely` is true, otherwise of the other value.
 fn step_nats(likely: bool) -> Vec<u32> {
     (0..=352).map(|step| surprisal::Logit::from_raw(step << 11).surprisal(likely).raw()).collect()
 }

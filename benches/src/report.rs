@@ -30,7 +30,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds the quality of a method on one split of a set, computed from `[row]` scores and `[row]` whether it is anomalous.
+    /// Adds the quality of a method on one split of a set, computed from `[row]` scores and `[row]` whether it is
+    /// anomalous.
     pub fn note(
         &mut self,
         protocol: &'static str,
@@ -47,7 +48,8 @@ impl Report {
         self.alarms.push((set.to_owned(), promised, alarms));
     }
 
-    /// Returns the quality of a method: the mean over sets of the mean over splits, or `None` if a set was not measured.
+    /// Returns the quality of a method: the mean over sets of the mean over splits, or `None` if a set was not
+    /// measured.
     pub fn mean(&self, protocol: &str, sets: &[&str], method: &str) -> Option<Quality> {
         let of_set = |set: &&str| {
             let splits = self
@@ -74,7 +76,8 @@ impl Report {
         self.text.push('\n');
     }
 
-    /// Appends the tables of a protocol: a line per set, and the mean of the sets in `of_mean`, or of all if it is empty.
+    /// Appends the tables of a protocol: a line per set, and the mean of the sets in `of_mean`, or of all if it is
+    /// empty.
     pub fn table(&mut self, title: &str, protocol: &str, of_mean: &[&str]) {
         let (mut sets, mut methods) = (Vec::new(), Vec::new());
         for Outcome { set, method, .. } in self.outcomes.iter().filter(|outcome| outcome.protocol == protocol) {

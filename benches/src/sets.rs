@@ -59,8 +59,8 @@ impl Task {
 }
 
 impl<'f> Set<'f> {
-    /// Creates a set from a file and its label column. `is_anomalous` maps a cell of the column `label` to whether its row is
-    /// anomalous, or to `None` to leave the row out.
+    /// Creates a set from a file and its label column. `is_anomalous` maps a cell of the column `label` to whether its
+    /// row is anomalous, or to `None` to leave the row out.
     ///
     /// # Errors
     /// There is no column `label`, fewer than two normal rows, or no anomalous row.

@@ -35,7 +35,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Creates a run from a file with the columns `datetime`, `anomaly` and `changepoint`; all other columns are readings.
+    /// Creates a run from a file with the columns `datetime`, `anomaly` and `changepoint`; all other columns are
+    /// readings.
     ///
     /// # Errors
     /// One of the three columns is missing, a cell is malformed, or there are at most [`TRAIN`] rows.
@@ -105,8 +106,8 @@ pub fn switches(alarms: &[bool]) -> Vec<bool> {
     alarms.iter().zip(before).map(|(alarm, before)| alarm != before).collect()
 }
 
-/// Smooths alarms `[row]` as SKAB does for its Isolation Forest. Returns two vectors `[row]`: the median of the last three
-/// rows, which is scored per row, and the maximum of the last thirty, which is scored for change points.
+/// Smooths alarms `[row]` as SKAB does for its Isolation Forest. Returns two vectors `[row]`: the median of the last
+/// three rows, which is scored per row, and the maximum of the last thirty, which is scored for change points.
 pub fn smoothed(found: &[bool]) -> (Vec<bool>, Vec<bool>) {
     let last = |rows: usize, least: usize| {
         let enough =
@@ -138,7 +139,8 @@ impl Outliers {
         }
     }
 
-    /// Returns F1 in 0..=1, the percentage of normal rows with an alarm, and the percentage of anomalous rows without one.
+    /// Returns F1 in 0..=1, the percentage of normal rows with an alarm, and the percentage of anomalous rows without
+    /// one.
     pub fn rates(&self) -> (f64, f64, f64) {
         (
             self.hits / (self.hits + 0.5 * (self.false_alarms + self.missed)),
@@ -162,7 +164,8 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Adds a run: `[row]` whether an alarm begins or ends (a switch), `[row]` whether it is a change point, `[row]` the time.
+    /// Adds a run: `[row]` whether an alarm begins or ends (a switch), `[row]` whether it is a change point, `[row]`
+    /// the time.
     ///
     /// A window of 60 seconds follows each change point. The first switch in a window earns more points the earlier it
     /// comes; a window without switch and a switch outside all windows cost points.
@@ -196,8 +199,8 @@ impl Changes {
         }
     }
 
-    /// Returns the NAB score for each of the [`PROFILES`]: 0 if no alarm begins or ends, 100 if one does exactly at each
-    /// change point and nowhere else.
+    /// Returns the NAB score for each of the [`PROFILES`]: 0 if no alarm begins or ends, 100 if one does exactly at
+    /// each change point and nowhere else.
     pub fn nab(&self) -> [f64; 3] {
         std::array::from_fn(|at| {
             let (_, [at_once, _, missed]) = PROFILES[at];

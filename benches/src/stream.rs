@@ -6,12 +6,12 @@ use xtask::firmware::{self, Run};
 use xtask::measure::{self, LIMIT};
 use xtask::setup::{self, root};
 
-/// The required RAM for scoring the time series of `tests/golden`, in bytes, must be less than this; it includes the window
-/// of earlier rows and the whole stack.
+/// The required RAM for scoring the time series of `tests/golden`, in bytes, must be less than this; it includes the
+/// window of earlier rows and the whole stack.
 const MOST: usize = 1024;
 
-/// Prints the bytes of RAM that scoring the time series of `tests/golden` takes: the window of earlier rows, the monitor
-/// and the stack.
+/// Prints the bytes of RAM that scoring the time series of `tests/golden` takes: the window of earlier rows, the
+/// monitor and the stack.
 ///
 /// # Errors
 /// The sum is 1 KiB or more, or the program fails.

@@ -1,4 +1,5 @@
-//! `cargo benches device --peers`: measures other libraries and this one on the same rows and boards, with the same timer.
+//! `cargo benches device --peers`: measures other libraries and this one on the same rows and boards, with the same
+//! timer.
 
 use super::c::{self, Cost, Model};
 use super::tables::{Fitter, LAYER, Table, scratch};
@@ -51,8 +52,8 @@ struct Peers<'d> {
     python: Python,
 }
 
-/// Measures this project's models, a hidden layer in C and emlearn's models, and prints their costs. `data` is the folder
-/// that holds `debd/`.
+/// Measures this project's models, a hidden layer in C and emlearn's models, and prints their costs. `data` is the
+/// folder that holds `debd/`.
 ///
 /// # Errors
 /// A tool is missing, a program fails, or two implementations of the same model disagree.
@@ -113,7 +114,8 @@ impl Peers<'_> {
         Ok(())
     }
 
-    /// Measures anomaly detection on a task: AUC and costs of this project's models and of models that emlearn converts.
+    /// Measures anomaly detection on a task: AUC and costs of this project's models and of models that emlearn
+    /// converts.
     ///
     /// emlearn's models get readings divided by `divisor`, or scaled readings if it is zero.
     fn anomaly(&self, name: &str, divisor: u8, task: &Task) -> Result<()> {
@@ -169,7 +171,8 @@ impl Peers<'_> {
                 let (host, board) = (scores[*row], f64::from(f32::from_bits(*bits)));
                 ensure!(
                     (host - board).abs() <= 1e-3 * host.abs().max(1.0),
-                    "{name}: a row scores {host} on the host and {board} on a board, expected a relative difference of at most 0.001"
+                    "{name}: a row scores {host} on the host and {board} on a board, expected a relative \
+                     difference of at most 0.001"
                 );
             }
             lines.push(Line { name: format!("emlearn {name}"), auc: Quality::of(&scores, &task.anomalous).roc, costs });
@@ -218,8 +221,8 @@ impl Peers<'_> {
         print!("{text}\n{costs}");
     }
 
-    /// Compares emlearn's best model (by AUC) with the model of this project that has at least this AUC and takes the fewest
-    /// instructions, or with the best one if there is none. Prints whether the [`GOALS`] are met.
+    /// Compares emlearn's best model (by AUC) with the model of this project that has at least this AUC and takes the
+    /// fewest instructions, or with the best one if there is none. Prints whether the [`GOALS`] are met.
     fn judge(&self, theirs: &[Line], ours: &[Line]) {
         let by_auc = |a: &&Line, b: &&Line| a.auc.total_cmp(&b.auc);
         let (Some(best), Some(our_best)) = (theirs.iter().max_by(by_auc), ours.iter().max_by(by_auc)) else { return };

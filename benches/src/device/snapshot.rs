@@ -14,13 +14,15 @@ use xtask::setup::root;
 /// The heading in `docs/device.md` below which `cargo benches device --update` writes the numbers; the text above the
 /// heading is written by hand.
 const PRINTED: &str = "\n## As printed\n";
-/// The operations that are measured in one program. `bit`, from one sampled bit to the next, has no number for the stack.
+/// The operations that are measured in one program. `bit`, from one sampled bit to the next, has no number for the
+/// stack.
 const OPERATIONS: [&str; 10] =
     ["encode", "model", "surprisal", "explain", "score", "push", "sample", "compress", "decompress", "bit"];
 /// The divisor of a stored number that limits its growth: it may grow by 1/200 of itself, 0.5 %.
 const FRACTION: u64 = 200;
 
-/// The numbers of [`Snapshot::add`] by board and table, such as `m0 golden/shuttle`, then by operation, such as `score`.
+/// The numbers of [`Snapshot::add`] by board and table, such as `m0 golden/shuttle`, then by operation, such as
+/// `score`.
 type Figures = BTreeMap<String, BTreeMap<String, Vec<u64>>>;
 
 /// All measured numbers, with the compiler and the tables that they depend on.
@@ -59,8 +61,8 @@ impl Snapshot {
         parsed().context("docs/device.json has another layout; delete it and run with --update")
     }
 
-    /// Adds what was measured for an operation of a table on a board: [mean, max, worst instructions, bytes of stack], or
-    /// the program sizes of [`Sizes::numbers`](xtask::size::Sizes::numbers). `group` is the group of tables, such as
+    /// Adds what was measured for an operation of a table on a board: [mean, max, worst instructions, bytes of stack],
+    /// or the program sizes of [`Sizes::numbers`](xtask::size::Sizes::numbers). `group` is the group of tables, such as
     /// `golden`.
     pub fn add(&mut self, board: &str, group: &str, table: &str, operation: &str, numbers: Vec<u64>) {
         self.figures.entry(format!("{board} {group}/{table}")).or_default().insert(operation.to_owned(), numbers);
@@ -74,7 +76,8 @@ impl Snapshot {
         let replaced = self.figures.keys().all(|key| newer.figures.contains_key(key));
         ensure!(
             replaced || self.rustc == newer.rustc,
-            "docs/device.json was measured with {}, and this is {}; measure all boards and tables: run `cargo benches device --update`",
+            "docs/device.json was measured with {}, and this is {}; measure all boards and tables: run \
+             `cargo benches device --update`",
             self.rustc,
             newer.rustc
         );
@@ -88,8 +91,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Compares measured numbers with the stored ones, `self`. Returns two lists of messages: numbers that have grown by more
-    /// than 0.5 %, which is a failure, and notes on other differences.
+    /// Compares measured numbers with the stored ones, `self`. Returns two lists of messages: numbers that have grown
+    /// by more than 0.5 %, which is a failure, and notes on other differences.
     pub fn compare(&self, measured: &Self) -> (Vec<String>, Vec<String>) {
         let (mut grown, mut notes) = (Vec::new(), Vec::new());
         for (key, operations) in &measured.figures {

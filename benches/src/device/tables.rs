@@ -185,8 +185,8 @@ impl<'d> Fitter<'d> {
         Ok((Artefact::read(&model)?, source))
     }
 
-    /// Returns the path of a file of a set of binary data; `part` is `train`, `valid` or `test`. The file of a set whose name
-    /// ends in `64`, the first 64 columns, is written first.
+    /// Returns the path of a file of a set of binary data; `part` is `train`, `valid` or `test`. The file of a set
+    /// whose name ends in `64`, the first 64 columns, is written first.
     fn file(&self, set: &str, part: &str) -> Result<PathBuf> {
         let file = |set: &str| self.data.join(format!("debd/{set}.{part}.csv.gz"));
         let (whole, cut) = match set.strip_suffix("64") {
@@ -219,9 +219,11 @@ fn golden_rows() -> Result<Vec<Vec<Reading>>> {
 }
 
 impl Table {
-    /// Creates a table from its bytes, and writes the file `rows`, with the rows of `readings` (`[row][column]`) for it.
+    /// Creates a table from its bytes, and writes the file `rows`, with the rows of `readings` (`[row][column]`) for
+    /// it.
     ///
-    /// Rows that the table judges as normal come first, then the others, then four rows in which all readings are equal.
+    /// Rows that the table judges as normal come first, then the others, then four rows in which all readings are
+    /// equal.
     ///
     /// # Errors
     /// The table is damaged, or a reading is not an integer of 16 bits.
