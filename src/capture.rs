@@ -1,4 +1,5 @@
-//! Capture: readings as lines of a log, which `surprisal collect` turns into the CSV file that `surprisal fit` reads.
+//! Capture: prints readings as lines of a log, which `surprisal collect` turns into the CSV file that `surprisal fit`
+//! reads.
 //!
 //! A capture line holds `surprisal: ` followed by cells separated by commas. The board logs a line of column names when
 //! it starts, and then one line of numbers per row; an empty cell is a missing reading. `surprisal collect` ignores

@@ -3,7 +3,7 @@
 //! The coder narrows an interval of numbers in [0, 1) by the mass of each bit (Rissanen & Langdon, *Arithmetic Coding*,
 //! 1979). A byte is complete as soon as only a carry can still change it, and the last complete byte is held back for
 //! that carry (Martin, *Range Encoding*, 1979; carry handling as in Schindler's coder, 1998). The interval is at least
-//! 2²⁴ units wide whenever it is divided, so a bit costs at most 2⁻⁷ bit more than its surprisal, and far less unless
+//! 2²⁴ units wide whenever it is divided, so a bit takes at most 2⁻⁷ bit more than its surprisal, and far less unless
 //! its mass and the interval are both close to their minimum.
 
 use crate::error::EncodeError;
@@ -11,7 +11,7 @@ use crate::logit::Mass;
 use crate::model::{Conditional, Model};
 use crate::term::Term;
 
-/// An interval narrower than this releases a byte.
+/// The smallest width of an interval, in units. If the interval becomes narrower, the coder shifts a byte out.
 const NARROW: u32 = 1 << 24;
 
 /// Returns the part of an interval of `range` units that belongs to a one: at least 256 units, and at least 256 less
@@ -70,8 +70,8 @@ impl<S: FnMut(u8)> Compressor<S> {
         }
     }
 
-    /// Writes the last bytes, as few as identify the interval if zeros follow. To store several packets one after
-    /// another, store their lengths as well.
+    /// Writes the last bytes, as few as identify the interval if the reader appends zeros. To store several packets one
+    /// after another, store their lengths as well.
     pub fn finish(mut self) {
         // Raises the lower end to the next number that ends in four zero bytes, or if that is too far, in three.
         let missing = self.low.wrapping_neg();
@@ -84,7 +84,7 @@ impl<S: FnMut(u8)> Compressor<S> {
         self.release(0);
     }
 
-    /// Moves the lower end of the interval up.
+    /// Moves the lower end of the interval up by `by` units, and carries into the held byte.
     fn raise(&mut self, by: u32) {
         let (low, carry) = self.low.overflowing_add(by);
         self.low = low;
@@ -93,7 +93,7 @@ impl<S: FnMut(u8)> Compressor<S> {
         }
     }
 
-    /// Shifts the highest byte out of the lower end.
+    /// Shifts the highest byte out of the lower end of the interval, and holds it back while a carry can change it.
     fn shift(&mut self) {
         let byte = (self.low >> 24) as u8;
         self.low <<= 8;
@@ -161,7 +161,8 @@ impl<I: Iterator<Item = u8>> Decompressor<I> {
 
 impl<const N: usize, T: Term<N>> Model<'_, N, T> {
     /// Encodes a row of bits. It takes about as many bytes as its [`surprisal`](Self::surprisal) divided by ln 256 =
-    /// 5.545 nats, rounded up; per free bit, the coder adds at most 2⁻⁷ bit.
+    /// 5.545 nats, rounded up; the coder adds at most 2⁻⁷ bit per free bit, a bit whose value earlier bits do not
+    /// imply.
     ///
     /// Several rows can share one compressor, or each row can have a compressor and so a packet that can be read alone.
     /// Implied bits take no space, and neither do observed bits, which the reader must know.

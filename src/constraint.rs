@@ -2,8 +2,10 @@
 
 /// The constraint on one bit, as one word: free, observed, or "if bit `parent` is `when`, this bit is `value`".
 ///
-/// An implied value has probability one: the bit costs nothing, its logit is not evaluated, and no sample violates it.
-/// An observed bit is context for later bits, but is neither scored nor sampled.
+/// A free bit may have either value; the model gives its probability.
+///
+/// An implied value has probability one: the bit adds no surprisal, its logit is not evaluated, and no sample violates
+/// it. An observed bit is context for later bits, but is neither scored nor sampled.
 ///
 /// The word holds the parent in bits 0 to 11, `when` in bit 12, `value` in bit 13, and zeros above. The word 0xFFFF
 /// means free, and 0xFFFE means observed.
@@ -22,7 +24,7 @@
 pub struct Constraint(u16);
 
 impl Constraint {
-    /// The bit is free: the model gives its probability.
+    /// The bit is free: it may have either value, and the model gives the probability of each.
     pub const FREE: Self = Self(u16::MAX);
     /// The bit is observed: it is context for later bits, but is neither scored nor sampled.
     pub const OBSERVED: Self = Self(u16::MAX - 1);
@@ -44,7 +46,8 @@ impl Constraint {
         self.0
     }
 
-    /// Returns `(parent, when, value)`, or `None` if the bit is free or observed.
+    /// Returns `(parent, when, value)` of "if bit `parent` is `when`, this bit is `value`", or `None` if the bit is
+    /// free or observed.
     pub const fn condition(self) -> Option<(usize, bool, bool)> {
         if self.0 >= Self::OBSERVED.0 {
             return None;
@@ -52,8 +55,8 @@ impl Constraint {
         Some(((self.0 & Self::PARENT) as usize, self.0 >> 12 & 1 == 1, self.value()))
     }
 
-    /// Returns the value that the earlier bits in `seen` imply for this bit, or `None` if they imply none. Free and
-    /// observed bits never have an implied value.
+    /// Returns the value that the earlier bits in `seen` (`[bit]`) imply for this bit, or `None` if they imply none.
+    /// Free and observed bits never have an implied value.
     pub fn implied_value(self, seen: &[bool]) -> Option<bool> {
         let (parent, ..) = self.condition()?;
         let &bit = seen.get(parent)?;
@@ -61,7 +64,7 @@ impl Constraint {
         (u16::from(bit) == self.0 >> 12 & 1).then_some(self.value())
     }
 
-    /// Returns the value that the bit has if the condition holds.
+    /// Returns the value that the bit has if bit `parent` has the value `when`.
     pub(crate) const fn value(self) -> bool {
         self.0 >> 13 & 1 == 1
     }

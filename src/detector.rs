@@ -1,7 +1,7 @@
-//! Detection: scores to verdicts, p-values, trends and drift.
+//! Detection: turns scores of rows into verdicts, p-values, and reports of trends and drift.
 //!
-//! [`Detector`] holds constants that were calibrated on normal rows, and stays in flash. The state of a stream of rows
-//! is small and belongs to the caller: [`Cusum`], [`Drift`] and `Recent`, or a [`Monitor`] of the first two.
+//! [`Detector`] holds constants that were calibrated on normal rows, and stays in flash. The caller keeps the small
+//! state of a stream of rows: [`Cusum`], [`Drift`] and `Recent`, or a [`Monitor`], which holds a `Cusum` and a `Drift`.
 
 use crate::error::TableError;
 use crate::nats::Nats;
@@ -71,7 +71,7 @@ pub struct Detector<'t> {
     pub baselines: &'t [u16],
 }
 
-/// The number of calibration numbers in a table, see [`Detector::words`].
+/// The length of the array that [`Detector::words`] returns, which is the section `calibration` of a table.
 pub(crate) const WORDS: usize = 11;
 
 /// The judgement of a detector on one row.
@@ -113,13 +113,13 @@ impl<'t> Detector<'t> {
         baselines: &[],
     };
 
-    /// Returns the verdict on an anomaly score.
+    /// Returns the verdict on an anomaly score: whether it exceeds the threshold.
     ///
     /// ```
     /// use surprisal::{Detector, Nats};
-    /// let detector = Detector { threshold: Nats::from_raw(5 << 16), false_alarm_ppm: 1000, rows: 5000, ..Detector::OFF };
-    /// assert!(!detector.judge(Nats::from_raw(5 << 16)).is_anomalous());
-    /// assert!(detector.judge(Nats::from_raw(6 << 16)).is_anomalous());
+    /// let detector = Detector { threshold: Nats::from_raw(5 << 16), false_alarm_ppm: 1000, rows: 5000, ..Detector::OFF
+    /// }; assert!(!detector.judge(Nats::from_raw(5 << 16)).is_anomalous()); assert!(detector.judge(Nats::from_raw(6 <<
+    /// 16)).is_anomalous());
     /// ```
     pub fn judge(&self, anomaly: Nats) -> Verdict {
         if anomaly > self.threshold {
@@ -140,8 +140,8 @@ impl<'t> Detector<'t> {
         Nats::from_raw(self.baselines.iter().max().map_or(0, |&nats| u32::from(nats) << 6))
     }
 
-    /// Returns the numbers of the detector, without its slices, in the order of the section `calibration` of
-    /// `docs/format.md`.
+    /// Returns the fields of the detector, without its slices, as words in the order that `docs/format.md` lists under
+    /// the section `calibration`.
     pub const fn words(&self) -> [u32; WORDS] {
         [
             self.threshold.raw(),

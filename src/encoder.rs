@@ -8,7 +8,7 @@
 //! A column of K outcomes becomes K - 1 bits, a thermometer code from the pivot outcome p outwards: `outcome > p`,
 //! `outcome > p + 1` and so on upwards, then `outcome <= p - 1`, `outcome <= p - 2` and so on downwards. After the
 //! first zero in each direction, constraints imply the other bits of that direction. With the pivot at the median a
-//! normal reading therefore has few free bits, and even fewer ones.
+//! normal reading therefore has few free bits (bits whose values earlier bits do not imply), and even fewer ones.
 
 use core::ops::Range;
 
@@ -22,8 +22,8 @@ mod tail;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// A flag, 0 or 1, as one bit. Any other integer counts as the rarer value, and costs ln 65536 nats and its
-    /// distance from 0 and 1 in addition.
+    /// A flag, 0 or 1, as one bit. Any other integer counts as the rarer value, and adds to the surprisal
+    /// ln 65536 nats and a term that grows with its distance from 0 and 1.
     Flag {
         /// Whether 0 is the rarer value, so that a reading of 0 becomes a one.
         flipped: bool,
@@ -74,7 +74,7 @@ pub struct Column<'t> {
 }
 
 impl Column<'_> {
-    /// A column of flags, from which [`Encoder::columns`] makes all other columns.
+    /// A column of flags, whose fields [`Encoder::columns`] uses as defaults for all columns.
     const FLAG: Self = Self {
         source: 0,
         kind: Kind::Flag { flipped: false },
@@ -128,8 +128,9 @@ impl Column<'_> {
         }))
     }
 
-    /// Writes the bits of this column, given all readings of a row, and returns the log-width of its reading, as
-    /// [`Encoder::encode`] does for all columns.
+    /// Writes the bits of this column, given all readings of a row, and returns the log-width of its reading.
+    ///
+    /// The log-width is ln(width of the reading's cell / width of the narrowest cell), see [`Encoder::encode`].
     ///
     /// `bits` are the bits of this column within the row, as many as [`bits`](Self::bits) returns. All must be false.
     ///
@@ -179,8 +180,9 @@ impl Column<'_> {
         (missing != [true]).then(|| (pivot + above).saturating_sub(below))
     }
 
-    /// Returns the nats that turn the mass of an outcome into a density: ln(width of the cell / width of the narrowest
-    /// cell), plus the cost of the distance beyond the outermost edges. `None` stands for a missing reading.
+    /// Returns the term that, added to the surprisal of an outcome, makes it a negative log-density: ln(width of the
+    /// cell / width of the narrowest cell), plus a term that grows with the distance beyond the outermost edges. `None`
+    /// stands for a missing reading.
     fn log_width(&self, outcome: Option<usize>, reading: Reading) -> Nats {
         let Some(outcome) = outcome else { return Nats::ZERO };
         match (self.kind, reading) {
@@ -259,7 +261,7 @@ impl<'t> Encoder<'t> {
         Self { slices }
     }
 
-    /// Yields the columns in model order, each with the range of its bits in a row.
+    /// Yields (column, range of its bits in a row) for each column, in model order.
     pub fn columns(&self) -> impl Iterator<Item = (Column<'t>, Range<usize>)> + use<'t> {
         let EncoderSlices { mut columns, mut values, mut log_widths } = self.slices;
         let mut start = 0;
@@ -296,13 +298,13 @@ impl<'t> Encoder<'t> {
     /// Writes the bits of a row of readings to the start of `row`, zeros to its remaining bits, and returns the sum of
     /// the log-widths of all readings. `readings` are in the order of the training columns.
     ///
-    /// The log-width of a number is ln(width of its cell / width of the column's narrowest cell), plus the cost of its
-    /// distance from the outermost edges if it is outside. Flags other than 0 and 1 cost ln 65536 and their distance.
-    /// The log-width of any other reading is zero. Added to the surprisal of the bits, the sum makes the score of the
-    /// row a negative log-density in units of each column's narrowest cell, so that wide cells do not look likely.
-    /// Without numbers the score is a negative log-probability.
+    /// The log-width of a number is ln(width of its cell / width of the column's narrowest cell), plus a term that
+    /// grows with its distance from the outermost edges if it is outside. For a flag other than 0 and 1 it is ln 65536
+    /// plus such a term. The log-width of any other reading is zero. Added to the surprisal of the bits, the sum makes
+    /// the score of the row a negative log-density in units of each column's narrowest cell, so that wide cells do not
+    /// look likely. Without numbers the score is a negative log-probability.
     ///
-    /// Takes one comparison per edge below each number, and per code up to each category's own.
+    /// Takes one comparison per edge below each number, and one per code until the code of each category is found.
     ///
     /// # Errors
     /// [`EncodeError`] names the reading that does not fit its column, or states that N is less than the bits of the

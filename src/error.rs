@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-/// Reasons why bytes or slices are not a usable table.
+/// An error of [`Table::from_bytes`](crate::Table::from_bytes) or a constructor: bytes or slices are not a usable
+/// table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -16,7 +17,7 @@ pub enum TableError {
         /// The format version that this library reads.
         supported: u32,
     },
-    /// The bytes end before the table does.
+    /// The bytes end before the end of the table.
     Truncated,
     /// The checksum does not match the bytes.
     Corrupt,
@@ -84,7 +85,7 @@ impl fmt::Display for TableError {
 
 impl core::error::Error for TableError {}
 
-/// Reasons why readings cannot be encoded, or why a row cannot be compressed.
+/// An error of scoring, encoding or compressing a row: its readings or bits do not fit the table.
 ///
 /// A `column` is the position of a reading in the row, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +107,7 @@ pub enum EncodeError {
         /// The column with the missing reading.
         column: u16,
     },
-    /// The table has more bits than the row.
+    /// The table has more bits than the array of bits for a row.
     TooManyBits,
     /// A bit of the row contradicts the value that earlier bits imply.
     Impossible {

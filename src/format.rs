@@ -28,12 +28,13 @@ const HEADER: usize = 4 * (HEAD + SECTIONS);
 const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 /// The first byte that the checksum covers: the byte after the checksum itself.
 const CHECKED: usize = 16;
-/// The flag for dense linear weights.
+/// The bit of the word of flags that is set if the linear weights are dense.
 const DENSE: u32 = 1;
-/// The lowest bits, in the flags, of the hidden layer's activation and shift, and of the number of feature bits of a
-/// split.
+/// The position, within the word of flags, of the lowest bit of the hidden layer's activation code.
 const ACTIVATION: u32 = 1;
+/// The position, within the word of flags, of the lowest bit of the hidden layer's shift.
 const SHIFT: u32 = 8;
+/// The position, within the word of flags, of the lowest bit of the number of feature bits of a split.
 const FEATURE_BITS: u32 = 16;
 
 impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
@@ -195,9 +196,9 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     }
 }
 
-/// Returns the number of bits of a row, or an error if the terms and the encoder disagree.
+/// Returns the number of bits of a row, or an error if the terms and the encoder have different numbers of bits.
 fn checked_bits<const H: usize, const K: usize>(terms: &Terms<H, K>, encoder: &Encoder) -> Result<usize, TableError> {
-    // Every table has linear rows, which hold the biases, or a mixture.
+    // Every table has a linear term, which holds the biases, or a mixture.
     let bits = terms.linear.bits().max(terms.mixture.bits());
     let found = [("forest", terms.trees.bits()), ("hidden layer", terms.hidden.bits())];
     let optional = [("linear", terms.linear.bits()), ("mixture", terms.mixture.bits())];
@@ -219,9 +220,9 @@ fn bytes_of<T: Pod>(numbers: &[T]) -> &[u8] {
 
 /// The sections of a table that have not been read yet.
 struct Sections<'t> {
-    /// The bytes of the sections.
+    /// The bytes of the remaining sections.
     bytes: &'t [u8],
-    /// The number of elements of each section.
+    /// `[section]`: the number of elements of each remaining section.
     counts: &'t [u32],
 }
 

@@ -29,8 +29,8 @@ pub mod v4 {
         pub encoder_values: &'t [i32],
         /// The log-widths of all numeric columns, see [`EncoderSlices::log_widths`].
         pub encoder_log_widths: &'t [u16],
-        /// `[bit]`: the constraints as words, see [`Constraint::raw`](crate::Constraint::raw). Empty if all bits are
-        /// free.
+        /// `[bit]`: the constraints as words, see [`Constraint::raw`](crate::Constraint::raw). Empty if no bit has a
+        /// constraint.
         pub constraints: &'t [u16],
         /// The biases of the linear term, see [`LinearSlices::biases`].
         pub linear_biases: &'t [i16],
@@ -180,7 +180,7 @@ pub mod v4 {
         }
     }
 
-    /// Returns all calibration words: `given`, followed by the defaults of the words that it lacks.
+    /// Returns all calibration words, see [`Detector::words`]: the words in `given`, then defaults for the missing words.
     const fn calibration(mut given: &[u32]) -> [u32; WORDS] {
         let mut words = Detector::OFF.words();
         let mut left: &mut [u32] = &mut words;

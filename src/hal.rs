@@ -1,5 +1,5 @@
-//! Pins, by the traits of `embedded-hal`: flags from input pins, verdicts to an alarm pin, and a loop that reads and
-//! scores.
+//! Pins, by the traits of `embedded-hal`: reads flags from input pins, sets an alarm pin, and runs a loop that reads
+//! and scores rows.
 
 use core::fmt;
 use core::ops::ControlFlow;
@@ -12,7 +12,7 @@ use crate::error::EncodeError;
 use crate::nats::Nats;
 use crate::reading::Reading;
 
-/// Reads input pins as flags: 1 for a high pin, 0 for a low one.
+/// Reads input pins as flags, `[pin]`: 1 for a high pin, 0 for a low pin.
 ///
 /// Pass pins of different types as `&mut dyn InputPin<Error = …>`.
 ///
@@ -35,7 +35,7 @@ pub fn flags<P: InputPin, const F: usize>(pins: &mut [P; F]) -> Result<[Reading;
     Ok(readings)
 }
 
-/// Watches one machine: a [`Monitor`], and an alarm pin that is high while the last row is anomalous.
+/// Watches one machine: feeds scores to a [`Monitor`], and keeps an alarm pin high while the last row is anomalous.
 ///
 /// ```
 /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
@@ -73,13 +73,13 @@ pub struct WatchedRow<'r, R> {
     pub row: &'r R,
     /// The monitor's report on the row.
     pub report: Report,
-    /// The score of the row, or the reading that does not fit its column.
+    /// The score of the row, or the error that names the reading that does not fit its column.
     pub score: Result<RowScore, EncodeError>,
 }
 
 impl<R> WatchedRow<'_, R> {
-    /// Returns the report for a log, with the name of the column that contributes most if the row is anomalous, for example
-    /// "anomalous: 21.402 nats, p 0.00033; 15.070 nats from flow".
+    /// Returns the report for a log, with the name of the column that contributes most if the row is anomalous, for
+    /// example "anomalous: 21.402 nats, p 0.00033; 15.070 nats from flow".
     ///
     /// `columns` holds the names by the position of the reading, as `COLUMNS` of the exported source does.
     pub fn named<'n>(&self, columns: &'n [&'n str]) -> NamedReport<'n> {
@@ -96,7 +96,8 @@ pub struct NamedReport<'n> {
 }
 
 impl NamedReport<'_> {
-    /// Returns the nats and the name of the column that contributes most, if the row is anomalous and could be scored.
+    /// Returns (surprisal, name) of the column that contributes most, or `None` if the row is normal or could not be
+    /// scored.
     fn largest(&self) -> Option<(Nats, &str)> {
         let score = self.score.ok().filter(|_| self.report.verdict.is_anomalous())?;
         Some((score.largest, self.columns.get(usize::from(score.column)).copied().unwrap_or_default()))
@@ -124,7 +125,7 @@ impl defmt::Format for NamedReport<'_> {
     }
 }
 
-/// Reasons why [`Watch::run`] ended.
+/// An error that ended [`Watch::run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum WatchError<R, P> {
@@ -144,7 +145,8 @@ impl<'t, P: OutputPin> Watch<'t, P> {
         Ok(Self { monitor: Monitor::new(), detector, alarm })
     }
 
-    /// Updates the monitor with a scored row, sets the pin to the verdict, and returns the report.
+    /// Updates the monitor with a scored row, sets the pin high if the row is anomalous and low otherwise, and returns
+    /// the report.
     ///
     /// A reading that does not fit its column, such as a missing one in a column that was never missing in training,
     /// counts as [`RowScore::IMPOSSIBLE`].

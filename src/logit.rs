@@ -21,7 +21,7 @@ const STEP: u32 = 11;
 pub struct Logit(i32);
 
 impl Logit {
-    /// The logit of even odds, which changes nothing when it is added.
+    /// The logit 0, of probability ½. Adding it changes no logit.
     pub const ZERO: Self = Self(0);
 
     /// Creates a logit from units of 1/65536 nat.
@@ -56,7 +56,7 @@ impl Logit {
         ((self.0 >> (STEP - 1)) + 1) >> 1
     }
 
-    /// Returns the probability of a one.
+    /// Returns the probability of a one, in units of 1/65536, from the link table.
     #[inline]
     pub fn mass(self) -> Mass {
         let step = self.step();
@@ -84,7 +84,8 @@ impl Logit {
     }
 }
 
-/// Adds, saturating at the ends of `i32`. That changes no mass, because [`Logit::step`] clamps far earlier.
+/// Returns the sum of two logits, saturating at the ends of `i32`. That changes no mass, because [`Logit::step`] clamps
+/// far earlier.
 impl Add for Logit {
     type Output = Self;
     fn add(self, other: Self) -> Self {
@@ -92,7 +93,7 @@ impl Add for Logit {
     }
 }
 
-/// Returns an entry of the link table.
+/// Returns element `at` of an array of the link table, or zero past its end.
 #[inline]
 fn entry<T: Copy + Default>(table: &[T; table::LAST + 1], at: u32) -> T {
     table.get(at as usize).copied().unwrap_or_default()
@@ -114,7 +115,7 @@ impl Mass {
         if bit { self.0 as u32 } else { 65536 - self.0 as u32 }
     }
 
-    /// Turns a coin, uniform in 0..=65535, into a bit that is a one with exactly this probability.
+    /// Draws a bit: returns true with exactly this probability if `coin` is uniform in 0..=65535.
     pub const fn decide(self, coin: u16) -> bool {
         coin < self.0
     }

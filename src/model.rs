@@ -42,12 +42,12 @@ pub struct Model<'t, const N: usize, T> {
 pub enum Conditional {
     /// The bit has only one possible value: earlier bits imply it, or it is observed.
     Known(bool),
-    /// The bit is free: both values are possible, and this is the log-odds of a one.
+    /// The bit is free: both values are possible, and this logit is the log-odds of a one.
     Free(Logit),
 }
 
 impl Conditional {
-    /// Returns -ln p(bit). For a known bit that is zero, or [`Nats::IMPOSSIBLE`] if `bit` is not its value.
+    /// Returns -ln p(bit). For a known bit it is zero, or [`Nats::IMPOSSIBLE`] if `bit` is not its value.
     pub fn surprisal(self, bit: bool) -> Nats {
         match self {
             Self::Free(logit) => logit.surprisal(bit),
@@ -64,8 +64,9 @@ impl Conditional {
         }
     }
 
-    /// Returns the value of a known bit, or draws the value of a free bit with a coin that is uniform in 0..=65535.
-    /// `coin` is not called for a known bit.
+    /// Returns the value of a known bit, or draws the value of a free bit, whose value earlier bits do not imply.
+    ///
+    /// `coin` must return a number that is uniform in 0..=65535. It is not called for a known bit.
     pub fn decide(self, coin: impl FnOnce() -> u16) -> bool {
         match self {
             Self::Free(logit) => logit.mass().decide(coin()),
@@ -125,7 +126,7 @@ impl<'t, const N: usize, T> Model<'t, N, T> {
         self.constraints.get(bit) == Some(&Constraint::OBSERVED.raw())
     }
 
-    /// Returns the first bit whose value contradicts its constraint, or `None` for a possible row.
+    /// Returns the index of the first bit whose value contradicts its constraint, or `None` for a possible row.
     pub(crate) fn contradiction(&self, row: &[bool; N]) -> Option<u16> {
         let constraints = (0..).zip(self.constraints.iter().map(|&word| Constraint::from_raw(word)));
         // Most bits have the value of their constraint, so that the look at the parent is rare.
@@ -137,8 +138,8 @@ impl<'t, const N: usize, T> Model<'t, N, T> {
 impl<const N: usize, T: Term<N>> Model<'_, N, T> {
     /// Returns -ln p(row), given the observed bits, or [`Nats::IMPOSSIBLE`] for a row that contradicts a constraint.
     ///
-    /// Takes one step per bit and the work of the terms. The linear term takes one addition per weight in the column of
-    /// each bit that is 1, a forest one step per level of the trees of each free bit. Both are bounded by the table.
+    /// Takes one step per bit, and the work of the terms: one addition for each linear weight of each bit that is 1,
+    /// and one step per level of the trees of each free bit (a bit whose value earlier bits do not imply).
     #[inline(never)]
     pub fn surprisal(&self, row: &[bool; N]) -> Nats {
         self.read(&mut self.start(), row, 0..self.bits, |_, _| {})
@@ -163,7 +164,7 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
     }
 
     /// Returns the surprisal of the bits in the range `bits` of a row, given the bits before the range, which `state`
-    /// has already observed. Passes the index and surprisal of each of them to `each`.
+    /// has already observed. Passes (index, surprisal) of each bit in the range to `each`.
     ///
     /// A range of bits can be scored as soon as it is encoded. A loop over [`Walk`](crate::Walk) would take a third
     /// more instructions.
@@ -196,7 +197,8 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
         if possible { total } else { Nats::IMPOSSIBLE }
     }
 
-    /// Returns the conditional of bit `i` given `seen[..i]`. The value of an observed bit is read from `seen[i]`.
+    /// Returns the conditional distribution of bit `i` given the earlier bits `seen[..i]`. The value of an observed bit
+    /// is read from `seen[i]`.
     #[inline]
     pub(crate) fn conditional(&self, state: &mut T::State, seen: &[bool; N], i: usize) -> Conditional {
         let known = self.constraints.get(i).and_then(|&word| match Constraint::from_raw(word) {
@@ -209,7 +211,8 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
         }
     }
 
-    /// Returns the last bit of the run of implied zeros after a zero at `i`, as far as `row` holds zeros there.
+    /// Returns the index of the last bit, before `end`, of the run of implied zeros after a zero at bit `i`, as far as
+    /// `row` holds zeros there.
     ///
     /// A bit belongs to the run if its constraint is "zero if the bit before is zero", as in thermometer codes. That
     /// word equals the index of the bit before. Most implied bits are in such runs, and skipping a run does not involve
@@ -225,7 +228,7 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
         i
     }
 
-    /// Updates the state with the value of bit `i`.
+    /// Updates the state of the terms with `bit`, the value of bit `i`.
     #[inline]
     pub(crate) fn observe(&self, state: &mut T::State, i: usize, bit: bool) {
         if bit {
@@ -235,7 +238,8 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
 
     /// Draws a row with probability p(row), given zeros for all observed bits.
     ///
-    /// `coin` must return values that are uniform over all of `u16`; each free bit takes one coin.
+    /// `coin` must return values that are uniform over all of `u16`. It is called once for each free bit, a bit whose
+    /// value earlier bits do not imply.
     pub fn sample(&self, coin: impl FnMut() -> u16) -> [bool; N] {
         self.complete(&[], coin)
     }

@@ -9,7 +9,7 @@ pub(crate) const FRACTION: u32 = 16;
 
 /// A surprisal, -ln of a probability, in units of 1/65536 nat. Sums saturate at [`Nats::IMPOSSIBLE`].
 ///
-/// A bit costs at most 11.1 nats, so the bits of a row, of which there are at most 4,096, never saturate.
+/// A bit adds at most 11.1 nats and a row has at most 4096 bits, so the sum over the bits of a row never saturates.
 ///
 /// ```
 /// use surprisal::Nats;
@@ -27,7 +27,8 @@ impl Nats {
     /// threshold it means "never", because no score exceeds it.
     pub const IMPOSSIBLE: Self = Self(u32::MAX);
 
-    /// ln 65536, the surprisal of the smallest mass 1/65536. No free bit costs more.
+    /// ln 65536: the surprisal of a bit value with probability 1/65536, the smallest mass. Only a bit that contradicts
+    /// its constraint has a larger surprisal, [`IMPOSSIBLE`](Self::IMPOSSIBLE).
     pub const RAREST: Self = Self(726_817);
 
     /// Creates a surprisal from units of 1/65536 nat.
@@ -47,12 +48,12 @@ impl Nats {
         whole + (((self.0 & 0xFFFF) * 125 + 4096) >> 13)
     }
 
-    /// Adds without saturation, for sums that are known to fit.
+    /// Returns the sum of two surprisals without saturation, for sums that are known to fit 32 bits.
     pub(crate) const fn wrapping_add(self, other: Self) -> Self {
         Self(self.0.wrapping_add(other.0))
     }
 
-    /// Subtracts `other`, stopping at zero.
+    /// Returns this surprisal minus `other`, or zero if `other` is larger.
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
@@ -77,14 +78,14 @@ impl Sum for Nats {
     }
 }
 
-/// Converts into nats without rounding. Meant for hosts, because it links floating-point code.
+/// Converts a surprisal to a float in nats, without rounding. Meant for hosts, because it links floating-point code.
 impl From<Nats> for f64 {
     fn from(nats: Nats) -> Self {
         Self::from(nats.0) / 65536.0
     }
 }
 
-/// Prints nats with three decimals.
+/// Prints a surprisal in nats with three decimals.
 impl fmt::Display for Nats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milli = self.millinats();

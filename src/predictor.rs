@@ -10,7 +10,7 @@
 use crate::error::TableError;
 use crate::reading::Reading;
 
-/// log2 of the integer that stands for a weight of one.
+/// log2 of 4096, the integer that represents a weight of one.
 const ONE: u32 = 12;
 
 /// The linear predictor of a table: turns readings and earlier rows into residuals, with integers only.
@@ -81,7 +81,8 @@ impl<'t> Predictor<'t> {
         }
     }
 
-    /// Yields the scale (or [`STATE`](Self::STATE)) and the centre of each channel.
+    /// Yields (scale, centre) of each channel as in [`PredictorSlices::words`]; the scale of a state is
+    /// [`STATE`](Self::STATE).
     fn channels(&self) -> impl Iterator<Item = (i32, i32)> + use<'t> {
         let words = self.slices.words.get(1..).unwrap_or_default();
         words.chunks_exact(2).map(|pair| match pair {
@@ -95,12 +96,12 @@ impl<'t> Predictor<'t> {
         self.channels().count()
     }
 
-    /// Yields the channels that are states, in ascending order.
+    /// Yields the indices of the channels that are states (flags or categories), in ascending order.
     pub fn states(&self) -> impl Iterator<Item = usize> + use<'t> {
         self.channels().enumerate().filter(|(_, (scale, _))| *scale == Self::STATE).map(|(channel, _)| channel)
     }
 
-    /// Yields the channels that are numbers, in ascending order.
+    /// Yields the indices of the channels that are numbers, in ascending order.
     pub fn numbers(&self) -> impl Iterator<Item = usize> + use<'t> {
         self.channels().enumerate().filter(|(_, (scale, _))| *scale != Self::STATE).map(|(channel, _)| channel)
     }
@@ -117,8 +118,8 @@ impl<'t> Predictor<'t> {
         Some(steps.clamp(i64::from(-i32::MAX), i64::from(i32::MAX)) as i32)
     }
 
-    /// Returns the mean of a number, in steps, rounded towards zero. `window` yields its value in each row of the
-    /// window.
+    /// Returns the mean of a number over the window, in steps, rounded towards zero. `window` yields its value in each
+    /// row of the window, in steps.
     pub fn mean(&self, window: impl Iterator<Item = i32>) -> i32 {
         let sum = window.fold(0_i64, |sum, value| sum.saturating_add(value.into()));
         sum.checked_div(self.window() as i64).unwrap_or(0) as i32

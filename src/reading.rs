@@ -1,6 +1,6 @@
 //! Readings: the values that a board passes in, and their integer forms.
 
-/// A reading: the value of one column in one row, or none.
+/// A reading: the value of one column in one row, or the fact that it is missing.
 ///
 /// ```
 /// use surprisal::Reading;
@@ -22,7 +22,7 @@ pub enum Reading {
 const FIXED_LIMIT: i64 = 1 << 61;
 
 impl Reading {
-    /// log2 of the fixed-point steps in 2^scale, see [`fixed`](Self::fixed).
+    /// log2 of 256, the number of fixed-point steps that [`fixed`](Self::fixed) divides 2^scale into.
     pub(crate) const FIXED_BITS: u32 = 8;
 
     /// Returns whether there is no value: the reading is missing or not a number.

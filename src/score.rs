@@ -20,7 +20,7 @@ pub struct ColumnScore {
 }
 
 impl ColumnScore {
-    /// Returns `nats` minus `baseline`, in units of 1/65536 nat.
+    /// Returns the excess of the surprisal over the baseline, `nats` minus `baseline`, in units of 1/65536 nat.
     pub fn excess(&self) -> i64 {
         i64::from(self.nats.raw()) - i64::from(self.baseline.raw())
     }
@@ -70,8 +70,8 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
         Ok(self.detector.judge(self.score(readings)?.anomaly))
     }
 
-    /// Writes the surprisal of each column given the columns before it in model order to `each`, at the position of its
-    /// reading, and returns their exact sum, the surprisal of the row.
+    /// Writes the surprisal of each column given the columns before it in model order to `each[p]`, where p is the
+    /// position of its reading, and returns their exact sum, the surprisal of the row.
     ///
     /// Positions without a scored column get zero. Columns beyond the end of `each` count in the sum alone.
     ///
@@ -117,16 +117,16 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
         Ok(top)
     }
 
-    /// Writes the bits of the readings to `row`, which holds zeros, and returns the sum of the scored columns'
-    /// log-widths.
+    /// Writes the bits of the readings to `row`, which must hold zeros, and returns the sum of the log-widths of the
+    /// scored columns (columns that are not observed), see [`Encoder::encode`](crate::Encoder::encode).
     // Not inlined, so that its stack is free again before the model needs stack.
     #[inline(never)]
     fn encode(&self, readings: &[Reading], row: &mut [bool; N]) -> Result<Nats, EncodeError> {
         self.encoder.encode_scored(readings, row, |first| !self.model.is_observed(first))
     }
 
-    /// Passes the position of the reading and the surprisal of each scored column to `each`, in model order, and
-    /// returns the surprisal of the row.
+    /// Passes (position of the reading, surprisal) of each scored column to `each`, in model order, and returns the
+    /// surprisal of the row.
     fn by_column(&self, readings: &[Reading], mut each: impl FnMut(u16, Nats)) -> Result<Nats, EncodeError> {
         let (mut row, mut state, mut end, mut total) = ([false; N], self.model.start(), 0, Nats::ZERO);
         // The bits of a column are neighbours, and are scored as soon as they are known.

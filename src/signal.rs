@@ -134,8 +134,8 @@ pub struct Features<'t> {
 }
 
 impl Features<'_> {
-    /// Writes the features of one window to the start of `row`. Takes two passes over the samples, one more for the
-    /// kurtosis, and one more per band.
+    /// Writes the features of one window of `samples` to the start of `row`, in the order of `features`. Takes two
+    /// passes over the samples, one more for the kurtosis, and one more per band.
     ///
     /// If `samples` is empty or contains a sample that is not finite, all features are NaN, which an encoder treats as
     /// missing. A feature that leaves the range of `f32` is NaN as well; that cannot happen if every |d| is 0 or
@@ -164,8 +164,8 @@ impl Features<'_> {
     }
 }
 
-/// Returns mean, minimum and maximum. The mean is computed from differences to the first sample, so that an offset
-/// costs no digits. It is not finite if any sample is not finite.
+/// Returns (mean, minimum, maximum) of the samples. The mean is computed from differences to the first sample, so that
+/// an offset costs no digits. It is not finite if any sample is not finite.
 fn centre(samples: &[f32]) -> (f32, f32, f32) {
     let first = samples.first().copied().unwrap_or(f32::NAN);
     let (mut sum, mut least, mut most) = (0.0, first, first);
@@ -177,8 +177,8 @@ fn centre(samples: &[f32]) -> (f32, f32, f32) {
     (first + sum / samples.len() as f32, least, most)
 }
 
-/// Returns the root mean square about the mean, and the share of pairs of neighbouring samples on different sides of
-/// it.
+/// Returns (root mean square about `mean`, share of the pairs of neighbouring samples that lie on different sides of
+/// `mean`, 0 to 1).
 fn spread<M: Math>(samples: &[f32], mean: f32) -> (f32, f32) {
     let (mut sum, mut crossings) = (0.0, 0u32);
     let mut was = samples.first().is_some_and(|&x| x >= mean);
@@ -192,7 +192,7 @@ fn spread<M: Math>(samples: &[f32], mean: f32) -> (f32, f32) {
     (M::sqrt(sum / samples.len() as f32), crossings as f32 / gaps as f32)
 }
 
-/// Returns the fourth standardised moment.
+/// Returns the kurtosis, the fourth standardised moment Σ((x - mean) / rms)⁴ / n.
 fn kurtosis(samples: &[f32], mean: f32, rms: f32) -> f32 {
     let mut sum = 0.0;
     let inverse = 1.0 / rms;
@@ -204,7 +204,8 @@ fn kurtosis(samples: &[f32], mean: f32, rms: f32) -> f32 {
     sum / samples.len() as f32
 }
 
-/// Returns the power (mean square of d) in one of `bands` bands, by Goertzel's recurrence on each complete segment.
+/// Returns the power, the mean square of x - `mean`, in the band with this `coefficient` out of `bands` bands, by
+/// Goertzel's recurrence on each complete segment.
 fn power(samples: &[f32], mean: f32, bands: u16, coefficient: f32) -> f32 {
     let length = 2 * usize::from(bands.max(1));
     let (mut sum, mut segments) = (0.0, 0u32);
@@ -229,7 +230,8 @@ fn power(samples: &[f32], mean: f32, bands: u16, coefficient: f32) -> f32 {
 ///
 /// ```
 /// use surprisal::{Feature, Features, Libm, Samples};
-/// const FEATURES: Features = Features { window: 4, hop: 2, bands: 0, features: &[Feature::Mean, Feature::PeakToPeak] };
+/// const FEATURES: Features = Features { window: 4, hop: 2, bands: 0, features: &[Feature::Mean, Feature::PeakToPeak]
+/// };
 ///
 /// let mut samples = Samples::<4, 2>::new(&FEATURES).unwrap();
 /// let rows: Vec<_> = (1..=7).filter_map(|x| samples.push::<Libm>(x as f32)).collect();
@@ -254,7 +256,7 @@ impl<'t, const W: usize, const F: usize> Samples<'t, W, F> {
     }
 
     /// Adds a sample, and returns the features of the window if it is full. The first row comes after W samples, and
-    /// then one row per hop. All other samples cost no more than a store.
+    /// then one row per hop. All other samples are only stored.
     pub fn push<M: Math>(&mut self, sample: f32) -> Option<[f32; F]> {
         if let Some(slot) = self.samples.get_mut(self.filled) {
             *slot = sample;

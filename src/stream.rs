@@ -14,9 +14,8 @@ use crate::reading::Reading;
 /// ```
 /// use surprisal::{Predictor, PredictorSlices, Reading, Stream};
 /// // A number that is predicted to keep its last value, and a state. In firmware this is `TABLE.predictor`.
-/// let predictor = Predictor::new(PredictorSlices { words: &[2, 8, 0, Predictor::STATE, 0], weights: &[4096, 0] }).unwrap();
-/// let mut stream = Stream::<2, 2>::new();
-/// for readings in [[5, 0], [6, 1]] {
+/// let predictor = Predictor::new(PredictorSlices { words: &[2, 8, 0, Predictor::STATE, 0], weights: &[4096, 0]
+/// }).unwrap(); let mut stream = Stream::<2, 2>::new(); for readings in [[5, 0], [6, 1]] {
 ///     let [number, state] = readings.map(Reading::Integer);
 ///     assert!(!stream.push(&predictor, &mut [number, state, Reading::Missing])?); // the window is not full yet
 /// }
@@ -43,12 +42,12 @@ impl<const C: usize, const W: usize> Stream<C, W> {
         Self { rows: Deque::new() }
     }
 
-    /// Adds a row to the stream, and returns whether it can be scored: whether W rows came before it. If so, replaces
-    /// its readings in place with the readings that [`Table::score`](crate::Table::score) takes.
+    /// Adds a row to the stream, and returns true if the row can be scored because at least W rows came before it. If
+    /// so, replaces its readings in place with the readings that [`Table::score`](crate::Table::score) takes.
     ///
     /// `row` holds the readings of the C channels, followed by one slot per state. Numbers become residuals, states
-    /// stay as they are, and the slots receive the last values of the states. The columns of a score are positions in
-    /// `row`, and so channel numbers.
+    /// stay as they are, and the slots receive the last values of the states. The column that
+    /// a score names is a position in `row`.
     ///
     /// A missing number stays missing. Later predictions use its last value, or its centre if it never had a value.
     ///

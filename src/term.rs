@@ -1,4 +1,4 @@
-//! Terms: the summands of the logit of every conditional.
+//! Terms: the summands of the logit of each bit given the earlier bits.
 
 use crate::logit::Logit;
 
@@ -20,7 +20,7 @@ pub use nade::{Activation, Nade, NadeSlices};
 ///   i or a later bit, so that any sum of terms is a normalised model.
 /// * Bits are evaluated in ascending order. Implied and observed bits are never evaluated. Evaluating a bit twice
 ///   changes nothing.
-/// * [`observe`](Term::observe) is called once for every one, free or not, in ascending order, and never for a zero.
+/// * [`observe`](Term::observe) is called once for each bit that is one, in ascending order, and never for a zero.
 /// * No call panics or allocates, whatever the index. Past the end of its table a term returns [`Logit::ZERO`].
 ///
 /// A [`Model`](crate::Model) offers every operation for any implementation of this trait:
@@ -55,13 +55,13 @@ pub trait Term<const N: usize> {
     /// Returns the state before the first bit.
     fn start(&self) -> Self::State;
 
-    /// Returns this term's summand of the logit of bit `i`, given the earlier bits `seen[..i]`.
+    /// Returns this term's summand of the logit of bit `i`, given the earlier bits `seen[..i]` (`seen` is `[bit]`).
     ///
     /// The state is mutable because a term may postpone work on earlier bits until a logit needs it. A term that
     /// depends on zeros reads them from `seen`.
     fn logit(&self, state: &mut Self::State, seen: &[bool; N], i: usize) -> Logit;
 
-    /// Updates the state with the fact that bit `i` is a one.
+    /// Updates the state after bit `i`, which is a one.
     fn observe(&self, state: &mut Self::State, i: usize);
 }
 

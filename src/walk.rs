@@ -1,9 +1,10 @@
-//! The chain rule as a loop of the caller, one bit at a time.
+//! Evaluation of a row one bit at a time, by the chain rule, in a loop that the caller writes.
 
 use crate::model::{Conditional, Model};
 use crate::term::Term;
 
-/// The state of one row within the chain rule, which yields the conditionals of its bits one at a time.
+/// An evaluation of one row, which yields the conditional distribution of each bit given the earlier bits, one at a
+/// time.
 ///
 /// Every operation of a model is a loop over these conditionals. `Walk` is for callers that need to stop between two
 /// bits, or to do something else with each conditional; the operations of [`Model`] take fewer instructions.
@@ -29,8 +30,8 @@ pub struct Walk<'m, 't, const N: usize, T: Term<N>> {
 }
 
 impl<const N: usize, T: Term<N>> Walk<'_, '_, N, T> {
-    /// Returns the index i of the next bit and its conditional given `seen[..i]`, or `None` after the last bit. The
-    /// value of an observed bit is read from `seen[i]`.
+    /// Returns (index i of the next bit, its conditional distribution given `seen[..i]`), or `None` after the last bit.
+    /// The value of an observed bit is read from `seen[i]`.
     ///
     /// Call [`observe`](Self::observe) to move to the bit after it.
     pub fn next(&mut self, seen: &[bool; N]) -> Option<(usize, Conditional)> {
@@ -49,7 +50,7 @@ impl<const N: usize, T: Term<N>> Walk<'_, '_, N, T> {
 }
 
 impl<'t, const N: usize, T: Term<N>> Model<'t, N, T> {
-    /// Returns a [`Walk`] that has seen no bits.
+    /// Returns a [`Walk`], which evaluates a row one bit at a time, before its first bit.
     pub fn walk(&self) -> Walk<'_, 't, N, T> {
         Walk { model: self, state: self.start(), at: 0 }
     }

@@ -12,55 +12,56 @@ use super::report::Report;
 use super::sets::{self, Halves, Set};
 use super::skab::{self, Changes, Outliers, PROFILES, Run, TRAIN, WINDOW};
 
-/// The sets of the published mean. Shuttle has a folder of its own.
+/// The data sets of ADBench whose mean AUC the documentation publishes.
 const SETS: [&str; 6] = ["annthyroid", "cardio", "fault", "magic_gamma", "satellite", "shuttle"];
 const FILE_ORDER: &str = "file order";
 const SHUFFLED: &str = "shuffled";
 const SEEDS: u64 = 3;
-/// The number of rows that are drawn from larger sets of ADBench, as in the published protocol.
+/// The largest number of rows of a set of ADBench; more are reduced to this by random choice, as in its protocol.
 const MOST_ROWS: usize = 50_000;
-/// The number of training rows of nine digits.
+/// The number of training rows, drawn from the images of the nine digits that count as normal.
 const DIGITS: usize = 1000;
 const BASELINES: [&str; 4] = ["iforest", "lof", "knn", "gmm10"];
 const OF_DIGITS: [&str; 3] = ["kmeans32", "gmm8", "knn"];
 const FLOAT: &str = "float";
-/// The names of the statistics of a model with independent columns.
+/// The names, in the printed tables, of the [`STATISTICS`] of a model with independent columns (family `marginal`).
 const MARGINAL: [&str; 3] = ["marginal", "marg-sum", "marg-lrg"];
-/// The false-alarm rates that are checked.
+/// The false-alarm rates, per row, that detectors are calibrated for and checked against.
 const RATES: [f64; 2] = [0.01, 0.001];
-/// The largest cost of rounding, and the largest distance of a set below the marginal model, in points of AUC.
+/// How far the exported table may stay below the float model on a set, in percent of AUC.
 const ROUNDING: f64 = 0.3;
+/// How far the exported table may stay below the model with independent columns on a set, in percent of AUC.
 const BELOW_MARGINAL: f64 = 3.0;
 
-/// A group of protocols.
+/// A group of protocols that is run and reported together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
 pub enum Part {
-    /// Five sets of ADBench, shuttle, and all other sets in adbench/
+    /// The six data sets of the published mean AUC, and all other sets in adbench/
     AdBench,
-    /// Alarms and change points of a water-pump loop
+    /// SKAB: alarms and change points of a water-pump loop
     Skab,
-    /// Failures of a milling machine with a category column
+    /// AI4I: failures of a milling machine, from data with a category column
     Ai4i,
-    /// A digit that is not among the training rows of the nine others
+    /// Images of digits: nine digits train, the tenth counts as anomalous
     Digits,
-    /// Alarms on fresh normal rows, compared with the promised rate
+    /// Alarms per normal row outside the training rows, compared with the rate that was asked for
     Alarms,
 }
 
 /// Arguments of `cargo benches anomaly`.
 #[derive(clap::Args)]
 pub struct Anomaly {
-    /// The parts to run; without any, all of them
+    /// The groups of protocols to run; if none is given, all are run
     #[arg(value_name = "PART", value_enum)]
     parts: Vec<Part>,
-    /// The folder of adbench/, shuttle/ and skab/
+    /// The folder that holds adbench/, shuttle/ and skab/
     #[arg(long, value_name = "DIR", default_value = "../shared/data")]
     data: PathBuf,
-    /// The folder of the runs of SKAB, instead of skab/
+    /// The folder with the recordings of SKAB; if absent, skab/ in the folder of --data
     #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
-    /// Leave out scikit-learn, and the digits, which come with it
+    /// Run without scikit-learn, and without its data set of digits
     #[arg(long)]
     no_baselines: bool,
     /// Print one JSON object instead of tables
@@ -74,10 +75,10 @@ struct Bench<'a> {
     report: Report,
 }
 
-/// Runs the parts and prints their results.
+/// Runs the requested groups of protocols and prints their results.
 ///
 /// # Errors
-/// Data is missing, a fit fails, or a floor is missed.
+/// Data is missing, a fit fails, or a result is below its required value.
 pub fn run(args: &Anomaly) -> Result<()> {
     let python = if args.no_baselines { None } else { Some(Python::find()?) };
     let mut bench = Bench { args, python, report: Report::default() };
@@ -102,11 +103,11 @@ pub fn run(args: &Anomaly) -> Result<()> {
     } else {
         println!("{}\nBearings: cargo benches features", report.text);
     }
-    ensure!(report.missed.is_empty(), "missed: {}", report.missed.join("; "));
+    ensure!(report.missed.is_empty(), "results below their required values: {}", report.missed.join("; "));
     Ok(())
 }
 
-/// Returns the CSV files of a folder, plain or gzipped, sorted by name.
+/// Returns (name without extension, path) of each CSV file in a folder, plain or gzipped, sorted by name.
 fn files_of(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let listed = std::fs::read_dir(folder).with_context(|| {
         format!(
@@ -123,7 +124,7 @@ fn files_of(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
         }
     }
     files.sort();
-    ensure!(!files.is_empty(), "{}: no CSV files", folder.display());
+    ensure!(!files.is_empty(), "{}: expected files NAME.csv or NAME.csv.gz, found none", folder.display());
     Ok(files)
 }
 
@@ -221,7 +222,10 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Fits one split of a set, and notes the scores of all methods that the parts need.
+    /// Fits the training rows `halves.train` of a set, and adds to the report how well all methods score its test rows.
+    ///
+    /// `part` is the group of protocols that needs the scores; if only `Alarms` was requested, alarms alone are
+    /// counted.
     fn split(&mut self, part: Part, protocol: &'static str, name: &str, set: &Set, halves: &Halves) -> Result<()> {
         let task = set.task(&format!("{protocol}-{name}").replace(' ', "-"), halves)?;
         eprintln!("benches: {name}, {protocol}, {} rows train, {} test", halves.train.len(), task.anomalous.len());

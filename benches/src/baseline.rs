@@ -1,4 +1,4 @@
-//! Other libraries in Python: an environment of their own, and the scripts that run in it.
+//! Other libraries in Python: creates a virtual environment for them and runs the scripts of `benches/python` in it.
 
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -8,14 +8,14 @@ use xtask::setup::{output, root};
 
 use super::sets::Task;
 
-/// The versions with which the numbers in `docs/anomaly.md` were measured.
+/// The Python packages to install, in the versions with which the numbers in `docs/anomaly.md` were measured.
 const PACKAGES: [&str; 4] = ["numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1", "emlearn==0.23.2"];
 
-/// A Python with the packages of the baselines.
+/// The path of a Python interpreter in an environment that has all [`PACKAGES`].
 pub struct Python(PathBuf);
 
 impl Python {
-    /// Finds the environment below `target/bench`, or creates it there.
+    /// Finds the Python environment in `target/bench/venv`, or creates it there and installs the packages.
     ///
     /// # Errors
     /// There is no `python3` with `venv`, or pip cannot install the packages.
@@ -39,7 +39,7 @@ impl Python {
         Ok(Self(python))
     }
 
-    /// Writes the digits of scikit-learn as CSV.
+    /// Writes scikit-learn's data set of 8x8 images of digits to `path` as CSV.
     ///
     /// # Errors
     /// The script fails.
@@ -47,7 +47,9 @@ impl Python {
         output(self.script("anomaly.py").arg("digits").arg(path)).map(drop)
     }
 
-    /// Scores a task with each method, on columns of one scale or on raw columns. [`read`] returns the scores.
+    /// Fits each method to a task's training rows and scores its test rows; [`read`] returns the scores.
+    ///
+    /// If `scaled` is true, the columns are brought to a common scale first; otherwise methods get the raw readings.
     ///
     /// # Errors
     /// The script fails.
@@ -56,26 +58,33 @@ impl Python {
         output(self.script("anomaly.py").args([how, &methods.join(",")]).arg(&task.folder)).map(drop)
     }
 
-    /// Scores the rows of a folder with NumPy, and returns the seconds and the nats of each row.
+    /// Scores the rows of `folder/rows.u8` with NumPy. Returns the seconds for all rows, and `[row]` the surprisals in
+    /// units of 1/65536 nat.
     ///
     /// # Errors
     /// The script fails.
     pub fn host(&self, folder: &Path) -> Result<(f64, Vec<u32>)> {
         let printed = output(self.script("host.py").arg(folder))?;
-        let seconds = printed.trim().parse().with_context(|| format!("host.py printed `{printed}`"))?;
+        let seconds = printed
+            .trim()
+            .parse()
+            .with_context(|| format!("host.py: expected a number of seconds, found `{printed}`"))?;
         let nats = fs::read(folder.join("numpy.u32"))?;
         Ok((seconds, nats.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)).collect()))
     }
 
-    /// Fits models to a task and lets emlearn write `NAME.h` for each. The readings are divided by `divisor`, or scaled if it
-    /// is zero. Returns the folder of emlearn's own headers, and the names.
+    /// Fits models to a task and lets emlearn write each as a C header `NAME.h`. The readings are divided by `divisor`,
+    /// or scaled if it is zero. Returns the folder of the headers that come with emlearn, and each NAME.
     ///
     /// # Errors
     /// The script fails.
     pub fn emlearn(&self, divisor: u8, task: &Task) -> Result<(PathBuf, Vec<String>)> {
         let printed = output(self.script("peers.py").arg(divisor.to_string()).arg(&task.folder))?;
         let mut lines = printed.lines().map(str::to_owned);
-        Ok((lines.next().context("peers.py printed nothing")?.into(), lines.collect()))
+        Ok((
+            lines.next().context("peers.py: expected the folder of emlearn's headers, found no output")?.into(),
+            lines.collect(),
+        ))
     }
 
     fn script(&self, name: &str) -> Command {
@@ -86,7 +95,7 @@ impl Python {
     }
 }
 
-/// Reads the scores of a method for the test rows of a task.
+/// Reads the scores `[row]` of a method for the test rows of a task, as [`Python::score`] wrote them.
 ///
 /// # Errors
 /// The file is missing, or has another number of rows.

@@ -6,10 +6,10 @@ use std::path::Path;
 use xtask::command::Surprisal;
 use xtask::setup::root;
 
-/// Sets with the size that a table must not exceed, and the test log-likelihood in nats per row that it must reach.
+/// For each data set: its name, the largest size of the table, and the required test log-likelihood in nats per row.
 type Sets = &'static [(&'static str, &'static str, f64)];
 
-/// The default settings: quick, and without a hidden layer.
+/// Requirements for fits with the default settings, which are quick and use no hidden layer.
 const DEFAULT: Sets = &[
     ("nltcs", "2KiB", -6.01),
     ("plants", "12KiB", -12.55),
@@ -19,7 +19,7 @@ const DEFAULT: Sets = &[
     ("kosarek", "16KiB", -10.65),
     ("cwebkb", "100KiB", -147.5),
 ];
-/// `--family auto` without further options, in small tables.
+/// Requirements for fits with `--family auto` in small tables.
 const SMALL: Sets = &[
     ("plants", "16KiB", -12.30),
     ("jester", "16KiB", -51.47),
@@ -27,7 +27,7 @@ const SMALL: Sets = &[
     ("accidents", "16KiB", -25.92),
     ("kosarek", "16KiB", -10.55),
 ];
-/// `--family auto` without further options, in large tables.
+/// Requirements for fits with `--family auto` in large tables.
 const LARGE: Sets = &[
     ("nltcs", "256KiB", -5.99),
     ("plants", "256KiB", -12.23),
@@ -38,13 +38,16 @@ const LARGE: Sets = &[
     ("cwebkb", "256KiB", -143.0),
 ];
 const GROUPS: [(Sets, &[&str]); 3] = [(DEFAULT, &[]), (SMALL, &["--family", "auto"]), (LARGE, &["--family", "auto"])];
-/// The largest cost of quantisation, in nats per row.
+/// The largest allowed KL divergence of the exported integer table from the float model, in nats per row.
 const MOST_KL: f64 = 0.005;
 
-/// Fits the sets with these names, or all, first with the default settings and then with `--family auto`, and prints a table.
+/// Fits the data sets named in `only`, or all if it is empty, with default settings and with `--family auto`.
+///
+/// Prints one line per fit: sizes, log-likelihoods, and the model that was chosen.
 ///
 /// # Errors
-/// A file is missing, a fit fails, or a log-likelihood is below its floor.
+/// A file is missing, a fit fails, a test log-likelihood is below its required value, or quantisation costs too
+/// much.
 pub fn run(data: &Path, only: &[String]) -> Result<()> {
     let file = |name: &str, part: &str| data.join(format!("{name}.{part}.csv.gz"));
     let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
@@ -73,7 +76,9 @@ pub fn run(data: &Path, only: &[String]) -> Result<()> {
             let (train, valid, test) = (path("train"), path("valid"), path("test"));
             let fixed = ["fit", &train, "--valid", &valid, "--test", &test, "--flash", flash, "-o", &output];
             let report = surprisal.json(&[&fixed, options].concat())?;
-            let number = |key: &str| report[key].as_f64().with_context(|| format!("`fit --json` printed no `{key}`"));
+            let number = |key: &str| {
+                report[key].as_f64().with_context(|| format!("`surprisal fit --json` printed no number `{key}`"))
+            };
             let (integer, divergence) = (number("test_ll")?, number("kl_quantisation")?);
             println!(
                 "{name:<10} {flash:<7} {:>6} {:>9.3} {integer:>10.3} {floor:>8.2} {divergence:>8.4} {:>7.0}  {}",
@@ -87,11 +92,17 @@ pub fn run(data: &Path, only: &[String]) -> Result<()> {
             }
         }
     }
-    ensure!(missed.is_empty(), "below the floor, or KL above {MOST_KL}: {}", missed.join(", "));
+    ensure!(
+        missed.is_empty(),
+        "test log-likelihood below the required value (column `floor`), or quantisation KL above {MOST_KL} nats per \
+         row: {}",
+        missed.join(", ")
+    );
     Ok(())
 }
 
-/// Describes a model, such as "learned order, linear-trees + 32 relu, split gain 1, strength 5".
+/// Describes the model in a report of `surprisal fit --json`, such as "learned order, linear-trees + 32 relu, split
+/// gain 1, strength 5".
 fn model(report: &Value) -> String {
     let mut text = format!("{} order", report["order"].as_str().unwrap_or_default());
     if let Some(terms) = report["terms"].as_str() {

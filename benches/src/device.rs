@@ -15,23 +15,23 @@ use xtask::measure::{self, lines, program, size_program};
 use xtask::setup;
 use xtask::size::Sizes;
 
-/// The boards whose programs are measured in bytes: the smallest code, and a common core.
+/// The boards for which code size is measured: m0 has the smallest instruction set, m4f is a common core.
 const WEIGHED: [&str; 2] = ["m0", "m4f"];
-/// The optimisation levels of those programs: for speed, and for size.
+/// The optimisation levels (`opt-level`) at which code size is measured: for speed, and for size.
 const OPT_LEVELS: [&str; 2] = ["3", "s"];
-/// The operations that are measured in programs of their own.
+/// The operations that are measured in a program that contains nothing else, so that no other code affects inlining.
 const ALONE: [&str; 3] = ["model", "surprisal", "sample"];
 
 /// Arguments of `cargo benches device`.
 #[derive(clap::Args)]
 pub struct Device {
-    /// m0, m3, m4f, m7, m33 or riscv; without any, all of them
+    /// m0, m3, m4f, m7, m33 or riscv; if none is given, all boards are measured
     #[arg(value_name = "BOARD", value_parser = Board::named)]
     boards: Vec<Board>,
-    /// The folder of debd/, the binary density-estimation benchmark
+    /// The folder that holds debd/, the binary density-estimation benchmark
     #[arg(long, value_name = "DIR", default_value = "../shared/data")]
     data: PathBuf,
-    /// Only the tables of tests/golden
+    /// Measure only the tables of tests/golden
     #[arg(long)]
     golden: bool,
     /// Store the numbers in docs/device.json and docs/device.md
@@ -45,7 +45,7 @@ pub struct Device {
     peers: bool,
 }
 
-/// Measures and prints.
+/// Measures all requested boards and tables, prints the numbers, and compares them with `docs/device.json`.
 ///
 /// # Errors
 /// A number exceeds the stored one by more than 0.5 %, or a program fails.
@@ -100,7 +100,7 @@ fn measure(boards: &[Board], groups: &[Group]) -> Result<Snapshot> {
     Ok(snapshot)
 }
 
-/// Runs the program of a group and stores its numbers.
+/// Runs the program that measures all tables of a group on a board, and adds its numbers to the snapshot.
 fn instructions(board: &Board, group: &Group, snapshot: &mut Snapshot) -> Result<()> {
     let tables = group.source()?;
     let program = program(board, "device", &[], &[("DEVICE_TABLES", &tables)])?;
@@ -121,12 +121,15 @@ fn instructions(board: &Board, group: &Group, snapshot: &mut Snapshot) -> Result
     Ok(())
 }
 
-/// Returns the cost of an operation in a program of its own.
+/// Measures an operation of a table in a program of its own: [mean, max, worst instructions, bytes of stack].
+///
+/// The mean and max are over normal rows, the worst over all rows.
 fn alone(board: &Board, operation: &str, table: &Table) -> Result<Vec<u64>> {
     measure::alone(board, operation, &table.source, &table.rows)
 }
 
-/// Returns how many bytes an operation of a table adds to a program that does nothing.
+/// Returns how many bytes of flash and RAM an operation of a table adds to a program that does nothing, compiled at the
+/// optimisation level `level`, one of [`OPT_LEVELS`].
 fn weigh(board: &Board, level: &str, operation: &str, table: &Table) -> Result<Sizes> {
     let sizes = |operation: &str| Sizes::of(&size_program(board, level, operation, &table.source)?);
     Ok(sizes(operation)?.beyond(&sizes("")?))

@@ -15,12 +15,13 @@ use xtask::measure::{self, LIMIT};
 use xtask::setup::{self, root};
 
 const FAULTS: [&str; 3] = ["ball_007", "inner_race_007", "outer_race_007"];
-/// Window and hop in samples at 48 kHz, as options of `surprisal fit`.
+/// Values `WINDOW:HOP` of the option `--signal` of `surprisal fit`, both in samples at 48 kHz.
 const WINDOWS: [&str; 3] = ["2048:2048", "2048:512", "2048:256"];
-/// The AUC that each fault must reach with the math of the trainer.
+/// The AUC-ROC, in 0..=1, that each fault must reach with the math of the trainer, [`Libm`].
 const LEAST_AUC: f64 = 0.999;
 
-/// Fits the first half of the sound bearing's signal, separates the second half from the faults, and counts instructions.
+/// Fits a model to the first half of the normal bearing's signal, prints how well its scores separate the second half
+/// from signals with faults (AUC), and counts instructions per window.
 ///
 /// # Errors
 /// A file is missing, a program fails, or the AUC of a fault is too low.
@@ -54,9 +55,9 @@ pub fn run(data: &Path) -> Result<()> {
         for (name, scores) in [("Libm", scores::<Libm> as Scores), ("Micromath", scores::<Micromath>)] {
             let normal = scores(&artefact, second)?;
             let (count, nats) = (normal.len(), mean(&normal));
-            let mut line = format!("{windows:<10} {name:<10} {count:>4} sound windows of {nats:.1} nats; AUC");
+            let mut line = format!("{windows:<10} {name:<10} {count:>4} normal windows of {nats:.1} nats; AUC");
             for (fault, samples) in FAULTS.iter().zip(&faults) {
-                let auc = auc(&normal, &scores(&artefact, samples)?).context("a signal has no windows")?;
+                let auc = auc(&normal, &scores(&artefact, samples)?).context("a signal is shorter than one window")?;
                 line += &format!("  {fault} {auc:.4}");
                 if name == "Libm" {
                     least = least.min(auc);
@@ -66,13 +67,13 @@ pub fn run(data: &Path) -> Result<()> {
         }
     }
     instructions()?;
-    ensure!(least >= LEAST_AUC, "an AUC of {least:.4}, expected at least {LEAST_AUC}");
+    ensure!(least >= LEAST_AUC, "smallest AUC of a fault {least:.4}, expected at least {LEAST_AUC}");
     Ok(())
 }
 
-/// Returns the scores of the windows of a signal, with features by this math.
+/// Returns `[window]` the surprisals of the windows of a signal, whose features are computed with the math library `M`.
 fn scores<M: Math>(artefact: &Artefact, samples: &[f32]) -> Result<Vec<Nats>> {
-    let windows = artefact.notes.fit.signal.context("the model has no signal")?;
+    let windows = artefact.notes.fit.signal.context("the model has no windows of a signal; fit with --signal")?;
     let rows = windows.rows::<M>(samples);
     let rows = rows.iter().map(|row| row.iter().copied().map(Reading::Real).collect());
     Ok(artefact.surprisals(&rows.collect::<Vec<_>>())?)
@@ -83,7 +84,7 @@ fn auc(normal: &[Nats], anomalous: &[Nats]) -> Option<f64> {
     auc_roc(&[normal, anomalous].concat(), &labels)
 }
 
-/// Prints the instructions per window with and without an FPU.
+/// Prints the number of instructions to compute the features of a window, on a core with and one without an FPU.
 fn instructions() -> Result<()> {
     setup::qemu()?;
     for name in ["m4f", "m0"] {

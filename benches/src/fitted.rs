@@ -15,23 +15,28 @@ use surprisal_trainer::with_shape;
 
 use super::sets::{LABEL, Task};
 
-/// Statistics of the surprisals of a row's columns. The first is the headline.
+/// Names of three row scores, computed from the surprisals of the row's columns: the anomaly score, which headlines
+/// report, the sum, and the largest.
 pub const STATISTICS: [&str; 3] = ["anomaly", "sum", "largest"];
+/// The largest size of an exported table, in bytes.
 const FLASH: usize = 64 << 10;
-/// The best family that fits the size, in seconds to minutes.
+/// The model family with the best scores at the size of [`FLASH`]; a fit takes seconds to minutes.
 pub const FAMILY: Family = Family::LinearTreesHidden;
 
-/// Areas under two curves, in percent.
+/// How well scores separate anomalous from normal rows: areas under two curves, in percent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quality {
-    /// Under the receiver operating characteristic.
+    /// AUC-ROC: the area under the receiver operating characteristic, in percent.
     pub roc: f64,
-    /// Average precision.
+    /// AUC-PR: the average precision, in percent.
     pub pr: f64,
 }
 
 impl Quality {
-    /// Computes the areas from scores that are larger for more anomalous rows.
+    /// Computes both areas from `[row]` scores, larger for more anomalous rows, and `[row]` whether the row is
+    /// anomalous.
+    ///
+    /// An area is NaN if all rows are of one kind.
     pub fn of(scores: &[f64], anomalous: &[bool]) -> Self {
         // Integers in the same order.
         let ranks: Vec<i64> = scores.iter().map(|score| score.to_bits() as i64).collect();
@@ -51,7 +56,7 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// Fits the training file as a user would.
+    /// Fits the training file of a task with the given family, as a user of `surprisal fit` would.
     ///
     /// # Errors
     /// The fit fails.
@@ -69,7 +74,8 @@ impl Fitted {
         Ok(Self { artefact, float: report.float, readings, calibration })
     }
 
-    /// Returns one score per test row for each of the [`STATISTICS`], from the exported table.
+    /// Returns `[statistic][row]`: for each of the [`STATISTICS`] the scores of the test rows in nats, from the
+    /// exported table.
     ///
     /// # Errors
     /// A row does not fit the columns.
@@ -79,7 +85,7 @@ impl Fitted {
         Ok([of(|row| row.anomaly), of(|row| row.nats), of(|row| row.largest)])
     }
 
-    /// Returns the anomaly score of each test row from the model before it was rounded to the grid of the table.
+    /// Returns `[row]` the anomaly scores of the test rows, in nats, from the float model before quantisation.
     ///
     /// # Errors
     /// A row does not fit the columns.
@@ -114,8 +120,9 @@ impl Fitted {
         Ok(scores)
     }
 
-    /// Returns the alarms of the detector, calibrated for a rate, on the normal test rows; `None` if the rows are too few to
-    /// check the rate.
+    /// Calibrates the detector for `rate` false alarms per row and counts its alarms on the normal test rows.
+    ///
+    /// Returns `None` if fewer than 10/`rate` normal test rows are there, too few to check the rate.
     ///
     /// # Errors
     /// A row does not fit the columns.
@@ -136,7 +143,7 @@ impl Fitted {
     }
 }
 
-/// Returns the fit that all sets share.
+/// Returns the settings of a fit: those of [`FLASH`], the label column and `family`, otherwise the defaults.
 fn job(task: &Task, family: Family) -> Job {
     let mut job = Job::new(task.folder.join("train.csv"));
     job.label = Some((LABEL.into(), "0".into()));
@@ -146,8 +153,10 @@ fn job(task: &Task, family: Family) -> Job {
     job
 }
 
-/// Fits the first `trained` rows of a time series, choosing settings on the last of them, and returns the anomaly scores of
-/// all rows given the `window` rows before each. Rows without a whole window get the median score of the training rows.
+/// Fits the first `trained` rows of a time series, and returns `[row]` the anomaly scores of all rows, in nats.
+///
+/// The model sees the `window` rows before each row; the first `window` rows get the median score of the training rows.
+/// Settings are chosen on the last 30 % of the training rows.
 ///
 /// # Errors
 /// The fit fails.
@@ -155,7 +164,7 @@ pub fn time_series_scores(task: &Task, window: usize, trained: usize) -> Result<
     // A hidden layer whose settings are chosen on a few hundred training rows overfits.
     let mut job = job(task, Family::default());
     let text = std::fs::read_to_string(&job.train)?;
-    let (header, rows) = text.split_once('\n').context("a file of rows has a header")?;
+    let (header, rows) = text.split_once('\n').context("the training file of a task has no header line")?;
     let last: Vec<&str> = rows.lines().skip(trained * 7 / 10).collect();
     let valid = task.folder.join("valid.csv");
     std::fs::write(&valid, format!("{header}\n{}\n", last.join("\n")))?;
@@ -171,7 +180,7 @@ pub fn time_series_scores(task: &Task, window: usize, trained: usize) -> Result<
     Ok([vec![of_training[of_training.len() / 2]; window], scores].concat())
 }
 
-/// Computes [`surprisal::AnomalyScore`] in floats.
+/// Computes [`surprisal::AnomalyScore`] in floats, from each column's surprisal and baseline; all numbers are in nats.
 fn anomaly_score(each: &[f64], baselines: &[f64], temperature: f64) -> f64 {
     let most = baselines.iter().copied().fold(0.0, f64::max);
     let lifted: Vec<f64> = each.iter().zip(baselines).map(|(nats, mean)| (nats + most - mean) / temperature).collect();
@@ -179,30 +188,32 @@ fn anomaly_score(each: &[f64], baselines: &[f64], temperature: f64) -> f64 {
     temperature * (largest + lifted.iter().map(|nats| (nats - largest).exp()).sum::<f64>().ln())
 }
 
-/// Alarms on normal rows that no fit has seen.
+/// Counts of alarms on normal rows that were used neither for fitting nor for calibration.
 #[derive(Clone, Copy, Debug)]
 pub struct Alarms {
-    /// Number of such rows.
+    /// Number of normal test rows.
     pub fresh: usize,
     /// Number of calibration rows.
     pub calibration: usize,
-    /// Number of alarms.
+    /// Number of normal test rows with an alarm.
     pub raised: usize,
-    /// Kolmogorov-Smirnov distance of the p-values from the uniform distribution.
+    /// Kolmogorov-Smirnov distance, in 0..=1, of the p-values of the normal test rows from the uniform distribution.
     pub distance: f64,
 }
 
 impl Alarms {
-    /// Returns the distance that two samples of these sizes from one distribution exceed with probability `level` (the first
-    /// term of Smirnov, 1939). P-values are ranks among the calibration rows, so these are the second sample. With ties the
-    /// probability is smaller.
+    /// Returns the Kolmogorov-Smirnov distance, in 0..=1, that two samples from one distribution exceed with
+    /// probability `level` (first term of Smirnov, 1939). The samples are the test rows and the calibration rows,
+    /// because p-values are ranks among the calibration rows. With ties the probability is smaller.
     pub fn most_distance(&self, level: f64) -> f64 {
         let scatter = 1.0 / self.fresh as f64 + 1.0 / self.calibration as f64;
         (-0.5 * (level / 2.0).ln() * scatter).sqrt()
     }
 
-    /// Returns the rate of alarms over several splits, and its limit: the promised rate plus three standard errors of the
-    /// fresh and the calibration rows.
+    /// Returns (found, largest allowed) alarms per normal test row, pooled over several splits.
+    ///
+    /// The second is `promised`, the rate of the calibration, plus three standard errors. The error comes from the
+    /// finite numbers of both test rows and calibration rows.
     pub fn rate(splits: &[Self], promised: f64) -> (f64, f64) {
         let sum = |of: fn(&Self) -> usize| splits.iter().map(of).sum::<usize>() as f64;
         let (fresh, calibration) = (sum(|alarms| alarms.fresh), sum(|alarms| alarms.calibration));
@@ -211,7 +222,8 @@ impl Alarms {
     }
 }
 
-/// Returns the largest distance between p and the share of numbers up to p.
+/// Returns the Kolmogorov-Smirnov distance of numbers in 0..=1 from the uniform distribution: the largest difference
+/// between a value p and the share of the numbers up to p.
 fn kolmogorov_smirnov(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     let n = numbers.len() as f64;

@@ -32,7 +32,7 @@ enum Command {
         /// The folder of NAME.{train,valid,test}.csv.gz
         #[arg(long, value_name = "DIR", default_value = "../shared/data/debd")]
         data: PathBuf,
-        /// The sets to fit; without any, all of them
+        /// The data sets to fit; if none is given, all are fitted
         #[arg(value_name = "SET")]
         sets: Vec<String>,
     },
@@ -46,13 +46,13 @@ enum Command {
     },
     /// Instructions, stack and flash on emulated boards, compared with docs/device.json
     Device(device::Device),
-    /// Values per second that the host scores, compared with NumPy
+    /// Values per second that a host scores, compared with NumPy
     Host {
         /// The folder of accidents.{train,valid,test}.csv.gz
         #[arg(long, value_name = "DIR", default_value = "../shared/data/debd")]
         data: PathBuf,
     },
-    /// RAM of a time series of eight channels and a window of ten rows, on boards
+    /// RAM that scoring a time series of eight channels with a window of ten rows takes on boards
     Stream,
 }
 

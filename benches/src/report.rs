@@ -1,13 +1,13 @@
-//! The results of the protocols as tables and as JSON, and the floors that were missed.
+//! The results of the anomaly protocols as tables and as JSON, and the results below their required values.
 
 use serde_json::{Value, json};
 
 use super::fitted::{Alarms, Quality};
 
-/// The significance level of the test for uniform p-values.
+/// The significance level of the Kolmogorov-Smirnov test for uniform p-values.
 const LEVEL: f64 = 0.001;
 
-/// The result of a method on one split of a set.
+/// How well a method separates the test rows of one split of a set.
 struct Outcome {
     protocol: &'static str,
     set: String,
@@ -15,21 +15,23 @@ struct Outcome {
     quality: Quality,
 }
 
-/// All results.
+/// The results of all protocols.
 #[derive(Default)]
 pub struct Report {
     outcomes: Vec<Outcome>,
+    /// (data set, false-alarm rate that the detector is calibrated for, alarms) per split.
     alarms: Vec<(String, f64, Alarms)>,
-    /// The results of SKAB.
+    /// The results of the protocol SKAB, as a JSON object.
     pub skab: Value,
-    /// The tables for people.
+    /// The tables of results as text.
     pub text: String,
-    /// The floors that were not reached.
+    /// One message for each result that is below its required value.
     pub missed: Vec<String>,
 }
 
 impl Report {
-    /// Adds the scores of a method on one split of a set.
+    /// Adds the quality of a method on one split of a set, computed from `[row]` scores and `[row]` whether it is
+    /// anomalous.
     pub fn note(
         &mut self,
         protocol: &'static str,
@@ -41,12 +43,13 @@ impl Report {
         self.outcomes.push(Outcome { protocol, set: set.to_owned(), method, quality: Quality::of(scores, anomalous) });
     }
 
-    /// Adds the alarms on one split of a set.
+    /// Adds the alarms on one split of a set. `promised` is the rate per row that the detector is calibrated for.
     pub fn note_alarms(&mut self, set: &str, promised: f64, alarms: Alarms) {
         self.alarms.push((set.to_owned(), promised, alarms));
     }
 
-    /// Returns the mean over sets of the mean over splits, or `None` if a set was not measured.
+    /// Returns the quality of a method: the mean over sets of the mean over splits, or `None` if a set was not
+    /// measured.
     pub fn mean(&self, protocol: &str, sets: &[&str], method: &str) -> Option<Quality> {
         let of_set = |set: &&str| {
             let splits = self
@@ -58,7 +61,7 @@ impl Report {
         average(&sets.iter().map(of_set).collect::<Option<Vec<_>>>()?)
     }
 
-    /// Records a missed floor if a number is below it, or was not measured.
+    /// Adds a message to `missed` if the result `found` of `what` is less than `least`, or was not measured.
     pub fn floor(&mut self, what: &str, found: Option<f64>, least: f64) {
         match found {
             Some(found) if found >= least => {}
@@ -73,7 +76,8 @@ impl Report {
         self.text.push('\n');
     }
 
-    /// Appends the tables of a protocol: a line per set, and the mean of the sets in `of_mean`, or of all if it is empty.
+    /// Appends the tables of a protocol: a line per set, and the mean of the sets in `of_mean`, or of all if it is
+    /// empty.
     pub fn table(&mut self, title: &str, protocol: &str, of_mean: &[&str]) {
         let (mut sets, mut methods) = (Vec::new(), Vec::new());
         for Outcome { set, method, .. } in self.outcomes.iter().filter(|outcome| outcome.protocol == protocol) {
@@ -102,9 +106,9 @@ impl Report {
         lines.iter().for_each(|line| self.say(line));
     }
 
-    /// Appends the rates of alarms and the distances of p-values, a line per set and rate, and checks their limits.
+    /// Appends the table of alarm rates and distances of p-values, a line per set and rate, and checks both.
     pub fn alarms_table(&mut self) {
-        self.say("\nAlarms on fresh normal rows, and how far their p-values are from uniform ones");
+        self.say("\nAlarms on normal test rows, and the distance of their p-values from the uniform distribution");
         self.say("set          promised    fresh  calibration     rate  at most  distances (at most)");
         let mut groups: Vec<(String, f64)> = Vec::new();
         for (set, promised, _) in &self.alarms {
@@ -127,17 +131,21 @@ impl Report {
                 self.missed.push(format!("{set}: {rate:.5} alarms per row, expected at most {bound:.5}"));
             }
             if splits.iter().any(|split| split.distance > split.most_distance(LEVEL)) {
-                self.missed.push(format!("{set}: p-values are not uniform"));
+                self.missed.push(format!(
+                    "{set}: the distance of the p-values from the uniform distribution is above its limit"
+                ));
             }
         }
-        self.say("a rate is at most the promise and three standard errors, of the fresh and the calibration rows;");
+        self.say(
+            "limit of a rate: the promised rate plus three standard errors, from both fresh and calibration rows;",
+        );
         self.say(&format!(
-            "a distance what two samples of those sizes from one distribution exceed once in {} times",
+            "limit of a distance: two samples of those sizes from one distribution exceed it once in {} times",
             1.0 / LEVEL
         ));
     }
 
-    /// Returns the results of every split as JSON.
+    /// Returns one JSON object with the results of every split and the messages of `missed`.
     pub fn json(&self) -> Value {
         let outcome = |Outcome { protocol, set, method, quality }: &Outcome| json!({ "protocol": protocol, "set": set, "method": method, "auc_roc": quality.roc, "auc_pr": quality.pr });
         let alarms = |(set, promised, alarms): &(String, f64, Alarms)| {

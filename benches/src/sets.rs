@@ -1,4 +1,4 @@
-//! Labelled data sets, and the training and test files that a protocol makes of them.
+//! Labelled data sets, and the training and test files that are written from them.
 
 use anyhow::{Result, ensure};
 use std::fmt::Write as _;
@@ -8,29 +8,29 @@ use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::split::{SplitStrategy, split};
 use xtask::setup::root;
 
-/// The column of the files that marks anomalies.
+/// The name of the column that marks anomalous rows: 1, or 0 for normal rows.
 pub const LABEL: &str = "anomaly";
 
-/// A file with normal and anomalous rows.
+/// A data file with labels: the indices of its normal and of its anomalous rows.
 pub struct Set<'f> {
     frame: &'f Frame,
-    /// The positions of the columns that are readings.
+    /// The indices of the columns that are readings, in file order.
     columns: Vec<usize>,
-    /// The normal rows, in file order.
+    /// The indices of the normal rows, in file order.
     pub normal: Vec<usize>,
-    /// The anomalous rows, in file order.
+    /// The indices of the anomalous rows, in file order.
     pub anomalous: Vec<usize>,
 }
 
 /// The normal rows of a set, split into training and test rows.
 pub struct Halves {
-    /// The rows to fit.
+    /// The indices of the training rows.
     pub train: Vec<usize>,
-    /// The normal rows to test.
+    /// The indices of the normal test rows.
     pub fresh: Vec<usize>,
 }
 
-/// A folder with `train.csv`, which has normal rows only, and `test.csv`.
+/// A folder with the files `train.csv`, which has normal rows only, and `test.csv`.
 pub struct Task {
     /// The path of the folder.
     pub folder: PathBuf,
@@ -38,7 +38,7 @@ pub struct Task {
     pub anomalous: Vec<bool>,
 }
 
-/// Reads a file, plain or gzipped.
+/// Reads a CSV file, plain or gzipped.
 ///
 /// # Errors
 /// The file is missing or malformed.
@@ -59,10 +59,11 @@ impl Task {
 }
 
 impl<'f> Set<'f> {
-    /// Creates a set. `is_anomalous` gets each cell of the column `label`; rows for which it returns `None` are left out.
+    /// Creates a set from a file and its label column. `is_anomalous` maps a cell of the column `label` to whether its
+    /// row is anomalous, or to `None` to leave the row out.
     ///
     /// # Errors
-    /// There is no such column, or there are no rows of one kind.
+    /// There is no column `label`, fewer than two normal rows, or no anomalous row.
     pub fn new(frame: &'f Frame, label: &str, is_anomalous: impl Fn(&str) -> Option<bool>) -> Result<Self> {
         let of = frame.position(label)?;
         let rows = |kind: bool| {
@@ -76,14 +77,17 @@ impl<'f> Set<'f> {
 
     fn check(&self) -> Result<()> {
         let (shown, normal, anomalous) = (self.frame.path.display(), self.normal.len(), self.anomalous.len());
-        ensure!(normal > 1 && anomalous > 0, "{shown}: {normal} normal and {anomalous} anomalous rows; expected both");
+        ensure!(
+            normal > 1 && anomalous > 0,
+            "{shown}: {normal} normal and {anomalous} anomalous rows; expected at least 2 and 1"
+        );
         Ok(())
     }
 
-    /// Draws this number of rows from a larger set and drops the others.
+    /// Reduces the set to about `rows` rows by random choice. A set with fewer rows is not changed.
     ///
     /// # Errors
-    /// No rows of one kind are left.
+    /// Fewer than two normal rows or no anomalous row are left.
     pub fn keep(&mut self, rows: usize) -> Result<()> {
         let all = self.normal.len() + self.anomalous.len();
         if all <= rows {
@@ -99,15 +103,15 @@ impl<'f> Set<'f> {
         self.check()
     }
 
-    /// Creates a set whose column `anomaly` is zero on normal rows.
+    /// Creates a set from a file with the column `anomaly`, which is zero in normal rows.
     ///
     /// # Errors
-    /// As for [`new`](Self::new).
+    /// The errors of [`new`](Self::new).
     pub fn labelled(frame: &'f Frame) -> Result<Self> {
         Self::new(frame, LABEL, |text| text.parse::<f64>().ok().map(|value| value != 0.0))
     }
 
-    /// Splits the normal rows into halves, in file order or after a seeded shuffle.
+    /// Splits the normal rows into halves, after a shuffle with this seed, or in file order for `None`.
     pub fn halves(&self, seed: Option<u64>) -> Halves {
         match seed {
             Some(seed) => self.share(self.normal.len() / 2, seed),
@@ -118,14 +122,14 @@ impl<'f> Set<'f> {
         }
     }
 
-    /// Draws this number of normal rows for training after a seeded shuffle; the others are fresh.
+    /// Draws `rows` normal rows for training at random; the other normal rows are test rows.
     pub fn share(&self, rows: usize, seed: u64) -> Halves {
         let share = rows as f64 / self.normal.len() as f64;
         let shares = split(self.normal.clone(), [share, 0.0, 0.0, 1.0 - share], SplitStrategy::Shuffled { seed });
         Halves { train: shares.train, fresh: shares.held_out }
     }
 
-    /// Writes both files below `target/bench/anomaly`.
+    /// Writes the training and the test file to the folder `name` below `target/bench/anomaly`.
     ///
     /// # Errors
     /// The files cannot be written.
@@ -137,7 +141,7 @@ impl<'f> Set<'f> {
     }
 }
 
-/// Writes the training and the test file of a task from rows and their labels.
+/// Writes the training and the test file of a task. Rows are (index in `frame`, whether the row is anomalous).
 ///
 /// # Errors
 /// The files cannot be written.

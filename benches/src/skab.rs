@@ -1,42 +1,45 @@
-//! SKAB, a water-pump loop: alarms per row, and the rows where alarms begin or end, scored as on its leaderboards.
+//! The protocol of SKAB, recordings of a water-pump loop: scores of alarms per row and of change points, computed as on
+//! its leaderboards.
 
 use anyhow::{Context, Result, ensure};
 use surprisal_trainer::data::Frame;
 
 use super::sets::{self, LABEL, Task};
 
-/// The number of training rows of a run, whose labels are not used. The other rows test.
+/// The number of training rows at the start of each recording; their labels are not used. The other rows are test rows.
 pub const TRAIN: usize = 400;
-/// The number of rows over which anomaly scores are averaged. An alarm is raised while the mean exceeds `FACTOR` times the
-/// largest mean of the training rows; the rule is the same for all runs.
+/// The number of rows over which anomaly scores are averaged. A row has an alarm if the mean over it and the nine rows
+/// before it exceeds [`FACTOR`] times the largest mean of the training rows.
 const MEAN_OVER: usize = 10;
-/// The factor of the rule, see [`MEAN_OVER`].
+/// The alarm threshold as a multiple of the largest mean score of the training rows, see [`MEAN_OVER`].
 const FACTOR: f64 = 1.2;
-/// The window of the model: the number of earlier rows that it looks at.
+/// The number of earlier rows that the model uses to predict a row.
 pub const WINDOW: usize = 10;
-/// The number of seconds after a change point within which a switch counts as finding it.
+/// The seconds after a change point in which a begin or end of an alarm counts as its detection.
 const FOUND_WITHIN: i64 = 60;
-/// The profiles of the score: the value of a change point that is found at once, of a switch outside all windows, and of a
-/// missed change point.
+/// The profiles of the NAB score, with the points for [a change point that is detected at once, a false detection, a
+/// missed change point].
 pub const PROFILES: [(&str, [f64; 3]); 3] =
     [("standard", [1.0, -0.11, -1.0]), ("low FP", [1.0, -0.22, -1.0]), ("low FN", [1.0, -0.11, -2.0])];
 
-/// A recording.
+/// A recording of the pump: one row per second, with labels.
 pub struct Run {
     /// `[row]`: seconds since an arbitrary midnight.
     pub seconds: Vec<i64>,
     /// `[row]`: whether the row is anomalous.
     pub anomalous: Vec<bool>,
-    /// `[row]`: whether the row begins another state.
+    /// `[row]`: whether the row is a change point, at which the pump enters another state.
     pub changes: Vec<bool>,
+    /// The indices of the columns that are readings.
     columns: Vec<usize>,
 }
 
 impl Run {
-    /// Creates a run from a file with the columns `datetime`, `anomaly` and `changepoint`; all others are readings.
+    /// Creates a run from a file with the columns `datetime`, `anomaly` and `changepoint`; all other columns are
+    /// readings.
     ///
     /// # Errors
-    /// A column is missing, a cell is malformed, or there are too few rows.
+    /// One of the three columns is missing, a cell is malformed, or there are at most [`TRAIN`] rows.
     pub fn of(frame: &Frame) -> Result<Self> {
         let shown = frame.path.display();
         ensure!(frame.rows() > TRAIN, "{shown}: {} rows, expected more than {TRAIN}", frame.rows());
@@ -65,7 +68,7 @@ impl Run {
         })
     }
 
-    /// Writes the task: the training rows, and all rows as test rows.
+    /// Writes the files of a task: the first [`TRAIN`] rows as training rows, and all rows as test rows.
     ///
     /// # Errors
     /// The files cannot be written.
@@ -76,15 +79,16 @@ impl Run {
     }
 }
 
-/// Converts a time such as "2020-03-09 10:14:33" to seconds. All months count as 31 days, so that a run that crosses the
-/// end of a month shows a gap.
+/// Converts a time such as "2020-03-09 10:14:33" to seconds, or returns `None` if the text is malformed.
+///
+/// All months count as 31 days, so times on both sides of the end of a shorter month differ by too many seconds.
 fn seconds(text: &str) -> Option<i64> {
     let numbers: Vec<i64> = text.split(['-', ' ', 'T', ':']).map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let &[year, month, day, hour, minute, second] = &numbers[..] else { return None };
     Some(((((year * 12 + month) * 31 + day) * 24 + hour) * 60 + minute) * 60 + second)
 }
 
-/// Returns the rows at which the rule of [`MEAN_OVER`] raises an alarm, from the anomaly scores of all rows of a run.
+/// Returns `[row]` whether the rule of [`MEAN_OVER`] raises an alarm, from the anomaly scores of all rows of a run.
 pub fn alarms(scores: &[f64]) -> Vec<bool> {
     let recent = |row: usize| {
         let last = &scores[(row + 1).saturating_sub(MEAN_OVER)..=row];
@@ -94,13 +98,16 @@ pub fn alarms(scores: &[f64]) -> Vec<bool> {
     (0..scores.len()).map(|row| recent(row) > FACTOR * most).collect()
 }
 
-/// Returns the rows at which alarms begin or end. The first row switches if it has an alarm.
+/// Returns `[row]` whether an alarm begins or ends at the row, from `[row]` whether the row has an alarm.
+///
+/// In the first row an alarm begins if it has one.
 pub fn switches(alarms: &[bool]) -> Vec<bool> {
     let before = std::iter::once(&false).chain(alarms);
     alarms.iter().zip(before).map(|(alarm, before)| alarm != before).collect()
 }
 
-/// Smooths the alarms of SKAB's Isolation Forest: the median of three rows, and for change points the maximum of thirty.
+/// Smooths alarms `[row]` as SKAB does for its Isolation Forest. Returns two vectors `[row]`: the median of the last
+/// three rows, which is scored per row, and the maximum of the last thirty, which is scored for change points.
 pub fn smoothed(found: &[bool]) -> (Vec<bool>, Vec<bool>) {
     let last = |rows: usize, least: usize| {
         let enough =
@@ -110,7 +117,7 @@ pub fn smoothed(found: &[bool]) -> (Vec<bool>, Vec<bool>) {
     (last(3, 2), last(30, 1))
 }
 
-/// Counts of alarms and anomalies per row, pooled over runs.
+/// Numbers of rows with and without alarm and anomaly (true and false positives and negatives), pooled over runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outliers {
     hits: f64,
@@ -120,7 +127,7 @@ pub struct Outliers {
 }
 
 impl Outliers {
-    /// Adds the rows of a run.
+    /// Adds the rows of a run: `[row]` whether the row has an alarm, and `[row]` whether it is anomalous.
     pub fn add(&mut self, alarms: &[bool], anomalous: &[bool]) {
         for pair in alarms.iter().zip(anomalous) {
             *match pair {
@@ -132,7 +139,8 @@ impl Outliers {
         }
     }
 
-    /// Returns F1, the percentage of normal rows with an alarm, and the percentage of anomalous rows without one.
+    /// Returns F1 in 0..=1, the percentage of normal rows with an alarm, and the percentage of anomalous rows without
+    /// one.
     pub fn rates(&self) -> (f64, f64, f64) {
         (
             self.hits / (self.hits + 0.5 * (self.false_alarms + self.missed)),
@@ -142,18 +150,25 @@ impl Outliers {
     }
 }
 
-/// Scores of switches by profile, summed over runs.
+/// NAB scores of detected change points, summed over runs for each of the [`PROFILES`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Changes {
+    /// `[profile]`: the points so far.
     sums: [f64; 3],
+    /// Number of change points.
     windows: usize,
+    /// Number of change points without a detection.
     missed: usize,
+    /// Number of detections that belong to no change point.
     stray: usize,
 }
 
 impl Changes {
-    /// Adds a run. The first switch in the window after a change point earns more the earlier it comes; an empty window and
-    /// a switch outside all windows cost.
+    /// Adds a run: `[row]` whether an alarm begins or ends (a switch), `[row]` whether it is a change point, `[row]`
+    /// the time.
+    ///
+    /// A window of 60 seconds follows each change point. The first switch in a window earns more points the earlier it
+    /// comes; a window without switch and a switch outside all windows cost points.
     pub fn add(&mut self, switches: &[bool], changes: &[bool], seconds: &[i64]) {
         let times = |flags: &[bool]| -> Vec<i64> {
             flags.iter().zip(seconds).filter(|(flag, _)| **flag).map(|(_, &second)| second).collect()
@@ -184,7 +199,8 @@ impl Changes {
         }
     }
 
-    /// Returns one score per profile: 0 without switches, 100 for exactly one switch at each change point.
+    /// Returns the NAB score for each of the [`PROFILES`]: 0 if no alarm begins or ends, 100 if one does exactly at
+    /// each change point and nowhere else.
     pub fn nab(&self) -> [f64; 3] {
         std::array::from_fn(|at| {
             let (_, [at_once, _, missed]) = PROFILES[at];
@@ -193,13 +209,13 @@ impl Changes {
         })
     }
 
-    /// Returns the number of missed change points, of all change points, and of switches outside all windows.
+    /// Returns the numbers of (missed change points, all change points, detections that belong to no change point).
     pub fn counts(&self) -> (usize, usize, usize) {
         (self.missed, self.windows, self.stray)
     }
 }
 
-/// Interpolates between two values along a hyperbolic tangent, for `late` in 0..=1.
+/// Interpolates from `first`, at `late` = 0, to `last`, at `late` = 1, along a hyperbolic tangent.
 fn ramp(late: f64, first: f64, last: f64) -> f64 {
     let quarter = std::f64::consts::FRAC_PI_2;
     let fall = (quarter * (2.0 * late - 1.0)).tanh() / quarter.tanh();

@@ -1,4 +1,4 @@
-//! The RAM of a time series on boards.
+//! The RAM that scoring a time series takes on boards.
 
 use anyhow::{Context, Result, ensure};
 use xtask::board::Board;
@@ -6,13 +6,15 @@ use xtask::firmware::{self, Run};
 use xtask::measure::{self, LIMIT};
 use xtask::setup::{self, root};
 
-/// The limit for the golden time series, in bytes, the window and the whole stack included.
+/// The required RAM for scoring the time series of `tests/golden`, in bytes, must be less than this; it includes the
+/// window of earlier rows and the whole stack.
 const MOST: usize = 1024;
 
-/// Prints the RAM of the window, the monitor and the stack while rows of the golden time series are pushed and scored.
+/// Prints the bytes of RAM that scoring the time series of `tests/golden` takes: the window of earlier rows, the
+/// monitor and the stack.
 ///
 /// # Errors
-/// They take a KiB or more, or the program fails.
+/// The sum is 1 KiB or more, or the program fails.
 pub fn run() -> Result<()> {
     setup::qemu()?;
     for name in ["m0", "m4f"] {

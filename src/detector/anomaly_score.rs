@@ -30,14 +30,14 @@ use crate::nats::Nats;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnomalyScore {
-    /// The largest baseline of all columns.
+    /// The largest baseline of all columns, U.
     level: Nats,
     /// The soft maximum so far, in units of τ/65536 nat; `None` before the first column.
     sum: Option<u32>,
 }
 
 impl AnomalyScore {
-    /// Creates the score of a row whose columns have not been added yet.
+    /// Creates the score of a row without columns, to which [`push`](Self::push) adds them.
     pub fn new(detector: &Detector) -> Self {
         Self { level: detector.largest_baseline(), sum: None }
     }

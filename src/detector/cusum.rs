@@ -3,8 +3,8 @@
 use super::Detector;
 use crate::nats::Nats;
 
-/// A cumulative sum of scores, which alarms when small surprises accumulate (Page, *Continuous Inspection Schemes*,
-/// 1954).
+/// A cumulative sum of scores, which alarms when many scores are slightly too large (Page, *Continuous Inspection
+/// Schemes*, 1954).
 ///
 /// Each score changes the sum S to max(0, S + min(score, [`cusum_cap`](Detector::cusum_cap)) -
 /// [`reference`](Detector::reference)). The sum alarms if S exceeds the
@@ -29,12 +29,12 @@ pub struct Cusum {
 }
 
 impl Cusum {
-    /// Creates a sum of zero.
+    /// Creates a cumulative sum that starts at zero.
     pub const fn new() -> Self {
         Self { sum: Nats::ZERO }
     }
 
-    /// Adds the score of a row (not its anomaly score) and returns whether the sum alarms. After an alarm the sum
+    /// Adds the score of a row (not its anomaly score) and returns true if the sum alarms. After an alarm the sum
     /// restarts at zero.
     pub fn push(&mut self, detector: &Detector, score: Nats) -> bool {
         self.sum = (self.sum + score.min(detector.cusum_cap)).saturating_sub(detector.reference);

@@ -38,13 +38,13 @@ pub struct DriftEstimate {
 }
 
 impl Drift {
-    /// Creates empty sums.
+    /// Creates sums without rows.
     pub const fn new() -> Self {
         Self { rows: 0, sum: 0, squares: 0 }
     }
 
-    /// Adds the score of a row (not its anomaly score). A score that would overflow a sum is ignored; that takes 2³²
-    /// rows, or as many whose squared distance from the mean averages (16 nats)².
+    /// Adds the score of a row (not its anomaly score). A score that would overflow a sum is ignored. Sums overflow
+    /// after 2³² rows, or if the squared distances of that many scores from the mean average (16 nats)².
     pub fn push(&mut self, detector: &Detector, score: Nats) {
         let difference = i64::from(score.min(detector.score_cap).raw()) - i64::from(detector.entropy.raw());
         let coarse = ((difference + 8) >> 4).unsigned_abs();
@@ -84,7 +84,7 @@ impl Drift {
         DriftEstimate { raw, error: Nats::from_raw(error), rows: self.rows }
     }
 
-    /// Discards all rows.
+    /// Discards all rows, so that the estimate starts anew.
     pub const fn reset(&mut self) {
         *self = Self::new();
     }
@@ -107,7 +107,7 @@ impl DriftEstimate {
             && self.raw.unsigned_abs() as u64 > Self::STANDARD_ERRORS as u64 * self.error.raw() as u64
     }
 
-    /// Returns the sign of the drift as text, and its absolute value.
+    /// Returns (text of the drift's sign, absolute value of the drift).
     fn sign_and_size(&self) -> (&'static str, Nats) {
         (if self.raw < 0 { "-" } else { "" }, Nats::from_raw(self.raw.unsigned_abs()))
     }

@@ -1,4 +1,4 @@
-//! The monitor: verdict, p-value, trend and drift of a stream, row by row.
+//! The monitor: reports verdict, p-value, trend and drift for each row of a stream.
 
 use core::fmt;
 
@@ -22,7 +22,7 @@ use crate::nats::Nats;
 pub struct Monitor {
     /// The cumulative sum, which detects trends.
     pub cusum: Cusum,
-    /// The running sums of the stream, which are compared with the calibration rows.
+    /// The sums over all scores of the stream, from which its drift is estimated.
     pub drift: Drift,
 }
 
@@ -34,9 +34,9 @@ pub struct Report {
     pub score: Nats,
     /// The verdict on the row's anomaly score.
     pub verdict: Verdict,
-    /// The p-value of the row's anomaly score: its rarity among normal rows.
+    /// The p-value of the row's anomaly score: the share of normal rows that score at least as high.
     pub p: PValue,
-    /// Whether [`Cusum`] alarms at this row, because surprises have accumulated.
+    /// Whether [`Cusum`] alarms at this row: scores of several rows have been too large.
     pub trend: bool,
     /// The drift of the stream since the monitor started or was reset.
     pub drift: DriftEstimate,
@@ -72,7 +72,7 @@ impl Monitor {
 }
 
 impl Report {
-    /// Returns the words before the score and the words after the p-value.
+    /// Returns two parts of the printed report: (verdict as a word, note that is appended if there is a trend).
     fn words(&self) -> (&'static str, &'static str) {
         let verdict = if self.verdict.is_anomalous() { "anomalous" } else { "normal" };
         (verdict, if self.trend { "; surprises accumulate" } else { "" })

@@ -1,4 +1,4 @@
-//! P-values: the rarity of an anomaly score among normal rows.
+//! P-values: the share of normal rows whose anomaly scores are at least as large as a score.
 
 use core::fmt;
 
@@ -68,7 +68,7 @@ impl defmt::Format for PValue {
     }
 }
 
-/// The number of levels for very many calibration rows.
+/// The largest number of p-value levels, which only very many calibration rows support.
 const LEVELS: u32 = 54;
 
 /// Returns the p-value of level number `at`, in ppm: from 31/32 to 1/32 in steps of 1/32, then two levels per halving,
@@ -92,8 +92,8 @@ pub(super) const fn level_count(rows: u32) -> usize {
 }
 
 impl Detector<'_> {
-    /// Yields the p-value levels that `rows` calibration rows support, in falling order, each with the rank k of its
-    /// quantile.
+    /// Yields (level, rank k of its quantile) for each p-value level that `rows` calibration rows support, in falling
+    /// order of the levels.
     ///
     /// The quantile of a level is the k-th largest anomaly score of the calibration rows, k = ⌊level · (rows + 1)⌋.
     /// Levels below 1 / (rows + 1) are not supported.

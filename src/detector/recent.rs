@@ -25,7 +25,7 @@ impl<const W: usize> Recent<W> {
         Self { scores: Deque::new(), sum: 0 }
     }
 
-    /// Adds a score, and removes the oldest score if there are W already.
+    /// Adds a score, and removes the oldest score if the window holds W scores already.
     pub fn push(&mut self, score: Nats) {
         if self.scores.is_full() {
             let oldest = self.scores.pop_front().unwrap_or(Nats::ZERO);

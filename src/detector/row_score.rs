@@ -25,8 +25,7 @@ impl RowScore {
     pub const IMPOSSIBLE: Self =
         Self { nats: Nats::IMPOSSIBLE, anomaly: Nats::IMPOSSIBLE, largest: Nats::IMPOSSIBLE, column: 0 };
 
-    /// Computes the score of a row from the surprisals of its columns in model order,
-    /// `(position of the reading, nats)`.
+    /// Computes the score of a row from (position of the reading, surprisal) of each of its columns, in model order.
     ///
     /// [`Table::score`](crate::Table::score) computes the surprisals as well. Use this function if you already have the
     /// surprisals. Without columns all numbers of the score are zero.

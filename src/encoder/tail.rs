@@ -6,7 +6,7 @@ use crate::reading::{Reading, total_order};
 
 /// The largest distance, in steps of [`Reading::fixed`]. Larger distances count as this one.
 const FARTHEST: u64 = 1 << 61;
-/// 2 ln 2, the cost of each doubling of the distance, in units of 1/65536 nat.
+/// 2 ln 2, the surprisal that each doubling of the distance adds, in units of 1/65536 nat.
 const TWO_OCTAVES: u64 = 90_852;
 
 /// Returns the surprisal that a reading adds for its distance d from the range `first` to `last`, which is 0 inside the
@@ -25,7 +25,8 @@ pub(super) fn beyond(reading: Reading, kind: Kind, first: i32, last: i32, tail_s
     lomax(distance.unsigned_abs())
 }
 
-/// Returns 2 ln(1 + distance/256). The logarithm is linear between powers of two, and so at most 0.12 nats too low.
+/// Returns 2 ln(1 + distance/256), where `distance` counts steps of [`Reading::fixed`]. The logarithm is linear between
+/// powers of two, and so at most 0.12 nats too low.
 fn lomax(distance: u64) -> Nats {
     let x = distance.min(FARTHEST) + (1 << Reading::FIXED_BITS);
     let octave = x.ilog2();

@@ -18,7 +18,7 @@ use crate::logit::Logit;
 /// A tree of bit i cannot test bit i, so a split on bit i itself joins trees: the left subtree is one tree, the right
 /// subtree holds the other trees, joined in the same way, and the leaves of all are added.
 ///
-/// Scoring costs one step per level of each tree. The term has no state.
+/// Scoring takes one step per level of each tree. The term has no state.
 ///
 /// ```
 /// use surprisal::{Forest, ForestSlices, Logit, Term};
@@ -100,7 +100,7 @@ impl<'t> Forest<'t> {
         Ok(Self { slices })
     }
 
-    /// Takes a split word apart: returns the tested bit and the number of splits in the left subtree.
+    /// Unpacks a split word: returns (index of the tested bit, number of splits in the left subtree).
     fn unpack(&self, split: u16) -> (usize, usize) {
         let feature_bits = self.slices.feature_bits & 15;
         (usize::from(split & !(u16::MAX << feature_bits)), usize::from(split >> feature_bits))

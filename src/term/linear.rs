@@ -1,4 +1,4 @@
-//! Linear rows: logistic regression of each bit on the earlier bits, also known as a fully visible sigmoid belief
+//! The linear term: logistic regression of each bit on the earlier bits, also known as a fully visible sigmoid belief
 //! network (Frey, *Graphical Models for Machine Learning and Digital Communication*, 1998).
 
 use super::Term;
@@ -9,7 +9,7 @@ use crate::logit::Logit;
 ///
 /// Weights are `i8` with one scale per row i, biases are `i16`. The weights are stored by column j: a one at bit j adds
 /// column j to the sums of all later bits, and a zero costs nothing. Scoring costs at most one addition per stored
-/// weight and one multiplication per free bit. The state is `2·N` bytes.
+/// weight and one multiplication per free bit (a bit whose value earlier bits do not imply). The state is `2·N` bytes.
 ///
 /// ```
 /// use surprisal::{Linear, LinearSlices, LinearWeights, Logit, Term};
@@ -89,7 +89,7 @@ impl<'t> Linear<'t> {
         Ok(Self { slices })
     }
 
-    /// Returns the number of bits that the rows describe, n.
+    /// Returns the number of bits that the term describes, n.
     pub const fn bits(&self) -> usize {
         self.slices.biases.len()
     }
@@ -100,7 +100,8 @@ impl<'t> Linear<'t> {
     }
 }
 
-/// Returns whether the starts cover all entries in order, and every entry of column j has a row in j+1..n.
+/// Returns whether sparse weights are valid: column j is `entries[starts[j]..starts[j + 1]]`, the columns cover all
+/// entries in order, and the row of every entry `[gap, weight]` of column j is in j+1..n.
 const fn columns_fit(mut starts: &[u16], mut entries: &[[u8; 2]], n: usize) -> bool {
     let mut column = 0;
     let mut taken = 0;
@@ -126,7 +127,7 @@ const fn columns_fit(mut starts: &[u16], mut entries: &[[u8; 2]], n: usize) -> b
 }
 
 impl<const N: usize> Term<N> for Linear<'_> {
-    /// `[bit]`: for every bit i, the sum of w_ij over the ones j seen so far.
+    /// `[bit]`: for every bit i, the sum of the weights w_ij over the earlier bits j that are 1.
     type State = [i16; N];
 
     fn start(&self) -> [i16; N] {

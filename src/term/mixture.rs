@@ -20,7 +20,7 @@ use crate::logit::{Logit, Mass};
 /// lose 1/8192 nat. The sum of these errors is less than the rounding of the logit to the grid of the link table for
 /// rows of up to about 500 bits, and mostly far less.
 ///
-/// Each evaluated bit costs five multiplications per component: two decode logits, three multiply weights. The state is
+/// Each evaluated bit takes five multiplications per component: two decode logits, three multiply weights. The state is
 /// `4·K` bytes and the index of the last evaluated bit.
 ///
 /// ```
@@ -31,9 +31,8 @@ use crate::logit::{Logit, Mass};
 /// let mixture = Mixture::<2>::new(slices)?;
 /// let mut state = Term::<2>::start(&mixture);
 /// assert_eq!(mixture.logit(&mut state, &[true, false], 0), Logit::ZERO);
-/// // After a one the components weigh 0.932 and 0.068. The odds of a second one are 0.932² + 0.068² to 2 · 0.932 · 0.068.
-/// let logit = mixture.logit(&mut state, &[true, false], 1);
-/// assert_eq!(logit.raw() / 656, 193); // 1.93 nats
+/// // After a one the components weigh 0.932 and 0.068. The odds of a second one are 0.932² + 0.068² to 2 · 0.932 ·
+/// 0.068. let logit = mixture.logit(&mut state, &[true, false], 1); assert_eq!(logit.raw() / 656, 193); // 1.93 nats
 /// # Ok::<(), surprisal::TableError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +59,7 @@ pub struct Posterior<const K: usize> {
     /// exponent is zero.
     mantissas: [u16; K],
     exponents: [u16; K],
-    /// The last evaluated bit. Its value updates the weights when the next bit is evaluated.
+    /// The index of the last evaluated bit. Its value updates the weights when the next bit is evaluated.
     evaluated: Option<usize>,
 }
 
@@ -133,7 +132,8 @@ impl<'t, const K: usize> Mixture<'t, K> {
         self.slices
     }
 
-    /// Yields p_k(x_i = 1 | x_parent(i)) of each component k, or nothing past the last bit.
+    /// Yields p_k(x_i = 1 | x_parent(i)) for each component k, given the earlier bits in `seen`. Yields nothing past
+    /// the last bit.
     fn masses(&self, seen: &[bool], i: usize) -> impl Iterator<Item = Mass> {
         let MixtureSlices { priors, parents, logits } = self.slices;
         let start = i.saturating_mul(priors.len());
@@ -157,7 +157,7 @@ impl<'t, const K: usize> Mixture<'t, K> {
         self.normalise(posterior);
     }
 
-    /// Shifts all exponents so that the smallest is zero.
+    /// Subtracts the smallest exponent from all exponents, so that the smallest becomes zero.
     fn normalise(&self, posterior: &mut Posterior<K>) {
         let exponents = || posterior.exponents.iter().take(self.slices.priors.len());
         let least = exponents().copied().min().unwrap_or(0);

@@ -44,8 +44,9 @@ impl Activation {
 /// x_j=1} w_ju) over the units u.
 ///
 /// Weights are `i8`, sums are `i16`, and there is one scale per bit. Only ones update the layer: a one at bit j adds
-/// the input weight w_ju to the sum of each unit u, and all units are computed again. Each free bit takes one
-/// multiplication per unit. The state is `6·H` bytes. H is the capacity for units; a table may use fewer.
+/// the input weight w_ju to the sum of each unit u, and all units are computed again. Each free bit (a bit
+/// whose value earlier bits do not imply) takes one multiplication per unit. The state is `6·H` bytes. H is the
+/// capacity for units; a table may use fewer.
 ///
 /// Rectified and linear units need no scale, because a factor can move from w to v without any effect.
 ///
@@ -94,7 +95,7 @@ pub struct NadeSlices<'t> {
     pub scales: &'t [u16],
 }
 
-/// The sums and values of the hidden units after the bits seen so far.
+/// The sums and values of the hidden units, both `[unit]`, after the bits seen so far.
 #[derive(Clone, Copy, Debug)]
 pub struct HiddenState<const H: usize> {
     sums: [i16; H],
@@ -157,7 +158,7 @@ impl<'t, const H: usize> Nade<'t, H> {
         self.slices
     }
 
-    /// Returns the part of `weights`, a slice `[bit][unit]`, that belongs to bit `i`.
+    /// Returns the weights of bit `i`, `[unit]`, from `weights`, a flattened `[bit][unit]`.
     fn row(&self, weights: &'t [i8], i: usize) -> &'t [i8] {
         let units = self.slices.biases.len();
         let start = i.saturating_mul(units);
@@ -220,7 +221,7 @@ fn dot(weights: &[i8], units: &[i32]) -> i32 {
     weights.iter().zip(units).fold(0, |sum, (&v, &unit)| sum.wrapping_add(i32::from(v).wrapping_mul(unit)))
 }
 
-/// Adds one weight to each sum, wrapping.
+/// Adds `weights[u]` to `sums[u]` for each unit u, wrapping.
 #[inline(always)]
 fn add(sums: &mut [i16], weights: &[i8]) {
     sums.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum = sum.wrapping_add(i16::from(weight)));

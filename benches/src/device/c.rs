@@ -1,4 +1,4 @@
-//! Programs in C for boards, measured with the same timer as those in Rust, and for the host.
+//! Programs in C: builds them for boards, where the timer of the programs in Rust measures them, and for the host.
 
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection};
@@ -11,37 +11,37 @@ use xtask::firmware::{self, Run};
 use xtask::measure::LIMIT;
 use xtask::setup::{output, root};
 
-/// The options of gcc for the core and the floats of each board.
+/// For each board: its name, and the options of gcc for its core and its floating-point unit.
 const CORES: [(&str, &[&str]); 2] =
     [("m0", &["-mcpu=cortex-m0"]), ("m4f", &["-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"])];
 
-/// A file of `benches/peers` with a generated model, in a folder that holds `rows.h`.
+/// A program in C: a source file of `benches/peers`, a generated model, and the rows to score.
 pub struct Model<'a> {
-    /// The file. `nothing.c` needs no model.
+    /// The name of the source file in `benches/peers`. `nothing.c` needs no model.
     pub source: &'static str,
-    /// The folder of `rows.h` and the generated file.
+    /// The folder that holds `rows.h`, the rows to score, and the header of the model.
     pub folder: &'a Path,
-    /// The name of the generated file, without `.h`.
+    /// The name of the model's header, without `.h`.
     pub name: &'a str,
-    /// The folder of the headers that the generated file includes.
+    /// The folder of the headers that the model's header includes.
     pub headers: &'a Path,
 }
 
-/// The cost of a model on a board. Bytes of flash and RAM are those of the whole program.
+/// The measured cost of a program with a model on a board, and the scores that it computed.
 pub struct Cost {
     /// Mean number of instructions per row.
     pub instructions: u64,
     /// Largest number of bytes of stack.
     pub stack: u64,
-    /// Bytes of code and constants.
+    /// Bytes of flash for code, constants and initial values of variables.
     pub flash: u64,
-    /// Bytes of variables.
+    /// Bytes of RAM for static variables, without the stack.
     pub ram: u64,
-    /// `[row]`: the scores.
+    /// `[row]`: the 32 bits of each score: nats in units of 1/65536 for `nade.c`, an `f32` for `emlearn.c`.
     pub scores: Vec<u32>,
 }
 
-/// Writes `rows.h` with rows of cells of a C type.
+/// Writes `rows.h`, which defines `rows` `[row][column]` as a constant array of the C type `cell`.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -55,19 +55,21 @@ pub fn write_rows(folder: &Path, cell: &str, rows: &[Vec<i16>]) -> Result<()> {
     Ok(())
 }
 
-/// Returns the numbers separated by commas.
+/// Returns the numbers as text, separated by commas.
 pub fn list<T: ToString>(numbers: &[T]) -> String {
     numbers.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Model<'_> {
-    /// Builds and runs the program on a board.
+    /// Builds the program, runs it on an emulated board, and returns its cost per row.
     ///
     /// # Errors
-    /// The program does not build, or prints something unexpected.
+    /// The program does not build, or does not print three numbers per row.
     pub fn on(&self, board: &Board) -> Result<Cost> {
-        let (_, core) =
-            CORES.iter().find(|(name, _)| *name == board.name).context("there are no options of gcc for this core")?;
+        let (_, core) = CORES
+            .iter()
+            .find(|(name, _)| *name == board.name)
+            .context("benches/src/device/c.rs has no options of gcc for this board; add them to `CORES`")?;
         let mut gcc = Command::new("arm-none-eabi-gcc");
         gcc.args(*core).args([
             "-mthumb",
@@ -86,7 +88,9 @@ impl Model<'_> {
             |line: &str| line.split(' ').map(|word| u32::from_str_radix(word, 16).ok()).collect::<Option<Vec<_>>>();
         let lines: Option<Vec<_>> = text.lines().map(row).collect();
         let lines = lines.filter(|lines| !lines.is_empty() && lines.iter().all(|line| line.len() == 3));
-        let lines = lines.with_context(|| format!("{} printed:\n{text}", program.display()))?;
+        let lines = lines.with_context(|| {
+            format!("{}: expected three hexadecimal numbers per line, found:\n{text}", program.display())
+        })?;
         let elf = fs::read(&program)?;
         let file = object::File::parse(&*elf)?;
         let size = |name| file.section_by_name(name).map_or(0, |section| section.size());
@@ -100,7 +104,7 @@ impl Model<'_> {
         })
     }
 
-    /// Returns the scores of the rows of a file on the host.
+    /// Runs the program on the host and returns `[row]` the 32 bits of each score of the rows in the file `rows`.
     ///
     /// # Errors
     /// The program does not build, or fails.
@@ -126,7 +130,7 @@ impl Model<'_> {
     }
 }
 
-/// Returns the version of the C compiler for boards.
+/// Returns the version of `arm-none-eabi-gcc`, such as "12.2.1".
 ///
 /// # Errors
 /// The compiler does not start.

@@ -1,4 +1,5 @@
-//! Other libraries on the same rows and boards, measured with the same timer: `cargo benches device --peers`.
+//! `cargo benches device --peers`: measures other libraries and this one on the same rows and boards, with the same
+//! timer.
 
 use super::c::{self, Cost, Model};
 use super::tables::{Fitter, LAYER, Table, scratch};
@@ -18,13 +19,13 @@ use xtask::board::Board;
 use xtask::setup::{self, root};
 use xtask::shuttle::DATA;
 
-/// The number of normal rows that are measured, evenly spaced over those that no fit has seen.
+/// The number of rows on which instructions are counted, evenly spaced over the normal test rows.
 const ROWS: usize = 32;
-/// The share of normal rows for fitting.
+/// The share of the normal rows that are training rows, in 0..=1.
 const SHARE: f64 = 0.9;
-/// The last step of the link table.
+/// The largest index of the link table, which maps logits in steps of 1/32 nat to surprisals.
 const LAST: i32 = 352;
-/// The models of this project, with their options of `surprisal fit`.
+/// The models of this project: the printed name, and the options of `surprisal fit`.
 const OURS: [(&str, &[&str]); 7] = [
     ("marginal", &["--family", "marginal"]),
     ("chow-liu", &["--family", "chow-liu"]),
@@ -34,11 +35,11 @@ const OURS: [(&str, &[&str]); 7] = [
     ("lintree8", &["--family", "linear-trees", "--cells", "8"]),
     ("flagship", &["--family", "linear-trees+hidden", "--units", "16", "--activation", "relu", "--restarts", "1"]),
 ];
-/// The goals by board: the ratio of the instructions, and of the flash, of emlearn's best model to those of a model of this
-/// project that is as good.
+/// The goals: (board, instructions, flash) of emlearn's best model, as multiples of the instructions and the flash of a
+/// model of this project with at least the same AUC.
 const GOALS: [(&str, f64, f64); 2] = [("m0", 20.0, 0.0), ("m4f", 4.0, 2.0)];
 
-/// A model with its costs by board.
+/// A printed line: a model with its AUC-ROC in percent, and `[board]` its costs.
 struct Line {
     name: String,
     auc: f64,
@@ -51,7 +52,8 @@ struct Peers<'d> {
     python: Python,
 }
 
-/// Measures and prints.
+/// Measures this project's models, a hidden layer in C and emlearn's models, and prints their costs. `data` is the
+/// folder that holds `debd/`.
 ///
 /// # Errors
 /// A tool is missing, a program fails, or two implementations of the same model disagree.
@@ -76,7 +78,7 @@ pub fn run(data: &Path) -> Result<()> {
 }
 
 impl Peers<'_> {
-    /// Measures a hidden layer in Rust, and the same in C.
+    /// Measures the same hidden layer in Rust and in C, checks that all scores are equal, and prints the costs.
     fn nade(&self) -> Result<()> {
         let table = self.fitter.table("nade", "plants64", LAYER)?;
         let artefact = Artefact::read(&table.source.with_extension("srp"))?;
@@ -98,7 +100,7 @@ impl Peers<'_> {
         let model = Model { source: "nade.c", folder: &folder, name: "nade", headers: &folder };
         let costs = self.in_c(&model)?;
         for (cost, board) in costs.iter().zip(&self.boards) {
-            ensure!(cost.scores == nats, "{}: the hidden layer in C and the one in Rust disagree", board.name);
+            ensure!(cost.scores == nats, "{}: nade.c and `Model::surprisal` return different surprisals", board.name);
         }
         let ours = self.in_rust("model", &table)?;
         let mean = nats.iter().map(|&nats| f64::from(nats)).sum::<f64>() / 65536.0 / nats.len() as f64;
@@ -112,7 +114,10 @@ impl Peers<'_> {
         Ok(())
     }
 
-    /// Measures the detection of anomalies by this project and by models that emlearn converts.
+    /// Measures anomaly detection on a task: AUC and costs of this project's models and of models that emlearn
+    /// converts.
+    ///
+    /// emlearn's models get readings divided by `divisor`, or scaled readings if it is zero.
     fn anomaly(&self, name: &str, divisor: u8, task: &Task) -> Result<()> {
         let mut lines = self.of_emlearn(divisor, task)?;
         let theirs = lines.len();
@@ -166,7 +171,8 @@ impl Peers<'_> {
                 let (host, board) = (scores[*row], f64::from(f32::from_bits(*bits)));
                 ensure!(
                     (host - board).abs() <= 1e-3 * host.abs().max(1.0),
-                    "{name}: {host} on the host, {board} on a board"
+                    "{name}: a row scores {host} on the host and {board} on a board, expected a relative \
+                     difference of at most 0.001"
                 );
             }
             lines.push(Line { name: format!("emlearn {name}"), auc: Quality::of(&scores, &task.anomalous).roc, costs });
@@ -174,7 +180,7 @@ impl Peers<'_> {
         Ok(lines)
     }
 
-    /// Returns the costs on all boards, minus those of a program without a model.
+    /// Returns `[board]` the costs of a program in C. Flash and RAM are those beyond a program without a model.
     fn in_c(&self, model: &Model) -> Result<Vec<Cost>> {
         let nothing = Model { source: "nothing.c", name: "", ..*model };
         let beyond = |board| -> Result<Cost> {
@@ -215,7 +221,8 @@ impl Peers<'_> {
         print!("{text}\n{costs}");
     }
 
-    /// Compares emlearn's best model with the cheapest model of this project that is as good, or else with its best.
+    /// Compares emlearn's best model (by AUC) with the model of this project that has at least this AUC and takes the
+    /// fewest instructions, or with the best one if there is none. Prints whether the [`GOALS`] are met.
     fn judge(&self, theirs: &[Line], ours: &[Line]) {
         let by_auc = |a: &&Line, b: &&Line| a.auc.total_cmp(&b.auc);
         let (Some(best), Some(our_best)) = (theirs.iter().max_by(by_auc), ours.iter().max_by(by_auc)) else { return };
@@ -239,16 +246,22 @@ impl Peers<'_> {
     }
 }
 
-/// Returns the rows of the test file that are measured. Normal rows come first in the file.
+/// Yields the indices of [`ROWS`] evenly spaced normal rows of the test file, in which normal rows come first.
 fn spaced(task: &Task) -> impl Iterator<Item = usize> {
     let normal = task.normal();
     (0..ROWS).map(move |i| i * normal / ROWS)
 }
 
-/// Returns a C header with the hidden layer, its weights widened to the type that C multiplies fastest, and the link table.
+/// Returns a C header with the biases and the hidden layer of a model, and the link table.
+///
+/// Weights are widened to `int16_t`, which C multiplies fastest.
 fn header(linear: LinearSlices, hidden: NadeSlices) -> Result<String> {
     let NadeSlices { shift, inputs, outputs, .. } = hidden;
-    ensure!(hidden.activation == Activation::Relu, "nade.c supports rectified units only");
+    ensure!(
+        hidden.activation == Activation::Relu,
+        "nade.c supports the activation relu only, found {:?}; fit with --activation relu",
+        hidden.activation
+    );
     let (bits, units) = (hidden.scales.len(), hidden.biases.len());
     let mut text = format!("#define BITS {bits}\n#define UNITS {units}\n#define SHIFT {shift}\n#define LAST {LAST}\n");
     let mut array =

@@ -1,4 +1,4 @@
-//! The measured numbers, stored in `docs/device.json` and printed in `docs/device.md`.
+//! The measured costs of tables on boards, stored in `docs/device.json` and printed in `docs/device.md`.
 
 use super::{ALONE, WEIGHED};
 use anyhow::{Context, Result, ensure};
@@ -11,29 +11,32 @@ use surprisal_trainer::output::write_whole;
 use xtask::board::BOARDS;
 use xtask::setup::root;
 
-/// The line of the page below which everything is printed by the command.
+/// The heading in `docs/device.md` below which `cargo benches device --update` writes the numbers; the text above the
+/// heading is written by hand.
 const PRINTED: &str = "\n## As printed\n";
-/// The operations that share a program. The last has no stack of its own.
+/// The operations that are measured in one program. `bit`, from one sampled bit to the next, has no number for the
+/// stack.
 const OPERATIONS: [&str; 10] =
     ["encode", "model", "surprisal", "explain", "score", "push", "sample", "compress", "decompress", "bit"];
-/// A number may grow by this fraction of itself: 1/200, which is 0.5 %.
+/// The divisor of a stored number that limits its growth: it may grow by 1/200 of itself, 0.5 %.
 const FRACTION: u64 = 200;
 
-/// Numbers by board and table, such as `m0 golden/shuttle`, then by operation.
+/// The numbers of [`Snapshot::add`] by board and table, such as `m0 golden/shuttle`, then by operation, such as
+/// `score`.
 type Figures = BTreeMap<String, BTreeMap<String, Vec<u64>>>;
 
-/// All numbers, with the compiler and the tables that they depend on.
+/// All measured numbers, with the compiler and the tables that they depend on.
 #[derive(Default)]
 pub struct Snapshot {
-    /// The description of the compiler.
+    /// The version of the compiler, as `rustc` prints it.
     rustc: String,
-    /// The size and checksum of each table.
+    /// [size in bytes, checksum] of each table by its name, such as `golden/shuttle`.
     pub tables: BTreeMap<String, Vec<u64>>,
     figures: Figures,
 }
 
 impl Snapshot {
-    /// Creates a snapshot without numbers.
+    /// Creates a snapshot without numbers for a version of the compiler.
     pub fn by(rustc: String) -> Self {
         Self { rustc, ..Self::default() }
     }
@@ -41,10 +44,12 @@ impl Snapshot {
     /// Reads the stored snapshot, or returns an empty one if there is none.
     ///
     /// # Errors
-    /// The file is damaged.
+    /// The file `docs/device.json` is damaged or has another layout.
     pub fn read() -> Result<Self> {
         let Ok(text) = fs::read_to_string(path()) else { return Ok(Self::default()) };
-        let value: Value = serde_json::from_str(&text).context("docs/device.json is damaged")?;
+        let value: Value = serde_json::from_str(&text).context(
+            "docs/device.json is not valid JSON; restore it from the repository, or delete it and run with --update",
+        )?;
         let field = |name: &str| value[name].clone();
         let parsed = || -> serde_json::Result<Self> {
             Ok(Self {
@@ -53,23 +58,26 @@ impl Snapshot {
                 figures: serde_json::from_value(field("figures"))?,
             })
         };
-        parsed().context("docs/device.json has another layout; rewrite it with --update")
+        parsed().context("docs/device.json has another layout; delete it and run with --update")
     }
 
-    /// Adds the numbers of an operation.
+    /// Adds what was measured for an operation of a table on a board: [mean, max, worst instructions, bytes of stack],
+    /// or the program sizes of [`Sizes::numbers`](xtask::size::Sizes::numbers). `group` is the group of tables, such as
+    /// `golden`.
     pub fn add(&mut self, board: &str, group: &str, table: &str, operation: &str, numbers: Vec<u64>) {
         self.figures.entry(format!("{board} {group}/{table}")).or_default().insert(operation.to_owned(), numbers);
     }
 
-    /// Replaces the numbers that a newer snapshot has measured.
+    /// Replaces numbers by those of a newer snapshot. Numbers for tables that have changed since are dropped.
     ///
     /// # Errors
-    /// Numbers of two compilers would be mixed.
+    /// Numbers of two versions of the compiler would be mixed.
     pub fn take(&mut self, newer: Self) -> Result<()> {
         let replaced = self.figures.keys().all(|key| newer.figures.contains_key(key));
         ensure!(
             replaced || self.rustc == newer.rustc,
-            "docs/device.json was measured with {}, and this is {}; measure all boards and tables",
+            "docs/device.json was measured with {}, and this is {}; measure all boards and tables: run \
+             `cargo benches device --update`",
             self.rustc,
             newer.rustc
         );
@@ -83,7 +91,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Compares measured numbers with the stored ones. Returns those that have grown, and notes on other differences.
+    /// Compares measured numbers with the stored ones, `self`. Returns two lists of messages: numbers that have grown
+    /// by more than 0.5 %, which is a failure, and notes on other differences.
     pub fn compare(&self, measured: &Self) -> (Vec<String>, Vec<String>) {
         let (mut grown, mut notes) = (Vec::new(), Vec::new());
         for (key, operations) in &measured.figures {
@@ -122,7 +131,7 @@ impl Snapshot {
         (grown, notes)
     }
 
-    /// Returns the file `docs/device.json`: one line per board and table.
+    /// Returns the content of `docs/device.json`, with one line per board and table.
     ///
     /// # Errors
     /// Never in practice.
@@ -139,7 +148,7 @@ impl Snapshot {
         ))
     }
 
-    /// Writes `docs/device.json` and the printed part of `docs/device.md`.
+    /// Writes `docs/device.json`, and the part of `docs/device.md` below the heading "As printed".
     ///
     /// # Errors
     /// A file cannot be read or written.
@@ -147,11 +156,12 @@ impl Snapshot {
         write_whole(&path(), self.json()?.as_bytes(), &[])?;
         let page = root().join("docs/device.md");
         let text = fs::read_to_string(&page)?;
-        let (prose, _) = text.split_once(PRINTED).context("docs/device.md has no section \"As printed\"")?;
+        let (prose, _) =
+            text.split_once(PRINTED).context("docs/device.md has no heading `## As printed`; add it at the end")?;
         Ok(write_whole(&page, format!("{prose}{PRINTED}\n```text\n{}```\n", self.page()).as_bytes(), &[])?)
     }
 
-    /// Returns the most important numbers as tables for people.
+    /// Returns the most important numbers as tables of text, for `docs/device.md` and the terminal.
     pub fn page(&self) -> String {
         let mut page = format!("{}\n", self.rustc);
         let boards: Vec<&str> = BOARDS.iter().map(|board| board.name).filter(|board| self.has(board)).collect();
@@ -196,7 +206,9 @@ impl Snapshot {
         page
     }
 
-    /// Appends a section to the page: a line per table, with a cell per column.
+    /// Appends a section to the page: a line per table, with a cell of `width` characters per column.
+    ///
+    /// `cell` maps the names of a table and a column to a text, or to `None` for an empty cell.
     fn section(
         &self,
         page: &mut String,

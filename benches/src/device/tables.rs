@@ -1,4 +1,4 @@
-//! The tables that are measured, and rows for them.
+//! The tables whose costs on boards are measured, and the rows that they score.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::hash_map::DefaultHasher;
@@ -18,46 +18,46 @@ use xtask::measure;
 use xtask::setup::root;
 use xtask::shuttle::{DATA, READINGS};
 
-/// The number of rows per table, evenly spaced over the held-out rows.
+/// The number of rows that each table scores, evenly spaced over the held-out rows.
 const ROWS: usize = 256;
-/// The tables of the repository.
+/// The names of the tables in `tests/golden`.
 const GOLDEN: [&str; 3] = ["shuttle", "flagship", "mixture"];
-/// The options of a hidden layer.
+/// The options of `surprisal fit` for a hidden layer.
 pub const LAYER: &[&str] = &["--units", "16", "--activation", "relu", "--restarts", "1"];
-/// The groups of fitted tables, with their families and options.
+/// The groups of fitted tables: the model family, which names the group, and further options of `surprisal fit`.
 const FAMILIES: [(&str, &[&str]); 6] =
     [("marginal", &[]), ("linear", &[]), ("tree", &[]), ("lintree", &[]), ("nade", LAYER), ("flagship", LAYER)];
-/// Public binary sets, and the shuttle data of the repository.
+/// The data sets of each group: three public sets of binary data, and the shuttle data of the repository.
 const SETS: [&str; 4] = ["nltcs", "plants", "accidents", "shuttle"];
 
-/// A table that is measured.
+/// A table that is measured, with the rows that it scores.
 pub struct Table {
-    /// The name in the program.
+    /// The name of the table in the program, such as `shuttle`.
     pub name: String,
-    /// The file that `surprisal export` wrote.
+    /// The path of the Rust source that `surprisal export` wrote.
     pub source: PathBuf,
-    /// The capacities.
+    /// The numbers of bits, hidden units and mixture components.
     shape: Shape,
-    /// The upper bound of the cost per row of bits.
+    /// The upper bound of the instructions to score one row of bits.
     pub cost: Cost,
-    /// The size and the checksum.
+    /// [size in bytes, checksum] of the table.
     pub identity: Vec<u64>,
-    /// The file of rows, as `tests/device/src/tally.rs` reads it.
+    /// The path of the file of rows, in the format that `tests/device/src/tally.rs` reads.
     pub rows: PathBuf,
-    /// `[row]`: the readings of the rows that the table calls normal.
+    /// `[row][column]`: the readings of the rows that the table judges as normal.
     pub normal: Vec<Vec<Reading>>,
 }
 
-/// Tables that share a program. Their shapes differ, so that the compiler generates code for each.
+/// Tables that are measured in one program. They differ in size, so the compiler generates code for each of them.
 pub struct Group {
-    /// The name of the group.
+    /// The name of the group, such as `golden` or a model family.
     pub name: &'static str,
-    /// The tables, in the order of the program.
+    /// The tables, in the order in which the program measures them.
     pub tables: Vec<Table>,
 }
 
 impl Group {
-    /// Returns the tables of `tests/golden`.
+    /// Returns the group of the tables in `tests/golden`.
     ///
     /// # Errors
     /// A file is missing or damaged.
@@ -71,7 +71,7 @@ impl Group {
         Ok(Self { name: "golden", tables: GOLDEN.iter().map(table).collect::<Result<_>>()? })
     }
 
-    /// Returns the other groups, fitted on the files of `data` unless that was done before.
+    /// Returns the groups of fitted tables. A table is fitted to the files in `data` unless an earlier run did so.
     ///
     /// # Errors
     /// A file is missing, or a fit fails.
@@ -90,7 +90,7 @@ impl Group {
         Ok(groups)
     }
 
-    /// Writes the source that lists the tables for the program, and returns its path.
+    /// Writes the Rust source that includes the tables and rows in the measuring program, and returns its path.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -121,14 +121,14 @@ impl Group {
     }
 }
 
-/// Fits tables, each of them once.
+/// Fits tables with the command `surprisal`, and reuses tables of earlier runs whose inputs are the same.
 pub struct Fitter<'d> {
     data: &'d Path,
     surprisal: Surprisal,
 }
 
 impl<'d> Fitter<'d> {
-    /// Creates a fitter for the folder that holds `debd/`.
+    /// Builds the command `surprisal`, and creates a fitter for data files in the folder `data`, which holds `debd/`.
     ///
     /// # Errors
     /// The command `surprisal` does not build.
@@ -136,8 +136,9 @@ impl<'d> Fitter<'d> {
         Ok(Self { data, surprisal: Surprisal::build()? })
     }
 
-    /// Fits a family to a set. `plants64` is the first 64 columns of `plants`; `shuttle16` and `shuttle8` are `shuttle` with
-    /// other options.
+    /// Fits a model family to the data set `set` with further options of `surprisal fit`.
+    ///
+    /// The set `plants64` is the first 64 columns of `plants`; `shuttle16` and `shuttle8` are other names of `shuttle`.
     ///
     /// # Errors
     /// A file is missing, or the fit fails.
@@ -163,8 +164,9 @@ impl<'d> Fitter<'d> {
         Table::new(set, source.clone(), source.with_extension("rows"), artefact.table_bytes(), &readings)
     }
 
-    /// Fits the first of `files`, and returns the model and the path of its exported source. `files` must list all files that
-    /// `args` name.
+    /// Fits a model to the first of `files`. Returns the model and the path of its exported Rust source.
+    ///
+    /// `files` must list all files that `args` name, because a change of one of them causes a new fit.
     ///
     /// # Errors
     /// The fit fails.
@@ -183,7 +185,8 @@ impl<'d> Fitter<'d> {
         Ok((Artefact::read(&model)?, source))
     }
 
-    /// Returns the path of a file of a binary set.
+    /// Returns the path of a file of a set of binary data; `part` is `train`, `valid` or `test`. The file of a set
+    /// whose name ends in `64`, the first 64 columns, is written first.
     fn file(&self, set: &str, part: &str) -> Result<PathBuf> {
         let file = |set: &str| self.data.join(format!("debd/{set}.{part}.csv.gz"));
         let (whole, cut) = match set.strip_suffix("64") {
@@ -206,7 +209,7 @@ impl<'d> Fitter<'d> {
     }
 }
 
-/// Returns rows of `tests/golden`, half of them normal and half anomalous.
+/// Returns [`ROWS`] rows `[row][column]` of `tests/golden/shuttle.readings`, half of them normal and half anomalous.
 fn golden_rows() -> Result<Vec<Vec<Reading>>> {
     let bytes = fs::read(root().join("tests/golden/shuttle.readings"))?;
     let (readings, _) = bytes.as_chunks::<2>();
@@ -216,8 +219,11 @@ fn golden_rows() -> Result<Vec<Vec<Reading>>> {
 }
 
 impl Table {
-    /// Writes the file `rows`: the rows of `readings` that the table calls normal, then the others, then four rows in which
-    /// all readings are equal.
+    /// Creates a table from its bytes, and writes the file `rows`, with the rows of `readings` (`[row][column]`) for
+    /// it.
+    ///
+    /// Rows that the table judges as normal come first, then the others, then four rows in which all readings are
+    /// equal.
     ///
     /// # Errors
     /// The table is damaged, or a reading is not an integer of 16 bits.
@@ -236,19 +242,25 @@ impl Table {
         let extremes = [0, 1, i16::MIN, i16::MAX].map(|value| vec![Reading::Integer(value.into()); columns]);
         let mut values = Vec::new();
         for reading in normal.iter().chain(&anomalous).map(|(row, _)| *row).chain(&extremes).flatten() {
-            let Reading::Integer(value) = reading else { bail!("{name}: a reading is not an integer") };
+            let Reading::Integer(value) = reading else {
+                bail!("{name}: expected readings that are integers, found {reading:?}")
+            };
             values.push(*value);
         }
         write_changed(&rows, &measure::rows(normal.len(), &values)?)?;
         // The header of a table holds its length and checksum.
-        let identity =
-            words.get(2..4).context("the table is too short")?.iter().map(|&word| u32::from_le(word).into()).collect();
+        let identity = words
+            .get(2..4)
+            .context("the table is too short for a header; fit it again")?
+            .iter()
+            .map(|&word| u32::from_le(word).into())
+            .collect();
         let normal = normal.into_iter().map(|(row, _)| row.clone()).collect();
         Ok(Self { name: name.into(), source, shape, cost, identity, rows, normal })
     }
 }
 
-/// Returns a hash of everything that a fit depends on.
+/// Returns a hash of everything that a fit depends on: the arguments and the contents of the files.
 fn key<'f>(args: &[String], files: impl Iterator<Item = &'f PathBuf>) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     args.hash(&mut hasher);
@@ -258,7 +270,7 @@ fn key<'f>(args: &[String], files: impl Iterator<Item = &'f PathBuf>) -> Result<
     Ok(hasher.finish())
 }
 
-/// Returns a path below `target/bench/device`.
+/// Returns the path of the file `name` in `target/bench/device`, and creates the folder.
 ///
 /// # Errors
 /// The folder cannot be created.
@@ -268,7 +280,8 @@ pub fn scratch(name: &str) -> Result<PathBuf> {
     Ok(dir.join(name))
 }
 
-/// Writes a file unless it has this content already, so that its time is kept and nothing is rebuilt.
+/// Writes a file unless it has this content already. An unchanged file keeps its modification time, so cargo does not
+/// rebuild the programs that include it.
 ///
 /// # Errors
 /// The file cannot be written.
