@@ -6,8 +6,8 @@ use std::path::Path;
 use surprisal_trainer::output::write_whole;
 use xtask::setup::root;
 
-/// The dependency on the device crate in the manifest of a firmware package.
-const DEPENDENCY: &str = r#"version = "0.1.0", path = "../..""#;
+/// The version of the device crate.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Where a copied package finds the device crate.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +27,14 @@ pub fn copy_package(package: &str, to: &Path, library: Library) -> Result<()> {
     copy_folder(&root().join(package), to)?;
     let path = to.join("Cargo.toml");
     let manifest = fs::read_to_string(root().join(package).join("Cargo.toml"))?;
-    ensure!(manifest.contains(DEPENDENCY), "{package}/Cargo.toml: expected `{DEPENDENCY}`");
+    let version = format!("version = \"{VERSION}\"");
+    let both = format!("{version}, path = \"../..\"");
+    ensure!(manifest.contains(&both), "{package}/Cargo.toml: expected `{both}`");
     let manifest = match library {
         Library::Path(folder) => manifest.replace("../..", &folder.display().to_string()),
         Library::Published(folder) => {
-            let version = DEPENDENCY.split(',').next().unwrap_or_default();
             let patch = format!("\n[patch.crates-io]\nsurprisal = {{ path = {folder:?} }}\n");
-            manifest.replace(DEPENDENCY, version) + &patch
+            manifest.replace(&both, &version) + &patch
         }
     };
     write_changed(&path, manifest.as_bytes())

@@ -40,9 +40,6 @@ const EXAMPLES: [Example; 3] = [
     Example { name: "nucleo", board: "m4f", header: "voltage,current,off", rows: supply, fit: &[] },
 ];
 
-/// The packages of firmware examples, each with an emulated board that has its target.
-pub const PACKAGES: [(&str, &str); 4] = [("cortex-m", "m3"), ("microbit", "m4f"), ("nucleo", "m4f"), ("pico", "m0")];
-
 /// Simulates captures, collects, fits, exports and builds, and prints the sizes of the programs.
 ///
 /// # Errors

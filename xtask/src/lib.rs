@@ -10,3 +10,20 @@ pub mod command;
 pub mod shuttle;
 #[path = "../../tests/support/signal.rs"]
 pub mod signal;
+
+/// The Rust examples of the documentation pages, which `cargo test` compiles and runs.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../docs/boards.md")]
+    mod boards {}
+    #[doc = include_str!("../../docs/families.md")]
+    mod families {}
+    #[doc = include_str!("../../docs/fitting.md")]
+    mod fitting {}
+    #[doc = include_str!("../../docs/scoring.md")]
+    mod scoring {}
+    #[doc = include_str!("../../docs/signals.md")]
+    mod signals {}
+    #[doc = include_str!("../../docs/streams.md")]
+    mod streams {}
+}

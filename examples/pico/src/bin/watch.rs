@@ -14,9 +14,9 @@ fn main() -> ! {
     let Board { mut sensors, alarm, mut delay } = Board::take();
     let Ok(mut watch) = Watch::new(&TABLE.detector, alarm);
     let score = |row: &[Reading; 3]| TABLE.score(row).map(Some);
-    let result = watch.run(&mut delay, PAUSE, || sensors.read(), score, |row| {
+    let Err(never) = watch.run(&mut delay, PAUSE, || sensors.read(), score, |row| {
         defmt::info!("{}", row.named(&COLUMNS));
         ControlFlow::<Infallible>::Continue(())
     });
-    match result {}
+    match never {}
 }
