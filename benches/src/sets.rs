@@ -66,7 +66,7 @@ impl<'f> Set<'f> {
     pub fn new(frame: &'f Frame, label: &str, is_anomalous: impl Fn(&str) -> Option<bool>) -> Result<Self> {
         let of = frame.position(label)?;
         let rows = |kind: bool| {
-            (0..frame.rows()).filter(|&row| is_anomalous(frame.columns[of].text(row)) == Some(kind)).collect()
+            (0..frame.rows()).filter(|&row| is_anomalous(&frame.columns[of].text(row)) == Some(kind)).collect()
         };
         let columns = (0..frame.columns.len()).filter(|&column| column != of).collect();
         let set = Self { frame, columns, normal: rows(false), anomalous: rows(true) };
@@ -170,17 +170,13 @@ pub fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use surprisal_trainer::data::Cells;
+    use surprisal_trainer::data::{Cells, FrameColumn};
 
     fn frame(labels: &[&str]) -> Frame {
-        let mut cells = Cells { name: LABEL.into(), ..Cells::default() };
-        for (code, label) in labels.iter().enumerate() {
-            cells.texts.push((*label).into());
-            cells.codes.push(code as u32);
-        }
+        let cells = Cells::Text(labels.iter().map(|&label| label.to_owned()).collect());
         Frame {
             path: "simulated".into(),
-            columns: vec![cells],
+            columns: vec![FrameColumn { name: LABEL.into(), cells }],
             lines: (1..=labels.len() as u64).collect(),
             digest: 0,
             unit: "line",

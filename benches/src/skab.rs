@@ -54,7 +54,7 @@ impl Run {
         };
         let second = |row| {
             let text = frame.columns[time].text(row);
-            seconds(text)
+            seconds(&text)
                 .with_context(|| format!("{}: expected YYYY-MM-DD hh:mm:ss, found `{text}`", frame.place(row, time)))
         };
         Ok(Self {
