@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::input::{Bytes, InputLimits, read_text};
-use super::{Cells, Frame, FrameColumn, Header, Texts, checksum, default_name, is_missing, is_npy};
+use super::{Cells, Frame, FrameColumn, Header, Texts, checksum, default_name, is_header, is_npy};
 use crate::error::{Error, Result};
 
 impl Frame {
@@ -117,12 +117,6 @@ fn unreadable(error: csv::Error, limits: &InputLimits, fault: &dyn Fn(String) ->
         return fault(format!("a row of more than {most}; check that each row has its own line and quotes are closed"));
     }
     fault("cannot be read as CSV in UTF-8; save the file as UTF-8".into()).caused_by(error)
-}
-
-/// Returns whether cells are names: at least one is not missing, and none is a number.
-pub(crate) fn is_header<'a, T: AsRef<str> + 'a + ?Sized>(cells: impl IntoIterator<Item = &'a T> + Clone) -> bool {
-    let mut texts = cells.clone().into_iter().map(AsRef::as_ref);
-    texts.any(|cell| !is_missing(cell)) && cells.into_iter().all(|cell| cell.as_ref().parse::<f64>().is_err())
 }
 
 /// A reader of text that fails when one row takes too many bytes, because the parser keeps a whole row in memory.
