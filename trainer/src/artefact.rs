@@ -1,4 +1,5 @@
-//! The artefact of a fit: the table that the board reads, and the notes that only the host needs. Both make a `.srp` file.
+//! The artefact of a fit: the table that the device reads, and the notes that only the host reads. A `.srp` file holds
+//! both.
 
 use std::path::Path;
 
@@ -21,21 +22,22 @@ mod notes;
 
 pub use notes::{Notes, Provenance};
 
-/// A fitted model: its table and its notes.
+/// A fitted model as a `.srp` file stores it: its table and its notes.
 #[derive(Clone, Debug)]
 pub struct Artefact {
-    /// The bytes of the table, as words because a table must be aligned.
+    /// Bytes of the table, stored as words because a table must be aligned to four bytes.
     words: Vec<u32>,
-    /// The capacities that the table needs.
+    /// Capacities N, H and K that the table needs.
     pub shape: Shape,
-    /// The columns, in model order.
+    /// Columns of the table, in model order.
     pub schema: Schema,
-    /// Names, labels and provenance.
+    /// Column names, labels and provenance of the model.
     pub notes: Notes,
 }
 
 impl Artefact {
-    /// Creates an artefact from the bytes of a table, its schema, the label column with its normal value, and the provenance.
+    /// Creates an artefact from the bytes of a table, its schema, the label column with its normal value, and the
+    /// provenance.
     ///
     /// # Errors
     /// [`Error::Table`] if the bytes are not a table; [`Error::Inconsistent`] if they do not fit the schema.
@@ -54,7 +56,7 @@ impl Artefact {
         Ok(artefact)
     }
 
-    /// Returns the bytes of the table, aligned to four bytes.
+    /// Returns the bytes of the table, which are aligned to four bytes.
     pub fn table_bytes(&self) -> &[u8] {
         bytemuck::cast_slice(&self.words)
     }
@@ -72,16 +74,16 @@ impl Artefact {
         [self.table_bytes(), &self.notes.bytes()].concat()
     }
 
-    /// Returns the detector of the table.
+    /// Returns the detector in the table, which is off if the model was not calibrated.
     pub fn detector(&self) -> Detector<'_> {
-        with_shape!(self.shape, N, H, K => self.table::<N, H, K>().expect("it was read when the artefact was assembled").detector)
+        with_shape!(self.shape, N, H, K => self.table::<N, H, K>().expect("`assemble` has read the table before").detector)
     }
 
     /// Reads a `.srp` file.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Model`] if it is not a `.srp` file with notes, is truncated or
-    /// corrupt, or if its notes contradict each other or the table.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Model`] if it is not a `.srp` file with notes, is truncated
+    /// or corrupt, or if its notes contradict each other or the table.
     pub fn read(path: &Path) -> Result<Self> {
         let advice = "cannot be read; pass the file that `surprisal fit` wrote";
         let bytes = read_bytes(path, &InputLimits::default(), advice)?;
@@ -95,7 +97,7 @@ impl Artefact {
         let length = word(8).ok_or_else(whole)? as usize;
         let table = bytes.get(..length).ok_or_else(whole)?;
         let (size, crc) = word(length).zip(word(length + 4)).ok_or_else(|| {
-            let message = "a bare table without names, as `surprisal export` writes for a board; pass the file that \
+            let message = "is a bare table without names, as `surprisal export` writes for a board; pass the file that \
                            `surprisal fit` wrote";
             Error::model(path, message)
         })?;
@@ -103,32 +105,41 @@ impl Artefact {
         if checksum(notes) != crc {
             return Err(fault(TableError::Corrupt));
         }
-        let notes = serde_json::from_slice(notes)
-            .map_err(|error| Error::model(path, "notes of another version; fit again").caused_by(error))?;
-        Self::assemble(table, notes).map_err(|error| Error::model(path, "cannot be used").caused_by(error))
+        let notes = serde_json::from_slice(notes).map_err(|error| {
+            Error::model(path, "the notes are from another version of surprisal; fit again").caused_by(error)
+        })?;
+        Self::assemble(table, notes).map_err(|error| {
+            Error::model(
+                path,
+                "has an invalid table, or notes that contradict it; pass the file that `surprisal fit` wrote",
+            )
+            .caused_by(error)
+        })
     }
 
     /// Reads a file of the kind that the model was fitted on: rows, a time series or a raw signal.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Input`], with the place of the fault in the file.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Input`], with the place in the file, if it is invalid.
     pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
         let frame = windows::read(self.notes.fit.signal, path, header)?;
         let Some(history) = &self.notes.fit.history else { return Ok(frame) };
         history.residuals(&frame, &self.channels(), &self.schema.predictor, self.notes.label.as_ref())
     }
 
-    /// Returns the names of the channels of a time series, in the order of the readings.
+    /// Returns the names of the channels of a time series, in the order in which the device receives the readings.
     fn channels(&self) -> Vec<String> {
         let mut scored: Vec<_> = self.schema.columns.iter().filter(|encoding| !encoding.observed).collect();
         scored.sort_by_key(|encoding| encoding.source);
         scored.into_iter().map(|encoding| self.schema.name(encoding).to_owned()).collect()
     }
 
-    /// Returns the rows of the training file that the fit did not see: its held-out share and all anomalous rows.
+    /// Returns the indices of the rows of the training file that the fit did not use: the held-out share and all
+    /// anomalous rows.
     ///
     /// # Errors
-    /// [`Error::Option`] if the model was fitted on separate files, or on another file than this one.
+    /// [`Error::Option`] if the model was fitted on separate files, or if `frame` is not the file on which it was
+    /// fitted.
     pub fn held_out(&self, frame: &Frame) -> Result<Vec<usize>> {
         let fit = &self.notes.fit;
         let shown = frame.path.display();
@@ -149,7 +160,7 @@ impl Artefact {
         Ok(rows)
     }
 
-    /// Returns the score of each row, as the board computes it.
+    /// Returns the score of each row, with the same result as [`Table::score`] on the device.
     ///
     /// # Errors
     /// [`Error::Encode`] if a reading does not fit its column.
@@ -163,7 +174,7 @@ impl Artefact {
         })
     }
 
-    /// Returns the surprisal of each row, as the board computes it.
+    /// Returns the surprisal of each row, with the same result as [`Table::surprisal`] on the device.
     ///
     /// # Errors
     /// [`Error::Encode`] if a reading does not fit its column.

@@ -1,8 +1,8 @@
-//! Scores of many rows on the host, equal to the last bit to the scores of single rows and much faster.
+//! Scores many rows on the host, with the same results as [`Table::score`] on single rows and much faster.
 //!
 //! Rows are processed in blocks that are stored by bit: the values of one bit in all rows of a block are adjacent, as
 //! masks. Every step of the model is then an operation on whole blocks, which the compiler vectorises: a weight is
-//! added under the mask of its bit, and a tree is evaluated from the leaves up, each split a selection between two
+//! added under the mask of its bit, and a tree is evaluated from the leaves up, where each split selects between two
 //! blocks.
 
 use std::ops::Range;
@@ -22,39 +22,39 @@ use transpose::{BitTerms, transpose};
 /// A table prepared for scoring rows in blocks.
 pub struct Batch<'a, 't, const N: usize, const H: usize, const K: usize> {
     table: &'a Table<'t, N, H, K>,
-    /// Columns in model order, with the range of their bits.
+    /// Columns in model order, each with the range of its bits.
     columns: Vec<(Column<'t>, Range<usize>)>,
     bit_terms: Vec<BitTerms>,
-    /// Surprisal of a zero and of a one at each step of the logit grid, from the lowest, in units of 1/65536 nat.
+    /// Surprisal of a bit at each logit of a grid, from the lowest logit, in units of 1/65536 nat: `[bit value][step]`.
     link: Box<[[u32; STEPS]; 2]>,
     arch: pulp::Arch,
 }
 
-/// Number of steps of the logit grid, rounded up to a power of two.
+/// Number of logits in the grid on which surprisal is tabulated, rounded up to a power of two.
 const STEPS: usize = 1024;
-/// Index of the step of even odds.
+/// Index of logit 0 in the grid on which surprisal is tabulated.
 const EVEN: i32 = STEPS as i32 / 2;
 
-/// Buffers for one block.
+/// Buffers for scoring one block of rows.
 #[derive(Default)]
 struct Buffers {
-    /// Value of each bit in each row, all ones or zero: `[bit][row]`.
+    /// Mask of each bit in each row, -1 for a one and 0 for a zero: `[bit][row]`.
     masks: Vec<Block<i16>>,
-    /// Log-widths that are not zero, with their column and row.
+    /// Log-widths of the readings' bins that are not zero, as (column, row, log-width).
     log_widths: Vec<(usize, usize, Nats)>,
     /// Surprisal of each column in model order, in units of 1/65536 nat: `[column][row]`.
     nats: Vec<Block<u32>>,
-    /// Sums and outputs of the hidden units: `[unit][row]`.
+    /// Weighted sums of the hidden units and their outputs, each `[unit][row]`.
     hidden: [Vec<Block<i16>>; 2],
-    /// Stack of subtree values.
+    /// Stack of the values of subtrees during the evaluation of a tree.
     stack: Vec<Block<i16>>,
 }
 
 impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H, K> {
-    /// Transposes the weights of a table.
+    /// Prepares a table: regroups its weights by the bit whose logit they add to.
     ///
     /// Returns `None` for a table with a mixture, whose posterior changes with every bit of every row, for a table
-    /// without columns, and for malformed trees. [`Table`] scores single rows of every table.
+    /// without columns, and for an unknown activation or malformed trees. [`Table`] scores single rows of every table.
     pub fn new(table: &'a Table<'t, N, H, K>) -> Option<Self> {
         let Terms { linear, trees, hidden, mixture } = table.model.terms();
         let columns: Vec<_> = table.encoder.columns().collect();
@@ -70,7 +70,7 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
     /// Returns the result of [`Table::score`] for each row, computed on several threads.
     ///
     /// # Errors
-    /// A reading that does not fit its column; of several errors, that of the first row.
+    /// [`EncodeError`] if a reading does not fit its column; if several rows have errors, the error of the first one.
     pub fn scores(&self, rows: &[Vec<Reading>]) -> Result<Vec<RowScore>, EncodeError> {
         let detector = &self.table.detector;
         let score_row = |columns: &[(u16, &Block<u32>)], slot: usize| {
@@ -83,7 +83,7 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
     /// Returns the result of [`Table::surprisal`] for each row, computed on several threads.
     ///
     /// # Errors
-    /// A reading that does not fit its column; of several errors, that of the first row.
+    /// [`EncodeError`] if a reading does not fit its column; if several rows have errors, the error of the first one.
     pub fn surprisals(&self, rows: &[Vec<Reading>]) -> Result<Vec<Nats>, EncodeError> {
         self.blocks(rows, |columns, rows| {
             let mut totals = Block::splat(Nats::ZERO);
@@ -94,15 +94,16 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
         })
     }
 
-    /// Applies `of` to the source and the surprisal of the scored columns of each block and to its number of rows, and
-    /// concatenates the results.
+    /// Calls `of` with the scored columns of each block, as (source, surprisal of each row), and the block's number of
+    /// rows, and concatenates the results.
     fn blocks<T: Clone + Send>(
         &self,
         rows: &[Vec<Reading>],
         of: impl Fn(&[(u16, &Block<u32>)], usize) -> Vec<T> + Sync,
     ) -> Result<Vec<T>, EncodeError> {
         let block = |buffers: &mut Buffers, rows: &[Vec<Reading>]| {
-            // Encoding goes column by column, so that the first row with an error must be looked for.
+            // Columns are encoded one after the other, so that the first error need not be in the first row with an
+            // error.
             let first_error = |error| {
                 rows.iter().find_map(|row| self.table.encoder.encode(row, &mut [false; N]).err()).unwrap_or(error)
             };
@@ -120,7 +121,7 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
         Ok(blocks.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
     }
 
-    /// Writes the masks and the log-widths.
+    /// Encodes the rows of a block: writes the masks and the log-widths to `buffers`.
     fn encode(&self, buffers: &mut Buffers, rows: &[Vec<Reading>]) -> Result<(), EncodeError> {
         // Slots without a row keep their old values, which are not read.
         buffers.masks.resize(self.bit_terms.len(), Block::splat(0));
@@ -150,7 +151,7 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
         Ok(())
     }
 
-    /// Computes the surprisal of each column from the masks.
+    /// Computes the surprisal of each column in each row of a block from the masks.
     #[inline(always)]
     fn score_block(&self, buffers: &mut Buffers) {
         let (terms, constraints) = (self.table.model.terms(), self.table.model.constraints());
@@ -190,7 +191,7 @@ impl<'a, 't, const N: usize, const H: usize, const K: usize> Batch<'a, 't, N, H,
     }
 }
 
-/// A block to be scored with the widest vectors of the processor.
+/// The task of scoring one block with the widest vector instructions of the processor.
 struct Score<'b, 'a, 't, const N: usize, const H: usize, const K: usize>(&'b Batch<'a, 't, N, H, K>, &'b mut Buffers);
 
 impl<const N: usize, const H: usize, const K: usize> WithSimd for Score<'_, '_, '_, N, H, K> {
@@ -202,7 +203,7 @@ impl<const N: usize, const H: usize, const K: usize> WithSimd for Score<'_, '_, 
     }
 }
 
-/// Applies the activation function to the sums, like [`surprisal::Nade`].
+/// Applies the activation function to the sums of the hidden units in the integer arithmetic of [`surprisal::Nade`].
 #[inline(always)]
 fn activate(activation: Activation, gains: &[u16], sums: &[Block<i16>], units: &mut [Block<i16>]) {
     for (u, (units, sums)) in units.iter_mut().zip(sums).enumerate() {
@@ -218,7 +219,7 @@ fn activate(activation: Activation, gains: &[u16], sums: &[Block<i16>], units: &
     }
 }
 
-/// Adds the term of the hidden layer to the logits, like [`surprisal::Nade`].
+/// Adds the term of the hidden layer to the logits in the integer arithmetic of [`surprisal::Nade`].
 #[inline(always)]
 fn add_hidden(logits: &mut Block<i32>, weights: &[i8], units: &[Block<i16>], scale: i32, shift: u32) {
     let mut sums = Block::splat(0i32);
@@ -232,7 +233,7 @@ fn add_hidden(logits: &mut Block<i32>, weights: &[i8], units: &[Block<i16>], sca
     }
 }
 
-/// Adds the surprisal of bit `i` in each row to `total`.
+/// Adds the surprisal of bit `i` in each row to `total`, in units of 1/65536 nat.
 #[inline(always)]
 fn add_surprisal(
     link: &[[u32; STEPS]; 2],

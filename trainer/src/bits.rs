@@ -1,4 +1,4 @@
-//! Encoded rows stored by bit, the input of every learner.
+//! Encoded rows stored by bit, the input of every fit.
 
 use rayon::prelude::*;
 use surprisal::Constraint;
@@ -18,12 +18,12 @@ pub struct Bits {
 }
 
 impl Bits {
-    /// Returns a table of `n` bits per row without rows.
+    /// Returns an empty list of rows with `n` bits per row.
     pub fn new(n: usize) -> Self {
         Self { rows: 0, sets: vec![Vec::new(); n], ones: vec![Vec::new(); n] }
     }
 
-    /// Returns the same rows with their bits in another order; `order[i]` is the present index of bit i.
+    /// Returns the same rows with their bits in another order; `order[i]` is the old index of the new bit i.
     pub fn reordered(&self, order: &[usize]) -> Self {
         let bit = |i: &usize| (self.sets[*i].clone(), self.ones[*i].clone());
         let (sets, ones) = order.iter().map(bit).unzip();
@@ -35,7 +35,7 @@ impl Bits {
         self.sets.len()
     }
 
-    /// Appends a row.
+    /// Appends a row, given as the value of each bit: `[bit]`.
     pub fn push(&mut self, row: &[bool]) {
         for (i, &bit) in row.iter().take(self.sets.len()).enumerate() {
             if self.rows.is_multiple_of(64) {
@@ -54,14 +54,14 @@ impl Bits {
         self.sets[i][row / 64] >> (row % 64) & 1 == 1
     }
 
-    /// Writes a row to the start of `out`.
+    /// Writes the bits of a row to the start of `out`: `[bit]`.
     pub fn row(&self, row: usize, out: &mut [bool]) {
         for (i, bit) in out.iter_mut().take(self.sets.len()).enumerate() {
             *bit = self.get(row, i);
         }
     }
 
-    /// Returns the set of all rows.
+    /// Returns the set of all rows, 64 rows per word.
     pub fn every(&self) -> Vec<u64> {
         let mut set = vec![u64::MAX; self.rows.div_ceil(64)];
         if let (Some(last), rest @ 1..) = (set.last_mut(), self.rows % 64) {
@@ -85,7 +85,7 @@ impl Bits {
     }
 }
 
-/// Computes one number per bit and row from `row(r)`, the numbers of all bits of row r, on several threads.
+/// Computes numbers `[bit][row]` on several threads, where `row(r)` returns the numbers of all bits of row r.
 pub fn per_bit(bits: &Bits, row: impl Fn(usize) -> Vec<f64> + Sync + Send) -> PerBit {
     let by_row: Vec<Vec<f64>> = (0..bits.rows).into_par_iter().map(row).collect();
     (0..bits.width()).into_par_iter().map(|i| by_row.iter().map(|row| row[i]).collect()).collect()
@@ -115,15 +115,15 @@ pub fn members(set: &[u64]) -> impl Iterator<Item = u32> + '_ {
     })
 }
 
-/// Returns the numbers of 0..n that an ascending list lacks.
+/// Returns the numbers in 0..n that are missing from an ascending list.
 pub fn complement(listed: &[u32], n: usize) -> Vec<u32> {
     let mut listed = listed.iter().copied().peekable();
     (0..n as u32).filter(|&at| listed.next_if_eq(&at).is_none()).collect()
 }
 
-/// Ranks of the members of a set of rows: the numbers of those rows if only they are counted.
+/// Rank of each member of a set of rows: the number of members with a smaller row index.
 pub struct Ranks {
-    /// Rank of each row; `u32::MAX` outside the set.
+    /// Rank of each row, `u32::MAX` outside the set: `[row]`.
     ranks: Vec<u32>,
 }
 
@@ -135,7 +135,7 @@ impl Ranks {
         Self { ranks }
     }
 
-    /// Returns the ranks of those listed rows that are members of the set.
+    /// Returns the ranks of the given rows and skips rows outside the set.
     pub fn of(&self, rows: impl Iterator<Item = u32>) -> Vec<u32> {
         rows.map(|row| self.ranks[row as usize]).filter(|&rank| rank != u32::MAX).collect()
     }

@@ -1,6 +1,6 @@
-//! Weighted sums of the logits of models in one order, and the fit of the weights.
+//! Weighted sums of the logits of models with the same order of bits, and the fit of the weights.
 //!
-//! A sum of logits is a normalised model again, and its table holds no more than the tables of its terms.
+//! A model with summed logits is normalised, and its table is at most as large as the tables of the models together.
 
 use rayon::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::bits::{Bits, PerBit};
 use crate::model::{FloatConditional, FloatModel, HiddenLayer, Tree, log_sigmoid};
 
 impl FloatConditional {
-    /// Returns the weighted sum of conditionals.
+    /// Returns the conditional whose logit is the sum of weight · logit over (conditional, weight) pairs.
     pub fn blend(terms: &[(&Self, f64)]) -> Self {
         let mut blend = Self::default();
         for &(conditional, weight) in terms.iter().filter(|(_, weight)| *weight != 0.0) {
@@ -31,8 +31,9 @@ impl FloatConditional {
 }
 
 impl FloatModel {
-    /// Returns the weighted sum of models, or `None` if their hidden layers have different activations or there are no
-    /// models.
+    /// Returns the model whose logits are the sum of weight · logits over (model, weight) pairs.
+    ///
+    /// Returns `None` if there are no models or if their hidden layers have different activations.
     pub fn blend(terms: &[(&Self, f64)]) -> Option<Self> {
         let (first, _) = terms.first()?;
         let each = 0..first.conditionals.len();
@@ -58,8 +59,8 @@ impl FloatModel {
 
 /// Returns the weights of the terms that maximise the log-likelihood minus a ridge penalty, by Newton's method.
 ///
-/// Each of `terms` is a list of logits in nats, `[bit][row]`. The log-likelihood, which is concave, is summed over
-/// `rows`: bits with the rows to use. The penalty is `ridge`/2 nats per unit of squared distance from `start`.
+/// Each of `terms` is a list of logits in nats, `[bit][row]`. The log-likelihood, which is concave, is summed over the
+/// (bit, row indices) pairs in `rows`. The penalty is `ridge`/2 nats per unit of squared distance from `start`.
 pub fn weigh(terms: &[&PerBit], bits: &Bits, rows: &[(usize, &[u32])], start: &[f64], ridge: f64) -> Vec<f64> {
     let k = terms.len();
     let mut weights = start.to_vec();
@@ -91,15 +92,15 @@ pub fn weigh(terms: &[&PerBit], bits: &Bits, rows: &[(usize, &[u32])], start: &[
     weights
 }
 
-/// Ridge penalties to try that tie the weights of single bits to the shared weights.
+/// Ridge penalties to try, which keep the weights of single bits near the shared weights.
 const RIDGES: [f64; 3] = [300.0, 100.0, 30.0];
 /// Number of folds of the cross-validation of the weights of single bits.
 const FOLDS: usize = 4;
 
 /// Returns weights for each bit, `[bit][term]`, near the shared weights `shared`.
 ///
-/// Cross-validation chooses the ridge penalty that ties them, or no difference at all. `free` lists the rows of each
-/// bit.
+/// Cross-validation chooses the ridge penalty on the distance, or the shared weights for all bits. `free[i]` lists the
+/// rows in which no constraint makes bit i observed or implied.
 pub fn weigh_bits(terms: &[&PerBit], bits: &Bits, free: &[Vec<u32>], shared: &[f64]) -> Vec<Vec<f64>> {
     let held_out = |ridge: Option<f64>| -> f64 {
         let of_bit = |(i, rows): (usize, &Vec<u32>)| -> f64 {
@@ -124,7 +125,8 @@ pub fn weigh_bits(terms: &[&PerBit], bits: &Bits, free: &[Vec<u32>], shared: &[f
     free.par_iter().enumerate().map(of_bit).collect()
 }
 
-/// Solves a x = b for a positive definite matrix, given by its lower triangle, by Cholesky decomposition.
+/// Returns the solution x of a x = b by Cholesky decomposition, for a positive definite `a` given by its lower
+/// triangle.
 fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
     let n = b.len();
     for j in 0..n {

@@ -8,10 +8,10 @@ use crate::artefact::Artefact;
 use crate::error::Result;
 use crate::with_shape;
 
-/// Rates of false alarms that a detector is calibrated for.
+/// Rates of false alarms for which a detector is calibrated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
-    /// Largest fraction of normal rows above the threshold.
+    /// Largest fraction of normal rows whose anomaly score may exceed the threshold.
     pub false_alarm: f64,
     /// Mean number of normal rows between false alarms of the cumulative sum (ARL0).
     pub average_run_length: u32,
@@ -23,14 +23,15 @@ impl Default for Rates {
     }
 }
 
-/// Owned data of a [`Detector`].
+/// Calibration of a [`Detector`] with owned slices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calibration {
-    /// Numbers of the detector, without slices.
+    /// Scalar fields of the detector; its slices are empty.
     numbers: Detector<'static>,
-    /// Quantiles of the anomaly score, as in [`Detector`].
+    /// Quantiles of the anomaly score in units of 1/65536 nat, as in [`Detector`].
     quantiles: Vec<u32>,
-    /// Baseline of each column, as in [`Detector`]: `[source]`.
+    /// Baseline (mean surprisal) of each column in units of 1/1024 nat, by the index of the column's reading:
+    /// `[source]`.
     baselines: Vec<u16>,
 }
 
@@ -41,9 +42,9 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// Computes everything except the baselines from the scores and the anomaly scores of the calibration rows.
+    /// Computes all fields except the baselines from the surprisals and the anomaly scores of the calibration rows.
     ///
-    /// [`Detector`] documents the rules.
+    /// [`Detector`] documents how each field is computed.
     ///
     /// ```
     /// use surprisal::Nats;
@@ -87,10 +88,10 @@ impl Calibration {
         Self { numbers, quantiles, baselines: Vec::new() }
     }
 
-    /// Calibrates on normal rows, scored by the table of the artefact, including the baselines of the columns.
+    /// Scores normal rows by the artefact's table and computes all fields, including the baselines of the columns.
     ///
     /// # Errors
-    /// A reading that does not fit its column.
+    /// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
     pub fn of(artefact: &Artefact, readings: &[Vec<Reading>], rates: Rates) -> Result<Self> {
         let columns = artefact.schema.columns.len();
         let each: Vec<(Nats, Vec<Nats>)> = with_shape!(artefact.shape, N, H, K => {
@@ -127,7 +128,7 @@ impl Calibration {
         Ok(Self { baselines, ..calibration })
     }
 
-    /// Returns a detector that borrows these data.
+    /// Returns a detector that borrows this calibration's slices.
     pub fn view(&self) -> Detector<'_> {
         Detector { quantiles: &self.quantiles, baselines: &self.baselines, ..self.numbers }
     }
@@ -139,9 +140,9 @@ impl Calibration {
 }
 
 /// Returns the threshold for a false-alarm rate, given ascending scores: a conformal quantile, as [`Detector`]
-/// documents.
+/// documents it.
 ///
-/// It is [`Nats::IMPOSSIBLE`] if there are too few scores for the rate.
+/// The threshold is [`Nats::IMPOSSIBLE`] if there are too few scores for the rate.
 ///
 /// ```
 /// use surprisal::Nats;
@@ -155,12 +156,12 @@ pub fn threshold(scores: &[Nats], false_alarm: f64) -> Nats {
     scores.get(rank.max(1) - 1).copied().unwrap_or(Nats::IMPOSSIBLE)
 }
 
-/// Rounds a number of nats to units of 1/65536 nat.
+/// Rounds a value in nats to a multiple of 1/65536 nat.
 fn nats(value: f64) -> Nats {
     Nats::from_raw((value * 65536.0).round() as u32)
 }
 
-/// Returns mean and standard deviation, with denominator n - 1. Both are zero for an empty list.
+/// Returns (mean, standard deviation with denominator n - 1). Both are zero for an empty slice.
 fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n.max(1.0);
@@ -170,8 +171,8 @@ fn moments(values: &[f64]) -> (f64, f64) {
 
 /// Returns the decision interval of a cumulative sum with a given average run length, in nats.
 ///
-/// The sum grows by independent draws from `steps`, which ascend and are equally likely. The result is at least their
-/// standard deviation `spread`, because a smaller interval could be an artefact of sampling.
+/// The sum grows by independent draws from `steps`, which ascend and are equally likely. The result is at least the
+/// standard deviation `spread` of the steps, because a smaller interval could be an artefact of sampling.
 fn decision_interval(steps: &[f64], spread: f64, run_length: f64) -> f64 {
     let (mut low, mut high) = (spread, 2.0 * spread);
     if average_run_length(steps, low) >= run_length {
@@ -188,7 +189,7 @@ fn decision_interval(steps: &[f64], spread: f64, run_length: f64) -> f64 {
     high
 }
 
-/// Number of states of the Markov chain.
+/// Number of states of the Markov chain that approximates the cumulative sum.
 const STATES: usize = 100;
 
 /// Returns the average run length of a cumulative sum: the mean number of steps until S = max(0, S + step), started at
@@ -198,7 +199,7 @@ const STATES: usize = 100;
 /// transition matrix R; the average run lengths a from each state solve (1 - R) a = 1.
 pub fn average_run_length(steps: &[f64], interval: f64) -> f64 {
     let width = 2.0 * interval / (2 * STATES - 1) as f64;
-    // P(step <= (by + 1/2) width): the probability that S moves by at most `by` states.
+    // The probability that S moves by at most `by` states is P(step <= (by + 1/2) width).
     let cumulative_probability = |by: isize| {
         let edge = (by as f64 + 0.5) * width;
         steps.partition_point(|&step| step <= edge) as f64 / steps.len() as f64

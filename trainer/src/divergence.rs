@@ -1,8 +1,8 @@
 //! Divergences between two distributions over rows: two models, or a model and data.
 //!
 //! KL and Jensen–Shannon are in nats, total variation is a probability, and Wasserstein-1 is in bits flipped per row.
-//! All are between *outcomes*, the cells that readings fall into: the log-widths that turn masses into densities are
-//! the same on both sides and cancel. Probabilities are products of the masses that the board reads from the table.
+//! All divergences compare *outcomes*, the bins that readings fall into: the log-widths that turn masses into densities
+//! are the same for both distributions and cancel. Probabilities are products of the masses that the device computes.
 //!
 //! With m = (p + q) / 2, and w(x) = p(x) / (p(x) + q(x)) for the posterior probability that x was drawn from p rather
 //! than q:
@@ -14,12 +14,12 @@
 //! | total variation | ½Σ\|p - q\| | \|2w(x) - 1\| over as many x from p as from q |
 //!
 //! The first estimate of KL is its chain rule over sampled prefixes, which needs two models with the same bits in the
-//! same order. Otherwise ln p/q is averaged, whose mean may be below zero by its standard error. The terms of the other
-//! two are bounded, so that their standard errors are reliable.
+//! same order. Otherwise ln p/q is averaged, whose mean may be below zero by its standard error. The terms of
+//! Jensen–Shannon and total variation are bounded, so that their standard errors are reliable.
 //!
-//! Against data, all three are exact for any number of bits, because only the rows of the data have to be evaluated.
-//! Wasserstein-1 is exact for up to [`TRANSPORTABLE`] possible rows; for more it is estimated from samples, see
-//! [`transport::matched`].
+//! Between a model and data, all three are exact for any number of bits, because only the rows of the data have to be
+//! evaluated. Wasserstein-1 is exact for up to [`TRANSPORTABLE`] possible rows and otherwise estimated from samples,
+//! see [`transport::matched`].
 
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
@@ -45,27 +45,27 @@ pub use grid::ENUMERABLE;
 
 /// Largest number of possible rows for which Wasserstein-1 is exact.
 pub const TRANSPORTABLE: usize = 1 << 16;
-/// Number of pairs of samples that an estimate of Wasserstein-1 averages over.
+/// Number of pairs of samples over which an estimate of Wasserstein-1 is averaged.
 const REPEATS: usize = 8;
-/// Number of sampled rows in memory at a time.
+/// Number of sampled rows that are evaluated at a time.
 const BATCH: usize = 1024;
 
-/// An exact number, or an estimate with its standard error.
+/// An exact divergence, or an estimate with its standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// Value, which may be infinite but is never NaN.
+    /// Value of the divergence; it may be infinite but is never NaN.
     pub value: f64,
     /// Standard error of the value, or `None` if the value is exact.
     pub standard_error: Option<f64>,
 }
 
 impl Estimate {
-    /// Returns an exact number.
+    /// Returns an exact value without standard error.
     const fn exact(value: f64) -> Self {
         Self { value, standard_error: None }
     }
 
-    /// Returns the mean of independent draws. It is exact if it is infinite.
+    /// Returns the mean of independent draws with its standard error. An infinite mean counts as exact.
     fn mean(draws: &[f64]) -> Self {
         let n = draws.len() as f64;
         let value = draws.iter().sum::<f64>() / n;
@@ -76,18 +76,18 @@ impl Estimate {
         Self { value, standard_error: Some((squares / (n - 1.0).max(1.0) / n).sqrt()) }
     }
 
-    /// Returns the mean of two independent estimates.
+    /// Returns the mean of two independent estimates with its standard error.
     fn between(self, other: Self) -> Self {
         let errors = self.standard_error.zip(other.standard_error);
         Self { value: 0.5 * (self.value + other.value), standard_error: errors.map(|(a, b)| 0.5 * a.hypot(b)) }
     }
 }
 
-/// Divergences between distributions p and q.
+/// Divergences between two distributions p and q, except Wasserstein-1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Divergences {
-    /// KL(p‖q) in nats: the extra length of a code for q on rows of p. Infinite if q gives zero to a row that p does
-    /// not.
+    /// KL(p‖q) in nats: the extra length of a code for q on rows of p. Infinite if q gives probability zero to a row to
+    /// which p does not.
     pub forward: Estimate,
     /// KL(q‖p) in nats: the extra length of a code for p on rows of q.
     pub reverse: Estimate,
@@ -119,8 +119,8 @@ impl Divergences {
     }
 }
 
-/// Returns one row's term of KL(p‖q) plus q - p, which is never negative. The differences q - p add up to zero over all
-/// rows.
+/// Returns the term p ln(p/q) + q - p of KL(p‖q) for one row, which is never negative. The differences q - p add up to
+/// zero over all rows.
 fn kl(p: f64, q: f64) -> f64 {
     let term = if p > 0.0 { p * (p / q).ln() } else { 0.0 };
     (term - p + q).max(0.0)
@@ -129,11 +129,12 @@ fn kl(p: f64, q: f64) -> f64 {
 /// Sizes of the samples that replace enumeration if there are too many possible rows.
 #[derive(Clone, Copy, Debug)]
 pub struct SamplingSettings {
-    /// Number of rows from each model, at least 2.
+    /// Number of rows to draw from each model, at least 2.
     pub rows: usize,
-    /// Number of rows in each sample that Wasserstein-1 matches. The time grows with its cube.
+    /// Number of rows in each of the two samples whose Wasserstein-1 distance is computed, in time cubic in this
+    /// number.
     pub pairs: usize,
-    /// Seed of the samples.
+    /// Seed of the random samples.
     pub seed: u64,
 }
 
@@ -143,35 +144,35 @@ impl Default for SamplingSettings {
     }
 }
 
-/// Result of [`models`] and [`data`].
+/// Divergences between two distributions, as [`models`] and [`data`] return them.
 #[derive(Clone, Copy, Debug)]
 pub struct Comparison {
-    /// Number of possible rows; infinite beyond the range of `f64`.
+    /// Number of possible rows; infinite if it exceeds the range of `f64`.
     pub outcomes: f64,
-    /// All divergences except Wasserstein-1.
+    /// KL in both directions, Jensen–Shannon and total variation.
     pub divergences: Divergences,
     /// Wasserstein-1 under the Hamming distance of the first model's bits: mean number of flipped bits per row. An
-    /// estimate is the distance between two samples of [`SamplingSettings::pairs`] rows, which is larger in
+    /// estimate is the mean distance between two samples of [`SamplingSettings::pairs`] rows, which is larger in
     /// expectation.
     pub wasserstein: Estimate,
-    /// Wasserstein-1 between two samples of the first model, if `wasserstein` is an estimate: the part that sampling
-    /// causes.
+    /// Wasserstein-1 between two samples of the first model, which is due to sampling alone. `None` if `wasserstein` is
+    /// exact.
     pub baseline: Option<Estimate>,
 }
 
-/// Cross-entropy of data under a model, the second result of [`data`].
+/// Cross-entropy of data under a model, with the entropy of the data.
 #[derive(Clone, Copy, Debug)]
 pub struct DataLikelihood {
-    /// Mean of -ln p(row) over the rows, in nats: what maximum likelihood minimises.
+    /// Mean of -ln p(row) over the rows, in nats, which a fit by maximum likelihood minimises.
     pub cross_entropy: f64,
-    /// Entropy of the frequencies of the rows, in nats. The cross-entropy exceeds it by KL(data‖model).
+    /// Entropy of the frequencies of the rows, in nats. The cross-entropy minus this entropy is KL(data‖model).
     pub entropy: f64,
 }
 
-/// Compares two models, p and q, of the same columns in any order and polarity.
+/// Returns the divergences between two models, p and q, of the same columns in any order and polarity.
 ///
 /// # Errors
-/// The columns of the models differ.
+/// [`Error::Incomparable`] if the columns of the models differ.
 pub fn models(p: &Artefact, q: &Artefact, settings: &SamplingSettings) -> Result<Comparison> {
     let (p, q) = (GridModel::new(p, &p.schema)?, GridModel::new(q, &p.schema)?);
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
@@ -184,11 +185,11 @@ pub fn models(p: &Artefact, q: &Artefact, settings: &SamplingSettings) -> Result
     Ok(transported(&p, divergences, Vec::new, |random| q.sample(random), settings, &mut random))
 }
 
-/// Compares a model, p, with the frequencies of rows of readings, q. KL(p‖q) is infinite unless every possible row is
-/// among them.
+/// Returns the divergences between a model, p, and the frequencies of rows of readings, q, and the cross-entropy of the
+/// rows. KL(p‖q) is infinite unless `rows` contains every possible row.
 ///
 /// # Errors
-/// A reading that does not fit its column; no rows.
+/// [`Error::Encode`] if a reading does not fit its column; [`Error::Incomparable`] if there are no rows.
 pub fn data(p: &Artefact, rows: &[Vec<Reading>], settings: &SamplingSettings) -> Result<(Comparison, DataLikelihood)> {
     if rows.is_empty() {
         return Err(Error::Incomparable("no rows to compare the model with; supply at least one row".into()));
@@ -220,7 +221,7 @@ pub fn data(p: &Artefact, rows: &[Vec<Reading>], settings: &SamplingSettings) ->
         None => (counts.len() as f64) < p.outcomes(),
     };
     if absent {
-        // Rounding may leave no probability for the unseen rows, but any rest makes KL(p‖q) infinite.
+        // Rounding may leave no probability for the unseen rows, but any positive probability makes KL(p‖q) infinite.
         pairs.push((unseen.max(f64::MIN_POSITIVE), 0.0));
     }
     // The probability of a row may underflow; its logarithm does not.
@@ -232,7 +233,7 @@ pub fn data(p: &Artefact, rows: &[Vec<Reading>], settings: &SamplingSettings) ->
     Ok((transported(&p, divergences, dense, draw, settings, &mut random), likelihood))
 }
 
-/// Estimates the divergences from sampled rows of both models.
+/// Estimates all divergences except Wasserstein-1 from `rows` sampled rows of each model.
 fn sampled(p: &GridModel, q: &GridModel, rows: usize, random: &mut ChaCha8Rng) -> Divergences {
     let same_bits = p.columns == q.columns;
     let mut from = |own: &GridModel, other: &GridModel| {
@@ -248,7 +249,7 @@ fn sampled(p: &GridModel, q: &GridModel, rows: usize, random: &mut ChaCha8Rng) -
     Divergences { forward, reverse, jensen_shannon: js_p.between(js_q), total_variation: tv_p.between(tv_q) }
 }
 
-/// Returns a sampled row's terms of KL(own‖other), Jensen–Shannon and total variation.
+/// Returns the terms of KL(own‖other), Jensen–Shannon and total variation for a row sampled from `own`.
 fn terms(own: &GridModel, other: &GridModel, row: &[u16], same_bits: bool) -> [f64; 3] {
     let [(own_row, own_ones), (other_row, other_ones)] = [own, other].map(|side| side.walk(row));
     let ln = |ones: &[f64], row: &[bool]| bit_probabilities(ones, row).map(f64::ln).sum::<f64>();
@@ -263,8 +264,10 @@ fn terms(own: &GridModel, other: &GridModel, row: &[u16], same_bits: bool) -> [f
     [kl, (LN_2 - entropy).max(0.0), 1.0 - 2.0 * small]
 }
 
-/// Adds Wasserstein-1 between a model and a distribution, which `listed` lists if there are few possible rows and
-/// `draw` draws from otherwise.
+/// Adds Wasserstein-1 between a model and another distribution to `divergences`.
+///
+/// `listed` returns the distribution's probability of every possible row, if there are few; otherwise `draw` samples
+/// it.
 fn transported(
     p: &GridModel,
     divergences: Divergences,

@@ -14,80 +14,80 @@ type Source = Box<dyn StdError + Send + Sync>;
 
 /// Reason why a file, an option or a table cannot be used.
 ///
-/// Each message names the file, line, column or option first, then what was expected and found, then what to do. Where an
-/// option is at fault, the message uses the name that the command `surprisal` gives it. The alternate form `{:#}` adds the
-/// causes.
+/// Each message names the file, line, column or option first, then what was expected and found, then what to do.
+/// Options have the names of the command line of `surprisal`. The alternate form `{:#}` adds the causes.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// A file cannot be opened, read or written.
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What was tried, and what to do.
+        /// Failed operation, and advice.
         message: String,
-        /// The operating system's reason.
+        /// Cause that the operating system reports.
         source: io::Error,
     },
     /// An input file holds a value that cannot be used.
     Input {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The line or sample at fault, if it is known.
+        /// Line or sample that holds the value, if it is known.
         place: Option<Place>,
-        /// The name of the column at fault, if it is one column.
+        /// Name of the column that holds the value, if it is a single column.
         column: Option<String>,
-        /// What was expected and found, and what to do.
+        /// Expected and found value, and advice.
         message: String,
-        /// The parser's reason, if a parser found the fault.
+        /// Cause that the parser reports, if a parser found the error.
         source: Option<Source>,
     },
-    /// The value of an option cannot be honoured.
+    /// An option has a value that is invalid or cannot be achieved.
     Option {
-        /// The option as the command names it, for example `--flash`.
+        /// Name of the option on the command line, for example `--flash`.
         name: &'static str,
-        /// Why, and what to do.
+        /// Reason why the value cannot be used, and advice.
         message: String,
     },
-    /// A file is not a model, or is damaged, or was written by another version.
+    /// A model file is damaged, invalid, or from another version, or is not a model.
     Model {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// Description of the defect, and advice.
         message: String,
-        /// The reason in detail, if there is one.
+        /// Detailed cause, if there is one.
         source: Option<Source>,
     },
     /// Bytes or slices are not a table.
     Table(TableError),
     /// A reading does not fit its column.
     Encode(EncodeError),
-    /// The parts of a model contradict each other.
+    /// The sections of a model file contradict each other.
     Inconsistent(String),
-    /// Two models, or a model and data, have nothing to compare.
+    /// Two models, or a model and data, cannot be compared.
     Incomparable(String),
     /// The output would overwrite a file that the same command reads.
     OutputIsInput(PathBuf),
-    /// The [`Observer`](crate::observer::Observer) cancelled the fit before there was a model.
+    /// The [`Observer`](crate::observer::Observer) cancelled the fit before it found a model.
     Cancelled,
 }
 
 /// Position in an input file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// What `number` counts: "line" or "sample".
+    /// Unit that `number` counts: "line" or "sample".
     pub unit: &'static str,
-    /// Line or sample, counted from 1.
+    /// Number of the line or sample, counted from 1.
     pub number: u64,
 }
 
 impl Error {
-    /// A fault in an input file; [`at`](Self::at), [`column`](Self::column) and [`caused_by`](Self::caused_by) add to it.
+    /// Returns an error in an input file; [`at`](Self::at), [`column`](Self::column) and [`caused_by`](Self::caused_by)
+    /// add details.
     pub(crate) fn input(path: &Path, message: impl Into<String>) -> Self {
         Self::Input { path: path.to_owned(), place: None, column: None, message: message.into(), source: None }
     }
 
-    /// Adds the line or sample at fault.
+    /// Adds the line or sample in which an input error was found; `unit` is "line" or "sample".
     pub(crate) fn at(mut self, unit: &'static str, number: u64) -> Self {
         if let Self::Input { place, .. } = &mut self {
             *place = Some(Place { unit, number });
@@ -95,7 +95,7 @@ impl Error {
         self
     }
 
-    /// Adds the column at fault.
+    /// Adds the name of the column in which an input error was found.
     pub(crate) fn column(mut self, name: &str) -> Self {
         if let Self::Input { column, .. } = &mut self {
             *column = Some(name.to_owned());
@@ -103,7 +103,7 @@ impl Error {
         self
     }
 
-    /// Adds the reason in detail.
+    /// Adds a detailed cause to an input error or a model error.
     pub(crate) fn caused_by(mut self, cause: impl Into<Source>) -> Self {
         if let Self::Input { source, .. } | Self::Model { source, .. } = &mut self {
             *source = Some(cause.into());
@@ -111,18 +111,18 @@ impl Error {
         self
     }
 
-    /// Converts an error of the operating system.
+    /// Returns a function that converts an I/O error to [`Error::Io`] with a path and a message.
     pub(crate) fn io(path: &Path, message: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let (path, message) = (path.to_owned(), message.into());
         |source| Self::Io { path, message, source }
     }
 
-    /// A fault of a model file.
+    /// Returns an error in a model file.
     pub(crate) fn model(path: &Path, message: impl Into<String>) -> Self {
         Self::Model { path: path.to_owned(), message: message.into(), source: None }
     }
 
-    /// An option that cannot be honoured.
+    /// Returns an error about the value of an option.
     pub(crate) fn option(name: &'static str, message: impl Into<String>) -> Self {
         Self::Option { name, message: message.into() }
     }
@@ -153,7 +153,7 @@ impl fmt::Display for Error {
                 "{}: is an input of the same command and would be overwritten; name another output with -o",
                 path.display()
             ),
-            Self::Cancelled => f.write_str("cancelled before there was a model; nothing was written"),
+            Self::Cancelled => f.write_str("the fit was cancelled before it found a model; nothing was written"),
         }?;
         let mut cause = self.source().filter(|_| f.alternate());
         while let Some(error) = cause {

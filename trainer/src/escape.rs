@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Returns the text with every control character replaced by an escape such as `\n` or `\u{1b}`, and every character
-/// that reorders or hides its neighbours (Unicode bidirectional controls, zero-width characters) likewise.
+/// Returns the text with escapes such as `\n` or `\u{1b}` in place of control characters and of characters that reorder
+/// or hide their neighbours (Unicode bidirectional controls, zero-width characters).
 ///
 /// ```
 /// use surprisal_trainer::escape::escaped;
@@ -26,11 +26,12 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Returns the text as a quoted string that both JSON and TOML read, free of characters that [`escaped`] escapes.
+/// Returns the text as a quoted string that is valid in JSON and in TOML, with escapes for the same characters as in
+/// [`escaped`].
 pub(crate) fn quoted(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
     let each = json.chars().map(|character| match character {
-        // All of them are in the basic plane.
+        // All unsafe characters are in the basic plane, so that four digits suffice.
         _ if is_unsafe(character) => format!("\\u{:04x}", u32::from(character)),
         _ => character.to_string(),
     });

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-/// Returns the area under the ROC curve: the probability that an anomalous row scores above a normal one, where ties
-/// count half (Mann & Whitney 1947). `None` unless there are rows of both kinds.
+/// Returns the area under the ROC curve: the probability that an anomalous row scores above a normal row, where ties
+/// count half (Mann & Whitney 1947). `None` unless there are both anomalous and normal rows.
 ///
 /// ```
 /// use surprisal_trainer::evaluate::auc_roc;
@@ -21,7 +21,7 @@ pub fn auc_roc<T: Ord + Copy>(scores: &[T], anomalous: &[bool]) -> Option<f64> {
 }
 
 /// Returns the average precision: the mean over the anomalous rows of the share of anomalous rows among all rows that
-/// score at least as high. `None` unless there are rows of both kinds.
+/// score at least as high. `None` unless there are both anomalous and normal rows.
 ///
 /// ```
 /// use surprisal_trainer::evaluate::auc_pr;
@@ -37,7 +37,7 @@ pub fn auc_pr<T: Ord + Copy>(scores: &[T], anomalous: &[bool]) -> Option<f64> {
     (hits > 0.0 && alarms > hits).then(|| sum / hits)
 }
 
-/// Returns the numbers of anomalous and of normal rows for each distinct score, in ascending order of the scores.
+/// Returns (anomalous rows, normal rows) for each distinct score, in ascending order of the scores.
 fn tied_groups<T: Ord + Copy>(scores: &[T], anomalous: &[bool]) -> Vec<(f64, f64)> {
     let mut ranked: Vec<(T, bool)> = scores.iter().copied().zip(anomalous.iter().copied()).collect();
     ranked.sort_unstable();
@@ -46,7 +46,7 @@ fn tied_groups<T: Ord + Copy>(scores: &[T], anomalous: &[bool]) -> Vec<(f64, f64
     ranked.chunk_by(|a, b| a.0 == b.0).map(|group| (count(group, true), count(group, false))).collect()
 }
 
-/// Returns the mean, or zero for an empty list. The mean of [`surprisal::Nats`] is in nats.
+/// Returns the mean of `each`, or zero for an empty slice. The mean of [`surprisal::Nats`] is in nats.
 pub fn mean<T: Copy + Into<f64>>(each: &[T]) -> f64 {
     each.iter().map(|&one| one.into()).sum::<f64>() / each.len().max(1) as f64
 }
@@ -65,7 +65,7 @@ pub struct Alarms {
 }
 
 impl Alarms {
-    /// Computes the rates from the alarms and the labels of rows.
+    /// Computes the rates from the alarm and the label of each row: `[row]`, where true means alarm or anomalous.
     ///
     /// ```
     /// use surprisal_trainer::evaluate::Alarms;

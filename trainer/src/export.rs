@@ -1,4 +1,4 @@
-//! The table as Rust source, for firmware.
+//! Writes the table as Rust source, for firmware.
 
 use std::fmt::{Display, Write as _};
 
@@ -11,11 +11,11 @@ use crate::schema::{ColumnEncoding, Schema};
 use crate::windows::{STATISTICS, Windows};
 use crate::with_shape;
 
-/// Widest line of numbers, in characters.
+/// Largest width of a line of numbers in the generated source, in characters.
 const WIDTH: usize = 117;
 
-/// Returns the table as a Rust module with the constants `BITS`, `COLUMNS` (for a raw signal also `CHANNELS`, for a time
-/// series `WINDOW` and `ROW`) and a `TABLE` that the compiler checks and the linker puts into flash.
+/// Returns the table as a Rust module with the constants `BITS`, `COLUMNS` (for a raw signal also `CHANNELS`, for a
+/// time series `WINDOW` and `ROW`) and a `TABLE` that the compiler checks and the linker puts into flash.
 ///
 /// The source calls `surprisal::generated::v4` only, so it compiles with every later version of the device crate. Texts
 /// that come from the model file are escaped.
@@ -29,7 +29,7 @@ pub fn rust_source(artefact: &Artefact) -> Result<String> {
 fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artefact) -> Result<String, TableError> {
     let table = artefact.table::<N, H, K>()?;
     let fit = &artefact.notes.fit;
-    // Observed columns are values of earlier rows, not readings of their own.
+    // Observed columns are values of earlier rows, not readings of the current row.
     let mut by_source: Vec<&ColumnEncoding> =
         artefact.schema.columns.iter().filter(|encoding| !encoding.observed).collect();
     by_source.sort_by_key(|encoding| encoding.source);
@@ -97,7 +97,7 @@ fn write_source<const N: usize, const H: usize, const K: usize>(artefact: &Artef
     Ok(out)
 }
 
-/// Returns the features of each channel of a raw signal, as far as they are modelled.
+/// Returns the Rust source of `CHANNELS`, which lists the modelled features of each channel of a raw signal.
 fn channels(windows: &Windows, schema: &Schema) -> String {
     let Windows { window, hop, bands, .. } = windows;
     let features = windows.features();
@@ -120,8 +120,8 @@ fn channels(windows: &Windows, schema: &Schema) -> String {
     )
 }
 
-/// Returns the sections of a table as statics, and the fields of `v4::Source` that refer to them. Empty sections are left
-/// out.
+/// Returns the Rust source of (statics with a table's sections, fields of `v4::Source` that refer to the statics),
+/// without empty sections.
 fn sections<const N: usize, const H: usize, const K: usize>(table: &Table<'_, N, H, K>) -> (String, String) {
     let mut source = Source::default();
     let terms = table.model.terms();
@@ -168,7 +168,7 @@ fn sections<const N: usize, const H: usize, const K: usize>(table: &Table<'_, N,
     (source.statics, source.fields)
 }
 
-/// Statics and the fields that refer to them, while they are written.
+/// Rust source of statics and of the `v4::Source` fields that refer to the statics, built section by section.
 #[derive(Default)]
 struct Source {
     statics: String,
@@ -176,17 +176,17 @@ struct Source {
 }
 
 impl Source {
-    /// Adds a number.
+    /// Adds a field with a number as its value.
     fn number(&mut self, field: &str, value: u32) {
         self.fields += &format!("        {field}: {value},\n");
     }
 
-    /// Adds a section of numbers, unless it is empty.
+    /// Adds a static array of numbers of type `ty` and its field, unless `values` is empty.
     fn section<T: Display>(&mut self, field: &str, ty: &str, values: &[T]) {
         self.items(field, ty, values.iter().map(ToString::to_string));
     }
 
-    /// Adds a section of pairs of bytes, unless it is empty.
+    /// Adds a static array of pairs of bytes and its field, unless `pairs` is empty.
     fn pairs(&mut self, field: &str, pairs: &[[u8; 2]]) {
         self.items(field, "[u8; 2]", pairs.iter().map(|pair| format!("{pair:?}")));
     }
@@ -211,7 +211,7 @@ impl Source {
     }
 }
 
-/// Returns a comment on the reading that a column takes.
+/// Returns a comment that describes the readings of a column.
 fn legend(encoding: &ColumnEncoding) -> String {
     let codes = |labels: &[String]| {
         let each: Vec<String> = labels.iter().enumerate().map(|(code, label)| format!("{code} = {label:?}")).collect();

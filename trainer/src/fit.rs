@@ -1,4 +1,5 @@
-//! Maximum likelihood, one conditional at a time: the likelihood decomposes into one term per bit, and so does the fit.
+//! Fits the conditionals of the bits by maximum likelihood, one at a time: the log-likelihood is a sum of one term per
+//! bit.
 //!
 //! To maximise Σ ln p(row) over the training rows is to minimise KL(data ‖ model). The two differ by the entropy of the
 //! data, which no model changes.
@@ -23,11 +24,11 @@ use boost::{BoostSettings, boost};
 use logistic::{Penalty, Problem, Solver};
 use tree::{Evidence, Grower};
 
-/// Form of the conditional distributions.
+/// Family of models, which determines the form of the conditional distributions of the bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
-    /// One bias per bit: all columns are independent. The baseline.
+    /// One bias per bit, without weights, trees or hidden layer: all columns are independent.
     Marginal,
     /// One tree per bit over the bits of one other column, its parent in a maximum spanning tree (Chow & Liu 1968).
     ChowLiu,
@@ -43,12 +44,12 @@ pub enum Family {
     Boost,
     /// One hidden layer that all bits share.
     Nade,
-    /// The mean of the logits of linear-trees and of a hidden layer.
+    /// A blend whose logits are the mean of the logits of linear-trees and of a hidden layer.
     #[serde(rename = "linear-trees+hidden", alias = "flagship")]
     LinearTreesHidden,
     /// The family that predicts the validation rows best within --flash, --ram and --ops.
     Auto,
-    /// A mixture of trees and nothing else. The most accurate family at 1 KiB.
+    /// A mixture of trees without other terms. The most accurate family for tables of 1 KiB.
     Mixture,
 }
 
@@ -89,16 +90,16 @@ impl Family {
     }
 }
 
-/// Settings of a fit of conditionals, except for its strengths.
+/// Settings of a fit of conditionals, without the list of regularisation strengths.
 #[derive(Clone, Copy, Debug)]
 pub struct FitSettings<'a> {
-    /// Form of the conditionals.
+    /// Family of models, which determines the form of the conditionals.
     pub family: Family,
-    /// Least gain of a tree split, in nats of the training set.
+    /// Smallest gain of a tree split, in nats of the training set.
     pub gamma: f64,
     /// Largest number of splits of a tree.
     pub max_splits: usize,
-    /// Features that the tree of each bit may split on, `[bit][..]`, or `None` for all earlier bits.
+    /// Bits that the tree of each bit may test, `[bit][..]`, or `None` for all earlier bits.
     pub tree_features: Option<&'a [Vec<usize>]>,
     /// Coefficient of the penalty Σw²/2 on weights, in nats of the training set.
     pub l2: f64,
@@ -108,7 +109,7 @@ pub struct FitSettings<'a> {
 ///
 /// The meaning of a strength depends on the family: an L1 penalty in nats of the training set for logistic regressions,
 /// a pseudo-count in rows for trees alone, the learning rate for boosting. Penalties must descend, because each fit
-/// starts from the result of the one before. `done` is called once per bit, from several threads.
+/// starts from the result of the previous fit. `done` is called once per bit, from several threads.
 pub fn fit(
     train: &Bits,
     constraints: &[u16],
@@ -128,7 +129,7 @@ pub fn fit(
     (0..strengths.len()).map(|k| each.iter().map(|fitted| fitted[k].clone()).collect()).collect()
 }
 
-/// Fits the conditional of bit `i` at each strength.
+/// Fits the conditional of bit `i` at each regularisation strength and returns them as `[strength]`.
 fn fit_bit(
     train: &Bits,
     constraints: &[u16],
@@ -171,9 +172,9 @@ fn fit_bit(
 
 /// A 0/1 feature of the joint fit of a logistic regression and a tree.
 enum JointFeature {
-    /// The value of an earlier bit.
+    /// The value of the earlier bit with this index.
     Bit(u32),
-    /// Whether the row reaches a node of the tree.
+    /// Whether the row reaches the tree node with this index.
     Node(usize),
 }
 
@@ -204,7 +205,7 @@ fn fit_weights(
     for j in 0..i {
         add(JointFeature::Bit(j as u32), ranks.of(train.ones[j].iter().copied()));
     }
-    // The root's children equal bits, which are features already. Of other siblings the smaller one suffices.
+    // The root's children equal bits, which are features already. Of two other siblings, the smaller node suffices.
     for (_, zero, one) in grower.nodes.iter().skip(1).filter_map(|parent| parent.split) {
         let smaller = if grower.nodes[zero].rows < grower.nodes[one].rows { zero } else { one };
         add(JointFeature::Node(smaller), ranks.of(members(&grower.nodes[smaller].set)));

@@ -1,7 +1,8 @@
-//! The journal of a search: the layers fitted so far, so that an interrupted search can resume.
+//! The journal of a search for a model: a file of the hidden layers fitted so far, so that an interrupted search can
+//! resume.
 //!
-//! The first line names the format. Each further line is one layer: the CRC-32 of its JSON text in hexadecimal, a space,
-//! and the text. A line is appended when its layer is complete, and a damaged line is skipped.
+//! The first line names the format. Each further line holds one layer: the CRC-32 of its JSON text in hexadecimal, a
+//! space, and the text. A line is appended when its layer is complete, and a damaged line is skipped.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -16,13 +17,13 @@ use crate::error::{Error, Result};
 use crate::fit::layer::LayerSettings;
 use crate::model::{FloatModel, HiddenLayer};
 
-/// The first line of a journal.
+/// First line of a journal, which names its format.
 const HEADER: &[u8] = b"surprisal search journal 1\n";
 
-/// The largest journal that is read, in bytes.
+/// Size in bytes of the largest journal that is read.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// A file of fitted layers, each under a key of its data and settings.
+/// A file of fitted hidden layers, each with a key that identifies its data and settings.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -47,7 +48,8 @@ struct Layer {
 }
 
 impl Layer {
-    /// Returns whether the lengths are those of a layer of so many units on so many bits, and all numbers are finite.
+    /// Returns whether the vectors have the lengths for `units` hidden units and `bits` bits, and all numbers are
+    /// finite.
     fn fits(&self, units: usize, bits: usize) -> bool {
         let lengths = [self.of_bits.len(), self.biases.len(), self.inputs.len(), self.outputs.len()];
         lengths == [bits, units, bits * units, bits * units]
@@ -57,7 +59,7 @@ impl Layer {
 }
 
 impl Journal {
-    /// Returns the journal that belongs to an output: `model.srp` has the journal `model.srp.surprisal-search`.
+    /// Returns the path of the journal of an output file: `model.srp` has the journal `model.srp.surprisal-search`.
     pub fn beside(output: &Path) -> PathBuf {
         let mut path = output.as_os_str().to_owned();
         path.push(".surprisal-search");
@@ -67,10 +69,15 @@ impl Journal {
     /// Opens a journal and reads its layers, or starts a new one. Damaged lines are skipped.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file can neither be read nor created, and [`Error::Input`] if it is no journal; such a file stays
-    /// as it is.
+    /// [`Error::Io`] if the file can neither be read nor created, and [`Error::Input`] if it is not a journal; the file
+    /// is not changed then.
     pub fn open(path: &Path) -> Result<Self> {
-        let failed = || Error::io(path, "cannot be written, but the search keeps its state there; check the folder");
+        let failed = || {
+            Error::io(
+                path,
+                "cannot be used as the journal of the search; check that the file is readable and the folder writable",
+            )
+        };
         let bytes = match std::fs::metadata(path) {
             Ok(found) if found.is_file() && found.len() <= MAX_BYTES => std::fs::read(path).map_err(failed())?,
             Ok(_) => return Err(foreign(path)),
@@ -92,20 +99,20 @@ impl Journal {
         Ok(Self { path: path.to_owned(), known, file: Mutex::new(file) })
     }
 
-    /// Returns the number of layers that were read.
+    /// Returns the number of layers that were read when the journal was opened.
     pub fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// Returns whether no layer was read.
+    /// Returns whether no layer was read when the journal was opened.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
 
-    /// Returns the layer with these settings under a key, and its mean log-likelihood of the validation rows, in nats per
-    /// row.
+    /// Returns the layer stored for a key and settings as a model, with its mean log-likelihood of the validation rows
+    /// in nats per row.
     ///
-    /// The layer has one bias per bit, so that `constraints` states the number of bits.
+    /// `constraints` has one element per bit. Returns `None` if the journal has no such layer.
     pub fn recall(&self, key: &str, settings: &LayerSettings, constraints: &[u16]) -> Option<(FloatModel, f64)> {
         let layer = self.known.get(&full_key(key, settings))?;
         if !layer.fits(settings.shape.units, constraints.len()) {
@@ -120,7 +127,7 @@ impl Journal {
         Some((FloatModel::of_layer(hidden, &layer.of_bits, constraints), layer.valid_ll))
     }
 
-    /// Appends a layer. If it cannot be written, a resumed search fits it again.
+    /// Appends a layer to the file. Write errors are ignored; a resumed search then fits the layer again.
     pub fn keep(&self, key: &str, settings: &LayerSettings, model: &FloatModel, valid_ll: f64) {
         let Some(hidden) = &model.hidden else { return };
         let layer = Layer {
@@ -136,14 +143,14 @@ impl Journal {
         }
     }
 
-    /// Removes the file if it holds no layer.
+    /// Removes the journal's file if it holds no layer.
     pub fn remove_if_empty(&self) {
         if std::fs::metadata(&self.path).is_ok_and(|file| file.len() <= HEADER.len() as u64) {
             self.remove();
         }
     }
 
-    /// Removes the file, when the search is complete.
+    /// Removes the journal's file. Call this when the search is complete.
     pub fn remove(&self) {
         let _ = std::fs::remove_file(&self.path);
     }
@@ -152,16 +159,16 @@ impl Journal {
 fn foreign(path: &Path) -> Error {
     Error::input(
         path,
-        "the search keeps its state in this file, but it is not a journal of surprisal; move it or choose another --output",
+        "the search would write its journal here, but the file is not a journal; move the file or choose another --output",
     )
 }
 
-/// Returns the key of a layer among all layers for the same data.
+/// Returns the key of a layer in the journal: the key of its data followed by its settings.
 fn full_key(key: &str, settings: &LayerSettings) -> String {
     format!("{key} {settings:?}")
 }
 
-/// Reads a line, if it is undamaged.
+/// Returns the key and the layer of a line, or `None` if the line is damaged.
 fn entry(line: &[u8]) -> Option<(String, Layer)> {
     let (sum, text) = (line.get(..8)?, line.get(9..)?);
     let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;

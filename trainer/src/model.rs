@@ -1,4 +1,4 @@
-//! The fitted model in floats: one conditional distribution per bit, with the structure of the table it becomes.
+//! The fitted model in floats: one conditional distribution per bit, with the same terms as the quantised table.
 
 use rand::Rng;
 use rayon::prelude::*;
@@ -16,28 +16,28 @@ pub use conditional::{FloatConditional, Tree, TreeSplit, log_likelihoods, log_si
 pub use layer::HiddenLayer;
 pub use mixture::{FloatMixture, MixturePosterior};
 
-/// A fitted distribution over rows of bits, whose terms add up in each bit's logit.
+/// A fitted distribution over rows of bits, whose terms are added in each bit's logit.
 #[derive(Clone, Debug, Default)]
 pub struct FloatModel {
     /// Linear and tree terms of each bit, in model order: `[bit]`.
     pub conditionals: Vec<FloatConditional>,
-    /// Hidden-layer term, if there is one.
+    /// Hidden-layer term of all bits, if the model has one.
     pub hidden: Option<HiddenLayer>,
-    /// Mixture-of-trees term, if there is one.
+    /// Mixture-of-trees term of all bits, if the model has one.
     pub mixture: Option<FloatMixture>,
-    /// Raw constraint of each bit, as in [`surprisal::Model::new`]. Empty if every bit is free.
+    /// Raw constraint of each bit, as in [`surprisal::Model::new`]. Empty if no bit has a constraint.
     pub constraints: Vec<u16>,
 }
 
 impl FloatModel {
-    /// Returns the model of a hidden layer and one bias per bit.
+    /// Returns the model that consists of a hidden layer and one bias per bit, in nats.
     pub fn of_layer(hidden: HiddenLayer, bit_biases: &[f32], constraints: &[u16]) -> Self {
         let conditional = |&bias: &f32| FloatConditional { bias: f64::from(bias), ..FloatConditional::default() };
         let conditionals = bit_biases.iter().map(conditional).collect();
         Self { conditionals, hidden: Some(hidden), constraints: constraints.to_vec(), ..Self::default() }
     }
 
-    /// Returns ln p(x_i | x_<i) in nats: `[bit][row]`. Zero where the bit is not free.
+    /// Returns ln p(x_i | x_<i) in nats: `[bit][row]`. Zero where a constraint makes the bit observed or implied.
     pub fn log_likelihoods(&self, bits: &Bits) -> PerBit {
         let logits = self.logits(bits).into_par_iter().enumerate();
         logits.map(|(i, logits)| log_likelihoods(&logits, bits, &self.constraints, i)).collect()
@@ -55,7 +55,7 @@ impl FloatModel {
         logits
     }
 
-    /// Returns the mean log-likelihood in nats per row.
+    /// Returns the mean log-likelihood of rows under the model, in nats per row.
     pub fn log_likelihood(&self, bits: &Bits) -> f64 {
         mean_log_likelihood(&self.logits(bits), bits, &self.constraints)
     }
@@ -90,7 +90,7 @@ impl FloatModel {
     }
 }
 
-/// Returns the mean log-likelihood in nats per row, given the logits `[bit][row]`.
+/// Returns the mean log-likelihood of rows in nats per row, given the logits `[bit][row]` of a model.
 pub fn mean_log_likelihood(logits: &PerBit, bits: &Bits, constraints: &[u16]) -> f64 {
     let bit_sum = |(i, logits): (usize, &Vec<f64>)| -> f64 {
         let free = bits.free(constraints, i);

@@ -1,16 +1,16 @@
-//! Names of the values that an option takes.
+//! Names of the values of command-line options and of keys in files.
 
 use surprisal::Activation;
 
 use crate::error::{Error, Result};
 
-/// A type whose values have names, as an option on the command line or a key in a file gives them.
+/// A type whose values have names on the command line and in files.
 pub trait Named: Copy + PartialEq + 'static {
-    /// The option that takes the names, for example `--family`.
+    /// Command-line option whose values have these names, for example `--family`.
     const OPTION: &'static str;
-    /// Every value with its name.
+    /// Pairs of a name and its value, one for every value of the type.
     const NAMES: &'static [(&'static str, Self)];
-    /// Former names that are still read.
+    /// Pairs of a former name and its value. Former names are accepted but not written.
     const ALIASES: &'static [(&'static str, Self)] = &[];
 
     /// Returns the name of the value.
@@ -18,10 +18,10 @@ pub trait Named: Copy + PartialEq + 'static {
         Self::NAMES.iter().find(|(_, value)| *value == self).map_or("unknown", |(name, _)| name)
     }
 
-    /// Returns the value of that name or former name.
+    /// Returns the value with the given name or former name.
     ///
     /// # Errors
-    /// [`Error::Option`] if there is none; the message lists the names.
+    /// [`Error::Option`] if no value has the name; the message lists the names.
     fn named(name: &str) -> Result<Self> {
         let known = Self::NAMES.iter().chain(Self::ALIASES).find(|(known, _)| *known == name);
         known.map(|(_, value)| *value).ok_or_else(|| {

@@ -6,27 +6,27 @@ use crate::journal::Journal;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A stage begins.
+    /// A stage of the fit begins, for example the fit of a family.
     Stage {
-        /// What is fitted.
+        /// Description of the terms that the stage fits.
         name: &'a str,
         /// Number of [`Step`](Self::Step)s until the stage is complete.
         steps: usize,
     },
     /// One step of the current stage is complete. Steps are reported from several threads.
     Step,
-    /// The family `auto` found a model that no smaller one equals.
+    /// The family `auto` found a model that predicts better than every smaller model so far.
     Found {
-        /// What the model consists of.
+        /// Description of the model's terms.
         name: &'a str,
-        /// Size of the file in bytes.
+        /// Size of the `.srp` file in bytes.
         bytes: usize,
         /// Mean log-likelihood of the validation rows, in nats per row.
         valid_ll: f64,
     },
 }
 
-/// Receives the progress of a fit, and may cancel it. `()` observes nothing.
+/// Receives the progress of a fit, and may cancel the fit. The observer `()` ignores all events.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};
@@ -52,13 +52,13 @@ pub trait Observer: Sync {
     /// Receives one event. Several threads may call this at the same time.
     fn event(&self, _event: Event<'_>) {}
 
-    /// Returns whether the fit is to end early: a search then returns the best model that it has found, and a fit without
-    /// any model yet fails with [`Error::Cancelled`](crate::Error::Cancelled).
+    /// Returns whether the fit should end early. A search then returns the best model so far; a fit without a model
+    /// fails with [`Error::Cancelled`](crate::Error::Cancelled).
     fn is_cancelled(&self) -> bool {
         false
     }
 
-    /// Returns the journal in which a search keeps its fitted layers, if it is to be resumable.
+    /// Returns the journal in which a search stores its fitted layers, or `None` for a search that cannot be resumed.
     fn journal(&self) -> Option<&Journal> {
         None
     }

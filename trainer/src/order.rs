@@ -12,7 +12,7 @@ use crate::schema::Schema;
 
 pub mod local_search;
 
-/// Source of the order of the columns.
+/// Method that determines the order of the columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// The natural or the learned order, whichever predicts the validation rows better.
@@ -20,11 +20,11 @@ pub enum Order {
     Auto,
     /// The order of the columns in the file.
     Natural,
-    /// The order that results from growing all trees together, [`tree::learn_order`].
+    /// The order that [`tree::learn_order`] finds by growing the trees of all columns together.
     Learned,
     /// The order of a maximum spanning tree of mutual information, from its root (Chow & Liu 1968).
     ChowLiu,
-    /// The greedy order of mutual information, [`mutual`].
+    /// The greedy order by mutual information that [`mutual`] returns.
     Mutual,
     /// The learned order, improved by [`local_search::improve`].
     Search,
@@ -48,10 +48,10 @@ impl std::str::FromStr for Order {
     }
 }
 
-/// Least gain of a split of the trees that determine an order, in nats of the training set.
+/// Smallest gain of a split in the trees that determine an order, in nats of the training set.
 const GAMMA: f64 = 2.5;
 
-/// Returns the learned order of the columns, from trees with at most `max_splits` splits.
+/// Returns the column indices in the order that [`tree::learn_order`] finds with at most `max_splits` splits per tree.
 pub fn learned(schema: &Schema, bits: &Bits, max_splits: usize) -> Vec<usize> {
     tree::learn_order(bits, &schema.constraints(), &column_of_bit(schema), GAMMA, max_splits)
 }
@@ -59,7 +59,8 @@ pub fn learned(schema: &Schema, bits: &Bits, max_splits: usize) -> Vec<usize> {
 /// Reads an order from a file of column names, one per line.
 ///
 /// # Errors
-/// The file cannot be read; a line is no column or repeats one; a column is missing.
+/// [`Error::Io`] if the file cannot be read; [`Error::Input`] if a line does not name a modelled column, if a name is
+/// repeated, or if a modelled column is missing.
 pub fn from_file(schema: &Schema, path: &Path) -> Result<Vec<usize>> {
     let advice =
         "cannot be read; --order takes auto, natural, learned, search, chow-liu, mutual or a file of column names";
@@ -70,20 +71,20 @@ pub fn from_file(schema: &Schema, path: &Path) -> Result<Vec<usize>> {
         let fault = |message: &str| Error::input(path, format!("`{name}` {message}")).at("line", line as u64 + 1);
         let at = at.ok_or_else(|| fault("is not a modelled column; name each modelled column once"))?;
         if order.contains(&at) {
-            return Err(fault("comes twice; name each modelled column once"));
+            return Err(fault("is named twice; name each modelled column once"));
         }
         order.push(at);
     }
     let missing = (0..schema.columns.len()).find(|k| !order.contains(k));
     if let Some(k) = missing {
         let name = schema.name(&schema.columns[k]);
-        return Err(Error::input(path, "not named; add a line for every modelled column").column(name));
+        return Err(Error::input(path, "the column is missing; add a line for every modelled column").column(name));
     }
     Ok(order)
 }
 
 /// Returns the maximum spanning tree of mutual information between columns (Chow & Liu 1968): the order of the columns
-/// from the root, and the parent of each column.
+/// from the root, and the parent of each column (`None` for the root).
 pub fn chow_liu(schema: &Schema, bits: &Bits) -> (Vec<usize>, Vec<Option<usize>>) {
     let information = information(schema, bits);
     spanning_tree(information.len(), |a, b| information[a.max(b)][a.min(b)])
@@ -91,8 +92,8 @@ pub fn chow_liu(schema: &Schema, bits: &Bits) -> (Vec<usize>, Vec<Option<usize>>
 
 /// Returns a greedy order by mutual information.
 ///
-/// First comes the column with the largest sum of mutual information with all others, then always the column with the
-/// largest sum with those already in the order.
+/// The first column has the largest sum of mutual information with all other columns. Each further column has the
+/// largest sum of mutual information with the columns already in the order.
 pub fn mutual(schema: &Schema, bits: &Bits) -> Vec<usize> {
     let information = information(schema, bits);
     let n = information.len();
@@ -126,7 +127,7 @@ fn information(schema: &Schema, bits: &Bits) -> Vec<Vec<f64>> {
 pub fn of_mixture(schema: &Schema, dependence: &[Vec<f64>]) -> Vec<usize> {
     let column = column_of_bit(schema);
     let n = schema.columns.len();
-    // A bit has one parent, so that the largest dependence on a bit of another column counts.
+    // A bit has one parent, so that only its largest dependence on a bit of another column counts.
     let mut largest = vec![vec![0.0; n]; column.len()];
     for (i, j) in (0..column.len()).flat_map(|i| (0..i).map(move |j| (i, j))) {
         for (bit, other) in [(i, column[j]), (j, column[i])] {
@@ -141,7 +142,7 @@ pub fn of_mixture(schema: &Schema, dependence: &[Vec<f64>]) -> Vec<usize> {
 }
 
 /// Returns the maximum spanning tree of n columns under the weights `between`: the order of the columns from the root,
-/// and the parent of each column.
+/// and the parent of each column (`None` for the root).
 fn spanning_tree(n: usize, between: impl Fn(usize, usize) -> f64) -> (Vec<usize>, Vec<Option<usize>>) {
     let total = |a: usize| (0..n).filter(|&b| b != a).map(|b| between(a, b)).sum::<f64>();
     // Prim's algorithm, from the column with the largest sum of weights.
@@ -165,12 +166,12 @@ fn spanning_tree(n: usize, between: impl Fn(usize, usize) -> f64) -> (Vec<usize>
     (order, parent)
 }
 
-/// Returns the column of each bit: `[bit]`.
+/// Returns the index of the column of each bit: `[bit]`.
 fn column_of_bit(schema: &Schema) -> Vec<usize> {
     schema.bits().enumerate().flat_map(|(k, bits)| vec![k; bits]).collect()
 }
 
-/// Returns the number of outcomes of each column and the outcome of each row, "missing" after all others.
+/// Returns (number of outcomes, outcome of each row) for each column. The last outcome means "missing".
 fn outcomes(schema: &Schema, bits: &Bits) -> Vec<(usize, Vec<u16>)> {
     let each = schema.columns.iter().zip(schema.bit_offsets()).map(|(encoding, first)| {
         let column = encoding.column();
@@ -184,7 +185,7 @@ fn outcomes(schema: &Schema, bits: &Bits) -> Vec<(usize, Vec<u16>)> {
     each.collect()
 }
 
-/// Returns the mutual information of two columns in nats, from the frequencies of their outcomes.
+/// Returns the mutual information of two columns in nats, given each as (number of outcomes, outcome of each row).
 fn mutual_information((ka, a): &(usize, Vec<u16>), (kb, b): &(usize, Vec<u16>)) -> f64 {
     let mut joint = vec![0u32; ka * kb];
     a.iter().zip(b).for_each(|(&a, &b)| joint[usize::from(a) * kb + usize::from(b)] += 1);

@@ -1,4 +1,4 @@
-//! Writes output files: whole or not at all, and never over an input.
+//! Writes output files atomically and never over an input file.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -9,25 +9,25 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
-/// Writes a file whole or not at all, as [`Output`] does.
+/// Writes a file atomically through [`Output`]: after an error, the target keeps its old content.
 ///
 /// # Errors
-/// [`Error::Io`] if the folder does not exist or the file cannot be written; [`Error::OutputIsInput`] if it is one of
-/// `inputs`.
+/// [`Error::Io`] if the folder does not exist or the file cannot be written; [`Error::OutputIsInput`] if `path` leads
+/// to one of `inputs`.
 pub fn write_whole(path: &Path, bytes: &[u8], inputs: &[&Path]) -> Result<()> {
     let mut output = Output::create(path, inputs)?;
     output.write_all(bytes).map_err(|error| output.failed(error))?;
     output.commit()
 }
 
-/// Fails if an output would overwrite one of the inputs, by whatever path, symbolic link or hard link it is reached.
+/// Returns an error if `path` leads to one of `inputs`, also through a symbolic link or a hard link.
 ///
-/// Call it before long work, so that the fault is found at once; [`Output::create`] checks again.
+/// Call this function before long work to find the error at once; [`Output::create`] checks again.
 ///
 /// # Errors
-/// [`Error::OutputIsInput`].
+/// [`Error::OutputIsInput`] if `path` leads to one of `inputs`.
 pub fn check(path: &Path, inputs: &[&Path]) -> Result<()> {
-    // A pipe or a device loses nothing.
+    // Writing to a pipe or a device overwrites no input.
     if path.is_file() && inputs.iter().any(|input| is_same(path, input)) {
         return Err(Error::OutputIsInput(path.to_owned()));
     }
@@ -37,9 +37,10 @@ pub fn check(path: &Path, inputs: &[&Path]) -> Result<()> {
 /// A file being written. Its content replaces the target when it is [committed](Self::commit); if it is dropped before,
 /// the target keeps its old content.
 ///
-/// The content goes to a temporary file `.surprisal-PID-XXXXXX.tmp` beside the target, which is then renamed. A new file
-/// gets the permissions of the umask, a replaced one keeps its own. Temporary files of processes that died are removed
-/// from the same folder. A pipe or a device is written to directly, and a symbolic link's target is replaced.
+/// The content goes to a temporary file `.surprisal-PID-XXXXXX.tmp` in the target's folder, which is then renamed. A
+/// new file gets the permissions of the umask, a replaced file keeps its permissions. Temporary files of processes that
+/// died are removed from the same folder. A pipe or a device is written to directly, and a symbolic link's target is
+/// replaced.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -54,10 +55,11 @@ enum Sink {
 }
 
 impl Output {
-    /// Opens an output that is none of the inputs.
+    /// Opens an output file at `path`, which must not lead to one of `inputs`.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder does not exist or cannot be written; [`Error::OutputIsInput`].
+    /// [`Error::Io`] if the folder does not exist or cannot be written; [`Error::OutputIsInput`] if `path` leads to one
+    /// of `inputs`.
     pub fn create(path: &Path, inputs: &[&Path]) -> Result<Self> {
         check(path, inputs)?;
         let failed = |error| failure(path, error);
@@ -72,7 +74,7 @@ impl Output {
         let prefix = format!("{PREFIX}{}-", std::process::id());
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(RANDOM);
-        // The umask applies to this; by default a temporary file is its owner's alone.
+        // The umask applies to this mode; without it, only the owner could read the file.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(folder).map_err(failed)?;
@@ -82,10 +84,10 @@ impl Output {
         Ok(Self { path: path.to_owned(), target, sink: Sink::Temporary(BufWriter::new(file)) })
     }
 
-    /// Completes the file.
+    /// Writes the buffered rest of the file and lets the file replace the target.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be written to the end; the target then keeps its old content.
+    /// [`Error::Io`] if the file cannot be written completely; the target then keeps its old content.
     pub fn commit(self) -> Result<()> {
         let Self { path, target, sink } = self;
         let written = match sink {
@@ -98,7 +100,7 @@ impl Output {
         written.map_err(|error| failure(&path, error))
     }
 
-    /// Converts an error of [`Write`] on this output.
+    /// Converts an I/O error of [`Write`] on this output to [`Error::Io`] with the output's path.
     pub fn failed(&self, error: io::Error) -> Error {
         failure(&self.path, error)
     }
@@ -138,10 +140,10 @@ fn is_same(a: &Path, b: &Path) -> bool {
 
 const PREFIX: &str = ".surprisal-";
 const SUFFIX: &str = ".tmp";
-/// Letters and digits that tell the temporary files of one process apart.
+/// Number of random letters and digits in the name of a temporary file.
 const RANDOM: usize = 6;
 
-/// Removes temporary files that processes left when they were killed. What cannot be removed stays.
+/// Removes the temporary files of dead processes from a folder. Errors are ignored.
 fn remove_leftovers(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -152,7 +154,7 @@ fn remove_leftovers(folder: &Path) {
     }
 }
 
-/// Returns the process that made a temporary file, from its name.
+/// Returns the process id in the name of a temporary file, or `None` for any other file name.
 fn process_of(name: &OsStr) -> Option<i32> {
     let (process, random) = name.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.split_once('-')?;
     let exact = random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -160,7 +162,7 @@ fn process_of(name: &OsStr) -> Option<i32> {
     exact.then_some(number)
 }
 
-/// Returns whether a process exists; where that cannot be found out, it is taken to.
+/// Returns whether a process exists; true on systems where this cannot be determined.
 fn is_alive(process: i32) -> bool {
     #[cfg(unix)]
     if let Some(process) = rustix::process::Pid::from_raw(process) {

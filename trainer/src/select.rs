@@ -1,4 +1,4 @@
-//! Selects order, family and settings by the validation rows, within a budget that no model exceeds.
+//! Selects the order, family and settings that predict the validation rows best within a budget.
 
 use crate::bits::Bits;
 use crate::error::{Error, Result};
@@ -29,7 +29,8 @@ const MIXTURE_FLASH: usize = 8 << 10;
 /// Fits models over all settings that the user leaves open and returns the best one within the budget.
 ///
 /// # Errors
-/// An order file that does not name each column once; options that exclude each other; a budget that no model fits into.
+/// [`Error::Io`] or [`Error::Input`] if an order file cannot be read or does not name each column once;
+/// [`Error::Option`] if options exclude each other or no model fits the budget; [`Error::Cancelled`].
 pub fn select(
     schema: &Schema,
     train: &Bits,
@@ -44,8 +45,8 @@ pub fn select(
     let mut factorisations = factorisations(schema, train, valid, choices)?;
     let mut orders = Vec::new();
     if factorisations.len() > 1 {
-        // One fit with medium settings per order. Boosting takes long and its strength is a rate, so linear-trees
-        // stands in.
+        // One fit with medium settings per order. Boosting takes long and its strength is a rate, so that linear-trees
+        // is fitted in its place.
         let strength = choices.strength.filter(|_| choices.family != Family::Boost);
         let (gamma, strength) = (choices.gamma.unwrap_or(MEDIUM.0), strength.unwrap_or(MEDIUM.1));
         let own = choices.family.has_conditionals_only() && choices.family != Family::Boost;
@@ -58,7 +59,7 @@ pub fn select(
             let fitted = run(factorisation, family, choices, gamma, &[strength], observer);
             let valid_ll = fitted[0].log_likelihood(&factorisation.valid);
             orders.push(OrderTrial { order: factorisation.name.clone(), valid_ll });
-            // An order that the user chose comes last and is taken in any case; the others are reported for comparison.
+            // An order that the user chose comes last and is always used; other orders are reported for comparison.
             if valid_ll > best.0 || choices.order != Order::Auto {
                 best = (valid_ll, at);
             }
@@ -73,7 +74,7 @@ pub fn select(
         auto::search(&mut candidates)
     };
     if choices.family == Family::Auto && budget.flash <= MIXTURE_FLASH {
-        // A mixture has an order of its own.
+        // A mixture may need another order than the other families.
         let mixture = mixture::select(schema, train, valid, choices, budget).ok();
         let is_beaten = |mixture: &Selection| best.as_ref().is_ok_and(|other| other.cautious_ll >= mixture.valid_ll);
         if let Some(mixture) = mixture.filter(|mixture| !is_beaten(mixture)) {

@@ -1,29 +1,29 @@
-//! The capacities of a table: bits, hidden units and mixture components, and code that is generic over them.
+//! Capacities of a table (bits, hidden units, mixture components), and macros for code that is generic over them.
 
 use surprisal::{Table, TableError};
 
-/// The capacities that a table needs: N, H and K of [`surprisal::Table`].
+/// Capacities that a table needs: N, H and K of [`surprisal::Table`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// The number of bits in a row.
+    /// Number of bits in a row: N.
     pub bits: usize,
-    /// The number of hidden units.
+    /// Number of hidden units: H.
     pub units: usize,
-    /// The number of mixture components.
+    /// Number of mixture components: K.
     pub components: usize,
 }
 
 impl Shape {
-    /// The largest table that the host handles.
+    /// Capacities of the largest table that the host can use.
     pub const LARGEST: Self = Self { bits: 4096, units: 256, components: 64 };
 
-    /// The bytes of state per hidden unit: its sum and its value.
+    /// Number of bytes of state per hidden unit: its sum and its output.
     pub const UNIT_BYTES: usize = 6;
 
     /// Returns the shape of a table from its bytes.
     ///
     /// # Errors
-    /// [`TableError`] if the bytes are not a table, or one larger than [`LARGEST`](Self::LARGEST).
+    /// [`TableError`] if the bytes are not a table or if the table exceeds [`LARGEST`](Self::LARGEST).
     pub fn of(bytes: &[u8]) -> Result<Self, TableError> {
         let table =
             Table::<{ Self::LARGEST.bits }, { Self::LARGEST.units }, { Self::LARGEST.components }>::from_bytes(bytes)?;
@@ -31,14 +31,14 @@ impl Shape {
         Ok(Self { bits: table.model.bits(), units: terms.hidden.units(), components: terms.mixture.components() })
     }
 
-    /// Returns the bytes of stack that a row and the state of its model take: three per bit, six per hidden unit, four per
-    /// component, and the position in the row.
+    /// Returns the number of bytes of stack that a row and the state of its model take: three per bit, six per hidden
+    /// unit, four per component, and 16 for the position in the row.
     pub const fn state_bytes(self) -> usize {
         (3 * self.bits).next_multiple_of(4) + Self::UNIT_BYTES * self.units + 4 * self.components + 16
     }
 }
 
-/// Runs an expression with a constant row length that `bits` fits: the smallest of 64, 256, 1024 and 4096.
+/// Evaluates an expression with a constant capacity N: the smallest of 64, 256, 1024 and 4096 that is at least `$bits`.
 #[macro_export]
 macro_rules! with_capacity {
     ($bits:expr, $N:ident => $body:expr) => {
@@ -63,8 +63,8 @@ macro_rules! with_capacity {
     };
 }
 
-/// Runs an expression with constant capacities N, H and K that a [`Shape`](crate::shape::Shape) fits. H and K are zero for
-/// tables without a hidden layer and mixture.
+/// Evaluates an expression with constant capacities N, H and K that are large enough for a
+/// [`Shape`](crate::shape::Shape). H and K are zero for tables without hidden layer and mixture.
 #[macro_export]
 macro_rules! with_shape {
     ($shape:expr, $N:ident, $H:ident, $K:ident => $body:expr) => {{

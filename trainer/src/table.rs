@@ -1,4 +1,4 @@
-//! Tables on the host: the owned slices of a [`surprisal::Table`], and its bytes.
+//! Tables on the host: owned storage for the slices of a [`surprisal::Table`], and its conversion to bytes.
 
 use surprisal::{Forest, ForestSlices, Table, TableError, Terms};
 
@@ -18,44 +18,44 @@ use hidden::HiddenTable;
 use linear::LinearTable;
 use mixture::MixtureTable;
 
-/// A table with owned slices.
+/// Owned storage for the slices of a [`surprisal::Table`].
 #[derive(Clone, Debug, Default)]
 pub struct OwnedTable {
-    /// The columns.
+    /// Encoder, which converts the readings of each column to bits.
     pub encoder: EncoderTable,
-    /// `[bit]`: one [`Constraint::raw`](surprisal::Constraint::raw) per bit, or none if all bits are free.
+    /// [`Constraint::raw`](surprisal::Constraint::raw) of each bit: `[bit]`. Empty if no bit has a constraint.
     pub constraints: Vec<u16>,
-    /// The linear rows.
+    /// Linear term of the logits: biases and weights.
     pub linear: LinearTable,
-    /// The trees.
+    /// Tree term of the logits.
     pub trees: ForestTable,
-    /// The hidden layer; without units if there is none.
+    /// Hidden-layer term of the logits; it has no units if the model has no hidden layer.
     pub hidden: HiddenTable,
-    /// The mixture; without components if there is none.
+    /// Mixture term of the logits; it has no components if the model has no mixture.
     pub mixture: MixtureTable,
-    /// The detector; off until the table is calibrated.
+    /// Calibration of the detector, which is off until the table is calibrated.
     pub calibration: Calibration,
-    /// The predictor; empty for rows that do not depend on earlier ones.
+    /// Predictor of a time series; empty if rows do not depend on earlier rows.
     pub predictor: PredictorTable,
 }
 
-/// The owned storage of a [`Forest`], with the fields of [`ForestSlices`].
+/// Owned storage of a [`Forest`], with the fields of [`ForestSlices`].
 #[derive(Clone, Debug, Default)]
 pub struct ForestTable {
-    /// The low bits of a split word that name the tested bit.
+    /// Number of low bits of a split word that hold the index of the tested bit.
     pub feature_bits: u16,
-    /// `[bit]`: the first split of each bit's trees, one more than bits.
+    /// Index of the first split of each bit's trees, `[bit]`, followed by the number of splits.
     pub starts: Vec<u16>,
-    /// The splits of all trees.
+    /// Split words of all trees in preorder: the tested bit, and above it the number of splits in the left subtree.
     pub splits: Vec<u16>,
-    /// The leaves of all trees.
+    /// Leaf values of all trees, in units of the bit's element of `scales`.
     pub leaves: Vec<i8>,
-    /// `[bit]`: the value of a leaf unit, in units of 1/65536 nat.
+    /// Value of one leaf unit for each bit, in units of 1/65536 nat: `[bit]`.
     pub scales: Vec<u16>,
 }
 
 impl ForestTable {
-    /// Returns the device crate's term over these slices.
+    /// Returns the tree term of the device crate, which borrows these slices.
     ///
     /// # Errors
     /// [`TableError`] if the slices do not fit each other.
@@ -66,7 +66,7 @@ impl ForestTable {
 }
 
 impl OwnedTable {
-    /// Returns the device crate's table over these slices.
+    /// Returns the table of the device crate, which borrows these slices.
     ///
     /// # Errors
     /// [`TableError`] if the slices do not fit each other, or exceed the capacities N, H and K.
@@ -82,7 +82,7 @@ impl OwnedTable {
         Ok(table.with_predictor(self.predictor.view()))
     }
 
-    /// Returns the capacities that the table needs.
+    /// Returns the capacities N, H and K that the table needs.
     pub fn shape(&self) -> Shape {
         Shape {
             bits: self.linear.biases.len().max(self.mixture.parents.len()),
@@ -91,7 +91,7 @@ impl OwnedTable {
         }
     }
 
-    /// Returns the additions, multiplications and tree steps that a row takes at most.
+    /// Returns the largest number of additions, multiplications and tree steps that scoring one row takes.
     ///
     /// # Errors
     /// [`TableError`] if the table exceeds [`Shape::LARGEST`].
@@ -99,7 +99,7 @@ impl OwnedTable {
         Ok(cost::Cost::of(&self.largest()?).operations())
     }
 
-    /// Returns the bytes of the table, as in a `.srp` file.
+    /// Returns the table as bytes, in the format of a `.srp` file without notes.
     ///
     /// # Errors
     /// [`TableError`] if the table exceeds [`Shape::LARGEST`].
@@ -109,7 +109,7 @@ impl OwnedTable {
         Ok(bytes)
     }
 
-    /// Returns the table with the largest capacities.
+    /// Returns the table with the capacities of [`Shape::LARGEST`].
     fn largest(
         &self,
     ) -> Result<Table<'_, { Shape::LARGEST.bits }, { Shape::LARGEST.units }, { Shape::LARGEST.components }>, TableError>

@@ -1,4 +1,4 @@
-//! The answer of a command.
+//! The output of a command, as text and as JSON.
 
 use std::path::Path;
 
@@ -8,17 +8,17 @@ use surprisal_trainer::output;
 
 use crate::args::OutArgs;
 
-/// An answer for people, and the same for programs.
+/// The output of a command: text for people, and JSON for programs.
 #[derive(Debug)]
 pub struct Answer {
-    /// Text or CSV.
+    /// Output as text or CSV.
     pub text: String,
-    /// One JSON object.
+    /// Output as one JSON object.
     pub value: Value,
 }
 
 impl OutArgs {
-    /// Computes the answer and writes its text to the output file, if there is one; that file must be none of `inputs`.
+    /// Computes the answer and writes its text to the output file, if any, which must not be one of `inputs`.
     pub fn deliver(&self, inputs: &[&Path], answer: impl FnOnce() -> Result<Answer>) -> Result<Answer> {
         let Some(path) = &self.output else { return answer() };
         output::check(path, inputs)?;
@@ -28,7 +28,7 @@ impl OutArgs {
     }
 }
 
-/// Returns a CSV as text.
+/// Returns a header and rows as CSV text.
 pub fn csv_text<R: IntoIterator<Item = T>, T: AsRef<[u8]>>(
     header: &[impl AsRef<[u8]>],
     rows: impl IntoIterator<Item = R>,

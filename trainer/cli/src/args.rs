@@ -1,4 +1,4 @@
-//! The command line.
+//! Definition of the command line: commands and their options.
 
 use std::path::PathBuf;
 
@@ -20,10 +20,10 @@ pub struct Cli {
     /// Print one JSON object instead of text.
     #[arg(long, global = true, display_order = 900)]
     pub json: bool,
-    /// Number of threads, 1 to 1024. The result does not depend on it.
+    /// Number of threads, 1 to 1024. The results do not depend on this number.
     #[arg(long, global = true, hide_short_help = true, display_order = 901, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// The command to run.
+    /// Command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -32,16 +32,16 @@ pub struct Cli {
 pub enum Command {
     /// Fit a model on a CSV file (plain or .gz) and write it as a .srp file.
     ///
-    /// Exactly the same command on the same file writes exactly the same bytes.
+    /// The same command on the same file always writes the same bytes.
     #[command(mut_arg("bands", |arg| arg.hide_short_help(true)), mut_arg("sampling_rate", |arg| arg.hide_short_help(true)))]
     Fit(Box<FitArgs>),
     /// Convert the log of a board to CSV, which `fit` reads.
     ///
-    /// A line that holds `surprisal: ` and then cells separated by commas is a row, whatever precedes the marker. If no
-    /// line has the marker, lines of numbers alone are rows. A line of names begins a session: the board was started.
-    /// Incomplete lines are left out and counted.
+    /// A line that contains the marker `surprisal: `, followed by cells separated by commas, is a row; text before the
+    /// marker is ignored. If no line has the marker, lines that consist of numbers are rows. A line of names begins a
+    /// session, because a board prints the names when it starts. Incomplete lines are left out and counted.
     Collect {
-        /// Output of `probe-rs run` or a serial port; - reads standard input.
+        /// File with the output of `probe-rs run` or of a serial port; - reads standard input.
         capture: PathBuf,
         /// Add the session number, counted from 1, as the first column. Fit such a file with `--ignore session`.
         #[arg(long)]
@@ -51,7 +51,7 @@ pub enum Command {
     },
     /// Compute the features of a raw signal as CSV, one row per window, as `fit --signal` does.
     Features {
-        /// The signal: .npy or CSV.
+        /// File with the signal: .npy or CSV.
         data: PathBuf,
         #[command(flatten)]
         signal: SignalArgs,
@@ -61,55 +61,56 @@ pub enum Command {
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Describe the columns of a file as TOML, to be corrected and passed to `fit --schema`.
+    /// Describe the columns of a file as TOML, which you can edit and pass to `fit --schema`.
     Schema {
-        /// The training rows.
+        /// File with the training rows: CSV.
         data: PathBuf,
         #[arg(long, default_value_t, value_name = "WHEN", value_parser = parse::named(header_help),
             help = "Whether the first line names the columns")]
         header: Header,
-        /// Leave this column out; may be repeated.
+        /// Leave this column out. The option may be repeated.
         #[arg(long, value_name = "COLUMN")]
         ignore: Vec<String>,
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Report the mean surprisal of a file's rows. With labels, report how well anomalies stand out; without, the drift
-    /// since the fit.
+    /// Report the mean surprisal of a file's rows. With labels, also report how well the scores separate anomalous from
+    /// normal rows; without labels, the drift since the fit.
     Eval {
         #[command(flatten)]
         rows: RowArgs,
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Score each row as CSV: surprisal, anomaly score, p-value, whether it is anomalous, and its most surprising column.
+    /// Score each row as CSV: surprisal, anomaly score, p-value, whether the row is anomalous, and the most surprising
+    /// column.
     Score {
         #[command(flatten)]
         rows: RowArgs,
-        /// Add the mean surprisal of the last W rows up to each row.
+        /// Add a column with the mean surprisal of the last W rows, including the current row.
         #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(1..))]
         mean: Option<u32>,
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Show the surprisal of each column, for the most anomalous rows.
+    /// Show the surprisal of each column for the most anomalous rows.
     Explain {
         #[command(flatten)]
         rows: RowArgs,
         /// Number of rows to show.
         #[arg(long, default_value_t = 5, value_name = "N")]
         top: usize,
-        /// Show the row on this line of the file instead, or the window of a signal that begins at this sample.
+        /// Show only the row on this line of the file or, for a signal, the window that begins at this sample.
         #[arg(long, value_name = "LINE")]
         line: Option<u64>,
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Draw rows from the model as CSV; a model of a time series draws a series.
+    /// Draw rows from a model and write them as CSV. From the model of a time series, draw a series.
     Sample {
-        /// The .srp file.
+        /// Model: a .srp file that `fit` wrote.
         model: PathBuf,
-        /// Number of rows.
+        /// Number of rows to draw.
         #[arg(short = 'n', default_value_t = 10, value_name = "ROWS")]
         rows: u64,
         /// Seed of the random numbers.
@@ -118,37 +119,37 @@ pub enum Command {
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Measure how far a model is from another model or from data: KL both ways, Jensen-Shannon, total variation,
-    /// Wasserstein-1.
+    /// Measure divergences between a model and another model or data: KL in both directions, Jensen-Shannon, total
+    /// variation, Wasserstein-1.
     ///
-    /// The numbers are exact if at most 2^20 different rows are possible, as with 20 bits, and against data. Otherwise they
-    /// are estimated from samples of the models, with a standard error after the ±. Wasserstein-1 counts the bits of A
-    /// that have to be flipped; it is exact up to 2^16 possible rows. Probabilities are of outcomes, the cells that
-    /// readings fall in; the widths of the cells cancel.
+    /// The divergences are exact between a model and data, and between models with at most 2^20 possible rows, for
+    /// example of 20 bits. Otherwise they are estimated from samples of the models, with a standard error after the ±.
+    /// Wasserstein-1 counts the bits of A that have to be flipped; it is exact up to 2^16 possible rows. Probabilities
+    /// refer to outcomes, the bins that readings fall into; the widths of the bins cancel.
     Compare {
         #[command(flatten)]
         compared: CompareArgs,
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Show the content of a model: columns, sizes, provenance, worst-case work.
+    /// Show the content of a model: columns, sizes, provenance, worst-case work per row.
     Inspect {
-        /// The .srp file.
+        /// Model: a .srp file that `fit` wrote.
         model: PathBuf,
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Write the table as Rust source, or as the bytes that a board reads.
+    /// Write the table of a model as Rust source, or as bytes that a board reads.
     Export {
-        /// The .srp file.
+        /// Model: a .srp file that `fit` wrote.
         model: PathBuf,
-        /// File to write: .rs for Rust source, .srp for the table without names.
+        /// File to write: a name ending in .rs for Rust source, in .srp for the bytes of the table without names.
         #[arg(short, value_name = "FILE")]
         output: PathBuf,
     },
 }
 
-/// Where the text of an answer goes.
+/// Option that redirects the text output of a command.
 #[derive(Debug, Args)]
 pub struct OutArgs {
     /// Write to this file instead of standard output.
@@ -156,91 +157,91 @@ pub struct OutArgs {
     pub output: Option<PathBuf>,
 }
 
-/// A model and the rows to apply it to.
+/// Arguments that name a model and the rows to which the model is applied.
 #[derive(Debug, Args)]
 pub struct RowArgs {
-    /// The .srp file.
+    /// Model: a .srp file that `fit` wrote.
     pub model: PathBuf,
-    /// The rows, with the columns of the training data.
+    /// File with rows that have the columns of the training data.
     pub data: PathBuf,
     #[arg(long, default_value_t, value_name = "WHEN", value_parser = parse::named(header_help),
         help = "Whether the first line names the columns")]
     pub header: Header,
-    /// Use only the rows of the training file that `fit` did not see.
+    /// Use only the rows of the training file that `fit` did not use.
     #[arg(long)]
     pub held_out: bool,
-    /// Column that marks anomalies; by default the one that was given to `fit`.
+    /// Column that marks anomalies; by default the label column of the fit.
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
-    /// Label of normal rows; by default 0.
+    /// Value of the label column in normal rows; by default 0.
     #[arg(long, value_name = "VALUE", requires = "label")]
     pub normal: Option<String>,
 }
 
-/// How a raw signal becomes rows.
+/// Options that convert a raw signal to rows of features.
 #[derive(Clone, Debug, Args)]
 pub struct SignalArgs {
-    /// Data are samples of a raw signal, cut into windows.
+    /// Read the data as samples of a raw signal, cut into windows of this many samples.
     ///
-    /// The data are samples of a raw signal: .npy (f32, f64, i16 or i32; one axis, or samples x channels), or CSV with one
-    /// column per channel. Each WINDOW samples become a row of features. The next window begins HOP samples later, by
-    /// default where the last one ends.
+    /// The data are a .npy file (f32, f64, i16 or i32; one axis, or samples x channels), or CSV with one column per
+    /// channel. Each window of WINDOW samples becomes a row of features. The next window begins HOP samples after the
+    /// start of the previous window, by default at its end.
     #[arg(long, value_name = "WINDOW[:HOP]", value_parser = parse::windows)]
     pub signal: Option<(usize, usize)>,
-    /// Samples per second of the signal. Bands are then named by their centre in Hz.
+    /// Sampling rate of the signal, in samples per second. With this option, bands are named by their centre in Hz.
     #[arg(long, value_name = "HZ", requires = "signal", value_parser = parse::sampling_rate, help_heading = "Data")]
     pub sampling_rate: Option<f64>,
-    /// Number of bands that divide the range up to half the sampling rate.
+    /// Number of frequency bands into which the range from 0 to half the sampling rate is divided.
     #[arg(long, value_name = "N", requires = "signal", default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=64), help_heading = "Data")]
     pub bands: u16,
 }
 
 impl SignalArgs {
-    /// Returns how a signal becomes rows, or `None` if the data are rows.
+    /// Returns the windows of a signal, or `None` if the data are rows already.
     pub fn windows(&self) -> Result<Option<Windows>> {
         let windows = self.signal.map(|(window, hop)| Windows::new(window, hop, self.bands, self.sampling_rate));
         Ok(windows.transpose()?)
     }
 }
 
-/// A model, and what to compare it with.
+/// Arguments that name a model and the model or rows to compare it with.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// A: a .srp file.
+    /// Model A: a .srp file.
     pub a: PathBuf,
-    /// B: another .srp file with the same columns in any order, or rows as CSV (plain or .gz).
+    /// Model or data B: a .srp file with the same columns in any order, or rows as CSV (plain or .gz).
     pub b: PathBuf,
-    /// Number of rows to draw from each model if there are too many to enumerate.
+    /// Number of rows to draw from each model if there are too many possible rows to enumerate.
     #[arg(short = 'n', default_value_t = SamplingSettings::default().rows as u32, value_name = "ROWS",
         value_parser = clap::value_parser!(u32).range(2..))]
     pub rows: u32,
-    /// Number of rows in each sample that Wasserstein-1 matches.
+    /// Number of rows in each of the two samples from which Wasserstein-1 is estimated.
     ///
-    /// Larger samples bring the estimate closer to the truth, in a time that grows as their cube.
+    /// Larger samples bring the estimate closer to the exact value; the time grows with the cube of this number.
     #[arg(long, default_value_t = SamplingSettings::default().pairs as u32, value_name = "ROWS",
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub pairs: u32,
-    /// Seed of the samples.
+    /// Seed of the random samples.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     #[arg(long, default_value_t, value_name = "WHEN", value_parser = parse::named(header_help), help_heading = "Data",
         help = "Whether the first line names the columns")]
     pub header: Header,
-    /// Use only the rows of the training file that `fit` did not see.
+    /// Use only the rows of the training file that `fit` did not use.
     #[arg(long, help_heading = "Data")]
     pub held_out: bool,
-    /// Column that marks anomalies; by default the one that was given to `fit`. Only normal rows are compared.
+    /// Column that marks anomalies; by default the label column of the fit. Only normal rows are compared.
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     pub label: Option<String>,
-    /// Label of normal rows; by default 0.
+    /// Value of the label column in normal rows; by default 0.
     #[arg(long, value_name = "VALUE", requires = "label", help_heading = "Data")]
     pub normal: Option<String>,
 }
 
-/// Describes a value of `--header`.
+/// Returns the help text of a value of `--header`.
 fn header_help(header: Header) -> &'static str {
     match header {
-        Header::Auto => "Yes if none of its cells is a number",
+        Header::Auto => "The first line names the columns if none of its cells is a number",
         Header::Yes => "The first line names the columns",
         Header::No => "The first line is a row; columns are called x0, x1, …",
     }

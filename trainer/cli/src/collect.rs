@@ -1,4 +1,4 @@
-//! `surprisal collect`: the log of a board as CSV.
+//! `surprisal collect`: converts the log of a board to CSV.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `surprisal compare`: a model against another, or against data.
+//! `surprisal compare`: divergences between a model and another model, or between a model and data.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -16,7 +16,7 @@ use crate::rows::Applied;
 use crate::terminal::{Lines, line};
 
 impl CompareArgs {
-    /// The files that the command reads.
+    /// Returns the paths of the files that the command reads.
     pub fn inputs(&self) -> [&Path; 2] {
         [&self.a, &self.b]
     }
@@ -80,7 +80,7 @@ pub fn compare(args: &CompareArgs) -> Result<Answer> {
     Ok(Answer { text: text.into_text(), value })
 }
 
-/// A model compared with another model, or with rows of data.
+/// Comparison of a model with another model or with rows of data.
 struct Compared {
     artefact: Artefact,
     comparison: Comparison,
@@ -94,7 +94,7 @@ impl CompareArgs {
         let model = is_model(&self.b);
         ensure!(
             !model || is_model(&self.a),
-            "{a}: not a .srp file; the model comes first: surprisal compare MODEL MODEL_OR_DATA"
+            "{a}: expected a .srp file, because the model comes first: surprisal compare MODEL MODEL_OR_DATA"
         );
         if model {
             let for_data = self.held_out || self.label.is_some() || self.header != Header::Auto;
@@ -132,7 +132,7 @@ fn is_model(path: &Path) -> bool {
     read.is_ok() && start == *b"SRPL" || path.extension().is_some_and(|extension| extension == "srp")
 }
 
-/// "0.01230", "0.01230 ± 0.00040" or "inf".
+/// Formats an estimate as "0.01230" if exact, "0.01230 ± 0.00040" with a standard error, or "inf".
 fn shown(Estimate { value, standard_error }: Estimate) -> String {
     match standard_error {
         _ if value.is_infinite() => format!("{:>9}", "inf"),

@@ -1,4 +1,4 @@
-//! `surprisal eval`: how well a model predicts the rows of a file, and how well anomalies stand out.
+//! `surprisal eval`: reports how well a model predicts the rows of a file and detects anomalies.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ pub fn eval(args: &RowArgs) -> Result<Answer> {
     Ok(Answer { text: text.into_text(), value })
 }
 
-/// Compares the scores of normal and anomalous rows.
+/// Reports the scores of normal and of anomalous rows, AUC, and alarm rates.
 fn labelled(applied: &Applied, anomalous: &[bool], alarms: &[bool], text: &mut Lines, value: &mut Value) {
     let anomaly: Vec<Nats> = applied.scores.iter().map(|score| score.anomaly).collect();
     let largest: Vec<Nats> = applied.scores.iter().map(|score| score.largest).collect();
@@ -73,7 +73,7 @@ fn labelled(applied: &Applied, anomalous: &[bool], alarms: &[bool], text: &mut L
     line!(text, "  alarms: {}", shown.join(", "));
 }
 
-/// Measures drift since the fit.
+/// Reports the share of alarms and the drift of the mean surprisal since the calibration.
 fn unlabelled(applied: &Applied, detector: &Detector, alarms: &[bool], text: &mut Lines, value: &mut Value) {
     let mut drift = Drift::new();
     applied.surprisals.iter().for_each(|&nats| drift.push(detector, nats));

@@ -1,4 +1,4 @@
-//! `surprisal explain`: the surprisal of each column of a row.
+//! `surprisal explain`: shows the surprisal of each column of a row.
 
 use anyhow::{Result, bail};
 use serde_json::json;
@@ -17,7 +17,7 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
         shown.retain(|&at| frame.lines[rows[at]] == line);
         if shown.is_empty() {
             let (path, unit) = (frame.path.display(), frame.unit);
-            bail!("{path}: no row on {unit} {line} among the rows asked for; `surprisal score` lists the {unit}s");
+            bail!("{path}: no selected row is on {unit} {line}; `surprisal score` lists the {unit}s of all rows");
         }
     } else {
         shown.sort_by_key(|&at| std::cmp::Reverse(scores[at].anomaly));

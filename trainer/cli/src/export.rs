@@ -1,4 +1,4 @@
-//! `surprisal export`: the table for a board.
+//! `surprisal export`: writes the table of a model as Rust source or bytes for a board.
 
 use std::path::Path;
 
@@ -18,7 +18,10 @@ pub fn export(model: &Path, output: &Path) -> Result<Answer> {
     let bytes = match output.extension().and_then(|extension| extension.to_str()) {
         Some("rs") => rust_source(&artefact)?.into_bytes(),
         Some("srp") => artefact.table_bytes().to_vec(),
-        _ => bail!("{}: expected a name that ends in .rs (Rust source) or .srp (bytes for a board)", output.display()),
+        _ => bail!(
+            "{}: expected a file name that ends in .rs (Rust source) or .srp (bytes for a board)",
+            output.display()
+        ),
     };
     write_whole(output, &bytes, &[model])?;
     let (table, bits) = (artefact.table_bytes().len(), artefact.shape.bits);

@@ -1,4 +1,4 @@
-//! `surprisal inspect`: the content of a model.
+//! `surprisal inspect`: shows the content of a model.
 
 use std::path::Path;
 
@@ -118,7 +118,7 @@ fn show_columns(artefact: &Artefact, detector: &Detector, text: &mut Lines) -> V
     columns
 }
 
-/// Describes a detector without a threshold, and what to do about it.
+/// Returns a text that explains why a detector has no threshold and how to get one.
 pub fn no_alarm(Detector { rows, false_alarm_ppm, .. }: &Detector) -> String {
     let rate = 1.05 / (f64::from(*rows) + 1.0);
     // Two digits: rounding takes less than the margin of 5 %.

@@ -1,4 +1,4 @@
-//! The command `surprisal`: one answer on standard output, everything else on standard error.
+//! The command `surprisal`, which writes results to standard output and messages to standard error.
 
 use std::process::ExitCode;
 
@@ -26,9 +26,9 @@ mod export;
 use answer::Answer;
 use args::{Cli, Command};
 
-/// Exit code when the input or the output is at fault, which is the only fault there should be.
+/// Exit code for errors in the input, the options or the output.
 const FAULT: u8 = 2;
-/// Exit code after Ctrl-C, by convention 128 and the number of the signal.
+/// Exit code after Ctrl-C: by convention, 128 plus the number of the signal.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
@@ -52,7 +52,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
-        pool.context("--threads: the threads cannot be started; ask for fewer")?;
+        pool.context("--threads: the threads cannot be started; choose a smaller number")?;
     }
     let answer: Answer = match cli.command {
         Command::Fit(args) => fit::fit(*args)?,

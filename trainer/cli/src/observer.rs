@@ -1,4 +1,4 @@
-//! Progress bar and Ctrl-C of a fit.
+//! Shows the progress bar of a fit and handles Ctrl-C.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use surprisal_trainer::observer::{Event, Observer};
 
 use crate::terminal::note;
 
-/// Shows the progress of a fit on standard error.
+/// Observer that shows the progress of a fit on standard error.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -21,14 +21,15 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows progress; Ctrl-C ends the command as usual.
+    /// Returns an observer without a journal. Ctrl-C ends the command at once.
     pub fn new() -> Self {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}").expect("the template is well formed");
         Self { bar: ProgressBar::no_length().with_style(style), interrupted: AtomicBool::new(false), journal: None }
     }
 
-    /// Shows progress, resumes from a journal and keeps fitted layers there. The first Ctrl-C ends the search, and the best
-    /// model so far is exported; the second one ends the command.
+    /// Returns an observer with a journal, from which a search resumes and in which it stores fitted layers.
+    ///
+    /// The first Ctrl-C ends the search, and the best model so far is written; the second Ctrl-C ends the command.
     pub fn resumable(journal: &Path) -> Result<Arc<Self>> {
         let kept = Journal::open(journal)?;
         if !kept.is_empty() {
@@ -46,11 +47,11 @@ impl Progress {
                 ));
             });
         })
-        .context("Ctrl-C cannot be handled")?;
+        .context("the handler of Ctrl-C cannot be installed; run the command in another terminal")?;
         Ok(progress)
     }
 
-    /// Ends the display. Removes the journal if the search is complete, or if it is empty.
+    /// Clears the progress bar. Removes the journal if the search is complete or the journal is empty.
     pub fn finish(&self, complete: bool) {
         self.bar.finish_and_clear();
         let Some(journal) = &self.journal else { return };

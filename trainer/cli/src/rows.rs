@@ -1,4 +1,4 @@
-//! A model applied to the rows of a file.
+//! Applies a model to the rows of a file.
 
 use std::path::Path;
 
@@ -10,36 +10,36 @@ use surprisal_trainer::split::anomalous_rows;
 
 use crate::args::RowArgs;
 
-/// A model, a file, and the scores of some of its rows.
+/// A model, a data file, and the scores of selected rows of the file.
 pub struct Applied {
-    /// The model.
+    /// Model with which the rows are scored.
     pub artefact: Artefact,
-    /// The file.
+    /// Content of the data file.
     pub frame: Frame,
-    /// Positions in the file of the rows that are scored.
+    /// Indices in `frame` of the rows that are scored.
     pub rows: Vec<usize>,
-    /// Whether each scored row is labelled anomalous; `None` without a label column.
+    /// Whether each scored row has an anomalous label: `[row]`. `None` without a label column.
     pub anomalous: Option<Vec<bool>>,
-    /// Surprisal, anomaly score and largest column of each scored row.
+    /// Surprisal, anomaly score and most surprising column of each scored row: `[row]`.
     pub scores: Vec<RowScore>,
-    /// Surprisal of each scored row.
+    /// Surprisal of each scored row: `[row]`.
     pub surprisals: Vec<Nats>,
 }
 
 impl RowArgs {
-    /// The files that the command reads.
+    /// Returns the paths of the files that the command reads.
     pub fn inputs(&self) -> [&Path; 2] {
         [&self.model, &self.data]
     }
 
-    /// Reads the model and the rows, and scores them.
+    /// Reads the model and the data file and scores the selected rows.
     pub fn apply(&self) -> Result<Applied> {
         let artefact = Artefact::read(&self.model)?;
         let frame = artefact.frame(&self.data, self.header)?;
         let rows = if self.held_out { artefact.held_out(&frame)? } else { (0..frame.rows()).collect() };
         let label = match &self.label {
             Some(column) => Some((column.clone(), self.normal.clone().unwrap_or_else(|| "0".into()))),
-            // Rows from the field carry no label, and need none.
+            // Rows without the label column, for example from devices in use, are scored without labels.
             None => artefact.notes.label.clone().filter(|(column, _)| frame.position(column).is_ok()),
         };
         let anomalous = label.map(|(column, normal)| anomalous_rows(&frame, &column, &normal)).transpose()?;

@@ -1,5 +1,5 @@
-//! `surprisal sample`: rows drawn from a model. Each row is written as it is drawn, so that memory does not grow with their
-//! number.
+//! `surprisal sample`: draws rows from a model and writes each row at once, so that memory does not grow with the
+//! number of rows.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -14,7 +14,7 @@ use surprisal_trainer::sample::{sample as draw, sampled_columns};
 use crate::args::OutArgs;
 use crate::terminal::is_closed;
 
-/// Draws rows, and writes them to the output file or else to standard output.
+/// Draws rows and writes them as CSV to the output file or to standard output, or as JSON to standard output.
 pub fn sample(model: &Path, rows: u64, seed: u64, out: &OutArgs, json: bool) -> Result<()> {
     let artefact = Artefact::read(model)?;
     if let Some(path) = &out.output {
@@ -44,7 +44,9 @@ fn as_csv(artefact: &Artefact, rows: u64, seed: u64, to: &mut dyn Write) -> Resu
     let mut csv = csv::Writer::from_writer(to);
     let mut write = |cells: Vec<String>| match csv.write_record(cells).map_err(csv::Error::into_kind) {
         Err(csv::ErrorKind::Io(error)) => Err(Error::new(error)),
-        Err(other) => Err(Error::msg(format!("a row cannot be written as CSV: {other:?}"))),
+        Err(other) => Err(Error::msg(format!(
+            "a row cannot be written as CSV ({other:?}); this is a bug of surprisal, please report it"
+        ))),
         Ok(()) => Ok(()),
     };
     write(sampled_columns(artefact))?;

@@ -1,4 +1,4 @@
-//! `surprisal schema`: the kinds of columns as a TOML file.
+//! `surprisal schema`: describes the kinds of a file's columns as TOML.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `surprisal score`: the surprisal of each row as CSV.
+//! `surprisal score`: writes the surprisal and anomaly score of each row as CSV.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
     Ok(Answer { text, value })
 }
 
-/// Returns for each row the mean over the last rows up to it, at most `last` of them.
+/// Returns the mean surprisal, in nats, of the last `last` rows up to and including each row: `[row]`.
 fn recent(surprisals: &[Nats], last: usize) -> Vec<f64> {
     let mut sum = 0;
     let mean = |at: usize| {

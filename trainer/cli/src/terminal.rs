@@ -1,4 +1,4 @@
-//! Standard output and standard error. A full or closed stream never makes the command panic.
+//! Writes to standard output and standard error without panics, even if a stream is full or closed.
 
 use std::fmt::{Arguments, Display, Write as _};
 use std::io::{self, Write};
@@ -12,13 +12,13 @@ use surprisal_trainer::escape::escaped;
 pub struct Lines(String);
 
 impl Lines {
-    /// Appends a line.
+    /// Appends a line of text with control characters escaped.
     pub fn push(&mut self, line: impl Display) {
         self.0 += &escaped(&line.to_string());
         self.0.push('\n');
     }
 
-    /// Returns the text.
+    /// Returns all lines as one text.
     pub fn into_text(self) -> String {
         self.0
     }
@@ -31,7 +31,7 @@ macro_rules! line {
 
 pub(crate) use line;
 
-/// Writes a line to standard error. If that fails, there is nowhere to say so.
+/// Writes a line to standard error. Write errors are ignored, because they cannot be reported anywhere.
 pub fn note(line: Arguments<'_>) {
     let line = escaped(&line.to_string()).into_owned() + "\n";
     let _ = io::stderr().lock().write_all(line.as_bytes());
@@ -42,7 +42,7 @@ pub fn report(error: &anyhow::Error) {
     let mut text = String::from("error");
     for (depth, cause) in error.chain().enumerate() {
         let message = cause.to_string();
-        // Parsers show the place in lines of their own; all other line breaks come from names and cells.
+        // Messages of parsers show the place on separate lines; all other line breaks come from names and cells.
         let parsers_own = depth > 0 && !cause.is::<Error>();
         let lines: Vec<_> = if parsers_own { message.trim_end().split('\n').collect() } else { vec![&*message] };
         let lines: Vec<_> = lines.into_iter().map(escaped).collect();
@@ -52,10 +52,10 @@ pub fn report(error: &anyhow::Error) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Writes to standard output.
+/// Writes bytes to standard output.
 ///
 /// # Errors
-/// It cannot be written, unless its reader closed it.
+/// Returns an error if the write fails, unless the reader closed the pipe.
 pub fn print(bytes: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -64,7 +64,7 @@ pub fn print(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Returns whether a write failed because the reader closed the pipe, which is the reader's choice and no fault.
+/// Returns whether a write failed because the reader closed the pipe, which is not an error of the command.
 pub fn is_closed(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }

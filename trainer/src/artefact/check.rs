@@ -1,7 +1,7 @@
-//! The schema of an artefact, from its table and its notes, checked against both.
+//! Derives the schema of an artefact from its table and its notes and checks that the two agree.
 //!
-//! A board makes sense of any table. The host also turns bits back into readings, names and texts, and relies on what is
-//! checked here.
+//! The device can score every valid table. The host also converts bits back to readings, names and texts, which is safe
+//! only after these checks.
 
 use surprisal::{Kind, Table};
 
@@ -14,7 +14,8 @@ use crate::schema::{ColumnEncoding, Schema};
 /// Returns the schema that a table and its notes describe.
 ///
 /// # Errors
-/// [`Error::Inconsistent`] if table and notes contradict each other, or if the table has columns that no fit makes.
+/// [`Error::Inconsistent`] if table and notes contradict each other, or if the table has columns that `surprisal fit`
+/// never writes.
 pub(super) fn schema<const N: usize, const H: usize, const K: usize>(
     table: &Table<N, H, K>,
     notes: &Notes,
@@ -32,11 +33,12 @@ pub(super) fn schema<const N: usize, const H: usize, const K: usize>(
     for (column, _) in table.encoder.columns() {
         let source = usize::from(column.source);
         let used = is_used.get_mut(source).filter(|used| !**used);
-        *used.ok_or_else(|| fault(format!("its table has two columns for reading {source}, or none before it")))? =
-            true;
+        *used.ok_or_else(|| {
+            fault(format!("the table has two columns for reading {source}, or no column for an earlier reading"))
+        })? = true;
         let count = notes.columns - notes.left_out.len();
         let file = *files.get(source).ok_or_else(|| {
-            fault(format!("its table has {} columns, but its notes name {count}", table.encoder.columns().count()))
+            fault(format!("the table has {} columns, but the notes have {count}", table.encoder.columns().count()))
         })?;
         let labels = notes.labels.iter().find(|(at, _)| *at == file).map(|(_, labels)| labels.clone());
         columns.push(ColumnEncoding {
@@ -54,7 +56,7 @@ pub(super) fn schema<const N: usize, const H: usize, const K: usize>(
         });
     }
     let schema = Schema { names, columns, predictor };
-    // A model of bits alone has no columns, and nothing else to check.
+    // A model that consists of bits has no columns, so that nothing else can be checked.
     if schema.columns.is_empty() {
         return Ok(schema);
     }
@@ -68,12 +70,16 @@ pub(super) fn schema<const N: usize, const H: usize, const K: usize>(
     if let Some(windows) = notes.fit.signal {
         let features = windows.features().len();
         let valid = notes.columns > 0 && notes.columns.is_multiple_of(features);
-        require(valid, "fit.signal", format!("{} columns, expected {features} per channel", notes.columns))?;
+        require(
+            valid,
+            "fit.signal",
+            format!("{} columns, expected a multiple of {features}, the number of features per channel", notes.columns),
+        )?;
     }
     Ok(schema)
 }
 
-/// Checks that edges ascend, and that codes and labels fit each other.
+/// Checks that the bin edges of a column ascend, and that its codes and labels agree.
 fn check_column(schema: &Schema, encoding: &ColumnEncoding) -> Result<()> {
     let (name, values, labels) = (schema.name(encoding), &encoding.values, &encoding.labels);
     let valid = match encoding.kind {
@@ -87,12 +93,12 @@ fn check_column(schema: &Schema, encoding: &ColumnEncoding) -> Result<()> {
         _ => labels.is_empty(),
     };
     if !valid {
-        return Err(fault(format!("the edges, codes or labels of column `{name}` do not fit each other")));
+        return Err(fault(format!("the bin edges of column `{name}` do not ascend, or its codes and labels differ")));
     }
     Ok(())
 }
 
-/// Checks that channels, states and the window of a time series are those of the predictor.
+/// Checks that the channels, states and window of a time series agree with the table's predictor.
 fn check_history(schema: &Schema, notes: &Notes) -> Result<()> {
     let predictor = schema.predictor.view();
     let window = notes.fit.history.as_ref().map_or(0, |history| history.window);
@@ -120,7 +126,7 @@ fn check_history(schema: &Schema, notes: &Notes) -> Result<()> {
     let last = states.iter().map(|&channel| (scored[channel].kind, &scored[channel].values));
     let fits = predictor.numbers().eq(numbers) && last.eq(observed.iter().map(|state| (state.kind, &state.values)));
     if !fits {
-        return Err(fault("the kinds of its columns are not those of the predictor's channels".into()));
+        return Err(fault("the kinds of the columns differ from the kinds of the predictor's channels".into()));
     }
     Ok(())
 }

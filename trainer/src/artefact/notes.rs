@@ -12,64 +12,65 @@ use crate::names::Named;
 use crate::schema::Schema;
 use crate::windows::Windows;
 
-/// Names and provenance of a model.
+/// Column names, labels and provenance of a model.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Notes {
-    /// The names of the file's columns; empty if they have the default names x0, x1, ….
+    /// Names of the columns of the data file; empty if the columns have the default names x0, x1, ….
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
-    /// The number of columns in the file.
+    /// Number of columns in the data file.
     pub columns: usize,
-    /// The positions of the columns that are not modelled.
+    /// Positions in the data file of the columns that are not modelled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<usize>,
-    /// The texts of each category column by code, with the position of the column in the file.
+    /// (position in the data file, text of each code) for each category column.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<(usize, Vec<String>)>,
-    /// The column that marks anomalies, and its value on normal rows.
+    /// Name of the column that marks anomalies, and its value in normal rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<(String, String)>,
-    /// The provenance of the model.
+    /// Data and settings from which the model was fitted.
     pub fit: Provenance,
 }
 
-/// The provenance of a model: everything that is needed to fit it again.
+/// Provenance of a model: data and settings that are needed to fit the model again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// The version of the trainer.
+    /// Version of the trainer that fitted the model.
     pub version: String,
-    /// The model family.
+    /// Family of the model.
     pub family: Family,
-    /// The order of the columns.
+    /// Name of the order of the columns, for example `learned`.
     pub order: String,
-    /// The least gain of a split, in nats of the training set; `None` if it differs between bits.
+    /// Smallest gain of a split, in nats of the training set; `None` if it differs between bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gamma: Option<f64>,
-    /// The strength of the penalty or pseudo-count; `None` if it differs between bits.
+    /// Strength of regularisation, whose meaning depends on the family; `None` if it differs between bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<f64>,
-    /// The terms of the model, if the settings do not describe it completely.
+    /// Description of the model's terms, if the other settings do not determine them.
     #[serde(default, alias = "parts", skip_serializing_if = "Option::is_none")]
     pub terms: Option<String>,
-    /// The seed of the split and of the fit.
+    /// Seed of the split of the rows and of the fit.
     pub seed: u64,
-    /// The CRC-32 of the training file.
+    /// CRC-32 of the training file.
     pub digest: u32,
-    /// The number of training rows.
+    /// Number of rows on which the model was fitted.
     pub train_rows: usize,
-    /// The shares of training, validation, calibration and held-out rows, if one file was split.
+    /// Shares of training, validation, calibration and held-out rows; `None` if separate files were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<[f64; 4]>,
-    /// The earlier rows that each row depends on, for a time series.
+    /// Window of earlier rows on which each row depends, for a time series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
-    /// The windows of a raw signal.
+    /// Windows into which a raw signal is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Windows>,
 }
 
 impl Provenance {
-    /// Describes the fit in one line: "linear-trees, learned order, split gain 2.5, strength 5, seed 0; 1600 training rows".
+    /// Returns a description of the fit in one line: "linear-trees, learned order, split gain 2.5, strength 5, seed 0;
+    /// 1600 training rows".
     pub fn summary(&self) -> String {
         let mut settings = match (self.gamma, self.strength, &self.terms) {
             (Some(gamma), Some(strength), _) => format!("split gain {gamma}, strength {strength}"),
@@ -85,7 +86,7 @@ impl Provenance {
 }
 
 impl Notes {
-    /// The largest number of columns in a file. Names of so many columns are generated at no cost that matters.
+    /// Largest number of columns in a data file, small enough that generating default names is cheap.
     const MOST_COLUMNS: usize = 1 << 16;
 
     /// Creates the notes of a schema and a fit.
@@ -102,16 +103,16 @@ impl Notes {
         }
     }
 
-    /// Returns the notes as they stand in the file: length, CRC-32, JSON.
+    /// Returns the bytes of the notes in a `.srp` file: length and CRC-32 as little-endian u32, then JSON.
     pub fn bytes(&self) -> Vec<u8> {
         let json = serde_json::to_vec(self).expect("notes are plain data");
         [&(json.len() as u32).to_le_bytes()[..], &checksum(&json).to_le_bytes(), &json].concat()
     }
 
-    /// Checks the notes against each other. Nothing that passes makes the host panic or run out of memory.
+    /// Checks that the fields of the notes agree, so that the host can use them without panic or excessive memory.
     ///
     /// # Errors
-    /// [`Error::Inconsistent`] with the field and what was expected of it.
+    /// [`Error::Inconsistent`], which names the invalid field and the expected value.
     pub(super) fn check(&self) -> Result<()> {
         let Self { names, columns, left_out, labels, fit, .. } = self;
         require(
@@ -121,14 +122,14 @@ impl Notes {
         )?;
         let distinct: HashSet<&str> = names.iter().map(String::as_str).collect();
         let named = names.is_empty() || names.len() == *columns && distinct.len() == *columns;
-        require(named, "names", format!("{} names, expected {columns} different ones", names.len()))?;
+        require(named, "names", format!("{} names, expected {columns} distinct names", names.len()))?;
         let positions: HashSet<usize> = left_out.iter().copied().collect();
         let inside = |at: &usize| at < columns;
         let known = left_out.iter().all(inside) && positions.len() == left_out.len();
-        require(known, "left_out", format!("expected different positions below {columns}"))?;
+        require(known, "left_out", format!("expected distinct column positions below {columns}"))?;
         let positions: HashSet<usize> = labels.iter().map(|(at, _)| *at).collect();
         let known = positions.iter().all(inside) && positions.len() == labels.len();
-        require(known, "labels", format!("expected different positions below {columns}"))?;
+        require(known, "labels", format!("expected distinct column positions below {columns}"))?;
         if let Some(shares) = fit.split {
             let valid = shares.iter().all(|share| (0.0..=1.0).contains(share)) && shares.iter().sum::<f64>() < 1.001;
             require(valid, "fit.split", format!("{shares:?}, expected four shares that add up to at most 1"))?;
@@ -137,14 +138,15 @@ impl Notes {
             let sized = (2..=65536).contains(&window) && (1..=window).contains(&hop);
             let valid = sized && bands <= 64 && window >= 2 * usize::from(bands);
             let valid = valid && rate.is_none_or(|rate| rate.is_finite() && rate > 0.0);
-            let expected = "expected a window of 2 to 65536 samples, at least twice the bands, and a hop within it";
+            let expected =
+                "expected a window of 2 to 65536 samples, at least twice the bands, and a hop up to the window";
             require(valid, "fit.signal", expected)?;
         }
         Ok(())
     }
 }
 
-/// Fails unless a field of the notes is as expected.
+/// Returns an error that names `field` of the notes and describes it by `found`, unless `valid` is true.
 pub(super) fn require(valid: bool, field: &str, found: impl Into<String>) -> Result<()> {
     if valid { Ok(()) } else { Err(Error::Inconsistent(format!("notes, `{field}`: {}; fit again", found.into()))) }
 }

@@ -1,4 +1,4 @@
-//! One number for each row of a block, the unit of vectorised arithmetic.
+//! Blocks with one number per row, the operands of vectorised arithmetic.
 
 use std::ops::{Deref, DerefMut};
 
@@ -34,7 +34,7 @@ impl<T> DerefMut for Block<T> {
     }
 }
 
-/// Adds a weight to the sums of the rows in the mask, whose elements are all ones or zero.
+/// Adds a weight to the sums of the rows whose mask is -1; the mask of all other rows is 0.
 #[inline(always)]
 pub(super) fn add_masked(sums: &mut Block<i16>, mask: &Block<i16>, weight: i16) {
     sums.iter_mut().zip(mask.iter()).for_each(|(sum, mask)| *sum = sum.wrapping_add(mask & weight));

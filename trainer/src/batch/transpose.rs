@@ -4,33 +4,34 @@ use surprisal::{Forest, ForestSlices, Linear, LinearSlices, LinearWeights};
 
 use super::block::{Block, add_masked};
 
-/// A node of a tree in reverse preorder: behind its right subtree and its left subtree.
+/// A node of a tree in reverse preorder, in which each node follows its right and its left subtree.
 #[derive(Clone, Copy)]
 pub(super) enum PostorderNode {
-    /// Value of a leaf.
+    /// Value of a leaf, in units of [`BitTerms::leaf_scale`].
     Leaf(i16),
-    /// Bit of a split with two leaves, and their values for zero and for one.
+    /// Bit tested by a split between two leaves, and the leaf values for zero and for one.
     Fork(u16, [i16; 2]),
-    /// Bit of any other split.
+    /// Bit tested by a split with at least one child that is a split.
     Split(u16),
 }
 
 /// Linear term and tree term of one bit.
 pub(super) struct BitTerms {
-    /// Earlier bits with their weights.
+    /// Pairs of an earlier bit and its weight, in units of `scale`.
     weights: Vec<(u16, i16)>,
-    /// Unit of the weights, in 1/65536 nat.
+    /// Value of one unit of the weights, in units of 1/65536 nat.
     scale: i32,
     /// Bias in units of 1/65536 nat.
     bias: i32,
-    /// Trees, whose leaves add up.
+    /// Trees of the bit, each in reverse preorder; the leaves that a row reaches are added.
     trees: Vec<Vec<PostorderNode>>,
-    /// Unit of the leaves, in 1/65536 nat.
+    /// Value of one unit of the leaves, in units of 1/65536 nat.
     leaf_scale: i32,
 }
 
 impl BitTerms {
-    /// Returns the sum of both terms for all rows of a block, in units of 1/65536 nat, like [`Linear`] and [`Forest`].
+    /// Returns the linear plus the tree term for all rows of a block, in units of 1/65536 nat, like [`Linear`] and
+    /// [`Forest`].
     #[inline(always)]
     pub(super) fn logits(&self, masks: &[Block<i16>], stack: &mut Vec<Block<i16>>) -> Block<i32> {
         let mut sums = Block::splat(0i16);
@@ -66,7 +67,8 @@ impl BitTerms {
     }
 }
 
-/// Regroups the weights by the bit that they add to and reverses the trees. Returns `None` for malformed trees.
+/// Regroups the weights by the bit whose logit they add to and reverses the trees: `[bit]`. Returns `None` for
+/// malformed trees.
 pub(super) fn transpose(linear: &Linear, forest: &Forest) -> Option<Vec<BitTerms>> {
     let LinearSlices { biases, scales, weights: columns } = linear.slices();
     let n = biases.len();
@@ -101,7 +103,7 @@ pub(super) fn transpose(linear: &Linear, forest: &Forest) -> Option<Vec<BitTerms
     weights.into_iter().enumerate().map(bit_terms).collect()
 }
 
-/// Largest depth of a tree: a path tests each bit once at most.
+/// Largest depth of a tree, because a path tests each bit at most once.
 const MAX_DEPTH: usize = 4096;
 
 /// Returns the trees of bit `i`, each in reverse preorder, or `None` if a split is malformed.
@@ -127,8 +129,8 @@ fn trees(forest: &Forest, i: usize) -> Option<Vec<Vec<PostorderNode>>> {
     }
 }
 
-/// Appends a subtree to `nodes` in preorder. Returns `None` for a split that is not on a bit before bit `i`, or below
-/// `depth`.
+/// Appends a subtree to `nodes` in preorder. Returns `None` if a split tests a bit that is not before bit `i`, or if
+/// the subtree is deeper than `depth`.
 fn preorder(
     i: usize,
     depth: usize,

@@ -1,8 +1,8 @@
-//! Probabilities along a row by the chain rule, as products of the masses that the board uses.
+//! Probabilities of rows by the chain rule, as products of the probabilities that the device computes for each bit.
 
 use surprisal::{Conditional, Model, Term};
 
-/// Returns the probability of a row; zero if the row violates a constraint.
+/// Returns the probability of a row under a model; zero if the row violates a constraint.
 ///
 /// ```
 /// use surprisal::{Linear, LinearSlices, LinearWeights, Model};
@@ -16,7 +16,7 @@ pub fn probability<const N: usize, P: Term<N>>(model: &Model<'_, N, P>, row: &[b
     bit_probabilities(&one_probabilities(model, row), row).product()
 }
 
-/// Returns p(x_i = 1 | x_<i) along a row: `[bit]`.
+/// Returns the probability p(x_i = 1 | x_<i) of each bit given the earlier bits of a row: `[bit]`.
 pub(super) fn one_probabilities<const N: usize, P: Term<N>>(model: &Model<'_, N, P>, row: &[bool; N]) -> Vec<f64> {
     let (mut walk, mut ones) = (model.walk(), Vec::with_capacity(model.bits()));
     while let Some((i, conditional)) = walk.next(row) {
@@ -29,7 +29,7 @@ pub(super) fn one_probabilities<const N: usize, P: Term<N>>(model: &Model<'_, N,
     ones
 }
 
-/// Iterates over p(x_i | x_<i) along a row, given the probabilities of ones.
+/// Iterates over the probability of each bit of a row, given the probability that each bit is one: `[bit]`.
 pub(super) fn bit_probabilities(ones: &[f64], row: &[bool]) -> impl Iterator<Item = f64> {
     ones.iter().zip(row).map(|(one, &bit)| if bit { *one } else { 1.0 - one })
 }

@@ -1,4 +1,4 @@
-//! Rows as points of a grid that two models share, whatever the order and the polarity of their bits.
+//! Represents rows as points of a grid that two models share, even if the order and the polarity of their bits differ.
 
 use std::collections::BTreeMap;
 use std::mem::discriminant;
@@ -14,16 +14,16 @@ use crate::error::{Error, Result};
 use crate::schema::{ColumnEncoding, Schema};
 use crate::with_shape;
 
-/// Largest number of possible rows that are enumerated. Models of up to 20 bits never have more.
+/// Largest number of possible rows that are enumerated. Models of up to 20 bits never have more possible rows.
 pub const ENUMERABLE: usize = 1 << 20;
 
-/// A [`Table`] of any size.
+/// Operations of a [`Table`] of any capacities, as a trait object.
 trait AnyTable: Send + Sync {
-    /// Returns p(x_i = 1 | x_<i) along a row: `[bit]`.
+    /// Returns the probability p(x_i = 1 | x_<i) of each bit given the earlier bits of a row: `[bit]`.
     fn ones(&self, row: &[bool]) -> Vec<f64>;
-    /// Draws a row, with random numbers from `coin`.
+    /// Draws a row of bits, with uniform random numbers from `coin`.
     fn sample(&self, coin: &mut dyn FnMut() -> u16) -> Vec<bool>;
-    /// Returns the raw constraint of each bit; empty if every bit is free.
+    /// Returns the raw constraint of each bit: `[bit]`. Empty if no bit has a constraint.
     fn constraints(&self) -> &[u16];
 }
 
@@ -43,16 +43,16 @@ impl<const N: usize, const H: usize, const K: usize> AnyTable for Table<'_, N, H
     }
 }
 
-/// A model of rows as points of a grid, with one coordinate for each column of a common schema.
+/// A model whose rows are points of a grid with one coordinate for each column of a common schema.
 pub(super) struct GridModel<'a> {
     table: Box<dyn AnyTable + 'a>,
     pub(super) columns: Vec<GridColumn>,
 }
 
-/// Bits of a column for each value of its coordinate.
+/// Position of a column's bits in a row, and their values for each value of the column's coordinate.
 #[derive(Debug, PartialEq)]
 pub(super) struct GridColumn {
-    /// Index of the column's first bit.
+    /// Index of the column's first bit in a row.
     first: usize,
     /// Bits for each value of the coordinate: `[value][bit]`.
     pub(super) patterns: Vec<Vec<bool>>,
@@ -62,18 +62,18 @@ impl<'a> GridModel<'a> {
     /// Prepares a model for comparison over the columns of a common schema.
     ///
     /// # Errors
-    /// The columns of the model are not those of the common schema.
+    /// [`Error::Incomparable`] if the columns of the model differ from the columns of the common schema.
     pub(super) fn new(artefact: &'a Artefact, common: &Schema) -> Result<Self> {
         let schema = &artefact.schema;
         let table =
             with_shape!(artefact.shape, N, H, K => Box::new(artefact.table::<N, H, K>()?) as Box<dyn AnyTable + 'a>);
         let fault = |message: &str| Err(Error::Incomparable(message.to_owned()));
         if schema.bits().sum::<usize>() != artefact.shape.bits {
-            return fault("the model has bits without columns; pass the file that `surprisal fit` wrote");
+            return fault("the model has bits that belong to no column; pass the file that `surprisal fit` wrote");
         }
         if table.constraints() != schema.constraints() && !schema.bits().all(|bits| bits == 1) {
             return fault(
-                "the constraints of the model are not those of its columns, so that its rows are not readings; fit it again",
+                "the constraints in the table differ from the constraints of the model's columns; fit the model again",
             );
         }
         let (in_one, in_other) = (common.columns.len(), schema.columns.len());
@@ -95,7 +95,7 @@ impl<'a> GridModel<'a> {
         Some(self.outcomes()).filter(|&outcomes| outcomes <= ENUMERABLE as f64).map(|outcomes| outcomes as usize)
     }
 
-    /// Returns the bits of a row and p(x_i = 1 | x_<i) along it.
+    /// Returns (bits, probability of a one for each bit given the earlier bits) of a row of coordinates.
     pub(super) fn walk(&self, row: &[u16]) -> (Vec<bool>, Vec<f64>) {
         let mut bits = vec![false; self.columns.iter().map(|column| column.patterns[0].len()).sum()];
         for (column, &at) in self.columns.iter().zip(row) {
@@ -106,25 +106,25 @@ impl<'a> GridModel<'a> {
         (bits, ones)
     }
 
-    /// Returns ln p(row).
+    /// Returns ln p(row) of a row of coordinates, in nats.
     pub(super) fn ln_probability(&self, row: &[u16]) -> f64 {
         let (bits, ones) = self.walk(row);
         bit_probabilities(&ones, &bits).map(f64::ln).sum()
     }
 
-    /// Returns the coordinates of a row of bits.
+    /// Converts a row of bits to coordinates: `[column]`.
     pub(super) fn row(&self, bits: &[bool]) -> Vec<u16> {
         let at =
             |column: &GridColumn| column.patterns.iter().position(|pattern| bits[column.first..].starts_with(pattern));
         self.columns.iter().map(|column| at(column).unwrap_or(0) as u16).collect()
     }
 
-    /// Draws a row from the model.
+    /// Draws a row of coordinates from the model: `[column]`.
     pub(super) fn sample(&self, random: &mut ChaCha8Rng) -> Vec<u16> {
         self.row(&self.table.sample(&mut || random.next_u32() as u16))
     }
 
-    /// Returns the probability of every row, the last coordinate running fastest.
+    /// Returns the probability of every possible row, where the last coordinate varies fastest.
     pub(super) fn probabilities(&self, outcomes: usize) -> Vec<f64> {
         let of = |mut index: usize| {
             let mut row = vec![0; self.columns.len()];
@@ -140,7 +140,7 @@ impl<'a> GridModel<'a> {
         (0..outcomes).into_par_iter().map(of).collect()
     }
 
-    /// Returns the frequency of every row, the last coordinate running fastest.
+    /// Returns the relative frequency of every possible row, where the last coordinate varies fastest.
     pub(super) fn frequencies(&self, counts: &BTreeMap<&[u16], u32>, total: f64, outcomes: usize) -> Vec<f64> {
         let mut each = vec![0.0; outcomes];
         for (row, &count) in counts {
@@ -152,37 +152,37 @@ impl<'a> GridModel<'a> {
     }
 }
 
-/// Finds a column of the common schema in the schema of a model.
+/// Finds a column of the common schema in the schema of a model and returns its bits for each coordinate.
 ///
 /// # Errors
-/// The schema lacks the column or encodes it differently.
+/// [`Error::Incomparable`] if the schema lacks the column or encodes it differently.
 fn column(schema: &Schema, common: &Schema, encoding: &ColumnEncoding) -> Result<GridColumn> {
     const REMEDY: &str = "fit both models on the same training rows (the same file and --seed)";
     let name = common.name(encoding);
     let own = schema.columns.iter().zip(schema.bit_offsets()).find(|(own, _)| schema.name(own) == name);
     let fault = |message: &str| Error::Incomparable(format!("column `{name}` {message}; {REMEDY}"));
-    let (own, first) = own.ok_or_else(|| fault("is in one model alone"))?;
+    let (own, first) = own.ok_or_else(|| fault("is missing from one of the models"))?;
     if discriminant(&own.kind) != discriminant(&encoding.kind) {
-        return Err(fault("is of one kind in one model and of another in the other"));
+        return Err(fault("has different kinds in the two models"));
     }
     if own.may_miss != encoding.may_miss {
-        return Err(fault("may be missing in one model alone"));
+        return Err(fault("may be missing in one of the models only"));
     }
     let numeric = matches!(own.kind, Kind::Integer | Kind::Real);
     if numeric && own.values != encoding.values {
-        return Err(fault("has other edges in the other model"));
+        return Err(fault("has different bin edges in the two models"));
     }
     let (mut patterns, outcomes) = (Vec::new(), outcome_names(encoding));
     let (own_patterns, own_outcomes) = (all_patterns(own), outcome_names(own));
     for outcome in &outcomes {
         let at = own_outcomes.iter().position(|own| own == outcome).filter(|_| outcomes.len() == own_outcomes.len());
-        let at = at.ok_or_else(|| fault("has other categories in the other model"))?;
+        let at = at.ok_or_else(|| fault("has different categories in the two models"))?;
         patterns.push(own_patterns[at].clone());
     }
     Ok(GridColumn { first, patterns })
 }
 
-/// Returns names of a column's outcomes, "missing" first, that do not depend on their encoding.
+/// Returns the names of a column's outcomes, "missing" first. The names do not depend on the order of the codes.
 fn outcome_names(encoding: &ColumnEncoding) -> Vec<String> {
     let outcomes = encoding.column().bits() + usize::from(!encoding.may_miss);
     let outcome_name = |outcome: usize| match encoding.kind {
@@ -197,7 +197,8 @@ fn outcome_names(encoding: &ColumnEncoding) -> Vec<String> {
     missing.into_iter().chain((0..outcomes).map(outcome_name)).collect()
 }
 
-/// Returns the bits of a column's outcomes, "missing" first: all patterns that satisfy the constraints.
+/// Returns the bits of each outcome of a column, "missing" first: `[outcome][bit]`, all patterns that satisfy the
+/// constraints.
 fn all_patterns(encoding: &ColumnEncoding) -> Vec<Vec<bool>> {
     let constraints = Schema { columns: vec![encoding.clone()], ..Schema::default() }.constraints();
     let mut patterns = vec![Vec::new()];

@@ -1,16 +1,16 @@
-//! Wasserstein-1: the least mean number of steps that turn the rows of one distribution into those of another.
+//! Wasserstein-1: the smallest mean number of steps per row that turn one distribution over rows into another.
 //!
 //! A row is a point of a grid with one coordinate per column, and a step changes one coordinate by one. In a
-//! thermometer code that flips one bit, so that the distance between rows is the Hamming distance.
+//! thermometer code, a step flips one bit, so that the distance between rows is the Hamming distance.
 
 use pathfinding::prelude::{Matrix, kuhn_munkres_min};
 
 /// Returns Wasserstein-1 between two distributions over all points of a grid, exact up to the rounding of `f64`.
 ///
-/// `p` and `q` list the probabilities of the points, the last coordinate running fastest; `sizes` are the numbers of
-/// values of the coordinates.
+/// `p` and `q` list the probabilities of the points, where the last coordinate varies fastest; `sizes` lists the number
+/// of values of each coordinate. The result is in steps per row.
 ///
-/// On a grid optimal transport is the cheapest flow along its edges. Successive shortest paths with prices (Ahuja,
+/// On a grid, optimal transport is the cheapest flow along the edges. Successive shortest paths with prices (Ahuja,
 /// Magnanti & Orlin, *Network Flows*, 1993, chapter 9) take at most one round per distance.
 ///
 /// ```
@@ -26,11 +26,11 @@ pub fn exact(p: &[f64], q: &[f64], sizes: &[usize]) -> f64 {
     grid.flow.iter().map(|flow| flow.abs()).sum()
 }
 
-/// Returns Wasserstein-1 between two samples of the same size, in steps per row: the cheapest matching (Kuhn 1955,
-/// Munkres 1957).
+/// Returns Wasserstein-1 between two samples of the same size, in steps per row, as the cost of the cheapest matching
+/// (Kuhn 1955, Munkres 1957).
 ///
-/// Its expectation is at least the distance between the sampled distributions, and positive even for two samples of the
-/// same distribution.
+/// The expectation of the result is at least the distance between the sampled distributions, and positive even for two
+/// samples of the same distribution.
 ///
 /// ```
 /// use surprisal_trainer::divergence::transport::matched;
@@ -39,7 +39,7 @@ pub fn exact(p: &[f64], q: &[f64], sizes: &[usize]) -> f64 {
 /// ```
 ///
 /// # Panics
-/// `a` has more rows than `b`.
+/// Panics if `a` has more rows than `b`.
 pub fn matched(a: &[Vec<u16>], b: &[Vec<u16>]) -> f64 {
     let steps =
         |(i, j): (usize, usize)| -> i64 { a[i].iter().zip(&b[j]).map(|(x, y)| i64::from(x.abs_diff(*y))).sum() };
@@ -47,24 +47,24 @@ pub fn matched(a: &[Vec<u16>], b: &[Vec<u16>]) -> f64 {
     total as f64 / a.len().max(1) as f64
 }
 
-/// A flow on the edges of a grid that does not balance all points yet.
+/// A flow along the edges of a grid, with the mass that it has not moved yet.
 #[derive(Debug)]
 struct Grid {
-    /// Number of values of each coordinate, and the distance of its neighbours in the list of points.
+    /// (number of values, index distance between points that differ by one step) of each coordinate.
     axes: Vec<(usize, usize)>,
-    /// Mass that each point still has to send; negative if it has to receive.
+    /// Mass that each point still has to send, negative if the point has to receive mass: `[point]`.
     excess: Vec<f64>,
     /// Net flow from each point to the next point along each axis: `[axis][point]`, flattened.
     flow: Vec<f64>,
-    /// Potential of each point: its distance from the sources.
+    /// Potential of each point in steps, from which the reduced costs of steps are computed: `[point]`.
     prices: Vec<i32>,
 }
 
-/// A step along an edge: target point, index in `flow`, and direction, up (1) or down (-1).
+/// A step along an edge: (target point, index in [`Grid::flow`], direction). Direction 1 is up, -1 is down.
 type Step = (usize, usize, f64);
 
 impl Grid {
-    /// Returns the grid without flow, whose excess is p - q.
+    /// Returns the grid with zero flow, so that p - q still has to be moved.
     fn new(p: &[f64], q: &[f64], sizes: &[usize]) -> Self {
         let mut stride = p.len();
         let axes = sizes.iter().map(|&size| {
@@ -76,8 +76,8 @@ impl Grid {
         Self { flow: vec![0.0; axes.len() * p.len()], prices: vec![0; p.len()], axes, excess }
     }
 
-    /// Returns a step from a point: up along axis `index / 2` if `index` is even, down if it is odd. `None` at the end
-    /// of the axis.
+    /// Returns a step from a point along axis `index / 2`: up if `index` is even, down if `index` is odd. Returns
+    /// `None` at the end of the axis.
     fn step(&self, from: usize, index: usize) -> Option<Step> {
         let (size, stride) = self.axes[index / 2];
         let (at, slot) = (from / stride % size, index / 2 * self.excess.len() + from);
@@ -87,12 +87,12 @@ impl Grid {
         }
     }
 
-    /// Iterates over all steps from a point.
+    /// Iterates over all steps that start at a point.
     fn steps(&self, from: usize) -> impl Iterator<Item = Step> + '_ {
         (0..2 * self.axes.len()).filter_map(move |index| self.step(from, index))
     }
 
-    /// Returns the capacity of a step: the flow against it, which the step cancels, or infinity if there is none.
+    /// Returns the capacity of a step: the opposite flow, which the step cancels, or infinity without opposite flow.
     fn capacity(&self, (_, slot, sign): Step) -> f64 {
         let against = -sign * self.flow[slot];
         if against > 0.0 { against } else { f64::INFINITY }
@@ -104,9 +104,10 @@ impl Grid {
         cost + self.prices[from] - self.prices[step.0]
     }
 
-    /// Raises the prices so that some path from a source to a sink has reduced cost zero (Dijkstra 1959, with buckets).
+    /// Raises the prices so that a path from a source (a point with mass to send) to a sink (a point that has to
+    /// receive mass) has reduced cost zero, by the algorithm of Dijkstra (1959) with buckets.
     ///
-    /// Returns false if no source can reach a sink: then the flow is optimal.
+    /// Returns false if no source can reach a sink, because the flow is then optimal.
     fn reprice(&mut self) -> bool {
         let points = self.excess.len();
         let mut distances = vec![i32::MAX; points];
@@ -137,10 +138,10 @@ impl Grid {
         true
     }
 
-    /// Augments the flow along paths of reduced cost zero until no source can reach a sink (Dinic 1970).
+    /// Augments the flow along paths of reduced cost zero until no source can reach a sink by such paths (Dinic 1970).
     fn ship(&mut self) {
         while let Some(mut levels) = self.levels() {
-            // Index of the first step of each point that may still be on a path.
+            // Index of the first step of each point that the search has not excluded.
             let mut next = vec![0; levels.len()];
             for source in 0..levels.len() {
                 let (mut at, mut path) = (source, Vec::new());
@@ -170,8 +171,8 @@ impl Grid {
         }
     }
 
-    /// Returns the distance of each point from the sources in steps of reduced cost zero, or `None` if no sink can be
-    /// reached.
+    /// Returns the distance of each point from the sources in steps of reduced cost zero, or `None` if such steps reach
+    /// no sink.
     fn levels(&self) -> Option<Vec<u32>> {
         let mut levels = vec![u32::MAX; self.excess.len()];
         let mut front: Vec<usize> = (0..levels.len()).filter(|&point| self.excess[point] > 0.0).collect();
@@ -197,7 +198,7 @@ impl Grid {
         Some(levels)
     }
 
-    /// Sends along a path as much as its ends and its steps allow.
+    /// Sends as much mass along a path as the path's ends and the capacities of its steps allow.
     fn send(&mut self, source: usize, target: usize, path: &[(usize, Step)]) {
         let ends = self.excess[source].min(-self.excess[target]);
         let amount = path.iter().map(|(_, step)| self.capacity(*step)).fold(ends, f64::min);

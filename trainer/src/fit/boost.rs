@@ -1,4 +1,4 @@
-//! Gradient-boosted trees: each small tree is fitted to the residuals of those before it (Friedman, *Greedy Function
+//! Gradient-boosted trees: each small tree is fitted to the residuals of the previous trees (Friedman, *Greedy Function
 //! Approximation: A Gradient Boosting Machine*, 2001), with Newton steps for leaves (Friedman, Hastie & Tibshirani,
 //! *Additive Logistic Regression*, 2000).
 
@@ -12,11 +12,11 @@ pub struct BoostSettings {
     pub depth: usize,
     /// Learning rate: the fraction of a Newton step that each tree takes.
     pub rate: f64,
-    /// Least gain of a split, in nats of the training set.
+    /// Smallest gain of a split, in nats of the training set.
     pub gamma: f64,
-    /// Ridge added to the curvature of a leaf.
+    /// Constant that is added to the curvature of a leaf and so shrinks the leaf's value.
     pub ridge: f64,
-    /// Largest number of trees.
+    /// Largest number of trees per bit.
     pub rounds: usize,
 }
 
@@ -29,13 +29,13 @@ impl Default for BoostSettings {
 /// An earlier bit, stored as the rows that have its rarer value.
 struct SparseFeature {
     bit: u32,
-    /// Ranks of the rows that have the rarer value, ascending.
+    /// Ranks, among the rows of the fit, of the rows that have the rarer value, ascending.
     rows: Vec<u32>,
     /// Whether the rarer value is zero.
     flipped: bool,
 }
 
-/// Gradient and curvature of the log-likelihood, summed over a set of rows.
+/// Gradient and curvature of the log-likelihood by the logit, summed over a set of rows.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slope {
     gradient: f64,
@@ -52,24 +52,24 @@ impl Slope {
         Self { gradient: self.gradient - other.gradient, curvature: self.curvature - other.curvature }
     }
 
-    /// Returns the gain of one Newton step, in nats.
+    /// Returns the gain of one Newton step in the log-likelihood, in nats.
     fn gain(self, ridge: f64) -> f64 {
         0.5 * self.gradient * self.gradient / (self.curvature.max(0.0) + ridge)
     }
 }
 
-/// A node of a growing tree.
+/// A node of a boosted tree while the tree grows.
 #[derive(Clone, Copy, Debug, Default)]
 struct BoostNode {
-    /// Sum over the rows that reach the node.
+    /// Gradient and curvature, summed over the rows that reach the node.
     slope: Slope,
-    /// Indices of the feature and of the first of two children, unless the node is a leaf.
+    /// Index of the feature and index of the first of two adjacent children, or `None` for a leaf.
     split: Option<(usize, usize)>,
 }
 
 /// Fits trees over the bits before bit `i` on top of `bias` until no split gains more than `gamma`.
 ///
-/// `free` is the set of training rows in which bit `i` is free.
+/// `free` is the set of training rows in which no constraint makes bit `i` observed or implied, 64 rows per word.
 pub fn boost(train: &Bits, free: &[u64], i: usize, bias: f64, settings: &BoostSettings) -> Vec<Tree> {
     let rows: Vec<u32> = members(free).collect();
     let ranks = Ranks::new(free, train.rows);
@@ -142,8 +142,8 @@ fn grow(features: &[SparseFeature], slopes: &[Slope], settings: &BoostSettings) 
         if split.is_empty() {
             break;
         }
-        // All rows of a split node go to the child of the commoner value; those with the rarer value then move to the
-        // other.
+        // All rows of a split node go to the child of the commoner value; rows with the rarer value then move to the
+        // other child.
         let mut default = [u8::MAX; 128];
         split.iter().for_each(|&(node, k, child)| default[node] = (child + usize::from(features[k].flipped)) as u8);
         let before = at.clone();

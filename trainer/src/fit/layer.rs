@@ -12,15 +12,15 @@ use crate::model::FloatModel;
 pub struct LayerSettings {
     /// Size, activation and dropout of the layer.
     pub shape: LayerShape,
-    /// Optimizer, whose seed also draws the initial weights.
+    /// Settings of the optimizer; its seed also determines the initial weights.
     pub optimizer: Optimizer,
 }
 
 /// Fits a hidden layer and one bias per bit; returns the model and its mean log-likelihood of the validation rows, in
-/// nats.
+/// nats per row.
 ///
-/// If the rows have an offset, the logits of the returned model are to be added to it. `each_epoch` receives the epoch
-/// and the best validation log-likelihood so far; the fit ends when it returns false.
+/// If the rows have an offset, add the offset to the logits of the returned model. `each_epoch` receives the epoch and
+/// the best validation log-likelihood so far; the fit ends when it returns false.
 pub fn fit(
     train: &SparseRows,
     valid: &SparseRows,

@@ -5,7 +5,7 @@
 /// Outcomes and features of a logistic regression.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// Outcome of each row.
+    /// Outcome of each row: `[row]`.
     pub outcomes: Vec<bool>,
     /// Rows in which each feature is one, ascending: `[feature][..]`.
     pub features: Vec<Vec<u32>>,
@@ -20,37 +20,38 @@ pub struct Penalty {
     pub l2: f64,
 }
 
-/// A solver with warm starts: each [`solve`](Self::solve) starts from the result of the one before.
+/// A solver with warm starts: each [`solve`](Self::solve) starts from the result of the previous one.
 #[derive(Debug)]
 pub struct Solver<'p> {
     problem: &'p Problem,
     rows: Vec<RowState>,
-    /// Curvature of the log-likelihood along each feature of the active set: `[feature]`.
+    /// Curvature of the log-likelihood by the weight of each feature: `[feature]`. Current for the active set only.
     curvature: Vec<f64>,
-    /// Indices of the features of the active set.
+    /// Active set: indices of the features whose weights may differ from zero.
     active: Vec<u32>,
-    /// [`TOLERANCE`] times the number of rows, in nats.
+    /// Gain of a Newton step below which a coordinate has converged, in nats of the training set.
     tolerance: f64,
     /// Weight of each feature, in nats.
     pub weights: Vec<f64>,
-    /// Log-odds of a row without features, in nats.
+    /// Logit of a row whose features are all zero, in nats.
     pub bias: f64,
 }
 
-/// State of one row. Its numbers are adjacent in memory, because the rows of a feature are visited at random.
+/// State of one row of a logistic regression. The numbers of a row are adjacent in memory, because a feature visits
+/// rows at random.
 #[derive(Clone, Copy, Debug, Default)]
 struct RowState {
-    /// Log-odds.
+    /// Logit of the row, in nats.
     logit: f64,
-    /// Outcome minus probability, under the present quadratic model.
+    /// Outcome minus probability under the current quadratic approximation.
     residual: f64,
-    /// Curvature p (1 - p).
+    /// Curvature p (1 - p) of the row's log-likelihood, where p is the probability of a one.
     weight: f64,
 }
 
 /// Gain of a Newton step below which a coordinate has converged, in nats per training row.
 const TOLERANCE: f64 = 1e-6;
-/// Largest number of Newton steps.
+/// Largest number of Newton steps per [`Solver::solve`].
 const NEWTON_STEPS: usize = 60;
 /// Largest number of coordinate-descent sweeps per Newton step.
 const SWEEPS: usize = 12;
@@ -71,7 +72,7 @@ impl<'p> Solver<'p> {
         }
     }
 
-    /// Maximises the log-likelihood minus the penalty.
+    /// Maximises the log-likelihood minus the penalty over `weights` and `bias`.
     pub fn solve(&mut self, penalty: Penalty) {
         let mut objective = self.linearise(penalty);
         self.screen(penalty);
@@ -90,7 +91,7 @@ impl<'p> Solver<'p> {
             let gained = objective - after;
             objective = after;
             if moved < self.tolerance || gained.abs() < self.tolerance {
-                // Converged on the active set, which must not grow any more.
+                // The active set has converged; the fit ends when it no longer grows.
                 if !self.screen(penalty) && converged {
                     break;
                 }
@@ -101,8 +102,8 @@ impl<'p> Solver<'p> {
         }
     }
 
-    /// Expands the log-likelihood around the present logits; returns the penalised negative log-likelihood there, in
-    /// nats.
+    /// Computes the quadratic approximation at the current logits and returns the negative log-likelihood plus penalty
+    /// there, in nats of the training set.
     fn linearise(&mut self, penalty: Penalty) -> f64 {
         let mut loss = 0.0;
         for (row, &one) in self.rows.iter_mut().zip(&self.problem.outcomes) {
@@ -184,7 +185,7 @@ impl<'p> Solver<'p> {
         first
     }
 
-    /// Moves weights and bias half of the way back to those given.
+    /// Moves weights and bias half of the way towards the arguments and recomputes the logits.
     fn halve_towards(&mut self, weights: &[f64], bias: f64) {
         self.bias = 0.5 * (self.bias + bias);
         for (weight, &old) in self.weights.iter_mut().zip(weights) {
@@ -197,7 +198,7 @@ impl<'p> Solver<'p> {
         }
     }
 
-    /// Returns the rows in which feature `j` is one.
+    /// Returns the rows in which feature `j` is one, in ascending order.
     fn features(&self, j: u32) -> &'p [u32] {
         &self.problem.features[j as usize]
     }

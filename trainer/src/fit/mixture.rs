@@ -10,14 +10,15 @@ use em::{Em, EmRows};
 
 pub use em::MixtureSettings;
 
-/// Least gain of the validation log-likelihood that counts as progress, in nats per row.
+/// Smallest gain of the validation log-likelihood that counts as progress, in nats per row.
 const MIN_GAIN: f64 = 1e-5;
-/// Number of iterations without progress after which a start ends.
+/// Number of iterations without progress after which the run from one random start ends.
 const PATIENCE: usize = 10;
 
-/// Fits a mixture from each start and returns the iterate with the highest validation log-likelihood of all.
+/// Fits a mixture from several random starts and returns the iterate with the highest validation log-likelihood.
 ///
-/// Each start runs until the validation log-likelihood stops rising or `iterations` are done.
+/// The run from each start ends when the validation log-likelihood stops rising or after `settings.iterations`
+/// iterations.
 pub fn fit(train: &Bits, valid: &Bits, constraints: &[u16], settings: &MixtureSettings) -> FloatMixture {
     let valid = EmRows::new(valid, constraints);
     let mut em = Em::new(train, constraints, settings);

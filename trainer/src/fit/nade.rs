@@ -1,15 +1,15 @@
 //! Log-likelihood of a hidden layer and its gradient in closed form (Larochelle & Murray, *The Neural Autoregressive
 //! Distribution Estimator*, 2011), over blocks of rows.
 //!
-//! The units of a row change only at its ones, so that a row is a list of segments between ones. With the residual
-//! r_i = x_i - p_i, the units h_s and the sums a_s of segment s, and bits i in s:
+//! The hidden units change only after a bit that is one, so that a row is a list of segments between ones. With the
+//! residual r_i = x_i - p_i, the units h_s and the sums a_s of segment s, and bits i in s:
 //!
 //! ```text
 //! ∂/∂b_i = r_i    ∂/∂v_i = r_i h_s    δ_s = f'(a_s) ∘ Σ_{i in s} r_i v_i
 //! ∂/∂w_j = Σ_{t >= s} δ_t  for the one at j that begins segment s    ∂/∂c = Σ_t δ_t
 //! ```
 //!
-//! This takes three multiply-adds per row, bit and unit, and a few per one and unit.
+//! This takes three multiply-adds per row, bit and unit, and a few more per unit for each bit that is one.
 
 use std::sync::Mutex;
 
@@ -38,8 +38,8 @@ pub use shape::{LayerShape, activation_name, activation_named};
 
 /// Log-likelihood of rows as a function of the weights of a hidden layer and of the biases of the bits.
 ///
-/// The parameters are, in this order, v `[bit][unit]`, w `[bit][unit]`, c `[unit]` and b `[bit]`; units are padded to
-/// whole vectors.
+/// The parameters are, in this order, output weights v `[bit][unit]`, input weights w `[bit][unit]`, unit biases c
+/// `[unit]` and bit biases b `[bit]`. Units are padded to whole vectors.
 pub struct NadeObjective<'r> {
     shape: LayerShape,
     train: &'r SparseRows,
@@ -47,9 +47,9 @@ pub struct NadeObjective<'r> {
     arch: pulp::Arch,
     /// Number of units, rounded up to whole vectors.
     padded: usize,
-    /// Whether w and c are fixed.
+    /// Whether the input weights w and the unit biases c stay fixed.
     outputs_only: bool,
-    /// Idle workspaces, for reuse.
+    /// Workspaces that no thread uses at the moment.
     workspaces: Mutex<Vec<Workspace>>,
 }
 
@@ -60,12 +60,12 @@ impl<'r> NadeObjective<'r> {
         Self { shape, train, valid, arch, padded, outputs_only: false, workspaces: Mutex::default() }
     }
 
-    /// Returns the same objective with w and c fixed.
+    /// Returns the objective with the input weights w and the unit biases c fixed.
     pub fn outputs_only(self) -> Self {
         Self { outputs_only: true, ..self }
     }
 
-    /// Returns the parameters of a layer and of the biases of the bits; the inverse of [`layer`](Self::layer).
+    /// Converts a layer and the biases of the bits to parameters; the inverse of [`layer`](Self::layer).
     pub fn theta(&self, layer: &HiddenLayer, bit_biases: &[f32]) -> Vec<f32> {
         let wide = |matrix: &[f32]| -> Vec<f32> {
             let pad = vec![0.0; self.padded - layer.units()];
@@ -74,8 +74,8 @@ impl<'r> NadeObjective<'r> {
         [wide(&layer.outputs), wide(&layer.inputs), wide(&layer.biases), bit_biases.to_vec()].concat()
     }
 
-    /// Draws initial parameters: small random weights, and biases at the marginal logits, or at zero on top of an
-    /// offset.
+    /// Draws initial parameters: small random weights, and bit biases at the marginal logits, or at zero if the rows
+    /// have an offset.
     pub fn start(&self, random: &mut impl Rng) -> Vec<f32> {
         let (n, units) = (self.train.width, self.padded);
         let mut theta = vec![0.0; self.parameters()];
@@ -96,7 +96,7 @@ impl<'r> NadeObjective<'r> {
         theta
     }
 
-    /// Returns the layer and the biases of the bits that the parameters stand for.
+    /// Converts parameters to the layer and the biases of the bits; the inverse of [`theta`](Self::theta).
     pub fn layer(&self, theta: &[f32]) -> (HiddenLayer, Vec<f32>) {
         let (n, padded, units) = (self.train.width, self.padded, self.shape.units);
         let (outputs, rest) = theta.split_at(n * padded);
@@ -112,7 +112,9 @@ impl<'r> NadeObjective<'r> {
         (layer, bit_biases.to_vec())
     }
 
-    /// Returns the log-likelihood of some rows, in nats. With `learn`, applies dropout and adds the gradient.
+    /// Returns the summed log-likelihood of the rows with the indices `each`, in nats.
+    ///
+    /// With `learn`, the (gradient, random generator) pair, also applies dropout and adds to the gradient.
     fn run(
         &self,
         rows: &SparseRows,

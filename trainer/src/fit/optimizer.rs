@@ -1,4 +1,5 @@
-//! Mini-batch stochastic gradient ascent on a log-likelihood L: θ ← θ + r_t ∇L(θ | B_t).
+//! Mini-batch stochastic gradient ascent on a log-likelihood L: step t with learning rate r_t and batch B_t sets θ ← θ
+//! + r_t ∇L(θ | B_t).
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -20,39 +21,39 @@ pub trait Objective: Sync {
     fn rows(&self) -> usize;
     /// Returns the number of parameters.
     fn parameters(&self) -> usize;
-    /// Returns the number of weights, which are the first parameters. Weights decay; the biases behind them do not.
+    /// Returns the number of weights, which come before the biases in θ. Weight decay and penalties skip the biases.
     fn weights(&self) -> usize;
     /// Returns the approximate number of multiply-adds per row of a gradient.
     fn work(&self) -> usize;
     /// Adds the gradient of Σ ln p(row) over the given training rows to `gradient` and returns the sum, in nats.
     fn gradient(&self, theta: &[f32], rows: &[u32], random: &mut ChaCha8Rng, gradient: &mut [f32]) -> f64;
-    /// Returns the mean log-likelihood of the validation rows, in nats.
+    /// Returns the mean log-likelihood of the validation rows, in nats per row.
     fn validate(&self, theta: &[f32]) -> f64;
 }
 
-/// Result of [`optimize`].
+/// Best parameters that [`optimize`] found, and how they were found.
 #[derive(Clone, Debug)]
 pub struct Best {
     /// Parameters with the highest validation log-likelihood of all epochs, either raw or averaged.
     pub theta: Vec<f32>,
-    /// Mean log-likelihood of the validation rows under `theta`, in nats.
+    /// Mean log-likelihood of the validation rows under `theta`, in nats per row.
     pub valid_ll: f64,
-    /// Highest learning rate.
+    /// Highest learning rate of the schedule.
     pub rate: f32,
-    /// Number of epochs that were run.
+    /// Number of epochs that the optimizer ran.
     pub epochs: usize,
 }
 
-/// Number of rows whose gradients one thread adds up. The partial sums are added in a fixed order, so that the number
-/// of threads does not change the result.
+/// Number of rows per shard, whose gradients one thread adds up. The partial sums are added in a fixed order, so that
+/// the number of threads does not change the result.
 const SHARD: usize = 32;
-/// Number of multiply-adds per step below which threads cost more time than they save.
+/// Number of multiply-adds per step below which several threads take longer than one thread.
 const SMALL: usize = 500_000;
 
-/// Maximises the objective from `start` and returns the best parameters on the way.
+/// Maximises the objective from the parameters `start` and returns the parameters of the best epoch.
 ///
 /// `each_epoch` receives the epoch, counted from 1, and the best validation log-likelihood so far. The optimizer stops
-/// when it returns false.
+/// when `each_epoch` returns false.
 pub fn optimize(
     objective: &impl Objective,
     start: Vec<f32>,
@@ -93,7 +94,7 @@ pub fn optimize(
 
 /// Chooses the learning rate by a range test (Smith, *Cyclical Learning Rates for Training Neural Networks*, 2017).
 ///
-/// The rate of a trial run rises tenfold every 40 steps, from far too low to far too high. The result is a tenth of the
+/// A trial run raises the rate tenfold every 40 steps, from far too low to far too high. The result is a tenth of the
 /// rate at which the smoothed log-likelihood of the batches is highest.
 fn range_test(objective: &impl Objective, start: &[f32], settings: &Optimizer) -> f32 {
     const STEPS: usize = 160;
@@ -123,14 +124,15 @@ struct OptimizerState<'o, O> {
     objective: &'o O,
     settings: Optimizer,
     theta: AlignedFloats,
-    /// Running mean of theta; empty if there is none.
+    /// Running mean of `theta`; empty if averaging is off.
     mean: AlignedFloats,
-    /// First and second moments of the gradient; empty where the method has none.
+    /// First moment of the gradient; empty for plain gradient ascent.
     first: AlignedFloats,
+    /// Second moment of the gradient; empty unless the method is Adam.
     second: AlignedFloats,
     /// Gradient of each shard of the batch: `[shard][parameter]`.
     shards: Vec<AlignedFloats>,
-    /// Number of steps that are done.
+    /// Number of steps taken so far.
     steps: usize,
 }
 
@@ -150,13 +152,13 @@ impl<'o, O: Objective> OptimizerState<'o, O> {
         }
     }
 
-    /// Takes one step and returns the log-likelihood of the batch before it, in nats.
+    /// Takes one step and returns the log-likelihood of the batch before the step, in nats.
     fn step(&mut self, batch: &[u32], rate: f32) -> f64 {
         let (objective, settings, theta) = (self.objective, &self.settings, &self.theta);
         let (steps, streams) = (self.steps, self.shards.len());
         let shard_gradient = |(at, (shard, rows)): (usize, (&mut AlignedFloats, &[u32]))| {
             shard.fill(0.0);
-            // Each shard has a random stream of its own.
+            // Each shard of each step draws from a separate random stream.
             let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
             random.set_stream((steps * streams + at) as u64 + 1);
             objective.gradient(theta, rows, &mut random, shard)

@@ -9,12 +9,12 @@ use rayon::prelude::*;
 use crate::bits::{Bits, count, count_both, members};
 use crate::model::{Tree, TreeSplit};
 
-/// Table of log marginal likelihoods: of k ones among n rows under a uniform prior it is ln B(k+1, n-k+1).
+/// Table of log marginal likelihoods ln B(k+1, n-k+1) of k ones among n rows under a uniform prior, in nats.
 #[derive(Clone, Debug)]
 pub struct Evidence(Vec<f64>);
 
 impl Evidence {
-    /// Computes the table for at most `rows` rows.
+    /// Computes the table for up to `rows` rows.
     pub fn new(rows: usize) -> Self {
         let mut sum = 0.0;
         Self(
@@ -33,13 +33,13 @@ impl Evidence {
     }
 }
 
-/// A growing tree for one target bit.
+/// A decision tree for one target bit, grown split by split.
 #[derive(Clone, Debug)]
 pub struct Grower<'b> {
     bits: &'b Bits,
     evidence: &'b Evidence,
     target: usize,
-    /// Nodes, the root first and each child after its parent.
+    /// Nodes of the tree: the root first, each child after its parent.
     pub nodes: Vec<TreeNode>,
 }
 
@@ -50,17 +50,18 @@ pub struct TreeNode {
     pub set: Vec<u64>,
     /// Number of rows that reach the node.
     pub rows: usize,
-    /// Number of those rows in which the target bit is one.
+    /// Number of rows that reach the node and in which the target bit is one.
     pub ones: usize,
-    /// Tested bit and indices of the children for zero and for one, unless the node is a leaf.
+    /// (tested bit, index of the child for zero, index of the child for one), or `None` for a leaf.
     pub split: Option<(usize, usize, usize)>,
 }
 
-/// Gain of a split in nats, and the bit that it tests.
+/// Pair of a split's gain in nats of the training set and the bit that the split tests.
 type ScoredSplit = (f64, usize);
 
 impl<'b> Grower<'b> {
-    /// Returns a single leaf for bit `target` over the set `free` of rows in which the bit is free.
+    /// Returns a single leaf for bit `target` over `free`, the set of rows in which no constraint makes the bit
+    /// observed or implied.
     pub fn new(bits: &'b Bits, evidence: &'b Evidence, target: usize, free: Vec<u64>) -> Self {
         let mut grower = Self { bits, evidence, target, nodes: Vec::new() };
         grower.push(free);
@@ -74,7 +75,7 @@ impl<'b> Grower<'b> {
         self.nodes.len() - 1
     }
 
-    /// Returns the splits of a leaf that gain more than `gamma` nats, the best first.
+    /// Returns the splits of a leaf that gain more than `gamma` nats of the training set, in descending order of gain.
     fn candidates(&self, leaf: usize, features: impl Iterator<Item = usize>, gamma: f64) -> Vec<ScoredSplit> {
         let node = &self.nodes[leaf];
         if node.ones == 0 || node.ones == node.rows {
@@ -108,7 +109,8 @@ impl<'b> Grower<'b> {
         children
     }
 
-    /// Splits the leaf with the largest gain until no gain exceeds `gamma` nats or there are `max_splits` splits.
+    /// Repeatedly splits the leaf with the largest gain, until no gain exceeds `gamma` nats or there are `max_splits`
+    /// splits.
     pub fn grow(&mut self, features: &[usize], gamma: f64, max_splits: usize) {
         let mut heap = BinaryHeap::new();
         let mut open = vec![0];
@@ -124,20 +126,21 @@ impl<'b> Grower<'b> {
         }
     }
 
-    /// Returns the log marginal likelihood of all rows given the splits, in nats.
+    /// Returns the log marginal likelihood of the target bit over all rows of the tree, given the splits, in nats.
     pub fn evidence(&self) -> f64 {
         let leaves = self.nodes.iter().filter(|node| node.split.is_none());
         leaves.map(|node| self.evidence.of(node.rows, node.ones)).sum()
     }
 
-    /// Returns the tree, whose leaves are the sums of `value(node)` over the nodes on their paths from the root.
+    /// Returns the tree in which each leaf is the sum of `value(node)` over the nodes on the path from the root.
     pub fn tree(&self, value: impl Fn(usize) -> f64) -> Tree {
         let mut tree = Tree::default();
         self.emit(0, 0.0, &value, &mut tree);
         tree
     }
 
-    /// Appends the subtree at `node` to `tree`. A split into two leaves of equal value becomes one leaf.
+    /// Appends the subtree at `node` to `tree` and adds `above` to its leaves. A split into two equal leaves becomes
+    /// one leaf.
     fn emit(&self, node: usize, above: f64, value: &impl Fn(usize) -> f64, tree: &mut Tree) {
         let here = above + value(node);
         let Some((feature, zero, one)) = self.nodes[node].split else { return tree.leaves.push(here) };
@@ -154,8 +157,8 @@ impl<'b> Grower<'b> {
         }
     }
 
-    /// Returns the tree of logits from counts, in which each node's probability is shrunk towards its parent's by a
-    /// pseudo-count of `alpha` rows.
+    /// Returns the tree whose leaves are logits from counts. A pseudo-count of `alpha` rows shrinks each node's
+    /// probability towards the probability of its parent node.
     pub fn shrunk(&self, alpha: f64) -> Tree {
         let logit = |p: f64| (p / (1.0 - p)).ln();
         let mut p = vec![0.5; self.nodes.len()];
@@ -175,9 +178,10 @@ impl<'b> Grower<'b> {
 
 /// Learns an order of the columns by growing the trees of all bits together.
 ///
-/// Each step takes the split with the largest gain among those that leave the graph of columns acyclic; the result is a
-/// topological order of that graph. `column[i]` is the column of bit i. A bit may depend on earlier bits of its own
-/// column and on all bits of other columns. Splits gain more than `gamma` nats, and no tree has more than `max_splits`.
+/// Each step makes the split with the largest gain that leaves the dependence graph of the columns acyclic. The result
+/// is a topological order of that graph, as column indices. `column[i]` is the column of bit i. A bit may depend on
+/// earlier bits of its own column and on all bits of other columns. Splits gain more than `gamma` nats, and no tree has
+/// more than `max_splits` splits.
 pub fn learn_order(bits: &Bits, constraints: &[u16], column: &[usize], gamma: f64, max_splits: usize) -> Vec<usize> {
     let n = bits.width();
     let columns = column.last().map_or(0, |last| last + 1);
@@ -222,10 +226,10 @@ pub fn learn_order(bits: &Bits, constraints: &[u16], column: &[usize], gamma: f6
     precedence.order()
 }
 
-/// Queue entry: bits of the gain, target bit, leaf, and tested bit.
+/// Queue entry: bit pattern of the gain, target bit, leaf index, and bit that the split tests.
 type QueueEntry = (u64, Reverse<usize>, Reverse<usize>, usize);
 
-/// Moves the best waiting split of a leaf to the queue.
+/// Moves the best waiting split of a leaf of bit `target`'s tree to the queue.
 fn enqueue(
     heap: &mut BinaryHeap<QueueEntry>,
     waiting: &mut [Vec<std::vec::IntoIter<ScoredSplit>>],
@@ -240,27 +244,28 @@ fn enqueue(
 /// Strict partial order of the columns, closed under transitivity.
 #[derive(Debug)]
 struct Precedence {
-    /// Set of the columns after each column: `[column][word]`, 64 columns per word.
+    /// Set of the columns that follow each column: `[column][word]`, 64 columns per word.
     after: Vec<Vec<u64>>,
 }
 
 impl Precedence {
-    /// Returns the empty order of a number of columns.
+    /// Returns the order in which no column precedes another.
     fn new(columns: usize) -> Self {
         Self { after: vec![vec![0; columns.div_ceil(64)]; columns] }
     }
 
-    /// Returns whether `first` comes before `second`.
+    /// Returns whether column `first` comes before column `second`.
     fn known(&self, first: usize, second: usize) -> bool {
         self.after[first][second / 64] >> (second % 64) & 1 == 1
     }
 
-    /// Returns whether `second` comes before `first`, so that `first` cannot come before `second`.
+    /// Returns whether column `second` comes before column `first`, so that the reverse is impossible.
     fn contradicts(&self, first: usize, second: usize) -> bool {
         self.known(second, first)
     }
 
-    /// Puts `first` before `second`. Returns false and changes nothing if `second` already comes before `first`.
+    /// Puts column `first` before column `second`. Returns false and changes nothing if `second` already precedes
+    /// `first`.
     fn add(&mut self, first: usize, second: usize) -> bool {
         if first == second || self.known(first, second) {
             return true;
@@ -278,7 +283,7 @@ impl Precedence {
         true
     }
 
-    /// Returns a topological order: by the number of columns that come before, ties in natural order.
+    /// Returns a topological order of the columns: by the number of preceding columns, with ties in natural order.
     fn order(&self) -> Vec<usize> {
         let n = self.after.len();
         let mut earlier = vec![0; n];

@@ -1,4 +1,4 @@
-//! The conditional distribution of one bit given the bits before it, as a logit that adds up.
+//! The conditional distribution of one bit given the bits before it, as a logit that is a sum of terms.
 
 use crate::bits::{Bits, members};
 
@@ -11,7 +11,8 @@ pub struct FloatConditional {
     pub bias: f64,
     /// Pairs of an earlier bit and its weight in nats, in ascending order of the bits. No weight is zero.
     pub weights: Vec<(u32, f64)>,
-    /// Decision trees, whose leaves add up. Most families have none or one; boosting has many.
+    /// Decision trees; the leaves that a row reaches are added. Boosting fits many trees per bit, other families at
+    /// most one.
     pub trees: Vec<Tree>,
 }
 
@@ -59,7 +60,7 @@ impl FloatConditional {
         self.bias + linear + self.trees.iter().map(|tree| tree.leaves[tree.leaf(&bit)]).sum::<f64>()
     }
 
-    /// Returns the logit for every row, in nats.
+    /// Returns the logit for every row, in nats: `[row]`.
     pub fn logits(&self, bits: &Bits) -> Vec<f64> {
         let mut logits = vec![self.bias; bits.rows];
         for &(j, weight) in &self.weights {
@@ -73,18 +74,19 @@ impl FloatConditional {
         logits
     }
 
-    /// Returns ln p(x_i | x_<i) for every row, in nats; zero where bit `i` is not free.
+    /// Returns ln p(x_i | x_<i) for every row, in nats. Zero where a constraint makes bit `i` observed or implied.
     pub fn log_likelihoods(&self, bits: &Bits, constraints: &[u16], i: usize) -> Vec<f64> {
         log_likelihoods(&self.logits(bits), bits, constraints, i)
     }
 
-    /// Returns the number of splits of all trees.
+    /// Returns the number of splits in all trees of the bit.
     pub fn splits(&self) -> usize {
         self.trees.iter().map(|tree| tree.splits.len()).sum()
     }
 }
 
-/// Returns ln p(x_i | x_<i) for every row under the `logits` of bit `i`, in nats; zero where the bit is not free.
+/// Returns ln p(x_i | x_<i) for every row under the `logits` of bit `i`, in nats. Zero where a constraint makes the bit
+/// observed or implied.
 pub fn log_likelihoods(logits: &[f64], bits: &Bits, constraints: &[u16], i: usize) -> Vec<f64> {
     let mut each = vec![0.0; bits.rows];
     for row in members(&bits.free(constraints, i)) {
@@ -93,7 +95,7 @@ pub fn log_likelihoods(logits: &[f64], bits: &Bits, constraints: &[u16], i: usiz
     each
 }
 
-/// Returns ln of the probability of a bit's value under a logit in nats.
+/// Returns the log-probability, in nats, of the value `bit` under a logit in nats.
 pub fn log_sigmoid(logit: f64, bit: bool) -> f64 {
     let signed = if bit { logit } else { -logit };
     signed.min(0.0) - (-logit.abs()).exp().ln_1p()

@@ -14,9 +14,10 @@ pub struct HiddenLayer {
     pub activation: Activation,
     /// Bias of each unit: `[unit]`. In nats for sigmoids.
     pub biases: Vec<f32>,
-    /// Weights into the units: `[bit][unit]`, flattened. A bit that is one adds its row to the sums.
+    /// Input weights of the units: `[bit][unit]`, flattened. A bit that is one adds its weights to the units' sums.
     pub inputs: Vec<f32>,
-    /// Weights out of the units: `[bit][unit]`, flattened. A unit's output times its weight adds to the bit's logit.
+    /// Output weights of the units: `[bit][unit]`, flattened. A unit's output times its weight is added to the bit's
+    /// logit.
     pub outputs: Vec<f32>,
 }
 
@@ -26,7 +27,7 @@ impl HiddenLayer {
         self.biases.len()
     }
 
-    /// Applies the activation function to the sums of the units.
+    /// Applies the activation function to the sums of the units and writes the results to `units`.
     pub fn activate(&self, sums: &[f32], units: &mut [f32]) {
         for (unit, &sum) in units.iter_mut().zip(sums) {
             *unit = match self.activation {
@@ -37,13 +38,13 @@ impl HiddenLayer {
         }
     }
 
-    /// Returns the input weights and the output weights of bit `i`, each `[unit]`.
+    /// Returns (input weights, output weights) of bit `i`, each `[unit]`.
     pub fn rows(&self, i: usize) -> (&[f32], &[f32]) {
         let row = i * self.units()..(i + 1) * self.units();
         (&self.inputs[row.clone()], &self.outputs[row])
     }
 
-    /// Returns the layer with the output weights of bit `i` multiplied by `weight(i)`.
+    /// Returns a copy of the layer with the output weights of bit `i` multiplied by `weight(i)`.
     pub fn scaled(&self, weight: impl Fn(usize) -> f32) -> Self {
         let mut scaled = self.clone();
         for (i, row) in scaled.outputs.chunks_mut(self.units().max(1)).enumerate() {
@@ -52,7 +53,8 @@ impl HiddenLayer {
         scaled
     }
 
-    /// Concatenates the units of several layers, which makes a layer whose logits are their weighted sum.
+    /// Concatenates the units of several (layer, weight) pairs into one layer; its logits are the weighted sum of the
+    /// layers' logits.
     ///
     /// Returns `None` for an empty list. All layers need the same activation.
     pub fn side_by_side(layers: &[(&Self, f32)]) -> Option<Self> {
@@ -85,7 +87,7 @@ impl HiddenLayer {
     }
 }
 
-/// Sums and outputs of a layer's units given the bits of a row that were observed so far.
+/// Sums and outputs of a layer's units given the earlier bits of a row.
 pub(super) struct LayerState<'m> {
     layer: &'m HiddenLayer,
     sums: Vec<f32>,
@@ -93,19 +95,19 @@ pub(super) struct LayerState<'m> {
 }
 
 impl<'m> LayerState<'m> {
-    /// Returns the state in which no bit has been observed.
+    /// Returns the state before the first bit of a row.
     pub(super) fn new(layer: &'m HiddenLayer) -> Self {
         let mut state = Self { layer, sums: layer.biases.clone(), units: vec![0.0; layer.units()] };
         layer.activate(&state.sums, &mut state.units);
         state
     }
 
-    /// Returns the layer's term of the logit of bit `i`.
+    /// Returns the layer's term of the logit of bit `i`, in nats.
     pub(super) fn logit(&self, i: usize) -> f64 {
         self.layer.rows(i).1.iter().zip(&self.units).map(|(v, unit)| f64::from(v * unit)).sum()
     }
 
-    /// Updates the units with bit `i`, which is one.
+    /// Updates the units after bit `i`, whose value is one.
     pub(super) fn observe(&mut self, i: usize) {
         self.sums.iter_mut().zip(self.layer.rows(i).0).for_each(|(sum, weight)| *sum += weight);
         self.layer.activate(&self.sums, &mut self.units);

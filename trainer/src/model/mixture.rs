@@ -19,7 +19,7 @@ pub struct FloatMixture {
     pub biases: Vec<f64>,
 }
 
-/// Posterior probabilities of the components given the bits of a row that were observed so far.
+/// Posterior probabilities of the components given the earlier bits of a row.
 #[derive(Clone, Debug)]
 pub struct MixturePosterior<'m> {
     mixture: &'m FloatMixture,
@@ -38,12 +38,13 @@ impl FloatMixture {
         self.biases[i * self.components() + k] + if gap > 0 && row[i - gap] { self.weights[i] } else { 0.0 }
     }
 
-    /// Returns the posterior before any bit is observed, which is the prior.
+    /// Returns the posterior at the start of a row, which equals the prior.
     pub fn posterior(&self) -> MixturePosterior<'_> {
         MixturePosterior { mixture: self, weights: self.priors.clone() }
     }
 
-    /// Returns the mixture's term of the logits of all rows, in nats: `[bit][row]`. Zero where a bit is not free.
+    /// Returns the mixture's term of the logits of all rows, in nats: `[bit][row]`. Zero where a constraint makes the
+    /// bit observed or implied.
     pub fn logits(&self, bits: &Bits, constraints: &[u16]) -> PerBit {
         per_bit(bits, |at| {
             let mut row = vec![false; bits.width()];
@@ -73,7 +74,7 @@ impl MixturePosterior<'_> {
         (one / zero).ln()
     }
 
-    /// Updates the posterior with the value of the free bit `i`.
+    /// Updates the posterior with the value of bit `i`, which no constraint makes observed or implied in this row.
     pub fn observe(&mut self, row: &[bool], i: usize) {
         let mut sum = 0.0;
         for (k, weight) in self.weights.iter_mut().enumerate() {

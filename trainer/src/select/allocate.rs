@@ -1,4 +1,4 @@
-//! Allocates the budget to the bits: the best choice of each bit at a common price per byte.
+//! Allocates the budget of bytes to the bits: chooses the best conditional of each bit at a common price per byte.
 
 use rayon::prelude::*;
 
@@ -8,22 +8,22 @@ use crate::evaluate::mean;
 use crate::model::{FloatConditional, HiddenLayer};
 use crate::shape::Shape;
 
-/// A choice for one bit, with its gain over a reference choice and its size.
+/// A choice of terms for one bit, with its gain in validation log-likelihood over a reference choice and its size.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     choice: Choice,
     /// Sum of the gains over the validation rows of each fold, in nats.
     gains: [f64; FOLDS],
-    /// Sum of the squared gains over the validation rows of each fold.
+    /// Sum of the squared gains over the validation rows of each fold, in squared nats.
     squares: [f64; FOLDS],
-    /// Approximate number of bytes.
+    /// Approximate number of bytes that the choice takes in the table.
     bytes: f64,
 }
 
-/// Number of folds of the validation rows. Choices bit by bit overfit them; choices on all folds but one estimate by
-/// how much.
+/// Number of folds of the validation rows, which estimate the overfitting of choices bit by bit: choices on all folds
+/// except one are evaluated on that fold.
 const FOLDS: usize = 4;
-/// Number of standard errors that are subtracted from each gain.
+/// Margins to try, in standard errors that are subtracted from each gain.
 const MARGINS: [f64; 2] = [1.0, 3.0];
 
 impl Candidate {
@@ -42,10 +42,12 @@ impl Candidate {
 impl Candidates<'_> {
     /// Returns the best model within the budget, averaged with a hidden layer if there is one.
     ///
-    /// That is the best fitted model if it is within the budget. Otherwise each bit gets its own choice.
+    /// If the best fitted model is within the budget, returns that model. Otherwise, makes a separate choice for each
+    /// bit.
     ///
     /// # Errors
-    /// No model is within the budget; the message names the limit and the least that it must be.
+    /// [`Error::Option`] if no model is within the budget; the message names the limit and the smallest sufficient
+    /// value.
     pub(super) fn best(&mut self, layer: Option<&Fitted>) -> Result<SizedModel> {
         let uniform = |at: usize| vec![Choice::of(at, layer.is_some()); self.free.len()];
         let mut ranked: Vec<(f64, usize)> =
@@ -71,7 +73,7 @@ impl Candidates<'_> {
         self.fit_smaller();
         let reference = reference.map_or(Choice::LAYER, |at| Choice::of(at, layer.is_some()));
         let candidates = self.bit_candidates(reference, layer);
-        // A table without any weight, or without any split, saves the bytes that every bit takes for having some.
+        // A table without any weight, or without any split, also saves the bytes per bit of that section.
         let without = |lacks: &dyn Fn(&FloatConditional) -> bool| -> Vec<bool> {
             self.fitted.iter().map(|fitted| fitted.model.conditionals.iter().all(lacks)).collect()
         };
@@ -89,16 +91,16 @@ impl Candidates<'_> {
         let state = Shape { bits: self.free.len(), units, components: 0 }.state_bytes();
         best.ok_or_else(|| {
             let (option, exceeded) = if state > self.budget.ram {
-                ("--ram", format!("the state of a row takes {state} bytes"))
+                ("--ram", format!("the state during the scoring of a row takes {state} bytes"))
             } else {
                 ("--flash", format!("the smallest file takes {least} bytes"))
             };
-            let advice = "raise the limit, give numbers fewer --cells, or leave out columns with --ignore";
+            let advice = "raise the limit, reduce --cells, or leave out columns with --ignore";
             Error::option(option, format!("{exceeded}; {advice}"))
         })
     }
 
-    /// Returns the candidates of each bit, with gains over `reference`: `[bit][..]`.
+    /// Returns the candidates of each bit, with their gains over the choice `reference`: `[bit][..]`.
     fn bit_candidates(&self, reference: Choice, layer: Option<&Fitted>) -> Vec<Vec<Candidate>> {
         let bit_candidates = |i: usize| {
             let expected = self.likelihoods(i, reference, layer);
@@ -123,11 +125,11 @@ impl Candidates<'_> {
         (0..self.free.len()).into_par_iter().map(bit_candidates).collect()
     }
 
-    /// Returns the best model within the budget with one choice per bit, and the size of the smallest such model in
-    /// bytes.
+    /// Returns the best model within the budget with one choice per bit, if any, and the size in bytes of the smallest
+    /// model with one choice per bit.
     ///
     /// Each bit takes its best candidate at a price per byte. Bisection finds the lowest price, a Lagrange multiplier,
-    /// at which the file fits. Only fitted models with `subset[at]` take part.
+    /// at which the file fits. Fitted models `at` whose `subset[at]` is false are excluded.
     fn allocate(
         &self,
         reference: Choice,

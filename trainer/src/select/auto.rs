@@ -1,9 +1,9 @@
-//! Searches hidden layers and the conditionals to combine them with, by the validation rows.
+//! Searches for the best hidden layer and the conditionals to combine with the layer, by the validation log-likelihood.
 //!
-//! There are three stages. Settings are compared on small layers. With the best settings, layers of many sizes are
-//! fitted from several starts. For each layer, alone and averaged over starts, `Candidates` makes the best table within
-//! the budget. The settings that are tried depend on the data and the budget, never on the time that it takes, so that a
-//! search can be repeated.
+//! The search first compares settings on small layers. With the best settings, it fits layers of many sizes from
+//! several random starts. For each layer, and for means of layers of one size, `Candidates` builds the best table
+//! within the budget. The settings tried depend on the data and the budget but not on elapsed time, so that a search is
+//! repeatable.
 
 use rayon::prelude::*;
 use surprisal::{Activation, Table};
@@ -24,15 +24,15 @@ use crate::table::OwnedTable;
 use crate::table::hidden::HiddenTable;
 use crate::with_shape;
 
-/// Sizes of layers to try, in units.
+/// Sizes of hidden layers to try, in units.
 const LAYER_SIZES: [usize; 11] = [8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
-/// Largest size on which settings are compared, in units.
+/// Largest size of the layers on which settings are compared, in units.
 const TUNING_UNITS: usize = 32;
-/// Least and largest number of starts per size.
+/// Smallest and largest number of random starts per layer size.
 const RESTARTS: [usize; 2] = [4, 10];
-/// Number of multiply-adds that the starts of one size may take together.
+/// Number of multiply-adds that the fits from all random starts of one layer size may take together.
 const WORK: f64 = 5e10;
-/// Activation, weight decay and dropout to try.
+/// Combinations of (activation, weight decay, dropout) to try.
 const SETTINGS: [(Activation, f32, f32); 9] = [
     (Activation::Relu, 0.0, 0.0),
     (Activation::Relu, 0.1, 0.0),
@@ -44,10 +44,10 @@ const SETTINGS: [(Activation, f32, f32); 9] = [
     (Activation::Sigmoid, 0.1, 0.0),
     (Activation::Sigmoid, 0.0, 0.2),
 ];
-/// Learning rates to try.
+/// Learning rates to try with the best combination of the other settings.
 const RATES: [f32; 3] = [0.003, 0.01, 0.03];
 
-/// Returns the best model with a hidden layer; for the family `auto`, with or without one.
+/// Returns the best model with a hidden layer; for the family `auto`, the best model with or without a hidden layer.
 pub(super) fn search(candidates: &mut Candidates) -> Result<SizedModel> {
     let observer = candidates.observer;
     let family = candidates.choices.family;
@@ -107,14 +107,17 @@ pub(super) fn search(candidates: &mut Candidates) -> Result<SizedModel> {
         }
     }
     let best = front.choose().ok_or_else(|| {
-        Error::option("--flash, --ram or --ops", "no hidden layer fits; raise the limit, or take another --family")
+        Error::option(
+            "--flash, --ram or --ops",
+            "no hidden layer fits the limits; raise a limit, or choose another --family",
+        )
     })?;
     let Some(settings) = chosen else { return Ok(best) };
     refined(candidates, reweighted(candidates, best)?, &fitter, &settings)
 }
 
-/// Returns the part of a journal key that identifies the data and the order: layers fitted to other data have other
-/// keys.
+/// Returns the part of a journal key that identifies the data and the order, so that layers fitted to other data have
+/// other keys.
 fn journal_key(candidates: &Candidates) -> String {
     let factorisation = candidates.factorisation;
     let mut crc = 0;
@@ -129,7 +132,7 @@ fn journal_key(candidates: &Candidates) -> String {
     format!("{} {crc:08x} {:?} {offset:?}", env!("CARGO_PKG_VERSION"), factorisation.constraints)
 }
 
-/// Returns the settings with another number of units and another seed.
+/// Returns the settings with the number of units and the seed replaced.
 fn with_size(mut settings: LayerSettings, units: usize, seed: u64) -> LayerSettings {
     settings.shape.units = units;
     settings.optimizer.seed = seed;
@@ -138,18 +141,19 @@ fn with_size(mut settings: LayerSettings, units: usize, seed: u64) -> LayerSetti
 
 /// Fits hidden layers, or recalls them from the journal.
 struct LayerFitter<'a> {
-    /// Training rows and validation rows.
+    /// Training rows and validation rows, in this order.
     rows: &'a [SparseRows; 2],
     constraints: &'a [u16],
     observer: &'a dyn Observer,
-    /// Result of [`journal_key`].
+    /// Part of the journal key that identifies the data and the order.
     key: String,
 }
 
 impl LayerFitter<'_> {
-    /// Fits layers in parallel; returns each with its mean log-likelihood of the validation rows, in nats.
+    /// Fits layers in parallel and returns (model, mean log-likelihood of the validation rows in nats per row) for
+    /// each.
     ///
-    /// When the search is stopped, each fit ends after its present epoch and is not kept in the journal.
+    /// If the search is cancelled, each fit ends after its current epoch and is not written to the journal.
     fn fit(&self, settings: &[LayerSettings]) -> Vec<(FloatModel, f64)> {
         if let Some(LayerSettings { shape, .. }) = settings.last() {
             let name = format!("{} {}", shape.units, shape.activation.name());
@@ -172,7 +176,8 @@ impl LayerFitter<'_> {
         settings.par_iter().map(one).collect()
     }
 
-    /// Returns the settings whose layers are best in the mean with the conditionals, or alone if there are none.
+    /// Returns the settings whose layer of `units` units predicts the validation rows best, with logits averaged with
+    /// the best conditionals, if any.
     fn tune(&self, candidates: &Candidates, units: usize) -> LayerSettings {
         let (choices, optimizer) = (&candidates.choices.layer, &candidates.choices.optimizer);
         let defaults = Optimizer { rate: Some(RATES[1]), epochs: self.epochs(), ..Optimizer::default() };
@@ -204,7 +209,7 @@ impl LayerFitter<'_> {
         self.best_of(candidates, &rates)
     }
 
-    /// Fits a layer with each of the settings and returns the best settings.
+    /// Fits a layer with each of the settings and returns the settings whose layer predicts the validation rows best.
     fn best_of(&self, candidates: &Candidates, settings: &[LayerSettings]) -> LayerSettings {
         if let [only] = settings {
             return *only;
@@ -216,27 +221,27 @@ impl LayerFitter<'_> {
         settings[best.unwrap_or(0)]
     }
 
-    /// Returns the number of starts for a number of units.
+    /// Returns the number of random starts for layers of `units` units.
     fn restarts(&self, units: usize) -> usize {
         let train = &self.rows[0];
         let work = 3.0 * (train.len() * self.epochs()) as f64 * (train.width * units) as f64;
         ((WORK / work) as usize).clamp(RESTARTS[0], RESTARTS[1])
     }
 
-    /// Returns the number of epochs, which together visit about a million rows.
+    /// Returns the largest number of epochs per fit, 40 to 150, so that all epochs together visit about a million rows.
     fn epochs(&self) -> usize {
         (1_000_000 / self.rows[0].len().max(1)).clamp(40, 150)
     }
 }
 
-/// Models that no smaller model equals in validation log-likelihood.
+/// Pareto-optimal models: no other model is at most as large and predicts the validation rows at least as well.
 #[derive(Default)]
 struct ParetoFront {
     found: Vec<SizedModel>,
 }
 
 impl ParetoFront {
-    /// Adds a model and reports it to the observer, unless a smaller one predicts as well.
+    /// Adds a model and reports it to the observer, unless a model that is at most as large predicts as well.
     fn add(&mut self, candidates: &Candidates, sized: SizedModel) {
         let is_beaten = |other: &SizedModel| other.bytes <= sized.bytes && other.cautious_ll >= sized.cautious_ll;
         if !self.found.iter().any(is_beaten) {
@@ -248,8 +253,8 @@ impl ParetoFront {
         }
     }
 
-    /// Returns the smallest model that no larger one beats by more than half a standard error: of many models, some are
-    /// the best on the validation rows by chance.
+    /// Returns the best model, where a larger model must gain more than half a standard error over the smaller one,
+    /// because some of many models are the best on the validation rows by chance.
     fn choose(mut self) -> Option<SizedModel> {
         self.found.sort_by_key(|sized| sized.bytes);
         self.found.into_iter().reduce(|best, larger| {
@@ -262,10 +267,10 @@ impl ParetoFront {
     }
 }
 
-/// Fits the weights of the conditionals and of the layer to the validation rows.
+/// Fits the weights with which the logits of conditionals and layer are summed to the validation rows.
 ///
-/// Weights that all bits share must gain more than two parameters gain by chance. Weights per bit must predict rows
-/// that did not take part in their fit.
+/// Weights that all bits share must gain more than 2 nats in total, which two parameters may gain by chance. Weights
+/// per bit are chosen by cross-validation.
 fn reweighted(candidates: &Candidates, best: SizedModel) -> Result<SizedModel> {
     let valid = &candidates.factorisation.valid;
     let Some(hidden) = best.model.hidden.clone() else { return Ok(best) };
@@ -288,8 +293,8 @@ fn reweighted(candidates: &Candidates, best: SizedModel) -> Result<SizedModel> {
     candidates.better(best, with(&weigh_bits(&terms, valid, &candidates.free, &shared)), 0.0)
 }
 
-/// Continues the fit of the layer with the conditionals fixed. Then rounds the weights into the units to the grid of
-/// the table and lets the weights out of the units compensate.
+/// Continues the fit of the layer with the conditionals fixed. Then rounds the input weights as quantisation does and
+/// refits the output weights to compensate.
 fn refined(
     candidates: &Candidates,
     best: SizedModel,
@@ -323,7 +328,7 @@ fn refined(
     let unrounded = candidates.better(best.clone(), with(whole.clone()), 1.0)?;
     let start = if unrounded.valid_ll > best.valid_ll { whole } else { (hidden, zeros) };
     let rounded = HiddenTable::rounded(&start.0);
-    // A rounded layer predicts slightly worse in floats, but loses nothing when it is quantised.
+    // A rounded layer predicts slightly worse in floats, but quantisation does not change its input weights.
     let shape = LayerShape { dropout: 0.0, input_dropout: 0.0, ..shape };
     let outputs_only = NadeObjective::new(shape, &rows[0], &rows[1]).outputs_only();
     let model = with(continued(outputs_only, &rounded, &start.1, 0.1 * rate));
@@ -332,7 +337,7 @@ fn refined(
     Ok(if integer(&rounded)? > integer(&unrounded)? { rounded } else { unrounded })
 }
 
-/// Returns the mean log-likelihood of rows under a table, in nats.
+/// Returns the mean log-likelihood of rows under a quantised table, in nats per row.
 fn integer_log_likelihood(table: &OwnedTable, bits: &Bits) -> Result<f64> {
     let bytes = table.bytes()?;
     let words: Vec<u32> =

@@ -1,4 +1,5 @@
-//! Fitted models that the selection combines: per bit, one of the conditionals and a weight of the hidden layer.
+//! Fitted models that the selection combines: each bit gets the conditional of one model and a weight of the hidden
+//! layer.
 
 use rayon::prelude::*;
 
@@ -19,11 +20,11 @@ use crate::table::quantise::quantise;
 /// A fitted model with its logits on the validation rows.
 #[derive(Clone, Debug)]
 pub struct Fitted {
-    /// Name for reports, for example the family.
+    /// Name of the model in reports, for example its family.
     pub name: String,
-    /// Least gain of a split and strength, if they determine the model.
+    /// (smallest gain of a split, strength), or `None` if these do not determine the model.
     pub setting: Option<(f64, f64)>,
-    /// Fitted model in floats.
+    /// Fitted model before quantisation.
     pub model: FloatModel,
     /// Logits on the validation rows, in nats: `[bit][row]`.
     pub logits: PerBit,
@@ -32,48 +33,50 @@ pub struct Fitted {
 /// A quantised model with its size and its validation log-likelihood.
 #[derive(Clone, Debug)]
 pub struct SizedModel {
-    /// Fitted model in floats.
+    /// Fitted model before quantisation.
     pub model: FloatModel,
-    /// Quantised model.
+    /// Quantised model, whose detector is not calibrated.
     pub table: OwnedTable,
-    /// Settings and components of the model.
+    /// Order, settings and terms of the model.
     pub recipe: Recipe,
     /// Log-likelihood of each validation row, in nats: `[row]`.
     pub each: Vec<f64>,
-    /// Mean log-likelihood of the validation rows, in nats.
+    /// Mean log-likelihood of the validation rows, in nats per row.
     pub valid_ll: f64,
-    /// Estimate of the mean without the optimism of choosing bit by bit, in nats.
+    /// Estimate of the mean log-likelihood, in nats per row, corrected for the overfitting of choices bit by bit.
     pub cautious_ll: f64,
-    /// Size of the file, in bytes.
+    /// Size of the `.srp` file, in bytes.
     pub bytes: usize,
 }
 
-/// Fitted models in one order of the columns, of which the selection takes one per bit.
+/// Fitted models in one order of the columns, from which the selection chooses a conditional for each bit.
 pub struct Candidates<'a> {
     pub(super) factorisation: &'a Factorisation,
     pub(super) choices: &'a Choices,
     pub(super) budget: &'a Budget<'a>,
     pub(super) observer: &'a dyn Observer,
-    /// Models of conditionals only. The first `full` are the requested families; the others are smaller and serve where
-    /// those exceed the budget.
+    /// Models without a hidden layer. The first `full` models belong to the requested families; the others are smaller,
+    /// for budgets that the requested families exceed.
     pub(super) fitted: Vec<Fitted>,
+    /// Number of models of the requested families in `fitted`.
     pub(super) full: usize,
     families: Vec<Family>,
-    /// Validation rows in which each bit is free: `[bit][..]`.
+    /// Validation rows in which no constraint makes each bit observed or implied: `[bit][..]`.
     pub(super) free: Vec<Vec<u32>>,
 }
 
-/// Terms of one bit: the conditional of a fitted model, if any, and the weights of that and of the hidden layer.
+/// Choice of terms for one bit: the conditional of a fitted model, if any, and the weights of conditional and hidden
+/// layer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
-    /// Index in [`Candidates::fitted`].
+    /// Index of the fitted model in [`Candidates::fitted`], or `None` for the hidden layer alone.
     pub(super) fitted: Option<usize>,
-    /// Weights of the conditional and of the hidden layer.
+    /// Weights of the logits of the conditional and of the hidden layer, in this order.
     pub(super) weights: [f64; 2],
 }
 
 impl<'a> Candidates<'a> {
-    /// Returns an empty set of candidates.
+    /// Returns a set of candidates without fitted models.
     pub(super) fn new(
         factorisation: &'a Factorisation,
         choices: &'a Choices,
@@ -85,7 +88,7 @@ impl<'a> Candidates<'a> {
         Self { factorisation, choices, budget, observer, fitted: Vec::new(), full: 0, families: Vec::new(), free }
     }
 
-    /// Fits a family over its grid of settings and adds the models.
+    /// Fits a requested family over its grid of settings and adds the models.
     pub(super) fn fit_grid(&mut self, family: Family) {
         let (gammas, strengths) = grid(family, self.choices);
         self.fit(family, &gammas, &strengths);
@@ -93,7 +96,7 @@ impl<'a> Candidates<'a> {
         self.families.push(family);
     }
 
-    /// Fits a family over the given settings and adds the models.
+    /// Fits a family for each pair of a smallest split gain and a strength, and adds the models.
     fn fit(&mut self, family: Family, gammas: &[f64], strengths: &[f64]) {
         for &gamma in gammas {
             let fitted = run(self.factorisation, family, self.choices, gamma, strengths, self.observer);
@@ -103,19 +106,19 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// Adds a model of conditionals.
+    /// Adds a model without a hidden layer to the candidates.
     pub(super) fn add(&mut self, name: String, setting: Option<(f64, f64)>, model: FloatModel) {
         self.fitted.push(self.evaluate(name, setting, model));
     }
 
-    /// Computes the logits of a model on the validation rows.
+    /// Computes the logits of a model on the validation rows and returns both.
     pub(super) fn evaluate(&self, name: String, setting: Option<(f64, f64)>, model: FloatModel) -> Fitted {
         let logits = model.logits(&self.factorisation.valid);
         Fitted { name, setting, model, logits }
     }
 
-    /// Adds means of logits: of logistic regressions and trees that were fitted separately, and of the best
-    /// linear-trees model with each boosted forest.
+    /// Adds models whose logits are means of two models' logits: separately fitted logistic regressions and trees, and
+    /// the best linear-trees model and each boosted forest.
     pub(super) fn fit_means(&mut self) {
         let (valid, constraints) = (&self.factorisation.valid, &self.factorisation.constraints);
         let score = |fitted: &&Fitted| mean_log_likelihood(&fitted.logits, valid, constraints);
@@ -142,8 +145,8 @@ impl<'a> Candidates<'a> {
         self.full = self.fitted.len();
     }
 
-    /// Returns the highest mean log-likelihood of the validation rows, in nats, of the mean of the layer's logits and
-    /// those of a fitted model.
+    /// Returns the highest mean log-likelihood of the validation rows, in nats per row, when the logits of a layer
+    /// (`[bit][row]`) are averaged with the logits of a fitted model of the requested families.
     pub(super) fn best_mean(&self, layer: &PerBit) -> f64 {
         let (valid, constraints) = (&self.factorisation.valid, &self.factorisation.constraints);
         let with = |fitted: &Fitted| {
@@ -155,7 +158,8 @@ impl<'a> Candidates<'a> {
         self.fitted[..self.full].iter().map(with).reduce(f64::max).unwrap_or(alone)
     }
 
-    /// Returns the model with the highest mean log-likelihood of the validation rows, whatever its size.
+    /// Returns the model of the requested families with the highest validation log-likelihood, without regard to its
+    /// size.
     pub(super) fn best_full(&self) -> Option<Fitted> {
         let (valid, constraints) = (&self.factorisation.valid, &self.factorisation.constraints);
         let scores: Vec<f64> =
@@ -164,7 +168,8 @@ impl<'a> Candidates<'a> {
         best.map(|at| self.fitted[at].clone())
     }
 
-    /// Returns the sum of a model and a layer that was fitted on top of it, unless it is too large for the format.
+    /// Returns the sum of a model and a layer that was fitted on top of the model, or `None` if the sum is too large
+    /// for the table format.
     pub(super) fn sum(&self, under: &Fitted, layer: &Fitted) -> Result<Option<SizedModel>> {
         let Some(model) = FloatModel::blend(&[(&under.model, 1.0), (&layer.model, 1.0)]) else { return Ok(None) };
         let parts = Some(format!("{} under {}", under.name, layer.name));
@@ -173,7 +178,7 @@ impl<'a> Candidates<'a> {
         self.finish(model, recipe, each)
     }
 
-    /// Returns the largest number of units of a hidden layer within the budget.
+    /// Returns the largest number of hidden units for which a model with a hidden layer is within the budget.
     pub(super) fn unit_capacity(&self) -> Result<usize> {
         let n = self.factorisation.train.width();
         let bare = FloatModel {
@@ -183,7 +188,7 @@ impl<'a> Candidates<'a> {
         };
         let bare =
             self.finish(bare, Recipe::default(), Vec::new())?.expect("a model of biases only is always representable");
-        // A unit takes two weights per bit, its bias and its gain; the layer a scale per bit and up to 64 bytes of
+        // A unit takes two weights per bit, a bias and a gain; the layer takes a scale per bit and up to 64 bytes of
         // padding.
         let flash = self.budget.flash.saturating_sub(bare.bytes + 2 * n + 64) / (2 * n + 4);
         let ram = self.budget.ram.saturating_sub(bare.table.shape().state_bytes()) / Shape::UNIT_BYTES;
@@ -191,7 +196,7 @@ impl<'a> Candidates<'a> {
         Ok(flash.min(ram).min(operations).min(Shape::LARGEST.units))
     }
 
-    /// Fits the smaller families that the requested families contain, once.
+    /// Fits smaller families that are special cases of the requested families, unless this was done before.
     pub(super) fn fit_smaller(&mut self) {
         const MARGINAL: (Family, &[f64], &[f64]) = (Family::Marginal, &[0.0], &[0.0]);
         const TREE: (Family, &[f64], &[f64]) = (Family::Tree, &[1.0, 2.5, 5.0, 10.0, 20.0, 40.0], &[8.0]);
@@ -209,7 +214,7 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// Returns the log-likelihood of bit `i` in each validation row in which it is free, in nats.
+    /// Returns the log-likelihood of bit `i` in each validation row of `free[i]`, in nats.
     pub(super) fn likelihoods(&self, i: usize, choice: Choice, layer: Option<&Fitted>) -> Vec<f64> {
         let valid = &self.factorisation.valid;
         let [own_weight, layer_weight] = choice.weights;
@@ -246,7 +251,7 @@ impl<'a> Candidates<'a> {
         each
     }
 
-    /// Builds the model of one choice per bit, unless it is too large for the format.
+    /// Builds the model with one choice per bit, or returns `None` if the model is too large for the table format.
     pub(super) fn assemble(
         &self,
         choices: &[Choice],
@@ -277,7 +282,9 @@ impl<'a> Candidates<'a> {
         self.finish(model, recipe, self.each(choices, layer))
     }
 
-    /// Quantises a model and computes its size, unless it is too large for the format.
+    /// Quantises a model and computes its size; returns `None` if the model is too large for the table format.
+    ///
+    /// `each` is the log-likelihood of each validation row in nats.
     pub(super) fn finish(&self, model: FloatModel, recipe: Recipe, each: Vec<f64>) -> Result<Option<SizedModel>> {
         let Some(table) = quantise(&self.factorisation.schema, &model) else { return Ok(None) };
         let bytes = table.bytes()?.len() + (self.budget.overhead)(&recipe);
@@ -285,8 +292,8 @@ impl<'a> Candidates<'a> {
         Ok(Some(SizedModel { model, table, recipe, each, valid_ll, cautious_ll: valid_ll, bytes }))
     }
 
-    /// Returns `model` instead of `best` if it is within the budget and gains more than `min_gain` nats over all
-    /// validation rows together.
+    /// Returns `model` if it is within the budget and gains more than `min_gain` nats over `best`, summed over all
+    /// validation rows; otherwise returns `best`.
     pub(super) fn better(&self, best: SizedModel, model: FloatModel, min_gain: f64) -> Result<SizedModel> {
         let each = self.row_likelihoods(&model.logits(&self.factorisation.valid));
         let other = self.finish(model, best.recipe.clone(), each)?.filter(|other| self.fits(other));
@@ -294,7 +301,7 @@ impl<'a> Candidates<'a> {
         Ok(other.filter(|other| (other.valid_ll - best.valid_ll) * rows > min_gain).unwrap_or(best))
     }
 
-    /// Returns whether a model is within the budget.
+    /// Returns whether a model is within the budget of flash, RAM and operations.
     pub(super) fn fits(&self, sized: &SizedModel) -> bool {
         sized.bytes <= self.budget.flash
             && sized.table.shape().state_bytes() <= self.budget.ram
@@ -303,10 +310,10 @@ impl<'a> Candidates<'a> {
 }
 
 impl Choice {
-    /// The hidden layer alone.
+    /// Choice of the hidden layer without a conditional.
     pub(super) const LAYER: Self = Self { fitted: None, weights: [0.0, 1.0] };
 
-    /// Returns the conditional of a fitted model, averaged with the hidden layer if there is one.
+    /// Returns the choice of a fitted model's conditional, averaged with the hidden layer if `has_layer`.
     pub(super) fn of(fitted: usize, has_layer: bool) -> Self {
         Self { fitted: Some(fitted), weights: if has_layer { [0.5, 0.5] } else { [1.0, 0.0] } }
     }

@@ -1,4 +1,4 @@
-//! Selects the number of cells of numeric columns by the validation rows.
+//! Selects the number of cells (bins) of numeric columns by the validation log-likelihood.
 
 use surprisal::{Kind, Reading};
 
@@ -10,17 +10,17 @@ use crate::fit::Family;
 use crate::observer::Observer;
 use crate::schema::{CELLS, Schema};
 
-/// Numbers of cells per numeric column to try, ascending.
+/// Numbers of cells (bins) per numeric column to try, ascending.
 const CELLS_TRIED: [usize; 3] = [8, 16, 32];
 
-/// Returns the schema with the smallest number of cells per numeric column that is within one standard error of the
-/// best.
+/// Returns the schema with the smallest number of cells (bins) per numeric column whose validation log-density is
+/// within one standard error of the best number's.
 ///
-/// The criterion is the log-density of the validation rows under one fit with medium settings. `schema` has [`CELLS`]
-/// cells; `find` returns the schema with another number.
+/// Each number of cells is evaluated by one fit with medium settings. `schema` has [`CELLS`] cells; `find(n)` returns
+/// the schema with n cells.
 ///
 /// # Errors
-/// A reading that does not fit its column; any error of `find`.
+/// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column; any error of `find`.
 pub fn choose_cells(
     schema: Schema,
     find: &dyn Fn(usize) -> Result<Schema>,
@@ -41,7 +41,7 @@ pub fn choose_cells(
         tried.push((schema, each.iter().zip(widths).map(|(likelihood, width)| likelihood - width - unit).collect()));
     }
     let best = tried.iter().map(|(_, each)| each).max_by(|a, b| mean(a).total_cmp(&mean(b))).cloned();
-    let best = best.expect("some numbers of cells are tried");
+    let best = best.expect("the list of cell numbers is not empty");
     let close = |each: &[f64]| {
         let lost: Vec<f64> = best.iter().zip(each).map(|(best, each)| best - each).collect();
         let mean = mean(&lost);
@@ -49,5 +49,5 @@ pub fn choose_cells(
         mean <= (spread / lost.len() as f64).sqrt()
     };
     let chosen = tried.into_iter().find(|(_, each)| close(each));
-    Ok(chosen.map(|(schema, _)| schema).expect("the best is as good as itself"))
+    Ok(chosen.map(|(schema, _)| schema).expect("the best number of cells is within its own standard error"))
 }

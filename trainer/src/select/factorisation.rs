@@ -1,4 +1,4 @@
-//! Factorisations: orders of the columns, with the rows reordered to match.
+//! Factorisations of the distribution over rows: orders of the columns, with schema and rows in the same order.
 
 use super::choices::Choices;
 use crate::bits::Bits;
@@ -10,22 +10,22 @@ use crate::table::quantise::most_splits;
 
 /// One order of the columns, with schema, training rows and validation rows in that order.
 pub struct Factorisation {
-    /// Name of the order.
+    /// Name of the order, for example `learned`.
     pub name: String,
-    /// Schema in this order.
+    /// Schema with its columns in this order.
     pub schema: Schema,
-    /// Raw constraint of each bit; empty if every bit is free.
+    /// Raw constraint of each bit: `[bit]`. Empty if no bit has a constraint.
     pub constraints: Vec<u16>,
-    /// Features that the tree of each bit may split on, or `None` for all earlier bits.
+    /// Bits that the tree of each bit may test, `[bit][..]`, or `None` for all earlier bits.
     pub tree_features: Option<Vec<Vec<usize>>>,
-    /// Training rows in this order.
+    /// Training rows with their bits in this order.
     pub train: Bits,
-    /// Validation rows in this order.
+    /// Validation rows with their bits in this order.
     pub valid: Bits,
 }
 
 impl Factorisation {
-    /// Reorders schema and rows by `order`, a permutation of the columns. Observed columns come first in any case.
+    /// Reorders schema and rows by `order`, a permutation of the columns. Observed columns are moved to the front.
     pub fn new(name: &str, schema: &Schema, order: &[usize], train: &Bits, valid: &Bits) -> Self {
         let (observed, rest): (Vec<usize>, Vec<usize>) = order.iter().partition(|&&k| schema.columns[k].observed);
         let order = &[observed, rest].concat();
@@ -37,7 +37,8 @@ impl Factorisation {
         Self { name: name.to_owned(), schema, constraints, tree_features: None, train, valid }
     }
 
-    /// Limits the trees of each column to the bits of its parent. The constraints cover the column's own bits.
+    /// Limits the trees of each column to tests of its parent column's bits. Bits of one column depend on each other by
+    /// constraints only.
     fn restrict(mut self, order: &[usize], parent: &[Option<usize>]) -> Self {
         let offsets = self.schema.bit_offsets();
         let features = order.iter().enumerate().flat_map(|(at, &column)| {
@@ -53,7 +54,8 @@ impl Factorisation {
 /// Returns the factorisations to compare for the order and the family that the user chose.
 ///
 /// # Errors
-/// The order file cannot be read or does not name each column once; the family and the order exclude each other.
+/// [`Error::Io`] or [`Error::Input`] if the order file cannot be read or does not name each column once;
+/// [`Error::Option`] if the family and the order exclude each other.
 pub fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices) -> Result<Vec<Factorisation>> {
     let natural: Vec<usize> = (0..schema.columns.len()).collect();
     let make = |name: &str, order: &[usize]| Factorisation::new(name, schema, order, train, valid);
@@ -62,7 +64,7 @@ pub fn factorisations(schema: &Schema, train: &Bits, valid: &Bits, choices: &Cho
     let searched = |from: &[usize]| local_search::improve(schema, train, from, max_splits);
     if choices.family == Family::ChowLiu || choices.order == Order::ChowLiu {
         if !matches!(choices.order, Order::Auto | Order::ChowLiu) {
-            return Err(Error::option("--order", "the chow-liu family has an order of its own; leave --order out"));
+            return Err(Error::option("--order", "the family chow-liu determines the order itself; leave --order out"));
         }
         let (order, parent) = order::chow_liu(schema, train);
         let factorisation = make("chow-liu", &order);

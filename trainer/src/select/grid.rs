@@ -1,4 +1,4 @@
-//! Fits of a family of conditionals over a grid of settings.
+//! Fits a family of conditionals over a grid of settings.
 
 use super::choices::Choices;
 use super::factorisation::Factorisation;
@@ -9,10 +9,10 @@ use crate::observer::{Event, Observer};
 use crate::schema::Schema;
 use crate::table::quantise::most_splits;
 
-/// Least gain of a split and strength of a fit with medium settings, which compares orders or encodings.
+/// (smallest gain of a split, strength) of the medium settings, with which orders or encodings are compared.
 pub const MEDIUM: (f64, f64) = (2.5, 5.0);
 
-/// Returns the split gains and the strengths to try for a family, the largest strength first.
+/// Returns (smallest gains of a split, strengths) to try for a family. Strengths descend.
 pub fn grid(family: Family, choices: &Choices) -> (Vec<f64>, Vec<f64>) {
     let (gammas, strengths): (&[f64], &[f64]) = match family {
         Family::ChowLiu => (&[0.0], &[20.0, 8.0, 3.0, 1.0]),
@@ -23,12 +23,12 @@ pub fn grid(family: Family, choices: &Choices) -> (Vec<f64>, Vec<f64>) {
         _ => (&[0.0], &[0.0]),
     };
     let fixed = |given: Option<f64>, grid: &[f64]| given.map_or(grid.to_vec(), |given| vec![given]);
-    // A strength that the user fixes for another family is no learning rate.
+    // The strength of boosting is a learning rate, so that a strength for another family does not apply.
     let strength = choices.strength.filter(|_| family != Family::Boost || choices.family == Family::Boost);
     (fixed(choices.gamma, gammas), fixed(strength, strengths))
 }
 
-/// Fits a family at one split gain and returns one model per strength.
+/// Fits a family with `gamma` as the smallest gain of a split and returns one model per strength: `[strength]`.
 pub fn run(
     factorisation: &Factorisation,
     family: Family,
@@ -57,9 +57,10 @@ pub fn run(
     fitted.into_iter().map(model).collect()
 }
 
-/// Fits a family of conditionals with medium settings in the order of the schema.
+/// Fits a family of conditionals with medium settings in the order of the schema and returns its validation
+/// likelihoods.
 ///
-/// Returns the log-likelihood of each validation row in nats, without log-widths.
+/// The result is the log-likelihood of each validation row in nats, without log-widths: `[row]`.
 pub fn trial(
     schema: &Schema,
     train: &Bits,

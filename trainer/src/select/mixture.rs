@@ -1,4 +1,4 @@
-//! Selects order, number of components and pseudo-count of a mixture of trees by the validation rows.
+//! Selects the order, number of components and pseudo-count of a mixture of trees by the validation log-likelihood.
 
 use super::choices::{Budget, Choices, Recipe, Selection};
 use super::factorisation::{Factorisation, factorisations};
@@ -11,17 +11,18 @@ use crate::schema::Schema;
 use crate::shape::Shape;
 use crate::table::quantise::quantise;
 
-/// Numbers of components to try. A budget adds the largest number within it.
+/// Numbers of components to try. With a budget, the largest number within the budget is tried as well.
 const COMPONENTS: [usize; 4] = [2, 4, 8, 16];
-/// Pseudo-counts to try with the best number of components. The first one also serves to find that number.
+/// Pseudo-counts in rows to try with the best number of components, which is selected with the first pseudo-count.
 const PSEUDO_COUNTS: [f64; 3] = [2.0, 0.5, 8.0];
-/// Number of iterations of the mixture that determines the order.
+/// Number of iterations of expectation–maximisation for the mixture that determines the order.
 const STEPS: usize = 30;
 
-/// Returns the mixture that predicts the validation rows best, of those within the budget.
+/// Returns the mixture within the budget that predicts the validation rows best.
 ///
 /// # Errors
-/// An order file that does not name each column once; a budget that no mixture fits into.
+/// [`Error::Io`] or [`Error::Input`] if an order file cannot be read or does not name each column once;
+/// [`Error::Option`] if no mixture fits the budget.
 pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, budget: &Budget) -> Result<Selection> {
     let mut settings =
         MixtureSettings { seed: choices.seed, pseudo_count: PSEUDO_COUNTS[0], ..MixtureSettings::default() };
@@ -62,7 +63,8 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, bu
             best = Some((found, components));
         }
     }
-    let (mut selected, components) = best.ok_or_else(|| Error::option("--components", "expected at least 1"))?;
+    let (mut selected, components) =
+        best.ok_or_else(|| Error::option("--components", "expected at least 1 component"))?;
     let pseudo_counts = choices.strength.map_or(PSEUDO_COUNTS.to_vec(), |given| vec![given]);
     for pseudo_count in pseudo_counts {
         let other = run(factorisation, MixtureSettings { components, pseudo_count, ..settings })?;
@@ -73,8 +75,8 @@ pub fn select(schema: &Schema, train: &Bits, valid: &Bits, choices: &Choices, bu
     Ok(selected)
 }
 
-/// Returns the order of a maximum spanning tree of the dependence given the component, from a mixture in the Chow–Liu
-/// order.
+/// Fits a mixture in the Chow–Liu order and returns the order of the maximum spanning tree of the dependence between
+/// columns given the component, as column indices.
 fn own_order(schema: &Schema, train: &Bits, valid: &Bits, settings: MixtureSettings) -> Vec<usize> {
     let (first, _) = order::chow_liu(schema, train);
     let factorisation = Factorisation::new("chow-liu", schema, &first, train, valid);
@@ -84,7 +86,7 @@ fn own_order(schema: &Schema, train: &Bits, valid: &Bits, settings: MixtureSetti
     order::of_mixture(&factorisation.schema, &em.dependence()).into_iter().map(|at| first[at]).collect()
 }
 
-/// Returns the largest number of components within the budget and the capacity of the host.
+/// Returns the largest number of components within the budget, at most [`Shape::LARGEST`].
 fn component_capacity(factorisation: &Factorisation, budget: &Budget) -> Result<usize> {
     let n = factorisation.train.width();
     let one = FloatMixture { priors: vec![1.0], gaps: vec![0; n], weights: vec![0.0; n], biases: vec![0.0; n] };
@@ -111,7 +113,7 @@ fn component_capacity(factorisation: &Factorisation, budget: &Budget) -> Result<
     Ok((1 + left.saturating_sub(6) / (n + 2)).min(capacity))
 }
 
-/// Quantises a mixture and computes its size.
+/// Quantises a mixture and returns it with its size and validation log-likelihood.
 fn sized(
     factorisation: &Factorisation,
     mixture: FloatMixture,

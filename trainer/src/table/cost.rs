@@ -1,31 +1,31 @@
-//! The cost of a table: the work of one row at most, in operations and in instructions.
+//! The cost of a table: the worst-case work of scoring one row, in operations and in instructions.
 
 use surprisal::{Activation, LinearWeights, Table};
 
-/// The work of one row at most, from what the table holds.
+/// Worst-case work of scoring one row, computed from the sizes of the table's sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// The bits of a row.
+    /// Number of bits in a row.
     pub bits: usize,
-    /// The weights of the linear rows, each an addition.
+    /// Number of stored linear weights, each of which takes one addition.
     pub weights: usize,
-    /// Whether the weights are stored densely.
+    /// Whether the linear weights are stored densely.
     pub dense: bool,
-    /// The splits of all trees.
+    /// Number of splits in all trees.
     pub splits: usize,
-    /// The splits on the longest paths through the trees of all bits.
+    /// Number of splits on the longest path through each tree, summed over the trees of all bits.
     pub tree_steps: usize,
-    /// The hidden units.
+    /// Number of hidden units.
     pub units: usize,
-    /// The multiplications of the hidden layer: one per bit and unit for the outputs, and as many for the gains of
-    /// sigmoids. There are at most as many additions.
+    /// Number of multiplications of the hidden layer: one per bit and unit for the outputs, and one more for the gains
+    /// of sigmoids. The number of additions is at most the same.
     pub multiplications: usize,
-    /// The multiplications of the mixture: five per bit and component, of which two decode the logit.
+    /// Number of multiplications of the mixture: five per bit and component, two of them to decode the logit.
     pub mixture: usize,
 }
 
 impl Cost {
-    /// Returns the cost of a table.
+    /// Returns the worst-case work of scoring one row with a table.
     pub fn of<const N: usize, const H: usize, const K: usize>(table: &Table<'_, N, H, K>) -> Self {
         let terms = table.model.terms();
         let (hidden, mixture) = (&terms.hidden, &terms.mixture);
@@ -48,17 +48,17 @@ impl Cost {
         }
     }
 
-    /// Returns the sum of additions, multiplications and tree steps.
+    /// Returns the number of additions, multiplications and tree steps per row, summed.
     pub fn operations(&self) -> usize {
         self.weights + self.tree_steps + 2 * self.multiplications + self.mixture
     }
 
-    /// Returns an upper bound of the instructions that the surprisal of any row of bits takes on a kind of core, built with
-    /// `opt-level = 3`.
+    /// Returns an upper bound of the number of instructions that the surprisal of any row of bits takes on a kind of
+    /// core, in code built with `opt-level = 3`.
     ///
-    /// The bound adds a price for the row, for each bit, weight, tree step and so on. The prices are read off the loops that
-    /// the compiler emits, with a margin. `cargo xtask test` holds them to the costliest rows of the golden tables, and
-    /// `cargo benches device` to those of all tables.
+    /// The bound adds a price for the row, for each bit, weight, tree step and so on. The prices are taken from the
+    /// loops that the compiler emits, with a margin. `cargo xtask test` checks them on the costliest rows of the golden
+    /// tables, and `cargo benches device` on the costliest rows of all tables.
     pub fn instructions(&self, core: Core) -> usize {
         let [row, bit, sparse, dense, step, multiplication, mixture] = core.prices();
         let weight = if self.dense { dense } else { sparse };
@@ -70,7 +70,7 @@ impl Cost {
     }
 }
 
-/// Kinds of cores that need similar numbers of instructions.
+/// Kinds of processor cores that need similar numbers of instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Core {
     /// Cortex-M0, M0+ and M1, with the smallest instruction set.
@@ -80,8 +80,8 @@ pub enum Core {
 }
 
 impl Core {
-    /// Instructions per row, bit, sparse weight, dense weight, tree step, multiplication of a hidden layer and
-    /// multiplication of a mixture.
+    /// Returns the largest number of instructions per row, bit, sparse weight, dense weight, tree step, multiplication
+    /// of a hidden layer and multiplication of a mixture, in this order.
     const fn prices(self) -> [usize; 7] {
         match self {
             Self::Least => [1000, 220, 22, 12, 34, 24, 37],
@@ -90,13 +90,14 @@ impl Core {
     }
 }
 
-/// Returns the number of splits on the longest path through the trees of bit `i`. Of joined trees, the paths add up.
+/// Returns the number of splits on the longest paths through the trees of bit `i`, summed over the trees.
 ///
-/// Not recursive, because a forged table may hold a tree as deep as it has splits.
+/// The function does not recurse, because a forged table may hold a tree that is as deep as it has splits.
 fn longest_path(trees: &[u16], feature_bits: u16, i: usize) -> usize {
     enum Step<'s> {
         Tree(&'s [u16]),
-        /// Combines the paths of two trees behind a split.
+        /// Combines the longest paths of the two trees that follow a split: adds them if the split `joins` two trees,
+        /// otherwise takes the longer one.
         Combine {
             joins: bool,
         },

@@ -1,35 +1,35 @@
-//! The hidden layer: float weights to the numbers of [`surprisal::Nade`].
+//! Quantises a hidden layer: converts float weights to the integers of [`surprisal::Nade`].
 
 use surprisal::{Activation, Nade, NadeSlices, TableError};
 
 use crate::model::HiddenLayer;
 
-/// The owned storage of a [`Nade`], with the fields of [`NadeSlices`].
+/// Owned storage of a [`Nade`], with the fields of [`NadeSlices`].
 #[derive(Clone, Debug, Default)]
 pub struct HiddenTable {
-    /// The activation of all units.
+    /// Activation function of all units.
     pub activation: Activation,
     /// log2 of the divisor of `scales`.
     pub shift: u32,
-    /// `[unit]`: the biases, in units of an input weight.
+    /// Bias of each unit, in units of the unit's input weights: `[unit]`.
     pub biases: Vec<i16>,
-    /// `[unit]`, for sigmoids only: units of 1/65536 nat per unit of the sum.
+    /// Value of one unit of each sum in units of 1/65536 nat, for sigmoids only: `[unit]`.
     pub gains: Vec<u16>,
-    /// `[bit][unit]`: the input weights.
+    /// Input weights: `[bit][unit]`, flattened.
     pub inputs: Vec<i8>,
-    /// `[bit][unit]`: the output weights.
+    /// Output weights: `[bit][unit]`, flattened.
     pub outputs: Vec<i8>,
-    /// `[bit]`: the factor of the sum over units, in units of 2^-shift/65536 nat.
+    /// Factor of each bit's sum of weighted unit outputs, in units of 2^-shift/65536 nat: `[bit]`.
     pub scales: Vec<u16>,
 }
 
-/// The largest weight, in steps of its scale.
+/// Largest absolute value of a quantised weight.
 const LARGEST: f32 = 127.0;
-/// The value of a sigmoid unit that stands for one.
+/// Integer that represents an output of 1 of a sigmoid unit.
 const WHOLE: f32 = 32768.0;
 
 impl HiddenTable {
-    /// Quantises a layer, with one step per unit for the inputs and one step per bit for the outputs.
+    /// Quantises a layer, with one quantisation step per unit for input weights and one per bit for output weights.
     pub fn new(layer: &HiddenLayer) -> Self {
         let (units, n) = (layer.units(), layer.inputs.len() / layer.units().max(1));
         let mut table = Self { activation: layer.activation, ..Self::default() };
@@ -41,7 +41,7 @@ impl HiddenTable {
             let row = layer.rows(i).0.iter().zip(&steps);
             table.inputs.extend(row.map(|(weight, step)| (weight / step).round().clamp(-LARGEST, LARGEST) as i8));
         }
-        // The value of a table unit: the step of its sum by homogeneity, or the fixed value of a sigmoid.
+        // Float value of one integer step of a unit's output. Except for sigmoids, outputs scale with their sums.
         let value = |unit: usize| if table.activation == Activation::Sigmoid { 1.0 / WHOLE } else { steps[unit] };
         let outputs: Vec<Vec<f32>> =
             (0..n).map(|i| layer.rows(i).1.iter().enumerate().map(|(unit, v)| v * value(unit)).collect()).collect();
@@ -58,11 +58,11 @@ impl HiddenTable {
         table
     }
 
-    /// Returns the layer with its input weights and biases on the grid of the table, where quantisation leaves them unchanged.
+    /// Returns the layer with input weights and biases rounded to values that quantisation does not change.
     pub fn rounded(layer: &HiddenLayer) -> HiddenLayer {
         let mut rounded = layer.clone();
         let mut last = vec![f32::INFINITY; layer.units()];
-        // Rounding may shrink the largest weight so far that the table takes a finer step, once or twice.
+        // Rounding may shrink the largest weight so far that the quantisation step becomes finer, once or twice.
         for _ in 0..8 {
             let mut table = Self { activation: layer.activation, ..Self::default() };
             let steps: Vec<f32> = (0..layer.units()).map(|unit| table.step(&rounded, unit)).collect();
@@ -77,10 +77,10 @@ impl HiddenTable {
         rounded
     }
 
-    /// Returns the step of a unit's input weights, and stores the gain of a sigmoid.
+    /// Returns the quantisation step of a unit's input weights, and appends the gain of a sigmoid unit to `gains`.
     ///
-    /// The largest weight is 127 steps, unless its sum could then exceed 16 bits. The step of a sigmoid is a multiple of
-    /// 1/65536, because its gain is an integer.
+    /// The largest weight is 127 steps, unless its sum could then exceed 16 bits. The step of a sigmoid is a multiple
+    /// of 1/65536, because its gain is an integer.
     fn step(&mut self, layer: &HiddenLayer, unit: usize) -> f32 {
         let inputs = || (0..layer.inputs.len() / layer.units()).map(|i| layer.rows(i).0[unit]);
         let largest = inputs().map(f32::abs).fold(0.0, f32::max);
@@ -96,7 +96,7 @@ impl HiddenTable {
         gain / 65536.0
     }
 
-    /// Returns the device crate's term over these slices.
+    /// Returns the hidden-layer term of the device crate, which borrows these slices.
     ///
     /// # Errors
     /// [`TableError::TooManyUnits`] if there are more units than H.

@@ -1,30 +1,30 @@
-//! Linear rows: float weights to the numbers of [`surprisal::Linear`].
+//! Quantises the linear term: converts float weights to the integers of [`surprisal::Linear`].
 
 use surprisal::{Linear, LinearSlices, LinearWeights, TableError};
 
 use crate::model::FloatConditional;
 
-/// The owned storage of a [`Linear`], with the fields of [`LinearSlices`].
+/// Owned storage of a [`Linear`], with the fields of [`LinearSlices`].
 #[derive(Clone, Debug, Default)]
 pub struct LinearTable {
-    /// `[bit]`: the biases, in units of 1/1024 nat.
+    /// Bias of each bit, in units of 1/1024 nat: `[bit]`.
     pub biases: Vec<i16>,
-    /// `[bit]`: the value of a weight unit, in units of 1/65536 nat.
+    /// Value of one weight unit for each bit, in units of 1/65536 nat: `[bit]`.
     pub scales: Vec<u16>,
-    /// The weights by column.
+    /// Weights of each bit on the logits of later bits, in units of the later bit's element of `scales`.
     pub weights: Weights,
 }
 
-/// The owned storage of [`LinearWeights`].
+/// Owned storage of [`LinearWeights`], in which column j holds the weights of bit j on later bits.
 #[derive(Clone, Debug)]
 pub enum Weights {
     /// All weights below the diagonal, column after column.
     Dense(Vec<i8>),
-    /// The weights that are not zero.
+    /// The weights that are not zero, column after column.
     Sparse {
-        /// `[column]`: the first entry of each column, one more than columns.
+        /// Index of the first entry of each column, `[column]`, followed by the number of entries.
         starts: Vec<u16>,
-        /// `[gap, weight as u8]`, as in [`LinearWeights::Sparse`].
+        /// Entries `[gap, weight as u8]`, as [`LinearWeights::Sparse`] documents them.
         entries: Vec<[u8; 2]>,
     },
 }
@@ -45,7 +45,7 @@ impl Weights {
 }
 
 impl LinearTable {
-    /// Returns the device crate's term over these slices.
+    /// Returns the linear term of the device crate, which borrows these slices.
     ///
     /// # Errors
     /// [`TableError`] if the slices do not fit each other.
@@ -58,7 +58,8 @@ impl LinearTable {
     }
 }
 
-/// Returns the scales and weights of all rows, dense or sparse, whichever is smaller; `None` if neither can address them.
+/// Returns (scale of each bit, weights) in the smaller of the dense and the sparse form, or `None` if the weights fit
+/// neither form.
 pub(super) fn quantise(conditionals: &[FloatConditional]) -> Option<(Vec<u16>, Weights)> {
     let (dense_scales, columns) = quantise_rows(conditionals, f64::INFINITY);
     let dense = dense(&columns).map(|weights| (dense_scales, weights));
@@ -67,11 +68,12 @@ pub(super) fn quantise(conditionals: &[FloatConditional]) -> Option<(Vec<u16>, W
     dense.into_iter().chain(sparse).min_by_key(|(_, weights)| weights.bytes())
 }
 
-/// The largest step of a sparse row, 1/80 nat. A sparse weight may take several bytes, so that one large weight does not
-/// coarsen its row.
+/// Largest quantisation step of a bit's sparse weights, 1/80 nat. A large sparse weight takes several entries and does
+/// not coarsen the other weights.
 const LARGEST_STEP: f64 = 0.0125;
 
-/// Returns the scale of each row, and for each column the rows with their weights in units of the scale.
+/// Returns the scale of each bit in units of 1/65536 nat, and for each earlier bit the pairs (later bit, weight in
+/// units of the later bit's scale).
 fn quantise_rows(conditionals: &[FloatConditional], largest_step: f64) -> (Vec<u16>, Vec<Vec<(usize, i32)>>) {
     let mut columns = vec![Vec::new(); conditionals.len()];
     let mut scales = Vec::new();
@@ -83,15 +85,15 @@ fn quantise_rows(conditionals: &[FloatConditional], largest_step: f64) -> (Vec<u
     (scales, columns)
 }
 
-/// Returns the scale of a row in units of 1/65536 nat, and the weights in units of the scale.
+/// Returns the scale of one bit in units of 1/65536 nat, and the pairs (earlier bit, weight in units of the scale).
 ///
-/// The largest weight becomes 127 units, or the step becomes `largest_step` nats if that is finer. No sum of weights exceeds
-/// 16 bits.
+/// The largest weight becomes 127 units, or the scale becomes `largest_step` nats if that is finer. No sum of weights
+/// exceeds 16 bits.
 fn quantise_row(conditional: &FloatConditional, largest_step: f64) -> (u16, Vec<(u32, i32)>) {
     let largest = conditional.weights.iter().map(|(_, weight)| weight.abs()).fold(0.0, f64::max);
     let one_sided = |sign: f64| conditional.weights.iter().map(|(_, weight)| (weight * sign).max(0.0)).sum::<f64>();
     let widest = one_sided(1.0).max(one_sided(-1.0));
-    // Leaves half a unit of rounding per weight below 2^15.
+    // The limit leaves a margin of half a unit of rounding per weight below 2^15.
     let limit = 32767.0 - 0.5 * conditional.weights.len() as f64;
     let scale = (largest / 127.0).min(largest_step).max(widest / limit) * 65536.0;
     let scale = scale.ceil().clamp(1.0, 65535.0);
@@ -99,7 +101,7 @@ fn quantise_row(conditional: &FloatConditional, largest_step: f64) -> (u16, Vec<
     (scale as u16, conditional.weights.iter().map(quantised).filter(|(_, weight)| *weight != 0).collect())
 }
 
-/// Returns every weight below the diagonal, column after column, if each fits a byte.
+/// Returns the dense form with every weight below the diagonal, or `None` if a weight exceeds a byte.
 fn dense(columns: &[Vec<(usize, i32)>]) -> Option<Weights> {
     let n = columns.len();
     let mut weights = Vec::with_capacity(n * n.saturating_sub(1) / 2);
@@ -113,7 +115,7 @@ fn dense(columns: &[Vec<(usize, i32)>]) -> Option<Weights> {
     Some(Weights::Dense(weights))
 }
 
-/// Returns the weights that are not zero, if 16 bits can count them.
+/// Returns the sparse form of the weights that are not zero, or `None` if 16 bits cannot count the entries.
 fn sparse(columns: &[Vec<(usize, i32)>]) -> Option<Weights> {
     let (mut starts, mut entries) = (vec![0], Vec::new());
     for (j, column) in columns.iter().enumerate() {

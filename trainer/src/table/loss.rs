@@ -1,4 +1,4 @@
-//! The loss of quantisation, in nats per row.
+//! The loss of quantisation: the divergence of the table from the float model, in nats per row.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -9,8 +9,8 @@ use crate::model::FloatModel;
 use crate::shape::Shape;
 use crate::with_shape;
 
-/// Returns KL(float ‖ table) in nats per row: the exact divergence of each conditional, averaged over `rows` prefixes drawn
-/// from the float model (the chain rule of KL, with its outer expectation sampled).
+/// Returns KL(float ‖ table) in nats per row: the exact divergence of each conditional, averaged over `rows` prefixes
+/// drawn from the float model (the chain rule of KL, with its outer expectation sampled).
 ///
 /// # Errors
 /// [`TableError`] if the bytes are not a table.
@@ -37,7 +37,7 @@ pub fn divergence(model: &FloatModel, table: &[u8], rows: usize, seed: u64) -> R
     })
 }
 
-/// Returns the KL divergence of two Bernoulli distributions with these probabilities of a one, in nats.
+/// Returns KL(Bernoulli(p) ‖ Bernoulli(q)) in nats, where p and q are the probabilities of a one.
 pub(crate) fn bernoulli_kl(p: f64, q: f64) -> f64 {
     let term = |p: f64, q: f64| if p > 0.0 { p * (p / q).ln() } else { 0.0 };
     (term(p, q) + term(1.0 - p, 1.0 - q)).max(0.0)

@@ -1,4 +1,4 @@
-//! Quantisation: a float model to the fixed-point numbers of a table.
+//! Quantisation: converts a float model to the fixed-point numbers of a table.
 
 use super::hidden::HiddenTable;
 use super::linear::{self, LinearTable};
@@ -8,12 +8,12 @@ use crate::calibrate::Calibration;
 use crate::model::{FloatModel, Tree};
 use crate::schema::Schema;
 
-/// Returns the number of low bits of a split word that name the feature, for rows of `n` bits.
+/// Returns the number of low bits of a split word that hold the index of the tested bit, for rows of `n` bits.
 pub fn feature_bits(n: usize) -> u16 {
     (usize::BITS - n.saturating_sub(1).leading_zeros()).clamp(1, 15) as u16
 }
 
-/// Returns the largest number of splits in a tree, such that the rest of a split word can count those in a left subtree.
+/// Returns the largest number of splits per tree for rows of `n` bits, which the high bits of a split word can count.
 pub fn most_splits(n: usize) -> usize {
     (1 << (16 - feature_bits(n))) - 1
 }
@@ -24,7 +24,7 @@ pub fn quantise(schema: &Schema, model: &FloatModel) -> Option<OwnedTable> {
     let mut biases = Vec::with_capacity(n);
     let mut trees = ForestTable { feature_bits: feature_bits(n), ..ForestTable::default() };
     for conditional in &model.conditionals {
-        // The middle of each tree's leaves joins the bias, so that leaves use the whole range of a byte.
+        // The middle of each tree's leaf values is added to the bias, so that leaves use the whole range of a byte.
         let offset: f64 = conditional.trees.iter().map(middle).sum();
         biases.push(((conditional.bias + offset) * 1024.0).round().clamp(-32768.0, 32767.0) as i16);
         push_trees(&mut trees, &conditional.trees);
@@ -38,7 +38,7 @@ pub fn quantise(schema: &Schema, model: &FloatModel) -> Option<OwnedTable> {
     if model.conditionals.iter().any(|conditional| !conditional.weights.is_empty()) {
         (linear.scales, linear.weights) = linear::quantise(&model.conditionals)?;
     } else if model.mixture.is_some() && linear.biases.iter().all(|&bias| bias == 0) {
-        // Rows that add nothing are not needed beside a mixture.
+        // With a mixture, a linear term of zeros is not stored.
         linear.biases.clear();
     }
     Some(OwnedTable {
@@ -53,7 +53,7 @@ pub fn quantise(schema: &Schema, model: &FloatModel) -> Option<OwnedTable> {
     })
 }
 
-/// Appends the trees of the next bit, joined by splits on the bit itself.
+/// Quantises the trees of the next bit and appends them to the table. A split on the bit itself joins two trees.
 fn push_trees(table: &mut ForestTable, trees: &[Tree]) {
     let bit = table.scales.len();
     table.starts.push(table.splits.len() as u16);
@@ -76,7 +76,7 @@ fn push_trees(table: &mut ForestTable, trees: &[Tree]) {
     }
 }
 
-/// Returns the value half-way between the smallest and the largest leaf.
+/// Returns the value half-way between the smallest and the largest leaf of a tree, in nats.
 fn middle(tree: &Tree) -> f64 {
     let low = tree.leaves.iter().copied().fold(f64::INFINITY, f64::min);
     let high = tree.leaves.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -1,5 +1,5 @@
-//! The options of `surprisal fit`. Those that most fits need come first; all others appear in `--help` only, each group
-//! under its own heading.
+//! The options of `surprisal fit`. Common options come first; all other options appear in `--help` only, in groups with
+//! headings.
 
 use std::path::{Path, PathBuf};
 
@@ -20,55 +20,55 @@ use super::{SignalArgs, header_help, parse};
 
 #[derive(Debug, Args)]
 pub struct FitArgs {
-    /// Training rows.
+    /// File with the training rows: CSV (plain or .gz), or a signal with --signal.
     ///
-    /// Without --valid, 70 % of the rows are fitted, 10 % choose the settings, 10 % calibrate the detector, and 10 % are
-    /// held out for `eval --held-out`.
+    /// Without --valid, 70 % of the rows are used for training, 10 % to choose settings, 10 % to calibrate the
+    /// detector, and 10 % are held out for `eval --held-out`.
     pub data: PathBuf,
     /// The .srp file to write.
     #[arg(short, value_name = "FILE", default_value = "model.srp")]
     pub output: PathBuf,
-    /// Column that marks anomalies: not modelled, and only normal rows are fitted.
+    /// Column that marks anomalies. The column is not modelled, and only normal rows are used.
     #[arg(long, value_name = "COLUMN", conflicts_with = "signal")]
     pub label: Option<String>,
-    /// Label of normal rows.
+    /// Value of the label column in normal rows.
     #[arg(long, value_name = "VALUE", default_value = "0", requires = "label")]
     pub normal: String,
-    /// Leave this column out; may be repeated.
+    /// Leave this column out of the model. The option may be repeated.
     #[arg(long, value_name = "COLUMN")]
     pub ignore: Vec<String>,
     /// Kinds of columns, from a file that `surprisal schema` writes.
     ///
-    /// What the file leaves out is found from the rows.
+    /// Kinds that the file leaves out are derived from the rows.
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
-    /// Rows are a time series: model each row given this many rows before it.
+    /// Read the rows as a time series and model each row given this many preceding rows.
     ///
-    /// The shares of the rows are then consecutive.
+    /// The training, validation, calibration and held-out rows are then consecutive.
     #[arg(long, value_name = "ROWS", conflicts_with = "signal", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub window: Option<u16>,
-    /// Column whose change begins a new time series. It is not modelled.
+    /// Column that begins a new time series where its value changes. The column is not modelled.
     ///
-    /// It may number runs, files or restarts.
+    /// The column may, for example, number runs, files or restarts.
     #[arg(long, value_name = "COLUMN", requires = "window", hide_short_help = true)]
     pub session: Option<String>,
     #[command(flatten)]
     pub signal: SignalArgs,
-    /// Rows to choose settings on.
+    /// File with validation rows, on which settings are chosen.
     ///
-    /// A quarter of them calibrate the detector unless --calibrate is given. Rows recorded on another day show better what
-    /// to expect than rows between those of training.
+    /// A quarter of these rows calibrates the detector unless --calibrate is given. Rows recorded on another day give
+    /// more realistic results than rows recorded between the training rows.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub valid: Option<PathBuf>,
     #[arg(long, default_value_t, value_name = "FAMILY", value_parser = parse::named(family_help),
-        help = "Terms of the model")]
+        help = "Family of models, which determines the terms of the model")]
     pub family: Family,
-    /// Limit on the size of the file, for example 16KiB; never exceeded.
+    /// Largest size of the .srp file, for example 16KiB.
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub flash: Option<usize>,
     /// Share of normal rows that may raise an alarm.
     ///
-    /// It holds if the rows are exchangeable with the calibration rows.
+    /// The rate is valid if the rows are exchangeable with the calibration rows.
     #[arg(long, value_name = "RATE", default_value_t = Rates::default().false_alarm)]
     pub false_alarm: f64,
     /// Seed of the split and of all random numbers in fitting.
@@ -90,11 +90,11 @@ pub struct FitArgs {
     pub calibration: CalibrationArgs,
 }
 
-/// Further files.
+/// Options for further files.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Rows to report the log-likelihood of, once, at the end.
+    /// File with test rows, whose log-likelihood is reported once, after the fit.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub test: Option<PathBuf>,
     #[arg(long, default_value_t, value_name = "WHEN", value_parser = parse::named(header_help), hide_short_help = true,
@@ -102,19 +102,19 @@ pub struct DataArgs {
     pub header: Header,
 }
 
-/// How columns become outcomes.
+/// Options for the encoding of columns.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Columns")]
 pub struct ColumnArgs {
-    /// Keep numeric columns that never change in the training rows; any other value is then a surprise.
+    /// Keep numeric columns that never change in the training rows; any other value then raises the surprisal.
     #[arg(long, hide_short_help = true)]
     pub keep_constant: bool,
-    /// Number of cells of a numeric column with more values; by default chosen on the validation rows.
+    /// Largest number of bins (cells) of a numeric column; by default chosen on the validation rows.
     #[arg(long, value_name = "K", hide_short_help = true, value_parser = clap::value_parser!(u16).range(2..=256))]
     pub cells: Option<u16>,
 }
 
-/// Settings of the model; those that are not given are chosen on the validation rows.
+/// Options for the model; settings without a value are chosen on the validation rows.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
@@ -124,8 +124,8 @@ pub struct ModelArgs {
     pub gamma: Option<f64>,
     /// Strength of regularisation; by default chosen on the validation rows.
     ///
-    /// It is the L1 penalty of linear terms, in nats of the training set; the pseudo-count of the families tree, chow-liu
-    /// and mixture; and the learning rate of boost.
+    /// STRENGTH is the L1 penalty of linear terms, in nats of the training set; the pseudo-count, in rows, of the
+    /// families tree, chow-liu and mixture; and the learning rate of the family boost.
     #[arg(long, value_name = "STRENGTH", hide_short_help = true, value_parser = parse::amount)]
     pub strength: Option<f64>,
     /// Number of components of a mixture; by default chosen on the validation rows.
@@ -136,15 +136,15 @@ pub struct ModelArgs {
     pub l2: f64,
     /// Order in which columns are predicted.
     ///
-    /// auto takes the better of natural and learned by the validation rows; natural is the order of the file; learned comes
-    /// from growing all trees together; search improves the learned order by local search; chow-liu comes from a maximum
-    /// spanning tree of mutual information; mutual takes columns greedily by mutual information. Anything else is a file of
-    /// column names, one per line.
+    /// auto uses natural or learned, whichever predicts the validation rows better; natural is the order of the file;
+    /// learned results from growing all trees together; search improves the learned order by local search; chow-liu
+    /// results from a maximum spanning tree of mutual information; mutual adds columns greedily by mutual information.
+    /// Any other value is the path of a file of column names, one per line.
     #[arg(long, default_value = "auto", value_name = "ORDER", hide_short_help = true, help_heading = "Order")]
     pub order: Order,
 }
 
-/// Settings of hidden layers; those that are not given are chosen on the validation rows.
+/// Options for hidden layers; settings without a value are chosen on the validation rows.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hidden layers (families nade, linear-trees+hidden and auto)")]
 pub struct LayerArgs {
@@ -154,70 +154,71 @@ pub struct LayerArgs {
     #[arg(long, value_name = "NAME", hide_short_help = true, value_parser = parse::named(activation_help),
         help = "Activation function of the units; by default chosen on the validation rows")]
     pub activation: Option<Activation>,
-    /// Share of units that are left out for each training row.
+    /// Share of hidden units that are dropped at random for each training row.
     #[arg(long, value_name = "SHARE", hide_short_help = true, value_parser = parse::share)]
     pub dropout: Option<f32>,
-    /// Share of input ones that are left out for each training row.
+    /// Share of the one bits of each training row that are dropped at random from the layer's input.
     #[arg(long, value_name = "SHARE", hide_short_help = true, value_parser = parse::share)]
     pub input_dropout: Option<f32>,
-    /// Number of layers of each size that are fitted from different starts. The best are also combined.
+    /// Number of layers of each size that are fitted from different random starts. Means of the best layers are tried
+    /// too.
     #[arg(long, value_name = "N", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub restarts: Option<u16>,
-    /// Fit layers on top of the best linear-trees model, whose logits stay fixed, instead of averaging the two.
+    /// Fit layers on top of the fixed logits of the best linear-trees model, instead of averaging the logits of both.
     #[arg(long, hide_short_help = true)]
     pub offset: bool,
 }
 
-/// Settings of stochastic gradient ascent.
+/// Options for stochastic gradient ascent.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Stochastic gradient ascent (hidden layers)")]
 pub struct AscentArgs {
     #[arg(long, value_name = "METHOD", hide_short_help = true, value_parser = parse::named(method_help),
         help = "Optimizer; without --rate, a range test finds the learning rate")]
     optimizer: Option<Method>,
-    /// Highest learning rate.
+    /// Highest learning rate of the schedule.
     #[arg(long, value_name = "RATE", hide_short_help = true)]
     rate: Option<f32>,
     #[arg(long, value_name = "SCHEDULE", hide_short_help = true, value_parser = parse::named(schedule_help),
         help = "Schedule of the learning rate")]
     schedule: Option<Schedule>,
-    /// Share of all steps over which the learning rate first rises.
+    /// Share of all steps, at the start, over which the learning rate rises.
     #[arg(long, value_name = "SHARE", hide_short_help = true)]
     warm_up: Option<f32>,
-    /// Rows per step.
+    /// Number of rows per step.
     #[arg(long, value_name = "ROWS", hide_short_help = true)]
     batch: Option<usize>,
-    /// Limit on passes over the training rows.
+    /// Largest number of passes over the training rows.
     #[arg(long, value_name = "N", hide_short_help = true)]
     epochs: Option<usize>,
     /// Number of epochs without a better validation log-likelihood after which fitting stops.
     #[arg(long, value_name = "N", hide_short_help = true)]
     patience: Option<usize>,
-    /// Share of the running mean of the parameters that each step keeps; 0 for no mean.
+    /// Share of the running mean of the parameters that each step keeps; 0 turns averaging off.
     #[arg(long, value_name = "SHARE", hide_short_help = true)]
     average: Option<f32>,
-    /// Decoupled weight decay: the share of each weight that is lost per unit of learning rate.
+    /// Decoupled weight decay: the share of each weight that a step removes, divided by the learning rate.
     #[arg(long, value_name = "SHARE", hide_short_help = true)]
     weight_decay: Option<f32>,
 }
 
-/// Limits on the board.
+/// Options that limit the model's use of the board's resources.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Search and limits")]
 pub struct LimitArgs {
-    /// Limit on the bytes of state while a row is scored, for example 1KiB; never exceeded.
+    /// Largest number of bytes of RAM for the state while a row is scored, for example 1KiB.
     #[arg(long, value_name = "SIZE", hide_short_help = true, value_parser = parse::size)]
     pub ram: Option<usize>,
-    /// Limit on the additions, multiplications and tree steps per row; never exceeded.
+    /// Largest number of additions, multiplications and tree steps per row.
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub ops: Option<usize>,
 }
 
-/// Settings of the detector.
+/// Options for the calibration of the detector.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Calibration")]
 pub struct CalibrationArgs {
-    /// Rows to calibrate the detector on.
+    /// File with normal rows, on which the detector is calibrated.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub calibrate: Option<PathBuf>,
     /// Average run length (ARL0): mean number of normal rows between false alarms of the cumulative sum, if rows are
@@ -228,7 +229,7 @@ pub struct CalibrationArgs {
 }
 
 impl FitArgs {
-    /// The files that the command reads.
+    /// Returns the paths of all files that the command reads.
     pub fn inputs(&self) -> Vec<&Path> {
         let order = if let Order::File(path) = &self.model.order { Some(path) } else { None };
         let others = [&self.valid, &self.calibration.calibrate, &self.data_options.test, &self.schema];
@@ -236,7 +237,7 @@ impl FitArgs {
         std::iter::once(&self.data).chain(others).map(PathBuf::as_path).collect()
     }
 
-    /// Returns what to fit. Reads the schema file.
+    /// Returns the job that the options describe. Reads the schema file.
     pub fn job(&self) -> Result<Job> {
         let (model, layer) = (&self.model, &self.layer);
         Ok(Job {
@@ -298,12 +299,12 @@ impl AscentArgs {
 fn family_help(family: Family) -> &'static str {
     match family {
         Family::LinearTrees => "A linear term and a tree, fitted jointly",
-        Family::Marginal => "Every column on its own; the baseline",
+        Family::Marginal => "One bias per bit: all columns are independent",
         Family::ChowLiu => "A tree over the bits of one other column, along a maximum spanning tree",
         Family::Tree => "A tree over all earlier bits",
         Family::Linear => "A linear term over all earlier bits",
-        Family::Boost => "Many small trees, each fitted to the residuals of those before it",
-        Family::Mixture => "A mixture of trees; the smallest at 1 KiB",
+        Family::Boost => "Many small trees, each fitted to the residuals of the previous trees",
+        Family::Mixture => "A mixture of trees; the most accurate family for files of 1 KiB",
         Family::Nade => "A hidden layer that all conditionals share",
         Family::LinearTreesHidden => "The mean of the logits of linear-trees and a hidden layer",
         Family::Auto => "The model that predicts the validation rows best within --flash, --ram and --ops",
@@ -320,7 +321,7 @@ fn activation_help(activation: Activation) -> &'static str {
 
 fn method_help(method: Method) -> &'static str {
     match method {
-        Method::Sgd => "The gradient itself (Robbins & Monro 1951)",
+        Method::Sgd => "Plain gradient steps (Robbins & Monro 1951)",
         Method::Momentum => "A running sum of gradients that keeps nine tenths per step (Polyak 1964)",
         Method::Adam => "Steps of about the learning rate in every parameter (Kingma & Ba 2015)",
     }
@@ -328,9 +329,9 @@ fn method_help(method: Method) -> &'static str {
 
 fn schedule_help(schedule: Schedule) -> &'static str {
     match schedule {
-        Schedule::Constant => "The rate stays the same",
-        Schedule::Inverse => "The rate is divided by 1 + t / (a tenth of all steps)",
-        Schedule::Step => "A tenth of the rate after half of the epochs, a hundredth after three quarters",
-        Schedule::Cosine => "Half a cosine down to zero (Loshchilov & Hutter 2017)",
+        Schedule::Constant => "The rate stays constant",
+        Schedule::Inverse => "The rate is divided by 1 + 10 t, where t is the share of all steps that are done",
+        Schedule::Step => "The rate falls to a tenth after half of all steps, to a hundredth after three quarters",
+        Schedule::Cosine => "The rate falls to zero along half a cosine wave (Loshchilov & Hutter 2017)",
     }
 }

@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use surprisal_trainer::names::Named;
 
-/// Parses one of a type's names or former names; `help` describes each value in `--help`.
+/// Returns a parser of the names and former names of a type's values; `help` returns the help text of a value.
 pub fn named<T: Named + Send + Sync>(help: fn(T) -> &'static str) -> impl TypedValueParser<Value = T> {
     let values = T::NAMES.iter().map(move |&(name, value)| {
         let aliases = T::ALIASES.iter().filter(move |(_, other)| *other == value).map(|(alias, _)| *alias);
@@ -12,19 +12,19 @@ pub fn named<T: Named + Send + Sync>(help: fn(T) -> &'static str) -> impl TypedV
     PossibleValuesParser::new(values.collect::<Vec<_>>()).try_map(|name| T::named(&name))
 }
 
-/// A share from 0 to below 1.
+/// Parses a share from 0 to below 1.
 pub fn share(text: &str) -> Result<f32, String> {
     let share = text.parse::<f32>().ok().filter(|share| (0.0..1.0).contains(share));
     share.ok_or_else(|| "expected a share from 0 to below 1, for example 0.2".to_owned())
 }
 
-/// A finite number that is not negative.
+/// Parses a finite number that is not negative.
 pub fn amount(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
     number.ok_or_else(|| "expected a number that is zero or more, for example 2.5".to_owned())
 }
 
-/// Bytes from `16KiB`, `16k`, `0.5MiB` or `16384`.
+/// Parses a size such as `16KiB`, `16k`, `0.5MiB` or `16384` and returns it in bytes.
 pub fn size(text: &str) -> Result<usize, String> {
     let lower = text.trim().to_ascii_lowercase();
     let digits = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
@@ -32,13 +32,13 @@ pub fn size(text: &str) -> Result<usize, String> {
         "" | "b" => 1.0,
         "k" | "kb" | "kib" => 1024.0,
         "m" | "mb" | "mib" => 1024.0 * 1024.0,
-        unit => return Err(format!("unknown unit `{unit}`; write for example 16KiB")),
+        unit => return Err(format!("unknown unit `{unit}`; expected B, KiB or MiB, for example 16KiB")),
     };
-    let number: f64 = lower[..digits].parse().map_err(|_| "expected a size, for example 16KiB".to_owned())?;
+    let number: f64 = lower[..digits].parse().map_err(|_| "expected a size in bytes, for example 16KiB".to_owned())?;
     Ok((number * factor) as usize)
 }
 
-/// Window and hop from `2048` or `2048:512`.
+/// Parses a window and a hop such as `2048` or `2048:512` and returns (window, hop) in samples.
 pub fn windows(text: &str) -> Result<(usize, usize), String> {
     let (window, hop) = text.split_once(':').unwrap_or((text, text));
     let windows = window.parse().ok().zip(hop.parse().ok());
@@ -48,8 +48,8 @@ pub fn windows(text: &str) -> Result<(usize, usize), String> {
     })
 }
 
-/// A finite number above zero.
+/// Parses a finite number above zero.
 pub fn sampling_rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
-    rate.ok_or_else(|| "expected samples per second, for example 48000".to_owned())
+    rate.ok_or_else(|| "expected a number of samples per second above zero, for example 48000".to_owned())
 }

@@ -1,22 +1,24 @@
-//! Maximum likelihood of one bit of a mixture of trees, given its expected counts and a parent.
+//! Fits the parameters of one bit of a mixture of trees by maximum likelihood, given a parent and expected counts.
 
-/// Expected counts of a bit: `[component][value of the parent][value of the bit]`, in rows and fractions of rows.
+/// Expected numbers of rows by component and by the values of a bit and its parent: `[component][value of the
+/// parent][value of the bit]`.
 pub type ComponentCounts = [[[f64; 2]; 2]];
 
-/// Parameters of one bit: logit p_k(x_i = 1 | x_parent) = biases\[k\] + weight · x_parent.
+/// Parameters of one bit i of a mixture: in component k, logit p_k(x_i = 1 | x_parent) = biases\[k\] + weight ·
+/// x_parent.
 #[derive(Clone, Debug, Default)]
 pub struct BitParameters {
     /// Bias in each component, in nats: `[component]`.
     pub biases: Vec<f64>,
-    /// Weight of the parent in all components, in nats.
+    /// Weight of the parent, in nats. All components share it.
     pub weight: f64,
 }
 
 /// Gain of a step, relative to the log-likelihood, below which Newton's method has converged.
 const TOLERANCE: f64 = 1e-10;
-/// Largest number of Newton steps.
+/// Largest number of Newton steps per fit.
 const STEPS: usize = 40;
-/// Largest change of a logit per step, in nats.
+/// Largest change of a parameter per Newton step, in nats.
 const LONGEST: f64 = 2.0;
 
 impl BitParameters {
@@ -33,7 +35,7 @@ impl BitParameters {
 
     /// Maximises the log-likelihood by Newton's method. Every component needs zeros and ones.
     ///
-    /// The Hessian couples each bias with the weight only, so that each bias is eliminated on its own.
+    /// The Hessian couples each bias with the weight only, so that the biases can be eliminated one by one.
     pub fn fit(counts: &ComponentCounts) -> Self {
         let start = |[[a, b], [c, d]]: &[[f64; 2]; 2]| ((b + d) / (a + c)).ln();
         let mut best = Self { biases: counts.iter().map(start).collect(), weight: 0.0 };
@@ -52,7 +54,7 @@ impl BitParameters {
             let steps: Vec<f64> = steps.into_iter().map(|(step, share)| step - share * weight).collect();
             let longest = steps.iter().copied().fold(weight.abs(), |longest, step| longest.max(step.abs()));
             let before = reached;
-            // The step is a direction of ascent, but may overshoot to where the likelihood is flat.
+            // The step points in a direction of ascent, but may overshoot into a region where the likelihood is flat.
             let whole = (LONGEST / longest).min(1.0);
             for part in (0..20).map(|halvings| whole * 0.5f64.powi(halvings)) {
                 let biases = best.biases.iter().zip(&steps).map(|(bias, step)| bias + part * step).collect();
@@ -71,7 +73,7 @@ impl BitParameters {
     }
 }
 
-/// Returns the first derivative and the negative second derivative of a log-likelihood by its logit.
+/// Returns the (first derivative, negative second derivative) of the log-likelihood of (zeros, ones) by its logit.
 fn newton(([zeros, ones], logit): ([f64; 2], f64)) -> (f64, f64) {
     let odds = (-logit.abs()).exp();
     let (rare, likely) = (odds / (1.0 + odds), 1.0 / (1.0 + odds));

@@ -1,8 +1,7 @@
 //! Expectation–maximisation for mixtures of trees (Meilă & Jordan 2000) whose bits have a given order.
 //!
-//! With an order, the expected log-likelihood is a sum of terms, one per bit, each of which depends on the parent of
-//! its bit only, and any choice of earlier parents is a forest. So the best parent of each bit can be chosen on its
-//! own.
+//! With an order, the expected log-likelihood is a sum of one term per bit, and a bit's term depends on the parent of
+//! that bit only. Any choice of earlier parents is a forest, so that the best parent of each bit is chosen separately.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,11 +11,11 @@ use super::bit::BitParameters;
 use crate::bits::{Bits, members};
 use crate::model::{FloatMixture, log_sigmoid};
 
-/// Number of initial iterations without parents.
+/// Number of initial iterations in which no bit has a parent.
 const WARM_UP: usize = 10;
-/// Number of candidate parents whose parameters are fitted.
+/// Number of best-ranked candidate parents per bit whose parameters are fitted.
 const SHORTLIST: usize = 4;
-/// Largest distance from a bit to its parent.
+/// Largest distance from a bit to its parent, in bits.
 const FARTHEST: usize = 255;
 /// Number of rows per parallel task.
 const CHUNK: usize = 512;
@@ -24,13 +23,13 @@ const CHUNK: usize = 512;
 /// Settings of a fit of a mixture of trees.
 #[derive(Clone, Copy, Debug)]
 pub struct MixtureSettings {
-    /// Number of components.
+    /// Number of components of the mixture.
     pub components: usize,
     /// Weight of the prior in each component, in rows: the prior is the distribution of each bit over all rows.
     pub pseudo_count: f64,
     /// Largest number of iterations per start.
     pub iterations: usize,
-    /// Number of random starts; the validation rows choose the best.
+    /// Number of random starts, of which the validation rows select the best.
     pub starts: usize,
     /// Seed of the random starts.
     pub seed: u64,
@@ -42,12 +41,12 @@ impl Default for MixtureSettings {
     }
 }
 
-/// Rows stored as lists of bits.
+/// Rows stored as lists of bits, the input of expectation–maximisation.
 #[derive(Debug)]
 pub struct EmRows {
-    /// Bits that are one in each row, ascending.
+    /// Indices of the bits that are one in each row, ascending.
     ones: IndexLists,
-    /// Bits that have a constraint and are free in each row, ascending.
+    /// Bits of each row, ascending, that have a constraint which makes them neither observed nor implied in that row.
     free: IndexLists,
     /// Whether each bit has a constraint: `[bit]`.
     constrained: Vec<bool>,
@@ -56,7 +55,7 @@ pub struct EmRows {
 /// A list of indices for each row, stored contiguously.
 #[derive(Debug)]
 struct IndexLists {
-    /// Start of each row's list in `items`, and the end of the last one.
+    /// Start of each row's list in `items`, followed by the end of the last list.
     starts: Vec<usize>,
     items: Vec<u16>,
 }
@@ -78,7 +77,7 @@ impl IndexLists {
         Self { starts, items }
     }
 
-    /// Returns the list of a row.
+    /// Returns the list of indices of a row.
     fn of(&self, row: usize) -> &[u16] {
         &self.items[self.starts[row]..self.starts[row + 1]]
     }
@@ -90,7 +89,7 @@ impl IndexLists {
 }
 
 impl EmRows {
-    /// Converts rows from storage by bit.
+    /// Converts rows from storage by bit to lists of bits per row.
     pub fn new(bits: &Bits, constraints: &[u16]) -> Self {
         let constrained: Vec<bool> =
             (0..bits.width()).map(|i| constraints.get(i).is_some_and(|&constraint| constraint != u16::MAX)).collect();
@@ -104,44 +103,46 @@ impl EmRows {
     }
 }
 
-/// A fit in progress.
+/// State of a fit of a mixture by expectation–maximisation.
 #[derive(Debug)]
 pub struct Em<'b> {
     train: &'b Bits,
     constraints: &'b [u16],
     settings: MixtureSettings,
     rows: EmRows,
-    /// Distribution of each bit over all rows: `[bit]`.
+    /// Shares of ones of each bit over all training rows, which form the prior: `[bit]`.
     global: Vec<GlobalRates>,
-    /// Present mixture.
+    /// Mixture after the latest step.
     pub mixture: FloatMixture,
-    /// Penalty of the present mixture under the prior, in nats of the training set.
+    /// Penalty of `mixture` under the prior, in nats of the training set.
     penalty: f64,
 }
 
-/// Expected counts of one bit over the rows in which it is free. A gap is the distance to an earlier bit; 0 stands for
-/// none.
+/// Expected counts of one bit, in rows, over the rows in which no constraint makes it observed or implied.
+///
+/// A gap is the distance to an earlier bit. Elements at gap 0 are not used.
 struct BitCounts {
-    /// Rows: `[component]`.
+    /// Expected number of rows: `[component]`.
     rows: Vec<f64>,
-    /// Rows in which the bit is one: `[component]`.
+    /// Expected number of rows in which the bit is one: `[component]`.
     ones: Vec<f64>,
-    /// Rows in which the earlier bit is one: `[gap][component]`, flattened.
+    /// Expected number of rows in which the bit at distance gap before this bit is one: `[gap][component]`, flattened.
     parent_ones: Vec<f64>,
-    /// Rows in which both bits are one: `[gap][component]`, flattened.
+    /// Expected number of rows in which this bit and the bit at distance gap before it are one: `[gap][component]`,
+    /// flattened.
     both: Vec<f64>,
 }
 
-/// Smoothed shares of ones of a bit over all rows.
+/// Smoothed shares of ones of a bit over all training rows, from which the prior is computed.
 #[derive(Debug)]
 struct GlobalRates {
-    /// Share of ones.
+    /// Smoothed share of rows in which the bit is one.
     marginal: f64,
-    /// Share of ones for each value of the earlier bit: `[gap][value]`.
+    /// Smoothed share of ones given the value of the bit at distance gap before this bit: `[gap][value]`.
     conditional: Vec<[f64; 2]>,
 }
 
-/// Best parent of a bit, as a gap, with its parameters and its penalty under the prior.
+/// Best parent of a bit, as the distance to the parent (0 for none), with the bit's parameters and its penalty in nats.
 #[derive(Default)]
 struct BestParent {
     gap: usize,
@@ -150,7 +151,7 @@ struct BestParent {
 }
 
 impl<'b> Em<'b> {
-    /// Prepares a fit; call [`start`](Self::start) next.
+    /// Prepares a fit. Call [`start`](Self::start) before [`step`](Self::step).
     pub fn new(train: &'b Bits, constraints: &'b [u16], settings: &MixtureSettings) -> Self {
         let (rows, mixture) = (EmRows::new(train, constraints), FloatMixture::default());
         let mut em = Self { train, constraints, settings: *settings, rows, global: Vec::new(), mixture, penalty: 0.0 };
@@ -169,9 +170,10 @@ impl<'b> Em<'b> {
         em
     }
 
-    /// Assigns each row to a random component and takes some steps without parents.
+    /// Assigns each row to a random component and takes [`WARM_UP`] steps without parents.
     ///
-    /// Edges that are chosen before the components differ would explain what the components should, and would stay.
+    /// Parents chosen before the components differ would model dependence that the components should model, and would
+    /// persist.
     pub fn start(&mut self, seed: u64) {
         let k = self.settings.components;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -185,8 +187,8 @@ impl<'b> Em<'b> {
         }
     }
 
-    /// Takes one step; returns the objective before it: the log-likelihood of the training rows minus the penalty, in
-    /// nats.
+    /// Takes one step and returns the objective before the step: the log-likelihood of the training rows minus the
+    /// penalty, in nats of the training set.
     pub fn step(&mut self) -> f64 {
         let (log_likelihoods, shares) = self.expect(&self.rows);
         let before = log_likelihoods.iter().sum::<f64>() - self.penalty;
@@ -194,16 +196,17 @@ impl<'b> Em<'b> {
         before
     }
 
-    /// Returns the mean log-likelihood of rows, in nats.
+    /// Returns the mean log-likelihood of rows under the current mixture, in nats per row.
     pub fn log_likelihood(&self, rows: &EmRows) -> f64 {
         let (each, _) = self.expect(rows);
         each.iter().sum::<f64>() / each.len().max(1) as f64
     }
 
-    /// Returns the log-likelihood of each row and the posterior of its components, `[row][component]`, flattened.
+    /// Returns the log-likelihood of each row in nats, and the posterior `[row][component]`, flattened.
     ///
-    /// Over the bits without constraints, ln p_k is a constant, plus a term for each bit that is one, plus the weight
-    /// of each bit that is one like its parent. The free bits among the others are added one by one.
+    /// Over the bits without constraints, ln p_k is a constant plus a term for each bit that is one, plus the parent's
+    /// weight for each bit that is one and has a parent that is one. Constrained bits that are neither observed nor
+    /// implied are added one by one.
     fn expect(&self, rows: &EmRows) -> (Vec<f64>, Vec<f64>) {
         let (mixture, k, n) = (&self.mixture, self.mixture.components(), rows.constrained.len());
         let mut base: Vec<f64> = mixture.priors.iter().map(|prior| prior.ln()).collect();
@@ -249,14 +252,14 @@ impl<'b> Em<'b> {
         (log_likelihoods.concat(), shares)
     }
 
-    /// Maximises the objective given the posteriors `shares`, `[row][component]`, with parents at most `reach` bits
-    /// away.
+    /// Replaces the mixture by the maximum of the expected objective, given the posteriors `shares`
+    /// (`[row][component]`), with parents at most `reach` bits away.
     fn maximise(&mut self, shares: &[f64], reach: usize) {
         let k = self.settings.components;
         let totals = self.totals(shares, k);
         let best = |i: usize| self.best(&self.counts(shares, &totals, k, i, reach), i);
         let found: Vec<BestParent> = (0..self.train.width()).into_par_iter().map(best).collect();
-        // One row more per component keeps every prior above zero.
+        // One additional row per component keeps every prior above zero.
         let mut priors = vec![1.0; k];
         shares.chunks(k).for_each(|shares| add(&mut priors, shares));
         let sum: f64 = priors.iter().sum();
@@ -292,7 +295,7 @@ impl<'b> Em<'b> {
         (0..self.train.width()).into_par_iter().map(bit_dependence).collect()
     }
 
-    /// Returns the sums of `shares` over the rows in which each bit is one: `[bit][component]`.
+    /// Returns the sum of the posteriors `shares` over the training rows in which each bit is one: `[bit][component]`.
     fn totals(&self, shares: &[f64], k: usize) -> Vec<Vec<f64>> {
         let bit_total = |ones: &Vec<u32>| {
             let mut sum = vec![0.0; k];
@@ -302,7 +305,7 @@ impl<'b> Em<'b> {
         self.train.ones.par_iter().map(bit_total).collect()
     }
 
-    /// Returns the expected counts of bit `i` with the bits at most `reach` before it.
+    /// Returns the expected counts of bit `i` and of its pairs with each of the `reach` bits before it.
     fn counts(&self, shares: &[f64], totals: &[Vec<f64>], k: usize, i: usize, reach: usize) -> BitCounts {
         let reach = reach.min(i);
         let mut counts = BitCounts {
@@ -359,7 +362,7 @@ impl<'b> Em<'b> {
                 [c + difference(below, both), d + both],
             ]
         };
-        // Candidates are ranked as if each component had its own weight, which has a closed form.
+        // Candidates are ranked as if each component had a separate parent weight, because that fit has a closed form.
         let entropy = |[zeros, ones]: [f64; 2]| plogp(zeros, zeros + ones) + plogp(ones, zeros + ones);
         let separate_gain = |gap: usize| {
             let own = prior(gap).map(entropy);
@@ -384,7 +387,7 @@ impl<'b> Em<'b> {
     }
 }
 
-/// Returns count · ln(count / of), or zero for no count.
+/// Returns count · ln(count / of), or zero if the count is zero.
 fn plogp(count: f64, of: f64) -> f64 {
     if count > 0.0 { count * (count / of).ln() } else { 0.0 }
 }

@@ -1,8 +1,8 @@
 //! Likelihood and gradient of a block of rows: the inner loops of the fit of a hidden layer.
 //!
-//! First come the units of all segments, row after row; then, a few bits at a time, the logits, the residuals and the
-//! gradient of v; then, from the last bit to the first, the gradients of w and c. The compiler vectorises the plain
-//! loops.
+//! A segment is a run of bits between two ones of a row, over which the hidden units do not change. The kernel computes
+//! the units of all segments, row after row; then, a few bits at a time, the logits, the residuals and the gradient of
+//! the output weights v; then, from the last bit to the first, the gradients of the input weights w and unit biases c.
 
 use std::ops::Range;
 
@@ -15,26 +15,26 @@ use super::shape::LayerShape;
 use super::workspace::Workspace;
 use crate::fit::simd::{WIDTH, bernoulli, exp, sum};
 
-/// Number of bits whose forward and backward steps follow each other while their units are in the cache.
+/// Number of bits per pass of logits, residuals and gradient of v, few enough that the units used stay in the cache.
 const TILE: usize = 16;
-/// Largest number of units that are held in registers at a time.
+/// Largest number of units per slab, the group of units that is held in registers at a time.
 const SLAB: usize = 128;
 /// Number of `f32` that fill half of the L1 cache.
 const NEAR: usize = 4096;
 
-/// Inputs and outputs of one evaluation.
+/// Inputs and outputs of one evaluation of the log-likelihood of a block of rows.
 pub struct Kernel<'a> {
-    /// Shape of the layer.
+    /// Size, activation and dropout of the layer.
     pub shape: LayerShape,
     /// Number of units, rounded up to whole vectors.
     pub padded: usize,
-    /// All rows.
+    /// All rows of the data set, from which `block` selects.
     pub rows: &'a SparseRows,
     /// Indices of the rows of the block, at most [`BLOCK`].
     pub block: &'a [u32],
-    /// Parameters, as in [`NadeObjective`](super::NadeObjective).
+    /// Parameters, in the order that [`NadeObjective`](super::NadeObjective) documents.
     pub theta: &'a [f32],
-    /// Sum of gradients to add to, or `None` for the likelihood only.
+    /// Gradient to which the gradient of this block is added, or `None` to compute the likelihood only.
     pub gradient: Option<&'a mut [f32]>,
 }
 
@@ -66,11 +66,12 @@ impl WithSimd for KernelCall<'_> {
 }
 
 impl Kernel<'_> {
-    /// Returns the log-likelihood of the block, in nats, and adds its gradient. A slab is U vectors of units.
+    /// Returns the log-likelihood of the block, in nats, and adds to the gradient, if any. A slab consists of U vectors
+    /// of units.
     #[inline(always)]
     fn run<S: Simd, const U: usize>(&mut self, simd: S, workspace: &mut Workspace) -> f64 {
         if !(WIDTH..=SLAB).contains(&(U * S::F32_LANES)) {
-            // This case never occurs; the return keeps it from being compiled.
+            // This case never occurs; without the return, the compiler would generate code for it.
             return 0.0;
         }
         let n = self.rows.width;
@@ -94,7 +95,7 @@ impl Kernel<'_> {
         total
     }
 
-    /// Returns v, w and c as slabs of units.
+    /// Returns the output weights v, the input weights w and the unit biases c as slabs of U vectors of units.
     #[inline(always)]
     fn parameters<S: Simd, const U: usize>(&self) -> [&[[S::f32s; U]]; 3] {
         let matrix = self.rows.width * self.padded;
@@ -103,13 +104,13 @@ impl Kernel<'_> {
         [outputs, inputs, &rest[..self.padded]].map(slabs::<S, U>)
     }
 
-    /// Returns the ones of row `q` of the block.
+    /// Returns the indices of the bits that are one in row `q` of the block; empty beyond the last row.
     #[inline(always)]
     fn ones(&self, q: usize) -> &[u16] {
         self.block.get(q).map_or(&[], |&row| self.rows.ones(row as usize))
     }
 
-    /// Computes the units of every segment, row after row.
+    /// Computes the unit outputs of every segment of every row and writes them to the workspace.
     #[inline(always)]
     fn segments<S: Simd, const U: usize>(&self, simd: S, workspace: &mut Workspace) {
         let [_, inputs, biases] = self.parameters::<S, U>();
@@ -145,7 +146,8 @@ impl Kernel<'_> {
         }
     }
 
-    /// Computes the dot products of v and the units for some bits; `now` is the present segment of each row.
+    /// Computes the dot products of the output weights and the units for `bits`; `now` is the current segment of each
+    /// row.
     #[inline(always)]
     fn dots<S: Simd, const U: usize>(
         &self,
@@ -158,7 +160,7 @@ impl Kernel<'_> {
         let count = biases.len();
         let Workspace { fed, segments, residuals, .. } = workspace;
         let segments = slabs::<S, U>(segments);
-        // Number of the processor's vectors per 16 numbers.
+        // Number of the processor's vectors that hold 16 numbers.
         let parts = WIDTH / S::F32_LANES;
         for i in bits {
             let dots = &mut residuals[i * BLOCK..][..BLOCK];
@@ -190,8 +192,8 @@ impl Kernel<'_> {
         }
     }
 
-    /// Replaces dot products by residuals x - p and returns Σ ln p, in nats. Residuals are zero for bits that are not
-    /// free and beyond the last row.
+    /// Replaces dot products by residuals x - p and returns Σ ln p, in nats. Residuals are zero for bits that a
+    /// constraint implies and beyond the last row.
     #[inline(always)]
     fn residuals(&self, workspace: &mut Workspace, bits: Range<usize>) -> f64 {
         let bit_biases = &self.theta[self.theta.len() - self.rows.width..];
@@ -219,7 +221,8 @@ impl Kernel<'_> {
         total
     }
 
-    /// Adds the gradient of v and of the biases for some bits.
+    /// Adds the gradients of the output weights v and of the bit biases for `bits`; `now` is the current segment of
+    /// each row.
     #[inline(always)]
     fn outputs<S: Simd, const U: usize>(
         &self,
@@ -253,7 +256,8 @@ impl Kernel<'_> {
         }
     }
 
-    /// Adds the gradient of w and of c, from the last bit to the first; `now` is the last segment of each row.
+    /// Adds the gradients of the input weights w and of the unit biases c, from the last bit to the first. `now` is the
+    /// last segment of each row.
     #[inline(always)]
     fn backward<S: Simd, const U: usize>(
         &self,
@@ -274,9 +278,9 @@ impl Kernel<'_> {
         pulls.reset(BLOCK * padded);
         later.reset(BLOCK * padded);
         let (pulls, laters) = (slabs_mut::<S, U>(pulls), slabs_mut::<S, U>(later));
-        // Number of ones of each row that are still to come.
+        // Number of ones of each row that have not been processed yet.
         let mut left: [usize; BLOCK] = std::array::from_fn(|q| self.ones(q).len());
-        // The v of a tile stay in the cache for all rows.
+        // The output weights of a tile stay in the cache for all rows.
         let tile = (NEAR / padded).max(1);
         for from in (0..n).step_by(tile).rev() {
             for q in 0..self.block.len() {
@@ -320,7 +324,8 @@ impl Kernel<'_> {
         }
     }
 
-    /// Ends a segment on the way back: adds its δ to `later` and resets `pull`.
+    /// Ends a segment in the backward pass: computes the gradient δ of the segment's sums from `pull`, adds δ to
+    /// `later` and sets `pull` to zero.
     #[inline(always)]
     fn close<S: Simd, const U: usize>(
         &self,
@@ -347,7 +352,8 @@ impl Kernel<'_> {
         }
     }
 
-    /// Applies the activation function to sums, except for sigmoids, which [`sigmoids`](Self::sigmoids) computes.
+    /// Applies the activation function and dropout to sums. Sums of sigmoid units are copied, because
+    /// [`sigmoids`](Self::sigmoids) computes their outputs.
     #[inline(always)]
     fn activate<S: Simd, const U: usize>(
         &self,
@@ -365,7 +371,7 @@ impl Kernel<'_> {
         }
     }
 
-    /// Replaces the sums of all segments by their sigmoids.
+    /// Replaces the sums of the units in all segments by their sigmoids, with dropout.
     #[inline(always)]
     fn sigmoids(&self, workspace: &mut Workspace) {
         let Workspace { keep, keep_stride, begins, segments, .. } = workspace;

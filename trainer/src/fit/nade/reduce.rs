@@ -1,11 +1,11 @@
-//! Sums and products of vectors of units, equal to the last bit for every width of the processor's vectors.
+//! Sums and products of vectors of hidden units. The results do not depend on the width of the processor's vectors.
 
 use pulp::Simd;
 
 use super::rows::BLOCK;
 use crate::fit::simd::WIDTH;
 
-/// Moves the rows in the mask `ones` to their next segment.
+/// Increments the segment index in `now` of each row that is in the bit mask `ones`.
 #[inline(always)]
 pub fn advance(now: &mut [u32; BLOCK], ones: u32) {
     for (q, now) in now.iter_mut().enumerate() {
@@ -13,7 +13,7 @@ pub fn advance(now: &mut [u32; BLOCK], ones: u32) {
     }
 }
 
-/// Adds residual · v to `pull`.
+/// Adds `residual` · `v` to `pull`, where `v` holds output weights of one bit.
 #[inline(always)]
 pub fn accumulate<S: Simd, const U: usize>(simd: S, pull: &mut [S::f32s; U], residual: f32, v: &[S::f32s; U]) {
     let r = simd.splat_f32s(residual);
@@ -22,19 +22,19 @@ pub fn accumulate<S: Simd, const U: usize>(simd: S, pull: &mut [S::f32s; U], res
     }
 }
 
-/// Splits a slice into slabs of U vectors.
+/// Splits a slice into slabs, which are arrays of U vector registers.
 #[inline(always)]
 pub fn slabs<S: Simd, const U: usize>(floats: &[f32]) -> &[[S::f32s; U]] {
     S::as_simd_f32s(floats).0.as_chunks().0
 }
 
-/// Splits a mutable slice into slabs of U vectors.
+/// Splits a mutable slice into slabs, which are arrays of U vector registers.
 #[inline(always)]
 pub fn slabs_mut<S: Simd, const U: usize>(floats: &mut [f32]) -> &mut [[S::f32s; U]] {
     S::as_mut_simd_f32s(floats).0.as_chunks_mut().0
 }
 
-/// Adds the products of residuals and units to the gradient of v for B bits.
+/// Adds the products of residuals and units to the gradient `dv` of the output weights of B consecutive bits.
 #[inline(always)]
 pub fn gather<S: Simd, const U: usize, const B: usize>(
     simd: S,
@@ -62,8 +62,8 @@ pub fn gather<S: Simd, const U: usize, const B: usize>(
     }
 }
 
-/// Adds every four neighbouring numbers of four vectors, pairs first. The sums of the k-th four of all vectors are
-/// adjacent.
+/// Adds each group of four adjacent numbers in four vectors, pairs first. The sums of the k-th group of each vector are
+/// adjacent in the result.
 #[inline(always)]
 pub fn sums_of_four<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> S::f32s {
     if S::F32_LANES < 4 {
@@ -74,7 +74,7 @@ pub fn sums_of_four<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> S::f32s {
     simd.add_f32s(every_second::<S>(ab, cd, 0), every_second::<S>(ab, cd, 1))
 }
 
-/// Returns the index at which [`sums_of_four`] of a row's 16 numbers leaves the k-th sum.
+/// Returns the index at which [`sums_of_four`] stores the sum of the k-th group of four of a row's 16 numbers.
 #[inline(always)]
 pub const fn position<S: Simd>(row: usize, k: usize) -> usize {
     if S::F32_LANES < 4 {
@@ -85,7 +85,8 @@ pub const fn position<S: Simd>(row: usize, k: usize) -> usize {
     vector / 4 * S::F32_LANES + 4 * four + vector % 4
 }
 
-/// Returns every second number of two vectors, starting at index `from`, 0 or 1, four numbers at a time.
+/// Returns every second number of two vectors from index `from` (0 or 1), with two numbers of `a` and two of `b` in
+/// turn.
 #[inline(always)]
 fn every_second<S: Simd>(a: S::f32s, b: S::f32s, from: usize) -> S::f32s {
     let mut result = a;

@@ -1,29 +1,29 @@
-//! Training rows as lists of ones, the input of the hidden layer's objective.
+//! Rows stored as lists of the bits that are one, the input of the hidden layer's objective.
 
 use surprisal::Constraint;
 
 use crate::bits::{Bits, PerBit};
 
-/// Number of rows that the kernel processes together, so that they share each load of a weight.
+/// Number of rows that the kernel processes together, so that one load of a weight serves all of these rows.
 pub const BLOCK: usize = 16;
 
-/// Rows of bits, each stored as the list of its ones, with optional offsets of the logits.
+/// Rows of bits, each stored as the list of the bits that are one, with optional offsets of the logits.
 #[derive(Clone, Debug)]
 pub struct SparseRows {
     /// Number of bits per row.
     pub width: usize,
-    /// Ones of all rows, row after row.
+    /// Indices of the bits that are one, row after row.
     ones: Vec<u16>,
-    /// Start of each row in `ones`, and the end of the last row.
+    /// Start of each row in `ones`, followed by the end of the last row.
     starts: Vec<u32>,
     /// Conditional constraints as (bit, parent, when): the bit is implied where the parent equals `when`.
     pub(super) constraints: Vec<(u16, u16, bool)>,
-    /// Terms of the logits that the layer adds to: `[row][bit]`, flattened. Empty if there are none.
+    /// Logits to which the layer adds its logits, in nats: `[row][bit]`, flattened. Empty if there is no offset.
     offset: Vec<f32>,
 }
 
 impl SparseRows {
-    /// Converts rows from storage by bit. If there is an `offset`, `[bit][row]`, the logits of the rows start from it.
+    /// Converts rows from storage by bit. The logits of the layer add to `offset` (`[bit][row]`, in nats), if present.
     pub fn new(bits: &Bits, constraints: &[u16], offset: Option<&PerBit>) -> Self {
         let mut each: Vec<Vec<u16>> = vec![Vec::new(); bits.rows];
         for (i, ones) in bits.ones.iter().enumerate() {
@@ -55,27 +55,27 @@ impl SparseRows {
         self.len() == 0
     }
 
-    /// Returns the ones of a row, ascending.
+    /// Returns the indices of the bits that are one in a row, in ascending order.
     pub fn ones(&self, row: usize) -> &[u16] {
         &self.ones[self.starts[row] as usize..self.starts[row + 1] as usize]
     }
 
-    /// Returns the number of ones of all rows.
+    /// Returns the number of bits that are one, over all rows.
     pub(super) fn total_ones(&self) -> usize {
         self.ones.len()
     }
 
-    /// Returns whether the logits of the rows start from an offset.
+    /// Returns whether the rows have an offset to which the layer adds its logits.
     pub(super) fn has_offset(&self) -> bool {
         !self.offset.is_empty()
     }
 
-    /// Returns the offsets of the logits of a row, `[bit]`; empty if there are none.
+    /// Returns the offsets of the logits of a row, in nats: `[bit]`. Empty if the rows have no offset.
     pub(super) fn offset(&self, row: usize) -> &[f32] {
         if self.offset.is_empty() { &[] } else { &self.offset[row * self.width..][..self.width] }
     }
 
-    /// Returns the logit of each bit's share of ones, with half a row of each value added: `[bit]`.
+    /// Returns the logit of each bit's share of ones, in nats, with half a row of each value added: `[bit]`.
     pub(super) fn marginal_logits(&self) -> Vec<f32> {
         let mut counts = vec![0.5; self.width];
         self.ones.iter().for_each(|&i| counts[usize::from(i)] += 1.0);

@@ -26,7 +26,7 @@ fn rows(width: usize, random: &mut ChaCha8Rng) -> SparseRows {
     SparseRows::new(&bits, &[], None)
 }
 
-/// Returns Σ ln p by definition, bit after bit.
+/// Returns Σ ln p over all rows and bits in nats, computed naively from the definition.
 fn likelihood(nade: &NadeObjective, theta: &[f32]) -> f64 {
     let (layer, bit_biases) = nade.layer(theta);
     let units = layer.biases.len();

@@ -1,4 +1,4 @@
-//! Buffers of the kernel, and the masks of dropout.
+//! Buffers of the hidden layer's kernel, and the masks of dropout.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -12,28 +12,28 @@ use crate::fit::simd::AlignedFloats;
 pub struct Workspace {
     /// Factor of each unit's output, `[row][unit]` or `[unit]` for all rows: zero for dropped units and for padding.
     pub keep: AlignedFloats,
-    /// Distance between the rows of `keep`; zero if all rows share one.
+    /// Number of elements from one row of `keep` to the next; zero if all rows share the same factors.
     pub keep_stride: usize,
     /// Rows of the block in which each bit is one, as a mask: `[bit]`.
     pub ones: Vec<u32>,
-    /// Rows of the block in which each bit is free, as a mask: `[bit]`.
+    /// Rows of the block in which no constraint implies each bit, as a mask: `[bit]`.
     pub free: Vec<u32>,
-    /// Rows of the block in which each bit is one and an input of the layer, as a mask: `[bit]`.
+    /// Rows of the block in which each bit is one and not dropped from the layer's input, as a mask: `[bit]`.
     pub fed: Vec<u32>,
-    /// First segment of each row; its other segments follow.
+    /// Index of the first segment of each row; the row's other segments follow.
     pub begins: [u32; BLOCK],
-    /// Outputs of the units: `[segment][unit]`.
+    /// Outputs of the units in each segment of bits between two ones of a row: `[segment][unit]`.
     pub segments: AlignedFloats,
-    /// Dot products of v and the units, then residuals: `[bit][row]`.
+    /// Dot products of output weights and units, later replaced by residuals x - p: `[bit][row]`.
     pub residuals: AlignedFloats,
-    /// Σ r_i v_i over the bits of the present segment: `[row][unit]`.
+    /// Sums of residual · output weights over the bits of the current segment: `[row][unit]`.
     pub pulls: AlignedFloats,
-    /// Σ δ_t over the segments behind the present one: `[row][unit]`.
+    /// Sums of the gradients δ of the units' sums over the segments after the current segment: `[row][unit]`.
     pub later: AlignedFloats,
 }
 
 impl Workspace {
-    /// Prepares a block without dropout.
+    /// Sets up the next block without dropout.
     pub fn keep_all(&mut self, shape: LayerShape, padded: usize) {
         self.keep.reset(padded);
         self.keep[..shape.units].fill(1.0);
@@ -41,7 +41,7 @@ impl Workspace {
         self.fed.clear();
     }
 
-    /// Draws the dropout of the next block. The kept units are scaled so that their expected output does not change.
+    /// Draws the dropout masks of the next block. Kept units are scaled so that their expected output does not change.
     pub fn drop_out(&mut self, shape: LayerShape, padded: usize, random: &mut ChaCha8Rng, width: usize) {
         self.keep_all(shape, padded);
         if shape.dropout > 0.0 {
@@ -58,8 +58,7 @@ impl Workspace {
         }
     }
 
-    /// Computes the masks of a block after the dropout: for each bit the rows in which it is one, is free, and is an
-    /// input of the layer.
+    /// Computes the masks `ones`, `free` and `fed` of a block. Call this after the dropout masks are drawn.
     pub fn mask(&mut self, rows: &SparseRows, block: &[u32]) {
         let present = u32::MAX >> (32 - block.len() as u32);
         let Self { ones, free, fed, .. } = self;

@@ -1,4 +1,4 @@
-//! Settings of the stochastic optimizer, and those of them that a user can fix.
+//! Settings of the stochastic optimizer, and the options with which a user overrides them.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,22 +13,24 @@ pub enum Method {
     Sgd,
     /// Heavy-ball momentum with factor 0.9 (Polyak 1964).
     Momentum,
-    /// Adam, whose steps are about as large as the rate in every parameter (Kingma & Ba 2015).
+    /// Adam, which scales the gradient so that a step is about as large as the rate in every parameter (Kingma & Ba
+    /// 2015).
     #[default]
     Adam,
 }
 
-/// Schedule by which the learning rate falls.
+/// Schedule by which the learning rate falls during a fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
-    /// The rate does not fall.
+    /// The learning rate stays at its highest value.
     Constant,
-    /// Inverse time decay: 1 / (1 + 10 t), where t is the fraction of all steps that are done.
+    /// Inverse time decay: the rate is multiplied by 1 / (1 + 10 t), where t is the fraction of all steps that are
+    /// done.
     Inverse,
-    /// One tenth after half of the steps, one hundredth after three quarters.
+    /// The rate falls to one tenth after half of all steps and to one hundredth after three quarters.
     Step,
-    /// Half a cosine that ends at zero (Loshchilov & Hutter 2017).
+    /// The rate falls to zero along half a cosine wave (Loshchilov & Hutter 2017).
     #[default]
     Cosine,
 }
@@ -54,9 +56,9 @@ pub struct Optimizer {
     pub method: Method,
     /// Highest learning rate, or `None` to choose it by a range test.
     pub rate: Option<f32>,
-    /// Schedule by which the rate falls.
+    /// Schedule by which the learning rate falls.
     pub schedule: Schedule,
-    /// Fraction of all steps over which the rate first rises linearly from zero.
+    /// Fraction of all steps, at the start, over which the learning rate rises linearly from about zero.
     pub warm_up: f32,
     /// Number of rows per step.
     pub batch: usize,
@@ -64,16 +66,16 @@ pub struct Optimizer {
     pub epochs: usize,
     /// Number of epochs without a better validation log-likelihood after which the optimizer stops.
     pub patience: usize,
-    /// Factor of the running mean of the parameters per step (Polyak & Juditsky 1992), or zero for no mean.
+    /// Decay factor per step of the running mean of the parameters (Polyak & Juditsky 1992); zero turns averaging off.
     pub average: f32,
-    /// Decoupled weight decay: the fraction of a weight that a step removes, per unit of the rate (Loshchilov & Hutter
-    /// 2019).
+    /// Decoupled weight decay: the fraction of a weight that a step removes, divided by the learning rate (Loshchilov &
+    /// Hutter 2019).
     pub decay: f32,
     /// Coefficient of the penalty Σ|w|, in nats of the training set, applied by proximal steps.
     pub l1: f32,
     /// Coefficient of the penalty Σw²/2, in nats of the training set.
     pub l2: f32,
-    /// Seed of the order of the rows and of dropout.
+    /// Seed of the random order of the rows and of dropout.
     pub seed: u64,
 }
 
@@ -97,7 +99,7 @@ impl Default for Optimizer {
 }
 
 impl Optimizer {
-    /// Returns the rate as a fraction of the highest rate, after a fraction `progress` of all steps.
+    /// Returns the learning rate as a fraction of the highest rate, after a fraction `progress` of all steps.
     pub fn factor(&self, progress: f32) -> f32 {
         let warm = if progress < self.warm_up { (progress + 1e-3) / (self.warm_up + 1e-3) } else { 1.0 };
         warm * match self.schedule {
@@ -111,31 +113,31 @@ impl Optimizer {
     }
 }
 
-/// Settings of the optimizer that the user fixes; the others keep their defaults or are chosen.
+/// Optimizer settings that the user fixes; `None` means a default or an automatic choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct OptimizerChoices {
-    /// Rule that turns a gradient into a step; a range test chooses the rate unless --rate is given.
+    /// Rule that turns a gradient into a step. If it is set and `rate` is not, a range test chooses the learning rate.
     pub optimizer: Option<Method>,
-    /// Highest learning rate.
+    /// Highest learning rate of the schedule.
     pub rate: Option<f32>,
     /// Schedule by which the learning rate falls.
     pub schedule: Option<Schedule>,
-    /// Fraction of all steps over which the learning rate first rises.
+    /// Fraction of all steps, at the start, over which the learning rate rises.
     pub warm_up: Option<f32>,
     /// Number of rows per step.
     pub batch: Option<usize>,
     /// Largest number of passes over the training rows.
     pub epochs: Option<usize>,
-    /// Stop after this number of epochs without a better validation log-likelihood.
+    /// Number of epochs without a better validation log-likelihood after which the optimizer stops.
     pub patience: Option<usize>,
-    /// Factor of the running mean of the parameters per step; 0 for no mean.
+    /// Decay factor per step of the running mean of the parameters; zero turns averaging off.
     pub average: Option<f32>,
-    /// Decoupled weight decay: fraction of each weight per unit of the rate.
+    /// Decoupled weight decay: the fraction of each weight that a step removes, divided by the learning rate.
     pub weight_decay: Option<f32>,
 }
 
 impl OptimizerChoices {
-    /// Returns `base` with the settings that the user fixed.
+    /// Returns `base` with its settings replaced by the ones that the user fixed.
     ///
     /// A user who fixes the method without a rate gets the rate of a range test.
     pub fn over(&self, base: Optimizer) -> Optimizer {
@@ -153,10 +155,10 @@ impl OptimizerChoices {
         }
     }
 
-    /// Checks every setting that is given.
+    /// Checks that every setting that is not `None` is in its range.
     ///
     /// # Errors
-    /// [`Error::Option`] with the range that was expected.
+    /// [`Error::Option`] if a setting is out of range; the message states the range.
     pub fn check(&self) -> Result<()> {
         let share = |given: Option<f32>| given.is_none_or(|share| (0.0..1.0).contains(&share));
         let positive = |given: Option<f32>| given.is_none_or(|number| number > 0.0 && number.is_finite());
@@ -166,9 +168,9 @@ impl OptimizerChoices {
             (positive(self.rate), "--rate", "expected a number above zero, for example 0.01"),
             (share(self.warm_up), "--warm-up", "expected a share from 0 to below 1, for example 0.05"),
             (share(self.average), "--average", "expected a share from 0 to below 1, for example 0.998"),
-            (some(self.batch), "--batch", "expected at least 1 row"),
-            (some(self.epochs), "--epochs", "expected at least 1"),
-            (some(self.patience), "--patience", "expected at least 1"),
+            (some(self.batch), "--batch", "expected at least 1 row per step"),
+            (some(self.epochs), "--epochs", "expected at least 1 epoch"),
+            (some(self.patience), "--patience", "expected at least 1 epoch"),
             (decay, "--weight-decay", "expected a number that is zero or more, for example 0.1"),
         ];
         match checks.into_iter().find(|(right, ..)| !right) {

@@ -1,16 +1,17 @@
-//! The update of the parameters from the gradients of the shards of a batch.
+//! Updates the parameters from the gradients of the shards of a batch.
 
 use super::settings::{Method, Optimizer};
 
 /// Number of parameters per chunk: few enough that the chunk and its moments stay in the L1 cache.
 pub const CHUNK: usize = 512;
-/// Decay rates of the first and the second moment.
+/// Decay factor per step of the first moment.
 const FIRST: f32 = 0.9;
+/// Decay factor per step of the second moment.
 const SECOND: f32 = 0.999;
 
-/// A run of consecutive parameters with their running mean and moments, which are empty where the method has none.
+/// A run of consecutive parameters with their running mean and moments. Slices that the settings do not use are empty.
 pub struct ParameterChunk<'a> {
-    /// Index of the first parameter.
+    /// Index of the chunk's first parameter.
     pub from: usize,
     pub theta: &'a mut [f32],
     pub mean: &'a mut [f32],
@@ -18,24 +19,25 @@ pub struct ParameterChunk<'a> {
     pub second: &'a mut [f32],
 }
 
-/// Constants of one step.
+/// Constants of one optimizer step.
 pub struct Update {
     method: Method,
-    /// Factor that turns the sum over the batch into a mean.
+    /// Factor that turns the gradient's sum over the batch into a mean.
     share: f32,
     rate: f32,
     decay: f32,
-    /// Penalties in nats per row.
+    /// Coefficient of the penalty Σ|w|, in nats per row.
     l1: f32,
+    /// Coefficient of the penalty Σw²/2, in nats per row.
     l2: f32,
-    /// Factor of the running mean.
+    /// Decay factor of the running mean of the parameters.
     average: f32,
-    /// Bias corrections 1 / (1 - β^t) of Adam's two moments.
+    /// Bias corrections 1 / (1 - β^t) of Adam's first and second moment at step t.
     correction: [f32; 2],
 }
 
 impl Update {
-    /// Computes the constants of a step, counted from 1, over `batch` of `rows` training rows.
+    /// Computes the constants of a step (counted from 1) whose batch has `batch` of the `rows` training rows.
     pub fn new(settings: &Optimizer, step: f32, rate: f32, batch: usize, rows: usize) -> Self {
         Self {
             method: settings.method,
@@ -50,7 +52,8 @@ impl Update {
         }
     }
 
-    /// Updates a chunk. Those of its parameters whose index is below `weights` are weights, the others are biases.
+    /// Updates a chunk from the gradients `[shard][parameter]`. Parameters at an index below `weights` are weights, all
+    /// other parameters are biases.
     #[inline(always)]
     pub fn apply(&self, chunk: ParameterChunk, shards: &[&[f32]], weights: usize) {
         let ParameterChunk { from, theta, mean, first, second } = chunk;
