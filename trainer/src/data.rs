@@ -43,7 +43,7 @@ pub struct Frame {
     pub unit: &'static str,
     /// CRC-32 of the file's bytes after decompression.
     pub digest: u32,
-    /// `[row]`: whether the window before the row holds anomalous rows; empty without a window.
+    /// `[row]`: whether the window of the row, which ends before it, holds anomalous rows; empty without a window.
     pub mixed: Vec<bool>,
 }
 

@@ -33,7 +33,7 @@ pub fn sampled_columns(artefact: &Artefact) -> Vec<String> {
 /// Within a cell of a numeric column the value is drawn uniformly. Below or above the training range it is the end of
 /// the range. An unseen category is drawn as a text that no training row has.
 ///
-/// A model of a time series yields a series, each row drawn given the rows before. The series starts after rows of
+/// A model of a time series yields a series, each row conditional on the rows before it. The series starts after rows of
 /// training means and most frequent states; a first window of rows is drawn and discarded.
 ///
 /// # Errors
@@ -76,7 +76,7 @@ pub fn sampled_rows(
     Ok((sampled_columns(artefact), drawn))
 }
 
-/// Draws the residuals of each row given the rows before, and adds the prediction.
+/// Draws the residuals of each row conditional on the rows before it, and adds the prediction.
 fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     table: &Table<N, H, K>,
     units: &PredictorTable,
