@@ -4,6 +4,7 @@ mod support {
     pub mod mixture;
     pub mod naive;
     pub mod random;
+    pub mod tables;
 }
 
 use std::collections::BTreeSet;
@@ -11,101 +12,14 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use support::mixture::RandomMixture;
 use support::naive;
-use support::random::{Dice, Random, UNITS, cases, encoder_slices, tables};
-use surprisal::{
-    AnomalyScore, Column, Constraint, Detector, Encoder, EncoderSlices, Forest, Kind, Linear, LinearSlices,
-    LinearWeights, Mixture, Model, Nade, Nats, Reading, Table, TableError, Terms, total_order,
+use support::random::{Dice, Random, cases, encoder_slices, tables};
+use support::tables::{
+    ALL, Aligned, CHECKED, COUNTS, Has, K, N, SECTIONS, Whole, columns, random_bytes, seal, whole, written,
 };
-
-/// Room for the widest random table; 7 masses multiply within 128 bits.
-const N: usize = 7;
-/// Room for the components of a random mixture.
-const K: usize = 3;
-
-type Whole<'t> = Table<'t, N, UNITS, K>;
-
-/// The checksum, at bytes 12..16, covers what follows it.
-const CHECKED: usize = 16;
-/// The section lengths follow the five words of the head.
-const COUNTS: std::ops::Range<usize> = 20..20 + 4 * SECTIONS;
-const SECTIONS: usize = 25;
-
-/// Bytes at an address that is a multiple of four.
-struct Aligned {
-    words: Vec<u32>,
-    length: usize,
-}
-
-impl Aligned {
-    fn new(bytes: &[u8]) -> Self {
-        let word = |chunk: &[u8]| u32::from_ne_bytes(std::array::from_fn(|i| *chunk.get(i).unwrap_or(&0)));
-        Self { words: bytes.chunks(4).map(word).collect(), length: bytes.len() }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.words)[..self.length]
-    }
-
-    fn read(&self) -> Result<Whole<'_>, TableError> {
-        Table::from_bytes(self.bytes())
-    }
-}
-
-/// Which of the parts a table has.
-type Has = [bool; 4];
-const ALL: Has = [true; 4];
-
-/// A table of some of the four parts; biases are always there.
-fn whole<'t>(random: &'t Random, mixture: &'t RandomMixture, has: Has, encoder: Encoder<'t>) -> Whole<'t> {
-    let marginals =
-        Linear::new(LinearSlices { biases: &random.biases, scales: &[], weights: LinearWeights::Dense(&[]) })
-            .expect("biases need nothing else");
-    let linear = if has[0] { random.linear() } else { marginals };
-    let trees = if has[1] { random.forest() } else { Forest::EMPTY };
-    let hidden = if has[2] { random.nade() } else { Nade::EMPTY };
-    let mixture = if has[3] { mixture.term() } else { Mixture::EMPTY };
-    let model = Model::new(Terms { linear, trees, hidden, mixture }, &random.constraints, random.bits);
-    let detector = Detector { threshold: Nats::from_raw(7 << 16), false_alarm_ppm: 10_000, rows: 99, ..Detector::OFF };
-    Table::new(encoder, model.expect("the constraints are valid"), detector)
-}
-
-fn written<const N: usize, const H: usize, const K: usize>(table: &Table<N, H, K>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    table.write(|piece| bytes.extend_from_slice(piece));
-    bytes
-}
-
-/// One column of each kind, as many as the bits allow; some may miss.
-fn columns(bits: usize, dice: &mut Dice) -> Vec<Column<'static>> {
-    const REALS: &[i32] = &[total_order(-1.5), total_order(0.0), total_order(2.5)];
-    let mut columns = Vec::new();
-    let mut left = bits;
-    while left > 0 {
-        let (kind, values, widths): (_, &[i32], &[u16]) = match dice.between(0, 4) {
-            0 => (Kind::Flag { flipped: dice.one_in(2) }, &[], &[]),
-            1 => (Kind::Integer, &[-3, 4], &[900, 0, 2048]),
-            2 => (Kind::Real, REALS, &[7, 0, 500, 7]),
-            3 => (Kind::Category, &[2, 0, 7], &[]),
-            _ => (Kind::Integer, &[100], &[5, 0]),
-        };
-        let pivot = if widths.is_empty() { 0 } else { dice.between(0, values.len() as i64) as u16 };
-        let reach = if widths.is_empty() { 0 } else { dice.between(-128, 127) as i8 };
-        let column = Column {
-            source: columns.len() as u16,
-            kind,
-            may_miss: dice.one_in(3),
-            values,
-            pivot,
-            tail_scale: reach,
-            log_widths: widths,
-        };
-        if column.bits() <= left {
-            left -= column.bits();
-            columns.push(column);
-        }
-    }
-    columns
-}
+use surprisal::{
+    AnomalyScore, Column, Constraint, Detector, Encoder, EncoderSlices, Kind, Linear, LinearSlices, LinearWeights,
+    Model, Nats, Reading, Table, TableError, Terms,
+};
 
 fn reading(dice: &mut Dice) -> Reading {
     match dice.between(0, 3) {
@@ -117,25 +31,6 @@ fn reading(dice: &mut Dice) -> Reading {
 
 fn readings(dice: &mut Dice) -> [Reading; N] {
     std::array::from_fn(|_| reading(dice))
-}
-
-/// The bytes of a random table with a random encoder.
-fn random_bytes(random: &Random, has: Has, dice: &mut Dice) -> Vec<u8> {
-    let (words, values, widths) = encoder_slices(&columns(random.bits, dice));
-    let encoder = if dice.one_in(4) {
-        Encoder::EMPTY
-    } else {
-        Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths })
-    };
-    let mixture = RandomMixture::new(random.bits, K, false, dice);
-    written(&whole(random, &mixture, has, encoder))
-}
-
-/// Sets the checksum that belongs to the bytes.
-fn seal(bytes: &mut [u8]) {
-    let length = (u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize).min(bytes.len());
-    let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&bytes[CHECKED..length.max(CHECKED)]);
-    bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
 }
 
 /// The largest shares are those of the whole list.
@@ -293,36 +188,7 @@ fn every_truncation_is_noticed_and_trailing_bytes_are_ignored() {
     assert_eq!(written(&Aligned::new(&longer).read().unwrap()), whole);
 }
 
-#[test]
-fn each_fault_has_its_own_name() {
-    let mut dice = Dice(9);
-    let whole = random_bytes(&Random::new(5, false, false, &mut dice), ALL, &mut dice);
-    let error = |change: &dyn Fn(&mut Vec<u8>)| {
-        let mut bytes = whole.clone();
-        change(&mut bytes);
-        Aligned::new(&bytes).read().expect_err("it is damaged")
-    };
-    assert_eq!(error(&|bytes| bytes[0] = b'X'), TableError::NotATable);
-    assert_eq!(
-        error(&|bytes| bytes[4] = 1),
-        TableError::UnsupportedVersion { found: 1, supported: surprisal::VERSION }
-    );
-    assert_eq!(error(&|bytes| bytes.truncate(100)), TableError::Truncated);
-    assert_eq!(error(&|bytes| bytes[40] ^= 1), TableError::Corrupt);
-    let aligned = Aligned::new(&[&[0], &whole[..]].concat());
-    assert_eq!(Whole::from_bytes(&aligned.bytes()[1..]).err(), Some(TableError::Misaligned));
-    assert_eq!(
-        Table::<4, UNITS, K>::from_bytes(Aligned::new(&whole).bytes()).err(),
-        Some(TableError::TooManyBits { bits: 5 })
-    );
-    let units = Table::<N, 0, K>::from_bytes(Aligned::new(&whole).bytes()).err();
-    let components = Table::<N, UNITS, 0>::from_bytes(Aligned::new(&whole).bytes()).err();
-    assert!(matches!(units, Some(TableError::TooManyUnits { units: 1.. })), "{units:?}");
-    assert_eq!(components, Some(TableError::TooManyComponents { components: K as u16 }));
-}
-
-/// A valid checksum over a table that is not one.
-/// A column is given as a whole, and what it says, however odd, is no part of any score.
+/// The nats of an observed column, however improbable, are not part of any score.
 #[test]
 fn a_column_is_observed_as_a_whole() {
     let column = |source, kind, values: &'static [i32], log_widths: &'static [u16]| Column {
@@ -370,71 +236,4 @@ fn a_column_is_observed_as_a_whole() {
     for constraints in [[free, observed, free, free], [free, free, observed, free]] {
         assert_eq!(read(constraints), Err(TableError::Inconsistent("constraints")));
     }
-}
-
-#[test]
-fn each_fault_of_a_hidden_layer_or_mixture_has_its_own_name() {
-    let mut dice = Dice(9);
-    let random = Random::new(5, false, false, &mut dice);
-    assert!(!random.layer.biases.is_empty(), "there are units");
-    let bytes = random_bytes(&random, ALL, &mut dice);
-    let error = |at: usize, change: &dyn Fn(u8) -> u8| {
-        let mut bytes = bytes.clone();
-        bytes[at] = change(bytes[at]);
-        seal(&mut bytes);
-        Aligned::new(&bytes).read().map(|_| ())
-    };
-    // The flags' first byte holds the activation, in bits 1 and 2, their second one the shift.
-    assert_eq!(error(16, &|flags| flags | 6), Err(TableError::Inconsistent("activation")));
-    assert_eq!(error(17, &|_| 17), Err(TableError::Inconsistent("hidden layer")));
-    assert_eq!(error(17, &|_| 16), Ok(()));
-    let section = |number: usize| COUNTS.start + 4 * number;
-    let fewer = |number: usize| error(section(number), &|count| count - 1);
-    assert_eq!(error(section(12), &|_| 7), Err(TableError::TooManyUnits { units: 7 }), "units");
-    assert_eq!(error(section(17), &|_| 4), Err(TableError::TooManyComponents { components: 4 }), "components");
-    for number in [14, 15, 16] {
-        assert_eq!(fewer(number), Err(TableError::Inconsistent("hidden layer")), "section {number}");
-    }
-    for number in [17, 18, 19] {
-        assert_eq!(fewer(number), Err(TableError::Inconsistent("mixture")), "section {number}");
-    }
-    assert_eq!(fewer(4), Err(TableError::Inconsistent("linear weights")));
-}
-
-#[test]
-fn each_fault_of_a_calibration_has_its_own_name() {
-    let mut dice = Dice(10);
-    let random = Random::new(5, false, false, &mut dice);
-    let mixture = RandomMixture::new(random.bits, K, false, &mut dice);
-    let columns = columns(random.bits, &mut dice);
-    let (words, values, widths) = encoder_slices(&columns);
-    let mut table = whole(
-        &random,
-        &mixture,
-        ALL,
-        Encoder::new(EncoderSlices { columns: &words, values: &values, log_widths: &widths }),
-    );
-    let read = |detector: Detector| {
-        let mut table = table;
-        table.detector = detector;
-        let bytes = written(&table);
-        Aligned::new(&bytes).read().map(|_| ())
-    };
-    let whole = vec![7; Detector::levels(99).count()];
-    let baselines = vec![1; columns.len()];
-    let detector = Detector { rows: 99, quantiles: &whole, baselines: &baselines, ..Detector::OFF };
-    assert_eq!(read(detector), Ok(()));
-    assert_eq!(read(Detector { quantiles: &whole[1..], ..detector }), Err(TableError::Inconsistent("quantiles")));
-    let falling: Vec<u32> = (0..whole.len() as u32).rev().collect();
-    assert_eq!(read(Detector { quantiles: &falling, ..detector }), Err(TableError::Inconsistent("quantiles")));
-    assert_eq!(read(Detector { baselines: &baselines[1..], ..detector }).is_ok(), columns.len() == 1);
-    let more = vec![1; columns.len() + 1];
-    assert_eq!(read(Detector { baselines: &more, ..detector }), Err(TableError::Inconsistent("baselines")));
-    assert_eq!(read(Detector { log2_temperature: 8, ..detector }), Ok(()));
-    assert_eq!(read(Detector { log2_temperature: 9, ..detector }), Err(TableError::Inconsistent("calibration")));
-    table.detector = detector;
-    let mut bytes = written(&table);
-    bytes[COUNTS.start + 4 * 20] = 7;
-    seal(&mut bytes);
-    assert_eq!(Aligned::new(&bytes).read().map(|_| ()), Err(TableError::Inconsistent("calibration")));
 }

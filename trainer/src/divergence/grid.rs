@@ -95,7 +95,8 @@ impl<'a> GridModel<'a> {
         Some(self.outcomes()).filter(|&outcomes| outcomes <= ENUMERABLE as f64).map(|outcomes| outcomes as usize)
     }
 
-    /// Returns (bits, probability of a one for each bit given the earlier bits) of a row of coordinates.
+    /// Returns (bits, probability of a one for each bit given the earlier bits) of a point of
+    /// the grid. `row` has one value index per column of the common schema.
     pub(super) fn walk(&self, row: &[u16]) -> (Vec<bool>, Vec<f64>) {
         let mut bits = vec![false; self.columns.iter().map(|column| column.patterns[0].len()).sum()];
         for (column, &at) in self.columns.iter().zip(row) {

@@ -98,7 +98,8 @@ impl Grid {
         if against > 0.0 { against } else { f64::INFINITY }
     }
 
-    /// Returns the reduced cost of a step, which is never negative. Cancelling flow has cost -1, adding flow cost 1.
+    /// Returns the cost of a step plus the price of `from` minus the price of the target. The cost is -1 if the step
+    /// cancels opposite flow, and 1 otherwise; the prices keep the result from being negative.
     fn reduced_cost(&self, from: usize, step: Step) -> i32 {
         let cost = if self.capacity(step) < f64::INFINITY { -1 } else { 1 };
         cost + self.prices[from] - self.prices[step.0]

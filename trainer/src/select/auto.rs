@@ -176,8 +176,8 @@ impl LayerFitter<'_> {
         settings.par_iter().map(one).collect()
     }
 
-    /// Returns the settings whose layer of `units` units predicts the validation rows best, with logits averaged with
-    /// the best conditionals, if any.
+    /// Fits layers of `units` units with several settings, and returns the settings whose layer predicts the validation
+    /// rows best. Where conditionals were fitted too, a layer is judged by the mean of its logits and theirs.
     fn tune(&self, candidates: &Candidates, units: usize) -> LayerSettings {
         let (choices, optimizer) = (&candidates.choices.layer, &candidates.choices.optimizer);
         let defaults = Optimizer { rate: Some(RATES[1]), epochs: self.epochs(), ..Optimizer::default() };
