@@ -47,7 +47,7 @@ impl Capture {
     /// [`Error::Input`] if there is no complete row, or a header differs from the first one.
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
         let plain = strip_escapes(text);
-        let whole = plain.ends_with('\n');
+        let is_terminated = plain.ends_with('\n');
         let lines: Vec<&str> = plain.lines().collect();
         let marked = lines.iter().any(|line| after_marker(line).is_some());
         let cells =
@@ -58,8 +58,8 @@ impl Capture {
             let Some(cells) = cells(at) else { continue };
             if is_header(&cells) {
                 let is_header = marked || precedes_row(&cells, lines.get(at + 1).and_then(|line| unmarked_cells(line)));
-                // A last line without a line break may be cut short.
-                if is_header && (at + 1 < lines.len() || whole) {
+                // The last line may be cut short if it has no line break.
+                if is_header && (at + 1 < lines.len() || is_terminated) {
                     capture.begin(path, at + 1, cells, &mut sessions)?;
                 }
                 continue;
@@ -68,8 +68,8 @@ impl Capture {
                 capture.names = (0..cells.len()).map(default_name).collect();
             }
             let number = |cell: &String| is_missing(cell) || cell.parse::<f64>().is_ok_and(f64::is_finite);
-            // A last line without a line break may lack digits.
-            let cut = at + 1 == lines.len() && !whole;
+            // The last line may lack digits if it has no line break.
+            let cut = at + 1 == lines.len() && !is_terminated;
             if cells.len() == capture.names.len() && cells.iter().all(number) && !cut {
                 capture.rows.push((sessions.max(1), cells));
             } else {

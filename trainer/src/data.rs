@@ -11,8 +11,6 @@ use crate::names::{Named, display_by_name};
 pub mod input;
 mod read;
 
-pub(crate) use read::is_header;
-
 /// Whether the first line of a CSV file names the columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Header {
@@ -45,7 +43,7 @@ pub struct Frame {
     pub unit: &'static str,
     /// CRC-32 of the file's bytes after decompression.
     pub digest: u32,
-    /// `[row]`: whether the window before the row holds anomalous rows; empty without a window.
+    /// `[row]`: whether the window of the row, which ends before it, holds anomalous rows; empty without a window.
     pub mixed: Vec<bool>,
 }
 
@@ -90,6 +88,12 @@ pub enum Cell<'a> {
 /// Returns whether a text stands for a missing reading: empty, `?`, NA, N/A, NaN, null or none.
 pub fn is_missing(text: &str) -> bool {
     matches!(text, "" | "?") || ["na", "n/a", "nan", "null", "none"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Returns whether cells are names: at least one is not missing, and none is a number.
+pub(crate) fn is_header<'a, T: AsRef<str> + 'a + ?Sized>(cells: impl IntoIterator<Item = &'a T> + Clone) -> bool {
+    let mut texts = cells.clone().into_iter().map(AsRef::as_ref);
+    texts.any(|cell| !is_missing(cell)) && cells.into_iter().all(|cell| cell.as_ref().parse::<f64>().is_err())
 }
 
 /// Returns the CRC-32 (ISO-HDLC) of the bytes, as a table contains it.

@@ -33,7 +33,7 @@ pub fn sampled_columns(artefact: &Artefact) -> Vec<String> {
 /// Within a cell of a numeric column the value is drawn uniformly. Below or above the training range it is the end of
 /// the range. An unseen category is drawn as a text that no training row has.
 ///
-/// A model of a time series yields a series, each row drawn given the rows before. The series starts after rows of
+/// A model of a time series yields a series, each row conditional on the rows before it. The series starts after rows of
 /// training means and most frequent states; a first window of rows is drawn and discarded.
 ///
 /// # Errors
@@ -52,7 +52,8 @@ pub fn sample<E: From<Error>>(
         } else {
             (0..rows).try_for_each(|_| {
                 let bits = table.model.sample(|| random.next_u32() as u16);
-                row(columns.iter().map(|&(first, encoding)| cell(encoding, &bits[first..], random)).collect())
+                let cell = |&(first, encoding): &ColumnAt| text(encoding, draw(encoding, &bits[first..], random));
+                row(columns.iter().map(cell).collect())
             })
         }
     })
@@ -75,7 +76,7 @@ pub fn sampled_rows(
     Ok((sampled_columns(artefact), drawn))
 }
 
-/// Draws the residuals of each row given the rows before, and adds the prediction.
+/// Draws the residuals of each row conditional on the rows before it, and adds the prediction.
 fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     table: &Table<N, H, K>,
     units: &PredictorTable,
@@ -110,16 +111,20 @@ fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
         let mut now = last.clone();
         let mut cells = Vec::with_capacity(channels.len());
         for (channel, &(first, encoding)) in channels.iter().enumerate() {
-            let mut text = cell(encoding, &bits[first..], random);
-            if matches!(encoding.kind, Kind::Flag { .. } | Kind::Category) {
-                now[channel] = if text.is_empty() { Predictor::STATE } else { code(encoding, &text) };
-            } else if let Ok(residual) = text.parse::<i32>() {
-                now[channel] = 0;
-                let expected = -i64::from(predictor.residual(channel, &last, &means, &now));
-                now[channel] = (i64::from(residual) + expected).clamp((-i32::MAX).into(), i32::MAX.into()) as i32;
-                text = (units.number(channel, now[channel]) as f32).to_string();
-            }
-            cells.push(text);
+            let drawn = draw(encoding, &bits[first..], random);
+            cells.push(match (encoding.kind, drawn) {
+                (Kind::Flag { .. } | Kind::Category, drawn) => {
+                    now[channel] = if let Reading::Integer(code) = drawn { code } else { Predictor::STATE };
+                    text(encoding, drawn)
+                }
+                (_, Reading::Integer(residual)) => {
+                    now[channel] = 0;
+                    let expected = -i64::from(predictor.residual(channel, &last, &means, &now));
+                    now[channel] = (i64::from(residual) + expected).clamp((-i32::MAX).into(), i32::MAX.into()) as i32;
+                    (units.number(channel, now[channel]) as f32).to_string()
+                }
+                _ => text(encoding, drawn),
+            });
         }
         past.pop_front();
         past.push_back(now);
@@ -130,21 +135,16 @@ fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     Ok(())
 }
 
-/// Returns the code of a state, as the board has it.
-fn code(encoding: &ColumnEncoding, text: &str) -> i32 {
-    let label = encoding.labels.iter().position(|label| label == text);
-    label.map_or_else(|| text.parse().unwrap_or(-1), |code| code as i32)
-}
-
-/// Returns the CSV cell of a column's outcome; empty if the reading is missing.
-fn cell(encoding: &ColumnEncoding, bits: &[bool], random: &mut impl Rng) -> String {
-    let Some(outcome) = encoding.column().decode(bits) else { return String::new() };
+/// Draws a reading that has the outcome of a column's bits. An unknown text has the code -1, and an unknown code is the
+/// smallest one that no training row has.
+fn draw(encoding: &ColumnEncoding, bits: &[bool], random: &mut impl Rng) -> Reading {
+    let Some(outcome) = encoding.column().decode(bits) else { return Reading::Missing };
     let values = &encoding.values;
     match encoding.kind {
-        Kind::Flag { flipped } => u8::from((outcome == 1) != flipped).to_string(),
-        Kind::Integer if outcome == 0 => values[0].to_string(),
-        Kind::Integer if outcome == values.len() => values[outcome - 1].saturating_add(1).to_string(),
-        Kind::Integer => random.random_range(values[outcome - 1].saturating_add(1)..=values[outcome]).to_string(),
+        Kind::Flag { flipped } => Reading::Integer(i32::from((outcome == 1) != flipped)),
+        Kind::Integer if outcome == 0 => Reading::Integer(values[0]),
+        Kind::Integer if outcome == values.len() => Reading::Integer(values[outcome - 1].saturating_add(1)),
+        Kind::Integer => Reading::Integer(random.random_range(values[outcome - 1].saturating_add(1)..=values[outcome])),
         Kind::Real => {
             // Key -1 is that of -0, which would be read as +0.
             let real = |key: i32| from_total_order(if key == -1 { -2 } else { key });
@@ -157,23 +157,32 @@ fn cell(encoding: &ColumnEncoding, bits: &[bool], random: &mut impl Rng) -> Stri
                     total_order(drawn).clamp(low.saturating_add(1), high)
                 }
             };
-            real(key).to_string()
+            Reading::Real(real(key))
         }
-        _ => match encoding.values.get(outcome) {
-            Some(&code) => encoding.labels.get(code as usize).cloned().unwrap_or_else(|| code.to_string()),
-            None => other(encoding),
-        },
+        _ => Reading::Integer(values.get(outcome).copied().unwrap_or_else(|| {
+            let unknown = (0..=i32::MAX).find(|code| !values.contains(code)).unwrap_or(i32::MIN);
+            if encoding.labels.is_empty() { unknown } else { -1 }
+        })),
     }
 }
 
-/// Returns a value that is not one of a category's known values.
-fn other(encoding: &ColumnEncoding) -> String {
-    if encoding.labels.is_empty() {
-        let mut codes = (0..=i32::MAX).filter(|code| !encoding.values.contains(code));
-        return codes.next().unwrap_or(i32::MIN).to_string();
+/// Returns the CSV cell of a drawn reading; empty if the reading is missing.
+fn text(encoding: &ColumnEncoding, reading: Reading) -> String {
+    match reading {
+        Reading::Integer(code) if !encoding.labels.is_empty() => {
+            let label = usize::try_from(code).ok().and_then(|code| encoding.labels.get(code));
+            label.cloned().unwrap_or_else(|| unknown_text(&encoding.labels))
+        }
+        Reading::Integer(value) => value.to_string(),
+        Reading::Real(value) => value.to_string(),
+        _ => String::new(),
     }
+}
+
+/// Returns a text that is not one of a category's known texts.
+fn unknown_text(labels: &[String]) -> String {
     let mut text = "other".to_owned();
-    while encoding.labels.contains(&text) {
+    while labels.contains(&text) {
         text.push('_');
     }
     text

@@ -49,11 +49,11 @@ const MAX_COLUMNS: usize = 4095;
 const MAX_BITS: usize = 4096;
 
 impl Schema {
-    /// Finds the encoding of every column that is not ignored. The given rows determine all edges.
+    /// Finds the encoding of every column that is not ignored. The training rows `rows` determine all edges.
     ///
     /// # Errors
-    /// [`Error::Input`] if a cell does not fit its column, a column has the same value in all given rows (unless it is kept,
-    /// or all columns are flags), a text column has too many texts, or there are more than 4095 columns or 4096 bits;
+    /// [`Error::Input`] if a cell does not fit its column, a column is constant in `rows` (unless it is kept, or all columns
+    /// are flags), a text column has too many texts, or there are more than 4095 columns or 4096 bits;
     /// [`Error::Option`] if the overrides name a column that is absent.
     pub fn find(frame: &Frame, rows: &[usize], options: &SchemaOptions) -> Result<Self> {
         let SchemaOptions { ignore, keep_constant, cells, overrides } = options;
@@ -96,7 +96,8 @@ impl Schema {
         Ok(schema)
     }
 
-    /// Fails if a column is constant in the given rows, as that of a dead sensor. Flags are exempt if all columns are flags.
+    /// Fails if a column is constant in the training rows, as the column of a dead sensor is. Flags are exempt if all
+    /// columns are flags.
     fn check_constant(&self, frame: &Frame, rows: &[usize]) -> Result<()> {
         if self.columns.iter().all(|encoding| matches!(encoding.kind, Kind::Flag { .. })) {
             return Ok(());

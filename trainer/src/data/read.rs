@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::input::{Bytes, InputLimits, read_text};
-use super::{Cells, Frame, FrameColumn, Header, Texts, checksum, default_name, is_missing, is_npy};
+use super::{Cells, Frame, FrameColumn, Header, Texts, checksum, default_name, is_header, is_npy};
 use crate::error::{Error, Result};
 
 impl Frame {
@@ -35,14 +35,14 @@ impl Frame {
             .flexible(true)
             .delimiter(delimiter(&text))
             .trim(csv::Trim::All)
-            .from_reader(RowReader { rest: &text, left: limits.row_bytes });
+            .from_reader(RowReader { rest: &text, budget: limits.row_bytes });
         let mut record = csv::StringRecord::new();
         let mut names: Vec<String> = Vec::new();
         let mut columns: Vec<(Texts, HashMap<String, u32>)> = Vec::new();
         let mut lines = Vec::new();
         let mut counter = LineCounter::default();
         loop {
-            reader.get_mut().left = limits.row_bytes;
+            reader.get_mut().budget = limits.row_bytes;
             let from = reader.position().byte() as usize;
             let read = reader.read_record(&mut record);
             let line = counter.line(&text, record.position().map_or(from, |position| position.byte() as usize));
@@ -126,27 +126,23 @@ fn unreadable(error: csv::Error, limits: &InputLimits, fault: &dyn Fn(String) ->
     fault("cannot be read as CSV in UTF-8; save the file as UTF-8".into()).caused_by(error)
 }
 
-/// Returns whether cells are names: at least one is not missing, and none is a number.
-pub(crate) fn is_header<'a, T: AsRef<str> + 'a + ?Sized>(cells: impl IntoIterator<Item = &'a T> + Clone) -> bool {
-    let mut texts = cells.clone().into_iter().map(AsRef::as_ref);
-    texts.any(|cell| !is_missing(cell)) && cells.into_iter().all(|cell| cell.as_ref().parse::<f64>().is_err())
-}
-
-/// A reader of text that fails when one row takes too many bytes, because the parser keeps a whole row in memory.
+/// A reader that fails when one row takes too many bytes, because the parser keeps all cells of a row in memory.
+///
+/// The caller renews the budget for each row.
 struct RowReader<'t> {
     rest: &'t [u8],
-    /// Number of bytes that may be read before the next row.
-    left: usize,
+    /// Number of bytes that may be read until the next row begins.
+    budget: usize,
 }
 
 impl Read for RowReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = buffer.len().min(self.left);
+        let most = buffer.len().min(self.budget);
         if most == 0 && !self.rest.is_empty() {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         let read = self.rest.read(&mut buffer[..most])?;
-        self.left -= read;
+        self.budget -= read;
         Ok(read)
     }
 }

@@ -22,9 +22,9 @@ pub struct Job {
     pub calibrate: Option<PathBuf>,
     /// Rows to report on at the end.
     pub test: Option<PathBuf>,
-    /// Windows of the files, if they hold raw signals.
+    /// Windows of the files if they hold raw signals; `None` for rows.
     pub signal: Option<Windows>,
-    /// Window of a time series, if rows are one.
+    /// Earlier rows that each row depends on; `None` for rows that are independent of each other.
     pub history: Option<History>,
     /// Whether the files name their columns.
     pub header: Header,
@@ -34,11 +34,11 @@ pub struct Job {
     pub label: Option<(String, String)>,
     /// Whether columns that never change in the training rows are kept.
     pub keep_constant: bool,
-    /// Number of cells of a numeric column; chosen on the validation rows if not given.
+    /// Number of cells of a numeric column; `None` to choose it on the validation rows.
     pub cells: Option<usize>,
     /// Overrides for single columns.
     pub overrides: Overrides,
-    /// Family, order and penalties; those that are not given are chosen on the validation rows.
+    /// Family, order and penalties; those that are `None` are chosen on the validation rows.
     pub choices: Choices,
     /// Limit on the size of the file in bytes.
     pub flash: Option<usize>,

@@ -34,8 +34,10 @@ pub(super) struct ColumnSearch<'a> {
 }
 
 impl ColumnSearch<'_> {
-    /// Finds the encoding of the column. The whole file determines which values there are, so that a rare value is known
-    /// wherever its row was assigned; the given rows alone determine frequencies, and so all edges.
+    /// Finds the encoding of the column.
+    ///
+    /// All rows of the file determine which values there are, so that a rare value is known in whatever share its row is.
+    /// Only the training rows `rows` determine frequencies, and so all edges.
     ///
     /// # Errors
     /// [`Error::Input`] if no row has a reading, a cell does not fit the kind, a text column has more than 64 texts, or
