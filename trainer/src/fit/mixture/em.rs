@@ -170,7 +170,7 @@ impl<'b> Em<'b> {
         em
     }
 
-    /// Assigns each row to a random component and takes [`WARM_UP`] steps without parents.
+    /// Assigns each row to a random component and takes `WARM_UP` steps without parents.
     ///
     /// Parents chosen before the components differ would model dependence that the components should model, and would
     /// persist.
