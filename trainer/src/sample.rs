@@ -11,10 +11,10 @@ use crate::predictor::PredictorTable;
 use crate::schema::{ColumnEncoding, from_total_order};
 use crate::with_shape;
 
-/// Index of a column's first bit, and the column.
+/// (index of the column's first bit, encoding of the column).
 type ColumnAt<'a> = (usize, &'a ColumnEncoding);
 
-/// Returns the columns of a model that are sampled, in file order, each with its first bit.
+/// Returns (index of the first bit, encoding) of each column that is sampled, in file order.
 fn columns(artefact: &Artefact) -> Vec<ColumnAt<'_>> {
     let mut columns: Vec<ColumnAt> = artefact.schema.bit_offsets().into_iter().zip(&artefact.schema.columns).collect();
     columns.sort_by_key(|(_, encoding)| encoding.source);
@@ -27,11 +27,11 @@ pub fn sampled_columns(artefact: &Artefact) -> Vec<String> {
     columns(artefact).iter().map(|(_, encoding)| artefact.schema.name(encoding).to_owned()).collect()
 }
 
-/// Draws rows from the model and passes each to `row` as the cells of a CSV, in the order of [`sampled_columns`]. Memory
-/// does not grow with the number of rows, and an error of `row` ends the sampling.
+/// Draws rows from the model and passes each to `row` as the cells of a CSV, in the order of [`sampled_columns`].
+/// Memory does not grow with the number of rows, and an error of `row` ends the sampling.
 ///
-/// Within a cell of a numeric column the value is drawn uniformly. Below or above the training range it is the end of
-/// the range. An unseen category is drawn as a text that no training row has.
+/// Within a cell of a numeric column the value is drawn uniformly. A value below or above the training range becomes
+/// the end of the range. The outcome of unknown categories becomes a text that no training row has.
 ///
 /// A model of a time series yields a series, each row drawn given the rows before. The series starts after rows of
 /// training means and most frequent states; a first window of rows is drawn and discarded.
@@ -75,7 +75,7 @@ pub fn sampled_rows(
     Ok((sampled_columns(artefact), drawn))
 }
 
-/// Draws the residuals of each row given the rows before, and adds the prediction.
+/// Draws the rows of a time series: the residuals of each row given the earlier rows, to which the prediction is added.
 fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     table: &Table<N, H, K>,
     units: &PredictorTable,
@@ -130,7 +130,7 @@ fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     Ok(())
 }
 
-/// Returns the code of a state, as the board has it.
+/// Returns the integer reading that a board has for the state whose CSV cell is `text`.
 fn code(encoding: &ColumnEncoding, text: &str) -> i32 {
     let label = encoding.labels.iter().position(|label| label == text);
     label.map_or_else(|| text.parse().unwrap_or(-1), |code| code as i32)
