@@ -143,7 +143,7 @@ impl Fitted {
     }
 }
 
-/// Returns the settings of a fit: those of [`FLASH`], the label column and `family`, otherwise the defaults.
+/// Returns the settings of a fit of `family` to a task, with the size limit [`FLASH`]. All other settings are defaults.
 fn job(task: &Task, family: Family) -> Job {
     let mut job = Job::new(task.folder.join("train.csv"));
     job.label = Some((LABEL.into(), "0".into()));

@@ -1,4 +1,4 @@
-//! Conversion of a board's log to the CSV that `fit` reads: extracts the lines that carry readings.
+//! Converts a board's log to the CSV file that `surprisal fit` reads: extracts the lines that hold readings.
 
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,14 @@ use crate::error::{Error, Result};
 /// Marker before the cells of a line with readings.
 const MARKER: &str = "surprisal: ";
 
-/// Rows of a capture.
+/// The rows of readings in a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capture {
     /// Names of the columns, from the header, or `x0`, `x1`, …
     pub names: Vec<String>,
-    /// Session and cells of each row. Sessions are counted from 1; each header begins a new one.
+    /// (session, cells) of each row. Sessions are counted from 1; each line of column names begins a new session.
     pub rows: Vec<(usize, Vec<String>)>,
-    /// Numbers of the lines, counted from 1, that are damaged rows: cut short, or merged with another line.
+    /// Line numbers, counted from 1, of damaged rows, which are cut short or merged with another line.
     pub dropped: Vec<usize>,
 }
 
@@ -24,7 +24,8 @@ impl Capture {
     /// Reads a log from a file, plain or gzipped, or from standard input for `-`, within the default [`InputLimits`].
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Input`] if it is too large, and those of [`parse`](Self::parse).
+    /// [`Error::Io`] if the log cannot be read, [`Error::Input`] if it is too large, and the errors of
+    /// [`parse`](Self::parse).
     pub fn read(path: &Path) -> Result<Self> {
         let limits = InputLimits::default();
         let (shown, bytes) = if path == Path::new("-") {
@@ -40,8 +41,8 @@ impl Capture {
 
     /// Parses the rows in the text of a log. `path` names the log in messages.
     ///
-    /// Rows and headers follow a marker. If no line has a marker, lines of comma-separated numbers are rows, and a line
-    /// of as many words directly before such a line is a header.
+    /// Rows and headers (column names) follow the marker `surprisal: `. If no line has the marker, every line of
+    /// comma-separated numbers is a row, and a line of as many words directly before a row is a header.
     ///
     /// # Errors
     /// [`Error::Input`] if there is no complete row, or a header differs from the first one.
@@ -91,7 +92,8 @@ impl Capture {
         Ok(capture)
     }
 
-    /// Begins a session at a header. The first header names the columns.
+    /// Begins a session at a header with these column names, which must equal the names of the first header. `sessions`
+    /// is the number of sessions so far.
     fn begin(&mut self, path: &Path, line: usize, names: Vec<String>, sessions: &mut usize) -> Result<()> {
         // Rows before the first header are a session of their own.
         let first = *sessions == 0;
@@ -109,7 +111,7 @@ impl Capture {
         Ok(())
     }
 
-    /// Returns the number of sessions with rows.
+    /// Returns the number of sessions that have rows.
     pub fn sessions(&self) -> usize {
         self.rows.chunk_by(|a, b| a.0 == b.0).count()
     }
@@ -134,7 +136,8 @@ impl Capture {
     }
 }
 
-/// Returns the cells after the marker of a line, up to the next space, behind which loggers put the source location.
+/// Returns the cells after the marker of a line, or `None` if it has no marker. The cells end at the next space, after
+/// which loggers print the source location.
 fn after_marker(line: &str) -> Option<Vec<String>> {
     let mut ends = line.match_indices(MARKER.trim_end()).map(|(at, mark)| &line[at + mark.len()..]);
     // `surprisal::…` is a Rust path, which loggers print too.
@@ -143,7 +146,7 @@ fn after_marker(line: &str) -> Option<Vec<String>> {
     Some(cells.split(',').map(str::to_owned).collect())
 }
 
-/// Returns the cells of a line without a marker if all are numbers or all are words.
+/// Returns the cells of a line without a marker if all are numbers or all are words, otherwise `None`.
 fn unmarked_cells(line: &str) -> Option<Vec<String>> {
     let cells: Vec<String> = line.trim().split(',').map(|cell| cell.trim().to_owned()).collect();
     let number = |cell: &String| is_missing(cell) || cell.parse::<f64>().is_ok();
@@ -152,7 +155,7 @@ fn unmarked_cells(line: &str) -> Option<Vec<String>> {
     (row || is_header(&cells) && cells.iter().all(word)).then_some(cells)
 }
 
-/// Returns whether the next line is a row with as many cells as there are words.
+/// Returns whether the cells of the next line, `next`, are numbers and as many as `words`.
 fn precedes_row(words: &[String], next: Option<Vec<String>>) -> bool {
     next.is_some_and(|next| next.len() == words.len() && !is_header(&next))
 }

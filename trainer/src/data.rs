@@ -1,4 +1,4 @@
-//! Tables of readings with typed columns. A column of a CSV file holds texts; computed columns hold numbers.
+//! Rows of readings in typed columns. A column of a CSV file holds texts; a computed column holds numbers.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -43,14 +43,19 @@ pub struct Frame {
     pub unit: &'static str,
     /// CRC-32 of the file's bytes after decompression.
     pub digest: u32,
+<<<<<<< HEAD
     /// `[row]`: whether the window of the row, which ends before it, holds anomalous rows; empty without a window.
+=======
+    /// `[row]`: for a time series, whether any of the earlier rows that the row depends on is anomalous. Empty for
+    /// other rows.
+>>>>>>> wt-e
     pub mixed: Vec<bool>,
 }
 
 /// One column of a [`Frame`].
 #[derive(Clone, Debug)]
 pub struct FrameColumn {
-    /// Name from the header, or `x` and the position.
+    /// Name from the header, or `x` followed by the index of the column, for example `x0`.
     pub name: String,
     /// The cells, one per row.
     pub cells: Cells,
@@ -61,9 +66,9 @@ pub struct FrameColumn {
 pub enum Cells {
     /// Texts of a CSV file, each of which may be a number.
     Text(Texts),
-    /// Features of a signal; NaN is a missing reading.
+    /// `[row]`: features of a signal; NaN is a missing reading.
     Real(Vec<f32>),
-    /// Residuals of a predictor, in steps; `None` is a missing reading.
+    /// `[row]`: residuals of a predictor, in its fixed-point steps; `None` is a missing reading.
     Integer(Vec<Option<i32>>),
 }
 
@@ -79,9 +84,9 @@ pub struct Texts {
 pub enum Cell<'a> {
     /// A text, which may be a number.
     Text(&'a str),
-    /// A feature; NaN is a missing reading.
+    /// A feature of a signal; NaN is a missing reading.
     Real(f32),
-    /// A residual, in steps; `None` is a missing reading.
+    /// A residual of a predictor, in its fixed-point steps; `None` is a missing reading.
     Integer(Option<i32>),
 }
 
@@ -106,7 +111,7 @@ pub(crate) fn is_npy(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
-/// Returns the name of the column at a position of a file without a header: x0, x1, …
+/// Returns the name of the column with index `at` in a file without a header: x0, x1, …
 pub fn default_name(at: usize) -> String {
     format!("x{at}")
 }
@@ -117,16 +122,16 @@ impl Frame {
         self.lines.len()
     }
 
-    /// Returns the position of the column with this name.
+    /// Returns the index of the column with this name.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is none; the message lists the names.
+    /// [`Error::Input`] if no column has the name; the message lists the names.
     pub fn position(&self, name: &str) -> Result<usize> {
         let found = self.columns.iter().position(|column| column.name == name);
         found.ok_or_else(|| self.no_column(name))
     }
 
-    /// Returns the positions of the columns with these names.
+    /// Returns the indices of the columns with these names, in the order of the names.
     ///
     /// # Errors
     /// [`Error::Input`] for the first name that no column has.
@@ -147,7 +152,7 @@ impl Frame {
         self.columns[column].cells.get(row)
     }
 
-    /// Returns the number in a cell. Infinity is a number, far out of range.
+    /// Returns the number in a cell, which may be infinite.
     ///
     /// # Errors
     /// [`Error::Input`] if the cell is not a number.
@@ -159,12 +164,13 @@ impl Frame {
         })
     }
 
-    /// Returns the error for a cell at fault.
+    /// Returns an [`Error::Input`] with this message that names the file, the line and the column of a cell.
     pub(crate) fn fault(&self, row: usize, column: usize, message: impl Into<String>) -> Error {
         Error::input(&self.path, message).at(self.unit, self.lines[row]).column(&self.columns[column].name)
     }
 
-    /// Returns "FILE: line L, column `NAME`", or sample L of a signal, for messages about a cell.
+    /// Returns "FILE: line L, column `NAME`" for messages about a cell, or "FILE: sample L, column `NAME`" for a
+    /// signal.
     pub fn place(&self, row: usize, column: usize) -> String {
         let (path, unit, line) = (self.path.display(), self.unit, self.lines[row]);
         format!("{path}: {unit} {line}, column `{}`", self.columns[column].name)
@@ -188,7 +194,8 @@ impl Cells {
         }
     }
 
-    /// Applies a function to the cell of each row: `[row]`. It is called once per distinct text.
+    /// Applies a function to the cell of each row, and returns the results as `[row]`. The function is called once per
+    /// distinct text.
     pub fn map<T: Clone>(&self, mut function: impl FnMut(Cell<'_>) -> T) -> Vec<T> {
         match self {
             Self::Text(texts) => {
@@ -200,8 +207,10 @@ impl Cells {
         }
     }
 
-    /// Returns the distinct cells of the column, each with the number of times that it occurs in `rows`, which may be
-    /// zero. Texts are in the order in which they first appear.
+    /// Returns (cell, number of its occurrences in `rows`) for each distinct cell of the column; the number may be
+    /// zero.
+    ///
+    /// `rows` holds row indices. Texts are in the order in which they first appear.
     pub fn counts(&self, rows: &[usize]) -> Vec<(Cell<'_>, usize)> {
         match self {
             Self::Text(texts) => {
@@ -219,7 +228,7 @@ impl Cells {
         }
     }
 
-    /// Returns the column that has these rows only, in their order.
+    /// Returns the cells of the rows with these indices, in the given order.
     pub fn select(&self, rows: &[usize]) -> Self {
         match self {
             Self::Text(texts) => {
@@ -242,7 +251,8 @@ impl Cells {
     }
 }
 
-/// Counts how often each of `all` values occurs in `rows`.
+/// Yields (value, number of its occurrences) for each distinct value in `all`, where occurrences are counted over the
+/// indices in `rows` and `value` returns the value of a row.
 fn counts_of<K: Hash + Eq>(
     all: impl Iterator<Item = K>,
     rows: &[usize],
@@ -262,7 +272,7 @@ impl FromIterator<String> for Texts {
 }
 
 impl Texts {
-    /// Appends a cell. `codes` maps each distinct text to its code.
+    /// Appends a cell. `codes` maps each distinct text so far to its index in `distinct`.
     fn push(&mut self, text: &str, codes: &mut HashMap<String, u32>) {
         // Runs of equal cells are common; they need no hashing.
         if let Some(&last) = self.codes.last()
@@ -290,7 +300,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Returns the number in the cell, or `None` if it is another text or a missing residual.
+    /// Returns the number in the cell, or `None` if the cell is a text that is not a number, or a missing residual.
     pub fn number(self) -> Option<f64> {
         match self {
             Self::Text(text) => text.parse().ok(),
@@ -299,7 +309,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Returns the cell as text. A number has the shortest text that is read as the same number.
+    /// Returns the cell as text. A number becomes the shortest text that parses as the same number.
     pub fn text(self) -> Cow<'a, str> {
         match self {
             Self::Text(text) => text.into(),

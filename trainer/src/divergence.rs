@@ -249,7 +249,7 @@ fn sampled(p: &GridModel, q: &GridModel, rows: usize, random: &mut ChaCha8Rng) -
     Divergences { forward, reverse, jensen_shannon: js_p.between(js_q), total_variation: tv_p.between(tv_q) }
 }
 
-/// Returns the terms of KL(own‖other), Jensen–Shannon and total variation for a row sampled from `own`.
+/// Returns the terms of [KL(own‖other) in nats, Jensen–Shannon in nats, total variation] for a row sampled from `own`.
 fn terms(own: &GridModel, other: &GridModel, row: &[u16], same_bits: bool) -> [f64; 3] {
     let [(own_row, own_ones), (other_row, other_ones)] = [own, other].map(|side| side.walk(row));
     let ln = |ones: &[f64], row: &[bool]| bit_probabilities(ones, row).map(f64::ln).sum::<f64>();

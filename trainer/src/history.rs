@@ -1,4 +1,5 @@
-//! Rows of a time series as the board sees them: residuals of a linear prediction from earlier rows, and last states.
+//! Converts rows of a time series to the readings that a board scores: residuals of a linear prediction from earlier
+//! rows, and the last values of states (flags and categories).
 
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
@@ -17,26 +18,26 @@ use crate::windows::{self, Windows};
 pub struct History {
     /// Number of earlier rows.
     pub window: usize,
-    /// Column whose change begins a new time series.
+    /// Name of the column whose changes separate sessions: rows depend on earlier rows of the same session only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
 }
 
-/// Ridge penalties to choose from, in units of one row of unit variance.
+/// Ridge penalties to choose from, where regressors have unit variance: a penalty of 1 counts like one row.
 const PENALTIES: [f64; 6] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
-/// Number of steps per standard deviation of a number, before rounding to a power of two.
+/// Number of fixed-point steps per standard deviation of a number. The size of a step is rounded to a power of two.
 const STEPS: f64 = 4096.0;
 /// Largest number of numeric columns of a time series. The weights of the predictor grow with its square, and the time
 /// to fit them with its fourth power.
 const MAX_NUMBERS: usize = 256;
 
-/// Returns the name of the column that holds the last value of a state.
+/// Returns the name of the added column that holds the previous value of the state `name`.
 fn last_name(name: &str) -> String {
     format!("{name} before")
 }
 
 impl History {
-    /// Returns the row on which the session of each row begins: `[row]`.
+    /// Returns `[row]` the index of the row with which the session of each row begins.
     fn session_starts(&self, frame: &Frame) -> Result<Vec<usize>> {
         let session = self.session.as_ref().map(|name| frame.position(name)).transpose()?;
         let mut start = 0;
@@ -49,7 +50,8 @@ impl History {
         Ok(rows.collect())
     }
 
-    /// Returns the rows that have a full window of earlier rows in their session.
+    /// Returns the indices of the rows that have a full window of earlier rows in their session. `starts` is `[row]`,
+    /// as [`session_starts`](Self::session_starts) returns it.
     fn complete_rows(&self, frame: &Frame, starts: &[usize]) -> Result<Vec<usize>> {
         let rows: Vec<usize> = (0..frame.rows()).filter(|&row| row - starts[row] >= self.window).collect();
         if rows.is_empty() {
@@ -59,10 +61,10 @@ impl History {
         Ok(rows)
     }
 
-    /// Returns the rows that have a full window, with their cells as they are in the file.
+    /// Returns the rows that have a full window of earlier rows, with their cells as they are in the file.
     ///
-    /// `label` is the column that marks anomalies and its value on normal rows; a frame without this column has no
-    /// anomalous rows.
+    /// `label` is (column that marks anomalies, its value in normal rows); a frame without this column has no anomalous
+    /// rows.
     ///
     /// # Errors
     /// [`Error::Input`] if the session column is absent or no row has a full window.
@@ -88,10 +90,10 @@ impl History {
         })
     }
 
-    /// Returns the rows that have a full window, as readings of [`surprisal::Stream`].
+    /// Returns the rows that have a full window of earlier rows, as the readings that [`surprisal::Stream`] produces.
     ///
-    /// Numbers become residuals, states stay, and the last value of each state is an additional column at the end. Columns
-    /// that are not channels stay as well.
+    /// Numbers become residuals, states stay, and the last value of each state is an additional column at the end.
+    /// Columns that are not channels stay as well.
     ///
     /// # Errors
     /// [`Error::Input`] if a channel is absent, a cell of a number is not a number, or no row has a full window.
@@ -143,7 +145,8 @@ impl History {
     /// Fits the predictor by ridge regression (Hoerl & Kennard, *Ridge Regression*, 1970) of each number on the last
     /// values and the window means of all numbers, and on the numbers before it in the row.
     ///
-    /// `train` and `valid` count the rows of [`complete`](Self::complete); the validation rows choose the penalty.
+    /// `train` and `valid` are indices of the rows that [`complete`](Self::complete) returns; the validation rows
+    /// choose the penalty.
     ///
     /// # Errors
     /// [`Error::Input`] if a cell of a number is not a number, or there are more than 256 numeric columns.
@@ -198,8 +201,8 @@ impl History {
         Ok(PredictorTable { words, weights: solutions.into_iter().enumerate().flat_map(weight).collect() })
     }
 
-    /// Makes the last values of states observed columns of a schema: they come first in model order and are encoded as
-    /// the states.
+    /// Adds the last values of states to a schema, as observed columns that come first in model order. Each has the
+    /// encoding of its state. `channels` holds the names of the predictor's channels.
     pub fn observe_states(schema: &mut Schema, channels: &[String], table: &PredictorTable) {
         for channel in table.view().states() {
             let position = |name: &str| schema.columns.iter().position(|encoding| schema.name(encoding) == name);
@@ -214,7 +217,8 @@ impl History {
     }
 }
 
-/// Returns the position in the file of each channel, and whether it is a number: all modelled columns, in file order.
+/// Returns (index of the column in the file, whether it is a number) for each channel. The channels are all modelled
+/// columns, in file order.
 fn channels(schema: &Schema) -> Vec<(usize, bool)> {
     let mut encodings: Vec<&ColumnEncoding> = schema.columns.iter().collect();
     encodings.sort_unstable_by_key(|encoding| encoding.source);
@@ -222,7 +226,7 @@ fn channels(schema: &Schema) -> Vec<(usize, bool)> {
     encodings.into_iter().map(|encoding| (encoding.file, is_number(encoding))).collect()
 }
 
-/// Regresses each of `n` numbers on the regressors before it: `[number][regressor]`.
+/// Regresses each of `n` numbers on the regressors before it, and returns the weights as `[number][regressor]`.
 ///
 /// A row has 3n regressors, of which the last n are the numbers themselves. The penalty is the one with the smallest
 /// product of mean squared errors on the validation rows.
@@ -249,13 +253,15 @@ fn ridge(n: usize, train: impl Iterator<Item = DVector<f64>>, valid: &[DVector<f
     best.map(|(_, solutions)| solutions).unwrap_or_default()
 }
 
-/// Returns how to split the rows of a file: in order of time if they are a time series or windows of a signal.
+/// Returns the strategy that splits the rows of a file: in order of time if they are a time series or windows of a
+/// signal, otherwise shuffled with this seed.
 pub fn split_strategy(signal: Option<Windows>, history: Option<&History>, seed: u64) -> SplitStrategy {
     history
         .map_or_else(|| windows::split_strategy(signal, seed), |history| SplitStrategy::InOrder { gap: history.window })
 }
 
-/// Returns the numbers of a column, each missing one replaced by the last one of its session, if there is one: `[row]`.
+/// Returns `[row]` the numbers of a column, in which a missing number is replaced by the last number of its session, or
+/// is `None` if the session has no number before it.
 fn forward_filled(frame: &Frame, column: usize, starts: &[usize]) -> Result<Vec<Option<f64>>> {
     let mut last = None;
     let number = |row: usize| {
@@ -268,7 +274,7 @@ fn forward_filled(frame: &Frame, column: usize, starts: &[usize]) -> Result<Vec<
     (0..frame.rows()).map(number).collect()
 }
 
-/// Returns a number as the board reads it: whole numbers as integers, all others as `f32`.
+/// Returns the reading that a board would have for a number: an integer if it is whole, otherwise an `f32`.
 fn reading(value: f64) -> Reading {
     if value.fract() == 0.0 && value.abs() < 2_147_483_648.0 {
         Reading::Integer(value as i32)

@@ -1,7 +1,7 @@
 //! Fits a model on files: everything that `surprisal fit` does, except that no output is written.
 //!
-//! A fit is a chain of stages, each of which consumes the one before: `Loaded` (files), `Split` (rows by purpose), `Encoded`
-//! (bits), `Selected` (model), `Calibrated` (table with detector), [`Artefact`].
+//! A fit is a chain of stages, each of which consumes the one before: `Loaded` (files), `Split` (rows by purpose),
+//! `Encoded` (bits), `Selected` (model), `Calibrated` (table with detector), [`Artefact`].
 
 use std::time::Instant;
 
@@ -25,8 +25,8 @@ use load::Loaded;
 /// use surprisal_trainer::pipeline::{Job, run};
 /// // A machine whose two flags agree nine times of ten.
 /// let file = tempfile::Builder::new().suffix(".csv").tempfile()?;
-/// let rows: String = (0..400).map(|i| format!("{},{}\n", i / 10 % 2, (i / 10 + usize::from(i % 10 == 0)) % 2)).collect();
-/// std::fs::write(file.path(), format!("pump,flow\n{rows}"))?;
+/// let rows: String = (0..400).map(|i| format!("{},{}\n", i / 10 % 2, (i / 10 + usize::from(i % 10 == 0)) %
+/// 2)).collect(); std::fs::write(file.path(), format!("pump,flow\n{rows}"))?;
 ///
 /// let (artefact, report) = run(&Job::new(file.path()))?;
 /// let independent = 2.0 * 2f64.ln();
@@ -46,7 +46,8 @@ pub fn run(job: &Job) -> Result<(Artefact, FitReport)> {
 /// Reads, fits, quantises and calibrates as [`run`] does, and reports progress to an observer that may cancel the fit.
 ///
 /// # Errors
-/// Those of [`run`], and [`Error::Cancelled`](crate::Error::Cancelled) if the observer cancels before there is a model.
+/// The errors of [`run`], and [`Error::Cancelled`](crate::Error::Cancelled) if the observer cancels before there is a
+/// model.
 pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
     let start = Instant::now();
     job.check()?;

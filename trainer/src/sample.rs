@@ -11,10 +11,10 @@ use crate::predictor::PredictorTable;
 use crate::schema::{ColumnEncoding, from_total_order};
 use crate::with_shape;
 
-/// Index of a column's first bit, and the column.
+/// (index of the column's first bit, encoding of the column).
 type ColumnAt<'a> = (usize, &'a ColumnEncoding);
 
-/// Returns the columns of a model that are sampled, in file order, each with its first bit.
+/// Returns (index of the first bit, encoding) of each column that is sampled, in file order.
 fn columns(artefact: &Artefact) -> Vec<ColumnAt<'_>> {
     let mut columns: Vec<ColumnAt> = artefact.schema.bit_offsets().into_iter().zip(&artefact.schema.columns).collect();
     columns.sort_by_key(|(_, encoding)| encoding.source);
@@ -27,11 +27,11 @@ pub fn sampled_columns(artefact: &Artefact) -> Vec<String> {
     columns(artefact).iter().map(|(_, encoding)| artefact.schema.name(encoding).to_owned()).collect()
 }
 
-/// Draws rows from the model and passes each to `row` as the cells of a CSV, in the order of [`sampled_columns`]. Memory
-/// does not grow with the number of rows, and an error of `row` ends the sampling.
+/// Draws rows from the model and passes each to `row` as the cells of a CSV, in the order of [`sampled_columns`].
+/// Memory does not grow with the number of rows, and an error of `row` ends the sampling.
 ///
-/// Within a cell of a numeric column the value is drawn uniformly. Below or above the training range it is the end of
-/// the range. An unseen category is drawn as a text that no training row has.
+/// Within a cell of a numeric column the value is drawn uniformly. A value below or above the training range becomes
+/// the end of the range. The outcome of unknown categories becomes a text that no training row has.
 ///
 /// A model of a time series yields a series, each row conditional on the rows before it. The series starts after rows of
 /// training means and most frequent states; a first window of rows is drawn and discarded.
@@ -76,7 +76,11 @@ pub fn sampled_rows(
     Ok((sampled_columns(artefact), drawn))
 }
 
+<<<<<<< HEAD
 /// Draws the residuals of each row conditional on the rows before it, and adds the prediction.
+=======
+/// Draws the rows of a time series: the residuals of each row given the earlier rows, to which the prediction is added.
+>>>>>>> wt-e
 fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     table: &Table<N, H, K>,
     units: &PredictorTable,
@@ -135,10 +139,22 @@ fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     Ok(())
 }
 
+<<<<<<< HEAD
 /// Draws a reading that has the outcome of a column's bits. An unknown text has the code -1, and an unknown code is the
 /// smallest one that no training row has.
 fn draw(encoding: &ColumnEncoding, bits: &[bool], random: &mut impl Rng) -> Reading {
     let Some(outcome) = encoding.column().decode(bits) else { return Reading::Missing };
+=======
+/// Returns the integer reading that a board has for the state whose CSV cell is `text`.
+fn code(encoding: &ColumnEncoding, text: &str) -> i32 {
+    let label = encoding.labels.iter().position(|label| label == text);
+    label.map_or_else(|| text.parse().unwrap_or(-1), |code| code as i32)
+}
+
+/// Returns the CSV cell of a column's outcome; empty if the reading is missing.
+fn cell(encoding: &ColumnEncoding, bits: &[bool], random: &mut impl Rng) -> String {
+    let Some(outcome) = encoding.column().decode(bits) else { return String::new() };
+>>>>>>> wt-e
     let values = &encoding.values;
     match encoding.kind {
         Kind::Flag { flipped } => Reading::Integer(i32::from((outcome == 1) != flipped)),

@@ -20,14 +20,14 @@ use encoding::integer;
 use find::ColumnSearch;
 use toml::Overrides;
 
-/// Columns of a file, and the encodings of those that are modelled.
+/// The columns of a file, and the encodings of the modelled columns.
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
     /// Names of all columns of the file, in file order.
     pub names: Vec<String>,
     /// Encodings of the modelled columns, in model order.
     pub columns: Vec<ColumnEncoding>,
-    /// Predictor of a time series; empty for rows that do not depend on earlier ones.
+    /// Predictor of a time series; empty for rows that do not depend on earlier rows.
     pub predictor: PredictorTable,
 }
 
@@ -38,9 +38,10 @@ pub struct SchemaOptions {
     pub ignore: Vec<String>,
     /// Whether columns that never change are kept.
     pub keep_constant: bool,
-    /// Number of cells of a numeric column that has more values; [`CELLS`] if zero. `overrides` have precedence.
+    /// Number of cells (bins) of each numeric column with more distinct values; [`CELLS`] if zero. `overrides` have
+    /// precedence.
     pub cells: usize,
-    /// Settings of single columns.
+    /// Settings of single columns by name, which take precedence over the rows.
     pub overrides: Overrides,
 }
 
@@ -49,12 +50,22 @@ const MAX_COLUMNS: usize = 4095;
 const MAX_BITS: usize = 4096;
 
 impl Schema {
+<<<<<<< HEAD
     /// Finds the encoding of every column that is not ignored. The training rows `rows` determine all edges.
     ///
     /// # Errors
     /// [`Error::Input`] if a cell does not fit its column, a column is constant in `rows` (unless it is kept, or all columns
     /// are flags), a text column has too many texts, or there are more than 4095 columns or 4096 bits;
     /// [`Error::Option`] if the overrides name a column that is absent.
+=======
+    /// Finds the encoding of every column that is not ignored. `rows` are the indices of the training rows, which
+    /// determine the edges of the cells.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if a cell does not fit its column, a column has the same value in all given rows (unless it is
+    /// kept, or all columns are flags), a text column has too many texts, or there are more than 4095 columns or 4096
+    /// bits; [`Error::Option`] if the overrides name a column that is absent.
+>>>>>>> wt-e
     pub fn find(frame: &Frame, rows: &[usize], options: &SchemaOptions) -> Result<Self> {
         let SchemaOptions { ignore, keep_constant, cells, overrides } = options;
         let cells = if *cells == 0 { CELLS } else { *cells };
@@ -96,8 +107,13 @@ impl Schema {
         Ok(schema)
     }
 
+<<<<<<< HEAD
     /// Fails if a column is constant in the training rows, as the column of a dead sensor is. Flags are exempt if all
     /// columns are flags.
+=======
+    /// Returns an error if a column has one value in all given rows, which may mean a dead sensor. If all columns are
+    /// flags, constant flags are allowed.
+>>>>>>> wt-e
     fn check_constant(&self, frame: &Frame, rows: &[usize]) -> Result<()> {
         if self.columns.iter().all(|encoding| matches!(encoding.kind, Kind::Flag { .. })) {
             return Ok(());
@@ -120,7 +136,7 @@ impl Schema {
         self.columns.iter().map(|encoding| encoding.column().bits())
     }
 
-    /// Returns the first bit of each column in model order, and the number of all bits at the end.
+    /// Returns the index of the first bit of each column in model order, followed by the number of all bits.
     pub fn bit_offsets(&self) -> Vec<usize> {
         let mut end = 0;
         let ends = self.bits().map(|bits| {
@@ -135,12 +151,13 @@ impl Schema {
         &self.names[encoding.file]
     }
 
-    /// Returns whether all columns have default names, as those of a file without a header.
+    /// Returns whether all columns have the default names x0, x1, … of a file without a header.
     pub fn is_unnamed(&self) -> bool {
         self.names.iter().enumerate().all(|(at, name)| *name == default_name(at))
     }
 
-    /// Returns the schema with its columns in another order; `order[k]` is the present position of column k.
+    /// Returns the schema with its modelled columns in another order. Column k of the result is column `order[k]` of
+    /// this schema.
     pub fn reordered(&self, order: &[usize]) -> Self {
         let columns = order.iter().map(|&k| self.columns[k].clone()).collect();
         Self { names: self.names.clone(), columns, predictor: self.predictor.clone() }
@@ -157,10 +174,10 @@ impl Schema {
         table
     }
 
-    /// Returns one [`Constraint::raw`] per bit, or none if all bits are free.
+    /// Returns `[bit]` the [`Constraint::raw`] of each bit. Empty if no bit has a constraint.
     ///
-    /// Bits after a "missing" bit of one are zero, and so are the bits after the first zero of a thermometer code. Of the two
-    /// directions from the pivot, at most one has ones.
+    /// If the bit "missing" of a column is one, the other bits of the column are zero. In a thermometer code, all bits
+    /// after the first zero are zero. Of the two directions from the pivot outcome, at most one has ones.
     pub fn constraints(&self) -> Vec<u16> {
         let mut constraints = Vec::new();
         for (encoding, start) in self.columns.iter().zip(self.bit_offsets()) {
@@ -186,7 +203,8 @@ impl Schema {
         }
     }
 
-    /// Returns the schema for a file that has the modelled columns at other positions, or other columns as well.
+    /// Returns this schema for another file, in which the modelled columns may be at other positions among other
+    /// columns.
     ///
     /// # Errors
     /// [`Error::Input`] if a modelled column is absent, or the number of columns differs and they have no names.
@@ -206,19 +224,21 @@ impl Schema {
         Ok(aligned)
     }
 
-    /// Returns the readings of rows of a file: `[row][source]`.
+    /// Returns the readings of the rows with these indices as `[row][source]`. The source is the position of a modelled
+    /// column among the modelled columns in file order.
     ///
     /// # Errors
-    /// Those of [`aligned`](Self::aligned) and [`readings`](Self::readings).
+    /// The errors of [`aligned`](Self::aligned) and [`readings`](Self::readings).
     pub fn all_readings(&self, frame: &Frame, rows: &[usize]) -> Result<Vec<Vec<Reading>>> {
         let aligned = self.aligned(frame)?;
         rows.par_iter().map(|&row| aligned.readings(frame, row)).collect()
     }
 
-    /// Returns the readings of one row of an aligned file: `[source]`.
+    /// Returns `[source]` the readings of one row of a file with exactly the columns of this schema, see
+    /// [`aligned`](Self::aligned).
     ///
     /// # Errors
-    /// [`Error::Input`] if a cell is not a number, or is missing where no training row misses it.
+    /// [`Error::Input`] if a cell is not a number, or is missing in a column that was never missing in training.
     pub fn readings(&self, frame: &Frame, row: usize) -> Result<Vec<Reading>> {
         let mut readings = vec![Reading::Missing; self.columns.len()];
         for encoding in &self.columns {
@@ -247,7 +267,10 @@ impl Schema {
         Ok(readings)
     }
 
-    /// Encodes rows of readings as bits, and returns the log-width of each row in nats.
+    /// Encodes rows of readings (`[row][source]`), and returns (bits, `[row]` the log-width of each row in nats).
+    ///
+    /// The log-width, see [`Encoder::encode`](surprisal::Encoder::encode), turns the surprisal of bits into that of
+    /// readings.
     ///
     /// # Errors
     /// [`Error::Encode`] if a reading does not fit its column.

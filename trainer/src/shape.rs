@@ -63,9 +63,9 @@ macro_rules! with_capacity {
     };
 }
 
-/// Evaluates `$body` with the constants `$N` (bits), `$H` (hidden units) and `$K` (mixture components), the capacities of a
-/// [`surprisal::Table`] that holds a table of this [`Shape`](crate::shape::Shape). `$H` and `$K` are zero for tables
-/// without hidden layer and mixture.
+/// Evaluates `$body` with the constants `$N` (bits), `$H` (hidden units) and `$K` (mixture components), the capacities
+/// of a [`surprisal::Table`] that holds a table of this [`Shape`](crate::shape::Shape). `$H` and `$K` are zero for
+/// tables without hidden layer and mixture.
 #[macro_export]
 macro_rules! with_shape {
     ($shape:expr, $N:ident, $H:ident, $K:ident => $body:expr) => {{

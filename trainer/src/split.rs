@@ -7,24 +7,25 @@ use rand_chacha::ChaCha8Rng;
 use crate::data::{Cell, Frame};
 use crate::error::{Error, Result};
 
-/// Shares of training, validation, calibration and held-out rows of one file.
+/// Default [training, validation, calibration, held-out] shares of the rows of one file.
 pub const SHARES: [f64; 4] = [0.7, 0.1, 0.1, 0.1];
-/// Shares of a separate file of validation rows. Rows that chose the settings are predicted slightly too well to
-/// calibrate on, so that a quarter is kept for that.
+/// [training, validation, calibration, held-out] shares of a separate file of validation rows.
+///
+/// The model predicts the rows that chose its settings slightly too well, so a quarter is kept for calibration.
 pub const VALID_SHARES: [f64; 4] = [0.0, 0.75, 0.25, 0.0];
-/// Smallest number of rows of each kind that a fit needs.
+/// (smallest number of rows, kind of rows) that a fit needs.
 const MIN_ROWS: [(usize, &str); 3] = [(20, "training"), (2, "validation"), (2, "calibration")];
 
-/// Indices of the rows of each kind, each list ascending.
+/// Indices of training, validation, calibration and held-out rows, each list ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SplitRows {
-    /// Training rows, to fit on.
+    /// Indices of the training rows, on which models are fitted.
     pub train: Vec<usize>,
-    /// Validation rows, to choose settings on.
+    /// Indices of the validation rows, on which settings are chosen.
     pub valid: Vec<usize>,
-    /// Calibration rows, to set the thresholds on.
+    /// Indices of the calibration rows, which determine the thresholds.
     pub calibrate: Vec<usize>,
-    /// Held-out rows, which the fit never reads.
+    /// Indices of the held-out rows, which the fit never reads.
     pub held_out: Vec<usize>,
 }
 
@@ -43,7 +44,7 @@ pub enum SplitStrategy {
     },
 }
 
-/// Splits ascending rows into the four shares.
+/// Splits ascending row indices by `shares`: [training, validation, calibration, held-out].
 ///
 /// ```
 /// use surprisal_trainer::split::{SplitStrategy, split};
@@ -80,7 +81,7 @@ pub fn split(mut rows: Vec<usize>, shares: [f64; 4], strategy: SplitStrategy) ->
     }
 }
 
-/// Checks that there are enough training, validation and calibration rows, in this order.
+/// Checks that there are enough rows. `counts` are the numbers of [training, validation, calibration] rows.
 ///
 /// # Errors
 /// [`Error::Input`] if there are too few rows of one kind; the message names the kind.
@@ -94,8 +95,8 @@ pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
     Ok(())
 }
 
-/// Returns whether each row is anomalous, that is, whether its label differs from `normal`. Numbers are compared by
-/// value.
+/// Returns `[row]` whether each row is anomalous, that is, whether its cell in `column` differs from `normal`. Numbers
+/// are compared by value.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no such column.
@@ -106,9 +107,10 @@ pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<b
     Ok(cells.map(|cell| !is_normal(cell)))
 }
 
-/// Returns the rows to fit on: all rows, or those whose label, a pair of a column and its normal value, is normal.
+/// Returns the indices of the normal rows: all rows without a label, otherwise the rows whose label is normal.
 ///
-/// Rows whose window has an anomalous row are left out as well.
+/// `label` is (column that marks anomalies, its value in normal rows). Rows of a time series are left out as well if
+/// one of the earlier rows that they depend on is anomalous.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no such column, or no row is normal.

@@ -11,7 +11,7 @@ use crate::data::{Cell, Cells, Frame, FrameColumn, Header, checksum, default_nam
 use crate::error::{Error, Result};
 use crate::split::SplitStrategy;
 
-/// Names of [`Feature::STATISTICS`].
+/// Names of the features in [`Feature::STATISTICS`], in the same order.
 pub(crate) const STATISTICS: [&str; 6] = ["mean", "rms", "peak_to_peak", "crest", "kurtosis", "crossings"];
 
 /// Size and spacing of the windows of a signal, and the features of each window.
@@ -21,15 +21,16 @@ pub struct Windows {
     pub window: usize,
     /// Number of samples from the start of one window to the start of the next.
     pub hop: usize,
-    /// Number of bands that divide the range up to half the sampling rate equally; each is a feature.
+    /// Number of equally wide frequency bands from zero to half the sampling rate. The power of each band is a feature.
     pub bands: u16,
-    /// Sampling rate in Hz, which names the bands; `None` if it is unknown.
+    /// Sampling rate in Hz, which is used only to name the bands; `None` if it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
 }
 
 impl Windows {
-    /// Creates windows of `window` samples, of which the next begins `hop` samples later.
+    /// Creates windows of `window` samples with `bands` frequency bands; a window begins `hop` samples after the one
+    /// before. `rate` is the sampling rate in Hz.
     ///
     /// # Errors
     /// [`Error::Option`] if the window is too short for the bands or for two samples, or the hop is zero.
@@ -48,13 +49,13 @@ impl Windows {
         Ok(Self { window, hop, bands, rate })
     }
 
-    /// Returns the features of a channel: the statistics, then the bands.
+    /// Returns the features that are computed for each channel: the statistics, then the bands.
     pub fn features(&self) -> Vec<Feature> {
         Feature::STATISTICS.into_iter().chain((0..self.bands).map(|k| Feature::band(k, self.bands))).collect()
     }
 
-    /// Returns the names of the features. A band has its centre in Hz as its name if the rate is known, for example
-    /// "band_1500", and its position otherwise, for example "band_0".
+    /// Returns the names of the [`features`](Self::features). A band has its centre in Hz as its name if the rate is
+    /// known, for example "band_1500", and its position otherwise, for example "band_0".
     fn names(&self) -> Vec<String> {
         let band = |k: u16| {
             let Some(rate) = self.rate else { return format!("band_{k}") };
@@ -66,12 +67,12 @@ impl Windows {
         STATISTICS.into_iter().map(str::to_owned).chain((0..self.bands).map(band)).collect()
     }
 
-    /// Returns the number of complete windows in a number of samples.
+    /// Returns the number of complete windows in a signal of `samples` samples.
     fn count(&self, samples: usize) -> usize {
         (samples + self.hop).saturating_sub(self.window) / self.hop
     }
 
-    /// Computes the features of each complete window of one channel: `[window][feature]`.
+    /// Computes the features of each complete window of one channel, and returns them as `[window][feature]`.
     pub fn rows<M: Math>(&self, samples: &[f32]) -> Vec<Vec<f32>> {
         let Self { window, hop, bands, .. } = *self;
         let features = self.features();
@@ -83,10 +84,11 @@ impl Windows {
         (0..self.count(samples.len())).into_par_iter().map(|k| row(k * hop)).collect()
     }
 
-    /// Reads a signal as a table of features, one row per window.
+    /// Reads a signal and returns the features of its windows as rows, one row per window.
     ///
     /// # Errors
-    /// Those of [`Signal::read`], and [`Error::Input`] if the signal is shorter than a window or has too many windows.
+    /// The errors of [`Signal::read`], and [`Error::Input`] if the signal is shorter than a window or has too many
+    /// windows.
     pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
         let limits = InputLimits::default();
         let Signal { channels, digest } = Signal::read_within(path, header, &limits)?;
@@ -114,16 +116,17 @@ impl Windows {
     }
 }
 
-/// Reads a file of rows, or of a signal that becomes rows.
+/// Reads a file of rows or, if `signal` is given, a file of a signal whose windows become rows.
 ///
 /// # Errors
-/// Those of [`Frame::read`] or [`Windows::frame`].
+/// The errors of [`Frame::read`] or [`Windows::frame`].
 pub fn read(signal: Option<Windows>, path: &Path, header: Header) -> Result<Frame> {
     signal.map_or_else(|| Frame::read(path, header), |windows| windows.frame(path, header))
 }
 
-/// Returns how to split the rows of a file. Windows of a signal resemble their neighbours and may share samples with
-/// them, so that they are split in order of time, with a gap between the shares.
+/// Returns the strategy that splits the rows of a file: shuffled with this seed or, for windows of a signal, in order.
+///
+/// Windows of a signal resemble their neighbours and may share samples with them, so there is a gap between the shares.
 pub fn split_strategy(signal: Option<Windows>, seed: u64) -> SplitStrategy {
     signal.map_or(SplitStrategy::Shuffled { seed }, |Windows { window, hop, .. }| SplitStrategy::InOrder {
         gap: (window - 1) / hop,
@@ -133,13 +136,13 @@ pub fn split_strategy(signal: Option<Windows>, seed: u64) -> SplitStrategy {
 /// Channels of a recording.
 #[derive(Clone, Debug)]
 pub struct Signal {
-    /// Name and samples of each channel; all have the same number of samples. A missing sample is NaN.
+    /// (name, samples) of each channel; all channels have the same number of samples. A missing sample is NaN.
     pub channels: Vec<(String, Vec<f32>)>,
     /// CRC-32 of the file after decompression.
     pub digest: u32,
 }
 
-/// Largest header of a .npy file in bytes, as NumPy's reader has it.
+/// Largest size of the header of a .npy file, in bytes: the limit that NumPy's reader has as well.
 const NPY_HEADER: usize = 10_000;
 /// Deepest nesting of brackets in the header of a .npy file. The parser of headers recurses into each.
 const NPY_NESTING: usize = 16;
@@ -148,16 +151,16 @@ impl Signal {
     /// Reads a .npy or CSV file within the default [`InputLimits`].
     ///
     /// # Errors
-    /// Those of [`Frame::read`] for CSV. For .npy, [`Error::Io`] if the file cannot be read, and [`Error::Input`] if it is
-    /// not a whole .npy file of f32, f64, i16 or i32 with one axis or two.
+    /// The errors of [`Frame::read`] for CSV. For .npy, [`Error::Io`] if the file cannot be read, and [`Error::Input`]
+    /// if it is not a whole .npy file of f32, f64, i16 or i32 with one axis or two.
     pub fn read(path: &Path, header: Header) -> Result<Self> {
         Self::read_within(path, header, &InputLimits::default())
     }
 
-    /// Reads a .npy or CSV file within limits, as [`read`](Self::read) does.
+    /// Reads a .npy or CSV file, and refuses a file that exceeds `limits`.
     ///
     /// # Errors
-    /// Those of [`read`](Self::read).
+    /// The errors of [`read`](Self::read).
     pub fn read_within(path: &Path, header: Header, limits: &InputLimits) -> Result<Self> {
         if is_npy(path) { Self::npy(path, limits) } else { Self::csv(&Frame::read_within(path, header, limits)?) }
     }
@@ -216,8 +219,8 @@ impl Signal {
     }
 }
 
-/// Returns whether the header of a .npy file is complete, small and flat enough for its parser, and the product of its
-/// numbers does not overflow.
+/// Returns whether the header of a .npy file is complete, within [`NPY_HEADER`] and [`NPY_NESTING`], and the product of
+/// its numbers does not overflow.
 fn has_plain_header(bytes: &[u8]) -> bool {
     let header = match *bytes {
         [_, _, _, _, _, _, 1, _, a, b, ref rest @ ..] => rest.get(..u16::from_le_bytes([a, b]).into()),

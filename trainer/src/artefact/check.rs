@@ -131,7 +131,7 @@ fn check_history(schema: &Schema) -> Result<()> {
     let last = states.iter().map(|&channel| (scored[channel].kind, &scored[channel].values));
     let fits = predictor.numbers().eq(numbers) && last.eq(observed.iter().map(|state| (state.kind, &state.values)));
     if !fits {
-        return Err(fault("the columns are not those of the predictor: expected an integer column for each channel of numbers, and for each \
+        return Err(fault("the columns differ from the channels of the predictor: expected an integer column for each channel of numbers, and for each \
              state one column with its value and one with its last value, of the same kind".into()));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Reading of files within limits, so that no input exhausts the memory of the host.
+//! Reads files within limits, so that no input exhausts the memory of the host.
 
 use std::fmt;
 use std::fs::File;
@@ -34,7 +34,7 @@ impl Default for InputLimits {
 /// Limits on files that people write, such as a schema or an order of columns.
 pub(crate) const SMALL: InputLimits = InputLimits { bytes: 16 << 20, row_bytes: 0, columns: 0, cells: 0 };
 
-/// A number of bytes, in the largest unit that divides it.
+/// A number of bytes, which is printed in the largest unit that divides it.
 pub(crate) struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
@@ -76,7 +76,8 @@ impl InputLimits {
     }
 }
 
-/// Opens a file or a pipe. A device is refused, because most devices have no end.
+/// Opens a file or a pipe. A device is refused, because most devices have no end. `advice` completes the message if
+/// the file cannot be opened.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be opened, [`Error::Input`] if it is a device.
@@ -93,7 +94,8 @@ fn open(path: &Path, advice: &str) -> Result<File> {
     Ok(file)
 }
 
-/// Reads to the end, but at most a number of bytes.
+/// Reads to the end, but at most `limit` bytes. `path` names the input in messages, and `advice` completes the message
+/// if reading fails.
 ///
 /// # Errors
 /// [`Error::Io`] if reading fails, [`Error::Input`] if there are more bytes.

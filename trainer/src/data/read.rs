@@ -1,4 +1,4 @@
-//! Reading of CSV: plain or gzipped, with or without a header, separated by comma, semicolon or tab.
+//! Reads CSV files: plain or gzipped, with or without a header, separated by comma, semicolon or tab.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
@@ -12,16 +12,16 @@ impl Frame {
     /// Reads a CSV file within the default [`InputLimits`].
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it has no rows, two columns of one name, a row whose
-    /// length differs from that of the first line, or exceeds the limits.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it has no rows, two columns of one name, a row
+    /// whose length differs from that of the first line, or exceeds the limits.
     pub fn read(path: &Path, header: Header) -> Result<Self> {
         Self::read_within(path, header, &InputLimits::default())
     }
 
-    /// Reads a CSV file within limits, as [`read`](Self::read) does.
+    /// Reads a CSV file, and refuses a file that exceeds `limits`.
     ///
     /// # Errors
-    /// Those of [`read`](Self::read).
+    /// The errors of [`read`](Self::read).
     pub fn read_within(path: &Path, header: Header, limits: &InputLimits) -> Result<Self> {
         if is_npy(path) {
             return Err(Error::input(
@@ -97,8 +97,14 @@ fn delimiter(text: &[u8]) -> u8 {
     [b',', b'\t', b';'].into_iter().max_by_key(count).unwrap_or(b',')
 }
 
+<<<<<<< HEAD
 /// Returns the names of the columns, or a message if two are equal.
 fn column_names(first: &csv::StringRecord, is_named: bool, header: Header) -> Result<Vec<String>, String> {
+=======
+/// Returns the names of the columns, or a message if two are equal. `is_named` tells whether the first line holds
+/// names; otherwise the names are x0, x1, …
+fn column_names(first: &csv::StringRecord, is_named: bool) -> Result<Vec<String>, String> {
+>>>>>>> wt-e
     let name = |(at, cell): (usize, &str)| {
         if is_named && !cell.is_empty() { cell.to_owned() } else { default_name(at) }
     };
@@ -117,7 +123,7 @@ fn column_names(first: &csv::StringRecord, is_named: bool, header: Header) -> Re
     }
 }
 
-/// Converts an error of the CSV parser.
+/// Converts an error of the CSV parser to an error that tells how to correct the file. `fault` adds the place.
 fn unreadable(error: csv::Error, limits: &InputLimits, fault: &dyn Fn(String) -> Error) -> Error {
     if error.is_io_error() {
         let most = Bytes(limits.row_bytes as u64);
@@ -147,7 +153,7 @@ impl Read for RowReader<'_> {
     }
 }
 
-/// A counter of the lines up to a byte. The byte must not decrease between calls.
+/// A counter of lines, which finds the line of a byte offset. Offsets must not decrease between calls.
 #[derive(Debug, Default)]
 struct LineCounter {
     byte: usize,
@@ -155,7 +161,7 @@ struct LineCounter {
 }
 
 impl LineCounter {
-    /// Returns the line, counted from 1, on which the record that begins at or after `byte` has its first cell.
+    /// Returns the line, counted from 1, on which the first record at or after the offset `byte` of `text` begins.
     fn line(&mut self, text: &[u8], byte: usize) -> u64 {
         // The parser's own count of lines is behind by one after CRLF, whose LF it leaves to the next record.
         let byte = byte.min(text.len());

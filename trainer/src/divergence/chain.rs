@@ -29,7 +29,7 @@ pub(super) fn one_probabilities<const N: usize, P: Term<N>>(model: &Model<'_, N,
     ones
 }
 
-/// Iterates over the probability of each bit of a row, given the probability that each bit is one: `[bit]`.
+/// Yields the probability of the value of each bit of `row`, given `ones`, `[bit]` the probability that the bit is one.
 pub(super) fn bit_probabilities(ones: &[f64], row: &[bool]) -> impl Iterator<Item = f64> {
     ones.iter().zip(row).map(|(one, &bit)| if bit { *one } else { 1.0 - one })
 }

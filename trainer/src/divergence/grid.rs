@@ -95,8 +95,8 @@ impl<'a> GridModel<'a> {
         Some(self.outcomes()).filter(|&outcomes| outcomes <= ENUMERABLE as f64).map(|outcomes| outcomes as usize)
     }
 
-    /// Returns (bits, probability of a one for each bit given the earlier bits) of a point of
-    /// the grid. `row` has one value index per column of the common schema.
+    /// Returns (`[bit]` values, `[bit]` probability of a one given the earlier bits) of a grid point. `row` has one
+    /// value index per column of the common schema.
     pub(super) fn walk(&self, row: &[u16]) -> (Vec<bool>, Vec<f64>) {
         let mut bits = vec![false; self.columns.iter().map(|column| column.patterns[0].len()).sum()];
         for (column, &at) in self.columns.iter().zip(row) {
@@ -107,25 +107,25 @@ impl<'a> GridModel<'a> {
         (bits, ones)
     }
 
-    /// Returns ln p(row) of a row of coordinates, in nats.
+    /// Returns ln p(row) in nats, where `row` has one value index per column of the common schema.
     pub(super) fn ln_probability(&self, row: &[u16]) -> f64 {
         let (bits, ones) = self.walk(row);
         bit_probabilities(&ones, &bits).map(f64::ln).sum()
     }
 
-    /// Converts a row of bits to coordinates: `[column]`.
+    /// Converts a row of bits to the value index of each column of the common schema: `[column]`.
     pub(super) fn row(&self, bits: &[bool]) -> Vec<u16> {
         let at =
             |column: &GridColumn| column.patterns.iter().position(|pattern| bits[column.first..].starts_with(pattern));
         self.columns.iter().map(|column| at(column).unwrap_or(0) as u16).collect()
     }
 
-    /// Draws a row of coordinates from the model: `[column]`.
+    /// Draws a row from the model as the value index of each column of the common schema: `[column]`.
     pub(super) fn sample(&self, random: &mut ChaCha8Rng) -> Vec<u16> {
         self.row(&self.table.sample(&mut || random.next_u32() as u16))
     }
 
-    /// Returns the probability of every possible row, where the last coordinate varies fastest.
+    /// Returns the probabilities of all `outcomes` possible rows, ordered so that the last column varies fastest.
     pub(super) fn probabilities(&self, outcomes: usize) -> Vec<f64> {
         let of = |mut index: usize| {
             let mut row = vec![0; self.columns.len()];
@@ -141,7 +141,10 @@ impl<'a> GridModel<'a> {
         (0..outcomes).into_par_iter().map(of).collect()
     }
 
-    /// Returns the relative frequency of every possible row, where the last coordinate varies fastest.
+    /// Returns the relative frequencies of all `outcomes` possible rows, ordered so that the last column varies
+    /// fastest.
+    ///
+    /// `counts` maps rows of value indices to numbers of occurrences, whose sum is `total`.
     pub(super) fn frequencies(&self, counts: &BTreeMap<&[u16], u32>, total: f64, outcomes: usize) -> Vec<f64> {
         let mut each = vec![0.0; outcomes];
         for (row, &count) in counts {

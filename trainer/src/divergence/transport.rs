@@ -172,8 +172,8 @@ impl Grid {
         }
     }
 
-    /// Returns the distance of each point from the sources in steps of reduced cost zero, or `None` if such steps reach
-    /// no sink.
+    /// Returns `[point]` the distance of each point from the sources, in steps of reduced cost zero, or `None` if such
+    /// steps reach no sink.
     fn levels(&self) -> Option<Vec<u32>> {
         let mut levels = vec![u32::MAX; self.excess.len()];
         let mut front: Vec<usize> = (0..levels.len()).filter(|&point| self.excess[point] > 0.0).collect();
@@ -199,7 +199,8 @@ impl Grid {
         Some(levels)
     }
 
-    /// Sends as much mass along a path as the path's ends and the capacities of its steps allow.
+    /// Sends as much mass along a path as its ends and the capacities of its steps allow. `path` holds (point, step
+    /// from it).
     fn send(&mut self, source: usize, target: usize, path: &[(usize, Step)]) {
         let ends = self.excess[source].min(-self.excess[target]);
         let amount = path.iter().map(|(_, step)| self.capacity(*step)).fold(ends, f64::min);

@@ -14,37 +14,49 @@ use crate::windows::Windows;
 /// Files to fit on, and all settings of a fit.
 #[derive(Clone, Debug, Default)]
 pub struct Job {
-    /// The training rows; split when there is no `valid`.
+    /// File of training rows. If there is no `valid`, its rows are split into training, validation and other rows.
     pub train: PathBuf,
-    /// Rows to choose settings on; a quarter of them calibrate if there is no `calibrate`.
+    /// File of validation rows, on which settings are chosen. If there is no `calibrate`, a quarter of them calibrate.
     pub valid: Option<PathBuf>,
-    /// Rows to calibrate on.
+    /// File of calibration rows.
     pub calibrate: Option<PathBuf>,
-    /// Rows to report on at the end.
+    /// File of test rows, whose log-likelihood is reported at the end.
     pub test: Option<PathBuf>,
     /// Windows of the files if they hold raw signals; `None` for rows.
     pub signal: Option<Windows>,
+<<<<<<< HEAD
     /// Earlier rows that each row depends on; `None` for rows that are independent of each other.
+=======
+    /// Window and sessions of a time series, if the rows depend on earlier rows.
+>>>>>>> wt-e
     pub history: Option<History>,
-    /// Whether the files name their columns.
+    /// Whether the first line of each file names the columns.
     pub header: Header,
-    /// Columns that are not modelled.
+    /// Names of the columns that are not modelled.
     pub ignore: Vec<String>,
-    /// The column that marks anomalies, and its value on normal rows.
+    /// (column that marks anomalies, its value in normal rows).
     pub label: Option<(String, String)>,
     /// Whether columns that never change in the training rows are kept.
     pub keep_constant: bool,
+<<<<<<< HEAD
     /// Number of cells of a numeric column; `None` to choose it on the validation rows.
+=======
+    /// Number of cells (bins) per numeric column, or `None` to choose it on the validation rows.
+>>>>>>> wt-e
     pub cells: Option<usize>,
-    /// Overrides for single columns.
+    /// Settings of single columns, which take precedence over the settings that the rows determine.
     pub overrides: Overrides,
+<<<<<<< HEAD
     /// Family, order and penalties; those that are `None` are chosen on the validation rows.
+=======
+    /// Family, order and penalties. Settings that are `None` are chosen on the validation rows.
+>>>>>>> wt-e
     pub choices: Choices,
-    /// Limit on the size of the file in bytes.
+    /// Largest size of the `.srp` file, in bytes.
     pub flash: Option<usize>,
-    /// Limit on the bytes of state while a row is scored.
+    /// Largest size of a row and its state while it is scored, in bytes.
     pub ram: Option<usize>,
-    /// Limit on the additions, multiplications and tree steps per row.
+    /// Largest number of additions, multiplications and tree steps per row.
     pub operations: Option<usize>,
     /// Seed of the split and of all random numbers in fitting.
     pub seed: u64,
@@ -53,7 +65,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// Fits one file with all defaults.
+    /// Creates a job that fits one file with default settings.
     pub fn new(train: impl Into<PathBuf>) -> Self {
         Self { train: train.into(), ..Self::default() }
     }
@@ -61,7 +73,7 @@ impl Job {
     /// Checks the settings that do not depend on data.
     ///
     /// # Errors
-    /// [`Error::Option`] with what was expected.
+    /// [`Error::Option`] names the setting and the expected value.
     pub fn check(&self) -> Result<()> {
         let rate = self.rates.false_alarm;
         if !(rate > 0.0 && rate < 1.0) {

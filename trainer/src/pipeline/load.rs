@@ -12,7 +12,7 @@ use crate::schema::{CELLS, Schema, SchemaOptions};
 use crate::split::{SHARES, SplitRows, VALID_SHARES, check_enough, normal_rows, split};
 use crate::windows;
 
-/// First stage: the files of a job, with their rows as they are.
+/// First stage: the files of a job, with all their rows.
 pub(super) struct Loaded<'j> {
     job: &'j Job,
     train: Frame,
@@ -24,9 +24,9 @@ pub(super) struct Loaded<'j> {
 /// Second stage: the rows for each purpose. The rows of a time series are residuals of its predictor.
 pub(super) struct Split<'j> {
     pub job: &'j Job,
-    /// The predictor of a time series with the names of its channels, or `None` for rows on their own.
+    /// The predictor of a time series with the names of its channels, or `None` if rows do not depend on earlier rows.
     prediction: Option<Prediction<'j>>,
-    /// Shares of training, validation, calibration and held-out rows, if one file was split.
+    /// [training, validation, calibration, held-out] shares of the rows, if one file was split.
     pub shares: Option<[f64; 4]>,
     pub train: FrameRows,
     pub valid: FrameRows,
@@ -34,7 +34,7 @@ pub(super) struct Split<'j> {
     pub test: Option<FrameRows>,
 }
 
-/// Some rows of a file.
+/// A file, and the indices of some of its rows.
 pub(super) struct FrameRows {
     pub frame: Rc<Frame>,
     pub rows: Vec<usize>,
@@ -96,7 +96,7 @@ impl<'j> Loaded<'j> {
 }
 
 impl Split<'_> {
-    /// Finds the schema of the training rows with a number of cells per numeric column.
+    /// Finds the schema of the training rows with `cells` cells (bins) per numeric column.
     pub fn schema(&self, cells: usize) -> Result<Schema> {
         let mut schema = Schema::find(&self.train.frame, &self.train.rows, &schema_options(self.job, cells))?;
         if let Some(Prediction { channels, predictor, .. }) = &self.prediction {
@@ -138,7 +138,8 @@ fn split_rows(job: &Job, rows: Vec<usize>, shares: [f64; 4]) -> SplitRows {
     split(rows, shares, split_strategy(job.signal, job.history.as_ref(), job.seed))
 }
 
-/// Splits the normal rows of the training file. A purpose that has its own file gets no share of it.
+/// Splits the normal rows of the training file; rows for which the job has a separate file get no share of it. Returns
+/// the rows and, if there was a split, the [training, validation, calibration, held-out] shares.
 fn split_training(job: &Job, train: &Frame) -> Result<(SplitRows, Option<[f64; 4]>)> {
     let normal = normal_rows(train, job.label.as_ref())?;
     if job.valid.is_some() {

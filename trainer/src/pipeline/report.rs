@@ -1,4 +1,4 @@
-//! Output of a fit, in numbers.
+//! The report on a fit: log-likelihoods, sizes and thresholds.
 
 use serde::Serialize;
 use surprisal::Nats;
@@ -7,14 +7,15 @@ use crate::fit::Family;
 use crate::model::FloatModel;
 use crate::select::OrderTrial;
 
-/// Result of a fit, in numbers. Log-likelihoods are means in nats per row; those without `float` are of the integer table.
+/// Report on a fit. Log-likelihoods are means in nats per row, under the integer table unless the name has `float`.
 #[derive(Clone, Debug, Serialize)]
 pub struct FitReport {
-    /// Family that was asked for.
+    /// Requested model family.
     pub family: Family,
     /// Order of the columns: its name, or a file.
     pub order: String,
-    /// Gain that splits had to exceed, in nats; `None` when conditionals were chosen one by one to fit `--flash`.
+    /// Smallest gain of a tree split, in nats of the training set; `None` when conditionals were chosen one by one to
+    /// fit `--flash`.
     pub gamma: Option<f64>,
     /// Strength of regularisation; `None` when conditionals were chosen one by one to fit `--flash`.
     pub strength: Option<f64>,
@@ -53,25 +54,26 @@ pub struct FitReport {
     pub kl_quantisation: f64,
     /// Size of the table that the board reads, in bytes.
     pub table_bytes: usize,
-    /// Size of the file with its notes, in bytes.
+    /// Size of the `.srp` file with its notes, in bytes.
     pub file_bytes: usize,
     /// Bytes of state while a row is scored.
     pub state_bytes: usize,
     /// Upper bound on the additions, multiplications and tree steps per row.
     pub operations: usize,
-    /// Anomaly score above which a row is anomalous, in nats; `None` when the calibration rows are too few for the rate.
+    /// Anomaly score above which a row is anomalous, in nats; `None` when the calibration rows are too few for the
+    /// rate.
     pub threshold: Option<f64>,
-    /// Share of normal rows that may be anomalous, as asked for.
+    /// Requested false-alarm rate: the share of normal rows that may be judged as anomalous, in 0..=1.
     pub false_alarm: f64,
     /// Mean surprisal of the calibration rows, in nats.
     pub entropy: f64,
     /// Standard deviation of the surprisal of the calibration rows, in nats.
     pub deviation: f64,
-    /// Reference of the cumulative sum, in nats per row; `None` when the calibration rows give none.
+    /// Reference of the cumulative sum, in nats per row; `None` if the calibration rows do not determine it.
     pub reference: Option<f64>,
-    /// Decision interval of the cumulative sum, in nats; `None` when the calibration rows give none.
+    /// Decision interval of the cumulative sum, in nats; `None` if the calibration rows do not determine it.
     pub decision_interval: Option<f64>,
-    /// Average run length of the cumulative sum between false alarms, in rows, as asked for.
+    /// Requested average run length of the cumulative sum: the mean number of normal rows between false alarms.
     pub average_run_length: u32,
     /// Duration of the fit in seconds.
     pub seconds: f64,
@@ -80,7 +82,7 @@ pub struct FitReport {
     pub float: FloatModel,
 }
 
-/// Returns a threshold or decision interval in nats, or `None` if no score exceeds it.
+/// Returns a threshold or decision interval in nats, or `None` for [`Nats::IMPOSSIBLE`], which no score exceeds.
 pub fn finite(limit: Nats) -> Option<f64> {
     (limit != Nats::IMPOSSIBLE).then(|| limit.into())
 }

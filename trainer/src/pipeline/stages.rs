@@ -20,10 +20,10 @@ use crate::select::{Budget, Choices, Recipe, Selection, select, trial};
 use crate::table::OwnedTable;
 use crate::table::loss::divergence;
 
-/// Number of prefixes on which the cost of quantisation is measured.
+/// Number of sampled rows over which the divergence due to quantisation is averaged.
 const PREFIXES: usize = 2000;
 
-/// Readings of rows: `[row][source]`.
+/// Readings `[row][source]`, where source is the position among the modelled columns in file order.
 type Readings = Vec<Vec<Reading>>;
 
 /// Third stage: the schema, and the rows as bits.
@@ -32,12 +32,13 @@ pub(super) struct Encoded<'j> {
     schema: Schema,
     train: Bits,
     valid: Bits,
-    /// Mean log-width of the validation rows, in nats.
+    /// Mean log-width of the validation rows, in nats: the term that turns a probability of bits into a density of
+    /// readings.
     valid_log_width: f64,
     valid_readings: Readings,
     calibration_readings: Readings,
     test_readings: Option<Readings>,
-    /// Provenance as far as it does not depend on the selected model.
+    /// Provenance of the fit, without the entries that depend on the selected model.
     provenance: Provenance,
 }
 
@@ -58,7 +59,7 @@ pub(super) struct Calibrated<'j> {
 }
 
 impl<'j> Split<'j> {
-    /// Finds the schema and encodes the rows. Selects the number of cells unless the job fixes it.
+    /// Finds the schema and encodes the rows. Selects the number of cells (bins) unless the job fixes it.
     pub fn encode(self, observer: &dyn Observer) -> Result<Encoded<'j>> {
         let job = self.job;
         let schema = self.schema(job.cells.unwrap_or(CELLS))?;
@@ -116,7 +117,7 @@ impl<'j> Encoded<'j> {
         Ok(Selected { encoded: self, selection, marginal_valid_ll: mean(&marginal) })
     }
 
-    /// Returns the provenance of a model with a recipe.
+    /// Returns the provenance of the model whose order, settings and terms are in `recipe`.
     fn provenance(&self, recipe: &Recipe) -> Provenance {
         Provenance {
             order: recipe.order.clone(),

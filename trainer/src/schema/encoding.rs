@@ -2,15 +2,15 @@
 
 use surprisal::{Column, Encoder, EncoderSlices, Kind, total_order};
 
-/// Default number of cells between the smallest and the largest training value of a numeric column.
+/// Default number of cells (bins) between the smallest and the largest training value of a numeric column.
 pub const CELLS: usize = 16;
 
-/// The encoding of one column: an owned [`Column`] with its names on the host.
+/// The encoding of one column: an owned [`Column`], with further data that only the host needs.
 #[derive(Clone, Debug)]
 pub struct ColumnEncoding {
-    /// Position of the column in the file.
+    /// Index of the column in the file.
     pub file: usize,
-    /// Position of the column among the readings, which are the modelled columns in file order.
+    /// Position of the column among the readings of a row, which are the modelled columns in file order.
     pub source: u16,
     /// Kind of the values.
     pub kind: Kind,
@@ -24,7 +24,7 @@ pub struct ColumnEncoding {
     pub tail_scale: i8,
     /// Log-widths of the cells, as in [`Column::log_widths`].
     pub log_widths: Vec<u16>,
-    /// Texts of a category, by code; empty if the codes are the values themselves.
+    /// `[code]`: the texts of a category. Empty if the codes are the values themselves.
     pub labels: Vec<String>,
     /// Whether the column has one value in all training rows.
     pub constant: bool,
@@ -87,12 +87,12 @@ impl EncoderTable {
     }
 }
 
-/// Returns a number as an integer if it is one of 32 bits.
+/// Returns the number as an integer, or `None` if it is not an integer of 32 bits.
 pub(super) fn integer(number: f64) -> Option<i32> {
     (number.fract() == 0.0 && number.abs() < 2_147_483_648.0).then_some(number as i32)
 }
 
-/// Returns the number with a key of [`total_order`], of which this is the inverse.
+/// Returns the number whose [`total_order`] is `key`.
 pub fn from_total_order(key: i32) -> f32 {
     f32::from_bits(total_order(f32::from_bits(key as u32)) as u32)
 }

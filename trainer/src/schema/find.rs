@@ -1,4 +1,4 @@
-//! The encoding of a column, found from its cells.
+//! Finds the encoding of a column from its cells.
 
 use std::borrow::Cow;
 
@@ -10,9 +10,9 @@ use crate::data::{Cell, Cells, Frame};
 use crate::error::{Error, Result};
 use crate::escape::ignore_option;
 
-/// The outermost quantile levels, in standard deviations of a normal distribution.
+/// The distance of the outermost quantile levels from the median, in standard deviations of a normal distribution.
 const REACH: f64 = 3.0;
-/// Largest number of values of which each gets a cell of its own.
+/// Largest number of distinct values for which each value gets a cell of its own.
 const FEW: usize = 16;
 /// Largest number of texts of a category. A column with more texts is probably an identifier.
 const MANY: usize = 64;
@@ -23,21 +23,27 @@ const GRAIN: f64 = 0.1;
 pub(super) struct ColumnSearch<'a> {
     /// The rows that hold the column.
     pub frame: &'a Frame,
-    /// Position of the column in the file.
+    /// Index of the column in the file.
     pub file: usize,
-    /// Position of the column among the readings.
+    /// Position of the column among the readings of a row.
     pub source: u16,
-    /// Number of cells of a numeric column that has more values.
+    /// Number of cells (bins), if the column is numeric and has more distinct values.
     pub cells: usize,
     /// Settings that the user fixes.
     pub settings: ColumnOverride,
 }
 
 impl ColumnSearch<'_> {
+<<<<<<< HEAD
     /// Finds the encoding of the column.
     ///
     /// All rows of the file determine which values there are, so that a rare value is known in whatever share its row is.
     /// Only the training rows `rows` determine frequencies, and so all edges.
+=======
+    /// Finds the encoding of the column. The cells of all rows of the file determine the set of values, so that a rare
+    /// value is known even if it is in no training row. The training rows, whose indices are `rows`, determine
+    /// frequencies and edges.
+>>>>>>> wt-e
     ///
     /// # Errors
     /// [`Error::Input`] if no row has a reading, a cell does not fit the kind, a text column has more than 64 texts, or
@@ -100,7 +106,8 @@ impl ColumnSearch<'_> {
         Ok(encoding)
     }
 
-    /// Returns the kind of the column if it is known before its values: from the user, or from the type of its cells.
+    /// Returns the kind of the column that the user or the type of its cells determines, or `None` if it depends on the
+    /// values.
     fn kind(&self) -> Option<ColumnKind> {
         match self.frame.columns[self.file].cells {
             Cells::Text(_) => self.settings.kind,
@@ -114,14 +121,14 @@ impl ColumnSearch<'_> {
         Error::input(&self.frame.path, message).column(&self.frame.columns[self.file].name)
     }
 
-    /// Returns the first row of the file whose cell has a property. Some row must have it.
+    /// Returns the index of the first row of the file whose cell has a property. Panics if no cell has it.
     fn first_row(&self, has_property: impl Fn(Cell) -> bool) -> usize {
         let row = (0..self.frame.rows()).find(|&row| has_property(self.frame.cell(row, self.file)));
         row.expect("the caller found such a cell among the distinct ones")
     }
 
-    /// Makes the column a category. Codes are in the order of texts, so that they do not depend on the order of rows;
-    /// outcomes are in the order of frequencies.
+    /// Makes the column a category with the distinct cells and their counts in `present`. Codes are in the order of
+    /// texts, so that they do not depend on the order of rows; outcomes are in the order of falling frequency.
     fn category(&self, encoding: &mut ColumnEncoding, present: &[(Cell, usize)]) -> Result<()> {
         let count = present.len();
         if count > MANY {
@@ -150,14 +157,15 @@ fn finite_number(cell: Cell) -> Option<f64> {
     cell.number().filter(|number| (*number as f32).is_finite())
 }
 
-/// Returns the values with the most frequent first.
+/// Sorts (value, count) by falling count and returns the values.
 fn by_frequency(values: impl Iterator<Item = (i32, usize)>) -> Vec<i32> {
     let mut values: Vec<(i32, usize)> = values.collect();
     values.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     values.into_iter().map(|(value, _)| value).collect()
 }
 
-/// Encodes a column of numbers and returns how many of them stay distinct.
+/// Encodes a column of (number, count in the training rows) and returns how many numbers stay distinct as `i32` or
+/// `f32`.
 fn number(encoding: &mut ColumnEncoding, numbers: &[(f64, usize)], cells: usize, kind: Option<ColumnKind>) -> usize {
     let integers: Option<Vec<(i32, usize)>> =
         numbers.iter().map(|&(number, count)| Some((integer(number)?, count))).collect();
@@ -183,13 +191,14 @@ fn number(encoding: &mut ColumnEncoding, numbers: &[(f64, usize)], cells: usize,
     keys.len()
 }
 
-/// Returns the keys in ascending order, with the counts of equal keys added up.
+/// Sorts (key, count) by ascending key, and adds up the counts of equal keys.
 fn merged(mut keys: Vec<(i32, usize)>) -> Vec<(i32, usize)> {
     keys.sort_unstable();
     keys.chunk_by(|a, b| a.0 == b.0).map(|equal| (equal[0].0, equal.iter().map(|(_, count)| count).sum())).collect()
 }
 
-/// Divides a numeric column into cells: edges, pivot, log-widths and tail scale, from ascending keys and their counts.
+/// Divides a numeric column into cells: sets edges, pivot, log-widths and tail scale from (key, count), ascending by
+/// key. `real` converts a key to the number that it represents.
 fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: usize, real: impl Fn(i32) -> f64) {
     let keys: Vec<(i32, usize)> = keys.iter().copied().filter(|(_, count)| *count > 0).collect();
     encoding.values = edges(&keys, cells);
@@ -226,10 +235,10 @@ fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: usize, real:
     encoding.log_widths = log_widths(&widths);
 }
 
-/// Returns the ascending edges e of the cells (e, e'], in the order of keys.
+/// Returns the ascending edges e of the cells (e, e'], as keys, from (key, count), ascending by key.
 ///
-/// The first edge is just below the smallest key and the last edge is the largest key. Between them is each key, if there
-/// are few, or the keys at quantile levels that are evenly spaced in probit units.
+/// The first edge is just below the smallest key and the last edge is the largest key. Between them is each key, if
+/// there are few, or the keys at quantile levels that are evenly spaced in probit units.
 fn edges(values: &[(i32, usize)], cells: usize) -> Vec<i32> {
     let total: usize = values.iter().map(|(_, count)| count).sum();
     let (first, last) = (values[0].0, values[values.len() - 1].0);
@@ -256,8 +265,8 @@ fn edges(values: &[(i32, usize)], cells: usize) -> Vec<i32> {
     edges
 }
 
-/// Returns the logarithm of each cell's width over the narrowest one's, in units of 1/2048 nat. The outcomes below and
-/// above the range count as wide as the widest cell.
+/// Returns `[outcome]` ln(width of the cell / width of the narrowest cell), in units of 1/2048 nat, from the widths of
+/// the cells. The outcomes below and above the range get the width of the widest cell.
 fn log_widths(widths: &[f64]) -> Vec<u16> {
     let narrowest = widths.iter().copied().fold(f64::INFINITY, f64::min);
     let log = |width: f64| ((width / narrowest).ln() * 2048.0).round().clamp(0.0, 65535.0) as u16;

@@ -15,9 +15,9 @@ use crate::escape::{escaped, quoted};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnKind {
-    /// Numbers, read as `f32`, divided into cells.
+    /// Numbers, read as `f32`, divided into cells (bins).
     Real,
-    /// Integers of 32 bits, divided into cells.
+    /// Integers of 32 bits, divided into cells (bins).
     Integer,
     /// Texts or codes without an order, one outcome each.
     Category,
@@ -27,15 +27,15 @@ pub enum ColumnKind {
     Ignore,
 }
 
-/// Settings of one column in a schema file. A setting that is `None` is found from the rows.
+/// Settings of one column in a schema file. A setting that is `None` is determined from the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnOverride {
     /// Kind of the column.
     pub kind: Option<ColumnKind>,
-    /// Number of cells of a numeric column that has more values.
+    /// Number of cells (bins), if the column is numeric and has more distinct values.
     pub cells: Option<usize>,
-    /// Whether readings may be missing, even if no training row lacks one.
+    /// Whether readings may be missing, even if no reading is missing in the training rows.
     pub missing: Option<bool>,
 }
 
@@ -55,8 +55,8 @@ impl Overrides {
     /// Reads a schema file of at most 16 MiB.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Input`], with the line, if it is not TOML, has an unknown key or
-    /// value, or a number of cells outside 2 to 256.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Input`], with the line, if it is not TOML, has an unknown key
+    /// or value, or a number of cells outside 2 to 256.
     pub fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
         let text = input::read_small(path, &format!("cannot be read; `surprisal schema DATA -o {shown}` writes one"))?;
@@ -127,7 +127,8 @@ pub fn write(frame: &Frame, encodings: &[ColumnEncoding]) -> String {
     out
 }
 
-/// Returns the smallest and the largest number, or `None` if there is another text or no cell.
+/// Returns (smallest, largest number) of the cells, or `None` if a cell is not a number or there are no cells. Each
+/// element of `present` is (cell, count).
 fn range(present: &[(Cell, usize)]) -> Option<(f64, f64)> {
     let numbers: Vec<f64> = present.iter().map(|(cell, _)| cell.number()).collect::<Option<_>>()?;
     let least = numbers.iter().copied().reduce(f64::min)?;

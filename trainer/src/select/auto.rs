@@ -177,7 +177,8 @@ impl LayerFitter<'_> {
     }
 
     /// Fits layers of `units` units with several settings, and returns the settings whose layer predicts the validation
-    /// rows best. Where conditionals were fitted too, a layer is judged by the mean of its logits and theirs.
+    /// rows best. If there are fitted models of the requested families, the mean of a layer's logits and those of
+    /// the model that suits it best is judged; otherwise the layer alone.
     fn tune(&self, candidates: &Candidates, units: usize) -> LayerSettings {
         let (choices, optimizer) = (&candidates.choices.layer, &candidates.choices.optimizer);
         let defaults = Optimizer { rate: Some(RATES[1]), epochs: self.epochs(), ..Optimizer::default() };

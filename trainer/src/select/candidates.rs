@@ -71,7 +71,7 @@ pub struct Candidates<'a> {
 pub(super) struct Choice {
     /// Index of the fitted model in [`Candidates::fitted`], or `None` for the hidden layer alone.
     pub(super) fitted: Option<usize>,
-    /// Weights of the logits of the conditional and of the hidden layer, in this order.
+    /// Weights of [the fitted model's logit, the hidden layer's logit].
     pub(super) weights: [f64; 2],
 }
 

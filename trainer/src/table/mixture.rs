@@ -9,7 +9,7 @@ use crate::model::FloatMixture;
 pub struct MixtureTable {
     /// Prior weight of each component, relative to 65535 for the largest one: `[component]`.
     pub priors: Vec<u16>,
-    /// Distance to each bit's parent (0 for no parent), and the code of the parent's weight: `[bit]`.
+    /// [distance to the bit's parent (0 for no parent), code of the parent's weight] for each bit: `[bit]`.
     pub parents: Vec<[u8; 2]>,
     /// Code of each bit's logit in each component: `[bit][component]`, flattened.
     pub logits: Vec<i8>,
