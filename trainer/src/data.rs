@@ -43,12 +43,8 @@ pub struct Frame {
     pub unit: &'static str,
     /// CRC-32 of the file's bytes after decompression.
     pub digest: u32,
-<<<<<<< HEAD
-    /// `[row]`: whether the window of the row, which ends before it, holds anomalous rows; empty without a window.
-=======
     /// `[row]`: for a time series, whether any of the earlier rows that the row depends on is anomalous. Empty for
     /// other rows.
->>>>>>> wt-e
     pub mixed: Vec<bool>,
 }
 

@@ -76,11 +76,7 @@ pub fn sampled_rows(
     Ok((sampled_columns(artefact), drawn))
 }
 
-<<<<<<< HEAD
-/// Draws the residuals of each row conditional on the rows before it, and adds the prediction.
-=======
 /// Draws the rows of a time series: the residuals of each row given the earlier rows, to which the prediction is added.
->>>>>>> wt-e
 fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     table: &Table<N, H, K>,
     units: &PredictorTable,
@@ -139,22 +135,10 @@ fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     Ok(())
 }
 
-<<<<<<< HEAD
 /// Draws a reading that has the outcome of a column's bits. An unknown text has the code -1, and an unknown code is the
 /// smallest one that no training row has.
 fn draw(encoding: &ColumnEncoding, bits: &[bool], random: &mut impl Rng) -> Reading {
     let Some(outcome) = encoding.column().decode(bits) else { return Reading::Missing };
-=======
-/// Returns the integer reading that a board has for the state whose CSV cell is `text`.
-fn code(encoding: &ColumnEncoding, text: &str) -> i32 {
-    let label = encoding.labels.iter().position(|label| label == text);
-    label.map_or_else(|| text.parse().unwrap_or(-1), |code| code as i32)
-}
-
-/// Returns the CSV cell of a column's outcome; empty if the reading is missing.
-fn cell(encoding: &ColumnEncoding, bits: &[bool], random: &mut impl Rng) -> String {
-    let Some(outcome) = encoding.column().decode(bits) else { return String::new() };
->>>>>>> wt-e
     let values = &encoding.values;
     match encoding.kind {
         Kind::Flag { flipped } => Reading::Integer(i32::from((outcome == 1) != flipped)),

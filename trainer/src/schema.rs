@@ -50,14 +50,6 @@ const MAX_COLUMNS: usize = 4095;
 const MAX_BITS: usize = 4096;
 
 impl Schema {
-<<<<<<< HEAD
-    /// Finds the encoding of every column that is not ignored. The training rows `rows` determine all edges.
-    ///
-    /// # Errors
-    /// [`Error::Input`] if a cell does not fit its column, a column is constant in `rows` (unless it is kept, or all columns
-    /// are flags), a text column has too many texts, or there are more than 4095 columns or 4096 bits;
-    /// [`Error::Option`] if the overrides name a column that is absent.
-=======
     /// Finds the encoding of every column that is not ignored. `rows` are the indices of the training rows, which
     /// determine the edges of the cells.
     ///
@@ -65,7 +57,6 @@ impl Schema {
     /// [`Error::Input`] if a cell does not fit its column, a column has the same value in all given rows (unless it is
     /// kept, or all columns are flags), a text column has too many texts, or there are more than 4095 columns or 4096
     /// bits; [`Error::Option`] if the overrides name a column that is absent.
->>>>>>> wt-e
     pub fn find(frame: &Frame, rows: &[usize], options: &SchemaOptions) -> Result<Self> {
         let SchemaOptions { ignore, keep_constant, cells, overrides } = options;
         let cells = if *cells == 0 { CELLS } else { *cells };
@@ -107,13 +98,8 @@ impl Schema {
         Ok(schema)
     }
 
-<<<<<<< HEAD
-    /// Fails if a column is constant in the training rows, as the column of a dead sensor is. Flags are exempt if all
-    /// columns are flags.
-=======
     /// Returns an error if a column has one value in all given rows, which may mean a dead sensor. If all columns are
     /// flags, constant flags are allowed.
->>>>>>> wt-e
     fn check_constant(&self, frame: &Frame, rows: &[usize]) -> Result<()> {
         if self.columns.iter().all(|encoding| matches!(encoding.kind, Kind::Flag { .. })) {
             return Ok(());

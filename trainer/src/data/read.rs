@@ -97,14 +97,9 @@ fn delimiter(text: &[u8]) -> u8 {
     [b',', b'\t', b';'].into_iter().max_by_key(count).unwrap_or(b',')
 }
 
-<<<<<<< HEAD
-/// Returns the names of the columns, or a message if two are equal.
+/// Returns the names of the columns, or a message if two are equal. `is_named` tells whether the first line holds names;
+/// otherwise the names are x0, x1, …
 fn column_names(first: &csv::StringRecord, is_named: bool, header: Header) -> Result<Vec<String>, String> {
-=======
-/// Returns the names of the columns, or a message if two are equal. `is_named` tells whether the first line holds
-/// names; otherwise the names are x0, x1, …
-fn column_names(first: &csv::StringRecord, is_named: bool) -> Result<Vec<String>, String> {
->>>>>>> wt-e
     let name = |(at, cell): (usize, &str)| {
         if is_named && !cell.is_empty() { cell.to_owned() } else { default_name(at) }
     };

@@ -24,11 +24,7 @@ pub struct Job {
     pub test: Option<PathBuf>,
     /// Windows of the files if they hold raw signals; `None` for rows.
     pub signal: Option<Windows>,
-<<<<<<< HEAD
-    /// Earlier rows that each row depends on; `None` for rows that are independent of each other.
-=======
     /// Window and sessions of a time series, if the rows depend on earlier rows.
->>>>>>> wt-e
     pub history: Option<History>,
     /// Whether the first line of each file names the columns.
     pub header: Header,
@@ -38,19 +34,11 @@ pub struct Job {
     pub label: Option<(String, String)>,
     /// Whether columns that never change in the training rows are kept.
     pub keep_constant: bool,
-<<<<<<< HEAD
-    /// Number of cells of a numeric column; `None` to choose it on the validation rows.
-=======
     /// Number of cells (bins) per numeric column, or `None` to choose it on the validation rows.
->>>>>>> wt-e
     pub cells: Option<usize>,
     /// Settings of single columns, which take precedence over the settings that the rows determine.
     pub overrides: Overrides,
-<<<<<<< HEAD
-    /// Family, order and penalties; those that are `None` are chosen on the validation rows.
-=======
     /// Family, order and penalties. Settings that are `None` are chosen on the validation rows.
->>>>>>> wt-e
     pub choices: Choices,
     /// Largest size of the `.srp` file, in bytes.
     pub flash: Option<usize>,

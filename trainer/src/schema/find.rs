@@ -34,16 +34,9 @@ pub(super) struct ColumnSearch<'a> {
 }
 
 impl ColumnSearch<'_> {
-<<<<<<< HEAD
-    /// Finds the encoding of the column.
-    ///
-    /// All rows of the file determine which values there are, so that a rare value is known in whatever share its row is.
-    /// Only the training rows `rows` determine frequencies, and so all edges.
-=======
     /// Finds the encoding of the column. The cells of all rows of the file determine the set of values, so that a rare
     /// value is known even if it is in no training row. The training rows, whose indices are `rows`, determine
     /// frequencies and edges.
->>>>>>> wt-e
     ///
     /// # Errors
     /// [`Error::Input`] if no row has a reading, a cell does not fit the kind, a text column has more than 64 texts, or
