@@ -158,21 +158,35 @@ impl Snapshot {
         let text = fs::read_to_string(&page)?;
         let (prose, _) =
             text.split_once(PRINTED).context("docs/device.md has no heading `## As printed`; add it at the end")?;
-        Ok(write_whole(&page, format!("{prose}{PRINTED}\n```text\n{}```\n", self.page()).as_bytes(), &[])?)
+        Ok(write_whole(&page, format!("{prose}{PRINTED}\n```text\n{}```\n", self.summary()).as_bytes(), &[])?)
     }
 
-    /// Returns the most important numbers as tables of text, for `docs/device.md` and the terminal.
-    pub fn page(&self) -> String {
+    /// Returns the numbers that most users need as tables of text, for `docs/device.md`: instructions of an operation alone
+    /// and bytes of flash.
+    pub fn summary(&self) -> String {
         let mut page = format!("{}\n", self.rustc);
-        let boards: Vec<&str> = BOARDS.iter().map(|board| board.name).filter(|board| self.has(board)).collect();
-        let weighed: Vec<&str> = boards.iter().copied().filter(|board| WEIGHED.contains(board)).collect();
-        let three = |numbers: &[u64]| numbers[..3].iter().map(|number| format!("{number:>7}")).collect::<String>();
-        for board in &weighed {
+        for board in self.weighed() {
             let title = format!("{board}: instructions of an operation alone: mean, max, worst");
             self.section(&mut page, &title, 22, &ALONE, |table, operation| {
                 Some(three(self.numbers(board, table, &format!("{operation} alone"))?))
             });
         }
+        for board in self.weighed() {
+            let columns =
+                [("code at 3", "3", 0), ("code at s", "s", 0), ("link", "3", 1), ("table", "3", 2), ("RAM", "3", 4)];
+            let title = format!("{board}: bytes that scoring adds");
+            self.section(&mut page, &title, 10, &columns.map(|(name, ..)| name), |table, column| {
+                let (_, level, at) = columns.iter().find(|(name, ..)| *name == column)?;
+                Some(self.numbers(board, table, &format!("bytes at {level}"))?[*at].to_string())
+            });
+        }
+        page
+    }
+
+    /// Returns the summary and the numbers of all operations on all boards as tables of text, for the terminal.
+    pub fn page(&self) -> String {
+        let mut page = self.summary();
+        let boards: Vec<&str> = BOARDS.iter().map(|board| board.name).filter(|board| self.has(board)).collect();
         for operation in ["model", "surprisal"] {
             let title = format!("instructions of `{operation}` among others: mean, max, worst");
             self.section(&mut page, &title, 22, &boards, |table, board| {
@@ -180,7 +194,7 @@ impl Snapshot {
             });
         }
         for (at, title) in [(0, "mean instructions among others"), (3, "bytes of stack among others")] {
-            for board in &weighed {
+            for board in self.weighed() {
                 let operations = &OPERATIONS[..OPERATIONS.len() - usize::from(at != 0)];
                 self.section(&mut page, &format!("{board}: {title}"), 11, operations, |table, operation| {
                     Some(self.numbers(board, table, operation)?[at].to_string())
@@ -194,16 +208,12 @@ impl Snapshot {
             &boards,
             |table, board| Some(self.numbers(board, table, "bit")?[1].to_string()),
         );
-        for board in &weighed {
-            let columns =
-                [("code at 3", "3", 0), ("code at s", "s", 0), ("link", "3", 1), ("table", "3", 2), ("RAM", "3", 4)];
-            let title = format!("{board}: bytes that scoring adds");
-            self.section(&mut page, &title, 10, &columns.map(|(name, ..)| name), |table, column| {
-                let (_, level, at) = columns.iter().find(|(name, ..)| *name == column)?;
-                Some(self.numbers(board, table, &format!("bytes at {level}"))?[*at].to_string())
-            });
-        }
         page
+    }
+
+    /// Returns the measured boards whose programs are also measured alone and in bytes.
+    fn weighed(&self) -> Vec<&'static str> {
+        BOARDS.iter().map(|board| board.name).filter(|board| WEIGHED.contains(board) && self.has(board)).collect()
     }
 
     /// Appends a section to the page: a line per table, with a cell of `width` characters per column.
@@ -238,6 +248,11 @@ impl Snapshot {
     }
 }
 
+/// Formats mean, max and worst.
+fn three(numbers: &[u64]) -> String {
+    numbers[..3].iter().map(|number| format!("{number:>7}")).collect()
+}
+
 fn path() -> PathBuf {
     root().join("docs/device.json")
 }
@@ -251,6 +266,15 @@ mod tests {
         snapshot.tables.insert("group/table".into(), vec![100, checksum]);
         snapshot.add("m0", "group", "table", "score", numbers.into());
         snapshot
+    }
+
+    /// The page is written together with the numbers.
+    #[test]
+    fn the_page_shows_the_stored_numbers() {
+        let page = fs::read_to_string(root().join("docs/device.md")).expect("a page");
+        let (_, printed) = page.split_once(PRINTED).expect("a heading");
+        let stored = Snapshot::read().expect("stored numbers");
+        assert_eq!(printed, format!("\n```text\n{}```\n", stored.summary()));
     }
 
     #[test]
