@@ -15,8 +15,10 @@ use std::sync::Once;
 const QEMU_RUN: &str = "0.3.1";
 /// The version of `cargo-deny` that `deny.toml` was written for.
 const CARGO_DENY: &str = "0.20.2";
-/// The minimum supported Rust version, as in `rust-version` of `Cargo.toml`.
-pub const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
+/// The minimum supported Rust version of the device crate, as in `rust-version` of its `Cargo.toml`.
+pub const DEVICE_MSRV: &str = "1.88";
+/// The minimum supported Rust version of the trainer and the command, which is also that of this crate.
+pub const TRAINER_MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
 /// The emulators of all boards.
 const QEMU: [&str; 2] = ["qemu-system-arm", "qemu-system-riscv32"];
 
@@ -32,10 +34,10 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Returns a command that runs cargo of the minimum supported Rust version in the folder of the repository.
-pub fn cargo_msrv() -> Command {
+/// Returns a command that runs cargo of a Rust version in the folder of the repository.
+pub fn cargo_of(version: &str) -> Command {
     let mut command = clean("rustup");
-    command.args(["run", MSRV, "cargo"]).current_dir(root());
+    command.args(["run", version, "cargo"]).current_dir(root());
     command
 }
 
@@ -115,21 +117,23 @@ fn has_core(target: &str) -> bool {
     fs::read_dir(folder).is_ok_and(|mut files| files.any(|file| file.is_ok_and(|file| is_core(&file.file_name()))))
 }
 
-/// Installs the toolchain of the minimum supported Rust version with the target of the smallest board, if it is missing.
+/// Installs the toolchains of the minimum supported Rust versions, and the target of the smallest board, where missing.
 ///
 /// # Errors
-/// rustup cannot fetch it.
+/// rustup cannot fetch them.
 pub fn msrv() -> Result<()> {
     let target = BOARDS[0].target;
-    let listed = output(clean("rustup").args(["target", "list", "--installed", "--toolchain", MSRV]));
-    if listed.is_ok_and(|targets| targets.lines().any(|line| line == target)) {
-        return Ok(());
+    for (version, targets) in [(DEVICE_MSRV, &[target][..]), (TRAINER_MSRV, &[])] {
+        let listed = output(clean("rustup").args(["target", "list", "--installed", "--toolchain", version]));
+        if listed.is_ok_and(|listed| targets.iter().all(|target| listed.lines().any(|line| line == *target))) {
+            continue;
+        }
+        let by_hand = format!("rustup toolchain install {version} --profile minimal --target {target}");
+        say(&by_hand);
+        output(clean("rustup").args(by_hand.split(' ').skip(1))).with_context(|| {
+            format!("rustup cannot install Rust {version}, a minimum supported version; run `{by_hand}` where it can")
+        })?;
     }
-    let by_hand = format!("rustup toolchain install {MSRV} --profile minimal --target {target}");
-    say(&by_hand);
-    output(clean("rustup").args(by_hand.split(' ').skip(1))).with_context(|| {
-        format!("rustup cannot install Rust {MSRV}, the minimum supported version; run `{by_hand}` where it can")
-    })?;
     Ok(())
 }
 

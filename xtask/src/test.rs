@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use std::path::Path;
 use std::process::Command;
 use xtask::board::{BOARDS, Board};
-use xtask::setup::{self, cargo, cargo_msrv, root};
+use xtask::setup::{self, cargo, cargo_of, root};
 
 /// Packages outside the workspace, each with its own lock file.
 const OUTSIDE: [&str; 7] = [
@@ -19,7 +19,7 @@ const OUTSIDE: [&str; 7] = [
     "examples/pico",
 ];
 /// All features of the device crate.
-pub const ALL: &str = "defmt,embedded-hal,heapless,libm,micromath";
+const ALL: &str = "defmt,embedded-hal,heapless,libm,micromath";
 /// The sets of features with which the device crate is built.
 const FEATURES: [&str; 7] = ["", "defmt", "embedded-hal", "heapless", "libm", "micromath", ALL];
 
@@ -38,7 +38,7 @@ pub enum Part {
     Deny,
     /// The device crate on bare metal, with each of its features alone
     Features,
-    /// The three published crates with the minimum supported Rust version
+    /// The three published crates with their minimum supported Rust versions
     Msrv,
     /// The device crate cannot panic, and computes with integers outside the features of raw signals
     NoPanic,
@@ -128,7 +128,7 @@ fn docs() -> Result<()> {
 fn deny() -> Result<()> {
     let deny = setup::cargo_deny()?;
     // The database of advisories lies on GitHub, which a machine without access to it cannot reach.
-    succeed(Command::new(deny).args(["--workspace", "check", "bans", "licenses", "sources"]).current_dir(root()))
+    succeed(Command::new(deny).args(["--workspace", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]).current_dir(root()))
 }
 
 /// Builds the device crate alone, because the features of a workspace add up.
@@ -144,12 +144,15 @@ fn features() -> Result<()> {
 
 fn msrv() -> Result<()> {
     setup::msrv()?;
-    println!("rust {}: surprisal for {} and the host, surprisal-trainer, surprisal-cli", setup::MSRV, BOARDS[0].target);
-    succeed(&mut device_crate(cargo_msrv(), &["--target", BOARDS[0].target, "--features", ALL], "target/msrv"))?;
-    succeed(&mut device_crate(cargo_msrv(), &["--features", ALL], "target/msrv"))?;
-    let mut trainer = cargo_msrv();
-    trainer.args(["check", "--quiet", "--package", "surprisal-trainer", "--package", "surprisal-cli"]);
-    succeed(trainer.args(["--locked", "--target-dir", "target/msrv"]))
+    let (old, target) = (setup::DEVICE_MSRV, BOARDS[0].target);
+    for args in [&["--features", ALL][..], &["--features", ALL, "--target", target]] {
+        println!("rust {old}: surprisal, {}", args.join(" "));
+        succeed(&mut device_crate(cargo_of(old), args, "target/msrv"))?;
+    }
+    println!("rust {}: surprisal-trainer and surprisal-cli", setup::TRAINER_MSRV);
+    let mut check = cargo_of(setup::TRAINER_MSRV);
+    check.args(["check", "--quiet", "--package", "surprisal-trainer", "--package", "surprisal-cli"]);
+    succeed(check.args(["--locked", "--target-dir", "target/msrv"]))
 }
 
 fn device_crate(mut cargo: Command, args: &[&str], target_dir: &str) -> Command {
