@@ -46,7 +46,7 @@ fn any_detector(dice: &mut Dice) -> Detector<'static> {
     }
 }
 
-/// A row whose score and oddness are one.
+/// A row with a score and an anomaly score of one.
 fn row(score: Nats) -> RowScore {
     RowScore::of(&Detector::OFF, &[(0, score)])
 }
@@ -158,7 +158,7 @@ proptest! {
     }
 }
 
-/// The oddness of columns with these surprisals, in the order of the readings.
+/// Returns the anomaly score of columns with these surprisals, in the order of the readings.
 fn anomaly_score(detector: &Detector, each: &[Nats]) -> Nats {
     let mut anomaly = AnomalyScore::new(detector);
     (0..).zip(each).for_each(|(column, &nats)| anomaly.push(detector, column, nats));
@@ -183,7 +183,7 @@ proptest! {
         prop_assert!(largest - tau * budget::RAW_NATS <= found && found <= largest + tau * (columns as f64).ln() + slack);
     }
 
-    /// No column's surprisal grows to make a row less odd, however little it grows.
+    /// No column's surprisal grows without raising the anomaly score, however little it grows.
     #[test]
     fn an_anomaly_score_grows_with_every_column(columns in 1usize..40, log2_temperature in 0u32..4, narrow in 8u32..20, seed: u64) {
         let mut dice = Dice(seed);

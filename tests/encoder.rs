@@ -50,8 +50,8 @@ fn every_reading() -> Vec<Reading> {
     let near = |&edge: &i32| [edge - 1, edge, edge + 1];
     let integers = EDGES.iter().chain(&CODES).flat_map(near).chain([i32::MIN, i32::MIN + 1, 2, i32::MAX]);
     let reals = [-1.5f32, 0.0, 0.25, 3e38, 1e-40].into_iter().flat_map(|x| [x, -x, x.next_up(), x.next_down()]);
-    let odd = [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN];
-    integers.map(Reading::Integer).chain(reals.chain(odd).map(Reading::Real)).chain([Reading::Missing]).collect()
+    let special = [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN];
+    integers.map(Reading::Integer).chain(reals.chain(special).map(Reading::Real)).chain([Reading::Missing]).collect()
 }
 
 /// Encodes into a row of ones, so that a bit left alone shows.

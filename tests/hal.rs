@@ -7,7 +7,7 @@ use embedded_hal_mock::eh1::delay::{CheckedDelay, NoopDelay, Transaction as Paus
 use embedded_hal_mock::eh1::digital::{Mock, State, Transaction};
 use surprisal::{Detector, EncodeError, Nats, Reading, RowScore, Watch, WatchError, flags};
 
-/// Odd above five nats.
+/// Rows above five nats are anomalous.
 const DETECTOR: Detector = Detector { threshold: Nats::from_raw(5 << 16), rows: 99, ..Detector::OFF };
 
 /// A row's only reading is its score in nats; a negative one does not fit its column.

@@ -14,7 +14,7 @@ pub const BELOW_THE_TAIL: f64 = 0.0861 * 2.0 * std::f64::consts::LN_2 + ABOVE_TH
 /// And at most so far above: s/256 too far.
 pub const ABOVE_THE_TAIL: f64 = 2.0 / 256.0 + RAW_NATS;
 
-/// An oddness of so many columns, in units of τ: each step of the soft maximum is a straight line between entries of the
+/// Anomaly score of so many columns, in units of τ: each step of the soft maximum is a straight line between entries of the
 /// link's table, (1/32)²/32 from the curve, whose masses are rounded to 1/65536 of at least a half, and surprisals again;
 /// and what is divided by τ is rounded down. Together less than 6/65536.
 pub fn anomaly_score(columns: usize) -> f64 {

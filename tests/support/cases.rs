@@ -186,16 +186,16 @@ cases! {
         let mut samples = Samples::<256, FEATURES>::new(&motor::CHANNELS[0]).expect("the window and features are its own");
         let mut golden = rows.iter().zip(nats);
         let heard = |worn| signal::motor(worn).skip(signal::RECORDED).take(signal::HEARD).map(f32::from);
-        let mut odd = 0;
+        let mut anomalous = 0;
         for row in heard(false).chain(heard(true)).filter_map(|sample| samples.push::<Libm>(sample)) {
             let (wanted, nats) = golden.next().expect("a golden row a window");
             assert_eq!(row.map(f32::to_le_bytes).as_flattened(), wanted);
             let score = motor::TABLE.score(&row.map(Reading::Real)).expect("the row is of the training columns");
             assert_eq!(score.nats.raw(), u32::from_le_bytes(*nats));
-            odd += u32::from(motor::TABLE.detector.judge(score.anomaly).is_anomalous());
+            anomalous += u32::from(motor::TABLE.detector.judge(score.anomaly).is_anomalous());
         }
         // Most of the worn half, and not all of the other.
-        assert!(golden.next().is_none() && (rows.len() as u32 / 3..rows.len() as u32).contains(&odd));
+        assert!(golden.next().is_none() && (rows.len() as u32 / 3..rows.len() as u32).contains(&anomalous));
     }
 
     /// Rows of a stream to nats, given the rows before: what the host made of the same rows in a file.
@@ -208,7 +208,7 @@ cases! {
         let mut golden = nats.iter();
         let mut past = Stream::<{ tank::CHANNELS.len() }, { tank::WINDOW }>::new();
         assert!(size_of_val(&past) <= 4 * tank::CHANNELS.len() * tank::WINDOW + 3 * size_of::<usize>());
-        let (mut monitor, mut odd) = (Monitor::new(), [0, 0]);
+        let (mut monitor, mut anomalous) = (Monitor::new(), [0, 0]);
         for (at, row) in tank::heard().enumerate() {
             if at == tank::GAP {
                 past.reset();
@@ -224,10 +224,10 @@ cases! {
             let score = table.score(&given).expect("the table takes what the stream makes");
             assert_eq!(golden.next(), Some(&score.nats.raw().to_le_bytes()));
             let report = monitor.push(&table.detector, &score);
-            odd[usize::from(tank::LEAK.contains(&at))] += u32::from(report.verdict.is_anomalous());
+            anomalous[usize::from(tank::LEAK.contains(&at))] += u32::from(report.verdict.is_anomalous());
         }
         // Most rows while the tank leaks, and few others.
-        assert!(golden.next().is_none() && odd[0] < 8 && odd[1] > 15, "{odd:?}");
+        assert!(golden.next().is_none() && anomalous[0] < 8 && anomalous[1] > 15, "{anomalous:?}");
     }
 
     /// The shares of the columns lose nothing.
@@ -235,29 +235,29 @@ cases! {
         each_table!(explanations_add_up);
     }
 
-    /// A row is odd when its oddness exceeds the threshold, and some rows of both kinds are here.
+    /// A row is anomalous when its anomaly score exceeds the threshold, and some rows of both kinds are here.
     fn verdicts_follow_the_threshold() {
         let table = table::<0, 0>(&SHUTTLE);
-        let odd = rows(&SHUTTLE).filter(|(row, nats)| {
+        let anomalous = rows(&SHUTTLE).filter(|(row, nats)| {
             let score = table.score(row).expect("golden rows are of the training columns");
-            let odd = table.judge(row).expect("golden rows are of the training columns").is_anomalous();
-            assert_eq!((odd, score.nats), (score.anomaly > table.detector.threshold, *nats));
-            odd
+            let anomalous = table.judge(row).expect("golden rows are of the training columns").is_anomalous();
+            assert_eq!((anomalous, score.nats), (score.anomaly > table.detector.threshold, *nats));
+            anomalous
         });
-        assert!((1..1024).contains(&odd.count()));
+        assert!((1..1024).contains(&anomalous.count()));
     }
 
     /// AnomalyScore, p-values, the cumulative sum, drift and what surprises most are the host's numbers: sums over all golden rows, of
-    /// which half are odd.
+    /// half of which are anomalous.
     fn detectors_agree_everywhere() {
         let table = table::<0, 0>(&SHUTTLE);
         let detector = &table.detector;
-        let (mut oddness, mut ppm, mut alarms, mut sums, mut recent_sum) = (0u64, 0u64, 0, 0u64, 0u64);
+        let (mut anomaly, mut ppm, mut alarms, mut sums, mut recent_sum) = (0u64, 0u64, 0, 0u64, 0u64);
         let (mut cusum, mut drift, mut recent) = (Cusum::new(), Drift::new(), Recent::<16>::new());
         let mut monitor = Monitor::new();
         for (row, nats) in rows(&SHUTTLE) {
             let score = table.score(&row).expect("golden rows are of the training columns");
-            oddness += u64::from(score.anomaly.raw());
+            anomaly += u64::from(score.anomaly.raw());
             ppm += u64::from(detector.p_value(score.anomaly).ppm());
             alarms += u32::from(cusum.push(detector, nats));
             sums += u64::from(cusum.sum().raw());
@@ -267,7 +267,7 @@ cases! {
             monitor.push(detector, &score);
         }
         assert_eq!(monitor, Monitor { cusum, drift });
-        assert_eq!((oddness, ppm, alarms, sums, recent_sum), (1_726_126_336, 254_983_947, 113, 804_186_124, 3_741_194_563));
+        assert_eq!((anomaly, ppm, alarms, sums, recent_sum), (1_726_126_336, 254_983_947, 113, 804_186_124, 3_741_194_563));
         let estimate = drift.estimate(detector);
         assert_eq!((estimate.raw, estimate.error.raw(), estimate.is_drifted()), (1_214_794, 39_601, true));
     }

@@ -9,12 +9,12 @@ use xtask::setup::root;
 /// The version of the device crate.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Where a copied package finds the device crate.
+/// Place where a copied package finds the device crate.
 #[derive(Clone, Copy, Debug)]
 pub enum Library<'a> {
     /// A path dependency on a folder.
     Path(&'a Path),
-    /// A dependency on the published version, for which this folder stands in.
+    /// A dependency on the published version; this folder is used in place of the registry.
     Published(&'a Path),
 }
 

@@ -1,4 +1,4 @@
-//! Finds in linked Arm programs what the device crate must not need: floating point, long divisions, variables.
+//! Finds code in linked Arm programs that the device crate must not need: floating point, long divisions, variables.
 
 use anyhow::{Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};

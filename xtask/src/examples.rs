@@ -100,7 +100,8 @@ fn vibration() -> Vec<String> {
     signal::motor(false).take(signal::RECORDED).map(|x| (i32::from(x) / 8 - 1000).to_string()).collect()
 }
 
-/// Simulates a pump that runs for minutes and rests for minutes. Its current depends on its state, and it warms the board.
+/// Simulates the rows `temperature,current,running` of a pump that runs for minutes and rests for minutes. The current
+/// depends on whether the pump runs, and a running pump warms the board.
 fn pump() -> Vec<String> {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let (mut heat, mut running) = (0.0, false);

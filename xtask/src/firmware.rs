@@ -51,7 +51,7 @@ pub fn build_with(mut cargo: Command, dir: &Path) -> Result<PathBuf> {
     }
 }
 
-/// How to run a program.
+/// Options of a run of a program under QEMU.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
     /// The folder that the program's file names are relative to.

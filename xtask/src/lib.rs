@@ -1,4 +1,4 @@
-//! What `cargo xtask` and `cargo benches` share: boards, setup, firmware builds, and the command `surprisal`.
+//! Code that `cargo xtask` and `cargo benches` share: boards, setup, firmware builds, and calls of the command `surprisal`.
 
 pub mod board;
 pub mod setup;

@@ -28,9 +28,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Find or install what `cargo xtask test` needs
+    /// Find or install the tools that `cargo xtask test` needs
     Setup,
-    /// From a CSV file to verdicts on an emulated microcontroller, compared with the host bit for bit
+    /// Fit a model on a CSV file, score rows on an emulated microcontroller, and compare with the host bit for bit
     Demo,
     /// Check format, lints and docs, and run the tests of the host; installs nothing
     Check,

@@ -13,9 +13,9 @@ pub const LIMIT: Duration = Duration::from_secs(300);
 /// A line that a program printed.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// The table.
+    /// Name of the table, such as `golden/shuttle`.
     pub table: String,
-    /// The operation on it.
+    /// Name of the operation on the table, such as `score`.
     pub operation: String,
     /// The numbers: mean, max and worst number of instructions, and bytes of stack.
     pub numbers: Vec<u64>,

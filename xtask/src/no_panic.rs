@@ -1,6 +1,8 @@
-//! The proof that the device crate cannot panic: `tests/no-panic` links all public functions with a panic handler that
-//! cannot be linked, and fails to link once a panic is planted. The linked program must not compute with floating point
-//! outside the features of raw signals, must have no variables, and must not divide 64-bit integers where it scores.
+//! Proves that the device crate cannot panic. The program `tests/no-panic` calls all public functions, and its panic
+//! handler calls a function that does not exist, so that it links only if nothing can panic. As a cross-check, linking
+//! must fail after a panic is added on purpose. The linked program must not compute with floating point outside the
+//! features of raw signals, must have no static variables, and must not divide 64-bit integers in the functions that
+//! score.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
@@ -8,7 +10,7 @@ use xtask::board::Board;
 use xtask::setup::{self, cargo, root};
 use xtask::{elf, firmware};
 
-/// With few and with many of the inlined calls that let the compiler remove checks.
+/// Optimisation levels of the probe: fewer and more calls are inlined, which lets the compiler remove checks.
 const OPT_LEVELS: [&str; 2] = ["\"s\"", "3"];
 
 /// Features of the probe that must compute with integers, and whether 64-bit divisions are allowed. Scoring and sampling

@@ -1,4 +1,4 @@
-//! Packages as they would be published, and what users build from them.
+//! Tests the packages as they would be published, and builds programs that depend on them.
 
 use crate::copy::{Library, VERSION, copy_folder, copy_package};
 use crate::test::succeed;

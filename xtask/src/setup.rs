@@ -1,4 +1,4 @@
-//! Finds what the commands need, installs what it can, and names what it cannot install.
+//! Finds the tools that the commands need, installs those that it can, and names the others.
 //!
 //! Compiler targets come from rustup. On Debian, QEMU comes from apt if this runs as root. Tools that are written in
 //! Rust are built into `target/tools`, unless they are on the path already.

@@ -15,7 +15,7 @@ pub const READINGS: usize = 9;
 
 /// The rows of the data that a fit did not see.
 pub struct HeldOut {
-    /// The fitted model.
+    /// Model that was fitted to the shuttle data.
     pub artefact: Artefact,
     /// `[row]`: the line in the file.
     pub lines: Vec<u64>,
@@ -26,7 +26,7 @@ pub struct HeldOut {
 }
 
 impl HeldOut {
-    /// Reads the data with a model that was fitted to it.
+    /// Reads a model that was fitted to the shuttle data, and the rows that were held out from the fit.
     ///
     /// # Errors
     /// The model or the data cannot be read, or the model was fitted to other data.

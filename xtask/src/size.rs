@@ -25,13 +25,13 @@ pub struct Size {
 /// Bytes of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Code.
+    /// Bytes of code.
     pub text: u64,
     /// The link table between logits, masses and nats.
     pub link: u64,
     /// The table of the model.
     pub table: u64,
-    /// All other constants.
+    /// Constants other than the two tables.
     pub others: u64,
     /// Variables, with and without initial values.
     pub ram: u64,

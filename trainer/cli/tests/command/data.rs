@@ -16,7 +16,7 @@ impl Folder {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
-    /// With `data.csv`, 400 ordinary and 20 odd rows of every kind of column.
+    /// With `data.csv`, 400 normal and 20 anomalous rows of every kind of column.
     pub fn with_data() -> Self {
         let folder = Self::new();
         folder.write("data.csv", mixed(400, 20, 1));
@@ -105,23 +105,24 @@ pub fn random(seed: u64) -> ChaCha8Rng {
 }
 
 /// Rows of a machine that runs idle, half or full; it is warmer and shakes more when it does more. The last rows are
-/// odd: they shake as if it did the opposite.
-pub fn mixed(ordinary: usize, odd: usize, seed: u64) -> String {
+/// anomalous: they shake as if it did the opposite.
+pub fn mixed(normal: usize, anomalous: usize, seed: u64) -> String {
     let mut random = random(seed);
     let mut text = String::from("mode,heat,shake,door,humid,label\n");
-    for row in 0..ordinary + odd {
-        let is_odd = row >= ordinary;
+    for row in 0..normal + anomalous {
+        let is_anomalous = row >= normal;
         let load = random.random_range(0..3);
         let mode = ["idle", "half", "full"][load];
         let heat = 20.0 + 15.0 * load as f64 + 8.0 * random.random::<f64>();
-        let shake = 40 * if is_odd { 2 - load } else { load } + random.random_range(0..25);
+        let shake = 40 * if is_anomalous { 2 - load } else { load } + random.random_range(0..25);
         let door = u8::from(random.random_bool(if load == 0 { 0.4 } else { 0.02 }));
         let humid = if random.random_bool(0.1) {
             String::new()
         } else {
             format!("{:.2}", 60.0 - heat / 2.0 + 3.0 * random.random::<f64>())
         };
-        writeln!(text, "{mode},{heat:.3},{shake},{door},{humid},{}", u8::from(is_odd)).expect("a string takes all");
+        writeln!(text, "{mode},{heat:.3},{shake},{door},{humid},{}", u8::from(is_anomalous))
+            .expect("a string takes all");
     }
     text
 }

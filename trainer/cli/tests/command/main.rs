@@ -28,7 +28,7 @@ fn fit_reports_what_it_did() {
     assert_eq!((&report["family"], &report["output"]), (&"linear-trees".into(), &"model.srp".into()));
     assert!(["natural", "learned"].contains(&report["order"].as_str().unwrap()));
     assert_eq!((number(&report, "columns"), number(&report, "test_rows")), (5.0, 300.0));
-    assert_eq!(number(&report, "train_rows"), 320.0, "80 % of the ordinary rows");
+    assert_eq!(number(&report, "train_rows"), 320.0, "80 % of the normal rows");
     assert_eq!(number(&report, "file_bytes"), folder.read("model.srp").len() as f64);
     assert!(number(&report, "table_bytes") < number(&report, "file_bytes"));
     assert!(number(&report, "seconds") >= 0.0 && number(&report, "threshold") > 0.0);
@@ -65,7 +65,7 @@ fn every_family_beats_marginals() {
 }
 
 #[test]
-fn eval_tells_odd_rows_from_ordinary_ones() {
+fn eval_tells_odd_rows_from_normal_ones() {
     let folder = Folder::with_data();
     folder.json(&format!("fit data.csv --label label {QUICK} -o model.srp"));
     let value = folder.json("eval model.srp data.csv");
@@ -82,7 +82,7 @@ fn eval_tells_odd_rows_from_ordinary_ones() {
     assert_eq!(number(&value, "false_alarm_rate"), normal / 400.0);
     assert!(value.get("drift").is_none());
     let held_out = folder.json("eval model.srp data.csv --held-out");
-    assert_eq!(number(&held_out, "rows"), 60.0, "a tenth of the ordinary rows and every odd one");
+    assert_eq!(number(&held_out, "rows"), 60.0, "a tenth of the normal rows and every anomalous one");
 
     folder.json(&format!("fit data.csv --ignore label {QUICK} -o plain.srp"));
     let plain = folder.json("eval plain.srp data.csv");
@@ -98,15 +98,15 @@ fn eval_without_labels_measures_drift() {
     let without_label =
         |csv: String| csv.lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned() + "\n").collect::<String>();
     folder.write("same.csv", without_label(mixed(400, 0, 3)));
-    folder.write("odd.csv", without_label(mixed(200, 200, 4)));
+    folder.write("anomalous.csv", without_label(mixed(200, 200, 4)));
     let same = folder.json("eval model.srp same.csv");
     assert_eq!((&same["drift"]["drifted"], same.get("auc_roc")), (&false.into(), None));
     assert!(number(&same["drift"], "estimate").abs() < 4.0 * number(&same["drift"], "error"), "{same}");
     assert_eq!(number(&same, "alarm_rate"), number(&same, "alarms") / 400.0);
-    let odd = folder.json("eval model.srp odd.csv");
+    let odd = folder.json("eval model.srp anomalous.csv");
     assert_eq!(odd["drift"]["drifted"], true, "{odd}");
     assert!(number(&odd["drift"], "estimate") > 0.0 && number(&odd, "alarm_rate") > number(&same, "alarm_rate"));
-    assert!(folder.text("eval model.srp odd.csv").contains("drifted: "));
+    assert!(folder.text("eval model.srp anomalous.csv").contains("drifted: "));
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_mean_over_the_last_rows_goes_beside_the_scores() {
 }
 
 #[test]
-fn samples_are_rows_that_the_model_takes_for_ordinary() {
+fn samples_are_rows_that_the_model_takes_for_normal() {
     let folder = Folder::with_data();
     folder.json("fit data.csv --ignore label -o model.srp");
     let csv = folder.text("sample model.srp -n 300 --seed 5");
@@ -292,19 +292,19 @@ fn samples_of_reals_around_zero_stay_in_their_cells() {
     assert_eq!(number(&folder.json("eval model.srp samples.csv --header yes"), "rows"), 2000.0);
 }
 
-/// Rows without an ordinary one among them can be scored; only a fit needs ordinary rows.
+/// Rows without an normal one among them can be scored; only a fit needs normal rows.
 #[test]
 fn rows_that_are_all_odd_are_scored() {
     let folder = Folder::with_data();
     folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
     let odd: Vec<String> =
         mixed(400, 20, 1).lines().filter(|line| !line.ends_with(",0")).map(|line| line.to_owned() + "\n").collect();
-    folder.write("odd.csv", odd.concat());
-    let report = folder.json("eval model.srp odd.csv");
+    folder.write("anomalous.csv", odd.concat());
+    let report = folder.json("eval model.srp anomalous.csv");
     assert_eq!((number(&report, "rows"), &report["auc_roc"]), (20.0, &serde_json::Value::Null));
 }
 
-/// What kinds of values there are is read off the whole file; how often they come, from ordinary rows alone.
+/// What kinds of values there are is read off the whole file; how often they come, from normal rows alone.
 #[test]
 fn odd_rows_have_no_say_in_the_fit() {
     let folder = Folder::with_data();
