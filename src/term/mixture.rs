@@ -31,8 +31,10 @@ use crate::logit::{Logit, Mass};
 /// let mixture = Mixture::<2>::new(slices)?;
 /// let mut state = Term::<2>::start(&mixture);
 /// assert_eq!(mixture.logit(&mut state, &[true, false], 0), Logit::ZERO);
-/// // After a one the components weigh 0.932 and 0.068. The odds of a second one are 0.932² + 0.068² to 2 · 0.932 ·
-/// 0.068. let logit = mixture.logit(&mut state, &[true, false], 1); assert_eq!(logit.raw() / 656, 193); // 1.93 nats
+/// // After a one the components weigh 0.932 and 0.068.
+/// // The odds of a second one are 0.932² + 0.068² to 2 · 0.932 · 0.068.
+/// let logit = mixture.logit(&mut state, &[true, false], 1);
+/// assert_eq!(logit.raw() / 656, 193); // 1.93 nats
 /// # Ok::<(), surprisal::TableError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]

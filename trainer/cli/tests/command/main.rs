@@ -65,7 +65,7 @@ fn every_family_beats_marginals() {
 }
 
 #[test]
-fn eval_tells_odd_rows_from_normal_ones() {
+fn eval_tells_anomalous_rows_from_normal_ones() {
     let folder = Folder::with_data();
     folder.json(&format!("fit data.csv --label label {QUICK} -o model.srp"));
     let value = folder.json("eval model.srp data.csv");
@@ -103,9 +103,9 @@ fn eval_without_labels_measures_drift() {
     assert_eq!((&same["drift"]["drifted"], same.get("auc_roc")), (&false.into(), None));
     assert!(number(&same["drift"], "estimate").abs() < 4.0 * number(&same["drift"], "error"), "{same}");
     assert_eq!(number(&same, "alarm_rate"), number(&same, "alarms") / 400.0);
-    let odd = folder.json("eval model.srp anomalous.csv");
-    assert_eq!(odd["drift"]["drifted"], true, "{odd}");
-    assert!(number(&odd["drift"], "estimate") > 0.0 && number(&odd, "alarm_rate") > number(&same, "alarm_rate"));
+    let report = folder.json("eval model.srp anomalous.csv");
+    assert_eq!(report["drift"]["drifted"], true, "{report}");
+    assert!(number(&report["drift"], "estimate") > 0.0 && number(&report, "alarm_rate") > number(&same, "alarm_rate"));
     assert!(folder.text("eval model.srp anomalous.csv").contains("drifted: "));
 }
 
@@ -292,14 +292,14 @@ fn samples_of_reals_around_zero_stay_in_their_cells() {
     assert_eq!(number(&folder.json("eval model.srp samples.csv --header yes"), "rows"), 2000.0);
 }
 
-/// Rows without an normal one among them can be scored; only a fit needs normal rows.
+/// Rows without a normal one among them can be scored; only a fit needs normal rows.
 #[test]
 fn rows_that_are_all_odd_are_scored() {
     let folder = Folder::with_data();
     folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
-    let odd: Vec<String> =
+    let anomalous: Vec<String> =
         mixed(400, 20, 1).lines().filter(|line| !line.ends_with(",0")).map(|line| line.to_owned() + "\n").collect();
-    folder.write("anomalous.csv", odd.concat());
+    folder.write("anomalous.csv", anomalous.concat());
     let report = folder.json("eval model.srp anomalous.csv");
     assert_eq!((number(&report, "rows"), &report["auc_roc"]), (20.0, &serde_json::Value::Null));
 }
