@@ -4,16 +4,16 @@
 //! cargo run -p surprisal-trainer --example mle_is_kl
 //! ```
 //!
-//! Every probability is the core's: a product of the masses that a board would use.
+//! Every probability comes from the device crate: it is a product of the masses that a board would use.
 
 use std::collections::BTreeMap;
 
-use surprisal::{Columns, Linear, Model};
+use surprisal::{Linear, LinearSlices, LinearWeights, Model};
 use surprisal_trainer::divergence::{Divergences, probability};
 
 type Row = [bool; 3];
 
-/// A machine that is mostly all off or all on: 45 rows 000, 35 rows 111, and one row of each of the others.
+/// Returns the rows of a machine that is mostly all off or all on: 45 rows 000, 35 rows 111, and one row of each other kind.
 fn data() -> Vec<Row> {
     let rows = (0..8u8).map(|code| [code & 4 != 0, code & 2 != 0, code & 1 != 0]);
     rows.flat_map(|row| vec![row; [45, 1, 1, 1, 1, 1, 1, 35][code(&row)]]).collect()
@@ -23,21 +23,22 @@ fn code(row: &Row) -> usize {
     row.iter().fold(0, |code, &bit| 2 * code + usize::from(bit))
 }
 
-/// The family: each bit is a one with the same logit, whatever the others are. One parameter, and one hump: it cannot
-/// be mostly 000 and mostly 111 at once.
+/// Returns the probability of a row in the family: each bit is a one with the same logit, independently of the others. The
+/// family has one parameter and one mode, so it cannot be mostly 000 and mostly 111 at once.
 fn family(logit: f64, row: &Row) -> f64 {
     let biases = [(logit * 1024.0).round() as i16; 3];
-    let linear = Linear::new(&biases, &[], LinearWeights::Dense(&[])).expect("three biases");
-    probability(&Model::<3, _>::new(linear, &[], 3).expect("three bits"), row)
+    let slices = LinearSlices { biases: &biases, scales: &[], weights: LinearWeights::Dense(&[]) };
+    let linear = Linear::new(slices).expect("three biases are valid");
+    probability(&Model::<3, _>::new(linear, &[], 3).expect("three bits fit"), row)
 }
 
-/// KL(data‖model) and KL(model‖data), by enumeration.
+/// Returns KL(data‖model) and KL(model‖data), by enumeration of all rows.
 fn divergences(frequencies: &BTreeMap<Row, f64>, logit: f64) -> (f64, f64) {
     let exact = Divergences::exact(frequencies.iter().map(|(row, &p)| (p, family(logit, row))));
     (exact.forward.value, exact.reverse.value)
 }
 
-/// Its assertions are a test of the trainer's.
+/// Runs as an example and, for its assertions, as a test.
 #[cfg_attr(test, test)]
 fn main() {
     let rows = data();
@@ -55,7 +56,7 @@ fn main() {
         println!("   {chance:>6.3}   {q_off:.4}   {q_on:.4}   {forward:>13.4}   {reverse:>13.4}");
     };
     [-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0].into_iter().for_each(line);
-    // Every member that the link's grid of 1/32 nat can tell apart.
+    // All members that differ on the grid of 1/32 nat of the link table.
     let logits = || (-256..=256).map(|step| f64::from(step) / 32.0);
     let least = |kl: &dyn Fn(f64) -> f64| logits().min_by(|a, b| kl(*a).total_cmp(&kl(*b))).expect("some logit");
     let covering = least(&|logit| divergences(&frequencies, logit).0);
@@ -65,14 +66,14 @@ fn main() {
     println!("   least KL(q || data), which seeks one of them, the likelier:");
     line(seeking);
 
-    assert!(family(covering, &off) > 0.08 && family(covering, &on) > 0.08, "forward KL leaves no mode out");
-    assert!(family(seeking, &off) > 0.8 && family(seeking, &on) < 0.01, "reverse KL gives one up");
-    // What the seeker calls unlikely is frequent in the data, and KL(data || q) charges for that.
+    assert!(family(covering, &off) > 0.08 && family(covering, &on) > 0.08, "forward KL covers both modes");
+    assert!(family(seeking, &off) > 0.8 && family(seeking, &on) < 0.01, "reverse KL covers one mode only");
+    // A row that is frequent in the data but unlikely in the model is expensive in KL(data || q).
     let charge = frequencies[&on] * (frequencies[&on] / family(seeking, &on)).ln();
     println!("   the row 111 alone costs the latter {charge:.2} of its KL(data || q).");
     assert!(charge > divergences(&frequencies, covering).0);
 
-    println!("\n2. Maximum likelihood: climb the mean of ln q(row) by its gradient, from a poor start.\n");
+    println!("\n2. Maximum likelihood: gradient ascent on the mean of ln q(row), from a poor start.\n");
     println!("   step   mean of -ln q   KL(data || q)   difference");
     let entropy: f64 = frequencies.values().map(|p| -p * p.ln()).sum();
     let surprisal = |logit: f64| rows.iter().map(|row| -family(logit, row).ln()).sum::<f64>() / rows.len() as f64;
@@ -81,16 +82,19 @@ fn main() {
     for step in 0..8 {
         let (nll, kl) = (surprisal(logit), divergences(&frequencies, logit).0);
         println!("   {step:>4}   {nll:>13.6}   {kl:>13.6}   {:>10.6}", nll - kl);
-        assert!((nll - kl - entropy).abs() < 1e-12, "the difference is the data's entropy, whatever the model");
+        assert!((nll - kl - entropy).abs() < 1e-12, "the difference is the entropy of the data, for every model");
         if let Some((last_nll, last_kl)) = before.replace((nll, kl)) {
             let (fall, fall_of_kl): (f64, f64) = (last_nll - nll, last_kl - kl);
             assert!((fall - fall_of_kl).abs() < 1e-12, "both fall by the same amount");
             assert!(fall > -1e-12, "every step is an improvement");
         }
-        // d/dlogit of the mean of ln q(row): ones found less ones expected.
+        // d/dlogit of the mean of ln q(row): observed ones minus expected ones.
         logit += share - 3.0 / (1.0 + f64::exp(-logit));
     }
     println!("\n   The difference is the entropy of the data, {entropy:.6}: no model can change it,");
-    println!("   so the likeliest model is the one with the least KL(data || q).");
-    assert!((surprisal(logit) - surprisal(covering)).abs() < 1e-3, "and the climb ends where part 1 found that one");
+    println!("   so the model of maximum likelihood is the one with the least KL(data || q).");
+    assert!(
+        (surprisal(logit) - surprisal(covering)).abs() < 1e-3,
+        "gradient ascent ends at the member that part 1 found"
+    );
 }

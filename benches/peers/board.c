@@ -1,4 +1,4 @@
-/* Starts the core, and prints of each row instructions, bytes of stack and score: as tests/support/meter.rs counts them. */
+/* Prints instructions, bytes of stack and score of each row, measured as in tests/support/meter.rs. */
 #include <stdint.h>
 
 #include "rows.h"
@@ -8,12 +8,12 @@ uint32_t score(const Cell *row);
 extern uint32_t top_of_stack[], data_load[], data_start[], data_end[], bss_start[], bss_end[];
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
-/* The first timer of the board: 32 bits that count down. */
+/* The first timer of the board, which counts down in 32 bits. */
 #define CONTROL REGISTER(0x40000000)
 #define VALUE REGISTER(0x40000004)
 #define RELOAD REGISTER(0x40000008)
 #define FPU REGISTER(0xE000ED88)
-/* Turns of the loop of known length, of two instructions each. */
+/* The number of turns of the calibrating loop, of two instructions each. */
 #define TURNS 1000000u
 #define PAINT 0xCCCCCCCCu
 #define WORDS 1536
@@ -41,7 +41,7 @@ __attribute__((noinline)) static uint32_t turned(uint32_t turns)
     return start - VALUE;
 }
 
-/* All below the stack pointer is painted; what has lost its paint afterwards was used. */
+/* Fills the memory below the stack pointer with a pattern, and looks for the lowest word that has changed. */
 __attribute__((noinline)) static uint32_t stack(uint32_t (*volatile work)(const Cell *), const Cell *row)
 {
     uint32_t *top;

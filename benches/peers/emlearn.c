@@ -1,4 +1,4 @@
-/* What emlearn generated, behind one function: from readings to a score, larger for odder ones. */
+/* Calls the code that emlearn generated: from readings to a score, which is larger for more anomalous rows. */
 #include <string.h>
 
 #include MODEL

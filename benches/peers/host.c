@@ -1,4 +1,4 @@
-/* The same score on the host: rows from stdin, the bits of a score a line. */
+/* Scores rows of standard input on the host, and prints the bits of one score per line. */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /*
- * A neural autoregressive distribution estimator as one writes it in C for a microcontroller: i16 weights, two products an
- * instruction where the core has that, surprisals from a table, the hidden units refreshed by ones only. It must say what
- * ours says, bit for bit.
+ * A neural autoregressive distribution estimator as one writes it in C for a microcontroller: i16 weights, two products per
+ * instruction where the core supports that, surprisals from a table, hidden units refreshed by ones only. Its scores must
+ * equal those of the Rust implementation, bit for bit.
  */
 #include <stdint.h>
 #ifdef __ARM_FEATURE_SIMD32
@@ -36,7 +36,7 @@ static void refresh(Layer *units, const int16_t *sums)
         units->each[u] = sums[u] > 0 ? sums[u] : 0;
 }
 
-/* (sum * scale) >> SHIFT, without a product of more than 32 bits where that is dear. */
+/* Returns (sum * scale) >> SHIFT, without products of more than 32 bits on cores where they are slow. */
 static int32_t scaled(int32_t sum, uint16_t scale)
 {
 #ifdef __ARM_FEATURE_SIMD32

@@ -1,4 +1,4 @@
-/* In place of a model: what a program is without one. */
+/* Stands in for a model, to measure a program without one. */
 #include <stdint.h>
 
 #include "rows.h"

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What scikit-learn makes of the folders that `cargo xtask bench anomaly` writes, which starts this in an environment of its own.
+"""Scores the folders that `cargo benches anomaly` writes with the detectors of scikit-learn. The command runs this script.
 
     anomaly.py digits FILE               scikit-learn's 8x8 digits as CSV: x0 ... x63, digit
-    anomaly.py score METHODS FOLDER...   METHODS, with commas between them, fitted on FOLDER/train.csv; writes
-                                         FOLDER/METHOD.txt, one number for each row of FOLDER/test.csv, larger for odder ones
-    anomaly.py score-raw ...             the same without bringing columns to one scale
+    anomaly.py score METHODS FOLDER...   fits METHODS, separated by commas, to FOLDER/train.csv, and writes FOLDER/METHOD.txt:
+                                         one number per row of FOLDER/test.csv, larger for more anomalous rows
+    anomaly.py score-raw ...             the same without scaling the columns
 
-The last column of both files says what is an anomaly; it is not looked at.
+The last column of both files marks anomalies and is not used.
 """
 
 import sys
@@ -38,7 +38,7 @@ def mixture(components, ridge):
         try:
             model = GaussianMixture(components, covariance_type="full", reg_covar=ridge, random_state=0).fit(train)
         except ValueError:
-            # Columns that hardly vary make a covariance singular; then it takes more on the diagonal.
+            # Columns that hardly vary make a covariance singular, which a larger diagonal prevents.
             return mixture(components, 100 * ridge)(train, test)
         return -model.score_samples(test)
 
@@ -50,7 +50,7 @@ def k_means(train, test):
 
 
 def alarms(train, test):
-    """The alarms of SKAB's own baseline, as zeros and ones."""
+    """Returns the alarms of the baseline of SKAB, as zeros and ones."""
     model = IsolationForest(random_state=0, contamination=0.0005).fit(train)
     return (model.predict(test) < 0).astype(float)
 
@@ -67,7 +67,7 @@ METHODS = {
 
 
 def rows(path):
-    """The readings of a file; what is no number is taken for zero, or for the mean once it is scaled."""
+    """Returns the readings of a file. Cells that are not numbers become NaN."""
     return np.genfromtxt(path, delimiter=",", skip_header=1, ndmin=2)[:, :-1]
 
 

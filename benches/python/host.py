@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The same model by NumPy, in integers, over all rows at once: what `cargo xtask bench host` compares with.
+"""Scores rows with a table in NumPy, in integers, all rows at once. `cargo benches host` runs this script.
 
-    host.py FOLDER   reads FOLDER/table.json and FOLDER/rows.u8, writes FOLDER/numpy.u32, prints the seconds that scoring took
+    host.py FOLDER   reads FOLDER/table.json and FOLDER/rows.u8, writes FOLDER/numpy.u32, and prints the seconds of scoring
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-# As many threads as the others have.
+# One thread, like the other implementations.
 for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]:
     os.environ[variable] = "1"
 
@@ -44,7 +44,7 @@ class Model:
 
     @staticmethod
     def tree(numbers, i):
-        """Nodes as arrays: the bit, where to go at zero and at one, the leaf; and the depth."""
+        """Returns the nodes as arrays (bit, children at zero and one, leaf), and the depth."""
         mask = (1 << numbers["feature_bits"]) - 1
         nodes = []
 
@@ -54,7 +54,7 @@ class Model:
                 nodes.append([0, at, at, leaves[0]])
                 return at, 0
             bit, left = splits[0] & mask, splits[0] >> numbers["feature_bits"]
-            assert bit < i, "one tree a bit"
+            assert bit < i, "one tree per bit"
             nodes.append([bit, 0, 0, 0])
             zero, deep = add(splits[1 : 1 + left], leaves[: left + 1])
             one, deeper = add(splits[1 + left :], leaves[left + 1 :])

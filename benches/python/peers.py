@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What emlearn makes of the anomaly models that it converts; `cargo xtask bench device --peers` starts this in an environment of its own.
+"""Fits anomaly models and converts them to C with emlearn. `cargo benches device --peers` runs this script.
 
-    peers.py RAW FOLDER   fits on FOLDER/train.csv and writes FOLDER/NAME.h for each model, as tests/device/peers/emlearn.c
-                          includes it; prints the folder of emlearn's headers, then the names. RAW divides all readings; 0 brings each column to mean
-                          zero and deviation one.
+    peers.py DIVISOR FOLDER   fits models to FOLDER/train.csv and writes FOLDER/NAME.h for each, which benches/peers/emlearn.c
+                              includes; prints the folder of emlearn's headers, then the names. All readings are divided
+                              by DIVISOR; 0 scales each column to mean zero and deviation one.
 
-The last column of the file says what is an anomaly; it is not looked at.
+The last column of the file marks anomalies and is not used.
 """
 
 import sys
@@ -21,13 +21,13 @@ from sklearn.neural_network import MLPRegressor
 
 import emlearn
 
-# Importing emlearn makes NumPy raise where it would warn, which scikit-learn does not expect.
+# Importing emlearn turns NumPy's warnings into errors, which scikit-learn does not expect.
 np.seterr(all="warn")
 
 
 def mixture(components, ridge):
     def fit(train):
-        # Columns that hardly vary make a covariance singular; then it takes more on the diagonal.
+        # Columns that hardly vary make a covariance singular, which a larger diagonal prevents.
         try:
             model = GaussianMixture(components, covariance_type="full", reg_covar=ridge, random_state=0).fit(train)
         except ValueError:
@@ -48,7 +48,7 @@ def autoencoder(train):
 
 
 def forest(train):
-    """Tells rows from rows whose columns were shuffled apart (Shi & Horvath 2006), as it must have two classes."""
+    """Discriminates rows from rows whose columns were shuffled independently (Shi & Horvath 2006)."""
     draw = np.random.default_rng(0)
     apart = np.column_stack([draw.permutation(column) for column in train.T])
     model = RandomForestClassifier(10, max_depth=8, random_state=0)
@@ -63,7 +63,7 @@ def convert(folder, divisor):
     if divisor:
         mean, deviation = 0 * mean, 0 * mean + divisor
     scaled = (train - mean) / deviation
-    # One grey level, of pixels.
+    # For pixels, one grey level.
     ridge = 1 / divisor**2 if divisor else 1e-6
     head = f"#define COLUMNS {train.shape[1]}\n"
     for name, values in [("MEAN", mean), ("SCALE", 1 / deviation)]:
@@ -79,7 +79,7 @@ def convert(folder, divisor):
         print(name)
     try:
         emlearn.convert(IsolationForest(n_estimators=10).fit(train))
-        raise SystemExit("emlearn converts an isolation forest by now: measure it")
+        raise SystemExit("this version of emlearn converts an isolation forest; measure it as well")
     except ValueError:
         pass
 

@@ -1,4 +1,4 @@
-//! Gives the linker the memory map of the target's board.
+//! Writes the memory map of the board that has the target.
 
 #[path = "../../xtask/src/board.rs"]
 mod board;
@@ -15,7 +15,7 @@ fn main() {
     }
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg=-Tlink.x");
-    // Else sections are aligned to a host's pages, and the first one would begin before the flash does.
+    // Otherwise sections are aligned to a host's pages, and the first one would begin before the flash.
     println!("cargo::rustc-link-arg=--nmagic");
     println!("cargo::rerun-if-changed=build.rs");
 }

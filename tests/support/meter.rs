@@ -1,32 +1,32 @@
-//! What benchmarks measure and a product leaves out: instructions and stack, under QEMU with `-icount`.
+//! Counts instructions and measures stack under QEMU with `-icount`.
 
 use core::arch::asm;
 use core::hint::black_box;
 use core::ptr::with_exposed_provenance_mut;
 
-/// Counts instructions by a clock of which each takes the same share: on real hardware it would count cycles.
+/// Counts instructions with a clock on which every instruction takes the same time. On real hardware it would count cycles.
 ///
-/// The clock need not be known: it is compared with a loop of known length. It should tick more often than instructions
-/// are executed, as it does with `-icount shift=8`.
+/// The frequency of the clock need not be known, because a loop of known length calibrates it. The clock should tick more
+/// often than instructions are executed, as it does with `-icount shift=8`.
 pub struct Instructions {
-    /// Ticks of measuring nothing.
+    /// Ticks of an empty measurement.
     empty: u32,
     /// Ticks of `2 * TURNS` instructions.
     known: u32,
 }
 
-/// Turns of the known loop, of two instructions each.
+/// The number of turns of the calibrating loop, of two instructions each.
 const TURNS: u32 = 1_000_000;
 
 impl Instructions {
-    /// Starts the clock.
+    /// Starts the clock and calibrates it.
     pub fn new() -> Self {
         clock::start();
         let empty = ticks(|| ()).1;
         Self { empty, known: turned(TURNS + 1) - turned(1) }
     }
 
-    /// What `work` returns, and how many instructions it took; at most ten million.
+    /// Returns the result of `work` and the number of its instructions, which must not exceed ten million.
     pub fn count<T>(&self, work: impl FnOnce() -> T) -> (T, u32) {
         let (result, ticks) = ticks(work);
         let ticks = u64::from(ticks.saturating_sub(self.empty));
@@ -41,15 +41,15 @@ fn ticks<T>(work: impl FnOnce() -> T) -> (T, u32) {
     (result, clock::now().wrapping_sub(start))
 }
 
-/// Ticks of a loop; by the same code for any number of turns.
+/// Returns the ticks of a loop, measured by the same code for any number of turns.
 #[inline(never)]
 fn turned(turns: u32) -> u32 {
     ticks(|| turn(turns)).1
 }
 
-/// Two instructions a turn.
+/// Executes two instructions per turn.
 fn turn(turns: u32) {
-    // SAFETY: a register counts down to zero.
+    // SAFETY: the loop only counts a register down to zero.
     unsafe {
         #[cfg(target_arch = "arm")]
         asm!("2: subs {0}, #1", "bne 2b", inout(reg) turns => _, options(nostack));
@@ -58,7 +58,7 @@ fn turn(turns: u32) {
     }
 }
 
-/// The first timer of Arm's MPS2 boards: 32 bits that count down.
+/// The first timer of Arm's MPS2 boards, which counts down in 32 bits.
 #[cfg(target_arch = "arm")]
 mod clock {
     use core::ptr::with_exposed_provenance_mut;
@@ -72,7 +72,7 @@ mod clock {
     }
 
     pub fn start() {
-        // SAFETY: the registers are there, and nothing else uses them.
+        // SAFETY: the board has these registers, and nothing else uses them.
         unsafe {
             register(RELOAD).write_volatile(u32::MAX);
             register(VALUE).write_volatile(u32::MAX);
@@ -82,12 +82,12 @@ mod clock {
 
     #[inline(always)]
     pub fn now() -> u32 {
-        // SAFETY: as above.
+        // SAFETY: the board has this register, and reading it has no effect.
         !unsafe { register(VALUE).read_volatile() }
     }
 }
 
-/// The core's own counter.
+/// The instruction counter of the core.
 #[cfg(target_arch = "riscv32")]
 mod clock {
     use core::arch::asm;
@@ -97,17 +97,17 @@ mod clock {
     #[inline(always)]
     pub fn now() -> u32 {
         let count: u32;
-        // SAFETY: reading it changes nothing.
+        // SAFETY: reading the counter has no effect.
         unsafe { asm!("csrr {0}, minstret", out(reg) count, options(nostack)) };
         count
     }
 }
 
-/// The stack pointer.
+/// Returns the stack pointer.
 #[inline(always)]
 fn top_of_stack() -> usize {
     let top: usize;
-    // SAFETY: reading it changes nothing.
+    // SAFETY: reading the stack pointer has no effect.
     unsafe {
         #[cfg(target_arch = "arm")]
         asm!("mov {0}, sp", out(reg) top, options(nostack));
@@ -117,8 +117,8 @@ fn top_of_stack() -> usize {
     top
 }
 
-/// The most stack that `work` ever holds, in bytes: all below the stack pointer is painted, and what has lost its
-/// paint afterwards was used.
+/// Returns the largest number of bytes of stack that `work` uses: fills the memory below the stack pointer with a pattern, and
+/// looks for the lowest word that has changed.
 #[inline(never)]
 pub fn stack(work: impl FnOnce()) -> u32 {
     const PAINT: u32 = 0xCCCC_CCCC;
@@ -126,15 +126,15 @@ pub fn stack(work: impl FnOnce()) -> u32 {
     let top = top_of_stack();
     let word = |i: usize| with_exposed_provenance_mut::<u32>(top - 4 * i);
     for i in 1..=WORDS {
-        // SAFETY: nothing lives below the stack pointer, as no interrupt is enabled and nothing is called here.
+        // SAFETY: the memory below the stack pointer is free, because no interrupt is enabled and nothing is called here.
         unsafe { word(i).write_volatile(PAINT) };
     }
-    // A frame of its own, below `top`.
+    // Not inlined, so that its frame lies below `top`.
     #[inline(never)]
     fn apart(work: impl FnOnce()) {
         work();
     }
     apart(work);
-    // SAFETY: as above; the words were written before.
+    // SAFETY: the same memory as above, which is initialised.
     4 * (1..=WORDS).rev().find(|&i| unsafe { word(i).read_volatile() } != PAINT).unwrap_or(0) as u32
 }

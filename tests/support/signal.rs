@@ -1,12 +1,12 @@
-//! A made-up motor, in integers, so that every machine hears the same.
-#![allow(dead_code, reason = "each test takes what it needs")]
+//! A simulated motor, in integers, so that every machine computes the same samples.
+#![allow(dead_code, reason = "each program uses a part")]
 
-/// Samples of the example file, which the golden table is fitted on.
+/// The number of samples of the example file, to which the golden table is fitted.
 pub const RECORDED: usize = 16_384;
-/// Samples after those, sound and then worn, that the golden rows are made of.
+/// The number of later samples, of a sound and of a worn motor each, from which the golden rows are computed.
 pub const HEARD: usize = 2048;
 
-/// Its vibration: a hum and a whine whose strengths swell, and noise; a worn one knocks at every turn.
+/// Yields the vibration: two tones of varying amplitude, and noise. A worn motor knocks once per turn.
 pub fn motor(worn: bool) -> impl Iterator<Item = i16> {
     let mut noise = 1u32;
     (0u32..).map(move |t| {
@@ -18,7 +18,7 @@ pub fn motor(worn: bool) -> impl Iterator<Item = i16> {
     })
 }
 
-/// From -16384 up to 16384 and down again while the phase runs through 16 bits.
+/// Returns a triangle wave from -16384 to 16384, with a period of 65536.
 fn triangle(phase: u32) -> i32 {
     ((phase & 0xFFFF) as i32 - 0x8000).abs() - 0x4000
 }

@@ -1,31 +1,31 @@
-//! A made-up tank that a pump fills, in integers, so that every machine sees the same.
-#![allow(dead_code, reason = "each test takes what it needs")]
+//! A simulated tank that a pump fills, in integers, so that every machine computes the same rows.
+#![allow(dead_code, reason = "each program uses a part")]
 
-/// What is read of it: six numbers, a flag, and which of the [`MODES`].
+/// The names of the readings: six numbers, a flag, and one of the [`MODES`].
 pub const CHANNELS: [&str; 8] = ["speed", "flow", "level", "pressure", "temperature", "current", "valve", "mode"];
-/// What the pump is told, by code.
+/// The modes of the pump, by code.
 pub const MODES: [&str; 3] = ["drain", "fill", "hold"];
-/// The rows before a row that it is judged by.
+/// The window of the golden time series, in rows.
 pub const WINDOW: usize = 10;
-/// Rows that the golden table is fitted on, in sessions of a quarter.
+/// The number of rows to which the golden table is fitted, in four sessions.
 pub const FITTED: usize = 4000;
-/// Rows after those that the golden stream is made of.
+/// The number of later rows, which are the golden time series.
 pub const HEARD: usize = 180;
-/// Of those, the ones while the tank leaks.
+/// The rows of the golden time series in which the tank leaks.
 pub const LEAK: core::ops::Range<usize> = 100..120;
-/// Of those, the first one after a gap; the thermometer misses it.
+/// The first row of the golden time series after a gap. The temperature is missing in it.
 pub const GAP: usize = 148;
 
-/// A row a second; readings may be missing.
+/// The readings of a row, one row per second. Readings may be missing.
 pub type Row = [Option<i32>; CHANNELS.len()];
 
-/// The rows that the golden stream is made of.
+/// Yields the rows of the golden time series.
 pub fn heard() -> impl Iterator<Item = Row> {
     rows().skip(FITTED).take(HEARD)
 }
 
-/// The pump's speed follows the mode, the flow the speed, the level the flow, and so on; a valve opens when the tank is
-/// full, and shuts when it is nearly empty.
+/// Yields all rows. The speed of the pump follows the mode, the flow follows the speed, and the level follows the flow. A
+/// valve opens when the tank is full, and closes when it is nearly empty.
 pub fn rows() -> impl Iterator<Item = Row> {
     let mut seed = 1_u32;
     let mut noise = move |wide: i32| {

@@ -128,7 +128,11 @@ fn docs() -> Result<()> {
 fn deny() -> Result<()> {
     let deny = setup::cargo_deny()?;
     // The database of advisories lies on GitHub, which a machine without access to it cannot reach.
-    succeed(Command::new(deny).args(["--workspace", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]).current_dir(root()))
+    succeed(
+        Command::new(deny)
+            .args(["--workspace", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"])
+            .current_dir(root()),
+    )
 }
 
 /// Builds the device crate alone, because the features of a workspace add up.

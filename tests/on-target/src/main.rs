@@ -1,4 +1,4 @@
-//! Runs the tests on a microcontroller, and talks like libtest.
+//! Runs the golden cases on a microcontroller, with the output format of libtest.
 
 #![no_std]
 #![no_main]
@@ -11,7 +11,7 @@ use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use semihosting::{print, println, process};
 
-/// How many tests have passed so far: the panic handler has to know.
+/// The number of tests that have passed, for the panic handler.
 static PASSED: AtomicUsize = AtomicUsize::new(0);
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
@@ -28,7 +28,7 @@ fn main() -> ! {
     process::exit(0)
 }
 
-/// There is no unwinding here, so that the first failure is the last test.
+/// Reports a failure. There is no unwinding, so the first failure ends the run.
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
     let passed = PASSED.load(Relaxed);
