@@ -88,7 +88,7 @@ fn main() {
             assert!((fall - fall_of_kl).abs() < 1e-12, "both fall by the same amount");
             assert!(fall > -1e-12, "every step is an improvement");
         }
-        // d/dlogit of the mean of ln q(row): ones found less ones expected.
+        // d/dlogit of the mean of ln q(row): observed ones minus expected ones.
         logit += share - 3.0 / (1.0 + f64::exp(-logit));
     }
     println!("\n   The difference is the entropy of the data, {entropy:.6}: no model can change it,");

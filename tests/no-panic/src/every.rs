@@ -7,9 +7,9 @@ use core::iter::Empty;
 use surprisal::generated::v4;
 use surprisal::{
     Activation, AnomalyScore, Column, ColumnScore, Compressor, Conditional, Constraint, Cusum, Decompressor, Detector,
-    Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass, Mixture, Model, Monitor, Nade, Nats,
-    NamedReport, PValue, Predictor, Recent, Report, RowScore, Stream, Table, TableError, Term, Terms, Verdict, Walk,
-    Watch, WatchedRow, flags, total_order,
+    Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass, Mixture, Model, Monitor, Nade,
+    NamedReport, Nats, PValue, Predictor, Recent, Report, RowScore, Stream, Table, TableError, Term, Terms, Verdict,
+    Walk, Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;

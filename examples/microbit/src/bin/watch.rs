@@ -16,17 +16,24 @@ fn main() -> ! {
     let Ok(Board { mut accelerometer, alarm, mut delay }) = Board::take() else {
         defmt::panic!("the accelerometer does not answer")
     };
-    let mut samples = Samples::<WINDOW, { COLUMNS.len() }>::new(&CHANNELS[0]).expect("the sizes are those of the table");
+    let mut samples =
+        Samples::<WINDOW, { COLUMNS.len() }>::new(&CHANNELS[0]).expect("the sizes are those of the table");
     let Ok(mut watch) = Watch::new(&TABLE.detector, alarm);
     let score = |&sample: &i32| {
         let window = samples.push::<Libm>(sample as f32);
         window.map(|row| TABLE.score(&row.map(Reading::Real))).transpose()
     };
     // No pause, because `read` waits for the sensor.
-    let result = watch.run(&mut delay, 0, || accelerometer.read(), score, |row| {
-        defmt::info!("{}", row.named(&COLUMNS));
-        ControlFlow::<Infallible>::Continue(())
-    });
+    let result = watch.run(
+        &mut delay,
+        0,
+        || accelerometer.read(),
+        score,
+        |row| {
+            defmt::info!("{}", row.named(&COLUMNS));
+            ControlFlow::<Infallible>::Continue(())
+        },
+    );
     let Err(error) = result;
     defmt::panic!("{}", defmt::Debug2Format(&error))
 }

@@ -14,9 +14,15 @@ fn main() -> ! {
     let Board { mut sensors, alarm, mut delay } = Board::take();
     let Ok(mut watch) = Watch::new(&TABLE.detector, alarm);
     let score = |row: &[Reading; 3]| TABLE.score(row).map(Some);
-    let Err(never) = watch.run(&mut delay, PAUSE, || sensors.read(), score, |row| {
-        defmt::info!("{}", row.named(&COLUMNS));
-        ControlFlow::<Infallible>::Continue(())
-    });
+    let Err(never) = watch.run(
+        &mut delay,
+        PAUSE,
+        || sensors.read(),
+        score,
+        |row| {
+            defmt::info!("{}", row.named(&COLUMNS));
+            ControlFlow::<Infallible>::Continue(())
+        },
+    );
     match never {}
 }
