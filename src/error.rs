@@ -116,9 +116,7 @@ pub enum EncodeError {
     },
     /// The const generics of a `Stream` differ from the channels and the window of the table's predictor.
     StreamSize {
-        /// The number of channels of the predictor.
-        channels: u16,
-        /// The window of the predictor, in rows.
+        /// The window of the predictor, in rows; 0 if the table has no predictor.
         window: u16,
     },
 }
@@ -143,13 +141,13 @@ impl fmt::Display for EncodeError {
             Self::Impossible { bit } => {
                 write!(f, "bit {bit} contradicts earlier bits: pass rows as the `Encoder` of this table writes them")
             }
-            Self::StreamSize { window: 0, .. } => {
+            Self::StreamSize { window: 0 } => {
                 f.write_str("the table has no predictor: score its rows without a `Stream`")
             }
-            Self::StreamSize { channels, window } => {
+            Self::StreamSize { window } => {
                 write!(
                     f,
-                    "the table needs a `Stream<{channels}, {window}>`: channels and window must be the predictor's"
+                    "the table needs a `Stream<{{ COLUMNS.len() }}, {window}>`, with `COLUMNS` of the exported source"
                 )
             }
         }

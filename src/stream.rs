@@ -60,7 +60,7 @@ impl<const C: usize, const W: usize> Stream<C, W> {
     pub fn push(&mut self, predictor: &Predictor, row: &mut [Reading]) -> Result<bool, EncodeError> {
         let (channels, window) = (predictor.width(), predictor.window());
         if channels != C || window != W {
-            return Err(EncodeError::StreamSize { channels: channels as u16, window: window as u16 });
+            return Err(EncodeError::StreamSize { window: window as u16 });
         }
         let found = row.len();
         let wanted = channels + predictor.states().count();

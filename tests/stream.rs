@@ -166,7 +166,7 @@ fn a_predictor_of_another_shape_is_refused() {
     refused(&[1, 0, 0, 0, 0], &[0; 8]);
     assert!(Predictor::new(PredictorSlices { words: &[1, 0, 0, 0, 0], weights: &[0; 9] }).is_ok());
     let predictor = Predictor::new(PredictorSlices { words: &[2, 0, 0], weights: &[0, 0] }).unwrap();
-    let absent = Err(EncodeError::StreamSize { channels: 1, window: 2 });
+    let absent = Err(EncodeError::StreamSize { window: 2 });
     assert_eq!(Stream::<1, 3>::new().push(&predictor, &mut [Reading::Integer(1)]), absent);
     assert_eq!(Stream::<2, 2>::new().push(&predictor, &mut [Reading::Integer(1); 2]), absent);
 }
