@@ -24,7 +24,8 @@ pub struct Drift {
     squares: u64,
 }
 
-/// An estimate of the drift of a stream: the difference of mean scores, with its standard error.
+/// An estimate of the drift of a stream: the mean surprisal of its rows minus the mean of the calibration
+/// rows, with the standard error of this difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DriftEstimate {

@@ -122,8 +122,10 @@ pub fn normal_rows(frame: &Frame, label: Option<&(String, String)>) -> Result<Ve
     if rows.is_empty() {
         let values = frame.columns[frame.position(column)?].cells.counts(&[]);
         let values: Vec<_> = values.into_iter().take(20).map(|(cell, _)| format!("`{}`", cell.text())).collect();
-        let message =
-            format!("never `{normal}`; name the value of normal rows with --normal, one of {}", values.join(", "));
+        let message = format!(
+            "has no row with the value `{normal}`; name the value of normal rows with --normal, one of {}",
+            values.join(", ")
+        );
         return Err(Error::input(&frame.path, message).column(column));
     }
     Ok(rows)

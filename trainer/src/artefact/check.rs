@@ -1,4 +1,5 @@
-//! Derives the schema of an artefact from its table and its notes and checks that the two agree.
+//! Derives the schema of a model file from its table, which the device reads, and its notes, which hold names and texts
+//! for the host, and checks that the two agree.
 //!
 //! The device can score every valid table. The host also converts bits back to readings, names and texts, which is safe
 //! only after these checks.

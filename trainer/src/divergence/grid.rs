@@ -170,7 +170,7 @@ fn column(schema: &Schema, common: &Schema, encoding: &ColumnEncoding) -> Result
         return Err(fault("has different kinds in the two models"));
     }
     if own.may_miss != encoding.may_miss {
-        return Err(fault("may be missing in one of the models only"));
+        return Err(fault("may have missing readings in only one of the models"));
     }
     let numeric = matches!(own.kind, Kind::Integer | Kind::Real);
     if numeric && own.values != encoding.values {
