@@ -128,8 +128,8 @@ impl History {
             };
             complete.columns[columns[channel]].cells = Cells::Integer(rows.iter().zip(&means).map(residual).collect());
         }
+        let earlier: Vec<usize> = rows.iter().map(|row| row - 1).collect();
         for channel in predictor.states() {
-            let earlier: Vec<usize> = rows.iter().map(|row| row - 1).collect();
             let FrameColumn { name, cells } = &frame.columns[columns[channel]];
             let last = last_name(name);
             if let Ok(at) = frame.position(&last) {

@@ -27,3 +27,16 @@ mod pages {
     #[doc = include_str!("../../docs/streams.md")]
     mod streams {}
 }
+
+use std::process::ExitCode;
+
+/// Prints the error of a command, if there is one, and returns the exit code of the program.
+pub fn exit_code(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

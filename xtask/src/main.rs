@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use test::Part;
 use xtask::board::Board;
+use xtask::exit_code;
 use xtask::{setup, size};
 
 /// The commands of the repository
@@ -54,13 +55,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Cli::parse().command))
 }
 
 fn run(command: Command) -> Result<()> {

@@ -136,8 +136,8 @@ impl Notes {
             require(valid, "fit.split", format!("{shares:?}, expected four shares that add up to at most 1"))?;
         }
         if let Some(Windows { window, hop, bands, rate }) = fit.signal {
-            let sized = (2..=65536).contains(&window) && (1..=window).contains(&hop);
-            let valid = sized && bands <= 64 && window >= 2 * usize::from(bands);
+            let sized = Windows::new(window, hop, bands, rate).is_ok();
+            let valid = sized && window <= 65536 && hop <= window && bands <= 64;
             let valid = valid && rate.is_none_or(|rate| rate.is_finite() && rate > 0.0);
             let expected =
                 "expected a window of 2 to 65536 samples, at least twice the bands, and a hop up to the window";
