@@ -31,7 +31,7 @@ pub struct FloatModel {
 
 impl FloatModel {
     /// Returns the model that consists of a hidden layer and one bias per bit, in nats. `constraints` has one
-    /// [`Constraint`](surprisal::Constraint) word per bit.
+    /// [`Constraint`] word per bit.
     pub fn of_layer(hidden: HiddenLayer, bit_biases: &[f32], constraints: &[u16]) -> Self {
         let conditional = |&bias: &f32| FloatConditional { bias: f64::from(bias), ..FloatConditional::default() };
         let conditionals = bit_biases.iter().map(conditional).collect();
