@@ -9,6 +9,7 @@ use crate::nats::Nats;
 mod p_value;
 mod anomaly_score;
 mod row_score;
+mod soft_maximum;
 mod cusum;
 mod drift;
 #[cfg(feature = "heapless")]
@@ -24,6 +25,7 @@ pub use p_value::PValue;
 pub use recent::Recent;
 pub use row_score::RowScore;
 pub(crate) use row_score::RowScorer;
+pub(crate) use soft_maximum::SoftMaximum;
 
 /// The calibration of a table: numbers that were computed from calibration rows, which are normal rows that the fit did
 /// not use.

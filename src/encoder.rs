@@ -109,6 +109,32 @@ impl Column<'_> {
         bits + self.may_miss as usize
     }
 
+    /// Returns the number of outcomes of the column in an outcome table: one per cell or code, one more above the
+    /// highest edge or for all other codes, and one for a missing reading if readings may be missing.
+    pub const fn outcomes(&self) -> usize {
+        let outcomes = match self.kind {
+            Kind::Flag { .. } => 2,
+            _ => self.values.len() + 1,
+        };
+        outcomes + self.may_miss as usize
+    }
+
+    /// Returns the outcome of a reading in an outcome table (the last one for a missing reading) and its log-width, see
+    /// [`Encoder::encode`]. Outcomes above 255 count as 255.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the reading does not fit the column.
+    #[inline]
+    pub(crate) fn classify(&self, reading: Reading) -> Result<(u8, Nats), EncodeError> {
+        let outcome = match (self.kind, reading) {
+            // A shortcut for the most common kind of reading; the other kinds take the general way.
+            (Kind::Integer, Reading::Integer(value)) => Some(self.values.partition_point(|&edge| value > edge)),
+            _ => self.outcome(reading)?,
+        };
+        let index = outcome.unwrap_or(self.outcomes().wrapping_sub(1)).min(255) as u8;
+        Ok((index, self.log_width(outcome, reading)))
+    }
+
     /// Returns the outcome of a reading, or `None` for a missing reading.
     fn outcome(&self, reading: Reading) -> Result<Option<usize>, EncodeError> {
         let column = self.source;

@@ -28,6 +28,19 @@ pub enum TableError {
         /// The number of bits in the table.
         bits: u16,
     },
+    /// A view has more columns than the capacity C of the program.
+    TooManyColumns {
+        /// The number of columns in the view.
+        columns: u16,
+    },
+    /// The table has another number of views than the program expects: zero for a [`Table`](crate::Table), which holds a
+    /// model of bits, and V for a [`ViewTable`](crate::ViewTable).
+    Views {
+        /// The number of views in the table.
+        found: u16,
+        /// The number of views that the program expects.
+        expected: u16,
+    },
     /// The hidden layer has more units than the capacity H of the program.
     TooManyUnits {
         /// The number of units in the table.
@@ -66,6 +79,18 @@ impl fmt::Display for TableError {
             ),
             Self::TooManyBits { bits } => {
                 write!(f, "the table has {bits} bits: make N in `Table<N>` at least that, and at most 4096")
+            }
+            Self::TooManyColumns { columns } => {
+                write!(f, "a view of the table has {columns} columns: make C in `ViewTable<C, V>` at least that")
+            }
+            Self::Views { found: 0, .. } => {
+                f.write_str("the table holds a model of bits: read it as a `Table` in place of a `ViewTable`")
+            }
+            Self::Views { found, expected: 0 } => {
+                write!(f, "the table holds {found} views of outcome tables: read it as a `ViewTable<C, {found}>`")
+            }
+            Self::Views { found, .. } => {
+                write!(f, "the table has {found} views: make V in `ViewTable<C, V>` equal to that")
             }
             Self::TooManyUnits { units } => {
                 write!(f, "the table has {units} hidden units: make H in `Table<N, H>` at least that")

@@ -14,8 +14,13 @@ use crate::term::{
     Terms,
 };
 
-/// The version of the table format that this library reads and writes.
+mod views;
+
+/// The version of the format of a [`Table`], which this library reads and writes. The format of a
+/// [`ViewTable`](crate::ViewTable) has the next version.
 pub const VERSION: u32 = 3;
+/// The version of the format of a `ViewTable`.
+const VIEWS_VERSION: u32 = VERSION + 1;
 
 /// The first four bytes of a file, `SRPL`. A big-endian machine reads another word, and so rejects every file.
 const MAGIC: u32 = u32::from_le_bytes(*b"SRPL");
@@ -23,8 +28,6 @@ const MAGIC: u32 = u32::from_le_bytes(*b"SRPL");
 const SECTIONS: usize = 25;
 /// The number of words in the header before the section lengths.
 const HEAD: usize = 5;
-/// The number of bytes of the whole header.
-const HEADER: usize = 4 * (HEAD + SECTIONS);
 const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 /// The first byte that the checksum covers: the byte after the checksum itself.
 const CHECKED: usize = 16;
@@ -60,21 +63,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     /// [`TableError`] unless `bytes` hold a complete, undamaged table of this [`VERSION`], with at most N bits, H
     /// hidden units and K mixture components, at an address that is a multiple of four.
     pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
-        let header = bytes.get(..HEADER).ok_or(TableError::Truncated)?;
-        let words: &[u32] = try_cast_slice(header).map_err(|_| TableError::Misaligned)?;
-        let (&[magic, version, length, checksum, flags], counts) =
-            words.split_first_chunk::<HEAD>().ok_or(TableError::Truncated)?;
-        if magic != MAGIC {
-            return Err(TableError::NotATable);
-        }
-        if version != VERSION {
-            return Err(TableError::UnsupportedVersion { found: version, supported: VERSION });
-        }
-        let bytes = bytes.get(..length as usize).ok_or(TableError::Truncated)?;
-        if CHECKSUM.checksum(bytes.get(CHECKED..).ok_or(TableError::Truncated)?) != checksum {
-            return Err(TableError::Corrupt);
-        }
-        let mut sections = Sections { bytes: bytes.get(HEADER..).ok_or(TableError::Truncated)?, counts };
+        let (flags, mut sections) = checked(bytes, VERSION, SECTIONS)?;
         // The fields of a struct literal are evaluated in the order of the source, here the order of the sections.
         let encoder = Encoder::new(EncoderSlices {
             columns: sections.next()?,
@@ -134,20 +123,11 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
 
     /// Writes the table as the bytes that [`from_bytes`](Self::from_bytes) reads, in pieces that are passed to `sink`.
     pub fn write(&self, mut sink: impl FnMut(&[u8])) {
-        let mut digest = CHECKSUM.digest();
-        let mut length = CHECKED as u32;
-        self.write_checked(&mut |bytes| {
-            digest.update(bytes);
-            length += bytes.len() as u32;
-        });
-        for word in [MAGIC, VERSION, length, digest.finalize()] {
-            sink(&word.to_le_bytes());
-        }
-        self.write_checked(&mut sink);
+        write(VERSION, &mut sink, |sink| self.write_checked(sink));
     }
 
     /// Passes the bytes that the checksum covers to `sink`.
-    fn write_checked(&self, sink: &mut impl FnMut(&[u8])) {
+    fn write_checked(&self, sink: &mut dyn FnMut(&[u8])) {
         let terms = self.model.terms();
         let (linear, trees) = (terms.linear.slices(), terms.trees.slices());
         let (hidden, mixture) = (terms.hidden.slices(), terms.mixture.slices());
@@ -187,12 +167,57 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
             (predictor.words.len(), bytes_of(predictor.words)),
             (predictor.weights.len(), bytes_of(predictor.weights)),
         ];
-        sections.iter().for_each(|(count, _)| sink(&(*count as u32).to_le_bytes()));
-        for (_, bytes) in sections {
-            sink(bytes);
-            // Every section starts at a multiple of four.
-            sink([0; 3].get(..bytes.len().wrapping_neg() % 4).unwrap_or_default());
-        }
+        write_sections(&sections, sink);
+    }
+}
+
+/// Checks the header and the checksum of a file, and returns its word of flags and its sections.
+fn checked(bytes: &[u8], expected: u32, sections: usize) -> Result<(u32, Sections<'_>), TableError> {
+    let head = bytes.get(..4 * HEAD).ok_or(TableError::Truncated)?;
+    let &[magic, version, length, checksum, flags] = try_cast_slice::<_, u32>(head)
+        .map_err(|_| TableError::Misaligned)?
+        .first_chunk::<HEAD>()
+        .ok_or(TableError::Truncated)?;
+    if magic != MAGIC {
+        return Err(TableError::NotATable);
+    }
+    if version != VERSION && version != VIEWS_VERSION {
+        return Err(TableError::UnsupportedVersion { found: version, supported: expected });
+    }
+    let bytes = bytes.get(..length as usize).ok_or(TableError::Truncated)?;
+    if CHECKSUM.checksum(bytes.get(CHECKED..).ok_or(TableError::Truncated)?) != checksum {
+        return Err(TableError::Corrupt);
+    }
+    if version != expected {
+        let found = if version == VIEWS_VERSION { flags as u16 } else { 0 };
+        return Err(TableError::Views { found, expected: u16::from(expected == VIEWS_VERSION) });
+    }
+    let (counts, rest) =
+        bytes.get(4 * HEAD..).and_then(|rest| rest.split_at_checked(4 * sections)).ok_or(TableError::Truncated)?;
+    Ok((flags, Sections { bytes: rest, counts: try_cast_slice(counts).map_err(|_| TableError::Misaligned)? }))
+}
+
+/// Writes a file: the head, and what `body` writes, whose length and checksum are in the head.
+fn write(version: u32, sink: &mut dyn FnMut(&[u8]), body: impl Fn(&mut dyn FnMut(&[u8]))) {
+    let mut digest = CHECKSUM.digest();
+    let mut length = CHECKED as u32;
+    body(&mut |bytes| {
+        digest.update(bytes);
+        length += bytes.len() as u32;
+    });
+    for word in [MAGIC, version, length, digest.finalize()] {
+        sink(&word.to_le_bytes());
+    }
+    body(sink);
+}
+
+/// Writes the number of elements of each section, and then the sections.
+fn write_sections(sections: &[(usize, &[u8])], sink: &mut dyn FnMut(&[u8])) {
+    sections.iter().for_each(|(count, _)| sink(&(*count as u32).to_le_bytes()));
+    for (_, bytes) in sections {
+        sink(bytes);
+        // Every section starts at a multiple of four.
+        sink([0; 3].get(..bytes.len().wrapping_neg() % 4).unwrap_or_default());
     }
 }
 

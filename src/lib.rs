@@ -23,6 +23,10 @@ mod codec;
 mod detector;
 mod table;
 mod score;
+mod outcome_tables;
+mod prototypes;
+mod view;
+mod view_table;
 mod format;
 #[doc(hidden)]
 pub mod generated;
@@ -46,7 +50,9 @@ pub use hal::{NamedReport, Watch, WatchError, WatchedRow, flags};
 pub use logit::{Logit, Mass};
 pub use model::{Conditional, Model};
 pub use nats::Nats;
+pub use outcome_tables::{Masses, OutcomeTables, OutcomeTablesSlices, OutcomeWalk};
 pub use predictor::{Predictor, PredictorSlices};
+pub use prototypes::{Prototypes, PrototypesSlices};
 pub use reading::{Reading, total_order};
 pub use score::ColumnScore;
 #[cfg(feature = "libm")]
@@ -61,4 +67,6 @@ pub use term::{
     Activation, Forest, ForestSlices, Linear, LinearSlices, LinearWeights, Mixture, MixtureSlices, Nade, NadeSlices,
     Term, Terms,
 };
+pub use view::View;
+pub use view_table::ViewTable;
 pub use walk::Walk;

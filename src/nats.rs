@@ -36,6 +36,31 @@ impl Nats {
         Self(raw)
     }
 
+    /// Returns -ln(mass / 65536) for a mass in 1..=65536, to within 2 units of 1/65536 nat. Other masses count as the
+    /// nearest mass of that range.
+    ///
+    /// The logarithm of the mass without its power of two is linear between 129 points.
+    ///
+    /// ```
+    /// use surprisal::Nats;
+    /// assert_eq!(Nats::of_mass(65536), Nats::ZERO);
+    /// assert_eq!(Nats::of_mass(32768), Nats::from_raw(45426)); // ln 2
+    /// assert_eq!(Nats::of_mass(1), Nats::RAREST);
+    /// ```
+    #[inline]
+    pub fn of_mass(mass: u32) -> Self {
+        let mass = mass.clamp(1, 1 << FRACTION);
+        let halvings = mass.leading_zeros().wrapping_sub(31 - FRACTION);
+        // 65536 to 131071, whose upper 7 bits after the highest bit select two points, and whose lower 9 bits divide them.
+        let scaled = mass << halvings;
+        let (at, part) = ((scaled >> 9 & 127) as usize, scaled & 511);
+        let point = |at: usize| LOGARITHMS.get(at).map_or(0, |&log| u32::from(log));
+        let (from, to) = (point(at), point(at + 1));
+        let log = from + (to.wrapping_sub(from).wrapping_mul(part) >> 9);
+        // ln 2 in units of 1/64 of the unit, so that 16 halvings round once.
+        Self(((halvings * 2_907_270 + 32) >> 6).wrapping_sub(log))
+    }
+
     /// Returns the surprisal in units of 1/65536 nat.
     pub const fn raw(self) -> u32 {
         self.0
@@ -58,6 +83,26 @@ impl Nats {
         Self(self.0.saturating_sub(other.0))
     }
 }
+
+/// `[point]`: ln(1 + point/128) in units of 1/65536, for 129 points.
+static LOGARITHMS: [u16; 129] = {
+    let (mut table, mut at) = ([0; 129], 0);
+    let mut left: &mut [u16] = &mut table;
+    while let Some((entry, rest)) = left.split_first_mut() {
+        // ln(1 + x) = 2 artanh(x / (2 + x)) = 2 (t + t³/3 + t⁵/5 + …), with t at most 1/3.
+        let ratio = at as f64 / (256 + at) as f64;
+        let (mut power, mut sum, mut odd) = (ratio, 0.0, 1);
+        while odd < 40 {
+            sum += power / odd as f64;
+            power *= ratio * ratio;
+            odd += 2;
+        }
+        *entry = (2.0 * sum * 65536.0 + 0.5) as u16;
+        left = rest;
+        at += 1;
+    }
+    table
+};
 
 impl Add for Nats {
     type Output = Self;

@@ -1,0 +1,101 @@
+//! The bytes of a table of views.
+
+use super::{VIEWS_VERSION, bytes_of, checked, write, write_sections};
+use crate::detector::Detector;
+use crate::encoder::{Encoder, EncoderSlices};
+use crate::error::TableError;
+use crate::nats::Nats;
+use crate::outcome_tables::{OutcomeTables, OutcomeTablesSlices};
+use crate::predictor::{Predictor, PredictorSlices};
+use crate::prototypes::{Prototypes, PrototypesSlices};
+use crate::view::View;
+use crate::view_table::ViewTable;
+
+/// The number of sections that all views share: three of the detector and two of the predictor.
+const SHARED: usize = 5;
+/// The number of sections of a view.
+const PER_VIEW: usize = 10;
+/// The largest number of views.
+const MOST_VIEWS: usize = 4;
+
+impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
+    /// Reads a table from the bytes of a `.srp` file in place, in flash or in RAM, and checks it.
+    ///
+    /// The table borrows its slices from `bytes`; nothing is copied. Bytes after the table are ignored.
+    ///
+    /// # Errors
+    /// [`TableError`] unless `bytes` hold a complete, undamaged table of V views with at most C columns each, at an
+    /// address that is a multiple of four.
+    pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
+        let (found, mut sections) = checked(bytes, VIEWS_VERSION, SHARED + PER_VIEW * V)?;
+        if found as usize != V || V > MOST_VIEWS {
+            return Err(TableError::Views { found: found as u16, expected: V as u16 });
+        }
+        let words = sections.next()?.try_into().map_err(|_| TableError::Inconsistent("calibration"))?;
+        let detector = Detector::from_words(words, sections.next()?, sections.next()?).check()?;
+        let predictor = Predictor::new(PredictorSlices { words: sections.next()?, weights: sections.next()? })?;
+        let mut views = [View::EMPTY; V];
+        for view in &mut views {
+            // The fields of a struct literal are evaluated in the order of the source, here the order of the sections.
+            *view = View {
+                encoder: Encoder::new(EncoderSlices {
+                    columns: sections.next()?,
+                    values: sections.next()?,
+                    log_widths: sections.next()?,
+                }),
+                prototypes: Prototypes::new(PrototypesSlices { columns: sections.next()?, points: sections.next()? })?,
+                tables: OutcomeTables::new(OutcomeTablesSlices {
+                    columns: sections.next()?,
+                    groups: sections.next()?,
+                    rows: sections.next()?,
+                })?,
+                log_unit: match sections.next()? {
+                    &[raw] => Nats::from_raw(raw),
+                    _ => return Err(TableError::Inconsistent("log-unit")),
+                },
+                baselines: sections.next()?,
+            };
+        }
+        Self::new(views, detector, predictor)
+    }
+
+    /// Writes the table as the bytes that [`from_bytes`](Self::from_bytes) reads, in pieces that are passed to `sink`.
+    pub fn write(&self, mut sink: impl FnMut(&[u8])) {
+        write(VIEWS_VERSION, &mut sink, |sink| {
+            sink(&(V as u32).to_le_bytes());
+            let calibration = self.detector.words();
+            let Detector { quantiles, baselines, .. } = self.detector;
+            let predictor = self.predictor.slices();
+            let mut sections: [(usize, &[u8]); SHARED + PER_VIEW * MOST_VIEWS] =
+                [(0, &[]); SHARED + PER_VIEW * MOST_VIEWS];
+            let shared: [(usize, &[u8]); SHARED] = [
+                (calibration.len(), bytes_of(&calibration)),
+                (quantiles.len(), bytes_of(quantiles)),
+                (baselines.len(), bytes_of(baselines)),
+                (predictor.words.len(), bytes_of(predictor.words)),
+                (predictor.weights.len(), bytes_of(predictor.weights)),
+            ];
+            let units = self.views.map(|view| [view.log_unit.raw()]);
+            let own = self.views.iter().zip(&units).flat_map(|(view, unit)| sections_of(view, unit));
+            sections.iter_mut().zip(shared.into_iter().chain(own)).for_each(|(section, given)| *section = given);
+            write_sections(sections.get(..SHARED + PER_VIEW * V).unwrap_or_default(), sink);
+        });
+    }
+}
+
+/// Returns the (number of elements, bytes) of each section of a view. `unit` holds its log-unit.
+fn sections_of<'s>(view: &View<'s>, unit: &'s [u32; 1]) -> [(usize, &'s [u8]); PER_VIEW] {
+    let (encoder, prototypes, tables) = (view.encoder.slices(), view.prototypes.slices(), view.tables.slices());
+    [
+        (encoder.columns.len(), bytes_of(encoder.columns)),
+        (encoder.values.len(), bytes_of(encoder.values)),
+        (encoder.log_widths.len(), bytes_of(encoder.log_widths)),
+        (prototypes.columns.len(), bytes_of(prototypes.columns)),
+        (prototypes.points.len(), bytes_of(prototypes.points)),
+        (tables.columns.len(), bytes_of(tables.columns)),
+        (tables.groups.len(), bytes_of(tables.groups)),
+        (tables.rows.len(), bytes_of(tables.rows)),
+        (1, bytes_of(unit)),
+        (view.baselines.len(), bytes_of(view.baselines)),
+    ]
+}

@@ -1,0 +1,235 @@
+//! Outcome tables: a model with one conditional distribution per column, stored as rows of masses.
+//!
+//! Each column has at most 256 outcomes: the cells of a number, the codes of a category, and "missing". The conditional
+//! of a column depends on the outcome of at most one earlier column, its parent, as in the trees of Chow & Liu
+//! (*Approximating Discrete Probability Distributions with Dependence Trees*, 1968). The outcomes of the parent are
+//! divided into groups. Each group has a row of masses, one mass per outcome, which add up to exactly 65536.
+
+use crate::error::TableError;
+use crate::nats::Nats;
+
+/// The sum of the masses of a row, which stands for probability one.
+const WHOLE: u32 = 1 << 16;
+
+/// A model of rows of outcomes: p(x) = ∏ p(x_j | group of the parent's outcome), with one row of masses per group.
+///
+/// Every operation is a loop over [`OutcomeWalk::next`], which yields the conditional distribution of each column.
+///
+/// ```
+/// use surprisal::{Nats, OutcomeTables, OutcomeTablesSlices};
+/// // Two columns of two outcomes each. The second column mostly equals the first.
+/// let tables = OutcomeTables::new(OutcomeTablesSlices {
+///     columns: &[[2, 1, OutcomeTables::NO_PARENT], [2, 2, 0]],
+///     groups: &[0, 1],
+///     rows: &[32768, 60000, 5536], // the mass of outcome 0: of column 0, and of column 1 after a 0 and after a 1
+/// /// })?;
+/// assert_eq!(tables.surprisal(&[0, 1]), Nats::of_mass(32768) + Nats::of_mass(5536));
+/// assert!(tables.surprisal(&[1, 1]) < tables.surprisal(&[1, 0]));
+/// # Ok::<(), surprisal::TableError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct OutcomeTables<'t> {
+    slices: OutcomeTablesSlices<'t>,
+}
+
+/// The storage of [`OutcomeTables`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OutcomeTablesSlices<'t> {
+    /// `[column]`: the number of outcomes (1 to 256), the number of rows of masses, and the position of the parent
+    /// column or [`OutcomeTables::NO_PARENT`]. A column without rows is observed: it is context for later columns, but
+    /// is neither scored nor sampled.
+    pub columns: &'t [[u16; 3]],
+    /// For each scored column with a parent: `[outcome of the parent]` the row that the outcome selects.
+    pub groups: &'t [u8],
+    /// For each row of masses: `[outcome]` the sum of the masses of this and all smaller outcomes, without the last
+    /// sum, which is 65536. Strictly ascending and above zero, so that every mass is at least 1.
+    pub rows: &'t [u16],
+}
+
+impl<'t> OutcomeTables<'t> {
+    /// Tables without columns.
+    pub const EMPTY: Self = Self { slices: OutcomeTablesSlices { columns: &[], groups: &[], rows: &[] } };
+    /// The word that stands for "no parent" in [`OutcomeTablesSlices::columns`].
+    pub const NO_PARENT: u16 = u16::MAX;
+
+    /// Checks the storage and creates the model.
+    ///
+    /// # Errors
+    /// [`TableError::Order`] if a parent does not come before its column; [`TableError::Inconsistent`] if a slice is
+    /// too short or too long, a number of outcomes is not in 1..=256, a group selects no row, or a row does not ascend.
+    pub const fn new(slices: OutcomeTablesSlices<'t>) -> Result<Self, TableError> {
+        let OutcomeTablesSlices { columns, mut groups, mut rows } = slices;
+        let (mut left, mut position) = (columns, 0);
+        while let Some((&[outcomes, own, parent], rest)) = left.split_first() {
+            left = rest;
+            if outcomes == 0 || outcomes > 256 || position > 4095 {
+                return Err(TableError::Inconsistent("outcome columns"));
+            }
+            if own > 0 && parent != Self::NO_PARENT {
+                if parent as usize >= position {
+                    return Err(TableError::Order { bit: position as u16 });
+                }
+                let (_, from_parent) = columns.split_at(parent as usize);
+                let Some((&[outcomes, ..], _)) = from_parent.split_first() else {
+                    return Err(TableError::Inconsistent("outcome columns"));
+                };
+                let Some((mut own_groups, rest)) = groups.split_at_checked(outcomes as usize) else {
+                    return Err(TableError::Inconsistent("outcome groups"));
+                };
+                groups = rest;
+                while let Some((&group, rest)) = own_groups.split_first() {
+                    if group as u16 >= own {
+                        return Err(TableError::Inconsistent("outcome groups"));
+                    }
+                    own_groups = rest;
+                }
+            } else if own > 1 {
+                return Err(TableError::Inconsistent("outcome columns"));
+            }
+            let mut row = 0;
+            while row < own {
+                let Some((mut sums, rest)) = rows.split_at_checked(outcomes as usize - 1) else {
+                    return Err(TableError::Inconsistent("outcome rows"));
+                };
+                rows = rest;
+                let mut last = 0;
+                while let Some((&sum, rest)) = sums.split_first() {
+                    if sum <= last {
+                        return Err(TableError::Inconsistent("outcome rows"));
+                    }
+                    (last, sums) = (sum, rest);
+                }
+                row += 1;
+            }
+            position += 1;
+        }
+        if !groups.is_empty() || !rows.is_empty() {
+            return Err(TableError::Inconsistent("outcome rows"));
+        }
+        Ok(Self { slices })
+    }
+
+    /// Returns the storage that [`new`](Self::new) took.
+    pub const fn slices(&self) -> OutcomeTablesSlices<'t> {
+        self.slices
+    }
+
+    /// Returns the number of columns.
+    pub const fn columns(&self) -> usize {
+        self.slices.columns.len()
+    }
+
+    /// Returns an evaluation of one row, before its first column.
+    pub fn walk(&self) -> OutcomeWalk<'t> {
+        OutcomeWalk { columns: self.slices.columns, all: self.slices }
+    }
+
+    /// Returns -ln p(row) of a row of outcomes: `[column]`. Columns past the end of `row` are not scored.
+    pub fn surprisal(&self, row: &[u8]) -> Nats {
+        let (mut walk, mut total) = (self.walk(), Nats::ZERO);
+        for &outcome in row {
+            let Some(conditional) = walk.next(row) else { break };
+            total += conditional.map_or(Nats::ZERO, |masses| masses.surprisal(outcome));
+        }
+        total
+    }
+
+    /// Draws the outcomes of a row with probability p(row): one call of `coin` per scored column, which must return
+    /// numbers that are uniform in 0..=65535. On entry `row` holds the outcomes of the observed columns.
+    pub fn sample(&self, row: &mut [u8], mut coin: impl FnMut() -> u16) {
+        let (mut walk, mut at) = (self.walk(), 0);
+        while let (Some(conditional), true) = (walk.next(row), at < row.len()) {
+            if let (Some(masses), Some(slot)) = (conditional, row.get_mut(at)) {
+                *slot = masses.decide(coin());
+            }
+            at += 1;
+        }
+    }
+}
+
+/// An evaluation of one row of outcomes, which yields the conditional distribution of one column after another.
+#[derive(Clone, Debug)]
+pub struct OutcomeWalk<'t> {
+    /// The columns that were not evaluated yet.
+    columns: &'t [[u16; 3]],
+    /// All columns, and the groups and rows of the columns that were not evaluated yet.
+    all: OutcomeTablesSlices<'t>,
+}
+
+impl<'t> OutcomeWalk<'t> {
+    /// Returns the conditional distribution of the next column given the outcomes of earlier columns, `seen[..column]`,
+    /// and moves on. Returns `Some(None)` for an observed column, and `None` after the last column.
+    #[inline]
+    pub fn next(&mut self, seen: &[u8]) -> Option<Option<Masses<'t>>> {
+        let (&[outcomes, own, parent], rest) = self.columns.split_first()?;
+        self.columns = rest;
+        if own == 0 {
+            return Some(None);
+        }
+        let mut row = 0;
+        if parent != OutcomeTables::NO_PARENT {
+            let parent = usize::from(parent);
+            let outcomes = self.all.columns.get(parent).map_or(0, |&[outcomes, ..]| usize::from(outcomes));
+            let (groups, rest) = self.all.groups.split_at_checked(outcomes)?;
+            self.all.groups = rest;
+            row = usize::from(*groups.get(usize::from(*seen.get(parent)?)).unwrap_or(&0));
+        }
+        let length = usize::from(outcomes).wrapping_sub(1);
+        let (rows, rest) = self.all.rows.split_at_checked(length * usize::from(own))?;
+        self.all.rows = rest;
+        let sums = rows.get(length * row..).and_then(|rows| rows.get(..length))?;
+        Some(Some(Masses { sums }))
+    }
+}
+
+/// The conditional distribution of one column: a row of masses.
+#[derive(Clone, Copy, Debug)]
+pub struct Masses<'t> {
+    sums: &'t [u16],
+}
+
+impl Masses<'_> {
+    /// Returns the number of outcomes.
+    pub const fn outcomes(&self) -> usize {
+        self.sums.len() + 1
+    }
+
+    /// Returns (the sum of the masses of all smaller outcomes, the sum including this outcome), in units of 1/65536.
+    /// An outcome past the last one counts as the last one.
+    #[inline]
+    pub fn bounds(&self, outcome: u8) -> (u32, u32) {
+        let at = usize::from(outcome).min(self.sums.len());
+        let high = self.sums.get(at).map_or(WHOLE, |&sum| sum.into());
+        (at.checked_sub(1).and_then(|before| self.sums.get(before)).map_or(0, |&sum| sum.into()), high)
+    }
+
+    /// Returns the probability of an outcome, in units of 1/65536: a number in 1..=65536.
+    #[inline]
+    pub fn mass(&self, outcome: u8) -> u32 {
+        let (low, high) = self.bounds(outcome);
+        high.wrapping_sub(low)
+    }
+
+    /// Returns -ln(mass / 65536) of an outcome.
+    #[inline]
+    pub fn surprisal(&self, outcome: u8) -> Nats {
+        Nats::of_mass(self.mass(outcome))
+    }
+
+    /// Draws an outcome with exactly its probability, if `coin` is uniform in 0..=65535.
+    pub fn decide(&self, coin: u16) -> u8 {
+        self.sums.partition_point(|&sum| sum <= coin) as u8
+    }
+
+    /// Returns the outcome with the largest mass, the smallest such outcome if there are several.
+    pub fn mode(&self) -> u8 {
+        let (mut best, mut last, mut mode) = (0, 0, 0);
+        for (outcome, sum) in self.sums.iter().map(|&sum| u32::from(sum)).chain([WHOLE]).enumerate() {
+            if sum - last > best {
+                (best, mode) = (sum - last, outcome as u8);
+            }
+            last = sum;
+        }
+        mode
+    }
+}

@@ -1,0 +1,130 @@
+//! Prototypes: the typical rows of a machine's operating regimes, and the residuals of readings from the nearest one.
+//!
+//! A view with prototypes models the index of the nearest prototype and, for every numeric column, the difference of the
+//! reading from that prototype. The differences are shifts, so that a density of residuals is a density of readings
+//! (the Jacobian is one), and the nearest prototype is a function of the readings, so that p(regime, x) <= p(x).
+
+use crate::error::TableError;
+use crate::reading::Reading;
+
+/// The prototypes of a view: K points in the space of its numeric columns.
+///
+/// A reading is first counted in *steps*: units of 2^scale / 256. Prototypes and distances are coarser: they count
+/// 2^shift steps from the origin of the column, in -127..=127.
+///
+/// ```
+/// use surprisal::{Prototypes, PrototypesSlices, Reading};
+/// // One integer column, whose steps are its units, with prototypes at 100 and 300, in multiples of 4 around 200.
+/// let prototypes = Prototypes::new(PrototypesSlices { columns: &[[0, 8, 200, 2]], points: &[-25, 25] })?;
+/// let readings = [Reading::Integer(290)];
+/// let nearest = prototypes.nearest::<1>(&readings);
+/// assert_eq!(nearest, 1);
+/// assert_eq!(prototypes.residual(0, nearest, readings[0]), Reading::Integer(-10));
+/// # Ok::<(), surprisal::TableError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Prototypes<'t> {
+    slices: PrototypesSlices<'t>,
+}
+
+/// The storage of [`Prototypes`]. Both slices are empty for a view without prototypes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PrototypesSlices<'t> {
+    /// `[column]`: the position of the column's reading, the scale (log2 of 256 steps), the origin in steps, and the
+    /// shift (log2 of the steps per unit of distance, at most 30).
+    pub columns: &'t [[i32; 4]],
+    /// `[prototype][column]`: coordinates in units of 2^shift steps from the origin. 1 to 256 prototypes.
+    pub points: &'t [i8],
+}
+
+/// The largest coordinate, in units of 2^shift steps. More distant readings count as this one, so that one wild reading
+/// does not decide which prototype is the nearest.
+const FARTHEST: i32 = 127;
+/// Stands for the coordinate of a missing reading.
+const MISSING: i8 = i8::MIN;
+
+impl<'t> Prototypes<'t> {
+    /// The prototypes of a view that models the readings themselves.
+    pub const NONE: Self = Self { slices: PrototypesSlices { columns: &[], points: &[] } };
+
+    /// Checks the storage and creates the prototypes.
+    ///
+    /// # Errors
+    /// [`TableError::Inconsistent`] if the points are not 1 to 256 for each column, or a scale or shift is out of range.
+    pub const fn new(slices: PrototypesSlices<'t>) -> Result<Self, TableError> {
+        let PrototypesSlices { columns, points } = slices;
+        let mut left = columns;
+        while let Some((&[source, scale, _, shift], rest)) = left.split_first() {
+            if source < 0 || source > 4094 || scale < -128 || scale > 127 || shift < 0 || shift > 30 {
+                return Err(TableError::Inconsistent("prototype columns"));
+            }
+            left = rest;
+        }
+        let valid = match columns.len() {
+            0 => points.is_empty(),
+            width => points.len() >= width && points.len() <= 256 * width && points.len() % width == 0,
+        };
+        if valid { Ok(Self { slices }) } else { Err(TableError::Inconsistent("prototype points")) }
+    }
+
+    /// Returns the storage that [`new`](Self::new) took.
+    pub const fn slices(&self) -> PrototypesSlices<'t> {
+        self.slices
+    }
+
+    /// Returns the number of prototypes, which is 0 for a view of the readings themselves.
+    pub const fn count(&self) -> usize {
+        match self.slices.columns.len() {
+            0 => 0,
+            width => self.slices.points.len() / width,
+        }
+    }
+
+    /// Returns the index of the prototype with the smallest squared distance, the first of several. Missing readings do
+    /// not count, and neither do columns after the first C.
+    ///
+    /// The distance is the sum over the columns of (coordinate of the reading - coordinate of the prototype)².
+    pub fn nearest<const C: usize>(&self, readings: &[Reading]) -> u8 {
+        let mut row = [MISSING; C];
+        for (coordinate, column) in row.iter_mut().zip(self.slices.columns) {
+            *coordinate = coordinate_of(column, readings);
+        }
+        let (mut best, mut nearest) = (u32::MAX, 0);
+        for (at, point) in self.slices.points.chunks_exact(self.slices.columns.len().max(1)).enumerate() {
+            let apart = |(&own, &other): (&i8, &i8)| {
+                if own == MISSING { 0 } else { (i32::from(own) - i32::from(other)).unsigned_abs().pow(2) }
+            };
+            // 4095 squares of at most 254 add up to less than 2^32.
+            let distance = row.iter().zip(point).map(apart).fold(0, u32::wrapping_add);
+            if distance < best {
+                (best, nearest) = (distance, at as u8);
+            }
+        }
+        nearest
+    }
+
+    /// Returns the difference, in steps, of a reading of column `column` of these prototypes from prototype `nearest`.
+    /// A missing reading stays missing.
+    pub fn residual(&self, column: usize, nearest: u8, reading: Reading) -> Reading {
+        let Some(&[_, scale, origin, shift]) = self.slices.columns.get(column) else { return reading };
+        if reading.is_missing() {
+            return Reading::Missing;
+        }
+        let at = usize::from(nearest) * self.slices.columns.len() + column;
+        let point = i64::from(self.slices.points.get(at).copied().unwrap_or(0)) << shift.clamp(0, 30);
+        let steps = reading.fixed(scale as i8) - i64::from(origin) - point;
+        Reading::Integer(steps.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
+    }
+}
+
+/// Returns the coordinate of the reading of a column, or [`MISSING`].
+fn coordinate_of(&[source, scale, origin, shift]: &[i32; 4], readings: &[Reading]) -> i8 {
+    match readings.get(source as usize) {
+        Some(reading) if !reading.is_missing() => {
+            let steps = reading.fixed(scale as i8) - i64::from(origin);
+            let steps = steps.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+            (steps >> shift.clamp(0, 30)).clamp(-FARTHEST, FARTHEST) as i8
+        }
+        _ => MISSING,
+    }
+}

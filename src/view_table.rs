@@ -1,0 +1,142 @@
+//! The table of a model that consists of views, and its operations over readings.
+
+use crate::detector::{Detector, RowScore, SoftMaximum, Verdict};
+use crate::error::{EncodeError, TableError};
+use crate::logit::Logit;
+use crate::nats::Nats;
+use crate::predictor::Predictor;
+use crate::reading::Reading;
+use crate::view::View;
+
+/// Everything that a board needs to score rows of readings by outcome tables: views, detector and predictor.
+///
+/// C is the capacity for columns of a view, and V the number of views. The density of a row is the mean of its densities
+/// in the views, a mixture with equal weights, and its anomaly score is the sum of the anomaly scores of the views.
+///
+/// `surprisal export` writes a table as Rust source. [`ViewTable::from_bytes`] reads one from a `.srp` file in place. The
+/// operations are those of [`Table`](crate::Table), which holds models of bits.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ViewTable<'t, const C: usize, const V: usize> {
+    /// The views of a row.
+    pub views: [View<'t>; V],
+    /// The detector, which turns scores into verdicts. Its baselines are those of [`explain`](Self::explain).
+    pub detector: Detector<'t>,
+    /// The predictor of a time series, or [`Predictor::NONE`].
+    pub predictor: Predictor<'t>,
+}
+
+impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
+    /// Checks the views and creates a table.
+    ///
+    /// # Errors
+    /// [`TableError::TooManyColumns`] if a view has more than C columns; [`TableError::Inconsistent`] if the parts of a
+    /// view have different columns or there is no view.
+    pub fn new(views: [View<'t>; V], detector: Detector<'t>, predictor: Predictor<'t>) -> Result<Self, TableError> {
+        for view in &views {
+            view.check()?;
+            if view.tables.columns() > C {
+                return Err(TableError::TooManyColumns { columns: view.tables.columns() as u16 });
+            }
+        }
+        if V == 0 { Err(TableError::Inconsistent("views")) } else { Ok(Self { views, detector, predictor }) }
+    }
+
+    /// Returns the score of a row: its surprisal, its anomaly score, and the column with the largest surprisal.
+    ///
+    /// `readings` holds one reading per column, in the order of the training columns.
+    ///
+    /// # Errors
+    /// [`EncodeError`] names the reading that does not fit its column: it is of the wrong type, absent, or missing in a
+    /// column that was never missing in training.
+    #[inline(never)]
+    pub fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError> {
+        let mut score = RowScore::default();
+        let mut total = None;
+        for view in &self.views {
+            let mut anomaly = SoftMaximum::new(self.detector.log2_temperature, view.largest_baseline());
+            let nats = view.by_column::<C>(readings, |scored| {
+                anomaly.push(scored.nats, scored.baseline);
+                if score.largest < scored.nats && scored.column != View::REGIME {
+                    (score.largest, score.column) = (scored.nats, scored.column);
+                }
+            })?;
+            score.anomaly += anomaly.finish();
+            total = Some(mixture(total, nats));
+        }
+        score.nats = self.normalised(total);
+        Ok(score)
+    }
+
+    /// Returns the surprisal of a row: -ln of the mean of its densities in the views. This is the `nats` of
+    /// [`score`](Self::score), in fewer instructions.
+    ///
+    /// # Errors
+    /// [`EncodeError`], as for [`score`](Self::score).
+    pub fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
+        let mut total = None;
+        for view in &self.views {
+            total = Some(mixture(total, view.by_column::<C>(readings, |_| {})?));
+        }
+        Ok(self.normalised(total))
+    }
+
+    /// Returns the detector's verdict on a row: whether its anomaly score exceeds the threshold.
+    ///
+    /// # Errors
+    /// [`EncodeError`], as for [`score`](Self::score).
+    pub fn judge(&self, readings: &[Reading]) -> Result<Verdict, EncodeError> {
+        Ok(self.detector.judge(self.score(readings)?.anomaly))
+    }
+
+    /// Writes the shares of the columns in the surprisal of a row to `each[p]`, where p is the position of the column's
+    /// reading, and returns the surprisal.
+    ///
+    /// The shares are the surprisals of the columns, each given the columns before it, in the view in which the row has
+    /// the higher density. What the choice of a regime and the mixture of views add is part of the largest share, so
+    /// that the shares add up to the surprisal unless `each` is too short.
+    ///
+    /// # Errors
+    /// [`EncodeError`], as for [`score`](Self::score).
+    pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
+        let (mut total, mut best, mut densest) = (None, Nats::IMPOSSIBLE, 0);
+        for (at, view) in self.views.iter().enumerate() {
+            let nats = view.by_column::<C>(readings, |_| {})?;
+            if nats < best {
+                (best, densest) = (nats, at);
+            }
+            total = Some(mixture(total, nats));
+        }
+        let total = self.normalised(total);
+        each.fill(Nats::ZERO);
+        let mut shared = Nats::ZERO;
+        if let Some(view) = self.views.get(densest) {
+            view.by_column::<C>(readings, |scored| {
+                if scored.column != View::REGIME {
+                    shared += scored.nats;
+                }
+                if let Some(slot) = each.get_mut(usize::from(scored.column)) {
+                    *slot = scored.nats;
+                }
+            })?;
+        }
+        if let Some(largest) = each.iter_mut().max() {
+            *largest += total.saturating_sub(shared);
+        }
+        Ok(total)
+    }
+
+    /// Returns -ln(density / V), given -ln of the sum of the densities of the views.
+    fn normalised(&self, sum: Option<Nats>) -> Nats {
+        // ln 2 for two views; more views are possible, but the trainer fits at most two.
+        let logarithm = Nats::of_mass(65536 / (V as u32).clamp(1, 65536));
+        sum.map_or(Nats::ZERO, |sum| sum + logarithm)
+    }
+}
+
+/// Returns -ln(e^-sum + e^-nats), or `nats` if there is no sum yet, but at least zero.
+fn mixture(sum: Option<Nats>, nats: Nats) -> Nats {
+    let Some(sum) = sum else { return nats };
+    let apart = i32::try_from(sum.raw().abs_diff(nats.raw())).unwrap_or(i32::MAX);
+    sum.min(nats).saturating_sub(Logit::from_raw(apart).surprisal(true))
+}
