@@ -119,20 +119,22 @@ impl Column<'_> {
         outcomes + self.may_miss as usize
     }
 
-    /// Returns the outcome of a reading in an outcome table (the last one for a missing reading) and its log-width, see
-    /// [`Encoder::encode`]. Outcomes above 255 count as 255.
+    /// Returns the outcome of a reading in an outcome table (the last one for a missing reading), the log-width of the
+    /// outcome, and the term that grows with the distance beyond the outermost edges, see [`Encoder::encode`]. Outcomes
+    /// above 255 count as 255.
     ///
     /// # Errors
     /// [`EncodeError`] if the reading does not fit the column.
     #[inline]
-    pub(crate) fn classify(&self, reading: Reading) -> Result<(u8, Nats), EncodeError> {
+    pub(crate) fn classify(&self, reading: Reading) -> Result<(u8, Nats, Nats), EncodeError> {
         let outcome = match (self.kind, reading) {
             // A shortcut for the most common kind of reading; the other kinds take the general way.
             (Kind::Integer, Reading::Integer(value)) => Some(self.values.partition_point(|&edge| value > edge)),
             _ => self.outcome(reading)?,
         };
         let index = outcome.unwrap_or(self.outcomes().wrapping_sub(1)).min(255) as u8;
-        Ok((index, self.log_width(outcome, reading)))
+        let log_width = outcome.and_then(|outcome| self.log_widths.get(outcome)).map_or(0, |&raw| u32::from(raw) << 5);
+        Ok((index, Nats::from_raw(log_width), self.beyond(outcome, reading)))
     }
 
     /// Returns the outcome of a reading, or `None` for a missing reading.
@@ -210,20 +212,21 @@ impl Column<'_> {
     /// cell / width of the narrowest cell), plus a term that grows with the distance beyond the outermost edges. `None`
     /// stands for a missing reading.
     fn log_width(&self, outcome: Option<usize>, reading: Reading) -> Nats {
-        let Some(outcome) = outcome else { return Nats::ZERO };
-        match (self.kind, reading) {
-            (Kind::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value) => {
+        let log_width = outcome.and_then(|outcome| self.log_widths.get(outcome)).map_or(0, |&raw| u32::from(raw) << 5);
+        Nats::from_raw(log_width) + self.beyond(outcome, reading)
+    }
+
+    /// Returns the term that grows with the distance of a reading beyond the outermost edges, or from 0 and 1.
+    #[inline]
+    fn beyond(&self, outcome: Option<usize>, reading: Reading) -> Nats {
+        match (self.kind, reading, outcome) {
+            (Kind::Flag { .. }, Reading::Integer(value), Some(_)) if !(0..=1).contains(&value) => {
                 tail::beyond(reading, self.kind, 0, 1, 0) + Nats::RAREST
             }
-            (Kind::Integer | Kind::Real, _) => {
-                let log_width = self.log_widths.get(outcome).copied().unwrap_or(0);
-                let log_width = Nats::from_raw(u32::from(log_width) << 5);
-                let outermost = outcome == 0 || outcome == self.values.len();
+            (Kind::Integer | Kind::Real, _, Some(outcome)) if outcome == 0 || outcome == self.values.len() => {
                 match (self.values.first(), self.values.last()) {
-                    (Some(&first), Some(&last)) if outermost => {
-                        log_width + tail::beyond(reading, self.kind, first, last, self.tail_scale)
-                    }
-                    _ => log_width,
+                    (Some(&first), Some(&last)) => tail::beyond(reading, self.kind, first, last, self.tail_scale),
+                    _ => Nats::ZERO,
                 }
             }
             _ => Nats::ZERO,

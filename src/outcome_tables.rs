@@ -216,6 +216,14 @@ impl Masses<'_> {
         Nats::of_mass(self.mass(outcome))
     }
 
+    /// Returns -ln of twice the smaller of P(at most this outcome) and P(at least this outcome), or zero if both exceed
+    /// one half: the two-sided tail of the probability integral transform (Rosenblatt 1952).
+    #[inline]
+    pub fn tail(&self, outcome: u8) -> Nats {
+        let (low, high) = self.bounds(outcome);
+        Nats::of_mass(2 * high.min(WHOLE - low))
+    }
+
     /// Draws an outcome with exactly its probability, if `coin` is uniform in 0..=65535.
     pub fn decide(&self, coin: u16) -> u8 {
         self.sums.partition_point(|&sum| sum <= coin) as u8

@@ -2,7 +2,7 @@
 //!
 //! The first view usually models the readings themselves, and the second the residuals from the nearest prototype.
 
-use crate::encoder::{Column, Encoder};
+use crate::encoder::{Column, Encoder, Kind};
 use crate::error::{EncodeError, TableError};
 use crate::nats::Nats;
 use crate::outcome_tables::OutcomeTables;
@@ -13,7 +13,7 @@ use crate::reading::Reading;
 ///
 /// The encoder and the tables have the same columns in the same order. The source [`View::REGIME`] stands for the index
 /// of the nearest prototype, and the columns of the prototypes are encoded as residuals, in steps, as
-/// [`Kind::Integer`](crate::Kind::Integer).
+/// [`Kind::Integer`].
 #[derive(Clone, Copy, Debug)]
 pub struct View<'t> {
     /// The prototypes, or [`Prototypes::NONE`] for a view of the readings themselves.
@@ -67,7 +67,7 @@ impl<'t> View<'t> {
                 return Err(TableError::Inconsistent("outcome columns"));
             }
             if residuals.next_if(|&&[source, ..]| source == i32::from(column.source)).is_some()
-                && column.kind != crate::Kind::Integer
+                && column.kind != Kind::Integer
             {
                 return Err(TableError::Inconsistent("prototype columns"));
             }
@@ -125,33 +125,37 @@ impl<'t> View<'t> {
     pub fn encode<const C: usize>(&self, readings: &[Reading], row: &mut [u8; C]) -> Result<Nats, EncodeError> {
         let mut total = self.log_unit;
         self.columns::<C>(readings, |at, column, reading| {
-            let (outcome, log_width) = column.classify(reading)?;
+            let (outcome, log_width, beyond) = column.classify(reading)?;
             *row.get_mut(at).ok_or(EncodeError::TooManyBits)? = outcome;
             if self.tables.slices().columns.get(at).is_some_and(|&[_, rows, _]| rows > 0) {
-                total += log_width;
+                total += log_width + beyond;
             }
             Ok(())
         })?;
         Ok(total)
     }
 
-    /// Passes each scored column to `each`, in model order, and returns the surprisal of the row in this view.
+    /// Passes each scored column to `each`, in model order, with the tail of a number (the surprisal of a reading at
+    /// least as far from the middle), and returns the surprisal of the row in this view.
     #[inline]
     pub(crate) fn by_column<const C: usize>(
         &self,
         readings: &[Reading],
-        mut each: impl FnMut(Scored),
+        mut each: impl FnMut(Scored, Option<Nats>),
     ) -> Result<Nats, EncodeError> {
         let (mut row, mut walk, mut total) = ([0; C], self.tables.walk(), self.log_unit);
         self.columns::<C>(readings, |at, column, reading| {
-            let (outcome, log_width) = column.classify(reading)?;
+            let (outcome, log_width, beyond) = column.classify(reading)?;
             let conditional = walk.next(&row);
             *row.get_mut(at).ok_or(EncodeError::TooManyBits)? = outcome;
             if let Some(Some(masses)) = conditional {
-                let nats = masses.surprisal(outcome) + log_width;
+                let nats = masses.surprisal(outcome) + log_width + beyond;
                 total += nats;
+                let ordered = matches!(column.kind, Kind::Integer | Kind::Real) && !reading.is_missing();
                 let baseline = self.baselines.get(at).map_or(0, |&nats| u32::from(nats) << 6);
-                each(Scored { column: column.source, nats, baseline: Nats::from_raw(baseline) });
+                let tail = || masses.tail(outcome) + beyond;
+                let scored = Scored { column: column.source, nats, baseline: Nats::from_raw(baseline) };
+                each(scored, ordered.then(tail));
             }
             Ok(())
         })?;

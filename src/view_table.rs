@@ -55,8 +55,11 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
         let mut total = None;
         for view in &self.views {
             let mut anomaly = SoftMaximum::new(self.detector.log2_temperature, view.largest_baseline());
-            let nats = view.by_column::<C>(readings, |scored| {
+            let nats = view.by_column::<C>(readings, |scored, tail| {
                 anomaly.push(scored.nats, scored.baseline);
+                if let Some(tail) = tail {
+                    anomaly.push(tail, Nats::ZERO);
+                }
                 if score.largest < scored.nats && scored.column != View::REGIME {
                     (score.largest, score.column) = (scored.nats, scored.column);
                 }
@@ -76,7 +79,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     pub fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
         let mut total = None;
         for view in &self.views {
-            total = Some(mixture(total, view.by_column::<C>(readings, |_| {})?));
+            total = Some(mixture(total, view.by_column::<C>(readings, |_, _| {})?));
         }
         Ok(self.normalised(total))
     }
@@ -101,7 +104,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         let (mut total, mut best, mut densest) = (None, Nats::IMPOSSIBLE, 0);
         for (at, view) in self.views.iter().enumerate() {
-            let nats = view.by_column::<C>(readings, |_| {})?;
+            let nats = view.by_column::<C>(readings, |_, _| {})?;
             if nats < best {
                 (best, densest) = (nats, at);
             }
@@ -111,7 +114,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
         each.fill(Nats::ZERO);
         let mut shared = Nats::ZERO;
         if let Some(view) = self.views.get(densest) {
-            view.by_column::<C>(readings, |scored| {
+            view.by_column::<C>(readings, |scored, _| {
                 if scored.column != View::REGIME {
                     shared += scored.nats;
                 }
