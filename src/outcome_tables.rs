@@ -22,7 +22,7 @@ const WHOLE: u32 = 1 << 16;
 ///     columns: &[[2, 1, OutcomeTables::NO_PARENT], [2, 2, 0]],
 ///     groups: &[0, 1],
 ///     rows: &[32768, 60000, 5536], // the mass of outcome 0: of column 0, and of column 1 after a 0 and after a 1
-/// /// })?;
+/// })?;
 /// assert_eq!(tables.surprisal(&[0, 1]), Nats::of_mass(32768) + Nats::of_mass(5536));
 /// assert!(tables.surprisal(&[1, 1]) < tables.surprisal(&[1, 0]));
 /// # Ok::<(), surprisal::TableError>(())
@@ -137,12 +137,18 @@ impl<'t> OutcomeTables<'t> {
     /// Draws the outcomes of a row with probability p(row): one call of `coin` per scored column, which must return
     /// numbers that are uniform in 0..=65535. On entry `row` holds the outcomes of the observed columns.
     pub fn sample(&self, row: &mut [u8], mut coin: impl FnMut() -> u16) {
-        let (mut walk, mut at) = (self.walk(), 0);
-        while let (Some(conditional), true) = (walk.next(row), at < row.len()) {
+        self.fill(row, |masses| masses.decide(coin()));
+    }
+
+    /// Writes the outcome that `choose` returns for the conditional distribution of each scored column to `row`.
+    #[inline]
+    pub(crate) fn fill(&self, row: &mut [u8], mut choose: impl FnMut(Masses<'t>) -> u8) {
+        let mut walk = self.walk();
+        for at in 0..row.len() {
+            let Some(conditional) = walk.next(row) else { break };
             if let (Some(masses), Some(slot)) = (conditional, row.get_mut(at)) {
-                *slot = masses.decide(coin());
+                *slot = choose(masses);
             }
-            at += 1;
         }
     }
 }
@@ -226,7 +232,14 @@ impl Masses<'_> {
 
     /// Draws an outcome with exactly its probability, if `coin` is uniform in 0..=65535.
     pub fn decide(&self, coin: u16) -> u8 {
-        self.sums.partition_point(|&sum| sum <= coin) as u8
+        self.first_above(|sum| sum <= coin.into())
+    }
+
+    /// Returns the first outcome for whose sum of masses `is_below` is false, by a binary search. The sum of an outcome
+    /// includes all smaller outcomes; the last outcome has no sum that could be too small.
+    #[inline]
+    pub(crate) fn first_above(&self, is_below: impl Fn(u32) -> bool) -> u8 {
+        self.sums.partition_point(|&sum| is_below(sum.into())) as u8
     }
 
     /// Returns the outcome with the largest mass, the smallest such outcome if there are several.
