@@ -271,8 +271,8 @@ impl OutcomeTables<'_> {
     /// Encodes a row of outcomes: `[column]`. It takes about as many bytes as its [`surprisal`](Self::surprisal) divided
     /// by ln 256 = 5.545 nats, rounded up; the coder adds at most 2⁻⁷ bit per scored column.
     ///
-    /// Observed columns take no space; the reader must know them. No outcome takes more than two bytes, so `2 * columns
-    /// + 1` bytes hold any row. A row of a [`ViewTable`](crate::ViewTable) with two views is compressed by the first
+    /// Observed columns take no space; the reader must know them. No outcome takes more than two bytes, so twice the
+    /// number of columns and one more byte hold any row. A row of a [`ViewTable`](crate::ViewTable) with two views is compressed by the first
     /// view, whose outcomes are the cells of the readings themselves.
     ///
     /// ```

@@ -194,7 +194,7 @@ pub struct Masses<'t> {
     sums: &'t [u16],
 }
 
-impl Masses<'_> {
+impl<'t> Masses<'t> {
     /// Returns the number of outcomes.
     pub const fn outcomes(&self) -> usize {
         self.sums.len() + 1
@@ -244,13 +244,24 @@ impl Masses<'_> {
 
     /// Returns the outcome with the largest mass, the smallest such outcome if there are several.
     pub fn mode(&self) -> u8 {
-        let (mut best, mut last, mut mode) = (0, 0, 0);
-        for (outcome, sum) in self.sums.iter().map(|&sum| u32::from(sum)).chain([WHOLE]).enumerate() {
-            if sum - last > best {
-                (best, mode) = (sum - last, outcome as u8);
+        self.likeliest().next().unwrap_or(0)
+    }
+
+    /// Yields all outcomes by falling mass, and outcomes of equal mass by their number. Each takes a pass over the row.
+    pub(crate) fn likeliest(&self) -> impl Iterator<Item = u8> + use<'t> {
+        let (sums, mut last) = (self.sums, None);
+        core::iter::from_fn(move || {
+            let (mut next, mut below): (Option<(u32, u8)>, _) = (None, 0);
+            for (outcome, sum) in (0..=255).zip(sums.iter().map(|&sum| u32::from(sum)).chain([WHOLE])) {
+                let mass = sum.wrapping_sub(below);
+                below = sum;
+                let is_left = last.is_none_or(|(least, at)| mass < least || mass == least && outcome > at);
+                if is_left && next.is_none_or(|(most, _)| mass > most) {
+                    next = Some((mass, outcome));
+                }
             }
-            last = sum;
-        }
-        mode
+            last = next;
+            next.map(|(_, outcome)| outcome)
+        })
     }
 }
