@@ -1,28 +1,29 @@
-//! Compression: a range coder that turns a row's bits into about as many bytes as its surprisal, and back.
+//! Compression: a range coder that turns a row's bits or outcomes into about as many bytes as its surprisal, and back.
 //!
-//! The coder narrows an interval of numbers in [0, 1) by the mass of each bit (Rissanen & Langdon, *Arithmetic Coding*,
+//! The coder narrows an interval of numbers in [0, 1) by the mass of each bit or outcome (Rissanen & Langdon, *Arithmetic Coding*,
 //! 1979). A byte is complete as soon as only a carry can still change it, and the last complete byte is held back for
 //! that carry (Martin, *Range Encoding*, 1979; carry handling as in Schindler's coder, 1998). The interval is at least
-//! 2²⁴ units wide whenever it is divided, so a bit takes at most 2⁻⁷ bit more than its surprisal, and far less unless
-//! its mass and the interval are both close to their minimum.
+//! 2²⁴ units wide whenever it is divided, so a bit or an outcome takes at most 2⁻⁷ bit more than its surprisal, and far
+//! less unless its mass and the interval are both close to their minimum.
 
 use crate::error::EncodeError;
 use crate::logit::Mass;
 use crate::model::{Conditional, Model};
+use crate::outcome_tables::{Masses, OutcomeTables};
 use crate::term::Term;
 
 /// The smallest width of an interval, in units. If the interval becomes narrower, the coder shifts a byte out.
 const NARROW: u32 = 1 << 24;
 
-/// Returns the part of an interval of `range` units that belongs to a one: at least 256 units, and at least 256 less
-/// than the interval.
-fn ones(range: u32, mass: Mass) -> u32 {
-    let mass = mass.of(true);
-    // ⌊range · mass / 65536⌋ without a product of more than 32 bits.
+/// Returns the part of an interval of `range` units that belongs to a mass in 0..=65536, ⌊range · mass / 65536⌋. A mass
+/// of 1 has at least 256 units, and a mass of 65536 has all of them.
+fn part(range: u32, mass: u32) -> u32 {
+    // The products have at most 32 bits.
     ((range >> 16) * mass).wrapping_add(((range & 0xFFFF) * mass) >> 16)
 }
 
-/// A range coder from bits to bytes, which it passes to a `sink` one at a time. [`Model::compress`] feeds it with rows.
+/// A range coder from bits or outcomes to bytes, which it passes to a `sink` one at a time. [`Model::compress`] and
+/// [`OutcomeTables::compress`] feed it with rows.
 ///
 /// ```
 /// use surprisal::{Compressor, Decompressor, Logit};
@@ -57,13 +58,29 @@ impl<S: FnMut(u8)> Compressor<S> {
 
     /// Encodes a bit. The decompressor needs the same mass to decode it, see [`Decompressor::pull`].
     pub fn push(&mut self, bit: bool, mass: Mass) {
-        let ones = ones(self.range, mass);
+        let ones = part(self.range, mass.of(true));
         if bit {
             self.range = ones;
         } else {
             self.raise(ones);
             self.range -= ones;
         }
+        self.widen();
+    }
+
+    /// Encodes an outcome. The decompressor needs the same masses to decode it, see [`Decompressor::pull_outcome`]. An
+    /// outcome past the last one counts as the last one.
+    pub fn push_outcome(&mut self, outcome: u8, masses: &Masses) {
+        let (low, high) = masses.bounds(outcome);
+        let [low, high] = [low, high].map(|sum| part(self.range, sum));
+        self.raise(low);
+        self.range = high.wrapping_sub(low);
+        self.widen();
+    }
+
+    /// Shifts bytes out until the interval is wide enough to be divided.
+    #[inline]
+    fn widen(&mut self) {
         while self.range < NARROW {
             self.shift();
             self.range <<= 8;
@@ -116,9 +133,9 @@ impl<S: FnMut(u8)> Compressor<S> {
     }
 }
 
-/// A range decoder from bytes to bits: the inverse of [`Compressor`] for the same sequence of masses.
+/// A range decoder from bytes to bits or outcomes: the inverse of [`Compressor`] for the same sequence of masses.
 ///
-/// After the last byte it reads zeros. Any bytes decode to some bits, so damage is not detected.
+/// After the last byte it reads zeros. Any bytes decode to some row, so damage is not detected.
 #[derive(Debug)]
 pub struct Decompressor<I> {
     /// The encoded number minus the lower end of the interval.
@@ -129,7 +146,8 @@ pub struct Decompressor<I> {
 }
 
 impl<I: Iterator<Item = u8>> Decompressor<I> {
-    /// Creates a decompressor. It reads the first four bytes immediately, and each further byte when a bit needs it.
+    /// Creates a decompressor. It reads the first four bytes immediately, and each further byte when a bit or
+    /// an outcome needs it.
     pub fn new(bytes: I) -> Self {
         let mut new = Self { place: 0, range: u32::MAX, bytes };
         (0..4).for_each(|_| new.shift());
@@ -138,7 +156,7 @@ impl<I: Iterator<Item = u8>> Decompressor<I> {
 
     /// Decodes the next bit. `mass` must equal the mass that [`Compressor::push`] got for this bit.
     pub fn pull(&mut self, mass: Mass) -> bool {
-        let ones = ones(self.range, mass);
+        let ones = part(self.range, mass.of(true));
         let bit = self.place < ones;
         if bit {
             self.range = ones;
@@ -146,11 +164,31 @@ impl<I: Iterator<Item = u8>> Decompressor<I> {
             self.place -= ones;
             self.range -= ones;
         }
+        self.widen();
+        bit
+    }
+
+    /// Decodes the next outcome. `masses` must equal the masses that [`Compressor::push_outcome`] got for this outcome.
+    ///
+    /// Takes two multiplications for each halving of the number of outcomes, and no division.
+    pub fn pull_outcome(&mut self, masses: &Masses) -> u8 {
+        let (place, range) = (self.place, self.range);
+        let outcome = masses.first_above(|sum| part(range, sum) <= place);
+        let (low, high) = masses.bounds(outcome);
+        let [low, high] = [low, high].map(|sum| part(range, sum));
+        self.place = place.wrapping_sub(low);
+        self.range = high.wrapping_sub(low);
+        self.widen();
+        outcome
+    }
+
+    /// Appends bytes until the interval is wide enough to be divided.
+    #[inline]
+    fn widen(&mut self) {
         while self.range < NARROW {
             self.shift();
             self.range <<= 8;
         }
-        bit
     }
 
     /// Appends the next byte to the encoded number.
@@ -226,5 +264,49 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
             self.observe(&mut state, i, bit);
             i = if bit { i } else { self.implied_run(row, i, self.bits()) } + 1;
         }
+    }
+}
+
+impl OutcomeTables<'_> {
+    /// Encodes a row of outcomes: `[column]`. It takes about as many bytes as its [`surprisal`](Self::surprisal) divided
+    /// by ln 256 = 5.545 nats, rounded up; the coder adds at most 2⁻⁷ bit per scored column.
+    ///
+    /// Observed columns take no space; the reader must know them. No outcome takes more than two bytes, so twice the
+    /// number of columns and one more byte hold any row. A row of a [`ViewTable`](crate::ViewTable) with two views is compressed by the first
+    /// view, whose outcomes are the cells of the readings themselves.
+    ///
+    /// ```
+    /// use surprisal::{Compressor, Decompressor, OutcomeTables, OutcomeTablesSlices};
+    /// // Two columns of three outcomes each. The second column mostly equals the first.
+    /// let tables = OutcomeTables::new(OutcomeTablesSlices {
+    ///     columns: &[[3, 1, OutcomeTables::NO_PARENT], [3, 3, 0]],
+    ///     groups: &[0, 1, 2],
+    ///     rows: &[30000, 60000, 65000, 65300, 300, 65300, 200, 500],
+    /// })?;
+    /// let mut packet = Vec::new();
+    /// let mut compressor = Compressor::new(|byte| packet.push(byte));
+    /// tables.compress(&[1, 1], &mut compressor);
+    /// compressor.finish();
+    /// assert_eq!(packet.len(), 1); // the surprisal is 0.8 nats
+    ///
+    /// let mut row = [0; 2];
+    /// tables.decompress(&mut row, &mut Decompressor::new(packet.into_iter()));
+    /// assert_eq!(row, [1, 1]);
+    /// # Ok::<(), surprisal::TableError>(())
+    /// ```
+    pub fn compress(&self, row: &[u8], into: &mut Compressor<impl FnMut(u8)>) {
+        let mut walk = self.walk();
+        for &outcome in row {
+            let Some(conditional) = walk.next(row) else { break };
+            if let Some(masses) = conditional {
+                into.push_outcome(outcome, &masses);
+            }
+        }
+    }
+
+    /// Decodes a row that [`compress`](Self::compress) encoded. On entry `row` must be as long as the encoded row and
+    /// hold the outcomes of the observed columns; the outcomes of the other columns are written to it.
+    pub fn decompress(&self, row: &mut [u8], from: &mut Decompressor<impl Iterator<Item = u8>>) {
+        self.fill(row, |masses| from.pull_outcome(&masses));
     }
 }

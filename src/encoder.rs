@@ -17,6 +17,7 @@ use crate::nats::Nats;
 use crate::reading::{Reading, total_order};
 
 mod tail;
+mod typical;
 
 /// The kind of values in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,20 +4,26 @@
 //! or a calibration number fills in defaults here, and adds a module for new exports, so that exported files compile
 //! with every later library. Layouts 1 to 3 called the constructors of the library directly and have no module.
 
-/// Layout 4 of exported source: a [`Source`](v4::Source) of sections and the function that builds the table.
+/// Layout 4 of exported source: a [`Source`](v4::Source) or [`ViewsSource`](v4::ViewsSource) of sections, and the
+/// functions that build a table from them.
 pub mod v4 {
     use crate::detector::{Detector, WORDS};
     use crate::encoder::{Encoder, EncoderSlices};
     use crate::error::TableError;
     use crate::model::Model;
+    use crate::nats::Nats;
+    use crate::outcome_tables::{OutcomeTables, OutcomeTablesSlices};
     use crate::predictor::{Predictor, PredictorSlices};
+    use crate::prototypes::{Prototypes, PrototypesSlices};
     use crate::table::Table;
     use crate::term::{
         Activation, Forest, ForestSlices, Linear, LinearSlices, LinearWeights, Mixture, MixtureSlices, Nade,
         NadeSlices, Terms,
     };
+    use crate::view::View;
+    use crate::view_table::ViewTable;
 
-    /// The sections of a table, named as in `docs/format.md`. Sections that an exported file omits are empty, by
+    /// The sections of a table of bits, named as in `docs/format.md`. Sections that an exported file omits are empty, by
     /// `..Source::EMPTY`.
     #[derive(Clone, Copy, Debug)]
     pub struct Source<'t> {
@@ -177,6 +183,138 @@ pub mod v4 {
                 Ok(Table::new(Encoder::new(encoder), model, detector).with_predictor(predictor))
             }
             (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Err(error),
+        }
+    }
+
+    /// The sections of a view, named as in `docs/format.md`. Sections that an exported file omits are empty, by
+    /// `..ViewSource::EMPTY`.
+    #[derive(Clone, Copy, Debug)]
+    pub struct ViewSource<'t> {
+        /// The words of all columns, see [`EncoderSlices::columns`].
+        pub encoder_columns: &'t [u16],
+        /// The edges and codes of all columns, see [`EncoderSlices::values`].
+        pub encoder_values: &'t [i32],
+        /// The log-widths of all numeric columns, see [`EncoderSlices::log_widths`].
+        pub encoder_log_widths: &'t [u16],
+        /// The columns of the prototypes, see [`PrototypesSlices::columns`]. Empty for a view of the readings themselves.
+        pub prototype_columns: &'t [[i32; 4]],
+        /// The coordinates of the prototypes, see [`PrototypesSlices::points`].
+        pub prototype_points: &'t [i8],
+        /// The columns of the outcome tables, see [`OutcomeTablesSlices::columns`].
+        pub outcome_columns: &'t [[u16; 3]],
+        /// The groups of the parents' outcomes, see [`OutcomeTablesSlices::groups`].
+        pub outcome_groups: &'t [u8],
+        /// The rows of cumulative masses, see [`OutcomeTablesSlices::rows`].
+        pub outcome_rows: &'t [u16],
+        /// The part of the log-width that all rows have in common, in units of 1/65536 nat, see [`View::log_unit`].
+        pub log_unit: u32,
+        /// The baselines of the columns of this view, see [`View::baselines`].
+        pub baselines: &'t [u16],
+    }
+
+    impl ViewSource<'_> {
+        /// A source in which every section is empty.
+        pub const EMPTY: Self = Self {
+            encoder_columns: &[],
+            encoder_values: &[],
+            encoder_log_widths: &[],
+            prototype_columns: &[],
+            prototype_points: &[],
+            outcome_columns: &[],
+            outcome_groups: &[],
+            outcome_rows: &[],
+            log_unit: 0,
+            baselines: &[],
+        };
+    }
+
+    /// The sections of a table of V views, named as in `docs/format.md`. Sections that an exported file omits are empty,
+    /// by `..ViewsSource::EMPTY`.
+    #[derive(Clone, Copy, Debug)]
+    pub struct ViewsSource<'t, const V: usize> {
+        /// The sections of each view.
+        pub views: [ViewSource<'t>; V],
+        /// The calibration numbers, as in [`Source::calibration`].
+        pub calibration: &'t [u32],
+        /// The quantiles of the anomaly score, see [`Detector::quantiles`].
+        pub quantiles: &'t [u32],
+        /// The baselines of the readings, see [`Detector::baselines`].
+        pub baselines: &'t [u16],
+        /// The words of the predictor, see [`PredictorSlices::words`].
+        pub predictor_words: &'t [i32],
+        /// The weights of the predictor, see [`PredictorSlices::weights`].
+        pub predictor_weights: &'t [i16],
+    }
+
+    impl<const V: usize> ViewsSource<'_, V> {
+        /// A source in which every section is empty.
+        pub const EMPTY: Self = Self {
+            views: [ViewSource::EMPTY; V],
+            calibration: &[],
+            quantiles: &[],
+            baselines: &[],
+            predictor_words: &[],
+            predictor_weights: &[],
+        };
+    }
+
+    /// Creates a table of views from its sections, in a constant expression.
+    ///
+    /// The prototypes, the outcome tables, the detector and the predictor are checked by their constructors. Unlike
+    /// [`ViewTable::from_bytes`], this function does not check that the parts of a view have the same columns and
+    /// outcomes: the exporter ensures it.
+    ///
+    /// # Errors
+    /// [`TableError`] if the sections of a view do not fit each other, if a view has more than C columns, or if there is
+    /// no view.
+    pub const fn view_table<'t, const C: usize, const V: usize>(
+        source: ViewsSource<'t, V>,
+    ) -> Result<ViewTable<'t, C, V>, TableError> {
+        if V == 0 {
+            return Err(TableError::Inconsistent("views"));
+        }
+        let mut views = [View::EMPTY; V];
+        let (mut left, mut sources): (&mut [View], &[ViewSource]) = (&mut views, &source.views);
+        while let (Some((slot, rest)), Some((source, others))) = (left.split_first_mut(), sources.split_first()) {
+            if source.outcome_columns.len() > C {
+                return Err(TableError::TooManyColumns { columns: source.outcome_columns.len() as u16 });
+            }
+            *slot = match view(source) {
+                Ok(view) => view,
+                Err(error) => return Err(error),
+            };
+            (left, sources) = (rest, others);
+        }
+        let predictor = PredictorSlices { words: source.predictor_words, weights: source.predictor_weights };
+        let detector = Detector::from_words(&calibration(source.calibration), source.quantiles, source.baselines);
+        match (detector.check(), Predictor::new(predictor)) {
+            (Ok(detector), Ok(predictor)) => Ok(ViewTable { views, detector, predictor }),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        }
+    }
+
+    /// Creates a view from its sections.
+    const fn view<'t>(source: &ViewSource<'t>) -> Result<View<'t>, TableError> {
+        let prototypes = PrototypesSlices { columns: source.prototype_columns, points: source.prototype_points };
+        let tables = OutcomeTablesSlices {
+            columns: source.outcome_columns,
+            groups: source.outcome_groups,
+            rows: source.outcome_rows,
+        };
+        let encoder = EncoderSlices {
+            columns: source.encoder_columns,
+            values: source.encoder_values,
+            log_widths: source.encoder_log_widths,
+        };
+        match (Prototypes::new(prototypes), OutcomeTables::new(tables)) {
+            (Ok(prototypes), Ok(tables)) => Ok(View {
+                prototypes,
+                encoder: Encoder::new(encoder),
+                tables,
+                log_unit: Nats::from_raw(source.log_unit),
+                baselines: source.baselines,
+            }),
+            (Err(error), _) | (_, Err(error)) => Err(error),
         }
     }
 

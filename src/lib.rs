@@ -27,6 +27,7 @@ mod outcome_tables;
 mod prototypes;
 mod view;
 mod view_table;
+mod blame;
 mod format;
 #[doc(hidden)]
 pub mod generated;
@@ -35,6 +36,7 @@ mod capture;
 #[cfg(feature = "embedded-hal")]
 mod hal;
 
+pub use blame::Blame;
 #[cfg(feature = "defmt")]
 pub use capture::{CaptureHeader, CaptureRow};
 pub use codec::{Compressor, Decompressor};

@@ -36,8 +36,8 @@ impl Nats {
         Self(raw)
     }
 
-    /// Returns -ln(mass / 65536) for a mass in 1..=65536, to within 2 units of 1/65536 nat. Other masses count as the
-    /// nearest mass of that range.
+    /// Returns -ln(mass / 65536) for a mass in 1..=65536, to within 1.5 units of 1/65536 nat. Other masses count as
+    /// the nearest mass of that range. A larger mass never has a larger surprisal.
     ///
     /// The logarithm of the mass without its power of two is linear between 129 points.
     ///
@@ -57,8 +57,8 @@ impl Nats {
         let point = |at: usize| LOGARITHMS.get(at).map_or(0, |&log| u32::from(log));
         let (from, to) = (point(at), point(at + 1));
         let log = from + (to.wrapping_sub(from).wrapping_mul(part) >> 9);
-        // ln 2 in units of 1/64 of the unit, so that 16 halvings round once.
-        Self(((halvings * 2_907_270 + 32) >> 6).wrapping_sub(log))
+        // ln 2 in units of 1/64 of the unit, so that 16 halvings round once. The half of 16 halvings rounds down.
+        Self(((halvings * 2_907_270 + 31) >> 6).wrapping_sub(log))
     }
 
     /// Returns the surprisal in units of 1/65536 nat.
@@ -84,7 +84,8 @@ impl Nats {
     }
 }
 
-/// `[point]`: ln(1 + point/128) in units of 1/65536, for 129 points.
+/// `[point]`: ln(1 + point/128) in units of 1/65536, for 129 points, rounded up except for the last one. A line between two
+/// points lies below the logarithm, and is cut to a whole number; half a unit more makes up for both in the mean.
 static LOGARITHMS: [u16; 129] = {
     let (mut table, mut at) = ([0; 129], 0);
     let mut left: &mut [u16] = &mut table;
@@ -97,7 +98,8 @@ static LOGARITHMS: [u16; 129] = {
             power *= ratio * ratio;
             odd += 2;
         }
-        *entry = (2.0 * sum * 65536.0 + 0.5) as u16;
+        let units = 2.0 * sum * 65536.0;
+        *entry = if at == 128 { units as u16 } else { units as u16 + (units > 0.0) as u16 };
         left = rest;
         at += 1;
     }

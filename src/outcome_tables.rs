@@ -25,7 +25,7 @@ const WHOLE: u32 = 1 << 16;
 ///     groups: &[0, 1],
 ///     splits: &[],
 ///     rows: &[32768, 60000, 5536], // the mass of outcome 0: of column 0, and of column 1 after a 0 and after a 1
-/// /// })?;
+/// })?;
 /// assert_eq!(tables.surprisal(&[0, 1]), Nats::of_mass(32768) + Nats::of_mass(5536));
 /// assert!(tables.surprisal(&[1, 1]) < tables.surprisal(&[1, 0]));
 /// # Ok::<(), surprisal::TableError>(())
@@ -157,12 +157,18 @@ impl<'t> OutcomeTables<'t> {
     /// Draws the outcomes of a row with probability p(row): one call of `coin` per scored column, which must return
     /// numbers that are uniform in 0..=65535. On entry `row` holds the outcomes of the observed columns.
     pub fn sample(&self, row: &mut [u8], mut coin: impl FnMut() -> u16) {
-        let (mut walk, mut at) = (self.walk(), 0);
-        while let (Some(conditional), true) = (walk.next(row), at < row.len()) {
+        self.fill(row, |masses| masses.decide(coin()));
+    }
+
+    /// Writes the outcome that `choose` returns for the conditional distribution of each scored column to `row`.
+    #[inline]
+    pub(crate) fn fill(&self, row: &mut [u8], mut choose: impl FnMut(Masses<'t>) -> u8) {
+        let mut walk = self.walk();
+        for at in 0..row.len() {
+            let Some(conditional) = walk.next(row) else { break };
             if let (Some(masses), Some(slot)) = (conditional, row.get_mut(at)) {
-                *slot = masses.decide(coin());
+                *slot = choose(masses);
             }
-            at += 1;
         }
     }
 }
@@ -222,7 +228,7 @@ pub struct Masses<'t> {
     sums: &'t [u16],
 }
 
-impl Masses<'_> {
+impl<'t> Masses<'t> {
     /// Returns the number of outcomes.
     pub const fn outcomes(&self) -> usize {
         self.sums.len() + 1
@@ -260,18 +266,36 @@ impl Masses<'_> {
 
     /// Draws an outcome with exactly its probability, if `coin` is uniform in 0..=65535.
     pub fn decide(&self, coin: u16) -> u8 {
-        self.sums.partition_point(|&sum| sum <= coin) as u8
+        self.first_above(|sum| sum <= coin.into())
+    }
+
+    /// Returns the first outcome for whose sum of masses `is_below` is false, by a binary search. The sum of an outcome
+    /// includes all smaller outcomes; the last outcome has no sum that could be too small.
+    #[inline]
+    pub(crate) fn first_above(&self, is_below: impl Fn(u32) -> bool) -> u8 {
+        self.sums.partition_point(|&sum| is_below(sum.into())) as u8
     }
 
     /// Returns the outcome with the largest mass, the smallest such outcome if there are several.
     pub fn mode(&self) -> u8 {
-        let (mut best, mut last, mut mode) = (0, 0, 0);
-        for (outcome, sum) in self.sums.iter().map(|&sum| u32::from(sum)).chain([WHOLE]).enumerate() {
-            if sum - last > best {
-                (best, mode) = (sum - last, outcome as u8);
+        self.likeliest().next().unwrap_or(0)
+    }
+
+    /// Yields all outcomes by falling mass, and outcomes of equal mass by their number. Each takes a pass over the row.
+    pub(crate) fn likeliest(&self) -> impl Iterator<Item = u8> + use<'t> {
+        let (sums, mut last) = (self.sums, None);
+        core::iter::from_fn(move || {
+            let (mut next, mut below): (Option<(u32, u8)>, _) = (None, 0);
+            for (outcome, sum) in (0..=255).zip(sums.iter().map(|&sum| u32::from(sum)).chain([WHOLE])) {
+                let mass = sum.wrapping_sub(below);
+                below = sum;
+                let is_left = last.is_none_or(|(least, at)| mass < least || mass == least && outcome > at);
+                if is_left && next.is_none_or(|(most, _)| mass > most) {
+                    next = Some((mass, outcome));
+                }
             }
-            last = sum;
-        }
-        mode
+            last = next;
+            next.map(|(_, outcome)| outcome)
+        })
     }
 }

@@ -116,6 +116,28 @@ impl<'t> Prototypes<'t> {
         let steps = reading.fixed(scale as i8) - i64::from(origin) - point;
         Reading::Integer(steps.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
     }
+
+    /// Returns the position, among the columns of these prototypes, of the column whose reading is at `source`.
+    pub(crate) fn column_of(&self, source: u16) -> Option<usize> {
+        self.slices.columns.iter().position(|&[own, ..]| own == i32::from(source))
+    }
+
+    /// Returns the reading whose [`residual`](Self::residual) is `residual`, of the type of `reading`, which is the
+    /// column's present reading. Returns `None` if that is missing, because its type is then unknown.
+    pub(crate) fn restored(&self, column: usize, nearest: u8, residual: Reading, reading: Reading) -> Option<Reading> {
+        let &[_, scale, ..] = self.slices.columns.get(column)?;
+        let (Reading::Integer(residual), Reading::Integer(of_zero)) =
+            (residual, self.residual(column, nearest, Reading::Integer(0)))
+        else {
+            return None;
+        };
+        let steps = i64::from(residual) - i64::from(of_zero);
+        match reading {
+            Reading::Integer(_) => Some(Reading::integer_from_fixed(steps, scale as i8)),
+            Reading::Real(_) => Some(Reading::real_from_fixed(steps, scale as i8)),
+            Reading::Missing => None,
+        }
+    }
 }
 
 /// Returns the coordinate of the reading of a column, or [`MISSING`].

@@ -61,6 +61,34 @@ impl Reading {
         };
         if negative { -scaled } else { scaled }
     }
+
+    /// Returns the real number that is `steps` steps of 2^scale / 256, rounded towards zero: the inverse of
+    /// [`fixed`](Self::fixed). It saturates at the largest finite numbers, and is 0 below the smallest normal number.
+    pub(crate) fn real_from_fixed(steps: i64, scale: i8) -> Self {
+        let (magnitude, sign) = (steps.unsigned_abs(), u32::from(steps < 0) << 31);
+        let zeros = magnitude.leading_zeros();
+        // The highest bit of the magnitude is 2^(63 - zeros) steps.
+        let exponent = 127 + 63 - zeros as i32 - Self::FIXED_BITS as i32 + i32::from(scale);
+        let bits = match exponent {
+            _ if magnitude == 0 => 0,
+            ..=0 => 0,
+            1..=254 => (exponent as u32) << 23 | (magnitude << zeros << 1 >> 41) as u32,
+            _ => f32::MAX.to_bits(),
+        };
+        Self::Real(f32::from_bits(bits | sign))
+    }
+
+    /// Returns the integer nearest to `steps` steps of 2^scale / 256, saturating: the inverse of [`fixed`](Self::fixed).
+    pub(crate) fn integer_from_fixed(steps: i64, scale: i8) -> Self {
+        let shift = i32::from(scale) - Self::FIXED_BITS as i32;
+        let limited = steps.clamp(i32::MIN.into(), i32::MAX.into());
+        let value = match shift {
+            0.. => limited << shift.min(31),
+            // Half a unit more before the division rounds to the nearest unit.
+            _ => ((steps >> (-shift - 1).min(63)).saturating_add(1)) >> 1,
+        };
+        Self::Integer(value.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
+    }
 }
 
 impl From<i32> for Reading {
@@ -99,4 +127,12 @@ pub const fn total_order(value: f32) -> i32 {
         return 0;
     }
     bits ^ (((bits >> 31) as u32) >> 1) as i32
+}
+
+/// Returns the real number with this key in [`total_order`], as a reading. Keys of NaNs count as the nearest infinity.
+pub(crate) fn real_of(key: i32) -> Reading {
+    const INFINITY: i32 = total_order(f32::INFINITY);
+    const LEAST: i32 = total_order(f32::NEG_INFINITY);
+    let bits = total_order(f32::from_bits(key.clamp(LEAST, INFINITY) as u32));
+    Reading::Real(f32::from_bits(bits as u32))
 }

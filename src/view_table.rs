@@ -60,14 +60,15 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
                 if let Some(tail) = tail {
                     anomaly.push(tail, Nats::ZERO);
                 }
-                if score.largest < scored.nats && scored.column != View::REGIME {
+                let is_larger = (score.largest, scored.column) < (scored.nats, score.column);
+                if is_larger && scored.column != View::REGIME {
                     (score.largest, score.column) = (scored.nats, scored.column);
                 }
             })?;
             score.anomaly += anomaly.finish();
-            total = Some(mixture(total, nats));
+            total = Some(mixture(total, nats + self.share()));
         }
-        score.nats = self.normalised(total);
+        score.nats = total.unwrap_or_default();
         Ok(score)
     }
 
@@ -79,9 +80,9 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     pub fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
         let mut total = None;
         for view in &self.views {
-            total = Some(mixture(total, view.by_column::<C>(readings, |_, _| {})?));
+            total = Some(mixture(total, view.by_column::<C>(readings, |_, _| {})? + self.share()));
         }
-        Ok(self.normalised(total))
+        Ok(total.unwrap_or_default())
     }
 
     /// Returns the detector's verdict on a row: whether its anomaly score exceeds the threshold.
@@ -108,9 +109,9 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
             if nats < best {
                 (best, densest) = (nats, at);
             }
-            total = Some(mixture(total, nats));
+            total = Some(mixture(total, nats + self.share()));
         }
-        let total = self.normalised(total);
+        let total = total.unwrap_or_default();
         each.fill(Nats::ZERO);
         let mut shared = Nats::ZERO;
         if let Some(view) = self.views.get(densest) {
@@ -129,15 +130,15 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
         Ok(total)
     }
 
-    /// Returns -ln(density / V), given -ln of the sum of the densities of the views.
-    fn normalised(&self, sum: Option<Nats>) -> Nats {
-        // ln 2 for two views; more views are possible, but the trainer fits at most two.
-        let logarithm = Nats::of_mass(65536 / (V as u32).clamp(1, 65536));
-        sum.map_or(Nats::ZERO, |sum| sum + logarithm)
+    /// Returns ln V, the surprisal of one view among all.
+    fn share(&self) -> Nats {
+        // Exact for one, two and four views; the trainer fits at most two.
+        Nats::of_mass(65536 / (V as u32).clamp(1, 65536))
     }
 }
 
-/// Returns -ln(e^-sum + e^-nats), or `nats` if there is no sum yet, but at least zero.
+/// Returns -ln(e^-sum + e^-nats), or `nats` if there is no sum yet. Each includes the share of
+/// its views, so that the result is never below zero.
 fn mixture(sum: Option<Nats>, nats: Nats) -> Nats {
     let Some(sum) = sum else { return nats };
     let apart = i32::try_from(sum.raw().abs_diff(nats.raw())).unwrap_or(i32::MAX);

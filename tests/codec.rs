@@ -3,12 +3,14 @@
 mod support {
     pub mod budget;
     pub mod naive;
+    pub mod outcomes;
     pub mod random;
 }
 
 use proptest::prelude::*;
 use support::budget;
 use support::naive;
+use support::outcomes::RandomTables;
 use support::random::{Dice, Random, UNITS, cases, tables};
 use surprisal::{Compressor, Constraint, Decompressor, EncodeError, Logit, Mass, Model, Nats, Terms};
 
@@ -95,6 +97,64 @@ proptest! {
         for _ in 0..20 {
             model.decompress(&mut row, &mut from);
             prop_assert!(model.surprisal(&row) < Nats::IMPOSSIBLE);
+        }
+    }
+
+    #[test]
+    fn rows_of_outcomes_come_back_and_take_their_surprisal(
+        outcomes in prop::collection::vec(1u16..=256, 1..=N),
+        seed: u64,
+        rows in 1usize..20,
+    ) {
+        let mut dice = Dice(seed);
+        let random = RandomTables::new(&outcomes, true, &mut dice);
+        let tables = random.tables();
+        let is_observed = |column: usize| random.columns[column][1] == 0;
+        let uniform = |dice: &mut Dice| -> Vec<u8> {
+            outcomes.iter().map(|&outcomes| dice.between(0, i64::from(outcomes) - 1) as u8).collect()
+        };
+        let rows: Vec<Vec<u8>> = (0..rows).map(|_| {
+            let mut row = uniform(&mut dice);
+            if dice.one_in(2) {
+                tables.sample(&mut row, || dice.coin());
+            }
+            row
+        }).collect();
+        let packed = bytes(|into| rows.iter().for_each(|row| tables.compress(row, into)));
+        // The exact masses, without the rounding of surprisals.
+        let (mut nats, mut scored) = (0.0, 0.0);
+        for row in &rows {
+            let mut walk = tables.walk();
+            for &outcome in row {
+                if let Some(masses) = walk.next(row).expect("the row has the columns of the tables") {
+                    nats -= (f64::from(masses.mass(outcome)) / 65536.0).ln();
+                    scored += 1.0;
+                }
+            }
+        }
+        let limit = nats / 256f64.ln() + scored * budget::BYTES_OF_A_BIT + 1.0;
+        prop_assert!(packed.len() as f64 <= limit, "{} bytes for {} nats", packed.len(), nats);
+        let mut from = Decompressor::new(packed.into_iter());
+        for row in rows {
+            let known = |column: usize| if is_observed(column) { row[column] } else { 0 };
+            let mut again: Vec<u8> = (0..row.len()).map(known).collect();
+            tables.decompress(&mut again, &mut from);
+            prop_assert_eq!(again, row);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_possible_rows_of_outcomes(
+        outcomes in prop::collection::vec(1u16..=256, 1..=N),
+        seed: u64,
+        packed: Vec<u8>,
+    ) {
+        let random = RandomTables::new(&outcomes, false, &mut Dice(seed));
+        let mut from = Decompressor::new(packed.into_iter().chain([255; 8]));
+        for _ in 0..20 {
+            let mut row = vec![0; outcomes.len()];
+            random.tables().decompress(&mut row, &mut from);
+            prop_assert!(row.iter().zip(&outcomes).all(|(&outcome, &outcomes)| u16::from(outcome) < outcomes));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The door for exported source: what it fills in, and what it refuses.
 
 use surprisal::generated::v4;
-use surprisal::{Detector, Table, TableError};
+use surprisal::{Detector, OutcomeTables, Reading, Table, TableError, ViewTable};
 
 const SOURCE: v4::Source<'static> =
     v4::Source { bits: 2, linear_biases: &[100, -100], calibration: &[70_000, 500], ..v4::Source::EMPTY };
@@ -48,4 +48,50 @@ fn each_damaged_section_is_refused_by_name() {
     refused(v4::Source { calibration: &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9], ..SOURCE }, misfit("calibration"));
     refused(v4::Source { quantiles: &[1, 2], ..SOURCE }, misfit("quantiles"));
     refused(v4::Source { predictor_words: &[0], ..SOURCE }, misfit("predictor"));
+}
+
+/// Flags 0 and 1, of which the second mostly equals the first.
+const VIEW: v4::ViewSource<'static> = v4::ViewSource {
+    encoder_columns: &[0, 1],
+    outcome_columns: &[[2, 1, OutcomeTables::NO_PARENT], [2, 2, 0]],
+    outcome_groups: &[0, 1],
+    outcome_rows: &[32768, 60000, 5536],
+    ..v4::ViewSource::EMPTY
+};
+const VIEWS: v4::ViewsSource<'static, 2> =
+    v4::ViewsSource { views: [VIEW, VIEW], calibration: &[70_000, 500], ..v4::ViewsSource::EMPTY };
+
+#[test]
+fn a_source_of_views_is_a_table_in_a_constant() {
+    const TABLE: ViewTable<'static, 2, 2> = match v4::view_table(VIEWS) {
+        Ok(table) => table,
+        Err(_) => panic!("the sections fit"),
+    };
+    assert_eq!((TABLE.detector.threshold.raw(), TABLE.detector.false_alarm_ppm), (70_000, 500));
+    assert_eq!(TABLE.detector.score_cap, Detector::OFF.score_cap);
+    let nats = |row: [i32; 2]| TABLE.surprisal(&row.map(Reading::Integer)).expect("the row fits");
+    assert!(nats([1, 1]) < nats([1, 0]));
+    let mut bytes = Vec::new();
+    TABLE.write(|piece| bytes.extend_from_slice(piece));
+    let words: Vec<u32> = bytes.as_chunks().0.iter().map(|&word| u32::from_ne_bytes(word)).collect();
+    let read = ViewTable::<2, 2>::from_bytes(bytemuck::cast_slice(&words)).expect("the bytes are whole");
+    assert_eq!(read.surprisal(&[1, 0].map(Reading::Integer)), TABLE.surprisal(&[1, 0].map(Reading::Integer)));
+}
+
+#[test]
+fn each_damaged_section_of_views_is_refused_by_name() {
+    let misfit = TableError::Inconsistent;
+    let refused = |source: v4::ViewsSource<'static, 2>, error| {
+        assert_eq!(v4::view_table::<2, 2>(source).map(|_| ()), Err(error));
+    };
+    let damaged = |view| v4::ViewsSource { views: [VIEW, view], ..VIEWS };
+    refused(damaged(v4::ViewSource { outcome_rows: &[32768, 60000], ..VIEW }), misfit("outcome rows"));
+    refused(damaged(v4::ViewSource { outcome_groups: &[0, 2], ..VIEW }), misfit("outcome groups"));
+    refused(damaged(v4::ViewSource { prototype_points: &[1], ..VIEW }), misfit("prototype points"));
+    refused(damaged(v4::ViewSource { prototype_columns: &[[0, 0, 0, 31]], ..VIEW }), misfit("prototype columns"));
+    refused(v4::ViewsSource { calibration: &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9], ..VIEWS }, misfit("calibration"));
+    refused(v4::ViewsSource { quantiles: &[1, 2], ..VIEWS }, misfit("quantiles"));
+    refused(v4::ViewsSource { predictor_words: &[0], ..VIEWS }, misfit("predictor"));
+    assert_eq!(v4::view_table::<1, 2>(VIEWS).map(|_| ()), Err(TableError::TooManyColumns { columns: 2 }));
+    assert_eq!(v4::view_table::<1, 0>(v4::ViewsSource::EMPTY).map(|_| ()), Err(misfit("views")));
 }

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::nats::Nats;
-use crate::reading::{Reading, total_order};
+use crate::reading::{Reading, real_of};
 
 /// The largest distance, in steps of [`Reading::fixed`]. Larger distances count as this one.
 const FARTHEST: u64 = 1 << 61;
@@ -17,7 +17,7 @@ const TWO_OCTAVES: u64 = 90_852;
 /// columns. The bounds of a real column are in [`total_order`].
 pub(super) fn beyond(reading: Reading, kind: Kind, first: i32, last: i32, tail_scale: i8) -> Nats {
     let edge = |key: i32| match kind {
-        Kind::Real => Reading::Real(f32::from_bits(total_order(f32::from_bits(key as u32)) as u32)),
+        Kind::Real => real_of(key),
         _ => Reading::Integer(key),
     };
     let [value, first, last] = [reading, edge(first), edge(last)].map(|reading| reading.fixed(tail_scale));

@@ -152,3 +152,22 @@ pub fn residual(weights: &[i16], numbers: usize) -> f64 {
     let sum = |weights: &[i16]| weights.iter().map(|&weight| f64::from(weight).abs()).sum::<f64>() / 4096.0;
     2.0 + sum(weights) + sum(&weights[numbers..2 * numbers]) + 1e-3
 }
+
+/// The surprisal of a mass, see `Nats::of_mass`: a line between 129 points of a logarithm lies up to half a unit of 1/65536 nat
+/// below it, is cut to a unit, and its points are rounded up; the error of `f64::ln` is nothing to that.
+pub const NATS_OF_A_MASS: f64 = 1.5 / 65536.0;
+
+/// The surprisal of a row of so many columns in so many views: each mass and each log-width; each distance beyond the range; and
+/// the mixture of two views, whose difference is rounded to 1/32 nat and so its logarithm by up to a quarter of that.
+pub fn view_nats(views: usize, columns: usize, tails: u32) -> f64 {
+    let mixture = (views as f64 - 1.0) * (1.0 / 128.0 + 2.0 * RAW_NATS);
+    columns as f64 * (NATS_OF_A_MASS + RAW_NATS) + f64::from(tails) * BELOW_THE_TAIL + mixture
+}
+
+/// The soft maxima of so many views together: the power and the logarithm to base 2 of Mitchell are each up to 0.0861 off, in
+/// opposite directions; what is divided by τ and what is shifted to the largest octave is cut, a few units per number; and the
+/// surprisals themselves.
+pub fn soft_maximum(views: usize, temperature: f64, numbers: u32, tails: u32) -> f64 {
+    let cut = temperature * f64::from(numbers) * 3.0 / 65536.0;
+    views as f64 * temperature * 0.0861 + cut + view_nats(1, numbers as usize, 2 * tails)
+}

@@ -1,4 +1,5 @@
 //! Random tables as bytes.
+#![allow(dead_code, reason = "each test takes what it needs")]
 
 use surprisal::{
     Column, Detector, Encoder, EncoderSlices, Forest, Kind, Linear, LinearSlices, LinearWeights, Mixture, Model, Nade,
