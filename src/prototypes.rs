@@ -104,16 +104,21 @@ impl<'t> Prototypes<'t> {
         nearest
     }
 
+    /// Returns the value of column `column` of a prototype, in steps.
+    pub fn centre(&self, column: usize, prototype: u8) -> i64 {
+        let Some(&[.., origin, shift]) = self.slices.columns.get(column) else { return 0 };
+        let at = usize::from(prototype) * self.slices.columns.len() + column;
+        i64::from(origin) + shifted(i64::from(self.slices.points.get(at).copied().unwrap_or(0)), -shift)
+    }
+
     /// Returns the difference, in steps, of a reading of column `column` of these prototypes from prototype `nearest`.
     /// A missing reading stays missing.
     pub fn residual(&self, column: usize, nearest: u8, reading: Reading) -> Reading {
-        let Some(&[_, scale, origin, shift]) = self.slices.columns.get(column) else { return reading };
+        let Some(&[_, scale, ..]) = self.slices.columns.get(column) else { return reading };
         if reading.is_missing() {
             return Reading::Missing;
         }
-        let at = usize::from(nearest) * self.slices.columns.len() + column;
-        let point = shifted(i64::from(self.slices.points.get(at).copied().unwrap_or(0)), -shift);
-        let steps = reading.fixed(scale as i8) - i64::from(origin) - point;
+        let steps = reading.fixed(scale as i8) - self.centre(column, nearest);
         Reading::Integer(steps.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
     }
 
