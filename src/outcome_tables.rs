@@ -1,9 +1,10 @@
 //! Outcome tables: a model with one conditional distribution per column, stored as rows of masses.
 //!
 //! Each column has at most 256 outcomes: the cells of a number, the codes of a category, and "missing". The conditional
-//! of a column depends on the outcome of at most one earlier column, its parent, as in the trees of Chow & Liu
-//! (*Approximating Discrete Probability Distributions with Dependence Trees*, 1968). The outcomes of the parent are
-//! divided into groups. Each group has a row of masses, one mass per outcome, which add up to exactly 65536.
+//! of a column is a row of masses, one mass per outcome, which add up to exactly 65536. Which row it is depends on earlier
+//! columns in one of two ways: by the group of the outcome of one column, its parent, as in the trees of Chow & Liu
+//! (*Approximating Discrete Probability Distributions with Dependence Trees*, 1968), or by a decision tree over the
+//! outcomes of several columns.
 
 use crate::error::TableError;
 use crate::nats::Nats;
@@ -11,7 +12,8 @@ use crate::nats::Nats;
 /// The sum of the masses of a row, which stands for probability one.
 const WHOLE: u32 = 1 << 16;
 
-/// A model of rows of outcomes: p(x) = ∏ p(x_j | group of the parent's outcome), with one row of masses per group.
+/// A model of rows of outcomes: p(x) = ∏ p(x_j | leaf of the earlier outcomes), with one row of masses per leaf. A leaf
+/// is a group of the parent's outcomes or a leaf of a decision tree.
 ///
 /// Every operation is a loop over [`OutcomeWalk::next`], which yields the conditional distribution of each column.
 ///
@@ -21,6 +23,7 @@ const WHOLE: u32 = 1 << 16;
 /// let tables = OutcomeTables::new(OutcomeTablesSlices {
 ///     columns: &[[2, 1, OutcomeTables::NO_PARENT], [2, 2, 0]],
 ///     groups: &[0, 1],
+///     splits: &[],
 ///     rows: &[32768, 60000, 5536], // the mass of outcome 0: of column 0, and of column 1 after a 0 and after a 1
 /// })?;
 /// assert_eq!(tables.surprisal(&[0, 1]), Nats::of_mass(32768) + Nats::of_mass(5536));
@@ -36,11 +39,15 @@ pub struct OutcomeTables<'t> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OutcomeTablesSlices<'t> {
     /// `[column]`: the number of outcomes (1 to 256), the number of rows of masses, and the position of the parent
-    /// column or [`OutcomeTables::NO_PARENT`]. A column without rows is observed: it is context for later columns, but
-    /// is neither scored nor sampled.
+    /// column, [`OutcomeTables::NO_PARENT`] or [`OutcomeTables::TREE`]. A column without rows is observed: it is context
+    /// for later columns, but is neither scored nor sampled.
     pub columns: &'t [[u16; 3]],
     /// For each scored column with a parent: `[outcome of the parent]` the row that the outcome selects.
     pub groups: &'t [u8],
+    /// For each column with a tree: its splits in preorder, one fewer than rows. A split holds the position of the tested
+    /// column (low byte, high byte), the largest outcome that goes left, and the number of splits of the left subtree.
+    /// The leaves select the rows from left to right.
+    pub splits: &'t [[u8; 4]],
     /// For each row of masses: `[outcome]` the sum of the masses of this and all smaller outcomes, without the last
     /// sum, which is 65536. Strictly ascending and above zero, so that every mass is at least 1.
     pub rows: &'t [u16],
@@ -48,9 +55,11 @@ pub struct OutcomeTablesSlices<'t> {
 
 impl<'t> OutcomeTables<'t> {
     /// Tables without columns.
-    pub const EMPTY: Self = Self { slices: OutcomeTablesSlices { columns: &[], groups: &[], rows: &[] } };
+    pub const EMPTY: Self = Self { slices: OutcomeTablesSlices { columns: &[], groups: &[], splits: &[], rows: &[] } };
     /// The word that stands for "no parent" in [`OutcomeTablesSlices::columns`].
     pub const NO_PARENT: u16 = u16::MAX;
+    /// The word that stands for "decision tree" in place of a parent.
+    pub const TREE: u16 = u16::MAX - 1;
 
     /// Checks the storage and creates the model.
     ///
@@ -58,14 +67,25 @@ impl<'t> OutcomeTables<'t> {
     /// [`TableError::Order`] if a parent does not come before its column; [`TableError::Inconsistent`] if a slice is
     /// too short or too long, a number of outcomes is not in 1..=256, a group selects no row, or a row does not ascend.
     pub const fn new(slices: OutcomeTablesSlices<'t>) -> Result<Self, TableError> {
-        let OutcomeTablesSlices { columns, mut groups, mut rows } = slices;
+        let OutcomeTablesSlices { columns, mut groups, mut splits, mut rows } = slices;
         let (mut left, mut position) = (columns, 0);
         while let Some((&[outcomes, own, parent], rest)) = left.split_first() {
             left = rest;
             if outcomes == 0 || outcomes > 256 || position > 4095 {
                 return Err(TableError::Inconsistent("outcome columns"));
             }
-            if own > 0 && parent != Self::NO_PARENT {
+            if own > 0 && parent == Self::TREE {
+                let Some((mut tree, rest)) = splits.split_at_checked(own as usize - 1) else {
+                    return Err(TableError::Inconsistent("outcome splits"));
+                };
+                splits = rest;
+                while let Some((&[low, high, ..], rest)) = tree.split_first() {
+                    if u16::from_le_bytes([low, high]) as usize >= position {
+                        return Err(TableError::Order { bit: position as u16 });
+                    }
+                    tree = rest;
+                }
+            } else if own > 0 && parent != Self::NO_PARENT {
                 if parent as usize >= position {
                     return Err(TableError::Order { bit: position as u16 });
                 }
@@ -103,7 +123,7 @@ impl<'t> OutcomeTables<'t> {
             }
             position += 1;
         }
-        if !groups.is_empty() || !rows.is_empty() {
+        if !groups.is_empty() || !splits.is_empty() || !rows.is_empty() {
             return Err(TableError::Inconsistent("outcome rows"));
         }
         Ok(Self { slices })
@@ -173,7 +193,21 @@ impl<'t> OutcomeWalk<'t> {
             return Some(None);
         }
         let mut row = 0;
-        if parent != OutcomeTables::NO_PARENT {
+        if parent == OutcomeTables::TREE {
+            let (mut tree, rest) = self.all.splits.split_at_checked(usize::from(own).wrapping_sub(1))?;
+            self.all.splits = rest;
+            while let Some((&[low, high, threshold, left], rest)) = tree.split_first() {
+                // Any numbers of splits form a tree if a left subtree that is too large takes all splits.
+                let (left, right) = rest.split_at_checked(usize::from(left).min(rest.len()))?;
+                let tested = seen.get(usize::from(u16::from_le_bytes([low, high])))?;
+                tree = if *tested <= threshold {
+                    left
+                } else {
+                    row += left.len() + 1;
+                    right
+                };
+            }
+        } else if parent != OutcomeTables::NO_PARENT {
             let parent = usize::from(parent);
             let outcomes = self.all.columns.get(parent).map_or(0, |&[outcomes, ..]| usize::from(outcomes));
             let (groups, rest) = self.all.groups.split_at_checked(outcomes)?;

@@ -10,7 +10,8 @@ use crate::reading::Reading;
 /// The prototypes of a view: K points in the space of its numeric columns.
 ///
 /// A reading is first counted in *steps*: units of 2^scale / 256. Prototypes and distances are coarser: they count
-/// 2^shift steps from the origin of the column, in -127..=127.
+/// 2^shift steps from the origin of the column, in -127..=127. With a negative shift, a step has several coordinates, and
+/// the coordinates of prototypes are whole steps.
 ///
 /// ```
 /// use surprisal::{Prototypes, PrototypesSlices, Reading};
@@ -31,7 +32,7 @@ pub struct Prototypes<'t> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PrototypesSlices<'t> {
     /// `[column]`: the position of the column's reading, the scale (log2 of 256 steps), the origin in steps, and the
-    /// shift (log2 of the steps per unit of distance, at most 30).
+    /// shift (log2 of the steps per unit of distance, in -6..=30).
     pub columns: &'t [[i32; 4]],
     /// `[prototype][column]`: coordinates in units of 2^shift steps from the origin. 1 to 256 prototypes.
     pub points: &'t [i8],
@@ -39,7 +40,7 @@ pub struct PrototypesSlices<'t> {
 
 /// The largest coordinate, in units of 2^shift steps. More distant readings count as this one, so that one wild reading
 /// does not decide which prototype is the nearest.
-const FARTHEST: i32 = 127;
+const FARTHEST: i64 = 127;
 /// Stands for the coordinate of a missing reading.
 const MISSING: i8 = i8::MIN;
 
@@ -55,7 +56,7 @@ impl<'t> Prototypes<'t> {
         let PrototypesSlices { columns, points } = slices;
         let mut left = columns;
         while let Some((&[source, scale, _, shift], rest)) = left.split_first() {
-            if source < 0 || source > 4094 || scale < -128 || scale > 127 || shift < 0 || shift > 30 {
+            if source < 0 || source > 4094 || scale < -128 || scale > 127 || shift < -6 || shift > 30 {
                 return Err(TableError::Inconsistent("prototype columns"));
             }
             left = rest;
@@ -111,7 +112,7 @@ impl<'t> Prototypes<'t> {
             return Reading::Missing;
         }
         let at = usize::from(nearest) * self.slices.columns.len() + column;
-        let point = i64::from(self.slices.points.get(at).copied().unwrap_or(0)) << shift.clamp(0, 30);
+        let point = shifted(i64::from(self.slices.points.get(at).copied().unwrap_or(0)), -shift);
         let steps = reading.fixed(scale as i8) - i64::from(origin) - point;
         Reading::Integer(steps.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
     }
@@ -144,9 +145,14 @@ fn coordinate_of(&[source, scale, origin, shift]: &[i32; 4], readings: &[Reading
     match readings.get(source as usize) {
         Some(reading) if !reading.is_missing() => {
             let steps = reading.fixed(scale as i8) - i64::from(origin);
-            let steps = steps.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
-            (steps >> shift.clamp(0, 30)).clamp(-FARTHEST, FARTHEST) as i8
+            // 2^38 steps are beyond the farthest coordinate for every shift.
+            shifted(steps.clamp(-1 << 38, 1 << 38), shift).clamp(-FARTHEST, FARTHEST) as i8
         }
         _ => MISSING,
     }
+}
+
+/// Returns ⌊value / 2^shift⌋, for shifts of at most 30 in either direction.
+fn shifted(value: i64, shift: i32) -> i64 {
+    if shift < 0 { value << shift.unsigned_abs().min(30) } else { value >> shift.min(30) }
 }

@@ -135,6 +135,21 @@ impl<'t> View<'t> {
         Ok(total)
     }
 
+    /// Writes the surprisal of each column given the columns before it to `each[p]`, where p is the position of the
+    /// column in the view, and returns the surprisal of the row in this view. Observed columns get zero.
+    ///
+    /// # Errors
+    /// [`EncodeError`], as for [`Encoder::encode`].
+    pub fn explain<const C: usize>(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
+        each.fill(Nats::ZERO);
+        let mut scored_columns = self.tables.slices().columns.iter().enumerate().filter(|(_, column)| column[1] > 0);
+        self.by_column::<C>(readings, |scored, _| {
+            if let Some(slot) = scored_columns.next().and_then(|(at, _)| each.get_mut(at)) {
+                *slot = scored.nats;
+            }
+        })
+    }
+
     /// Passes each scored column to `each`, in model order, with the tail of a number (the surprisal of a reading at
     /// least as far from the middle), and returns the surprisal of the row in this view.
     #[inline]

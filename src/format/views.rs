@@ -14,7 +14,7 @@ use crate::view_table::ViewTable;
 /// The number of sections that all views share: three of the detector and two of the predictor.
 const SHARED: usize = 5;
 /// The number of sections of a view.
-const PER_VIEW: usize = 10;
+const PER_VIEW: usize = 11;
 /// The largest number of views.
 const MOST_VIEWS: usize = 4;
 
@@ -47,6 +47,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
                 tables: OutcomeTables::new(OutcomeTablesSlices {
                     columns: sections.next()?,
                     groups: sections.next()?,
+                    splits: sections.next()?,
                     rows: sections.next()?,
                 })?,
                 log_unit: match sections.next()? {
@@ -94,6 +95,7 @@ fn sections_of<'s>(view: &View<'s>, unit: &'s [u32; 1]) -> [(usize, &'s [u8]); P
         (prototypes.points.len(), bytes_of(prototypes.points)),
         (tables.columns.len(), bytes_of(tables.columns)),
         (tables.groups.len(), bytes_of(tables.groups)),
+        (tables.splits.len(), bytes_of(tables.splits)),
         (tables.rows.len(), bytes_of(tables.rows)),
         (1, bytes_of(unit)),
         (view.baselines.len(), bytes_of(view.baselines)),

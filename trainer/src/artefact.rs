@@ -4,13 +4,14 @@
 use std::path::Path;
 
 use rayon::prelude::*;
-use surprisal::{Detector, Nats, Reading, RowScore, Table, TableError};
+use surprisal::{Detector, Nats, Reading, RowScore, Table, TableError, ViewTable};
 
 use crate::batch::Batch;
 use crate::data::input::{InputLimits, read_bytes};
 use crate::data::{Frame, Header, checksum};
 use crate::error::{Error, Result};
 use crate::history::split_strategy;
+use crate::row_table::{self, RowTable};
 use crate::schema::Schema;
 use crate::shape::Shape;
 use crate::split::{normal_rows, split};
@@ -19,6 +20,9 @@ use crate::with_shape;
 
 mod check;
 mod notes;
+
+/// Largest number of columns of a view.
+const MOST: usize = Shape::LARGEST.bits;
 
 pub use notes::{Notes, Provenance};
 
@@ -50,9 +54,8 @@ impl Artefact {
         let words = table.chunks(4).map(|word| u32::from_ne_bytes(std::array::from_fn(|i| *word.get(i).unwrap_or(&0))));
         let mut artefact = Self { words: words.collect(), shape: Shape::default(), schema: Schema::default(), notes };
         artefact.shape = Shape::of(artefact.table_bytes())?;
-        artefact.schema = with_shape!(artefact.shape, N, H, K => {
-            check::schema(&artefact.table::<N, H, K>()?, &artefact.notes)?
-        });
+        let schema = check::schema(&*artefact.open()?, &artefact.notes)?;
+        artefact.schema = schema;
         Ok(artefact)
     }
 
@@ -69,6 +72,14 @@ impl Artefact {
         Table::from_bytes(self.table_bytes())
     }
 
+    /// Returns the table, of either kind, as a trait object.
+    ///
+    /// # Errors
+    /// [`TableError`] if the table cannot be read.
+    pub fn open(&self) -> Result<Box<dyn RowTable + '_>, TableError> {
+        row_table::open(self.table_bytes(), self.shape)
+    }
+
     /// Returns the bytes of the `.srp` file: the table, then the notes.
     pub fn file_bytes(&self) -> Vec<u8> {
         [self.table_bytes(), &self.notes.bytes()].concat()
@@ -76,7 +87,13 @@ impl Artefact {
 
     /// Returns the detector in the table, which is off if the model was not calibrated.
     pub fn detector(&self) -> Detector<'_> {
-        with_shape!(self.shape, N, H, K => self.table::<N, H, K>().expect("`assemble` has read the table before").detector)
+        // Read with the lifetime of the bytes, which the trait object hides.
+        match self.shape.views {
+            0 => with_shape!(self.shape, N, H, K => self.table::<N, H, K>().map(|table| table.detector)),
+            1 => ViewTable::<MOST, 1>::from_bytes(self.table_bytes()).map(|table| table.detector),
+            _ => ViewTable::<MOST, 2>::from_bytes(self.table_bytes()).map(|table| table.detector),
+        }
+        .expect("`assemble` has read the table before")
     }
 
     /// Reads a `.srp` file.
@@ -165,6 +182,10 @@ impl Artefact {
     /// # Errors
     /// [`Error::Encode`] if a reading does not fit its column.
     pub fn scores(&self, readings: &[Vec<Reading>]) -> Result<Vec<RowScore>> {
+        if self.shape.views > 0 {
+            let table = self.open()?;
+            return Ok(readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?);
+        }
         with_shape!(self.shape, N, H, K => {
             let table = self.table::<N, H, K>()?;
             Ok(match Batch::new(&table) {
@@ -179,6 +200,10 @@ impl Artefact {
     /// # Errors
     /// [`Error::Encode`] if a reading does not fit its column.
     pub fn surprisals(&self, readings: &[Vec<Reading>]) -> Result<Vec<Nats>> {
+        if self.shape.views > 0 {
+            let table = self.open()?;
+            return Ok(readings.par_iter().map(|row| table.surprisal(row)).collect::<Result<_, _>>()?);
+        }
         with_shape!(self.shape, N, H, K => {
             let table = self.table::<N, H, K>()?;
             Ok(match Batch::new(&table) {

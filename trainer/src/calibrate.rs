@@ -2,11 +2,10 @@
 //! and the baseline of each column.
 
 use rayon::prelude::*;
-use surprisal::{AnomalyScore, Detector, Nats, Reading};
+use surprisal::{AnomalyScore, Detector, Nats, Reading, RowScore};
 
 use crate::artefact::Artefact;
 use crate::error::Result;
-use crate::with_shape;
 
 /// Rates of false alarms for which a detector is calibrated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,14 +93,12 @@ impl Calibration {
     /// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
     pub fn of(artefact: &Artefact, readings: &[Vec<Reading>], rates: Rates) -> Result<Self> {
         let columns = artefact.schema.columns.len();
-        let each: Vec<(Nats, Vec<Nats>)> = with_shape!(artefact.shape, N, H, K => {
-            let table = artefact.table::<N, H, K>()?;
-            let explain = |row: &Vec<Reading>| {
-                let mut each = vec![Nats::ZERO; columns];
-                table.explain(row, &mut each).map(|score| (score, each))
-            };
-            readings.par_iter().map(explain).collect::<Result<_, _>>()?
-        });
+        let table = artefact.open()?;
+        let explain = |row: &Vec<Reading>| {
+            let mut each = vec![Nats::ZERO; columns];
+            table.explain(row, &mut each).map(|score| (score, each))
+        };
+        let each: Vec<(Nats, Vec<Nats>)> = readings.par_iter().map(explain).collect::<Result<_, _>>()?;
         let mean = |column: usize| {
             let sum: u64 = each.iter().map(|(_, columns)| u64::from(columns[column].raw())).sum();
             let mean = sum as f64 / (64 * each.len().max(1)) as f64;
@@ -115,17 +112,30 @@ impl Calibration {
             .filter(|encoding| !encoding.observed)
             .map(|encoding| encoding.source)
             .collect();
-        let log2_temperature = ((order.len().max(1) as f64).log2() / 2.0).round() as u32;
+        let log2_temperature = log2_temperature(order.len());
         let detector = Detector { baselines: &baselines, log2_temperature, ..Detector::OFF };
         let anomaly_score = |columns: &[Nats]| {
             let mut anomaly_score = AnomalyScore::new(&detector);
             order.iter().for_each(|&column| anomaly_score.push(&detector, column, columns[usize::from(column)]));
             anomaly_score.nats(&detector)
         };
+        if artefact.shape.views > 0 {
+            // The views compute anomaly scores from baselines of their own, which the table holds already.
+            let scores: Vec<RowScore> = readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?;
+            let anomaly_scores = scores.iter().map(|score| score.anomaly).collect();
+            let calibration = Self::of_scores(scores.iter().map(|score| score.nats).collect(), anomaly_scores, rates);
+            let numbers = Detector { log2_temperature: table.detector().log2_temperature, ..calibration.numbers };
+            return Ok(Self { numbers, baselines, ..calibration });
+        }
         let anomaly_scores = each.iter().map(|(_, columns)| anomaly_score(columns)).collect();
         let mut calibration = Self::of_scores(each.iter().map(|(score, _)| *score).collect(), anomaly_scores, rates);
         calibration.numbers.log2_temperature = log2_temperature;
         Ok(Self { baselines, ..calibration })
+    }
+
+    /// Returns a calibration that only sets the temperature of the anomaly score of a row of `columns` columns.
+    pub fn of_columns(columns: usize) -> Self {
+        Self { numbers: Detector { log2_temperature: log2_temperature(columns), ..Detector::OFF }, ..Self::default() }
     }
 
     /// Returns a detector that borrows this calibration's slices.
@@ -137,6 +147,11 @@ impl Calibration {
     pub fn bytes(rows: usize, columns: usize) -> usize {
         4 * Detector::levels(rows as u32).count() + (2 * columns).next_multiple_of(4)
     }
+}
+
+/// Returns the log2 of the temperature of the anomaly score: of the square root of the number of columns.
+fn log2_temperature(columns: usize) -> u32 {
+    ((columns.max(1) as f64).log2() / 2.0).round() as u32
 }
 
 /// Returns the threshold for a false-alarm rate, given ascending scores: a conformal quantile, as [`Detector`]

@@ -51,6 +51,8 @@ pub enum Family {
     Auto,
     /// A mixture of trees without other terms. The most accurate family for tables of 1 KiB.
     Mixture,
+    /// Outcome tables: one row of masses per column and group of its parent's outcomes, in one or two views.
+    Tables,
 }
 
 impl Named for Family {
@@ -66,6 +68,7 @@ impl Named for Family {
         ("nade", Self::Nade),
         ("linear-trees+hidden", Self::LinearTreesHidden),
         ("auto", Self::Auto),
+        ("tables", Self::Tables),
     ];
     const ALIASES: &'static [(&'static str, Self)] =
         &[("lintree", Self::LinearTrees), ("flagship", Self::LinearTreesHidden)];
@@ -76,7 +79,7 @@ display_by_name!(Family);
 impl Family {
     /// Returns whether the model has no hidden layer and no mixture, so that each bit can be fitted on its own.
     pub fn has_conditionals_only(self) -> bool {
-        !matches!(self, Self::Mixture | Self::Nade | Self::LinearTreesHidden | Self::Auto)
+        !matches!(self, Self::Mixture | Self::Nade | Self::LinearTreesHidden | Self::Auto | Self::Tables)
     }
 
     /// Returns whether each bit has a single tree.

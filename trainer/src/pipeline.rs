@@ -7,12 +7,14 @@ use std::time::Instant;
 
 use crate::artefact::Artefact;
 use crate::error::Result;
+use crate::fit::Family;
 use crate::observer::Observer;
 
 mod job;
 mod load;
 mod report;
 mod stages;
+mod views;
 
 pub use job::Job;
 pub use report::{FitReport, finite};
@@ -51,5 +53,8 @@ pub fn run(job: &Job) -> Result<(Artefact, FitReport)> {
 pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
     let start = Instant::now();
     job.check()?;
+    if job.choices.family == Family::Tables {
+        return Loaded::read(job)?.split()?.fit_views(observer, start);
+    }
     Loaded::read(job)?.split()?.encode(observer)?.select(observer)?.calibrate()?.report(start)
 }

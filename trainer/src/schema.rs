@@ -18,6 +18,7 @@ pub use encoding::{CELLS, ColumnEncoding, EncoderTable, from_total_order};
 
 use encoding::integer;
 use find::ColumnSearch;
+pub(crate) use find::encode_integers;
 use toml::Overrides;
 
 /// The columns of a file, and the encodings of the modelled columns.

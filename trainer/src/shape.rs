@@ -1,21 +1,23 @@
 //! Capacities of a table (bits, hidden units, mixture components), and macros for code that is generic over them.
 
-use surprisal::{Table, TableError};
+use surprisal::{Table, TableError, ViewTable};
 
 /// Capacities that a table needs: N, H and K of [`surprisal::Table`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// Number of bits in a row: N.
+    /// Number of bits in a row: N. For views, the largest number of columns of a view: C of [`ViewTable`].
     pub bits: usize,
     /// Number of hidden units: H.
     pub units: usize,
     /// Number of mixture components: K.
     pub components: usize,
+    /// Number of views of outcome tables: V of [`ViewTable`], or zero for a model of bits.
+    pub views: usize,
 }
 
 impl Shape {
     /// Capacities of the largest table that the host can use.
-    pub const LARGEST: Self = Self { bits: 4096, units: 256, components: 64 };
+    pub const LARGEST: Self = Self { bits: 4096, units: 256, components: 64, views: 2 };
 
     /// Number of bytes of state per hidden unit: its sum and its output.
     pub const UNIT_BYTES: usize = 6;
@@ -25,15 +27,38 @@ impl Shape {
     /// # Errors
     /// [`TableError`] if the bytes are not a table or if the table exceeds [`LARGEST`](Self::LARGEST).
     pub fn of(bytes: &[u8]) -> Result<Self, TableError> {
+        let of_views = |columns: &mut dyn Iterator<Item = usize>, views| {
+            Self { bits: columns.max().unwrap_or(0), views, ..Self::default() }
+        };
+        // The table says how many views it has if it is read as a model of bits.
+        let error = match Table::<1>::from_bytes(bytes) {
+            Err(TableError::Views { found: 1, .. }) => {
+                let table = ViewTable::<{ Self::LARGEST.bits }, 1>::from_bytes(bytes)?;
+                return Ok(of_views(&mut table.views.iter().map(|view| view.tables.columns()), 1));
+            }
+            Err(TableError::Views { found: 2, .. }) => {
+                let table = ViewTable::<{ Self::LARGEST.bits }, 2>::from_bytes(bytes)?;
+                return Ok(of_views(&mut table.views.iter().map(|view| view.tables.columns()), 2));
+            }
+            Err(error @ TableError::Views { .. }) => Some(error),
+            _ => None,
+        };
+        if let Some(error) = error {
+            return Err(error);
+        }
         let table =
             Table::<{ Self::LARGEST.bits }, { Self::LARGEST.units }, { Self::LARGEST.components }>::from_bytes(bytes)?;
         let terms = table.model.terms();
-        Ok(Self { bits: table.model.bits(), units: terms.hidden.units(), components: terms.mixture.components() })
+        let (units, components) = (terms.hidden.units(), terms.mixture.components());
+        Ok(Self { bits: table.model.bits(), units, components, views: 0 })
     }
 
     /// Returns the number of bytes of stack that a row and the state of its model take: three per bit, six per hidden
-    /// unit, four per component, and 16 for the position in the row.
+    /// unit, four per component, and 16 for the position in the row. For views, two per column and 64.
     pub const fn state_bytes(self) -> usize {
+        if self.views > 0 {
+            return (2 * self.bits).next_multiple_of(4) + 64;
+        }
         (3 * self.bits).next_multiple_of(4) + Self::UNIT_BYTES * self.units + 4 * self.components + 16
     }
 }

@@ -88,6 +88,7 @@ impl OwnedTable {
             bits: self.linear.biases.len().max(self.mixture.parents.len()),
             units: self.hidden.biases.len(),
             components: self.mixture.priors.len(),
+            views: 0,
         }
     }
 

@@ -3,7 +3,6 @@
 use anyhow::{Result, bail};
 use serde_json::json;
 use surprisal::Nats;
-use surprisal_trainer::with_shape;
 
 use crate::answer::Answer;
 use crate::args::RowArgs;
@@ -28,14 +27,12 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
     let readings = aligned.all_readings(&frame, &chosen)?;
     let mut by_source: Vec<_> = aligned.columns.iter().collect();
     by_source.sort_by_key(|encoding| encoding.source);
-    let explained: Vec<(Nats, Vec<Nats>)> = with_shape!(artefact.shape, N, H, K => {
-        let table = artefact.table::<N, H, K>()?;
-        let explain = |readings: &Vec<_>| {
-            let mut each = vec![Nats::ZERO; by_source.len()];
-            table.explain(readings, &mut each).map(|nats| (nats, each))
-        };
-        readings.iter().map(explain).collect::<Result<_, _>>()?
-    });
+    let table = artefact.open()?;
+    let explain = |readings: &Vec<_>| {
+        let mut each = vec![Nats::ZERO; by_source.len()];
+        table.explain(readings, &mut each).map(|nats| (nats, each))
+    };
+    let explained: Vec<(Nats, Vec<Nats>)> = readings.iter().map(explain).collect::<Result<_, _>>()?;
     let detector = artefact.detector();
     let (mut text, mut values) = (Lines::default(), Vec::new());
     for ((&at, &row), (nats, each)) in shown.iter().zip(&chosen).zip(&explained) {

@@ -16,16 +16,38 @@ use crate::terminal::{Lines, line};
 pub fn inspect(model: &Path) -> Result<Answer> {
     let artefact = Artefact::read(model)?;
     let (schema, fit) = (&artefact.schema, &artefact.notes.fit);
-    let cost = with_shape!(artefact.shape, N, H, K => Cost::of(&artefact.table::<N, H, K>()?));
     let detector = artefact.detector();
     let bytes = artefact.table_bytes().len();
     let mut text = Lines::default();
     let (count, bits) = (schema.columns.len(), artefact.shape.bits);
-    line!(text, "{}: {count} columns, {bits} bits, {bytes} bytes on the board", model.display());
+    let size = if artefact.shape.views > 0 { String::new() } else { format!(" {bits} bits,") };
+    line!(text, "{}: {count} columns,{size} {bytes} bytes on the board", model.display());
     line!(text, "  {} (digest {:08x}), version {}", fit.summary(), fit.digest, fit.version);
     if let Some(windows) = fit.signal {
         line!(text, "  a row is {} samples of a signal, every {} samples", windows.window, windows.hop);
     }
+    let mut value = if artefact.shape.views > 0 { json!({}) } else { show_cost(&artefact, &mut text)? };
+    show_detector(&detector, &mut text);
+    line!(text, "  in model order:");
+    let columns = show_columns(&artefact, &detector, &mut text);
+    let more = json!({
+        "columns": columns, "bits": bits, "views": artefact.shape.views, "table_bytes": bytes,
+        "state_bytes": artefact.shape.state_bytes(),
+        "threshold": finite(detector.threshold), "false_alarm_ppm": detector.false_alarm_ppm,
+        "calibration_rows": detector.rows, "entropy": f64::from(detector.entropy),
+        "deviation": f64::from(detector.deviation),
+        "reference": finite(detector.decision_interval).map(|_| f64::from(detector.reference)),
+        "decision_interval": finite(detector.decision_interval), "average_run_length": detector.average_run_length, "fit": fit,
+    });
+    if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
+        value.extend(more);
+    }
+    Ok(Answer { text: text.into_text(), value })
+}
+
+/// Prints the work of scoring a row by a model of bits, and returns it for programs.
+fn show_cost(artefact: &Artefact, text: &mut Lines) -> Result<Value> {
+    let cost = with_shape!(artefact.shape, N, H, K => Cost::of(&artefact.table::<N, H, K>()?));
     let Cost { bits: _, weights, dense, splits, tree_steps, units, multiplications, mixture } = cost;
     let [m0, larger] = [Core::Least, Core::Larger].map(|core| cost.instructions(core));
     let (additions, multiplications) = (weights + multiplications, multiplications + mixture);
@@ -41,21 +63,11 @@ pub fn inspect(model: &Path) -> Result<Answer> {
         text,
         "  that is at most {larger} instructions on a Cortex-M3 or larger and {m0} on a Cortex-M0, without encoding the readings"
     );
-    show_detector(&detector, &mut text);
-    line!(text, "  in model order:");
-    let columns = show_columns(&artefact, &detector, &mut text);
-    let value = json!({
-        "columns": columns, "bits": bits, "table_bytes": bytes, "weights": weights, "dense": dense, "splits": splits,
-        "units": units, "most_additions": additions, "most_multiplications": multiplications,
-        "most_tree_steps": tree_steps, "most_operations": cost.operations(),
-        "most_instructions": { "m0": m0, "larger": larger }, "state_bytes": artefact.shape.state_bytes(),
-        "threshold": finite(detector.threshold), "false_alarm_ppm": detector.false_alarm_ppm,
-        "calibration_rows": detector.rows, "entropy": f64::from(detector.entropy),
-        "deviation": f64::from(detector.deviation),
-        "reference": finite(detector.decision_interval).map(|_| f64::from(detector.reference)),
-        "decision_interval": finite(detector.decision_interval), "average_run_length": detector.average_run_length, "fit": fit,
-    });
-    Ok(Answer { text: text.into_text(), value })
+    Ok(json!({
+        "weights": weights, "dense": dense, "splits": splits, "units": units, "most_additions": additions,
+        "most_multiplications": multiplications, "most_tree_steps": tree_steps, "most_operations": cost.operations(),
+        "most_instructions": { "m0": m0, "larger": larger },
+    }))
 }
 
 fn show_detector(detector: &Detector, text: &mut Lines) {

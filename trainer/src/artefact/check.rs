@@ -4,12 +4,13 @@
 //! The device can score every valid table. The host also converts bits back to readings, names and texts, which is safe
 //! only after these checks.
 
-use surprisal::{Kind, Table};
+use surprisal::Kind;
 
 use super::notes::{Notes, require};
 use crate::data::default_name;
 use crate::error::{Error, Result};
 use crate::predictor::PredictorTable;
+use crate::row_table::RowTable;
 use crate::schema::{ColumnEncoding, Schema};
 
 /// Returns the schema that a table and its notes describe.
@@ -17,21 +18,19 @@ use crate::schema::{ColumnEncoding, Schema};
 /// # Errors
 /// [`Error::Inconsistent`] if table and notes contradict each other, or if the table has columns that `surprisal fit`
 /// never writes.
-pub(super) fn schema<const N: usize, const H: usize, const K: usize>(
-    table: &Table<N, H, K>,
-    notes: &Notes,
-) -> Result<Schema> {
+pub(super) fn schema(table: &dyn RowTable, notes: &Notes) -> Result<Schema> {
     let names: Vec<String> =
         if notes.names.is_empty() { (0..notes.columns).map(default_name).collect() } else { notes.names.clone() };
     let mut is_modelled = vec![true; notes.columns];
     notes.left_out.iter().for_each(|&column| is_modelled[column] = false);
     let files: Vec<usize> = (0..notes.columns).filter(|&column| is_modelled[column]).collect();
-    let slices = table.predictor.slices();
+    let (encoder, device) = (table.encoder(), table.predictor());
+    let slices = device.slices();
     let predictor = PredictorTable { words: slices.words.to_vec(), weights: slices.weights.to_vec() };
-    let channels = table.predictor.width();
-    let mut is_used = vec![false; table.encoder.columns().count()];
+    let channels = device.width();
+    let mut is_used = vec![false; encoder.columns().count()];
     let mut columns = Vec::with_capacity(is_used.len());
-    for (column, _) in table.encoder.columns() {
+    for (column, _) in encoder.columns() {
         let source = usize::from(column.source);
         let used = is_used.get_mut(source).filter(|used| !**used);
         *used.ok_or_else(|| {
@@ -39,7 +38,7 @@ pub(super) fn schema<const N: usize, const H: usize, const K: usize>(
         })? = true;
         let count = notes.columns - notes.left_out.len();
         let file = *files.get(source).ok_or_else(|| {
-            fault(format!("the table has {} columns, but the notes have {count}", table.encoder.columns().count()))
+            fault(format!("the table has {} columns, but the notes have {count}", encoder.columns().count()))
         })?;
         let labels = notes.labels.iter().find(|(at, _)| *at == file).map(|(_, labels)| labels.clone());
         columns.push(ColumnEncoding {

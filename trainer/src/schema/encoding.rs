@@ -54,6 +54,11 @@ impl Default for ColumnEncoding {
 }
 
 impl ColumnEncoding {
+    /// Returns whether the column holds numbers, whose outcomes are cells in ascending order.
+    pub fn is_number(&self) -> bool {
+        matches!(self.kind, Kind::Integer | Kind::Real)
+    }
+
     /// Returns the device crate's column over these slices.
     pub fn column(&self) -> Column<'_> {
         Column {

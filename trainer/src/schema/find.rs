@@ -184,6 +184,12 @@ fn number(encoding: &mut ColumnEncoding, numbers: &[(f64, usize)], cells: usize,
     keys.len()
 }
 
+/// Makes a column of the integers of the training rows, with at most `cells` cells.
+pub fn encode_integers(encoding: &mut ColumnEncoding, integers: impl Iterator<Item = i32>, cells: usize) {
+    encoding.kind = Kind::Integer;
+    cut(encoding, &merged(integers.map(|integer| (integer, 1)).collect()), cells, f64::from);
+}
+
 /// Sorts (key, count) by ascending key, and adds up the counts of equal keys.
 fn merged(mut keys: Vec<(i32, usize)>) -> Vec<(i32, usize)> {
     keys.sort_unstable();

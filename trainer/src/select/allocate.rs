@@ -88,7 +88,7 @@ impl Candidates<'_> {
         }
         let best = found.into_iter().max_by(|a, b| a.cautious_ll.total_cmp(&b.cautious_ll));
         let units = layer.and_then(|layer| layer.model.hidden.as_ref()).map_or(0, HiddenLayer::units);
-        let state = Shape { bits: self.free.len(), units, components: 0 }.state_bytes();
+        let state = Shape { bits: self.free.len(), units, ..Shape::default() }.state_bytes();
         best.ok_or_else(|| {
             let (option, exceeded) = if state > self.budget.ram {
                 ("--ram", format!("the state during the scoring of a row takes {state} bytes"))

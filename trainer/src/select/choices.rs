@@ -24,6 +24,10 @@ pub struct Choices {
     pub strength: Option<f64>,
     /// Number of components of a mixture of trees.
     pub components: Option<usize>,
+    /// Number of views of outcome tables, 1 or 2.
+    pub views: Option<usize>,
+    /// Number of prototypes of the second view of outcome tables.
+    pub prototypes: Option<usize>,
     /// Coefficient of the penalty Σw²/2 on weights, in nats of the training set.
     pub l2: f64,
     /// Seed of all random numbers of the fit.
@@ -87,6 +91,8 @@ impl Default for Choices {
             gamma: None,
             strength: None,
             components: None,
+            views: None,
+            prototypes: None,
             l2: 0.3,
             seed: 0,
             layer: Default::default(),

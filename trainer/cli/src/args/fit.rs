@@ -131,6 +131,12 @@ pub struct ModelArgs {
     /// Number of components of a mixture; by default chosen on the validation rows.
     #[arg(long, value_name = "K", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub components: Option<u16>,
+    /// Number of views of the family tables: 1 for the readings, 2 to add residuals from prototypes.
+    #[arg(long, value_name = "COUNT", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=2))]
+    pub views: Option<u16>,
+    /// Number of prototypes of the family tables; by default chosen on the validation rows.
+    #[arg(long, value_name = "K", hide_short_help = true, value_parser = clap::value_parser!(u16).range(2..=256))]
+    pub prototypes: Option<u16>,
     /// Quadratic penalty on weights, in nats of the training set.
     #[arg(long, value_name = "L2", hide_short_help = true, value_parser = parse::amount, default_value_t = Choices::default().l2)]
     pub l2: f64,
@@ -259,6 +265,8 @@ impl FitArgs {
                 gamma: model.gamma,
                 strength: model.strength,
                 components: model.components.map(usize::from),
+                views: model.views.map(usize::from),
+                prototypes: model.prototypes.map(usize::from),
                 l2: model.l2,
                 layer: LayerChoices {
                     units: layer.units.map(usize::from),
@@ -307,6 +315,7 @@ fn family_help(family: Family) -> &'static str {
         Family::Mixture => "A mixture of trees; the most accurate family for files of 1 KiB",
         Family::Nade => "A hidden layer that all conditionals share",
         Family::LinearTreesHidden => "The mean of the logits of linear-trees and a hidden layer",
+        Family::Tables => "Outcome tables in two views: the smallest and fastest detector of sensor columns",
         Family::Auto => "The model that predicts the validation rows best within --flash, --ram and --ops",
     }
 }

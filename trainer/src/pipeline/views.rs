@@ -1,0 +1,135 @@
+//! The later stages of a fit of outcome tables: encodes the rows, fits views, calibrates them, and reports.
+
+use std::time::Instant;
+
+use surprisal::Reading;
+
+use super::load::{FrameRows, Split};
+use super::report::{FitReport, finite};
+use crate::artefact::{Artefact, Provenance};
+use crate::calibrate::Calibration;
+use crate::error::{Error, Result};
+use crate::evaluate::mean;
+use crate::model::FloatModel;
+use crate::observer::Observer;
+use crate::schema::Schema;
+use crate::views::{self, FittedView, OwnedViews, ViewSettings};
+
+/// Number of cells (bins) per numeric column. Detection gains from finer cells than likelihood asks for; measured on the
+/// development sets of `docs/anomaly.md`.
+const CELLS: usize = 24;
+/// Largest number of leaves of a column's tree.
+const LEAVES: usize = 24;
+/// Weight of a column's marginal distribution in each row of masses, in training rows.
+const STRENGTH: f64 = 3.0;
+
+/// Readings `[row][source]`.
+type Readings = Vec<Vec<Reading>>;
+
+impl Split<'_> {
+    /// Fits, calibrates and reports on a table of views. The fit began at `start`.
+    pub fn fit_views(self, observer: &dyn Observer, start: Instant) -> Result<(Artefact, FitReport)> {
+        let job = self.job;
+        let cells = job.cells.unwrap_or(CELLS);
+        let schema = self.schema(cells)?;
+        let readings = |part: &FrameRows| schema.all_readings(&part.frame, &part.rows);
+        let (train, valid, calibration) = (readings(&self.train)?, readings(&self.valid)?, readings(&self.calibrate)?);
+        let test = self.test.as_ref().map(readings).transpose()?;
+        let settings = ViewSettings {
+            views: job.choices.views.unwrap_or(2),
+            prototypes: job.choices.prototypes,
+            cells,
+            leaves: LEAVES,
+            strength: job.choices.strength.unwrap_or(STRENGTH),
+            seed: job.seed,
+        };
+        let provenance = Provenance {
+            version: env!("CARGO_PKG_VERSION").into(),
+            family: job.choices.family,
+            order: "chow-liu".into(),
+            seed: job.seed,
+            digest: self.train.frame.digest,
+            train_rows: train.len(),
+            split: self.shares,
+            signal: job.signal,
+            history: job.history.clone(),
+            ..Provenance::default()
+        };
+        let assemble = |owned: &OwnedViews, fitted: &[FittedView]| {
+            let schema = Schema { columns: fitted[0].columns.clone(), ..schema.clone() };
+            let regimes = fitted.get(1).map_or(0, |view| view.owned.regimes());
+            let terms = match regimes {
+                0 => "one view of outcome tables".to_owned(),
+                _ => format!("two views of outcome tables, {regimes} prototypes"),
+            };
+            Artefact::new(&owned.bytes()?, &schema, job.label.clone(), Provenance { terms: Some(terms), ..provenance.clone() })
+        };
+        let valid_ll = |fitted: &[FittedView]| -> Result<f64> {
+            Ok(-mean(&assemble(&owned(fitted, &schema), fitted)?.surprisals(&valid)?))
+        };
+
+        if observer.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let fitted = views::fit(&schema, &train, &settings)?;
+        let independent = views::fit(&schema, &train, &ViewSettings { views: 1, leaves: 1, ..settings })?;
+        let marginal_valid_ll = valid_ll(&independent)?;
+
+        let mut table = owned(&fitted, &schema);
+        let baselines = assemble(&table, &fitted)?.open()?.view_baselines(&calibration)?;
+        table.views.iter_mut().zip(baselines).for_each(|(view, baselines)| view.baselines = baselines);
+        table.calibration = Calibration::of(&assemble(&table, &fitted)?, &calibration, job.rates)?;
+        let artefact = assemble(&table, &fitted)?;
+        let file_bytes = artefact.file_bytes().len();
+        if job.flash.is_some_and(|flash| file_bytes > flash) {
+            return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));
+        }
+        let integer_ll = |readings: &Readings| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };
+        let (valid_ll, test_ll) = (integer_ll(&valid)?, test.as_ref().map(integer_ll).transpose()?);
+        let detector = table.calibration.view();
+        let provenance = &artefact.notes.fit;
+        let report = FitReport {
+            family: provenance.family,
+            order: provenance.order.clone(),
+            gamma: None,
+            strength: Some(settings.strength),
+            terms: provenance.terms.clone(),
+            orders: Vec::new(),
+            columns: schema.columns.len(),
+            bits: artefact.shape.bits,
+            train_rows: train.len(),
+            valid_rows: valid.len(),
+            calibration_rows: calibration.len(),
+            marginal_valid_ll,
+            float_valid_ll: valid_ll,
+            valid_ll,
+            test_rows: test.as_ref().map(Vec::len),
+            float_test_ll: test_ll,
+            test_ll,
+            kl_quantisation: fitted.iter().map(|view| view.kl_quantisation).sum::<f64>() / fitted.len() as f64,
+            table_bytes: artefact.table_bytes().len(),
+            file_bytes,
+            state_bytes: artefact.shape.state_bytes(),
+            operations: views::operations(&table),
+            threshold: finite(detector.threshold),
+            false_alarm: job.rates.false_alarm,
+            entropy: detector.entropy.into(),
+            deviation: detector.deviation.into(),
+            reference: finite(detector.decision_interval).map(|_| detector.reference.into()),
+            decision_interval: finite(detector.decision_interval),
+            average_run_length: detector.average_run_length,
+            seconds: start.elapsed().as_secs_f64(),
+            float: FloatModel::default(),
+        };
+        Ok((artefact, report))
+    }
+}
+
+/// Returns the storage of a table that is not calibrated yet, except for the temperature of the anomaly score.
+fn owned(fitted: &[FittedView], schema: &Schema) -> OwnedViews {
+    OwnedViews {
+        views: fitted.iter().map(|view| view.owned.clone()).collect(),
+        calibration: Calibration::of_columns(schema.columns.iter().filter(|encoding| !encoding.observed).count()),
+        predictor: schema.predictor.clone(),
+    }
+}

@@ -1,0 +1,119 @@
+//! Operations over readings that tables of both kinds share, as a trait object for the host.
+
+use surprisal::{Detector, EncodeError, Encoder, Nats, Predictor, Reading, RowScore, Table, TableError, ViewTable};
+
+use crate::shape::Shape;
+use crate::{with_capacity, with_shape};
+
+/// Operations of a [`Table`] or a [`ViewTable`] of any capacities.
+pub trait RowTable: Send + Sync {
+    /// Returns the score of a row of readings, as the device computes it.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if a reading does not fit its column.
+    fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError>;
+    /// Returns the surprisal of a row of readings, as the device computes it.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if a reading does not fit its column.
+    fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError>;
+    /// Writes the share of each column to `each` (`[source]`), and returns the surprisal of the row.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if a reading does not fit its column.
+    fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError>;
+    /// Returns the detector.
+    fn detector(&self) -> Detector<'_>;
+    /// Returns the predictor of a time series, or [`Predictor::NONE`].
+    fn predictor(&self) -> Predictor<'_>;
+    /// Returns the encoder of the readings: for views, that of the first view.
+    fn encoder(&self) -> Encoder<'_>;
+    /// Returns the mean surprisal of each column of each view over rows (`[view][column]`), in units of 1/1024 nat.
+    /// There are no views in a model of bits.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if a reading does not fit its column.
+    fn view_baselines(&self, rows: &[Vec<Reading>]) -> Result<Vec<Vec<u16>>, EncodeError>;
+}
+
+impl<const N: usize, const H: usize, const K: usize> RowTable for Table<'_, N, H, K> {
+    fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError> {
+        self.score(readings)
+    }
+
+    fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
+        self.surprisal(readings)
+    }
+
+    fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
+        self.explain(readings, each)
+    }
+
+    fn detector(&self) -> Detector<'_> {
+        self.detector
+    }
+
+    fn predictor(&self) -> Predictor<'_> {
+        self.predictor
+    }
+
+    fn encoder(&self) -> Encoder<'_> {
+        self.encoder
+    }
+
+    fn view_baselines(&self, _: &[Vec<Reading>]) -> Result<Vec<Vec<u16>>, EncodeError> {
+        Ok(Vec::new())
+    }
+}
+
+impl<const C: usize, const V: usize> RowTable for ViewTable<'_, C, V> {
+    fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError> {
+        self.score(readings)
+    }
+
+    fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
+        self.surprisal(readings)
+    }
+
+    fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
+        self.explain(readings, each)
+    }
+
+    fn detector(&self) -> Detector<'_> {
+        self.detector
+    }
+
+    fn predictor(&self) -> Predictor<'_> {
+        self.predictor
+    }
+
+    fn encoder(&self) -> Encoder<'_> {
+        self.views.first().map_or(Encoder::EMPTY, |view| view.encoder)
+    }
+
+    fn view_baselines(&self, rows: &[Vec<Reading>]) -> Result<Vec<Vec<u16>>, EncodeError> {
+        let baselines = self.views.iter().map(|view| {
+            let mut sums = vec![0u64; view.tables.columns()];
+            let mut each = vec![Nats::ZERO; sums.len()];
+            for readings in rows {
+                view.explain::<C>(readings, &mut each)?;
+                sums.iter_mut().zip(&each).for_each(|(sum, nats)| *sum += u64::from(nats.raw()));
+            }
+            let mean = |sum: u64| (sum as f64 / (64 * rows.len().max(1)) as f64).round().min(65535.0) as u16;
+            Ok(sums.into_iter().map(mean).collect())
+        });
+        baselines.collect()
+    }
+}
+
+/// Reads the table in these bytes, which must be aligned to four bytes.
+///
+/// # Errors
+/// [`TableError`] if the bytes are not a table.
+pub fn open<'t>(bytes: &'t [u8], shape: Shape) -> Result<Box<dyn RowTable + 't>, TableError> {
+    Ok(match shape.views {
+        0 => with_shape!(shape, N, H, K => Box::new(Table::<N, H, K>::from_bytes(bytes)?) as Box<dyn RowTable + 't>),
+        1 => with_capacity!(shape.bits, C => Box::new(ViewTable::<C, 1>::from_bytes(bytes)?)),
+        _ => with_capacity!(shape.bits, C => Box::new(ViewTable::<C, 2>::from_bytes(bytes)?)),
+    })
+}
