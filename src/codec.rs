@@ -281,6 +281,7 @@ impl OutcomeTables<'_> {
     /// let tables = OutcomeTables::new(OutcomeTablesSlices {
     ///     columns: &[[3, 1, OutcomeTables::NO_PARENT], [3, 3, 0]],
     ///     groups: &[0, 1, 2],
+    ///     splits: &[],
     ///     rows: &[30000, 60000, 65000, 65300, 300, 65300, 200, 500],
     /// })?;
     /// let mut packet = Vec::new();

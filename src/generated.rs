@@ -204,6 +204,8 @@ pub mod v4 {
         pub outcome_columns: &'t [[u16; 3]],
         /// The groups of the parents' outcomes, see [`OutcomeTablesSlices::groups`].
         pub outcome_groups: &'t [u8],
+        /// The splits of the trees, see [`OutcomeTablesSlices::splits`].
+        pub outcome_splits: &'t [[u8; 4]],
         /// The rows of cumulative masses, see [`OutcomeTablesSlices::rows`].
         pub outcome_rows: &'t [u16],
         /// The part of the log-width that all rows have in common, in units of 1/65536 nat, see [`View::log_unit`].
@@ -222,6 +224,7 @@ pub mod v4 {
             prototype_points: &[],
             outcome_columns: &[],
             outcome_groups: &[],
+            outcome_splits: &[],
             outcome_rows: &[],
             log_unit: 0,
             baselines: &[],
@@ -299,6 +302,7 @@ pub mod v4 {
         let tables = OutcomeTablesSlices {
             columns: source.outcome_columns,
             groups: source.outcome_groups,
+            splits: source.outcome_splits,
             rows: source.outcome_rows,
         };
         let encoder = EncoderSlices {

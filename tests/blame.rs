@@ -58,8 +58,12 @@ fn agreeing(columns: &[Column<'static>], prototypes: Prototypes<'static>) -> Vie
         groups.extend(0..outcomes[0] as u8);
         rows.extend((0..outcomes[0]).flat_map(|of_parent| row(count, Some(of_parent))));
     }
-    let tables =
-        OutcomeTables::new(OutcomeTablesSlices { columns: words.leak(), groups: groups.leak(), rows: rows.leak() });
+    let tables = OutcomeTables::new(OutcomeTablesSlices {
+        columns: words.leak(),
+        groups: groups.leak(),
+        splits: &[],
+        rows: rows.leak(),
+    });
     View { prototypes, encoder: encoder(columns), tables: tables.expect("the rows ascend"), ..View::EMPTY }
 }
 

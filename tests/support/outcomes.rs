@@ -10,6 +10,7 @@ use super::random::Dice;
 pub struct RandomTables {
     pub columns: Vec<[u16; 3]>,
     pub groups: Vec<u8>,
+    pub splits: Vec<[u8; 4]>,
     pub rows: Vec<u16>,
 }
 
@@ -19,17 +20,24 @@ impl RandomTables {
         let mut random = Self::default();
         for (column, &count) in outcomes.iter().enumerate() {
             let parent = match column {
-                1.. if !dice.one_in(4) => dice.between(0, column as i64 - 1) as u16,
+                1.. if dice.one_in(3) => OutcomeTables::TREE,
+                1.. if !dice.one_in(3) => dice.between(0, column as i64 - 1) as u16,
                 _ => OutcomeTables::NO_PARENT,
             };
-            let of_parent = (parent != OutcomeTables::NO_PARENT).then(|| i64::from(outcomes[usize::from(parent)]));
+            let of_parent = outcomes.get(usize::from(parent)).map(|&outcomes| i64::from(outcomes));
             let own = match of_parent {
                 _ if may_observe && dice.one_in(5) => 0,
                 Some(of_parent) => dice.between(1, of_parent.min(8)) as u16,
+                None if parent == OutcomeTables::TREE => dice.between(1, 8) as u16,
                 None => 1,
             };
             random.columns.push([count, own, parent]);
-            if own > 0 {
+            if own > 0 && parent == OutcomeTables::TREE {
+                random.splits.extend((1..own).rev().map(|rest| {
+                    let [low, high] = (dice.between(0, column as i64 - 1) as u16).to_le_bytes();
+                    [low, high, dice.between(0, 5) as u8, dice.between(0, i64::from(rest) - 1) as u8]
+                }));
+            } else if own > 0 {
                 let groups = (0..of_parent.unwrap_or(0)).map(|_| dice.between(0, i64::from(own) - 1) as u8);
                 random.groups.extend(groups);
             }
@@ -39,7 +47,8 @@ impl RandomTables {
     }
 
     pub fn tables(&self) -> OutcomeTables<'_> {
-        let slices = OutcomeTablesSlices { columns: &self.columns, groups: &self.groups, rows: &self.rows };
+        let Self { columns, groups, splits, rows } = self;
+        let slices = OutcomeTablesSlices { columns, groups, splits, rows };
         OutcomeTables::new(slices).expect("the random tables are valid")
     }
 }

@@ -27,8 +27,10 @@ impl Shape {
     /// # Errors
     /// [`TableError`] if the bytes are not a table or if the table exceeds [`LARGEST`](Self::LARGEST).
     pub fn of(bytes: &[u8]) -> Result<Self, TableError> {
-        let of_views = |columns: &mut dyn Iterator<Item = usize>, views| {
-            Self { bits: columns.max().unwrap_or(0), views, ..Self::default() }
+        let of_views = |columns: &mut dyn Iterator<Item = usize>, views| Self {
+            bits: columns.max().unwrap_or(0),
+            views,
+            ..Self::default()
         };
         // The table says how many views it has if it is read as a model of bits.
         let error = match Table::<1>::from_bytes(bytes) {

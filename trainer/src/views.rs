@@ -169,7 +169,7 @@ fn fit_view(
     let columns: Vec<ColumnEncoding> = fitted.order.iter().map(|&at| columns[at].clone()).collect();
     view.encoder = encoder(&columns);
     view.reorder_prototypes(&columns);
-    (view.columns, view.splits, view.rows) = (fitted.columns, fitted.splits, fitted.rows);
+    (view.columns, view.groups, view.splits, view.rows) = (fitted.columns, fitted.groups, fitted.splits, fitted.rows);
     let scored = columns.iter().filter(|encoding| !encoding.observed);
     let unit = scored.map(|encoding| encoding.unit).sum::<f64>() + step_units;
     Ok(FittedView { owned: view, columns, kl_quantisation: fitted.kl_quantisation, unit })

@@ -62,7 +62,12 @@ impl Split<'_> {
                 0 => "one view of outcome tables".to_owned(),
                 _ => format!("two views of outcome tables, {regimes} prototypes"),
             };
-            Artefact::new(&owned.bytes()?, &schema, job.label.clone(), Provenance { terms: Some(terms), ..provenance.clone() })
+            Artefact::new(
+                &owned.bytes()?,
+                &schema,
+                job.label.clone(),
+                Provenance { terms: Some(terms), ..provenance.clone() },
+            )
         };
         let valid_ll = |fitted: &[FittedView]| -> Result<f64> {
             Ok(-mean(&assemble(&owned(fitted, &schema), fitted)?.surprisals(&valid)?))

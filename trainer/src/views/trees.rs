@@ -22,7 +22,9 @@ pub struct FittedTables {
     pub order: Vec<usize>,
     /// Number of outcomes, number of rows and kind of each column.
     pub columns: Vec<[u16; 3]>,
-    /// Splits of the trees.
+    /// Rows that the outcomes of parents select, for trees that test a single column.
+    pub groups: Vec<u8>,
+    /// Splits of the other trees.
     pub splits: Vec<[u8; 4]>,
     /// Cumulative masses of all rows.
     pub rows: Vec<u16>,
@@ -58,9 +60,20 @@ pub fn fit(outcomes: &[Vec<u8>], counts: &[usize], observed: &[bool], settings: 
     let rows = all.len().max(1) as f64;
     for (&column, (splits, leaves)) in order.iter().zip(each) {
         let cells = counts[column];
-        let kind = if splits.is_empty() { OutcomeTables::NO_PARENT } else { OutcomeTables::TREE };
+        let kind = match single_parent(&splits) {
+            _ if splits.is_empty() => OutcomeTables::NO_PARENT,
+            Some(parent) => {
+                // A look-up takes fewer instructions than a walk down the tree.
+                let outcomes = counts[order[usize::from(parent)]];
+                tables.groups.extend((0..outcomes).map(|outcome| leaf(&splits, outcome as u8)));
+                parent
+            }
+            None => {
+                tables.splits.extend(splits);
+                OutcomeTables::TREE
+            }
+        };
         tables.columns.push([cells as u16, leaves.len() as u16, kind]);
-        tables.splits.extend(splits);
         let marginal = count(&all, &outcomes[column], cells);
         let smooth: Vec<f64> = marginal.iter().map(|count| (count + 0.5) / (rows + 0.5 * cells as f64)).collect();
         let single = leaves.len() == 1;
@@ -72,7 +85,8 @@ pub fn fit(outcomes: &[Vec<u8>], counts: &[usize], observed: &[bool], settings: 
                 if single { smooth.clone() } else { counts.iter().zip(&smooth).map(smoothed).collect() };
             let masses = masses(&probabilities);
             let term = |(p, mass): (&f64, &u32)| p * (p * 65536.0 / f64::from(*mass)).ln();
-            tables.kl_quantisation += probabilities.iter().zip(&masses).map(term).sum::<f64>() * leaf.len() as f64 / rows;
+            tables.kl_quantisation +=
+                probabilities.iter().zip(&masses).map(term).sum::<f64>() * leaf.len() as f64 / rows;
             let mut sum = 0;
             tables.rows.extend(masses[..cells - 1].iter().map(|mass| {
                 sum += mass;
@@ -81,6 +95,28 @@ pub fn fit(outcomes: &[Vec<u8>], counts: &[usize], observed: &[bool], settings: 
         }
     }
     tables
+}
+
+/// Returns the position of the only column that a tree tests, or `None` if it tests none or several.
+fn single_parent(splits: &[[u8; 4]]) -> Option<u16> {
+    let tested = |split: &[u8; 4]| u16::from_le_bytes([split[0], split[1]]);
+    let first = tested(splits.first()?);
+    splits.iter().all(|split| tested(split) == first).then_some(first)
+}
+
+/// Returns the leaf of a tree that tests a single column, given the column's outcome.
+fn leaf(mut splits: &[[u8; 4]], outcome: u8) -> u8 {
+    let mut leaf = 0;
+    while let Some((&[.., threshold, left], rest)) = splits.split_first() {
+        let (below, above) = rest.split_at(left.into());
+        if outcome <= threshold {
+            splits = below;
+        } else {
+            leaf += left + 1;
+            splits = above;
+        }
+    }
+    leaf
 }
 
 /// A node of a growing tree: the rows of a leaf, or (position of the tested column, largest outcome that goes left, left
@@ -227,9 +263,9 @@ fn spanning_tree(observed: &[bool], between: impl Fn(usize, usize) -> f64) -> Ve
     let total = |a: usize| (0..n).filter(|&b| b != a).map(|b| between(a, b)).sum::<f64>();
     let totals: Vec<f64> = (0..n).map(total).collect();
     // Without a related column, the next one is the column with the most information about all others.
-    while let Some(&next) = rest.iter().max_by(|&&a, &&b| {
-        best[a].total_cmp(&best[b]).then(totals[a].total_cmp(&totals[b])).then(b.cmp(&a))
-    }) {
+    while let Some(&next) =
+        rest.iter().max_by(|&&a, &&b| best[a].total_cmp(&best[b]).then(totals[a].total_cmp(&totals[b])).then(b.cmp(&a)))
+    {
         rest.retain(|&column| column != next);
         order.push(next);
         update(&mut best, &rest, next);
