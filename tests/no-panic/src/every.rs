@@ -67,7 +67,7 @@ pub fn linked() {
         Table<64, 32, 8>: blame explain from_bytes judge new score surprisal top<3> with_predictor;
         Terms<32, 8>: bits;
         Verdict: is_anomalous;
-        View: encode<9> regime<9>;
+        View: encode<9> explain<9> regime<9>;
         ViewTable<9, 1>: blame explain from_bytes judge new score surprisal;
         ViewTable<9, 2>: blame explain from_bytes judge new score surprisal;
         Walk<64, Terms<32, 8>>: next observe;
