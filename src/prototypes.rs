@@ -114,9 +114,18 @@ impl<'t> Prototypes<'t> {
     /// Returns the difference, in steps, of a reading of column `column` of these prototypes from prototype `nearest`.
     /// A missing reading stays missing.
     pub fn residual(&self, column: usize, nearest: u8, reading: Reading) -> Reading {
-        let Some(&[_, scale, ..]) = self.slices.columns.get(column) else { return reading };
+        let Some(&[_, scale, origin, shift]) = self.slices.columns.get(column) else { return reading };
         if reading.is_missing() {
             return Reading::Missing;
+        }
+        let at = usize::from(nearest) * self.slices.columns.len() + column;
+        let point = self.slices.points.get(at).copied().unwrap_or(0);
+        // The same in 32 bits, for all but the wildest readings.
+        if let (Some(steps), 0..=23) = (reading.fixed_small(scale as i8), shift)
+            && let Some(from_origin) = steps.checked_sub(origin)
+            && let Some(residual) = from_origin.checked_sub(i32::from(point) << shift)
+        {
+            return Reading::Integer(residual);
         }
         let steps = reading.fixed(scale as i8) - self.centre(column, nearest);
         Reading::Integer(steps.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
@@ -149,6 +158,12 @@ impl<'t> Prototypes<'t> {
 fn coordinate_of(&[source, scale, origin, shift]: &[i32; 4], readings: &[Reading]) -> i8 {
     match readings.get(source as usize) {
         Some(reading) if !reading.is_missing() => {
+            // The same in 32 bits, for all but the wildest readings.
+            if let (Some(steps), 0..=30) = (reading.fixed_small(scale as i8), shift)
+                && let Some(from_origin) = steps.checked_sub(origin)
+            {
+                return (from_origin >> shift).clamp(-FARTHEST as i32, FARTHEST as i32) as i8;
+            }
             let steps = reading.fixed(scale as i8) - i64::from(origin);
             // 2^38 steps are beyond the farthest coordinate for every shift.
             shifted(steps.clamp(-1 << 38, 1 << 38), shift).clamp(-FARTHEST, FARTHEST) as i8

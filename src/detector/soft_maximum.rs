@@ -24,13 +24,13 @@ pub(crate) struct SoftMaximum {
 
 impl SoftMaximum {
     /// Creates the soft maximum of no numbers. `level` is at least every baseline.
-    pub fn new(log2_temperature: u32, level: Nats) -> Self {
+    pub(crate) fn new(log2_temperature: u32, level: Nats) -> Self {
         Self { log2_temperature: log2_temperature.min(31), level: level.raw(), octave: 0, sum: 0 }
     }
 
     /// Adds the amount by which a surprisal exceeds its baseline.
     #[inline]
-    pub fn push(&mut self, nats: Nats, baseline: Nats) {
+    pub(crate) fn push(&mut self, nats: Nats, baseline: Nats) {
         let shifted = nats.raw().saturating_add(self.level.saturating_sub(baseline.raw()));
         let share = shifted >> self.log2_temperature;
         let (octave, power) = (share >> FRACTION, share & ((1 << FRACTION) - 1) | 1 << FRACTION);
@@ -45,7 +45,7 @@ impl SoftMaximum {
     }
 
     /// Returns the soft maximum, or zero of no numbers.
-    pub fn finish(&self) -> Nats {
+    pub(crate) fn finish(&self) -> Nats {
         let Some(top) = self.sum.checked_ilog2() else { return Nats::ZERO };
         // The sum is at least 2^16, as the largest power is in it undivided.
         let above = top.saturating_sub(FRACTION);

@@ -6,10 +6,10 @@ use core::hint::black_box;
 use core::iter::Empty;
 use surprisal::generated::v4;
 use surprisal::{
-    Activation, AnomalyScore, Column, ColumnScore, Compressor, Conditional, Constraint, Cusum, Decompressor, Detector,
-    Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass, Mixture, Model, Monitor, Nade,
-    NamedReport, Nats, PValue, Predictor, Recent, Report, RowScore, Stream, Table, TableError, Term, Terms, Verdict,
-    Walk, Watch, WatchedRow, flags, total_order,
+    Activation, AnomalyScore, Blame, Column, ColumnScore, Compressor, Conditional, Constraint, Cusum, Decompressor, Detector,
+    Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass, Masses, Mixture, Model, Monitor, Nade,
+    NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue, Predictor, Prototypes, Recent, Report, RowScore, Stream,
+    Table, TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
@@ -34,12 +34,13 @@ pub fn linked() {
     linked! {
         Activation: code;
         AnomalyScore: nats new push;
-        Column: bits decode encode words;
+        Blame: is_ambiguous;
+        Column: bits decode encode outcomes words;
         ColumnScore: excess;
-        Compressor<fn(u8)>: finish new push;
+        Compressor<fn(u8)>: finish new push push_outcome;
         Conditional: mass surprisal;
         Cusum: new push reset sum;
-        Decompressor<Empty<u8>>: new pull;
+        Decompressor<Empty<u8>>: new pull pull_outcome;
         Constraint: condition from_raw implied implied_value raw;
         Detector: baseline judge largest_baseline levels p_value words;
         Drift: estimate new push reset;
@@ -49,25 +50,33 @@ pub fn linked() {
         Linear: bits new slices;
         Logit: from_raw mass raw step surprisal;
         Mass: decide of;
+        Masses: bounds decide mass mode outcomes surprisal tail;
         Mixture<8>: bits components logit_of new slices;
         Model<64, Terms<32, 8>>: bits constraints explain new surprisal terms walk;
         Monitor: new push reset;
         Nade<32>: bits new slices units;
-        Nats: from_raw millinats raw saturating_sub;
+        Nats: from_raw millinats of_mass raw saturating_sub;
+        OutcomeTables: columns new slices surprisal walk;
+        OutcomeWalk: next;
         PValue: from_ppm ppm;
         Predictor: fixed new numbers residual slices states width window;
+        Prototypes: count nearest<9> new residual slices;
         Recent<8>: mean new push reset;
         RowScore: of;
         Stream<2, 3>: new push reset;
-        Table<64, 32, 8>: explain from_bytes judge new score surprisal top<3> with_predictor;
+        Table<64, 32, 8>: blame explain from_bytes judge new score surprisal top<3> with_predictor;
         Terms<32, 8>: bits;
         Verdict: is_anomalous;
+        View: encode<9> explain<9> regime<9>;
+        ViewTable<9, 1>: blame explain from_bytes judge new score surprisal;
+        ViewTable<9, 2>: blame explain from_bytes judge new score surprisal;
         Walk<64, Terms<32, 8>>: next observe;
         Watch<Hardware>: judge new release;
         WatchedRow<()>: named;
     }
     _ = black_box((total_order as *const (), flags::<Hardware, 2> as *const ()));
     _ = black_box(v4::table::<64, 32, 8> as *const ());
+    _ = black_box(v4::view_table::<9, 2> as *const ());
     terms! { Linear Forest Nade<32> Mixture<8> Terms<32, 8> }
     shown! { NamedReport Nats PValue Report DriftEstimate EncodeError TableError }
     #[cfg(feature = "features")]

@@ -15,7 +15,7 @@ use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use surprisal::{
     Activation, AnomalyScore, Column, Compressor, Cusum, Decompressor, Detector, Drift, Encoder, EncoderSlices, Kind,
     Logit, Mixture, MixtureSlices, Model, Monitor, Nade, NadeSlices, Nats, PValue, Predictor, PredictorSlices, Reading,
-    Recent, Report, RowScore, Stream, Table, Terms, Watch, flags, total_order,
+    Recent, Report, RowScore, Stream, Table, Terms, View, ViewTable, Watch, flags, total_order,
 };
 
 #[panic_handler]
@@ -41,6 +41,7 @@ fn scoring<const H: usize, const K: usize>(table: &Table<64, H, K>, readings: &[
     _ = any((table.surprisal(readings), table.judge(readings)));
     _ = any(table.explain(readings, any(&mut each[..])));
     _ = any((table.score(readings), table.top::<3>(readings)));
+    _ = any(table.blame(any(&mut [Reading::Missing; 9][..])).map(|blame| blame.is_ambiguous()));
     _ = any(table.encoder.encode(readings, &mut row));
     _ = any(table.encoder.bits());
     _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
@@ -67,6 +68,36 @@ fn every_operation<const H: usize, const K: usize>(bytes: &'static [u8], reading
     _ = any(Predictor::new(slices).map(|predictor| predictor.states().count()).ok());
     _ = any(table.predictor.mean(any([1, 2]).into_iter()));
     table.write(|piece| _ = any(piece));
+}
+
+/// Calls everything that a board calls for each row of a table of views.
+fn scoring_views<const V: usize>(table: &ViewTable<9, V>, readings: &[Reading]) {
+    _ = any((table.surprisal(readings), table.judge(readings), table.score(readings)));
+    _ = any(table.explain(readings, any(&mut [Nats::ZERO; 9][..])));
+    _ = any(table.blame(any(&mut [Reading::Missing; 9][..])).map(|blame| blame.is_ambiguous()));
+    let mut row = any([0; 9]);
+    for view in &table.views {
+        _ = any((view.encode(readings, &mut row), view.regime::<9>(readings)));
+        view.tables.sample(any(&mut row[..]), || any(0));
+        _ = any(view.tables.surprisal(any(&row[..])));
+        let mut compressor = Compressor::new(|byte| _ = any(byte));
+        view.tables.compress(any(&row[..]), &mut compressor);
+        compressor.finish();
+        let bytes = any(readings).iter().map(|_| any(0));
+        view.tables.decompress(any(&mut row[..]), &mut Decompressor::new(bytes));
+        let mut walk = view.tables.walk();
+        while let Some(conditional) = walk.next(any(&row[..])) {
+            _ = any(conditional.map(|masses| (masses.decide(any(0)), masses.mode(), masses.tail(any(0)))));
+        }
+    }
+}
+
+/// Calls every function of a table of V views.
+fn every_view<const V: usize>(bytes: &'static [u8], readings: &[Reading]) {
+    let Ok(table) = ViewTable::<9, V>::from_bytes(bytes) else { return };
+    scoring_views(&table, readings);
+    table.write(|piece| _ = any(piece));
+    _ = any(ViewTable::<9, V>::new(any([View::EMPTY; V]), any(Detector::OFF), any(Predictor::NONE)).is_ok());
 }
 
 /// A sink for printed text.
@@ -170,9 +201,15 @@ fn main() -> ! {
         if let Ok(model) = Model::new(Terms::EMPTY, &[], 0) {
             scoring::<32, 8>(any(&Table::new(Encoder::EMPTY, model, Detector::OFF)), readings);
         }
+        let views = |detector| ViewTable::<9, 2>::new(any([View::EMPTY; 2]), detector, Predictor::NONE);
+        if let Ok(table) = views(Detector::OFF) {
+            scoring_views(any(&table), readings);
+        }
         loop {}
     }
     every::linked();
+    every_view::<1>(bytes, readings);
+    every_view::<2>(bytes, readings);
     every_operation::<0, 0>(bytes, readings);
     every_operation::<32, 8>(bytes, readings);
     if let Ok(table) = Table::from_bytes(bytes) {
