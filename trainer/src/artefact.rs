@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use rayon::prelude::*;
-use surprisal::{Detector, Nats, Reading, RowScore, Table, TableError, ViewTable};
+use surprisal::{Blame, Detector, Nats, Reading, RowScore, Table, TableError, ViewTable};
 
 use crate::batch::Batch;
 use crate::data::input::{InputLimits, read_bytes};
@@ -193,6 +193,16 @@ impl Artefact {
                 None => readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?,
             })
         })
+    }
+
+    /// Returns for each row (`[row][source]`) the column that is most likely at fault, and its expected value, as
+    /// [`Table::blame`] does on the device.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] if a reading does not fit its column.
+    pub fn blame(&self, readings: &[Vec<Reading>]) -> Result<Vec<Blame>> {
+        let table = self.open()?;
+        Ok(readings.par_iter().map(|row| table.blame(&mut row.clone())).collect::<Result<_, _>>()?)
     }
 
     /// Returns the surprisal of each row, with the same result as [`Table::surprisal`] on the device.

@@ -249,8 +249,8 @@ fn draw(column: &Column, outcome: Option<usize>, random: &mut impl Rng) -> Readi
     }
 }
 
-/// Returns the CSV cell of a drawn reading; empty if the reading is missing.
-fn text(encoding: &ColumnEncoding, reading: Reading) -> String {
+/// Returns the CSV cell of a reading of a column; empty if the reading is missing.
+pub fn text(encoding: &ColumnEncoding, reading: Reading) -> String {
     match reading {
         Reading::Integer(code) if !encoding.labels.is_empty() => {
             let label = usize::try_from(code).ok().and_then(|code| encoding.labels.get(code));
