@@ -10,6 +10,7 @@ mod faults;
 mod help;
 mod known;
 mod output;
+mod robust;
 mod search;
 mod signal;
 mod streams;
