@@ -120,6 +120,17 @@ impl Column<'_> {
         outcomes + self.may_miss as usize
     }
 
+    /// Returns the outcome of this column in an outcome table, given all readings of a row: the last outcome for a missing
+    /// reading.
+    ///
+    /// # Errors
+    /// [`EncodeError`], as for [`encode`](Self::encode).
+    pub fn outcome_index(&self, readings: &[Reading]) -> Result<u8, EncodeError> {
+        let column = self.source;
+        let reading = *readings.get(usize::from(column)).ok_or(EncodeError::NoReading { column })?;
+        Ok(self.classify(reading)?.0)
+    }
+
     /// Returns the outcome of a reading in an outcome table (the last one for a missing reading), the log-width of the
     /// outcome, and the term that grows with the distance beyond the outermost edges, see [`Encoder::encode`]. Outcomes
     /// above 255 count as 255.

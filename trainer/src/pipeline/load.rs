@@ -96,6 +96,11 @@ impl<'j> Loaded<'j> {
 }
 
 impl Split<'_> {
+    /// Returns whether a modelled column holds numbers.
+    pub fn has_numbers(&self) -> Result<bool> {
+        Ok(self.schema(CELLS)?.columns.iter().any(|encoding| encoding.is_number() && !encoding.observed))
+    }
+
     /// Finds the schema of the training rows with `cells` cells (bins) per numeric column.
     pub fn schema(&self, cells: usize) -> Result<Schema> {
         let mut schema = Schema::find(&self.train.frame, &self.train.rows, &schema_options(self.job, cells))?;

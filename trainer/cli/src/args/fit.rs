@@ -315,7 +315,9 @@ fn family_help(family: Family) -> &'static str {
         Family::Mixture => "A mixture of trees; the most accurate family for files of 1 KiB",
         Family::Nade => "A hidden layer that all conditionals share",
         Family::LinearTreesHidden => "The mean of the logits of linear-trees and a hidden layer",
-        Family::Tables => "Outcome tables in two views: the smallest and fastest detector of sensor columns",
+        Family::Tables => {
+            "Outcome tables in two views: small, fast and the best detector of sensor columns; linear-trees if no column is numeric"
+        }
         Family::Auto => "The model that predicts the validation rows best within --flash, --ram and --ops",
     }
 }
