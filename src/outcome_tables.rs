@@ -89,9 +89,9 @@ impl<'t> OutcomeTables<'t> {
                 if parent as usize >= position {
                     return Err(TableError::Order { bit: position as u16 });
                 }
-                let (_, from_parent) = columns.split_at(parent as usize);
-                let Some((&[outcomes, ..], _)) = from_parent.split_first() else {
-                    return Err(TableError::Inconsistent("outcome columns"));
+                let outcomes = match columns.split_at_checked(parent as usize) {
+                    Some((_, [[outcomes, ..], ..])) => *outcomes,
+                    _ => return Err(TableError::Inconsistent("outcome columns")),
                 };
                 let Some((mut own_groups, rest)) = groups.split_at_checked(outcomes as usize) else {
                     return Err(TableError::Inconsistent("outcome groups"));

@@ -118,9 +118,9 @@ impl<'t> Prototypes<'t> {
         if reading.is_missing() {
             return Reading::Missing;
         }
+        // The same in 32 bits, for all but the wildest readings.
         let at = usize::from(nearest) * self.slices.columns.len() + column;
         let point = self.slices.points.get(at).copied().unwrap_or(0);
-        // The same in 32 bits, for all but the wildest readings.
         if let (Some(steps), 0..=23) = (reading.fixed_small(scale as i8), shift)
             && let Some(from_origin) = steps.checked_sub(origin)
             && let Some(residual) = from_origin.checked_sub(i32::from(point) << shift)
@@ -140,12 +140,8 @@ impl<'t> Prototypes<'t> {
     /// column's present reading. Returns `None` if that is missing, because its type is then unknown.
     pub(crate) fn restored(&self, column: usize, nearest: u8, residual: Reading, reading: Reading) -> Option<Reading> {
         let &[_, scale, ..] = self.slices.columns.get(column)?;
-        let (Reading::Integer(residual), Reading::Integer(of_zero)) =
-            (residual, self.residual(column, nearest, Reading::Integer(0)))
-        else {
-            return None;
-        };
-        let steps = i64::from(residual) - i64::from(of_zero);
+        let Reading::Integer(residual) = residual else { return None };
+        let steps = i64::from(residual) + self.centre(column, nearest);
         match reading {
             Reading::Integer(_) => Some(Reading::integer_from_fixed(steps, scale as i8)),
             Reading::Real(_) => Some(Reading::real_from_fixed(steps, scale as i8)),

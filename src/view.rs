@@ -101,12 +101,12 @@ impl<'t> View<'t> {
         mut each: impl FnMut(usize, &Column<'t>, Reading) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
         let nearest = self.regime::<C>(readings).unwrap_or(0);
-        let (mut residuals, mut next) = (self.prototypes.slices().columns.iter().map(|column| column[0]).peekable(), 0);
+        let (residuals, mut next) = (self.prototypes.slices().columns, 0);
         for (at, (column, _)) in self.encoder.columns().enumerate() {
             let source = column.source;
             let reading = match readings.get(usize::from(source)) {
                 _ if source == Self::REGIME => Reading::Integer(nearest.into()),
-                Some(&reading) if residuals.next_if_eq(&i32::from(source)).is_some() => {
+                Some(&reading) if residuals.get(next).is_some_and(|column| column[0] == i32::from(source)) => {
                     next += 1;
                     self.prototypes.residual(next - 1, nearest, reading)
                 }

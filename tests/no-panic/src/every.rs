@@ -35,7 +35,7 @@ pub fn linked() {
         Activation: code;
         AnomalyScore: nats new push;
         Blame: is_ambiguous;
-        Column: bits decode encode outcomes words;
+        Column: bits decode encode outcome_index outcomes words;
         ColumnScore: excess;
         Compressor<fn(u8)>: finish new push push_outcome;
         Conditional: mass surprisal;
@@ -60,7 +60,7 @@ pub fn linked() {
         OutcomeWalk: next;
         PValue: from_ppm ppm;
         Predictor: fixed new numbers residual slices states width window;
-        Prototypes: count nearest<9> new residual slices;
+        Prototypes: centre count nearest<9> new residual slices;
         Recent<8>: mean new push reset;
         RowScore: of;
         Stream<2, 3>: new push reset;

@@ -12,7 +12,7 @@ use crate::calibrate::Calibration;
 use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::model::FloatModel;
-use crate::observer::Observer;
+use crate::observer::{Event, Observer};
 use crate::order::Order;
 use crate::schema::Schema;
 use crate::views::{self, FittedView, OwnedViews, ViewSettings};
@@ -36,6 +36,8 @@ impl Split<'_> {
         refuse_options_of_bits(job)?;
         let cells = job.cells.unwrap_or(CELLS);
         let schema = self.schema(cells)?;
+        let warnings = self.warnings(&schema)?;
+        warnings.iter().for_each(|warning| observer.event(Event::Warning(warning)));
         let readings = |part: &FrameRows| schema.all_readings(&part.frame, &part.rows);
         let (train, valid, calibration) = (readings(&self.train)?, readings(&self.valid)?, readings(&self.calibrate)?);
         let test = self.test.as_ref().map(readings).transpose()?;
@@ -129,6 +131,7 @@ impl Split<'_> {
             order: provenance.order.clone(),
             gamma: None,
             strength: Some(settings.strength),
+            warnings,
             terms: provenance.terms.clone(),
             orders: Vec::new(),
             columns: schema.columns.len(),
