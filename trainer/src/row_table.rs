@@ -1,6 +1,6 @@
 //! Operations over readings that tables of both kinds share, as a trait object for the host.
 
-use surprisal::{Detector, EncodeError, Encoder, Nats, Predictor, Reading, RowScore, Table, TableError, ViewTable};
+use surprisal::{Blame, Detector, EncodeError, Encoder, Nats, Predictor, Reading, RowScore, Table, TableError, ViewTable};
 
 use crate::shape::Shape;
 use crate::{with_capacity, with_shape};
@@ -22,6 +22,12 @@ pub trait RowTable: Send + Sync {
     /// # Errors
     /// [`EncodeError`] if a reading does not fit its column.
     fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError>;
+    /// Returns the column that is most likely at fault in a row, and its expected value. `readings` hold the same values
+    /// afterwards.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if a reading does not fit its column.
+    fn blame(&self, readings: &mut [Reading]) -> Result<Blame, EncodeError>;
     /// Returns the detector.
     fn detector(&self) -> Detector<'_>;
     /// Returns the predictor of a time series, or [`Predictor::NONE`].
@@ -47,6 +53,10 @@ impl<const N: usize, const H: usize, const K: usize> RowTable for Table<'_, N, H
 
     fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         self.explain(readings, each)
+    }
+
+    fn blame(&self, readings: &mut [Reading]) -> Result<Blame, EncodeError> {
+        self.blame(readings)
     }
 
     fn detector(&self) -> Detector<'_> {
@@ -77,6 +87,10 @@ impl<const C: usize, const V: usize> RowTable for ViewTable<'_, C, V> {
 
     fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         self.explain(readings, each)
+    }
+
+    fn blame(&self, readings: &mut [Reading]) -> Result<Blame, EncodeError> {
+        self.blame(readings)
     }
 
     fn detector(&self) -> Detector<'_> {
