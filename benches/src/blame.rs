@@ -57,9 +57,8 @@ struct Wrong {
 #[derive(Clone, Copy, Default)]
 struct Counts {
     rows: usize,
+    /// Alarms of rows that did not alarm before a reading was replaced. The other counts are of these.
     alarms: usize,
-    /// Alarms of rows that alarmed before a reading was replaced.
-    already: usize,
     /// Alarms for which blame names the wrong column first, and first or second.
     first: usize,
     either: usize,
@@ -67,6 +66,9 @@ struct Counts {
     largest: usize,
     /// Alarms whose blame is ambiguous.
     ambiguous: usize,
+    /// Alarms of rows that alarmed before a reading was replaced, and those for which blame names the wrong column first.
+    already: usize,
+    already_first: usize,
 }
 
 impl Counts {
@@ -74,19 +76,23 @@ impl Counts {
         Self {
             rows: self.rows + other.rows,
             alarms: self.alarms + other.alarms,
-            already: self.already + other.already,
             first: self.first + other.first,
             either: self.either + other.either,
             largest: self.largest + other.largest,
             ambiguous: self.ambiguous + other.ambiguous,
+            already: self.already + other.already,
+            already_first: self.already_first + other.already_first,
         }
     }
 
     /// Returns the shares of the alarms in percent: [`first`](Self::first), [`either`](Self::either),
-    /// [`largest`](Self::largest) and [`ambiguous`](Self::ambiguous).
-    fn shares(self) -> [f64; 4] {
-        [self.first, self.either, self.largest, self.ambiguous]
-            .map(|count| 100.0 * count as f64 / self.alarms.max(1) as f64)
+    /// [`largest`](Self::largest), [`ambiguous`](Self::ambiguous), and the first of these if rows that alarmed already
+    /// count as well.
+    fn shares(self) -> [f64; 5] {
+        let share = |count: usize, of: usize| 100.0 * count as f64 / of.max(1) as f64;
+        let [first, either, largest, ambiguous] =
+            [self.first, self.either, self.largest, self.ambiguous].map(|count| share(count, self.alarms));
+        [first, either, largest, ambiguous, share(self.first + self.already_first, self.alarms + self.already)]
     }
 }
 
@@ -105,10 +111,13 @@ pub fn run(args: &Args) -> Result<()> {
     let families = if args.families.is_empty() { &[Family::Tables][..] } else { &args.families };
     let mut missed = Vec::new();
     for &family in families {
-        println!("\n{}: of the rows with a wrong reading that alarm, how many percent name its column", family.name());
         println!(
-            "{:<24}{:>6}{:>8}{:>9}{:>8}{:>11}{:>13}{:>11}",
-            "", "rows", "alarms", "already", "first", "or second", "largest term", "ambiguous"
+            "\n{}: rows that alarm since one reading is wrong, and percentages whose column is named",
+            family.name()
+        );
+        println!(
+            "{:<24}{:>6}{:>8}{:>8}{:>11}{:>14}{:>11}{:>9}{:>14}",
+            "", "rows", "alarms", "first", "or second", "largest term", "ambiguous", "already", "first of all"
         );
         let mut found: Vec<(&str, f64)> = Vec::new();
         let mut each = Vec::new();
@@ -119,8 +128,9 @@ pub fn run(args: &Args) -> Result<()> {
             found.push((name, counts.shares()[0]));
             each.push(counts.shares());
         }
-        let mean = [0, 1, 2, 3].map(|at| each.iter().map(|shares| shares[at]).sum::<f64>() / each.len().max(1) as f64);
-        println!("{MEAN:<24}{:>31.1}{:>11.1}{:>13.1}{:>11.1}", mean[0], mean[1], mean[2], mean[3]);
+        let mean =
+            [0, 1, 2, 3, 4].map(|at| each.iter().map(|shares| shares[at]).sum::<f64>() / each.len().max(1) as f64);
+        println!("{MEAN:<24}{:>14}{}", "", columns(mean, ""));
         if args.sets.is_empty() {
             found.push((MEAN, mean[0]));
         }
@@ -203,8 +213,10 @@ fn counts(fitted: &Fitted, rows: Vec<Wrong>) -> Result<Counts> {
         let before = row.before.map(|before| table.score(&before)).transpose()?;
         let blame = table.blame(&mut row.readings)?;
         let is = |column: u16| usize::from(usize::from(column) == row.column);
+        if before.is_some_and(|score| detector.judge(score.anomaly).is_anomalous()) {
+            return Ok(Counts { already: 1, already_first: is(blame.column), ..counts });
+        }
         counts.alarms = 1;
-        counts.already = before.map_or(0, |score| usize::from(detector.judge(score.anomaly).is_anomalous()));
         counts.first = is(blame.column);
         counts.either = counts.first.max(blame.runner_up.map_or(0, |(column, _)| is(column)));
         counts.largest = is(score.column);
@@ -232,9 +244,11 @@ fn pump(family: Family) -> Result<f64> {
 }
 
 fn print(name: &str, counts: Counts) {
-    let [first, either, largest, ambiguous] = counts.shares();
-    println!(
-        "{name:<24}{:>6}{:>8}{:>9}{first:>8.1}{either:>11.1}{largest:>13.1}{ambiguous:>11.1}",
-        counts.rows, counts.alarms, counts.already
-    );
+    let already = counts.already.to_string();
+    println!("{name:<24}{:>6}{:>8}{}", counts.rows, counts.alarms, columns(counts.shares(), &already));
+}
+
+/// Returns the columns of the table that follow the number of alarms.
+fn columns([first, either, largest, ambiguous, of_all]: [f64; 5], already: &str) -> String {
+    format!("{first:>8.1}{either:>11.1}{largest:>14.1}{ambiguous:>11.1}{already:>9}{of_all:>14.1}")
 }

@@ -119,7 +119,8 @@ impl Report {
         };
         let mut line = format!("AUC-ROC, {first} minus {second}:");
         each.iter().for_each(|(set, difference)| line += &format!(" {set} {difference:+.2},"));
-        line += &format!(" mean {:+.2}", each.iter().map(|(_, difference)| difference).sum::<f64>() / each.len() as f64);
+        line +=
+            &format!(" mean {:+.2}", each.iter().map(|(_, difference)| difference).sum::<f64>() / each.len() as f64);
         self.say(&line);
         for (set, difference) in each.into_iter().filter(|(_, difference)| *difference < -MOST_FALL) {
             self.say(&format!("{set} falls by {:.2}, more than {MOST_FALL}", -difference));

@@ -1,6 +1,8 @@
 //! Operations over readings that tables of both kinds share, as a trait object for the host.
 
-use surprisal::{Blame, Detector, EncodeError, Encoder, Nats, Predictor, Reading, RowScore, Table, TableError, ViewTable};
+use surprisal::{
+    Blame, Detector, EncodeError, Encoder, Nats, Predictor, Reading, RowScore, Table, TableError, ViewTable,
+};
 
 use crate::shape::Shape;
 use crate::{with_capacity, with_shape};
