@@ -43,8 +43,7 @@ impl Blame {
     /// Returns whether the row does not tell the blamed column from the runner-up: replacing the runner-up removes at
     /// least 7/8 as much anomaly score as replacing the blamed column, or replacing no column removes any.
     ///
-    /// Two sensors that measure the same quantity are such a pair: if they disagree, either of them may be at fault. On
-    /// the shuttle data with replaced readings, half of the wrong answers are ambiguous, and 4 % of the right ones.
+    /// Two sensors that measure the same quantity are such a pair: if they disagree, either of them may be at fault.
     pub fn is_ambiguous(&self) -> bool {
         let removed = |anomaly: Nats| self.before.saturating_sub(anomaly).raw();
         let (most, of_runner_up) = (removed(self.anomaly), self.runner_up.map(|(_, anomaly)| removed(anomaly)));

@@ -120,6 +120,17 @@ impl Column<'_> {
         outcomes + self.may_miss as usize
     }
 
+    /// Returns the outcome of this column in an outcome table, given all readings of a row: the last outcome for a missing
+    /// reading.
+    ///
+    /// # Errors
+    /// [`EncodeError`], as for [`encode`](Self::encode).
+    pub fn outcome_index(&self, readings: &[Reading]) -> Result<u8, EncodeError> {
+        let column = self.source;
+        let reading = *readings.get(usize::from(column)).ok_or(EncodeError::NoReading { column })?;
+        Ok(self.classify(reading)?.0)
+    }
+
     /// Returns the outcome of a reading in an outcome table (the last one for a missing reading), the log-width of the
     /// outcome, and the term that grows with the distance beyond the outermost edges, see [`Encoder::encode`]. Outcomes
     /// above 255 count as 255.
@@ -128,11 +139,15 @@ impl Column<'_> {
     /// [`EncodeError`] if the reading does not fit the column.
     #[inline]
     pub(crate) fn classify(&self, reading: Reading) -> Result<(u8, Nats, Nats), EncodeError> {
-        let outcome = match (self.kind, reading) {
-            // A shortcut for the most common kind of reading; the other kinds take the general way.
-            (Kind::Integer, Reading::Integer(value)) => Some(self.values.partition_point(|&edge| value > edge)),
-            _ => self.outcome(reading)?,
-        };
+        // A shortcut for the most common kind of reading; the other kinds take the general way.
+        if let (Kind::Integer, Reading::Integer(value)) = (self.kind, reading) {
+            let outcome = self.values.partition_point(|&edge| value > edge);
+            let log_width = self.log_widths.get(outcome).map_or(0, |&raw| u32::from(raw) << 5);
+            let is_outermost = outcome == 0 || outcome == self.values.len();
+            let beyond = if is_outermost { self.beyond(Some(outcome), reading) } else { Nats::ZERO };
+            return Ok((outcome.min(255) as u8, Nats::from_raw(log_width), beyond));
+        }
+        let outcome = self.outcome(reading)?;
         let index = outcome.unwrap_or(self.outcomes().wrapping_sub(1)).min(255) as u8;
         let log_width = outcome.and_then(|outcome| self.log_widths.get(outcome)).map_or(0, |&raw| u32::from(raw) << 5);
         Ok((index, Nats::from_raw(log_width), self.beyond(outcome, reading)))

@@ -49,10 +49,15 @@ impl Nats {
     /// ```
     #[inline]
     pub fn of_mass(mass: u32) -> Self {
-        let mass = mass.clamp(1, 1 << FRACTION);
+        Self::of_valid_mass(mass.clamp(1, 1 << FRACTION))
+    }
+
+    /// Returns what [`of_mass`](Self::of_mass) returns for a mass in 1..=65536, and any number for other masses.
+    #[inline]
+    pub(crate) fn of_valid_mass(mass: u32) -> Self {
         let halvings = mass.leading_zeros().wrapping_sub(31 - FRACTION);
         // 65536 to 131071, whose upper 7 bits after the highest bit select two points, and whose lower 9 bits divide them.
-        let scaled = mass << halvings;
+        let scaled = mass << (halvings & 31);
         let (at, part) = ((scaled >> 9 & 127) as usize, scaled & 511);
         let point = |at: usize| LOGARITHMS.get(at).map_or(0, |&log| u32::from(log));
         let (from, to) = (point(at), point(at + 1));

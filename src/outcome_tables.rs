@@ -89,9 +89,9 @@ impl<'t> OutcomeTables<'t> {
                 if parent as usize >= position {
                     return Err(TableError::Order { bit: position as u16 });
                 }
-                let (_, from_parent) = columns.split_at(parent as usize);
-                let Some((&[outcomes, ..], _)) = from_parent.split_first() else {
-                    return Err(TableError::Inconsistent("outcome columns"));
+                let outcomes = match columns.split_at_checked(parent as usize) {
+                    Some((_, [[outcomes, ..], ..])) => *outcomes,
+                    _ => return Err(TableError::Inconsistent("outcome columns")),
                 };
                 let Some((mut own_groups, rest)) = groups.split_at_checked(outcomes as usize) else {
                     return Err(TableError::Inconsistent("outcome groups"));
@@ -253,7 +253,7 @@ impl<'t> Masses<'t> {
     /// Returns -ln(mass / 65536) of an outcome.
     #[inline]
     pub fn surprisal(&self, outcome: u8) -> Nats {
-        Nats::of_mass(self.mass(outcome))
+        Nats::of_valid_mass(self.mass(outcome))
     }
 
     /// Returns -ln of twice the smaller of P(at most this outcome) and P(at least this outcome), or zero if both exceed
@@ -261,7 +261,14 @@ impl<'t> Masses<'t> {
     #[inline]
     pub fn tail(&self, outcome: u8) -> Nats {
         let (low, high) = self.bounds(outcome);
-        Nats::of_mass(2 * high.min(WHOLE - low))
+        tail_of(low, high)
+    }
+
+    /// Returns [`surprisal`](Self::surprisal) and [`tail`](Self::tail) of an outcome.
+    #[inline]
+    pub(crate) fn surprisal_and_tail(&self, outcome: u8) -> (Nats, Nats) {
+        let (low, high) = self.bounds(outcome);
+        (Nats::of_valid_mass(high.wrapping_sub(low)), tail_of(low, high))
     }
 
     /// Draws an outcome with exactly its probability, if `coin` is uniform in 0..=65535.
@@ -298,4 +305,10 @@ impl<'t> Masses<'t> {
             next.map(|(_, outcome)| outcome)
         })
     }
+}
+
+/// Returns -ln of twice the smaller of P(at most an outcome) and P(at least it), given the bounds of the outcome.
+#[inline]
+fn tail_of(low: u32, high: u32) -> Nats {
+    Nats::of_valid_mass((2 * high.min(WHOLE - low)).min(WHOLE))
 }

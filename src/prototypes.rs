@@ -104,6 +104,13 @@ impl<'t> Prototypes<'t> {
         nearest
     }
 
+    /// Returns the value of column `column` of a prototype, in steps.
+    pub fn centre(&self, column: usize, prototype: u8) -> i64 {
+        let Some(&[.., origin, shift]) = self.slices.columns.get(column) else { return 0 };
+        let at = usize::from(prototype) * self.slices.columns.len() + column;
+        i64::from(origin) + shifted(i64::from(self.slices.points.get(at).copied().unwrap_or(0)), -shift)
+    }
+
     /// Returns the difference, in steps, of a reading of column `column` of these prototypes from prototype `nearest`.
     /// A missing reading stays missing.
     pub fn residual(&self, column: usize, nearest: u8, reading: Reading) -> Reading {
@@ -111,9 +118,16 @@ impl<'t> Prototypes<'t> {
         if reading.is_missing() {
             return Reading::Missing;
         }
+        // The same in 32 bits, for all but the wildest readings.
         let at = usize::from(nearest) * self.slices.columns.len() + column;
-        let point = shifted(i64::from(self.slices.points.get(at).copied().unwrap_or(0)), -shift);
-        let steps = reading.fixed(scale as i8) - i64::from(origin) - point;
+        let point = self.slices.points.get(at).copied().unwrap_or(0);
+        if let (Some(steps), 0..=23) = (reading.fixed_small(scale as i8), shift)
+            && let Some(from_origin) = steps.checked_sub(origin)
+            && let Some(residual) = from_origin.checked_sub(i32::from(point) << shift)
+        {
+            return Reading::Integer(residual);
+        }
+        let steps = reading.fixed(scale as i8) - self.centre(column, nearest);
         Reading::Integer(steps.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
     }
 
@@ -126,12 +140,8 @@ impl<'t> Prototypes<'t> {
     /// column's present reading. Returns `None` if that is missing, because its type is then unknown.
     pub(crate) fn restored(&self, column: usize, nearest: u8, residual: Reading, reading: Reading) -> Option<Reading> {
         let &[_, scale, ..] = self.slices.columns.get(column)?;
-        let (Reading::Integer(residual), Reading::Integer(of_zero)) =
-            (residual, self.residual(column, nearest, Reading::Integer(0)))
-        else {
-            return None;
-        };
-        let steps = i64::from(residual) - i64::from(of_zero);
+        let Reading::Integer(residual) = residual else { return None };
+        let steps = i64::from(residual) + self.centre(column, nearest);
         match reading {
             Reading::Integer(_) => Some(Reading::integer_from_fixed(steps, scale as i8)),
             Reading::Real(_) => Some(Reading::real_from_fixed(steps, scale as i8)),
@@ -144,6 +154,12 @@ impl<'t> Prototypes<'t> {
 fn coordinate_of(&[source, scale, origin, shift]: &[i32; 4], readings: &[Reading]) -> i8 {
     match readings.get(source as usize) {
         Some(reading) if !reading.is_missing() => {
+            // The same in 32 bits, for all but the wildest readings.
+            if let (Some(steps), 0..=30) = (reading.fixed_small(scale as i8), shift)
+                && let Some(from_origin) = steps.checked_sub(origin)
+            {
+                return (from_origin >> shift).clamp(-FARTHEST as i32, FARTHEST as i32) as i8;
+            }
             let steps = reading.fixed(scale as i8) - i64::from(origin);
             // 2^38 steps are beyond the farthest coordinate for every shift.
             shifted(steps.clamp(-1 << 38, 1 << 38), shift).clamp(-FARTHEST, FARTHEST) as i8

@@ -128,21 +128,22 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// Passes (position of the reading, surprisal) of each scored column to `each`, in model order, and returns the
     /// surprisal of the row.
     fn by_column(&self, readings: &[Reading], mut each: impl FnMut(u16, Nats)) -> Result<Nats, EncodeError> {
-        let (mut row, mut state, mut end, mut total) = ([false; N], self.model.start(), 0, Nats::ZERO);
+        let (mut row, mut state, mut start, mut total) = ([false; N], self.model.start(), 0, Nats::ZERO);
         // The bits of a column are neighbours, and are scored as soon as they are known.
-        for (column, bits) in self.encoder.columns() {
-            let start = bits.start;
+        // Its own count of bits takes this loop fewer instructions than the ranges of the iterator.
+        for (column, _) in self.encoder.columns() {
             // Two slices take a Cortex-M0 fewer instructions than one slice of the whole range.
-            let own = row.get_mut(start..).and_then(|row| row.get_mut(..column.bits()));
-            let log_width = column.encode(readings, own.ok_or(EncodeError::TooManyBits)?)?;
-            end = start + column.bits();
+            let bits = row.get_mut(start..).and_then(|row| row.get_mut(..column.bits()));
+            let log_width = column.encode(readings, bits.ok_or(EncodeError::TooManyBits)?)?;
+            let end = start + column.bits();
             let nats = self.model.read(&mut state, &row, start..end, |_, _| {}) + log_width;
             if !self.model.is_observed(start) {
                 total += nats;
                 each(column.source, nats);
             }
+            start = end;
         }
         // Bits beyond the columns: all bits of a model that takes bits directly.
-        Ok(total + self.model.read(&mut state, &row, end..self.model.bits(), |_, _| {}))
+        Ok(total + self.model.read(&mut state, &row, start..self.model.bits(), |_, _| {}))
     }
 }

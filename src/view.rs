@@ -101,12 +101,12 @@ impl<'t> View<'t> {
         mut each: impl FnMut(usize, &Column<'t>, Reading) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
         let nearest = self.regime::<C>(readings).unwrap_or(0);
-        let (mut residuals, mut next) = (self.prototypes.slices().columns.iter().map(|column| column[0]).peekable(), 0);
+        let (residuals, mut next) = (self.prototypes.slices().columns, 0);
         for (at, (column, _)) in self.encoder.columns().enumerate() {
             let source = column.source;
             let reading = match readings.get(usize::from(source)) {
                 _ if source == Self::REGIME => Reading::Integer(nearest.into()),
-                Some(&reading) if residuals.next_if_eq(&i32::from(source)).is_some() => {
+                Some(&reading) if residuals.get(next).is_some_and(|column| column[0] == i32::from(source)) => {
                     next += 1;
                     self.prototypes.residual(next - 1, nearest, reading)
                 }
@@ -164,13 +164,14 @@ impl<'t> View<'t> {
             let conditional = walk.next(&row);
             *row.get_mut(at).ok_or(EncodeError::TooManyBits)? = outcome;
             if let Some(Some(masses)) = conditional {
-                let nats = masses.surprisal(outcome) + log_width + beyond;
+                let (surprisal, tail) = masses.surprisal_and_tail(outcome);
+                // Each is less than 2^24.
+                let nats = surprisal.wrapping_add(log_width).wrapping_add(beyond);
                 total += nats;
                 let ordered = matches!(column.kind, Kind::Integer | Kind::Real) && !reading.is_missing();
                 let baseline = self.baselines.get(at).map_or(0, |&nats| u32::from(nats) << 6);
-                let tail = || masses.tail(outcome) + beyond;
                 let scored = Scored { column: column.source, nats, baseline: Nats::from_raw(baseline) };
-                each(scored, ordered.then(tail));
+                each(scored, ordered.then_some(tail.wrapping_add(beyond)));
             }
             Ok(())
         })?;

@@ -60,8 +60,9 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
                 if let Some(tail) = tail {
                     anomaly.push(tail, Nats::ZERO);
                 }
-                let is_larger = (score.largest, scored.column) < (scored.nats, score.column);
-                if is_larger && scored.column != View::REGIME {
+                // Few columns get past the first comparison.
+                let is_largest = || (score.largest, scored.column) < (scored.nats, score.column);
+                if scored.nats >= score.largest && is_largest() && scored.column != View::REGIME {
                     (score.largest, score.column) = (scored.nats, scored.column);
                 }
             })?;

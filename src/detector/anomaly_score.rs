@@ -62,6 +62,8 @@ impl AnomalyScore {
 /// the logit |a - b|.
 ///
 /// Entries of the link table are interpolated linearly, so that the sum never falls when a summand grows.
+// Not inlined, so that `Table::score` keeps its registers for the loops over trees and weights.
+#[inline(never)]
 fn log_add(a: u32, b: u32) -> u32 {
     const STEP: i32 = 1 << 11;
     let apart = a.abs_diff(b).min((i32::MAX - STEP) as u32) as i32;

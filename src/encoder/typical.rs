@@ -50,6 +50,6 @@ impl Column<'_> {
         };
         let taken = count.min(most);
         // The middle of each of `taken` equal parts.
-        (0..taken).map(move |at| first + (2 * at + 1) * count / (2 * taken.max(1)))
+        (0..taken).map(move |at| first + (2 * at + 1) * count / 2 / taken.max(1))
     }
 }

@@ -141,6 +141,8 @@ impl<const N: usize> Term<N> for Linear<'_> {
         Logit::from_raw(i32::from(sum).wrapping_mul(i32::from(scale))) + Logit::from_raw(bias)
     }
 
+    // Not inlined, so that the loop over the weights has the registers to itself.
+    #[inline(never)]
     fn observe(&self, sums: &mut [i16; N], i: usize) {
         let n = self.slices.biases.len();
         match self.slices.weights {

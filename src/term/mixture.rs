@@ -138,8 +138,9 @@ impl<'t, const K: usize> Mixture<'t, K> {
     /// the last bit.
     fn masses(&self, seen: &[bool], i: usize) -> impl Iterator<Item = Mass> {
         let MixtureSlices { priors, parents, logits } = self.slices;
-        let start = i.saturating_mul(priors.len());
-        let logits = logits.get(start..start.saturating_add(priors.len())).unwrap_or_default();
+        // The product does not wrap for a bit of the table, because the logits of all bits are in memory.
+        let start = i.wrapping_mul(priors.len());
+        let logits = logits.get(start..).and_then(|rest| rest.get(..priors.len())).unwrap_or_default();
         let [gap, weight] = parents.get(i).copied().unwrap_or_default();
         let parent = gap > 0 && seen.get(i.wrapping_sub(usize::from(gap))).copied().unwrap_or(false);
         let effect = if parent { Self::logit_of(weight as i8) } else { Logit::ZERO };

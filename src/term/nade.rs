@@ -161,7 +161,8 @@ impl<'t, const H: usize> Nade<'t, H> {
     /// Returns the weights of bit `i`, `[unit]`, from `weights`, a flattened `[bit][unit]`.
     fn row(&self, weights: &'t [i8], i: usize) -> &'t [i8] {
         let units = self.slices.biases.len();
-        let start = i.saturating_mul(units);
+        // The product does not wrap for a bit of the table, because the weights of all bits are in memory.
+        let start = i.wrapping_mul(units);
         weights.get(start..start.saturating_add(units)).unwrap_or_default()
     }
 

@@ -76,7 +76,7 @@ impl RandomView {
             for (column, _) in columns.iter_mut().zip(kinds).filter(|(_, kind)| **kind >= 2) {
                 // An integer column of steps, whatever the readings are.
                 *column = Column { may_miss: column.may_miss, ..self::column(column.source, 2, dice) };
-                let (scale, shift) = (dice.between(4, 9) as i32, dice.between(0, 5) as i32);
+                let (scale, shift) = (dice.between(4, 9) as i32, dice.between(-6, 8) as i32);
                 of_prototypes.push([column.source.into(), scale, dice.between(-50, 50) as i32, shift]);
             }
             let count = dice.between(1, 5);
@@ -164,7 +164,7 @@ impl RandomView {
                 return reading;
             };
             let [_, scale, origin, shift] = columns[at];
-            let point = f64::from(points[nearest * columns.len() + at]) * 2f64.powi(shift);
+            let point = (f64::from(points[nearest * columns.len() + at]) * 2f64.powi(shift)).floor();
             steps(reading, scale)
                 .map_or(Reading::Missing, |steps| Reading::Integer((steps - f64::from(origin) - point) as i32))
         };

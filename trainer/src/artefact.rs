@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use rayon::prelude::*;
-use surprisal::{Detector, Nats, Reading, RowScore, Table, TableError, ViewTable};
+use surprisal::{Blame, Detector, Nats, Reading, RowScore, Table, TableError, View, ViewTable};
 
 use crate::batch::Batch;
 use crate::data::input::{InputLimits, read_bytes};
@@ -78,6 +78,18 @@ impl Artefact {
     /// [`TableError`] if the table cannot be read.
     pub fn open(&self) -> Result<Box<dyn RowTable + '_>, TableError> {
         row_table::open(self.table_bytes(), self.shape)
+    }
+
+    /// Returns the views of a table of outcome tables; none if it holds a model of bits.
+    ///
+    /// # Errors
+    /// [`TableError`] if the table cannot be read.
+    pub fn views(&self) -> Result<Vec<View<'_>>, TableError> {
+        Ok(match self.shape.views {
+            0 => Vec::new(),
+            1 => ViewTable::<MOST, 1>::from_bytes(self.table_bytes())?.views.to_vec(),
+            _ => ViewTable::<MOST, 2>::from_bytes(self.table_bytes())?.views.to_vec(),
+        })
     }
 
     /// Returns the bytes of the `.srp` file: the table, then the notes.
@@ -193,6 +205,16 @@ impl Artefact {
                 None => readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?,
             })
         })
+    }
+
+    /// Returns for each row (`[row][source]`) the column that is most likely at fault, and its expected value, as
+    /// [`Table::blame`] does on the device.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] if a reading does not fit its column.
+    pub fn blame(&self, readings: &[Vec<Reading>]) -> Result<Vec<Blame>> {
+        let table = self.open()?;
+        Ok(readings.par_iter().map(|row| table.blame(&mut row.clone())).collect::<Result<_, _>>()?)
     }
 
     /// Returns the surprisal of each row, with the same result as [`Table::surprisal`] on the device.

@@ -50,11 +50,16 @@ pub fn escaped_json(json: &str) -> String {
 
 /// Returns the option that leaves out a column, quoted for a shell where that is necessary.
 pub(crate) fn ignore_option(name: &str) -> String {
+    column_option("--ignore", name)
+}
+
+/// Returns an option with the name of a column as its value, quoted for a shell where that is necessary.
+pub(crate) fn column_option(option: &str, name: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     if !name.is_empty() && !name.starts_with('-') && name.bytes().all(is_plain) {
-        return format!("--ignore {name}");
+        return format!("{option} {name}");
     }
-    format!("--ignore='{}'", name.replace('\'', "'\\''"))
+    format!("{option}='{}'", name.replace('\'', "'\\''"))
 }
 
 fn is_unsafe(character: char) -> bool {

@@ -37,7 +37,6 @@ pub enum Family {
     /// One logistic regression per bit over all earlier bits.
     Linear,
     /// One logistic regression and one tree per bit, fitted jointly.
-    #[default]
     #[serde(alias = "lintree")]
     LinearTrees,
     /// Gradient-boosted small trees for each bit.
@@ -51,13 +50,16 @@ pub enum Family {
     Auto,
     /// A mixture of trees without other terms. The most accurate family for tables of 1 KiB.
     Mixture,
-    /// Outcome tables: one row of masses per column and group of its parent's outcomes, in one or two views.
+    /// Outcome tables: one tree per column with rows of masses in its leaves, in one or two views. For data without
+    /// numeric columns it is [`LinearTrees`](Self::LinearTrees).
+    #[default]
     Tables,
 }
 
 impl Named for Family {
     const OPTION: &'static str = "--family";
     const NAMES: &'static [(&'static str, Self)] = &[
+        ("tables", Self::Tables),
         ("linear-trees", Self::LinearTrees),
         ("marginal", Self::Marginal),
         ("chow-liu", Self::ChowLiu),
@@ -68,7 +70,6 @@ impl Named for Family {
         ("nade", Self::Nade),
         ("linear-trees+hidden", Self::LinearTreesHidden),
         ("auto", Self::Auto),
-        ("tables", Self::Tables),
     ];
     const ALIASES: &'static [(&'static str, Self)] =
         &[("lintree", Self::LinearTrees), ("flagship", Self::LinearTreesHidden)];

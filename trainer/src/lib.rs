@@ -11,6 +11,7 @@ pub mod error;
 pub mod names;
 pub mod escape;
 pub mod output;
+pub mod warning;
 pub mod observer;
 pub mod data;
 pub mod collect;

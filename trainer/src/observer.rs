@@ -1,6 +1,7 @@
-//! Progress and cancellation of a fit.
+//! Progress, warnings and cancellation of a fit.
 
 use crate::journal::Journal;
+use crate::warning::Warning;
 
 /// Progress of a fit, reported as it happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub enum Event<'a> {
         /// Mean log-likelihood of the validation rows, in nats per row.
         valid_ll: f64,
     },
+    /// An input file holds something that may spoil the fit. The report on the fit lists it too.
+    Warning(&'a Warning),
 }
 
 /// Receives the progress of a fit, and may cancel the fit. The observer `()` ignores all events.

@@ -9,6 +9,7 @@ use crate::artefact::Artefact;
 use crate::error::Result;
 use crate::fit::Family;
 use crate::observer::Observer;
+use crate::select::Choices;
 
 mod job;
 mod load;
@@ -53,8 +54,14 @@ pub fn run(job: &Job) -> Result<(Artefact, FitReport)> {
 pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
     let start = Instant::now();
     job.check()?;
+    let split = Loaded::read(job)?.split()?;
     if job.choices.family == Family::Tables {
-        return Loaded::read(job)?.split()?.fit_views(observer, start);
+        if split.has_numbers()? {
+            return split.fit_views(observer, start);
+        }
+        // Without numbers there are no cells and no residuals, and terms over bits predict better.
+        let choices = Choices { family: Family::LinearTrees, ..job.choices.clone() };
+        return run_observed(&Job { choices, ..job.clone() }, observer);
     }
-    Loaded::read(job)?.split()?.encode(observer)?.select(observer)?.calibrate()?.report(start)
+    split.encode(observer)?.select(observer)?.calibrate()?.report(start)
 }

@@ -3,28 +3,24 @@
 use std::collections::VecDeque;
 
 use rand::{Rng, RngExt};
-use surprisal::{Kind, Predictor, Reading, Table, total_order};
+use surprisal::{Column, Kind, Predictor, Reading, Table, View, ViewTable, total_order};
 
 use crate::artefact::Artefact;
 use crate::error::{Error, Result};
 use crate::predictor::PredictorTable;
-use crate::schema::{ColumnEncoding, from_total_order};
-use crate::with_shape;
+use crate::schema::{ColumnEncoding, Schema, from_total_order};
+use crate::{with_capacity, with_shape};
 
-/// (index of the column's first bit, encoding of the column).
-type ColumnAt<'a> = (usize, &'a ColumnEncoding);
-
-/// Returns (index of the first bit, encoding) of each column that is sampled, in file order.
-fn columns(artefact: &Artefact) -> Vec<ColumnAt<'_>> {
-    let mut columns: Vec<ColumnAt> = artefact.schema.bit_offsets().into_iter().zip(&artefact.schema.columns).collect();
-    columns.sort_by_key(|(_, encoding)| encoding.source);
-    columns.retain(|(_, encoding)| !encoding.observed);
+/// Returns the encoding of each column that is sampled, in file order.
+fn columns(artefact: &Artefact) -> Vec<&ColumnEncoding> {
+    let mut columns: Vec<_> = artefact.schema.columns.iter().filter(|encoding| !encoding.observed).collect();
+    columns.sort_by_key(|encoding| encoding.source);
     columns
 }
 
 /// Returns the names of the columns that [`sample`] draws, in file order.
 pub fn sampled_columns(artefact: &Artefact) -> Vec<String> {
-    columns(artefact).iter().map(|(_, encoding)| artefact.schema.name(encoding).to_owned()).collect()
+    columns(artefact).iter().map(|encoding| artefact.schema.name(encoding).to_owned()).collect()
 }
 
 /// Draws rows from the model and passes each to `row` as the cells of a CSV, in the order of [`sampled_columns`].
@@ -42,21 +38,111 @@ pub fn sample<E: From<Error>>(
     artefact: &Artefact,
     rows: u64,
     random: &mut impl Rng,
-    mut row: impl FnMut(Vec<String>) -> Result<(), E>,
+    row: impl FnMut(Vec<String>) -> Result<(), E>,
 ) -> Result<(), E> {
     let columns = columns(artefact);
-    with_shape!(artefact.shape, N, H, K => {
-        let table = artefact.table::<N, H, K>().map_err(Error::from)?;
-        if table.predictor.window() > 0 {
-            series(&table, &artefact.schema.predictor, &columns, rows, random, row)
-        } else {
-            (0..rows).try_for_each(|_| {
-                let bits = table.model.sample(|| random.next_u32() as u16);
-                let cell = |&(first, encoding): &ColumnAt| text(encoding, draw(encoding, &bits[first..], random));
-                row(columns.iter().map(cell).collect())
-            })
-        }
+    let bytes = artefact.table_bytes();
+    match artefact.shape.views {
+        0 => with_shape!(artefact.shape, N, H, K => {
+            let table = artefact.table::<N, H, K>().map_err(Error::from)?;
+            let drawn = |before: &[Reading], random: &mut _| row_of_bits(&table, &artefact.schema, before, random);
+            draw_rows(artefact, &columns, rows, random, drawn, row)
+        }),
+        1 => with_capacity!(artefact.shape.bits, C => {
+            let table = ViewTable::<C, 1>::from_bytes(bytes).map_err(Error::from)?;
+            draw_rows(artefact, &columns, rows, random, |before, random| row_of_views(&table, before, random), row)
+        }),
+        _ => with_capacity!(artefact.shape.bits, C => {
+            let table = ViewTable::<C, 2>::from_bytes(bytes).map_err(Error::from)?;
+            draw_rows(artefact, &columns, rows, random, |before, random| row_of_views(&table, before, random), row)
+        }),
+    }
+}
+
+/// Draws rows by `drawn`, which returns the readings of a row (`[source]`) given the readings of its observed columns.
+fn draw_rows<R: Rng, E: From<Error>>(
+    artefact: &Artefact,
+    columns: &[&ColumnEncoding],
+    rows: u64,
+    random: &mut R,
+    mut drawn: impl FnMut(&[Reading], &mut R) -> Result<Vec<Reading>>,
+    mut row: impl FnMut(Vec<String>) -> Result<(), E>,
+) -> Result<(), E> {
+    if artefact.schema.predictor.view().window() > 0 {
+        return series(&artefact.schema.predictor, columns, rows, random, drawn, row);
+    }
+    let unknown = vec![Reading::Missing; columns.len()];
+    (0..rows).try_for_each(|_| {
+        let readings = drawn(&unknown, random)?;
+        row(columns.iter().map(|encoding| text(encoding, readings[usize::from(encoding.source)])).collect())
     })
+}
+
+/// Draws a row from a model of bits.
+fn row_of_bits<const N: usize, const H: usize, const K: usize>(
+    table: &Table<N, H, K>,
+    schema: &Schema,
+    before: &[Reading],
+    random: &mut impl Rng,
+) -> Result<Vec<Reading>> {
+    // Observed columns come first in model order.
+    let (mut bits, mut observed) = ([false; N], 0);
+    for (column, own) in table.encoder.columns() {
+        if schema.columns.iter().any(|encoding| encoding.source == column.source && encoding.observed) {
+            column.encode(before, &mut bits[own.clone()])?;
+            observed = own.end;
+        }
+    }
+    let bits = table.model.complete(&bits[..observed], || random.next_u32() as u16);
+    let mut readings = before.to_vec();
+    let mut columns: Vec<_> = table.encoder.columns().filter(|(_, own)| own.start >= observed).collect();
+    columns.sort_by_key(|(column, _)| column.source);
+    for (column, own) in columns {
+        readings[usize::from(column.source)] = draw(&column, column.decode(&bits[own]), random);
+    }
+    Ok(readings)
+}
+
+/// Draws a row from a table of views: first the view, then the outcomes of its columns.
+fn row_of_views<const C: usize, const V: usize>(
+    table: &ViewTable<C, V>,
+    before: &[Reading],
+    random: &mut impl Rng,
+) -> Result<Vec<Reading>> {
+    let view = &table.views[random.random_range(0..V)];
+    let (mut row, rows) = ([0; C], view.tables.slices().columns);
+    for (at, (column, _)) in view.encoder.columns().enumerate().filter(|(at, _)| rows[*at][1] == 0) {
+        row[at] = column.outcome_index(before)?;
+    }
+    view.tables.sample(&mut row, || random.next_u32() as u16);
+    let (mut readings, mut regime) = (before.to_vec(), 0);
+    let axes = view.prototypes.slices().columns;
+    for (at, (column, _)) in view.encoder.columns().enumerate().filter(|(at, _)| rows[*at][1] > 0) {
+        let outcome = usize::from(row[at]);
+        let is_missing = column.may_miss && outcome + 1 == column.outcomes();
+        let drawn = draw(&column, (!is_missing).then_some(outcome), random);
+        if column.source == View::REGIME {
+            regime = if let Reading::Integer(code) = drawn { code.clamp(0, 255) as u8 } else { 0 };
+            continue;
+        }
+        let axis = axes.iter().position(|axis| axis[0] == i32::from(column.source));
+        let is_real = |source: u16| {
+            table.views[0].encoder.columns().any(|(column, _)| column.source == source && column.kind == Kind::Real)
+        };
+        readings[usize::from(column.source)] = match (axis, drawn) {
+            (Some(axis), Reading::Integer(residual)) => {
+                let steps = f64::from(residual) + view.prototypes.centre(axis, regime) as f64;
+                let value = steps * f64::from(axes[axis][1]).exp2() / 256.0;
+                if is_real(column.source) {
+                    Reading::Real(value as f32)
+                } else {
+                    Reading::Integer(value.round() as i32)
+                }
+            }
+            (_, drawn) => drawn,
+        };
+    }
+    Ok(readings)
 }
 
 /// Draws rows as [`sample`] does and returns the column names and the rows, all in memory.
@@ -77,18 +163,16 @@ pub fn sampled_rows(
 }
 
 /// Draws the rows of a time series: the residuals of each row given the earlier rows, to which the prediction is added.
-fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
-    table: &Table<N, H, K>,
+fn series<R: Rng, E: From<Error>>(
     units: &PredictorTable,
-    channels: &[ColumnAt],
+    channels: &[&ColumnEncoding],
     rows: u64,
-    random: &mut impl Rng,
+    random: &mut R,
+    mut drawn: impl FnMut(&[Reading], &mut R) -> Result<Vec<Reading>>,
     mut row: impl FnMut(Vec<String>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let predictor = table.predictor;
-    // Observed bits come first in model order.
-    let observed = channels.iter().map(|(first, _)| *first).min().unwrap_or(0);
-    let most_frequent = |&(_, encoding): &ColumnAt| match encoding.kind {
+    let predictor = units.view();
+    let most_frequent = |encoding: &&ColumnEncoding| match encoding.kind {
         Kind::Flag { flipped } => i32::from(flipped),
         Kind::Category => encoding.values.first().copied().unwrap_or(0),
         _ => 0,
@@ -101,17 +185,14 @@ fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
             Predictor::STATE => Reading::Missing,
             code => Reading::Integer(code),
         });
-        // The encoding uses the earlier states of these readings only.
         let readings: Vec<Reading> = last.iter().map(|_| Reading::Integer(0)).chain(before).collect();
-        let mut bits = [false; N];
-        table.encoder.encode(&readings, &mut bits).map_err(Error::from)?;
-        let bits = table.model.complete(&bits[..observed], || random.next_u32() as u16);
+        let readings = drawn(&readings, random)?;
         let mean = |channel: usize| predictor.mean(past.iter().map(|row| row[channel]));
         let means: Vec<i32> = (0..channels.len()).map(mean).collect();
         let mut now = last.clone();
         let mut cells = Vec::with_capacity(channels.len());
-        for (channel, &(first, encoding)) in channels.iter().enumerate() {
-            let drawn = draw(encoding, &bits[first..], random);
+        for (channel, &encoding) in channels.iter().enumerate() {
+            let drawn = readings[usize::from(encoding.source)];
             cells.push(match (encoding.kind, drawn) {
                 (Kind::Flag { .. } | Kind::Category, drawn) => {
                     now[channel] = if let Reading::Integer(code) = drawn { code } else { Predictor::STATE };
@@ -135,12 +216,12 @@ fn series<const N: usize, const H: usize, const K: usize, E: From<Error>>(
     Ok(())
 }
 
-/// Draws a reading that has the outcome of a column's bits. An unknown text has the code -1, and an unknown code is the
-/// smallest one that no training row has.
-fn draw(encoding: &ColumnEncoding, bits: &[bool], random: &mut impl Rng) -> Reading {
-    let Some(outcome) = encoding.column().decode(bits) else { return Reading::Missing };
-    let values = &encoding.values;
-    match encoding.kind {
+/// Draws a reading that has an outcome of a column, or a missing one for `None`. An unknown code is the smallest one that
+/// no training row has.
+fn draw(column: &Column, outcome: Option<usize>, random: &mut impl Rng) -> Reading {
+    let Some(outcome) = outcome else { return Reading::Missing };
+    let values = column.values;
+    match column.kind {
         Kind::Flag { flipped } => Reading::Integer(i32::from((outcome == 1) != flipped)),
         Kind::Integer if outcome == 0 => Reading::Integer(values[0]),
         Kind::Integer if outcome == values.len() => Reading::Integer(values[outcome - 1].saturating_add(1)),
@@ -159,15 +240,17 @@ fn draw(encoding: &ColumnEncoding, bits: &[bool], random: &mut impl Rng) -> Read
             };
             Reading::Real(real(key))
         }
-        _ => Reading::Integer(values.get(outcome).copied().unwrap_or_else(|| {
-            let unknown = (0..=i32::MAX).find(|code| !values.contains(code)).unwrap_or(i32::MIN);
-            if encoding.labels.is_empty() { unknown } else { -1 }
-        })),
+        _ => Reading::Integer(
+            values
+                .get(outcome)
+                .copied()
+                .unwrap_or_else(|| (0..=i32::MAX).find(|code| !values.contains(code)).unwrap_or(i32::MIN)),
+        ),
     }
 }
 
-/// Returns the CSV cell of a drawn reading; empty if the reading is missing.
-fn text(encoding: &ColumnEncoding, reading: Reading) -> String {
+/// Returns the CSV cell of a reading of a column; empty if the reading is missing.
+pub fn text(encoding: &ColumnEncoding, reading: Reading) -> String {
     match reading {
         Reading::Integer(code) if !encoding.labels.is_empty() => {
             let label = usize::try_from(code).ok().and_then(|code| encoding.labels.get(code));

@@ -10,8 +10,11 @@ use crate::escape::ignore_option;
 use crate::predictor::PredictorTable;
 use crate::with_capacity;
 
+mod cells;
 mod encoding;
+mod extremes;
 mod find;
+mod numbering;
 pub mod toml;
 
 pub use encoding::{CELLS, ColumnEncoding, EncoderTable, from_total_order};
@@ -39,6 +42,10 @@ pub struct SchemaOptions {
     pub ignore: Vec<String>,
     /// Whether columns that never change are kept.
     pub keep_constant: bool,
+    /// Names of the columns that are kept although they never change, or look like a clock, a counter or an identifier.
+    pub keep: Vec<String>,
+    /// Whether the rows are a time series, in which each number is predicted from earlier rows.
+    pub is_time_series: bool,
     /// Number of cells (bins) of each numeric column with more distinct values; [`CELLS`] if zero. `overrides` have
     /// precedence.
     pub cells: usize,
@@ -56,10 +63,10 @@ impl Schema {
     ///
     /// # Errors
     /// [`Error::Input`] if a cell does not fit its column, a column has the same value in all given rows (unless it is
-    /// kept, or all columns are flags), a text column has too many texts, or there are more than 4095 columns or 4096
+    /// kept, or all columns are flags) or looks like a clock, a counter or an identifier (unless it is kept), a text column has too many texts, or there are more than 4095 columns or 4096
     /// bits; [`Error::Option`] if the overrides name a column that is absent.
     pub fn find(frame: &Frame, rows: &[usize], options: &SchemaOptions) -> Result<Self> {
-        let SchemaOptions { ignore, keep_constant, cells, overrides } = options;
+        let SchemaOptions { ignore, cells, overrides, .. } = options;
         let cells = if *cells == 0 { CELLS } else { *cells };
         let named = frame.positions(overrides.columns.keys());
         named.map_err(|error| Error::option("--schema", error.to_string()))?;
@@ -76,6 +83,7 @@ impl Schema {
                 ));
             }
         }
+        Self::check_numbering(frame, &modelled, rows, options)?;
         let columns = modelled
             .par_iter()
             .enumerate()
@@ -87,9 +95,7 @@ impl Schema {
             .collect::<Result<Vec<_>>>()?;
         let names = frame.columns.iter().map(|column| column.name.clone()).collect();
         let schema = Self { names, columns, predictor: PredictorTable::default() };
-        if !keep_constant {
-            schema.check_constant(frame, rows)?;
-        }
+        schema.check_constant(frame, rows, options)?;
         let bits: usize = schema.bits().sum();
         if bits > MAX_BITS {
             return fault(format!(
@@ -101,11 +107,15 @@ impl Schema {
 
     /// Returns an error if a column has one value in all given rows, which may mean a dead sensor. If all columns are
     /// flags, constant flags are allowed.
-    fn check_constant(&self, frame: &Frame, rows: &[usize]) -> Result<()> {
-        if self.columns.iter().all(|encoding| matches!(encoding.kind, Kind::Flag { .. })) {
+    fn check_constant(&self, frame: &Frame, rows: &[usize], options: &SchemaOptions) -> Result<()> {
+        let SchemaOptions { keep, keep_constant, overrides, .. } = options;
+        if *keep_constant || self.columns.iter().all(|encoding| matches!(encoding.kind, Kind::Flag { .. })) {
             return Ok(());
         }
-        let mut constant = self.columns.iter().filter(|encoding| encoding.constant && !encoding.may_miss);
+        let is_kept = |name: &String| keep.contains(name) || overrides.of(name).keep == Some(true);
+        let is_constant = |encoding: &&ColumnEncoding| encoding.constant && !encoding.may_miss;
+        let mut constant =
+            self.columns.iter().filter(is_constant).filter(|encoding| !is_kept(&self.names[encoding.file]));
         let Some(encoding) = constant.next() else { return Ok(()) };
         let column = &frame.columns[encoding.file];
         let ignore = ignore_option(&column.name);

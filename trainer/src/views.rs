@@ -7,7 +7,7 @@ use surprisal::{
 };
 
 use crate::calibrate::Calibration;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::predictor::PredictorTable;
 use crate::schema::{ColumnEncoding, EncoderTable, Schema};
 use crate::with_capacity;
@@ -163,6 +163,13 @@ fn fit_view(
     // Prototypes need their columns in the order of the encoder, which the fit changes, so that outcomes come first.
     view.encoder = encoder(&columns);
     let outcomes = outcomes(&view, columns.len(), train)?;
+    if let Some(encoding) = columns.iter().find(|encoding| encoding.column().outcomes() > 256) {
+        let count = encoding.column().outcomes();
+        let message = format!(
+            "a column has {count} outcomes, and the family tables holds at most 256 per column; choose --family linear-trees"
+        );
+        return Err(Error::option("--family", message));
+    }
     let counts: Vec<usize> = columns.iter().map(|encoding| encoding.column().outcomes()).collect();
     let observed: Vec<bool> = columns.iter().map(|encoding| encoding.observed).collect();
     let fitted = trees::fit(&outcomes, &counts, &observed, settings);

@@ -30,15 +30,17 @@ fn main() -> ! {
     let (mut rows, mut anomalous) = (0, 0);
     let mut monitor = Monitor::new();
     while let Some(row) = next_row(&mut sensors) {
-        let score = TABLE.score(&row.map(Reading::Integer)).expect("every integer is a reading of these columns");
+        let mut readings = row.map(Reading::Integer);
+        let score = TABLE.score(&readings).expect("every integer is a reading of these columns");
         let report = monitor.push(&TABLE.detector, &score);
 
         rows += 1;
         if report.verdict.is_anomalous() {
             anomalous += 1;
             if anomalous <= EXPLAINED {
-                let name = COLUMNS.get(usize::from(score.column)).copied().unwrap_or_default();
-                defmt::warn!("row {=u32} is {}; {} of them from {=str}", rows, report, score.largest, name);
+                let blame = TABLE.blame(&mut readings).expect("the row was scored before");
+                let name = COLUMNS.get(usize::from(blame.column)).copied().unwrap_or_default();
+                defmt::warn!("row {=u32} is {}; look at {=str}, expected {}", rows, report, name, blame.expected);
             }
         }
         let both = [score.nats, score.anomaly].map(|nats| nats.raw().to_le_bytes());

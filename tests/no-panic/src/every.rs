@@ -35,7 +35,7 @@ pub fn linked() {
         Activation: code;
         AnomalyScore: nats new push;
         Blame: is_ambiguous;
-        Column: bits decode encode outcomes words;
+        Column: bits decode encode outcome_index outcomes words;
         ColumnScore: excess;
         Compressor<fn(u8)>: finish new push push_outcome;
         Conditional: mass surprisal;
@@ -60,14 +60,14 @@ pub fn linked() {
         OutcomeWalk: next;
         PValue: from_ppm ppm;
         Predictor: fixed new numbers residual slices states width window;
-        Prototypes: count nearest<9> new residual slices;
+        Prototypes: centre count nearest<9> new residual slices;
         Recent<8>: mean new push reset;
         RowScore: of;
         Stream<2, 3>: new push reset;
         Table<64, 32, 8>: blame explain from_bytes judge new score surprisal top<3> with_predictor;
         Terms<32, 8>: bits;
         Verdict: is_anomalous;
-        View: encode<9> regime<9>;
+        View: encode<9> explain<9> regime<9>;
         ViewTable<9, 1>: blame explain from_bytes judge new score surprisal;
         ViewTable<9, 2>: blame explain from_bytes judge new score surprisal;
         Walk<64, Terms<32, 8>>: next observe;

@@ -1,16 +1,17 @@
 //! `surprisal explain`: shows the surprisal of each column of a row.
 
 use anyhow::{Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use surprisal::Nats;
 
 use crate::answer::Answer;
 use crate::args::RowArgs;
-use crate::rows::Applied;
+use crate::rows::{Applied, Blamed};
 use crate::terminal::{Lines, line};
 
 pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> {
-    let Applied { artefact, frame, rows, scores, .. } = args.apply()?;
+    let applied = args.apply()?;
+    let Applied { artefact, frame, rows, scores, .. } = &applied;
     let mut shown: Vec<usize> = (0..rows.len()).collect();
     if let Some(line) = line {
         shown.retain(|&at| frame.lines[rows[at]] == line);
@@ -23,8 +24,8 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
         shown.truncate(top);
     }
     let chosen: Vec<usize> = shown.iter().map(|&at| rows[at]).collect();
-    let aligned = artefact.schema.aligned(&frame)?;
-    let readings = aligned.all_readings(&frame, &chosen)?;
+    let aligned = artefact.schema.aligned(frame)?;
+    let readings = aligned.all_readings(frame, &chosen)?;
     let mut by_source: Vec<_> = aligned.columns.iter().collect();
     by_source.sort_by_key(|encoding| encoding.source);
     let table = artefact.open()?;
@@ -35,12 +36,14 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
     let explained: Vec<(Nats, Vec<Nats>)> = readings.iter().map(explain).collect::<Result<_, _>>()?;
     let detector = artefact.detector();
     let (mut text, mut values) = (Lines::default(), Vec::new());
-    for ((&at, &row), (nats, each)) in shown.iter().zip(&chosen).zip(&explained) {
+    let blamed = applied.blame(&shown)?;
+    for (((&at, &row), (nats, each)), blamed) in shown.iter().zip(&chosen).zip(&explained).zip(&blamed) {
         let mut columns: Vec<_> = by_source.iter().zip(each).collect();
         let excess = |source, nats: Nats| i64::from(nats.raw()) - i64::from(detector.baseline(source).raw());
         columns.sort_by_key(|(encoding, nats)| std::cmp::Reverse(excess(encoding.source, **nats)));
         let p = detector.p_value(scores[at].anomaly);
         line!(text, "{} {}: {nats} nats, p {p}", frame.unit, frame.lines[row]);
+        let fault = detector.judge(scores[at].anomaly).is_anomalous().then(|| fault(blamed, &mut text));
         let mut listed = Vec::new();
         for (encoding, &nats) in columns {
             let (name, reading) = (aligned.name(encoding), frame.columns[encoding.file].text(row));
@@ -50,7 +53,28 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
                 "column": name, "reading": reading, "nats": f64::from(nats), "baseline": f64::from(baseline)
             }));
         }
-        values.push(json!({ frame.unit: frame.lines[row], "nats": f64::from(*nats), "columns": listed }));
+        values
+            .push(json!({ frame.unit: frame.lines[row], "nats": f64::from(*nats), "blame": fault, "columns": listed }));
     }
     Ok(Answer { text: text.into_text(), value: json!({ "rows": values }) })
+}
+
+/// Prints the column that is most likely at fault in an anomalous row, and returns it for programs.
+fn fault(blamed: &Blamed, text: &mut Lines) -> Value {
+    let Blamed { column, expected, blame, runner_up } = blamed;
+    let value = if expected.is_empty() { String::new() } else { format!(", expected {expected}") };
+    let other = match runner_up {
+        Some(other) if blame.is_ambiguous() => format!("; or {other}"),
+        _ => String::new(),
+    };
+    line!(
+        text,
+        "  most likely at fault: {column}{value} (anomaly score {} in place of {}){other}",
+        blame.anomaly,
+        blame.before
+    );
+    json!({
+        "column": column, "expected": expected, "anomaly": f64::from(blame.anomaly), "runner_up": runner_up,
+        "ambiguous": blame.is_ambiguous(),
+    })
 }

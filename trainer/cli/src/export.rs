@@ -26,7 +26,9 @@ pub fn export(model: &Path, output: &Path) -> Result<Answer> {
     write_whole(output, &bytes, &[model])?;
     let (table, bits) = (artefact.table_bytes().len(), artefact.shape.bits);
     let mut text = Lines::default();
-    line!(text, "{}: a table of {table} bytes for rows of {bits} bits", output.display());
+    let of = if artefact.shape.views > 0 { "columns" } else { "bits" };
+    let count = if artefact.shape.views > 0 { artefact.schema.columns.len() } else { bits };
+    line!(text, "{}: a table of {table} bytes for rows of {count} {of}", output.display());
     if artefact.detector().threshold == Nats::IMPOSSIBLE {
         line!(text, "  {}", no_alarm(&artefact.detector()));
     }

@@ -26,7 +26,8 @@ pub fn inspect(model: &Path) -> Result<Answer> {
     if let Some(windows) = fit.signal {
         line!(text, "  a row is {} samples of a signal, every {} samples", windows.window, windows.hop);
     }
-    let mut value = if artefact.shape.views > 0 { json!({}) } else { show_cost(&artefact, &mut text)? };
+    let mut value =
+        if artefact.shape.views > 0 { show_views(&artefact, &mut text)? } else { show_cost(&artefact, &mut text)? };
     show_detector(&detector, &mut text);
     line!(text, "  in model order:");
     let columns = show_columns(&artefact, &detector, &mut text);
@@ -43,6 +44,39 @@ pub fn inspect(model: &Path) -> Result<Answer> {
         value.extend(more);
     }
     Ok(Answer { text: text.into_text(), value })
+}
+
+/// Prints the views of a table, and returns them for programs, with the prototypes in the units of the readings.
+fn show_views(artefact: &Artefact, text: &mut Lines) -> Result<Value> {
+    let state = artefact.shape.state_bytes();
+    let mut listed = Vec::new();
+    for (at, view) in artefact.views()?.iter().enumerate() {
+        let (tables, prototypes) = (view.tables.slices(), view.prototypes);
+        let rows: usize = tables.columns.iter().map(|&[_, rows, _]| usize::from(rows)).sum();
+        let of = match prototypes.count() {
+            0 => "the readings".to_owned(),
+            count => format!("the differences from the nearest of {count} prototypes"),
+        };
+        line!(text, "  view {}: {of}; {} columns, {rows} rows of masses", at + 1, tables.columns.len());
+        let axes = prototypes.slices().columns;
+        let name = |&[source, ..]: &[i32; 4]| {
+            let mut columns = artefact.schema.columns.iter();
+            columns.find(|encoding| i32::from(encoding.source) == source).map(|encoding| artefact.schema.name(encoding))
+        };
+        let number = |(column, axis): (usize, &[i32; 4]), prototype: usize| {
+            prototypes.centre(column, prototype as u8) as f64 * f64::from(axis[1]).exp2() / 256.0
+        };
+        let point = |prototype: usize| -> Value {
+            axes.iter()
+                .enumerate()
+                .map(|(column, axis)| (name(axis).unwrap_or_default(), number((column, axis), prototype)))
+                .collect()
+        };
+        let points: Vec<Value> = (0..prototypes.count()).map(point).collect();
+        listed.push(json!({ "columns": tables.columns.len(), "rows_of_masses": rows, "prototypes": points }));
+    }
+    line!(text, "  a row takes {state} bytes of state");
+    Ok(json!({ "each_view": listed }))
 }
 
 /// Prints the work of scoring a row by a model of bits, and returns it for programs.
@@ -121,7 +155,9 @@ fn show_columns(artefact: &Artefact, detector: &Detector, text: &mut Lines) -> V
             _ => ("category", json!("category")),
         };
         let missing = if encoding.may_miss { ", may be missing" } else { "" };
-        line!(text, "    {name:<20} {kind:<14} {bits:>3} bits, baseline {baseline} nats{missing}");
+        let size = if artefact.shape.views > 0 { encoding.column().outcomes() } else { bits };
+        let unit = if artefact.shape.views > 0 { "outcomes" } else { "bits" };
+        line!(text, "    {name:<20} {kind:<14} {size:>3} {unit}, baseline {baseline} nats{missing}");
         columns.push(json!({
             "name": name, "kind": for_programs, "bits": bits, "may_miss": encoding.may_miss, "labels": encoding.labels,
             "baseline": f64::from(baseline),

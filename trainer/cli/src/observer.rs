@@ -75,6 +75,7 @@ impl Observer for Progress {
             Event::Found { name, bytes, valid_ll } => {
                 self.bar.suspend(|| note(format_args!("{bytes:>9} bytes  {valid_ll:>10.4} nats per row  {name}")));
             }
+            Event::Warning(warning) => self.bar.suspend(|| note(format_args!("warning: {warning}"))),
             _ => {}
         }
     }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use surprisal::{Nats, RowScore};
+use surprisal::{Blame, Nats, RowScore};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Frame;
+use surprisal_trainer::sample::text;
 use surprisal_trainer::split::anomalous_rows;
 
 use crate::args::RowArgs;
@@ -24,6 +25,37 @@ pub struct Applied {
     pub scores: Vec<RowScore>,
     /// Surprisal of each scored row: `[row]`.
     pub surprisals: Vec<Nats>,
+}
+
+/// The column that is most likely at fault in a row.
+pub struct Blamed {
+    /// Name of the column.
+    pub column: String,
+    /// Value that makes the row most normal; empty for a time series, whose model sees residuals.
+    pub expected: String,
+    /// What the device would report.
+    pub blame: Blame,
+    /// Name of the column that explains the row second best.
+    pub runner_up: Option<String>,
+}
+
+impl Applied {
+    /// Returns the column at fault in each of these scored rows, which are positions in `rows`.
+    pub fn blame(&self, chosen: &[usize]) -> Result<Vec<Blamed>> {
+        let rows: Vec<usize> = chosen.iter().map(|&at| self.rows[at]).collect();
+        let schema = &self.artefact.schema;
+        let find = |source: u16| schema.columns.iter().find(|encoding| encoding.source == source);
+        let name = |source: u16| find(source).map_or(String::new(), |encoding| schema.name(encoding).to_owned());
+        let is_series = schema.predictor.view().window() > 0;
+        let blamed = |blame: Blame| Blamed {
+            column: name(blame.column),
+            expected: find(blame.column).filter(|_| !is_series).map_or(String::new(), |at| text(at, blame.expected)),
+            runner_up: blame.runner_up.map(|(column, _)| name(column)),
+            blame,
+        };
+        let readings = schema.all_readings(&self.frame, &rows)?;
+        Ok(self.artefact.blame(&readings)?.into_iter().map(blamed).collect())
+    }
 }
 
 impl RowArgs {

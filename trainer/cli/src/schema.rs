@@ -12,7 +12,12 @@ use crate::answer::Answer;
 pub fn schema(data: &Path, header: Header, ignore: &[String]) -> Result<Answer> {
     let frame = Frame::read(data, header)?;
     let rows: Vec<usize> = (0..frame.rows()).collect();
-    let given = SchemaOptions { keep_constant: true, ignore: ignore.to_vec(), ..SchemaOptions::default() };
+    let given = SchemaOptions {
+        keep_constant: true,
+        keep: frame.columns.iter().map(|column| column.name.clone()).collect(),
+        ignore: ignore.to_vec(),
+        ..SchemaOptions::default()
+    };
     let text = toml::write(&frame, &Schema::find(&frame, &rows, &given)?.columns);
     Ok(Answer { value: json!({ "schema": text }), text })
 }

@@ -10,7 +10,8 @@ use crate::args::RowArgs;
 use crate::rows::Applied;
 
 pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
-    let Applied { artefact, frame, rows, scores, surprisals, .. } = args.apply()?;
+    let applied = args.apply()?;
+    let Applied { artefact, frame, rows, scores, surprisals, .. } = &applied;
     let (detector, schema) = (artefact.detector(), &artefact.schema);
     let name = |column: u16| {
         let encoding = schema.columns.iter().find(|encoding| encoding.source == column);
@@ -26,8 +27,16 @@ pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
         ("largest", each(&|at| json!(f64::from(scores[at].largest)))),
         ("column", each(&|at| json!(name(scores[at].column)))),
     ];
+    let is_alarm = |&at: &usize| detector.judge(scores[at].anomaly).is_anomalous();
+    let alarms: Vec<usize> = (0..rows.len()).filter(is_alarm).collect();
+    let mut of_alarms = vec![[const { String::new() }; 2]; rows.len()];
+    for (&at, blamed) in alarms.iter().zip(applied.blame(&alarms)?) {
+        of_alarms[at] = [blamed.column, blamed.expected];
+    }
+    columns.push(("blamed", each(&|at| json!(of_alarms[at][0]))));
+    columns.push(("expected", each(&|at| json!(of_alarms[at][1]))));
     if let Some(last) = last {
-        columns.push(("recent", recent(&surprisals, last as usize).into_iter().map(Value::from).collect()));
+        columns.push(("recent", recent(surprisals, last as usize).into_iter().map(Value::from).collect()));
     }
     let cell = |value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -36,7 +45,7 @@ pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
     };
     let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let text = csv_text(&header, (0..rows.len()).map(|at| columns.iter().map(move |(_, values)| cell(&values[at]))))?;
-    let mut value = json!({ "rows": rows.len(), "mean_nats": mean(&surprisals) });
+    let mut value = json!({ "rows": rows.len(), "mean_nats": mean(surprisals) });
     for (name, values) in columns {
         value[name] = values.into();
     }

@@ -65,6 +65,11 @@ impl<'a> GridModel<'a> {
     /// [`Error::Incomparable`] if the columns of the model differ from the columns of the common schema.
     pub(super) fn new(artefact: &'a Artefact, common: &Schema) -> Result<Self> {
         let schema = &artefact.schema;
+        if artefact.shape.views > 0 {
+            let message =
+                "the model is of the family tables, whose rows are no points of a grid; pass models of other families";
+            return Err(Error::Incomparable(message.to_owned()));
+        }
         let table =
             with_shape!(artefact.shape, N, H, K => Box::new(artefact.table::<N, H, K>()?) as Box<dyn AnyTable + 'a>);
         let fault = |message: &str| Err(Error::Incomparable(message.to_owned()));

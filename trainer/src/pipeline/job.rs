@@ -34,6 +34,8 @@ pub struct Job {
     pub label: Option<(String, String)>,
     /// Whether columns that never change in the training rows are kept.
     pub keep_constant: bool,
+    /// Names of the columns that are kept although they never change, or look like a clock, a counter or an identifier.
+    pub keep: Vec<String>,
     /// Number of cells (bins) per numeric column, or `None` to choose it on the validation rows.
     pub cells: Option<usize>,
     /// Settings of single columns, which take precedence over the settings that the rows determine.

@@ -10,6 +10,7 @@ use crate::history::{History, split_strategy};
 use crate::predictor::PredictorTable;
 use crate::schema::{CELLS, Schema, SchemaOptions};
 use crate::split::{SHARES, SplitRows, VALID_SHARES, check_enough, normal_rows, split};
+use crate::warning::Warning;
 use crate::windows;
 
 /// First stage: the files of a job, with all their rows.
@@ -45,6 +46,8 @@ struct Prediction<'j> {
     history: &'j History,
     channels: Vec<String>,
     predictor: PredictorTable,
+    /// Warnings about the rows before the prediction.
+    warnings: Vec<Warning>,
 }
 
 impl<'j> Loaded<'j> {
@@ -96,6 +99,11 @@ impl<'j> Loaded<'j> {
 }
 
 impl Split<'_> {
+    /// Returns whether a modelled column holds numbers.
+    pub fn has_numbers(&self) -> Result<bool> {
+        Ok(self.schema(CELLS)?.columns.iter().any(|encoding| encoding.is_number() && !encoding.observed))
+    }
+
     /// Finds the schema of the training rows with `cells` cells (bins) per numeric column.
     pub fn schema(&self, cells: usize) -> Result<Schema> {
         let mut schema = Schema::find(&self.train.frame, &self.train.rows, &schema_options(self.job, cells))?;
@@ -104,6 +112,19 @@ impl Split<'_> {
         }
         Ok(schema)
     }
+
+    /// Returns the warnings about the normal rows of the training file, before the prediction of a time series.
+    pub fn warnings(&self, schema: &Schema) -> Result<Vec<Warning>> {
+        match &self.prediction {
+            Some(prediction) => Ok(prediction.warnings.clone()),
+            None => warnings(self.job, schema, &self.train.frame),
+        }
+    }
+}
+
+/// Returns the warnings about the normal rows of a file.
+fn warnings(job: &Job, schema: &Schema, frame: &Frame) -> Result<Vec<Warning>> {
+    Ok(schema.warnings(frame, &normal_rows(frame, job.label.as_ref())?))
 }
 
 impl<'j> Prediction<'j> {
@@ -115,7 +136,7 @@ impl<'j> Prediction<'j> {
         let (rows, _) = split_training(job, &history.complete(train, job.label.as_ref())?)?;
         let valid = if rows.valid.is_empty() { &rows.train } else { &rows.valid };
         let predictor = history.fit(train, &schema, &rows.train, valid)?;
-        Ok(Self { history, channels, predictor })
+        Ok(Self { history, channels, predictor, warnings: warnings(job, &schema, train)? })
     }
 
     fn residuals(&self, job: &Job, frame: &Frame) -> Result<Frame> {
@@ -129,6 +150,8 @@ fn schema_options(job: &Job, cells: usize) -> SchemaOptions {
     SchemaOptions {
         ignore: job.ignore.iter().chain(session).chain(label).cloned().collect(),
         keep_constant: job.keep_constant,
+        keep: job.keep.clone(),
+        is_time_series: job.history.is_some(),
         cells,
         overrides: job.overrides.clone(),
     }

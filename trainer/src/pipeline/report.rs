@@ -6,6 +6,7 @@ use surprisal::Nats;
 use crate::fit::Family;
 use crate::model::FloatModel;
 use crate::select::OrderTrial;
+use crate::warning::Warning;
 
 /// Report on a fit. Log-likelihoods are means in nats per row, under the integer table unless the name has `float`.
 #[derive(Clone, Debug, Serialize)]
@@ -75,6 +76,9 @@ pub struct FitReport {
     pub decision_interval: Option<f64>,
     /// Requested average run length of the cumulative sum: the mean number of normal rows between false alarms.
     pub average_run_length: u32,
+    /// Findings in the training file that may spoil the fit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// Duration of the fit in seconds.
     pub seconds: f64,
     /// The fitted model before quantisation.

@@ -13,12 +13,13 @@ use crate::calibrate::Calibration;
 use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
-use crate::observer::Observer;
+use crate::observer::{Event, Observer};
 use crate::schema::{CELLS, Schema};
 use crate::select::cells::choose_cells;
 use crate::select::{Budget, Choices, Recipe, Selection, select, trial};
 use crate::table::OwnedTable;
 use crate::table::loss::divergence;
+use crate::warning::Warning;
 
 /// Number of sampled rows over which the divergence due to quantisation is averaged.
 const PREFIXES: usize = 2000;
@@ -38,6 +39,8 @@ pub(super) struct Encoded<'j> {
     valid_readings: Readings,
     calibration_readings: Readings,
     test_readings: Option<Readings>,
+    /// Warnings about the training file.
+    warnings: Vec<Warning>,
     /// Provenance of the fit, without the entries that depend on the selected model.
     provenance: Provenance,
 }
@@ -63,6 +66,8 @@ impl<'j> Split<'j> {
     pub fn encode(self, observer: &dyn Observer) -> Result<Encoded<'j>> {
         let job = self.job;
         let schema = self.schema(job.cells.unwrap_or(CELLS))?;
+        let warnings = self.warnings(&schema)?;
+        warnings.iter().for_each(|warning| observer.event(Event::Warning(warning)));
         let readings = |part: &FrameRows| schema.all_readings(&part.frame, &part.rows);
         let (train, valid) = (readings(&self.train)?, readings(&self.valid)?);
         let calibration_readings = readings(&self.calibrate)?;
@@ -94,6 +99,7 @@ impl<'j> Split<'j> {
             valid_readings: valid,
             calibration_readings,
             test_readings,
+            warnings,
             provenance,
         })
     }
@@ -192,6 +198,7 @@ impl Calibrated<'_> {
             reference: finite(detector.decision_interval).map(|_| detector.reference.into()),
             decision_interval: finite(detector.decision_interval),
             average_run_length: detector.average_run_length,
+            warnings: encoded.warnings,
             seconds: start.elapsed().as_secs_f64(),
             float: selection.model,
         };

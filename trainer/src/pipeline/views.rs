@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use surprisal::Reading;
 
+use super::job::Job;
 use super::load::{FrameRows, Split};
 use super::report::{FitReport, finite};
 use crate::artefact::{Artefact, Provenance};
@@ -11,15 +12,17 @@ use crate::calibrate::Calibration;
 use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::model::FloatModel;
-use crate::observer::Observer;
+use crate::observer::{Event, Observer};
+use crate::order::Order;
 use crate::schema::Schema;
 use crate::views::{self, FittedView, OwnedViews, ViewSettings};
 
 /// Number of cells (bins) per numeric column. Detection gains from finer cells than likelihood asks for; measured on the
 /// development sets of `docs/anomaly.md`.
 const CELLS: usize = 24;
-/// Largest number of leaves of a column's tree.
-const LEAVES: usize = 24;
+/// (number of views, largest number of leaves of a column's tree), from the best to the smallest. The first that is
+/// within the limits is used.
+const SIZES: [(usize, usize); 8] = [(2, 24), (2, 12), (2, 6), (1, 24), (1, 12), (1, 6), (1, 3), (1, 1)];
 /// Weight of a column's marginal distribution in each row of masses, in training rows.
 const STRENGTH: f64 = 3.0;
 
@@ -30,8 +33,11 @@ impl Split<'_> {
     /// Fits, calibrates and reports on a table of views. The fit began at `start`.
     pub fn fit_views(self, observer: &dyn Observer, start: Instant) -> Result<(Artefact, FitReport)> {
         let job = self.job;
+        refuse_options_of_bits(job)?;
         let cells = job.cells.unwrap_or(CELLS);
         let schema = self.schema(cells)?;
+        let warnings = self.warnings(&schema)?;
+        warnings.iter().for_each(|warning| observer.event(Event::Warning(warning)));
         let readings = |part: &FrameRows| schema.all_readings(&part.frame, &part.rows);
         let (train, valid, calibration) = (readings(&self.train)?, readings(&self.valid)?, readings(&self.calibrate)?);
         let test = self.test.as_ref().map(readings).transpose()?;
@@ -39,7 +45,7 @@ impl Split<'_> {
             views: job.choices.views.unwrap_or(2),
             prototypes: job.choices.prototypes,
             cells,
-            leaves: LEAVES,
+            leaves: 1,
             strength: job.choices.strength.unwrap_or(STRENGTH),
             seed: job.seed,
         };
@@ -73,10 +79,37 @@ impl Split<'_> {
             Ok(-mean(&assemble(&owned(fitted, &schema), fitted)?.surprisals(&valid)?))
         };
 
-        if observer.is_cancelled() {
-            return Err(Error::Cancelled);
+        let calibration_bytes = Calibration::bytes(calibration.len(), 2 * schema.columns.len() + 1);
+        let mut found = None;
+        for (views, leaves) in SIZES.into_iter().filter(|&(views, _)| views <= settings.views) {
+            if observer.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let fitted = views::fit(&schema, &train, &ViewSettings { views, leaves, ..settings })?;
+            let table = owned(&fitted, &schema);
+            let artefact = assemble(&table, &fitted)?;
+            let size = [
+                ("--flash", artefact.file_bytes().len() + calibration_bytes, job.flash),
+                ("--ram", artefact.shape.state_bytes(), job.ram),
+                ("--ops", views::operations(&table), job.operations),
+            ];
+            let exceeded = size.into_iter().find(|(_, size, limit)| limit.is_some_and(|limit| *size > limit));
+            match exceeded {
+                None => {
+                    found = Some(Ok(fitted));
+                    break;
+                }
+                Some((option, size, _)) => found = Some(Err((option, size))),
+            }
         }
-        let fitted = views::fit(&schema, &train, &settings)?;
+        let fitted = match found {
+            Some(Ok(fitted)) => fitted,
+            Some(Err((option, size))) => {
+                let message = format!("the smallest table of this family needs {size}; raise the limit");
+                return Err(Error::option(option, message));
+            }
+            None => return Err(Error::option("--views", "expected 1 or 2")),
+        };
         let independent = views::fit(&schema, &train, &ViewSettings { views: 1, leaves: 1, ..settings })?;
         let marginal_valid_ll = valid_ll(&independent)?;
 
@@ -98,6 +131,7 @@ impl Split<'_> {
             order: provenance.order.clone(),
             gamma: None,
             strength: Some(settings.strength),
+            warnings,
             terms: provenance.terms.clone(),
             orders: Vec::new(),
             columns: schema.columns.len(),
@@ -127,6 +161,24 @@ impl Split<'_> {
             float: FloatModel::default(),
         };
         Ok((artefact, report))
+    }
+}
+
+/// Returns an error if the job has settings that only models of bits have.
+fn refuse_options_of_bits(job: &Job) -> Result<()> {
+    let choices = &job.choices;
+    let given = [
+        ("--order", choices.order != Order::Auto),
+        ("--gamma", choices.gamma.is_some()),
+        ("--components", choices.components.is_some()),
+        ("--units", choices.layer.units.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            let message = "the family tables has no such setting; leave it out, or choose --family linear-trees";
+            Err(Error::option(option, message))
+        }
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The encoding of one column as bits, and the owned tables of all encodings.
 
-use surprisal::{Column, Encoder, EncoderSlices, Kind, total_order};
+use surprisal::{Column, Encoder, EncoderSlices, Kind, Reading, total_order};
 
 /// Default number of cells (bins) between the smallest and the largest training value of a numeric column.
 pub const CELLS: usize = 16;
@@ -32,6 +32,9 @@ pub struct ColumnEncoding {
     pub observed: bool,
     /// Natural logarithm of the width of the narrowest cell, in units of the column. Known during a fit only.
     pub unit: f64,
+    /// (smallest, largest) training number that is no isolated extreme, if the column is numeric and has such extremes.
+    /// Known during a fit only.
+    pub bulk: Option<(f64, f64)>,
 }
 
 impl Default for ColumnEncoding {
@@ -49,6 +52,7 @@ impl Default for ColumnEncoding {
             constant: false,
             observed: false,
             unit: 0.0,
+            bulk: None,
         }
     }
 }
@@ -70,6 +74,17 @@ impl ColumnEncoding {
             tail_scale: self.tail_scale,
             log_widths: &self.log_widths,
         }
+    }
+
+    /// Returns whether a reading is within the bulk of the column's training numbers. Any reading is, if there are no
+    /// isolated extremes.
+    pub fn is_in_bulk(&self, reading: Reading) -> bool {
+        let number = match reading {
+            Reading::Integer(number) => f64::from(number),
+            Reading::Real(number) => number.into(),
+            _ => return true,
+        };
+        self.bulk.is_none_or(|(smallest, largest)| (smallest..=largest).contains(&number))
     }
 }
 

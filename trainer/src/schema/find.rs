@@ -4,20 +4,15 @@ use std::borrow::Cow;
 
 use surprisal::{Kind, total_order};
 
+use super::cells::cut;
 use super::encoding::{ColumnEncoding, from_total_order, integer};
 use super::toml::{ColumnKind, ColumnOverride};
 use crate::data::{Cell, Cells, Frame};
 use crate::error::{Error, Result};
 use crate::escape::ignore_option;
 
-/// The distance of the outermost quantile levels from the median, in standard deviations of a normal distribution.
-const REACH: f64 = 3.0;
-/// Largest number of distinct values for which each value gets a cell of its own.
-const FEW: usize = 16;
 /// Largest number of texts of a category. A column with more texts is probably an identifier.
 const MANY: usize = 64;
-/// Smallest width of a cell, and scale of the tails, as a fraction of the column's standard deviation.
-const GRAIN: f64 = 0.1;
 
 /// A column during the search for its encoding.
 pub(super) struct ColumnSearch<'a> {
@@ -194,81 +189,4 @@ pub fn encode_integers(encoding: &mut ColumnEncoding, integers: impl Iterator<It
 fn merged(mut keys: Vec<(i32, usize)>) -> Vec<(i32, usize)> {
     keys.sort_unstable();
     keys.chunk_by(|a, b| a.0 == b.0).map(|equal| (equal[0].0, equal.iter().map(|(_, count)| count).sum())).collect()
-}
-
-/// Divides a numeric column into cells: sets edges, pivot, log-widths and tail scale from (key, count), ascending by
-/// key. `real` converts a key to the number that it represents.
-fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: usize, real: impl Fn(i32) -> f64) {
-    let keys: Vec<(i32, usize)> = keys.iter().copied().filter(|(_, count)| *count > 0).collect();
-    encoding.values = edges(&keys, cells);
-    let total: usize = keys.iter().map(|(_, count)| count).sum();
-    // The thermometer code starts at the cell of the median, which makes long runs of ones rare.
-    let mut below = 0;
-    let median = keys.iter().find(|(_, count)| {
-        below += count;
-        2 * below >= total
-    });
-    let pivot = encoding.values.iter().position(|&edge| median.is_some_and(|&(key, _)| key <= edge));
-    encoding.pivot = if encoding.may_miss { 0 } else { pivot.unwrap_or(0) as u16 };
-
-    // The median distance between neighbouring values is the resolution of the sensor.
-    let mut gaps: Vec<f64> = keys.windows(2).map(|pair| real(pair[1].0) - real(pair[0].0)).collect();
-    gaps.sort_by(f64::total_cmp);
-    let resolution = gaps.get(gaps.len() / 2).copied().unwrap_or(1.0);
-    let mean_of = |function: &dyn Fn(f64) -> f64| {
-        keys.iter().map(|&(key, count)| count as f64 * function(real(key))).sum::<f64>() / total as f64
-    };
-    let mean = mean_of(&|x| x);
-    let grain = (GRAIN * mean_of(&|x| (x - mean).powi(2)).sqrt()).max(resolution);
-    encoding.tail_scale = grain.log2().round().clamp(-126.0, 127.0) as i8;
-    let few = keys.len() <= FEW;
-    let mut widths: Vec<f64> = encoding
-        .values
-        .windows(2)
-        .map(|pair| if few { grain } else { (real(pair[1]) - real(pair[0])).max(grain) })
-        .collect();
-    if let (Some(first), false) = (widths.first_mut(), few) {
-        *first = (real(encoding.values[1]) - real(keys[0].0)).max(grain);
-    }
-    encoding.unit = widths.iter().copied().fold(f64::INFINITY, f64::min).ln();
-    encoding.log_widths = log_widths(&widths);
-}
-
-/// Returns the ascending edges e of the cells (e, e'], as keys, from (key, count), ascending by key.
-///
-/// The first edge is just below the smallest key and the last edge is the largest key. Between them is each key, if
-/// there are few, or the keys at quantile levels that are evenly spaced in probit units.
-fn edges(values: &[(i32, usize)], cells: usize) -> Vec<i32> {
-    let total: usize = values.iter().map(|(_, count)| count).sum();
-    let (first, last) = (values[0].0, values[values.len() - 1].0);
-    let mut edges = vec![first.saturating_sub(1)];
-    if values.len() <= FEW {
-        edges.extend(values.iter().map(|(value, _)| *value));
-    } else {
-        let level = |k: usize| {
-            let z = REACH * (2.0 * k as f64 / cells as f64 - 1.0);
-            0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
-        };
-        let mut below = 0;
-        let mut levels = (1..cells).map(level).peekable();
-        for &(value, count) in values {
-            below += count;
-            if levels.next_if(|&level| below as f64 >= level * total as f64).is_some() {
-                while levels.next_if(|&level| below as f64 >= level * total as f64).is_some() {}
-                edges.push(value);
-            }
-        }
-        edges.push(last);
-    }
-    edges.dedup();
-    edges
-}
-
-/// Returns `[outcome]` ln(width of the cell / width of the narrowest cell), in units of 1/2048 nat, from the widths of
-/// the cells. The outcomes below and above the range get the width of the widest cell.
-fn log_widths(widths: &[f64]) -> Vec<u16> {
-    let narrowest = widths.iter().copied().fold(f64::INFINITY, f64::min);
-    let log = |width: f64| ((width / narrowest).ln() * 2048.0).round().clamp(0.0, 65535.0) as u16;
-    let widest = log(widths.iter().copied().fold(0.0, f64::max));
-    std::iter::once(widest).chain(widths.iter().map(|&width| log(width))).chain(std::iter::once(widest)).collect()
 }

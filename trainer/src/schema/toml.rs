@@ -7,6 +7,7 @@ use serde::Deserialize;
 use surprisal::Kind;
 
 use super::encoding::{CELLS, ColumnEncoding};
+use super::numbering::Numbering;
 use crate::data::{Cell, Frame, input};
 use crate::error::{Error, Result};
 use crate::escape::{escaped, quoted};
@@ -37,6 +38,8 @@ pub struct ColumnOverride {
     pub cells: Option<usize>,
     /// Whether readings may be missing, even if no reading is missing in the training rows.
     pub missing: Option<bool>,
+    /// Whether the column is kept although it never changes, or looks like a clock, a counter or an identifier.
+    pub keep: Option<bool>,
 }
 
 /// Content of a schema file.
@@ -62,7 +65,7 @@ impl Overrides {
         let text = input::read_small(path, &format!("cannot be read; `surprisal schema DATA -o {shown}` writes one"))?;
         let overrides: Self = ::toml::from_str(&text).map_err(|error| {
             let message =
-                "not a schema file as `surprisal schema` writes it; a column has only the keys kind, cells and missing";
+                "not a schema file as `surprisal schema` writes it; a column has only the keys kind, cells, missing and keep";
             Error::input(path, message).caused_by(error)
         })?;
         for (name, column) in &overrides.columns {
@@ -92,7 +95,8 @@ pub fn write(frame: &Frame, encodings: &[ColumnEncoding]) -> String {
          # left out is found again.\n\
          #   kind     real, integer (both by cell), category (no order), flag (0 or 1), or ignore\n\
          #   cells    how many a column of more values gets; chosen on validation rows where this is not given\n\
-         #   missing  true if the board may have no reading, even if no training row lacks it\n",
+         #   missing  true if the board may have no reading, even if no training row lacks it\n\
+         #   keep     true keeps a column that never changes, or looks like a clock, a counter or an identifier\n",
         escaped(&frame.path.display().to_string())
     );
     let every: Vec<usize> = (0..frame.rows()).collect();
@@ -112,6 +116,14 @@ pub fn write(frame: &Frame, encodings: &[ColumnEncoding]) -> String {
         if encoding.constant && !encoding.may_miss {
             out += "# it never changes: \"ignore\" leaves it out\n";
         }
+        let numbering = Numbering::find(frame, file, &every, false);
+        if let Some(numbering) = numbering {
+            let what = match numbering {
+                Numbering::Rising { .. } => "it only rises, as a clock or a counter does",
+                Numbering::Identifier => "it has another whole number in every row, as an identifier has",
+            };
+            out += &format!("# {what}: \"ignore\" leaves it out\n");
+        }
         let kind = match encoding.kind {
             Kind::Flag { .. } => "flag",
             Kind::Integer => "integer",
@@ -123,6 +135,9 @@ pub fn write(frame: &Frame, encodings: &[ColumnEncoding]) -> String {
             out += &format!("# cells = {CELLS}\n");
         }
         out += &format!("missing = {}\n", encoding.may_miss);
+        if numbering.is_some() || encoding.constant && !encoding.may_miss {
+            out += "# keep = true\n";
+        }
     }
     out
 }

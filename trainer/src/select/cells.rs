@@ -32,6 +32,12 @@ pub fn choose_cells(
     if !schema.columns.iter().any(|encoding| matches!(encoding.kind, Kind::Integer | Kind::Real)) {
         return Ok(schema);
     }
+    // A row with an isolated extreme, such as a glitch, says nothing about the width of cells.
+    let is_plain = |row: &&Vec<Reading>| {
+        schema.columns.iter().all(|encoding| encoding.is_in_bulk(row[usize::from(encoding.source)]))
+    };
+    let plain: Vec<Vec<Reading>> = valid.iter().filter(is_plain).cloned().collect();
+    let valid = if plain.is_empty() { valid } else { &plain };
     let mut tried: Vec<(Schema, Vec<f64>)> = Vec::new();
     for cells in CELLS_TRIED {
         let schema = if cells == CELLS { schema.clone() } else { find(cells)? };

@@ -109,6 +109,11 @@ pub struct ColumnArgs {
     /// Keep numeric columns that never change in the training rows; any other value then raises the surprisal.
     #[arg(long, hide_short_help = true)]
     pub keep_constant: bool,
+    /// Keep this column, although it never changes, or looks like a clock, a counter or an identifier.
+    ///
+    /// The option may be repeated. Without it, `fit` refuses such a column and says why.
+    #[arg(long, value_name = "COLUMN", hide_short_help = true)]
+    pub keep: Vec<String>,
     /// Largest number of bins (cells) of a numeric column; by default chosen on the validation rows.
     #[arg(long, value_name = "K", hide_short_help = true, value_parser = clap::value_parser!(u16).range(2..=256))]
     pub cells: Option<u16>,
@@ -257,6 +262,7 @@ impl FitArgs {
             ignore: self.ignore.clone(),
             label: self.label.clone().map(|column| (column, self.normal.clone())),
             keep_constant: self.columns.keep_constant,
+            keep: self.columns.keep.clone(),
             cells: self.columns.cells.map(usize::from),
             overrides: self.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default(),
             choices: Choices {
@@ -315,7 +321,9 @@ fn family_help(family: Family) -> &'static str {
         Family::Mixture => "A mixture of trees; the most accurate family for files of 1 KiB",
         Family::Nade => "A hidden layer that all conditionals share",
         Family::LinearTreesHidden => "The mean of the logits of linear-trees and a hidden layer",
-        Family::Tables => "Outcome tables in two views: the smallest and fastest detector of sensor columns",
+        Family::Tables => {
+            "Outcome tables in two views: small, fast and the best detector of sensor columns; linear-trees if no column is numeric"
+        }
         Family::Auto => "The model that predicts the validation rows best within --flash, --ram and --ops",
     }
 }

@@ -48,6 +48,7 @@ fn every_option_stands_under_its_heading() {
         ("--test", "Data"),
         ("--header", "Data"),
         ("--cells", "Columns"),
+        ("--keep", "Columns"),
         ("--strength", "Model"),
         ("--l2", "Model"),
         ("--order", "Order"),

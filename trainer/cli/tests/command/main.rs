@@ -10,6 +10,7 @@ mod faults;
 mod help;
 mod known;
 mod output;
+mod robust;
 mod search;
 mod signal;
 mod streams;
@@ -120,7 +121,10 @@ fn score_eval_and_explain_agree() {
     assert!((mean - number(&folder.json("eval model.srp data.csv"), "mean_nats")).abs() < budget::F64_SUM);
 
     let csv = folder.text("score model.srp data.csv");
-    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("line,nats,anomaly,p,anomalous,largest,column"), 421));
+    assert_eq!(
+        (csv.lines().next(), csv.lines().count()),
+        (Some("line,nats,anomaly,p,anomalous,largest,column,blamed,expected"), 421)
+    );
     let eighth: Vec<&str> = csv.lines().nth(7).unwrap().split(',').collect();
     assert_eq!(eighth[0], "8");
     assert!((eighth[1].parse::<f64>().unwrap() - nats[6]).abs() < budget::F64_SUM);
@@ -170,7 +174,7 @@ fn a_mean_over_the_last_rows_goes_beside_the_scores() {
     assert!(
         folder
             .text("score model.srp data.csv --mean 3")
-            .starts_with("line,nats,anomaly,p,anomalous,largest,column,recent\n")
+            .starts_with("line,nats,anomaly,p,anomalous,largest,column,blamed,expected,recent\n")
     );
     folder.refuses("score model.srp data.csv --mean 0", &["--mean"]);
     folder.refuses(

@@ -1,0 +1,87 @@
+//! Columns that `fit` warns of or refuses, as the user sees it, and the advice followed.
+
+use rand::RngExt;
+
+use crate::data::{Folder, random};
+
+const MARGINAL: &str = "--family marginal -o model.srp";
+
+/// Returns 400 rows of a clock, a temperature with a glitch of 65535 in every 80th row, and a pressure.
+fn logged() -> String {
+    let mut random = random(9);
+    let mut row = |k: u32| {
+        let [heat, press] = [2000..2600, 9000..9900].map(|range| f64::from(random.random_range(range)) / 100.0);
+        let heat = if k % 80 == 79 { 65535.0 } else { heat };
+        format!("{},{heat},{press}\n", 1_709_280_000 + 10 * k)
+    };
+    format!("time,heat,press\n{}", (0..400).map(&mut row).collect::<String>())
+}
+
+#[test]
+fn a_clock_is_refused_and_the_advice_works() {
+    let folder = Folder::new();
+    folder.write("log.csv", logged());
+    let words = [
+        "log.csv: column `time`: only rises, from `1709280000` in line 2 to ",
+        "out of range; leave it out with --ignore time, or keep it with --keep time",
+    ];
+    folder.refuses(&format!("fit log.csv {MARGINAL}"), &words);
+    folder.refuses(&format!("fit log.csv --window 3 {MARGINAL}"), &["--ignore time", "--keep time"]);
+    folder.refuses(&format!("fit log.csv --keep nope {MARGINAL}"), &["log.csv", "no column `nope`"]);
+    for (option, columns) in [("--ignore time", 2), ("--keep time", 3)] {
+        assert_eq!(folder.json(&format!("fit log.csv {option} {MARGINAL}"))["columns"], columns);
+    }
+}
+
+/// The schema file shows what is suspicious, and keeps a column with one line.
+#[test]
+fn a_schema_file_keeps_a_clock() {
+    let folder = Folder::new();
+    folder.write("log.csv", logged());
+    let schema = folder.text("schema log.csv");
+    let remark = "# it only rises, as a clock or a counter does: \"ignore\" leaves it out\n";
+    assert!(schema.contains(remark) && schema.matches("# keep = true\n").count() == 1, "{schema}");
+    folder.write("schema.toml", &schema);
+    let command = format!("fit log.csv --schema schema.toml {MARGINAL}");
+    folder.refuses(&command, &["`time`"]);
+    folder.write("schema.toml", schema.replace("# keep", "keep"));
+    assert_eq!(folder.json(&command)["columns"], 3);
+    folder.write("schema.toml", schema.replacen("kind = \"integer\"", "kind = \"ignore\"", 1));
+    assert_eq!(folder.json(&command)["columns"], 2);
+}
+
+#[test]
+fn a_constant_column_is_kept_by_name() {
+    let folder = Folder::new();
+    folder.write(
+        "log.csv",
+        logged()
+            .lines()
+            .map(|line| line.to_owned() + if line.starts_with('t') { ",dead\n" } else { ",7\n" })
+            .collect::<String>(),
+    );
+    folder.refuses(&format!("fit log.csv --keep time {MARGINAL}"), &["`dead`", "constant", "--keep-constant"]);
+    assert_eq!(folder.json(&format!("fit log.csv --keep time --keep dead {MARGINAL}"))["columns"], 4);
+}
+
+/// A warning stands on standard error and in the JSON, and the output is what it was.
+#[test]
+fn a_sentinel_is_warned_of_and_the_advice_works() {
+    let folder = Folder::new();
+    folder.write("log.csv", logged());
+    let output = folder.run(&format!("fit log.csv --ignore time {MARGINAL}"));
+    let (errors, text) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success() && text.starts_with("model.srp: "), "{text}{errors}");
+    let expected = "warning: log.csv: column `heat`: 65535 occurs 5 times in 400 normal rows, far from most values (20";
+    assert!(errors.starts_with(expected) && errors.lines().count() == 1, "{errors}");
+    let report = folder.json(&format!("fit log.csv --ignore time {MARGINAL}"));
+    assert_eq!(
+        format!("warning: {}: column `heat`: ", report["warnings"][0]["file"].as_str().unwrap()),
+        &expected[..32]
+    );
+    assert_eq!(report["warnings"].as_array().map(Vec::len), Some(1), "{report}");
+
+    folder.write("empty.csv", logged().replace(",65535,", ",,"));
+    let output = folder.run(&format!("fit empty.csv --ignore time {MARGINAL}"));
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
