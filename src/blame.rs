@@ -9,6 +9,8 @@ use crate::view_table::ViewTable;
 
 /// The largest number of values that replace each reading.
 const MOST: usize = 16;
+/// The largest number of further values that replace each reading, from the view of residuals.
+const RESIDUALS: usize = 8;
 
 /// The column whose replacement by a typical value makes an anomalous row most normal, and that value.
 ///
@@ -72,7 +74,7 @@ impl Search {
         let at = usize::from(column);
         let Some(&own) = readings.get(at) else { return };
         let mut best: Option<(Nats, Reading)> = None;
-        for value in values.take(MOST) {
+        for value in values {
             if let Some(slot) = readings.get_mut(at) {
                 *slot = value;
             }
@@ -147,13 +149,15 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
 impl<const C: usize, const V: usize> ViewTable<'_, C, V> {
     /// Returns the column that is most likely at fault in an anomalous row, and the value that it should have had.
     ///
-    /// It puts at most 16 typical values of each scored column of the first view in the place of its reading, one column
-    /// at a time: the middles of the cells, the codes or the flags that have the largest masses given the reading of
-    /// the column's parent. A missing reading is replaced as well, but nothing is replaced by a missing reading, and a
-    /// missing reading that the first view only sees as a residual is not replaced. `readings` hold the same values
-    /// afterwards. For a time series they are the readings that `Stream::push` returned, and so is the expected value.
+    /// It puts at most 24 typical values of each scored column of the first view in the place of its reading, one column
+    /// at a time. 16 are the middles of the cells, the codes or the flags that have the largest masses given the columns
+    /// on which the column depends. The other 8 come from the second view: the prototype that is nearest without the
+    /// column, plus the residuals that have the largest masses there. A missing reading is replaced as well, but nothing
+    /// is replaced by a missing reading, and a missing reading is not replaced by a residual. `readings` hold the same
+    /// values afterwards. For a time series they are the readings that `Stream::push` returned, and so is the expected
+    /// value.
     ///
-    /// Takes at most 1 + 16 D times as long as [`score`](Self::score) for D columns, and 16 passes over the masses of
+    /// Takes at most 1 + 25 D times as long as [`score`](Self::score) for D columns, and 24 passes over the masses of
     /// each column. Call it for alarms: on a normal row the answer means nothing.
     ///
     /// # Errors
@@ -175,8 +179,45 @@ impl<const C: usize, const V: usize> ViewTable<'_, C, V> {
                     None => Some(typical),
                 }
             });
+            let second = self.views.get(1).and_then(|view| view.typical_readings::<C>(column.source, readings));
+            let values = values.take(MOST).chain(second.into_iter().flatten().take(RESIDUALS));
             search.consider(column.source, readings, values, |readings| Ok(self.score(readings)?.anomaly));
         }
         Ok(search.finish())
+    }
+}
+
+impl<'t> View<'t> {
+    /// Yields the readings that are typical of the column at `source`, the most likely first, in the regime that is the
+    /// nearest without this column. Returns `None` if the column has no residuals. `readings` hold the same values
+    /// afterwards.
+    fn typical_readings<const C: usize>(
+        &self,
+        source: u16,
+        readings: &mut [Reading],
+    ) -> Option<impl Iterator<Item = Reading> + use<'t, C>> {
+        let at = self.prototypes.column_of(source)?;
+        let slot = readings.get_mut(usize::from(source))?;
+        // A missing reading does not count in the distance.
+        let own = core::mem::replace(slot, Reading::Missing);
+        let nearest = self.regime::<C>(readings).unwrap_or(0);
+        // On the coordinate of the prototype, the reading leaves it the nearest.
+        let on_prototype = self.prototypes.restored(at, nearest, Reading::Integer(0), own).unwrap_or(own);
+        let mut row = [0; C];
+        *readings.get_mut(usize::from(source))? = on_prototype;
+        let encoded = self.encode::<C>(readings, &mut row);
+        *readings.get_mut(usize::from(source))? = own;
+        encoded.ok()?;
+        let mut walk = self.tables.walk();
+        for (column, _) in self.encoder.columns() {
+            let conditional = walk.next(&row)?;
+            if column.source == source {
+                let prototypes = self.prototypes;
+                let restored =
+                    move |outcome: u8| prototypes.restored(at, nearest, column.typical(outcome.into())?, own);
+                return Some(conditional?.likeliest().filter_map(restored));
+            }
+        }
+        None
     }
 }

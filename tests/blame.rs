@@ -145,6 +145,24 @@ fn columns_of_residuals_are_restored_to_readings() {
     assert_eq!((blame.column, blame.expected), (1, Reading::Real(80.0)));
 }
 
+/// Only the second view knows the values of the two regimes, and the wrong reading moves the row to the other one.
+#[test]
+fn a_reading_that_changes_the_regime_is_restored_to_its_own_regime() {
+    let prototypes = Prototypes::new(PrototypesSlices {
+        columns: &[[0, 8, 0, 2], [1, 8, 0, 2], [2, 8, 0, 0]],
+        points: &[0, 0, 0, 40, 40, 100],
+    });
+    let coarse: &'static [i32] = &[-1000, 1000];
+    let fine: &'static [i32] = &[-30, -10, 10, 30];
+    let readings = [0, 1, 2].map(|source| Column { source, values: coarse, log_widths: &[0; 3], ..NUMBER });
+    let residuals = [0, 1, 2].map(|source| Column { source, values: fine, ..NUMBER });
+    let table = table([agreeing(&readings, Prototypes::NONE), agreeing(&residuals, prototypes.unwrap())]);
+    let readings = [160, 160, 0].map(Reading::Integer);
+    assert_eq!(table.views[1].regime::<4>(&readings), Some(0));
+    let blame = blamed(&table, &readings);
+    assert_eq!((blame.column, blame.expected), (2, Reading::Integer(100)));
+}
+
 #[test]
 fn observed_columns_and_regimes_are_not_blamed() {
     let mut view = agreeing(&three(), Prototypes::NONE);

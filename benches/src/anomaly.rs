@@ -5,9 +5,10 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use surprisal_trainer::fit::Family;
+use surprisal_trainer::names::Named;
 
 use super::baseline::{self, Python};
-use super::fitted::{FAMILY, Fitted, Quality, STATISTICS, time_series_scores};
+use super::fitted::{FAMILY, FLASH, Fitted, Quality, STATISTICS, time_series_scores};
 use super::report::Report;
 use super::sets::{self, Halves, Set};
 use super::skab::{self, Changes, Outliers, PROFILES, Run, TRAIN, WINDOW};
@@ -26,6 +27,11 @@ const OF_DIGITS: [&str; 3] = ["kmeans32", "gmm8", "knn"];
 const FLOAT: &str = "float";
 /// The names, in the printed tables, of the [`STATISTICS`] of a model with independent columns (family `marginal`).
 const MARGINAL: [&str; 3] = ["marginal", "marg-sum", "marg-lrg"];
+/// The families that are fitted if none is requested. The first two have a size limit.
+const FAMILIES: [Family; 4] = [FAMILY, Family::Marginal, Family::LinearTrees, Family::Tables];
+/// The names, in the printed tables, of the two families that are compared set by set: tables, and linear-trees with
+/// default settings.
+const COMPARED: [&str; 2] = ["tables", "lintrees"];
 /// The false-alarm rates, per row, that detectors are calibrated for and checked against.
 const RATES: [f64; 2] = [0.01, 0.001];
 /// How far the exported table may stay below the float model on a set, in percent of AUC.
@@ -58,6 +64,10 @@ pub struct Anomaly {
     /// The folder that holds adbench/, shuttle/ and skab/
     #[arg(long, value_name = "DIR", default_value = "../shared/data")]
     data: PathBuf,
+    /// A family to fit, which can be given several times; if none is given, linear-trees+hidden, marginal, linear-trees
+    /// and tables. Alarms are those of the first. Required values are checked for linear-trees+hidden only
+    #[arg(long = "family", value_name = "F")]
+    families: Vec<Family>,
     /// The folder with the recordings of SKAB; if absent, skab/ in the folder of --data
     #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
@@ -128,9 +138,28 @@ fn files_of(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(files)
 }
 
+/// Returns (name in the printed tables, `[row]` scores of the test rows) of each statistic of a fit that is reported.
+fn methods(fitted: &Fitted, family: Family) -> Result<Vec<(&'static str, Vec<f64>)>> {
+    let scores = fitted.surprisals()?;
+    Ok(match family {
+        FAMILY => {
+            let float = fitted.float_scores()?;
+            STATISTICS.into_iter().zip(scores).chain([(FLOAT, float)]).collect()
+        }
+        Family::Marginal => MARGINAL.into_iter().zip(scores).collect(),
+        Family::LinearTrees => scores.into_iter().take(1).map(|scores| (COMPARED[1], scores)).collect(),
+        family => scores.into_iter().take(1).map(|scores| (family.name(), scores)).collect(),
+    })
+}
+
 impl Bench<'_> {
     fn wants(&self, part: Part) -> bool {
         self.args.parts.is_empty() || self.args.parts.contains(&part)
+    }
+
+    /// Returns the families to fit.
+    fn families(&self) -> &[Family] {
+        if self.args.families.is_empty() { &FAMILIES } else { &self.args.families }
     }
 
     fn adbench(&mut self) -> Result<()> {
@@ -150,9 +179,15 @@ impl Bench<'_> {
         if !self.wants(Part::AdBench) {
             return Ok(());
         }
+        let is_flagship = self.families().contains(&FAMILY);
         let report = &mut self.report;
         report.table("ADBench: the first half of the normal rows trains, in file order", FILE_ORDER, &SETS);
+        report.differences(FILE_ORDER, COMPARED, &SETS);
         report.table("ADBench: half of the normal rows trains, shuffled; mean of three", SHUFFLED, &SETS);
+        report.differences(SHUFFLED, COMPARED, &SETS);
+        if !is_flagship {
+            return Ok(());
+        }
         for (protocol, least) in [(FILE_ORDER, 86.0), (SHUFFLED, 90.0)] {
             let roc = |report: &Report, sets: &[&str], method| report.mean(protocol, sets, method).map(|mean| mean.roc);
             let mean = roc(report, &SETS, STATISTICS[0]);
@@ -197,6 +232,10 @@ impl Bench<'_> {
         }
         if self.wants(Part::Ai4i) {
             self.report.table("AI4I: half of the normal rows trains, shuffled; mean of three", "ai4i", &[]);
+            self.report.differences("ai4i", COMPARED, &["ai4i"]);
+            if !self.families().contains(&FAMILY) {
+                return Ok(());
+            }
             let precision = self.report.mean("ai4i", &["ai4i"], STATISTICS[0]).map(|mean| mean.pr);
             self.report.floor("AI4I, AUC-PR", precision, 55.0);
         }
@@ -217,6 +256,10 @@ impl Bench<'_> {
             self.split(Part::Digits, "digits", name, &set, &set.share(DIGITS, seed))?;
         }
         self.report.table("8x8 digits: 1000 rows of nine train, the tenth is anomalous", "digits", &[]);
+        self.report.differences("digits", COMPARED, &names);
+        if !self.families().contains(&FAMILY) {
+            return Ok(());
+        }
         let mean = self.report.mean("digits", &names, STATISTICS[0]).map(|mean| mean.roc);
         self.report.floor("digits, mean AUC", mean, 96.0);
         Ok(())
@@ -229,23 +272,27 @@ impl Bench<'_> {
     fn split(&mut self, part: Part, protocol: &'static str, name: &str, set: &Set, halves: &Halves) -> Result<()> {
         let task = set.task(&format!("{protocol}-{name}").replace(' ', "-"), halves)?;
         eprintln!("benches: {name}, {protocol}, {} rows train, {} test", halves.train.len(), task.anomalous.len());
-        let fitted = Fitted::new(&task, FAMILY)?;
-        if self.wants(Part::Alarms) && protocol != FILE_ORDER {
-            for rate in RATES {
-                if let Some(alarms) = fitted.alarms(&task, rate)? {
-                    self.report.note_alarms(name, rate, alarms);
+        for (at, family) in self.families().to_vec().into_iter().enumerate() {
+            let counts_alarms = at == 0 && self.wants(Part::Alarms) && protocol != FILE_ORDER;
+            if !counts_alarms && !self.wants(part) {
+                continue;
+            }
+            let fitted = Fitted::new(&task, family, [FAMILY, Family::Marginal].contains(&family).then_some(FLASH))?;
+            if counts_alarms {
+                for rate in RATES {
+                    if let Some(alarms) = fitted.alarms(&task, rate)? {
+                        self.report.note_alarms(name, rate, alarms);
+                    }
+                }
+            }
+            if self.wants(part) {
+                for (method, scores) in methods(&fitted, family)? {
+                    self.report.note(protocol, name, method, &scores, &task.anomalous);
                 }
             }
         }
         if !self.wants(part) {
             return Ok(());
-        }
-        let marginal = Fitted::new(&task, Family::Marginal)?;
-        let ours = STATISTICS.into_iter().zip(fitted.surprisals()?);
-        let float = fitted.float_scores()?;
-        let ours = ours.chain([(FLOAT, float)]).chain(MARGINAL.into_iter().zip(marginal.surprisals()?));
-        for (method, scores) in ours {
-            self.report.note(protocol, name, method, &scores, &task.anomalous);
         }
         if let Some(python) = &self.python {
             let methods = if part == Part::Digits { &OF_DIGITS[..] } else { &BASELINES };

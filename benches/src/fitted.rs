@@ -18,8 +18,8 @@ use super::sets::{LABEL, Task};
 /// Names of three row scores, computed from the surprisals of the row's columns: the anomaly score, which headlines
 /// report, the sum, and the largest.
 pub const STATISTICS: [&str; 3] = ["anomaly", "sum", "largest"];
-/// The largest size of an exported table, in bytes.
-const FLASH: usize = 64 << 10;
+/// The largest size of an exported table of [`FAMILY`] and of family `marginal`, in bytes.
+pub const FLASH: usize = 64 << 10;
 /// The model family with the best scores at the size of [`FLASH`]; a fit takes seconds to minutes.
 pub const FAMILY: Family = Family::LinearTreesHidden;
 
@@ -48,20 +48,22 @@ impl Quality {
 
 /// A fitted model with the readings of the test rows.
 pub struct Fitted {
-    artefact: Artefact,
+    /// The exported table with its notes.
+    pub artefact: Artefact,
     float: FloatModel,
-    readings: Vec<Vec<Reading>>,
+    /// `[row]`: the readings of the test rows.
+    pub readings: Vec<Vec<Reading>>,
     /// `[row]`: the readings of the rows that calibrated the detector.
     calibration: Vec<Vec<Reading>>,
 }
 
 impl Fitted {
-    /// Fits the training file of a task with the given family, as a user of `surprisal fit` would.
+    /// Fits the training file of a task with the given family and size limit, as a user of `surprisal fit` would.
     ///
     /// # Errors
     /// The fit fails.
-    pub fn new(task: &Task, family: Family) -> Result<Self> {
-        let job = job(task, family);
+    pub fn new(task: &Task, family: Family, flash: Option<usize>) -> Result<Self> {
+        let job = job(task, family, flash);
         let (artefact, report) = run(&job)?;
         let train = Frame::read(&job.train, Header::Yes)?;
         let shares = artefact.notes.fit.split.unwrap_or_default();
@@ -85,7 +87,8 @@ impl Fitted {
         Ok([of(|row| row.anomaly), of(|row| row.nats), of(|row| row.largest)])
     }
 
-    /// Returns `[row]` the anomaly scores of the test rows, in nats, from the float model before quantisation.
+    /// Returns `[row]` the anomaly scores of the test rows, in nats, from the float model before quantisation. The model
+    /// must be a model of bits.
     ///
     /// # Errors
     /// A row does not fit the columns.
@@ -143,12 +146,12 @@ impl Fitted {
     }
 }
 
-/// Returns the settings of a fit of `family` to a task, with the size limit [`FLASH`]. All other settings are defaults.
-fn job(task: &Task, family: Family) -> Job {
+/// Returns the settings of a fit of `family` to a task, with the size limit `flash`. All other settings are defaults.
+fn job(task: &Task, family: Family, flash: Option<usize>) -> Job {
     let mut job = Job::new(task.folder.join("train.csv"));
     job.label = Some((LABEL.into(), "0".into()));
     job.keep_constant = true;
-    job.flash = Some(FLASH);
+    job.flash = flash;
     job.choices.family = family;
     job
 }
@@ -162,7 +165,7 @@ fn job(task: &Task, family: Family) -> Job {
 /// The fit fails.
 pub fn time_series_scores(task: &Task, window: usize, trained: usize) -> Result<Vec<f64>> {
     // A hidden layer whose settings are chosen on a few hundred training rows overfits.
-    let mut job = job(task, Family::default());
+    let mut job = job(task, Family::LinearTrees, Some(FLASH));
     let text = std::fs::read_to_string(&job.train)?;
     let (header, rows) = text.split_once('\n').context("the training file of a task has no header line")?;
     let last: Vec<&str> = rows.lines().skip(trained * 7 / 10).collect();

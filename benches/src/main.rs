@@ -2,11 +2,14 @@
 
 mod anomaly;
 mod baseline;
+mod blame;
 mod density;
 mod device;
 mod features;
 mod fitted;
 mod host;
+mod oddbench;
+mod pump;
 mod report;
 mod sets;
 mod skab;
@@ -39,6 +42,11 @@ enum Command {
     },
     /// Published protocols of anomaly detection, with scikit-learn's detectors on the same rows
     Anomaly(anomaly::Anomaly),
+    /// AUC on 60 sets of OddBench, set by set, with the nearest neighbours of scikit-learn on the same rows
+    #[command(name = "oddbench")]
+    OddBench(oddbench::OddBench),
+    /// How often the faulty column of an anomalous row is named
+    Blame(blame::Args),
     /// Bearing faults detected by features of a raw signal, and the instructions per window on boards
     Features {
         /// The folder of normal.npy, ball_007.npy, inner_race_007.npy and outer_race_007.npy
@@ -65,6 +73,8 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Density { data, sets } => density::run(&data, &sets),
         Command::Anomaly(args) => anomaly::run(&args),
+        Command::OddBench(args) => oddbench::run(&args),
+        Command::Blame(args) => blame::run(&args),
         Command::Features { data } => features::run(&data),
         Command::Device(args) => device::run(&args),
         Command::Host { data } => host::run(&data),

@@ -7,6 +7,9 @@ use super::fitted::{Alarms, Quality};
 /// The significance level of the Kolmogorov-Smirnov test for uniform p-values.
 const LEVEL: f64 = 0.001;
 
+/// The fall of the AUC-ROC between two methods that is pointed out, in percent.
+const MOST_FALL: f64 = 2.0;
+
 /// How well a method separates the test rows of one split of a set.
 struct Outcome {
     protocol: &'static str,
@@ -104,6 +107,24 @@ impl Report {
             }
         }
         lines.iter().for_each(|line| self.say(line));
+    }
+
+    /// Appends the difference in AUC-ROC between two methods on each of these sets, and the mean difference. Appends
+    /// nothing if one of the methods was not measured on a set.
+    pub fn differences(&mut self, protocol: &str, [first, second]: [&str; 2], sets: &[&str]) {
+        let of = |sets: &[&str], method| self.mean(protocol, sets, method).map(|mean| mean.roc);
+        let difference = |sets: &[&str]| Some(of(sets, first)? - of(sets, second)?);
+        let Some(each) = sets.iter().map(|&set| Some((set, difference(&[set])?))).collect::<Option<Vec<_>>>() else {
+            return;
+        };
+        let mut line = format!("AUC-ROC, {first} minus {second}:");
+        each.iter().for_each(|(set, difference)| line += &format!(" {set} {difference:+.2},"));
+        line +=
+            &format!(" mean {:+.2}", each.iter().map(|(_, difference)| difference).sum::<f64>() / each.len() as f64);
+        self.say(&line);
+        for (set, difference) in each.into_iter().filter(|(_, difference)| *difference < -MOST_FALL) {
+            self.say(&format!("{set} falls by {:.2}, more than {MOST_FALL}", -difference));
+        }
     }
 
     /// Appends the table of alarm rates and distances of p-values, a line per set and rate, and checks both.

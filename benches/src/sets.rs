@@ -45,7 +45,7 @@ pub struct Task {
 pub fn read(path: &Path) -> Result<Frame> {
     ensure!(
         path.exists(),
-        "{} cannot be found; pass the folder that holds adbench/, shuttle/ and skab/ by --data DIR",
+        "{} cannot be found; pass the folder that holds adbench/, oddbench/, shuttle/ and skab/ by --data DIR",
         path.display()
     );
     Ok(Frame::read(path, Header::Auto)?)
@@ -137,24 +137,20 @@ impl<'f> Set<'f> {
         let fresh = rows.fresh.iter().map(|&row| (row, false));
         let test: Vec<(usize, bool)> = fresh.chain(self.anomalous.iter().map(|&row| (row, true))).collect();
         let train: Vec<(usize, bool)> = rows.train.iter().map(|&row| (row, false)).collect();
-        write(name, self.frame, &self.columns, &train, &test)
+        write(name, &self.columns, (self.frame, &train), (self.frame, &test))
     }
 }
 
-/// Writes the training and the test file of a task. Rows are (index in `frame`, whether the row is anomalous).
+/// Rows of a file: the file, and (index of the row, whether it is anomalous) for each.
+pub type Rows<'f> = (&'f Frame, &'f [(usize, bool)]);
+
+/// Writes the training and the test file of a task. `columns` are the indices of the readings, in both files.
 ///
 /// # Errors
 /// The files cannot be written.
-pub fn write(
-    name: &str,
-    frame: &Frame,
-    columns: &[usize],
-    train: &[(usize, bool)],
-    test: &[(usize, bool)],
-) -> Result<Task> {
-    let folder = root().join("target/bench/anomaly").join(name);
-    fs::create_dir_all(&folder)?;
-    for (file, rows) in [("train.csv", train), ("test.csv", test)] {
+pub fn write(name: &str, columns: &[usize], train: Rows<'_>, test: Rows<'_>) -> Result<Task> {
+    let folder = folder(name)?;
+    for (file, (frame, rows)) in [("train.csv", train), ("test.csv", test)] {
         let mut text = String::new();
         for &column in columns {
             write!(text, "{},", frame.columns[column].name)?;
@@ -168,7 +164,17 @@ pub fn write(
         }
         fs::write(folder.join(file), text)?;
     }
-    Ok(Task { folder, anomalous: test.iter().map(|&(_, anomalous)| anomalous).collect() })
+    Ok(Task { folder, anomalous: test.1.iter().map(|&(_, anomalous)| anomalous).collect() })
+}
+
+/// Creates the folder of the task `name`, and returns its path.
+///
+/// # Errors
+/// The folder cannot be created.
+pub fn folder(name: &str) -> Result<PathBuf> {
+    let folder = root().join("target/bench/anomaly").join(name);
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 #[cfg(test)]

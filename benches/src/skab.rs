@@ -75,7 +75,7 @@ impl Run {
     pub fn task(&self, name: &str, frame: &Frame) -> Result<Task> {
         let train: Vec<(usize, bool)> = (0..TRAIN).map(|row| (row, false)).collect();
         let test: Vec<(usize, bool)> = self.anomalous.iter().copied().enumerate().collect();
-        sets::write(name, frame, &self.columns, &train, &test)
+        sets::write(name, &self.columns, (frame, &train), (frame, &test))
     }
 }
 

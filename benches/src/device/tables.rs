@@ -103,7 +103,7 @@ impl Group {
         text += "pub struct Nth<const AT: usize>;\n";
         let mut calls = String::new();
         for (at, Table { name, rows, shape, .. }) in self.tables.iter().enumerate() {
-            let Shape { bits, units, components } = shape;
+            let Shape { bits, units, components, .. } = shape;
             let sizes = format!("{bits}, {units}, {components}, {{ {name}::COLUMNS.len() }}");
             writeln!(
                 text,
