@@ -67,7 +67,8 @@ impl<const C: usize, const W: usize> Stream<C, W> {
         let Some((readings, before)) = row.split_first_chunk_mut::<C>().filter(|_| found >= wanted) else {
             return Err(EncodeError::NoReading { column: found as u16 });
         };
-        let is_real = |&channel: &usize| matches!(readings.get(channel), Some(Reading::Real(x)) if !x.is_nan());
+        let is_real =
+            |&channel: &usize| matches!(readings.get(channel), Some(real @ Reading::Real(_)) if !real.is_missing());
         if let Some(channel) = predictor.states().find(is_real) {
             return Err(EncodeError::WrongType { column: channel as u16 });
         }
