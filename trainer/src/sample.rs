@@ -103,13 +103,33 @@ fn row_of_bits<const N: usize, const H: usize, const K: usize>(
     Ok(readings)
 }
 
-/// Draws a row from a table of views: first the view, then the outcomes of its columns.
+/// Number of rows that are drawn until one lies nearest to the prototype that it was drawn for.
+const ATTEMPTS: usize = 100;
+
+/// Draws a row from a table of views. A row of residuals that lies nearer to another prototype than to its own has
+/// another density than the one it was drawn with, and is drawn again.
 fn row_of_views<const C: usize, const V: usize>(
     table: &ViewTable<C, V>,
     before: &[Reading],
     random: &mut impl Rng,
 ) -> Result<Vec<Reading>> {
     let view = &table.views[random.random_range(0..V)];
+    for _ in 1..ATTEMPTS {
+        let (readings, regime) = row_of_view(table, view, before, random)?;
+        if view.regime::<C>(&readings).is_none_or(|nearest| nearest == regime) {
+            return Ok(readings);
+        }
+    }
+    Ok(row_of_view(table, view, before, random)?.0)
+}
+
+/// Draws a row from a view, and returns it with its prototype.
+fn row_of_view<const C: usize, const V: usize>(
+    table: &ViewTable<C, V>,
+    view: &View,
+    before: &[Reading],
+    random: &mut impl Rng,
+) -> Result<(Vec<Reading>, u8)> {
     let (mut row, rows) = ([0; C], view.tables.slices().columns);
     for (at, (column, _)) in view.encoder.columns().enumerate().filter(|(at, _)| rows[*at][1] == 0) {
         row[at] = column.outcome_index(before)?;
@@ -142,7 +162,7 @@ fn row_of_views<const C: usize, const V: usize>(
             (_, drawn) => drawn,
         };
     }
-    Ok(readings)
+    Ok((readings, regime))
 }
 
 /// Draws rows as [`sample`] does and returns the column names and the rows, all in memory.

@@ -10,7 +10,6 @@ use surprisal_trainer::evaluate::mean;
 use surprisal_trainer::history::History;
 use surprisal_trainer::pipeline::{Job, run};
 use surprisal_trainer::sample::sampled_rows;
-use surprisal_trainer::with_shape;
 
 const WINDOW: usize = 3;
 type TestRow = (Option<i32>, f32, i32, &'static str);
@@ -61,21 +60,19 @@ fn pushed(artefact: &Artefact, rows: &[TestRow], session_after: usize) -> Vec<Op
         encoding.expect("the column is modelled").labels.clone()
     };
     let modes = labels("mode");
-    with_shape!(artefact.shape, N, H, K => {
-        let table = artefact.table::<N, H, K>().unwrap();
-        let mut stream = Stream::<4, WINDOW>::new();
-        let each = rows.iter().enumerate().map(|(at, &(level, reading, pump, mode))| {
-            if at % session_after == 0 {
-                stream.reset();
-            }
-            let mode = modes.iter().position(|label| label == mode).unwrap() as i32;
-            let [pump, mode] = [pump, mode].map(Reading::Integer);
-            let mut row = [level.into(), reading.into(), pump, mode, Reading::Missing, Reading::Missing];
-            let whole = stream.push(&table.predictor, &mut row).expect("the row fits its channels");
-            whole.then(|| table.score(&row).expect("the table takes what the stream makes"))
-        });
-        each.collect()
-    })
+    let table = artefact.open().unwrap();
+    let mut stream = Stream::<4, WINDOW>::new();
+    let each = rows.iter().enumerate().map(|(at, &(level, reading, pump, mode))| {
+        if at % session_after == 0 {
+            stream.reset();
+        }
+        let mode = modes.iter().position(|label| label == mode).unwrap() as i32;
+        let [pump, mode] = [pump, mode].map(Reading::Integer);
+        let mut row = [level.into(), reading.into(), pump, mode, Reading::Missing, Reading::Missing];
+        let whole = stream.push(&table.predictor(), &mut row).expect("the row fits its channels");
+        whole.then(|| table.score(&row).expect("the table takes what the stream makes"))
+    });
+    each.collect()
 }
 
 #[test]

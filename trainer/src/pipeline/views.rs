@@ -105,7 +105,10 @@ impl Split<'_> {
         let fitted = match found {
             Some(Ok(fitted)) => fitted,
             Some(Err((option, size))) => {
-                let message = format!("the smallest table of this family needs {size}; raise the limit");
+                let message = format!(
+                    "the smallest table of the family tables takes {size} {}; raise the limit, or choose --family mixture",
+                    if option == "--ops" { "operations" } else { "bytes" }
+                );
                 return Err(Error::option(option, message));
             }
             None => return Err(Error::option("--views", "expected 1 or 2")),

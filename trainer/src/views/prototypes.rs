@@ -103,9 +103,8 @@ fn axis(encoding: &ColumnEncoding, train: &[Vec<Reading>]) -> Option<[i32; 4]> {
     }
     let mut values: Vec<f64> = train.iter().filter_map(|row| number(row[source])).collect();
     values.sort_by(f64::total_cmp);
-    if values.chunk_by(|a, b| a == b).nth(CODES).is_none() {
-        return None;
-    }
+    // More distinct values than codes.
+    values.chunk_by(|a, b| a == b).nth(CODES)?;
     let spread = spread(&values);
     // One step per unit of an integer; about 4096 steps per standard deviation of a real number.
     let scale = if encoding.kind == Kind::Integer { 8 } else { (spread.log2().floor() as i32 - 4).clamp(-120, 120) };

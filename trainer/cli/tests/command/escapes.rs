@@ -83,7 +83,7 @@ fn errors_escape_what_comes_from_files() {
         ("fit label.csv --label label --normal x -o out.srp", "\\u{1b}"),
         ("fit data.csv --label none -o out.srp", "\\u{1b}"),
         ("fit data.csv --label label --schema schema.toml -o out.srp", "schema.toml"),
-        ("fit data.csv --label label --order order.txt -o out.srp", "\\u{1b}"),
+        ("fit data.csv --label label --family linear --order order.txt -o out.srp", "\\u{1b}"),
         ("collect log.txt", "log.txt"),
         ("features signal.csv --signal 2 --bands 0", "\\u{1b}"),
         ("eval model.srp cell.csv", "\\u{1b}"),

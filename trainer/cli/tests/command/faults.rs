@@ -109,7 +109,9 @@ fn an_order_that_does_not_name_the_columns() {
     folder.refuses(command, &["order.txt", "line 3", "`heat`", "twice"]);
     folder.write("order.txt", "heat\nshake\n");
     folder.refuses(command, &["order.txt", "`mode`"]);
-    folder.refuses("fit data.csv --label label --order nowhere.txt -o model.srp", &["nowhere.txt"]);
+    folder.refuses("fit data.csv --label label --family linear --order nowhere.txt -o model.srp", &["nowhere.txt"]);
+    let of_tables = "fit data.csv --label label --order order.txt -o model.srp";
+    folder.refuses(of_tables, &["--order", "tables", "--family linear-trees"]);
     folder.write("order.txt", "heat\nshake\n\nmode\nhumid\ndoor\n");
     folder.text(command);
 }

@@ -25,27 +25,39 @@ const QUICK: &str = "--family linear --order natural --strength 5";
 fn fit_reports_what_it_did() {
     let folder = Folder::with_data();
     folder.write("more.csv", mixed(300, 0, 2));
-    let report = folder.json("fit data.csv --label label --test more.csv --false-alarm 0.05 -o model.srp");
-    assert_eq!((&report["family"], &report["output"]), (&"linear-trees".into(), &"model.srp".into()));
-    assert!(["natural", "learned"].contains(&report["order"].as_str().unwrap()));
-    assert_eq!((number(&report, "columns"), number(&report, "test_rows")), (5.0, 300.0));
-    assert_eq!(number(&report, "train_rows"), 320.0, "80 % of the normal rows");
-    assert_eq!(number(&report, "file_bytes"), folder.read("model.srp").len() as f64);
-    assert!(number(&report, "table_bytes") < number(&report, "file_bytes"));
-    assert!(number(&report, "seconds") >= 0.0 && number(&report, "threshold") > 0.0);
-    assert!(number(&report, "entropy") > 0.0 && number(&report, "deviation") > 0.0);
-    assert!(number(&report, "reference") > 0.0 && number(&report, "decision_interval") > 0.0);
-    assert_eq!(number(&report, "average_run_length"), 10_000.0);
-
-    let bits = number(&report, "bits");
-    let kl = number(&report, "kl_quantisation");
-    assert!((0.0..budget::KL_A_BIT * bits).contains(&kl), "{kl}");
-    for rows in ["valid", "test"] {
-        let [float, integer] = [format!("float_{rows}_ll"), format!("{rows}_ll")].map(|key| number(&report, &key));
-        assert!((float - integer).abs() < budget::FLOAT_TO_INTEGER_A_BIT * bits, "{rows}: {float} and {integer}");
+    for (family, orders) in [("tables", ["chow-liu"].as_slice()), ("linear-trees", &["natural", "learned"])] {
+        // The first is the default.
+        let option = if family == "tables" { String::new() } else { format!("--family {family}") };
+        let command = format!("fit data.csv --label label --test more.csv --false-alarm 0.05 {option} -o model.srp");
+        let report = folder.json(&command);
+        assert_eq!((&report["family"], &report["output"]), (&family.into(), &"model.srp".into()));
+        assert!(orders.contains(&report["order"].as_str().unwrap()));
+        check_report(&folder, &report);
+        // The load alone, ln 3 nats, is in three columns.
+        assert!(number(&report, "valid_ll") > number(&report, "marginal_valid_ll") + 1.0, "{report}");
     }
     let without_test = folder.json(&format!("fit data.csv --label label -o other.srp {QUICK}"));
     assert!(without_test.get("test_ll").is_none() && without_test.get("float_test_ll").is_none());
+}
+
+/// Checks the numbers in the report on a fit of `data.csv`.
+fn check_report(folder: &Folder, report: &serde_json::Value) {
+    assert_eq!((number(report, "columns"), number(report, "test_rows")), (5.0, 300.0));
+    assert_eq!(number(report, "train_rows"), 320.0, "80 % of the normal rows");
+    assert_eq!(number(report, "file_bytes"), folder.read("model.srp").len() as f64);
+    assert!(number(report, "table_bytes") < number(report, "file_bytes"));
+    assert!(number(report, "seconds") >= 0.0 && number(report, "threshold") > 0.0);
+    assert!(number(report, "entropy") > 0.0 && number(report, "deviation") > 0.0);
+    assert!(number(report, "reference") > 0.0 && number(report, "decision_interval") > 0.0);
+    assert_eq!(number(report, "average_run_length"), 10_000.0);
+
+    let bits = number(report, "bits");
+    let kl = number(report, "kl_quantisation");
+    assert!((0.0..budget::KL_A_BIT * bits).contains(&kl), "{kl}");
+    for rows in ["valid", "test"] {
+        let [float, integer] = [format!("float_{rows}_ll"), format!("{rows}_ll")].map(|key| number(report, &key));
+        assert!((float - integer).abs() < budget::FLOAT_TO_INTEGER_A_BIT * bits, "{rows}: {float} and {integer}");
+    }
 }
 
 #[test]
