@@ -63,9 +63,11 @@ impl Fitted {
     /// # Errors
     /// The fit fails.
     pub fn new(task: &Task, family: Family, flash: Option<usize>) -> Result<Self> {
-        let job = job(task, family, flash);
-        let (artefact, report) = run(&job)?;
+        let mut job = job(task, family, flash);
         let train = Frame::read(&job.train, Header::Yes)?;
+        // Some columns of public sets look like identifiers.
+        job.keep = train.columns.iter().map(|column| column.name.clone()).collect();
+        let (artefact, report) = run(&job)?;
         let shares = artefact.notes.fit.split.unwrap_or_default();
         let calibration =
             split((0..train.rows()).collect(), shares, SplitStrategy::Shuffled { seed: job.seed }).calibrate;
@@ -146,7 +148,8 @@ impl Fitted {
     }
 }
 
-/// Returns the settings of a fit of `family` to a task, with the size limit `flash`. All other settings are defaults.
+/// Returns the settings of a fit of `family` to a task, with the size limit `flash`. Constant columns are kept, and all
+/// other settings are defaults.
 fn job(task: &Task, family: Family, flash: Option<usize>) -> Job {
     let mut job = Job::new(task.folder.join("train.csv"));
     job.label = Some((LABEL.into(), "0".into()));
