@@ -144,13 +144,15 @@ impl Column<'_> {
             let outcome = self.values.partition_point(|&edge| value > edge);
             let log_width = self.log_widths.get(outcome).map_or(0, |&raw| u32::from(raw) << 5);
             let is_outermost = outcome == 0 || outcome == self.values.len();
-            let beyond = if is_outermost { self.beyond(Some(outcome), reading) } else { Nats::ZERO };
-            return Ok((outcome.min(255) as u8, Nats::from_raw(log_width), beyond));
+            let of_cell = Nats::from_raw(log_width);
+            let whole = if is_outermost { self.log_width(Some(outcome), reading) } else { of_cell };
+            return Ok((outcome.min(255) as u8, of_cell, whole.saturating_sub(of_cell)));
         }
         let outcome = self.outcome(reading)?;
         let index = outcome.unwrap_or(self.outcomes().wrapping_sub(1)).min(255) as u8;
         let log_width = outcome.and_then(|outcome| self.log_widths.get(outcome)).map_or(0, |&raw| u32::from(raw) << 5);
-        Ok((index, Nats::from_raw(log_width), self.beyond(outcome, reading)))
+        let of_cell = Nats::from_raw(log_width);
+        Ok((index, of_cell, self.log_width(outcome, reading).saturating_sub(of_cell)))
     }
 
     /// Returns the outcome of a reading, or `None` for a missing reading.
@@ -228,21 +230,20 @@ impl Column<'_> {
     /// cell / width of the narrowest cell), plus a term that grows with the distance beyond the outermost edges. `None`
     /// stands for a missing reading.
     fn log_width(&self, outcome: Option<usize>, reading: Reading) -> Nats {
-        let log_width = outcome.and_then(|outcome| self.log_widths.get(outcome)).map_or(0, |&raw| u32::from(raw) << 5);
-        Nats::from_raw(log_width) + self.beyond(outcome, reading)
-    }
-
-    /// Returns the term that grows with the distance of a reading beyond the outermost edges, or from 0 and 1.
-    #[inline]
-    fn beyond(&self, outcome: Option<usize>, reading: Reading) -> Nats {
-        match (self.kind, reading, outcome) {
-            (Kind::Flag { .. }, Reading::Integer(value), Some(_)) if !(0..=1).contains(&value) => {
+        let Some(outcome) = outcome else { return Nats::ZERO };
+        match (self.kind, reading) {
+            (Kind::Flag { .. }, Reading::Integer(value)) if !(0..=1).contains(&value) => {
                 tail::beyond(reading, self.kind, 0, 1, 0) + Nats::RAREST
             }
-            (Kind::Integer | Kind::Real, _, Some(outcome)) if outcome == 0 || outcome == self.values.len() => {
+            (Kind::Integer | Kind::Real, _) => {
+                let log_width = self.log_widths.get(outcome).copied().unwrap_or(0);
+                let log_width = Nats::from_raw(u32::from(log_width) << 5);
+                let outermost = outcome == 0 || outcome == self.values.len();
                 match (self.values.first(), self.values.last()) {
-                    (Some(&first), Some(&last)) => tail::beyond(reading, self.kind, first, last, self.tail_scale),
-                    _ => Nats::ZERO,
+                    (Some(&first), Some(&last)) if outermost => {
+                        log_width + tail::beyond(reading, self.kind, first, last, self.tail_scale)
+                    }
+                    _ => log_width,
                 }
             }
             _ => Nats::ZERO,

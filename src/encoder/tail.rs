@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::nats::Nats;
-use crate::reading::{Reading, real_of};
+use crate::reading::{Reading, total_order};
 
 /// The largest distance, in steps of [`Reading::fixed`]. Larger distances count as this one.
 const FARTHEST: u64 = 1 << 61;
@@ -17,20 +17,10 @@ const TWO_OCTAVES: u64 = 90_852;
 /// columns. The bounds of a real column are in [`total_order`].
 pub(super) fn beyond(reading: Reading, kind: Kind, first: i32, last: i32, tail_scale: i8) -> Nats {
     let edge = |key: i32| match kind {
-        Kind::Real => real_of(key),
+        Kind::Real => Reading::Real(f32::from_bits(total_order(f32::from_bits(key as u32)) as u32)),
         _ => Reading::Integer(key),
     };
-    let all = [reading, edge(first), edge(last)];
-    // The same in 32 bits, for all but the wildest readings.
-    if let [Some(value), Some(first), Some(last)] = all.map(|reading| reading.fixed_small(tail_scale)) {
-        let distance = match () {
-            () if value < first => first.wrapping_sub(value),
-            () if value > last => value.wrapping_sub(last),
-            () => return Nats::ZERO,
-        };
-        return lomax_small(distance as u32);
-    }
-    let [value, first, last] = all.map(|reading| reading.fixed(tail_scale));
+    let [value, first, last] = [reading, edge(first), edge(last)].map(|reading| reading.fixed(tail_scale));
     let distance = first.saturating_sub(value).max(value.saturating_sub(last)).max(0);
     lomax(distance.unsigned_abs())
 }
@@ -44,12 +34,4 @@ fn lomax(distance: u64) -> Nats {
     let fraction = (x << (63 - octave) << 1) >> 48;
     let octaves = u64::from(octave.saturating_sub(Reading::FIXED_BITS)) << 16 | fraction;
     Nats::from_raw(((octaves * TWO_OCTAVES) >> 16) as u32)
-}
-
-/// Returns what [`lomax`] returns, in 32 bits except for one product.
-fn lomax_small(distance: u32) -> Nats {
-    let Some(x) = distance.checked_add(1 << Reading::FIXED_BITS) else { return lomax(distance.into()) };
-    let zeros = x.leading_zeros();
-    let octaves = (31 - Reading::FIXED_BITS).wrapping_sub(zeros) << 16 | x << zeros << 1 >> 16;
-    Nats::from_raw(((u64::from(octaves) * TWO_OCTAVES) >> 16) as u32)
 }
