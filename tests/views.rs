@@ -172,8 +172,8 @@ proptest! {
         let mut dice = Dice(seed);
         let kinds = kinds(count, false, &mut dice);
         let [first, second] = [Make::Readings, Make::Residuals].map(|make| RandomView::new(&kinds, make, &mut dice));
-        equals_the_definition(std::slice::from_ref(&first), &kinds, &mut dice);
-        equals_the_definition(std::slice::from_ref(&second), &kinds, &mut dice);
+        equals_the_definition(std::array::from_ref(&first), &kinds, &mut dice);
+        equals_the_definition(std::array::from_ref(&second), &kinds, &mut dice);
         equals_the_definition(&[first, second], &kinds, &mut dice);
     }
 

@@ -128,7 +128,7 @@ pub struct FittedView {
     /// Kullback-Leibler divergence of the rows of masses from the fitted probabilities, in nats per training row.
     pub kl_quantisation: f64,
     /// Sum of the natural logarithms of the widths of the narrowest cells, in units of the readings.
-    unit: f64,
+    pub unit: f64,
 }
 
 /// Fits the views of a table on training rows (`[row][source]`). The first view models the readings by the encodings of
@@ -143,11 +143,16 @@ pub fn fit(schema: &Schema, train: &[Vec<Reading>], settings: &ViewSettings) -> 
     {
         views.push(fit_view(found.owned, found.columns, found.step_units, train, settings)?);
     }
-    let least = views.iter().map(|view| view.unit).fold(f64::INFINITY, f64::min);
+    let least = common_unit(&views);
     for view in &mut views {
         view.owned.log_unit = (65536.0 * (view.unit - least)).round() as u32;
     }
     Ok(views)
+}
+
+/// Returns the logarithm of the unit of the densities that a table of these views gives: the smallest unit of a view.
+pub fn common_unit(views: &[FittedView]) -> f64 {
+    views.iter().map(|view| view.unit).fold(f64::INFINITY, f64::min)
 }
 
 /// Fits the rows of masses of one view, whose prototypes are in `view` and whose columns, in any order, in `columns`.
@@ -180,28 +185,6 @@ fn fit_view(
     let scored = columns.iter().filter(|encoding| !encoding.observed);
     let unit = scored.map(|encoding| encoding.unit).sum::<f64>() + step_units;
     Ok(FittedView { owned: view, columns, kl_quantisation: fitted.kl_quantisation, unit })
-}
-
-/// Returns the mean log-density of rows under the mixture of fitted views, in nats per row and in units of the readings.
-///
-/// # Errors
-/// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
-pub fn log_likelihood(views: &[FittedView], rows: &[Vec<Reading>]) -> Result<f64> {
-    let mut densities = vec![f64::NEG_INFINITY; rows.len()];
-    for view in views {
-        let (device, columns) = (view.owned.view()?, view.columns.len());
-        let each: Vec<Nats> = with_capacity!(columns, C => {
-            let nats = |readings: &Vec<Reading>| device.explain::<C>(readings, &mut []);
-            rows.par_iter().map(nats).collect::<Result<_, _>>()?
-        });
-        for (density, nats) in densities.iter_mut().zip(each) {
-            let log = f64::from(Nats::from_raw(view.owned.log_unit)) - f64::from(nats) - view.unit;
-            let (most, least) = (density.max(log), density.min(log));
-            *density = most + (least - most).exp().ln_1p();
-        }
-    }
-    let total = densities.iter().sum::<f64>() / rows.len().max(1) as f64;
-    Ok(total - (views.len() as f64).ln())
 }
 
 /// Returns the largest number of additions, multiplications and comparisons that scoring one row takes.

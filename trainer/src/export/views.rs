@@ -34,6 +34,7 @@ pub fn source<const C: usize, const V: usize>(artefact: &Artefact, table: &ViewT
     out += &format!(
         "{statics}\
          /// The table, checked at compile time.\n\
+         #[allow(clippy::needless_update, reason = \"later versions of the library have more sections\")]\n\
          pub static TABLE: ViewTable<'static, CAPACITY, VIEWS> = {{\n    \
              let source = v4::ViewsSource {{\n        \
                  views: [\n\

@@ -114,7 +114,9 @@ impl Split<'_> {
             None => return Err(Error::option("--views", "expected 1 or 2")),
         };
         let independent = views::fit(&schema, &train, &ViewSettings { views: 1, leaves: 1, ..settings })?;
-        let marginal_valid_ll = valid_ll(&independent)?;
+        // In the unit of the table, so that the two can be compared.
+        let units = views::common_unit(&fitted) - views::common_unit(&independent);
+        let marginal_valid_ll = valid_ll(&independent)? + units;
 
         let mut table = owned(&fitted, &schema);
         let baselines = assemble(&table, &fitted)?.open()?.view_baselines(&calibration)?;
