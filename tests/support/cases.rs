@@ -24,12 +24,16 @@ mod signal;
 mod stream;
 #[path = "tank.rs"]
 mod tank;
+#[path = "../golden/views.rs"]
+#[rustfmt::skip]
+#[allow(dead_code, reason = "the shuttle's columns are those of all tables")]
+mod views;
 
 use coin::{Coin, pack};
 use shuttle::{BITS, COLUMNS};
 use surprisal::{
     ColumnScore, Compressor, Cusum, Decompressor, Drift, Libm, Logit, Monitor, Nats, Reading, Recent, RowScore,
-    Samples, Stream, Table, TableError,
+    Samples, Stream, Table, TableError, ViewTable,
 };
 
 macro_rules! cases {
@@ -70,6 +74,9 @@ static SHUTTLE: Golden = golden!("shuttle", (1286, 1_050_738_225));
 static FLAGSHIP: Golden = golden!("flagship", (2302, 2_340_620_292));
 static MIXTURE: Golden = golden!("mixture", (1058, 3_502_496_581));
 static READINGS: &[u8] = include_bytes!("../golden/shuttle.readings");
+/// Two views of outcome tables, and the surprisal and the anomaly score of each row.
+static VIEWS: &Aligned<[u8]> = &Aligned(*include_bytes!("../golden/views.srp"));
+static VIEW_SCORES: &[u8] = include_bytes!("../golden/views.nats");
 
 /// Runs a check on every golden table: as it is read from bytes, as it was compiled in, and with its streams.
 macro_rules! each_table {
@@ -290,6 +297,42 @@ cases! {
             largest += u64::from(most.raw());
         }
         assert_eq!((first, largest), ([62, 7, 2, 12, 5, 4, 7, 4, 25], 198_000_537));
+    }
+
+    /// Two views have the scores of the host, and the shares of the columns add up to them.
+    fn views_are_scored_as_on_the_host() {
+        let table = ViewTable::<{ views::CAPACITY }, { views::VIEWS }>::from_bytes(&VIEWS.0).expect("the table is whole");
+        let (words, _) = VIEW_SCORES.as_chunks::<4>();
+        let (scores, _) = words.as_chunks::<2>();
+        assert_eq!(scores.len(), rows(&SHUTTLE).count());
+        for ((row, _), bytes) in rows(&SHUTTLE).zip(scores) {
+            let [nats, anomaly] = bytes.map(|bytes| Nats::from_raw(u32::from_le_bytes(bytes)));
+            let score = table.score(&row).expect("golden rows are of the training columns");
+            assert_eq!((score.nats, score.anomaly), (nats, anomaly));
+            assert_eq!(views::TABLE.score(&row), Ok(score));
+            let mut each = [Nats::ZERO; COLUMNS.len()];
+            assert_eq!(table.explain(&row, &mut each), Ok(nats));
+            assert_eq!(each.into_iter().sum::<Nats>(), nats);
+        }
+    }
+
+    /// Blame names the reading that was replaced, and restores the row.
+    fn a_replaced_reading_is_blamed() {
+        let (mut found, mut alarms) = (0, 0);
+        for (row, _) in rows(&SHUTTLE).step_by(16) {
+            let detector = &views::TABLE.detector;
+            let is_alarm = |row: &[Reading]| views::TABLE.judge(row).is_ok_and(|verdict| verdict.is_anomalous());
+            let mut wrong = row;
+            wrong[4] = Reading::Integer(-200);
+            if !is_alarm(&row) && is_alarm(&wrong) {
+                alarms += 1;
+                let given = wrong;
+                let blame = views::TABLE.blame(&mut wrong).expect("golden rows are of the training columns");
+                assert!(wrong == given && detector.judge(blame.before).is_anomalous());
+                found += u32::from(blame.column == 4);
+            }
+        }
+        assert!(alarms >= 16 && 10 * found >= 9 * alarms, "{found} of {alarms}");
     }
 
     /// The same coins give the same rows.

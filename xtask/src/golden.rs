@@ -24,7 +24,7 @@ const SAMPLED: usize = 64;
 
 /// The tables of the shuttle data, and their options of `surprisal fit`.
 const TABLES: [(&str, &[&str]); 3] = [
-    ("shuttle", &[]),
+    ("shuttle", &["--family", "linear-trees"]),
     (
         "flagship",
         &["--family", "linear-trees+hidden", "--units", "12", "--restarts", "1", "--strength", "20", "--gamma", "5"],
@@ -33,7 +33,7 @@ const TABLES: [(&str, &[&str]); 3] = [
 ];
 
 /// Other things that `cargo xtask golden` writes.
-const OTHERS: [&str; 3] = ["motor", "stream", "link-table"];
+const OTHERS: [&str; 4] = ["motor", "stream", "views", "link-table"];
 
 /// Writes the tables with these names and their exact results, or all of them.
 ///
@@ -59,7 +59,31 @@ pub fn run(only: &[String]) -> Result<()> {
     if wanted("motor") {
         motor(&surprisal)?;
     }
+    if wanted("views") {
+        views(&surprisal)?;
+    }
     if wanted("stream") { stream(&surprisal) } else { Ok(()) }
+}
+
+/// Fits two views of the shuttle data, and writes the surprisals and anomaly scores of the rows of all golden tables.
+fn views(surprisal: &Surprisal) -> Result<()> {
+    let model = "target/golden/views.srp";
+    surprisal.fit_shuttle(model, &["--family", "tables"])?;
+    export(surprisal, "views")?;
+    let held_out = HeldOut::of(&root().join(model))?;
+    let rows: Vec<Vec<Reading>> =
+        spread(&held_out).into_iter().map(|row| held_out.readings[row].map(Reading::Integer).to_vec()).collect();
+    let scores = held_out.artefact.scores(&rows)?;
+    let words = scores.iter().flat_map(|score| [score.nats, score.anomaly]);
+    let bytes: Vec<u8> = words.flat_map(|nats| nats.raw().to_le_bytes()).collect();
+    Ok(fs::write(root().join("tests/golden/views.nats"), bytes)?)
+}
+
+/// Returns the rows of the golden tables: evenly spaced rows of both kinds.
+fn spread(held_out: &HeldOut) -> Vec<usize> {
+    let mut rows: Vec<usize> = [false, true].into_iter().flat_map(|kind| evenly(&held_out.anomalous, kind)).collect();
+    rows.sort_unstable();
+    rows
 }
 
 /// Exports a model as bytes and as Rust source.
@@ -77,7 +101,8 @@ fn motor(surprisal: &Surprisal) -> Result<()> {
     let samples: Vec<i16> = signal::motor(false).take(signal::RECORDED).collect();
     npyz::to_file_1d(root().join(SIGNAL), samples)?;
     let model = "target/golden/motor.srp";
-    let options = ["--signal", "256:128", "--sampling-rate", "8000", "--false-alarm", "0.1"];
+    let options =
+        ["--signal", "256:128", "--sampling-rate", "8000", "--false-alarm", "0.1", "--family", "linear-trees"];
     surprisal.run(&[&["fit", SIGNAL, "-o", model], &options[..]].concat())?;
     export(surprisal, "motor")?;
     let artefact = Artefact::read(&root().join(model))?;
@@ -121,8 +146,7 @@ fn csv(rows: impl Iterator<Item = tank::Row>, session: impl Fn(usize) -> usize) 
 
 /// Writes the rows, which are the same for all tables, and the scores and samples of a table.
 fn streams(name: &str, held_out: &HeldOut) -> Result<()> {
-    let mut rows: Vec<usize> = [false, true].into_iter().flat_map(|kind| evenly(&held_out.anomalous, kind)).collect();
-    rows.sort_unstable();
+    let rows = spread(held_out);
     let small = |value: i32| i16::try_from(value).context("a reading does not fit 16 bits");
     let mut readings = Vec::new();
     let mut nats = Vec::new();

@@ -22,7 +22,7 @@ pub fn fit(args: FitArgs) -> Result<Answer> {
     output::check(&args.output, &inputs)?;
     let job = args.job()?;
     job.check()?;
-    let progress = if args.family == Family::Auto {
+    let progress = if args.family() == Family::Auto {
         let journal = Journal::beside(&args.output);
         output::check(&journal, &inputs)?;
         Progress::resumable(&journal)?

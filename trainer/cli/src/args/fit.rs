@@ -60,9 +60,9 @@ pub struct FitArgs {
     /// more realistic results than rows recorded between the training rows.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub valid: Option<PathBuf>,
-    #[arg(long, default_value_t, value_name = "FAMILY", value_parser = parse::named(family_help),
-        help = "Family of models, which determines the terms of the model")]
-    pub family: Family,
+    #[arg(long, value_name = "FAMILY", value_parser = parse::named(family_help),
+        help = "Family of models; by default tables, or linear-trees with --window or if no column is numeric")]
+    pub family: Option<Family>,
     /// Largest size of the .srp file, for example 16KiB.
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub flash: Option<usize>,
@@ -248,6 +248,13 @@ impl FitArgs {
         std::iter::once(&self.data).chain(others).map(PathBuf::as_path).collect()
     }
 
+    /// Returns the chosen family of models, or the default one. Models of bits detect better in a time series, measured on
+    /// the valve runs of SKAB.
+    pub fn family(&self) -> Family {
+        let default = if self.window.is_some() { Family::LinearTrees } else { Family::default() };
+        self.family.unwrap_or(default)
+    }
+
     /// Returns the job that the options describe. Reads the schema file.
     pub fn job(&self) -> Result<Job> {
         let (model, layer) = (&self.model, &self.layer);
@@ -266,7 +273,7 @@ impl FitArgs {
             cells: self.columns.cells.map(usize::from),
             overrides: self.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default(),
             choices: Choices {
-                family: self.family,
+                family: self.family(),
                 order: model.order.clone(),
                 gamma: model.gamma,
                 strength: model.strength,
