@@ -6,10 +6,10 @@ use core::hint::black_box;
 use core::iter::Empty;
 use surprisal::generated::v4;
 use surprisal::{
-    Activation, AnomalyScore, Blame, Column, ColumnScore, Compressor, Conditional, Constraint, Cusum, Decompressor, Detector,
-    Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass, Masses, Mixture, Model, Monitor, Nade,
-    NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue, Predictor, Prototypes, Recent, Report, RowScore, Stream,
-    Table, TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
+    Activation, AnomalyScore, Blame, Column, ColumnScore, Compressor, Conditional, Constraint, Cusum, Decompressor,
+    Detector, Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass, Masses, Mixture, Model, Monitor,
+    Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue, Predictor, Prototypes, Recent, Report, RowScore,
+    Stream, Table, TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
