@@ -135,7 +135,7 @@ pub struct FittedView {
 /// `schema`; the second models residuals from prototypes, unless no numeric column has enough distinct values.
 ///
 /// # Errors
-/// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
+/// [`Error::Encode`] if a reading does not fit its column.
 pub fn fit(schema: &Schema, train: &[Vec<Reading>], settings: &ViewSettings) -> Result<Vec<FittedView>> {
     let mut views = vec![fit_view(OwnedView::default(), schema.columns.clone(), 0.0, train, settings)?];
     if settings.views > 1
