@@ -66,8 +66,8 @@ pub struct Column<'t> {
     /// outcome exceeds it. It is 0 for flags and categories, and for columns that may be missing, because a bit has
     /// only one constraint.
     pub pivot: u16,
-    /// log2 of the distance over which the density beyond the outermost edges falls to a quarter. 0 for flags and
-    /// categories.
+    /// log2 of the distance, in units of the reading, over which the density outside the column's range of edges falls to
+    /// a quarter. 0 for flags and categories.
     pub tail_scale: i8,
     /// `[outcome]`, one more than edges: ln(width of the cell / width of the narrowest cell), in units of 1/2048 nat.
     /// Empty for flags and categories.

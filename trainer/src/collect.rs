@@ -136,7 +136,8 @@ impl Capture {
     }
 }
 
-/// Returns the cells after the marker of a line, or `None` if it has no marker. The cells end at the next space, after
+/// Returns the cells after the word that marks a row in the log of a board, or `None` if the line has no such word. The
+/// cells end at the next space, after
 /// which loggers print the source location.
 fn after_marker(line: &str) -> Option<Vec<String>> {
     let mut ends = line.match_indices(MARKER.trim_end()).map(|(at, mark)| &line[at + mark.len()..]);

@@ -113,8 +113,8 @@ impl Journal {
         self.known.is_empty()
     }
 
-    /// Returns the layer stored for a key and settings as a model, with its mean log-likelihood of the validation rows
-    /// in nats per row.
+    /// Returns the hidden layer that an earlier run of the same search stored under a key and settings, as a model, with
+    /// the mean log-likelihood of the validation rows in nats per row.
     ///
     /// `constraints` has one element per bit. Returns `None` if the journal has no such layer.
     pub fn recall(&self, key: &str, settings: &LayerSettings, constraints: &[u16]) -> Option<(FloatModel, f64)> {
