@@ -197,7 +197,8 @@ impl<'t> View<'t> {
         readings: &mut [Reading],
     ) -> Option<impl Iterator<Item = Reading> + use<'t, C>> {
         let at = self.prototypes.column_of(source)?;
-        let slot = readings.get_mut(usize::from(source))?;
+        // A residual is restored in the type of the present reading, which a missing one does not have.
+        let slot = readings.get_mut(usize::from(source)).filter(|reading| !reading.is_missing())?;
         // A missing reading does not count in the distance.
         let own = core::mem::replace(slot, Reading::Missing);
         let nearest = self.regime::<C>(readings).unwrap_or(0);

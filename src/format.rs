@@ -63,7 +63,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     /// [`TableError`] unless `bytes` hold a complete, undamaged table of this [`VERSION`], with at most N bits, H
     /// hidden units and K mixture components, at an address that is a multiple of four.
     pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
-        let (flags, mut sections) = checked(bytes, VERSION, SECTIONS)?;
+        let (flags, mut sections) = checked(bytes, 0, SECTIONS)?;
         // The fields of a struct literal are evaluated in the order of the source, here the order of the sections.
         let encoder = Encoder::new(EncoderSlices {
             columns: sections.next()?,
@@ -171,8 +171,9 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     }
 }
 
-/// Checks the header and the checksum of a file, and returns its word of flags and its sections.
-fn checked(bytes: &[u8], expected: u32, sections: usize) -> Result<(u32, Sections<'_>), TableError> {
+/// Checks the header and the checksum of a file of `views` views, or of a model of bits if that is 0, and returns its word
+/// of flags and its sections.
+fn checked(bytes: &[u8], views: u32, sections: usize) -> Result<(u32, Sections<'_>), TableError> {
     let head = bytes.get(..4 * HEAD).ok_or(TableError::Truncated)?;
     let &[magic, version, length, checksum, flags] = try_cast_slice::<_, u32>(head)
         .map_err(|_| TableError::Misaligned)?
@@ -182,15 +183,18 @@ fn checked(bytes: &[u8], expected: u32, sections: usize) -> Result<(u32, Section
         return Err(TableError::NotATable);
     }
     if version != VERSION && version != VIEWS_VERSION {
-        return Err(TableError::UnsupportedVersion { found: version, supported: expected });
+        return Err(TableError::UnsupportedVersion { found: version, supported: VERSION });
     }
     let bytes = bytes.get(..length as usize).ok_or(TableError::Truncated)?;
     if CHECKSUM.checksum(bytes.get(CHECKED..).ok_or(TableError::Truncated)?) != checksum {
         return Err(TableError::Corrupt);
     }
-    if version != expected {
-        let found = if version == VIEWS_VERSION { flags as u16 } else { 0 };
-        return Err(TableError::Views { found, expected: u16::from(expected == VIEWS_VERSION) });
+    let found = if version == VIEWS_VERSION { flags } else { 0 };
+    if found != views {
+        return Err(TableError::Views { found: found as u16, expected: views as u16 });
+    }
+    if version == VIEWS_VERSION && views == 0 {
+        return Err(TableError::Inconsistent("views"));
     }
     let (counts, rest) =
         bytes.get(4 * HEAD..).and_then(|rest| rest.split_at_checked(4 * sections)).ok_or(TableError::Truncated)?;

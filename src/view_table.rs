@@ -10,6 +10,9 @@ use crate::view::View;
 
 /// Everything that a board needs to score rows of readings by outcome tables: views, detector and predictor.
 ///
+/// The densities of all rows add up to one in a view of the readings, and to at most one in a view with prototypes: it
+/// keeps some probability for residuals that lie nearer to another prototype than to their own.
+///
 /// C is the capacity for columns of a view, and V the number of views. The density of a row is the mean of its densities
 /// in the views, a mixture with equal weights, and its anomaly score is the sum of the anomaly scores of the views.
 ///

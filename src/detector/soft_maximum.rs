@@ -34,7 +34,7 @@ impl SoftMaximum {
         let shifted = nats.raw().saturating_add(self.level.saturating_sub(baseline.raw()));
         let share = shifted >> self.log2_temperature;
         let (octave, power) = (share >> FRACTION, share & ((1 << FRACTION) - 1) | 1 << FRACTION);
-        // 4096 powers below 2^17 add up to at most 2^29.
+        // Two powers below 2^17 for each of 4096 columns add up to at most 2^30.
         self.sum = if octave > self.octave {
             let rise = octave - self.octave;
             self.octave = octave;

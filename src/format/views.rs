@@ -27,10 +27,10 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     /// [`TableError`] unless `bytes` hold a complete, undamaged table of V views with at most C columns each, at an
     /// address that is a multiple of four.
     pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
-        let (found, mut sections) = checked(bytes, VIEWS_VERSION, SHARED + PER_VIEW * V)?;
-        if found as usize != V || V > MOST_VIEWS {
-            return Err(TableError::Views { found: found as u16, expected: V as u16 });
+        if V == 0 || V > MOST_VIEWS {
+            return Err(TableError::Inconsistent("views"));
         }
+        let (_, mut sections) = checked(bytes, V as u32, SHARED + PER_VIEW * V)?;
         let words = sections.next()?.try_into().map_err(|_| TableError::Inconsistent("calibration"))?;
         let detector = Detector::from_words(words, sections.next()?, sections.next()?).check()?;
         let predictor = Predictor::new(PredictorSlices { words: sections.next()?, weights: sections.next()? })?;

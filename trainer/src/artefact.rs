@@ -55,6 +55,7 @@ impl Artefact {
         let mut artefact = Self { words: words.collect(), shape: Shape::default(), schema: Schema::default(), notes };
         artefact.shape = Shape::of(artefact.table_bytes())?;
         let schema = check::schema(&*artefact.open()?, &artefact.notes)?;
+        check::views(&artefact.views()?, &schema)?;
         artefact.schema = schema;
         Ok(artefact)
     }

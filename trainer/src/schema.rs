@@ -38,6 +38,8 @@ pub struct Schema {
 /// Settings of [`Schema::find`].
 #[derive(Clone, Debug, Default)]
 pub struct SchemaOptions {
+    /// Whether the model consists of outcome tables, which have no limit on bits.
+    pub is_for_tables: bool,
     /// Names of the columns that are not modelled.
     pub ignore: Vec<String>,
     /// Whether columns that never change are kept.
@@ -97,7 +99,7 @@ impl Schema {
         let schema = Self { names, columns, predictor: PredictorTable::default() };
         schema.check_constant(frame, rows, options)?;
         let bits: usize = schema.bits().sum();
-        if bits > MAX_BITS {
+        if bits > MAX_BITS && !options.is_for_tables {
             return fault(format!(
                 "{bits} bits, but a table holds at most {MAX_BITS}; leave some columns out with --ignore"
             ));

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 use surprisal::{
-    Nats, OutcomeTables, OutcomeTablesSlices, Predictor, Prototypes, PrototypesSlices, Reading, TableError, View,
-    ViewTable,
+    Column, Kind, Nats, OutcomeTables, OutcomeTablesSlices, Predictor, Prototypes, PrototypesSlices, Reading,
+    TableError, View, ViewTable,
 };
 
 use crate::calibrate::Calibration;
@@ -137,11 +137,11 @@ pub struct FittedView {
 /// # Errors
 /// [`Error::Encode`] if a reading does not fit its column.
 pub fn fit(schema: &Schema, train: &[Vec<Reading>], settings: &ViewSettings) -> Result<Vec<FittedView>> {
-    let mut views = vec![fit_view(OwnedView::default(), schema.columns.clone(), 0.0, train, settings)?];
+    let mut views = vec![fit_view(schema, OwnedView::default(), schema.columns.clone(), 0.0, train, settings)?];
     if settings.views > 1
         && let Some(found) = prototypes::find(schema, train, settings)
     {
-        views.push(fit_view(found.owned, found.columns, found.step_units, train, settings)?);
+        views.push(fit_view(schema, found.owned, found.columns, found.step_units, train, settings)?);
     }
     let least = common_unit(&views);
     for view in &mut views {
@@ -158,6 +158,7 @@ pub fn common_unit(views: &[FittedView]) -> f64 {
 /// Fits the rows of masses of one view, whose prototypes are in `view` and whose columns, in any order, in `columns`.
 /// `step_units` is the sum of the logarithms of the units in which residuals are counted.
 fn fit_view(
+    schema: &Schema,
     mut view: OwnedView,
     columns: Vec<ColumnEncoding>,
     step_units: f64,
@@ -165,16 +166,17 @@ fn fit_view(
     settings: &ViewSettings,
 ) -> Result<FittedView> {
     let encoder = |columns: &[ColumnEncoding]| Schema { columns: columns.to_vec(), ..Schema::default() }.table();
-    // Prototypes need their columns in the order of the encoder, which the fit changes, so that outcomes come first.
-    view.encoder = encoder(&columns);
-    let outcomes = outcomes(&view, columns.len(), train)?;
     if let Some(encoding) = columns.iter().find(|encoding| encoding.column().outcomes() > 256) {
-        let count = encoding.column().outcomes();
+        let (name, count) = (schema.name(encoding), encoding.column().outcomes());
         let message = format!(
-            "a column has {count} outcomes, and the family tables holds at most 256 per column; choose --family linear-trees"
+            "column `{name}` has {count} outcomes, and the family tables holds at most 256 per column; choose --family \
+             linear-trees, or fewer cells or codes in a --schema file"
         );
         return Err(Error::option("--family", message));
     }
+    // Prototypes need their columns in the order of the encoder, which the fit changes, so that outcomes come first.
+    view.encoder = encoder(&columns);
+    let outcomes = outcomes(&view, columns.len(), train)?;
     let counts: Vec<usize> = columns.iter().map(|encoding| encoding.column().outcomes()).collect();
     let observed: Vec<bool> = columns.iter().map(|encoding| encoding.observed).collect();
     let fitted = trees::fit(&outcomes, &counts, &observed, settings);
@@ -187,14 +189,31 @@ fn fit_view(
     Ok(FittedView { owned: view, columns, kl_quantisation: fitted.kl_quantisation, unit })
 }
 
-/// Returns the largest number of additions, multiplications and comparisons that scoring one row takes.
-pub fn operations(table: &OwnedViews) -> usize {
-    let of_view = |view: &OwnedView| {
-        let distances = view.points.len() + view.prototype_columns.len();
-        let searches: usize = view.columns.iter().map(|&[outcomes, ..]| outcomes.ilog2() as usize + 8).sum();
-        distances + searches
+/// Returns the largest number of additions, multiplications, comparisons and tree steps that scoring one row by a view
+/// takes, without the fixed work per column: three per coordinate of a prototype, the search for the outcome of each
+/// reading, and the longest path of each tree.
+pub fn operations(view: &View) -> usize {
+    let distances = 3 * view.prototypes.slices().points.len();
+    let search = |column: Column| match column.kind {
+        Kind::Integer => column.values.len().max(1).ilog2() as usize + 1,
+        _ => column.values.len(),
     };
-    table.views.iter().map(of_view).sum()
+    let searches: usize = view.encoder.columns().map(|(column, _)| search(column)).sum();
+    let (columns, mut splits) = (view.tables.slices().columns, view.tables.slices().splits);
+    let mut steps = 0;
+    for &[_, rows, _] in columns.iter().filter(|column| column[2] == OutcomeTables::TREE && column[1] > 0) {
+        let (tree, rest) = splits.split_at(usize::from(rows - 1).min(splits.len()));
+        steps += depth(tree);
+        splits = rest;
+    }
+    distances + searches + steps
+}
+
+/// Returns the number of splits on the longest path of a tree in preorder.
+fn depth(tree: &[[u8; 4]]) -> usize {
+    let Some((&[.., left], rest)) = tree.split_first() else { return 0 };
+    let (left, right) = rest.split_at(usize::from(left).min(rest.len()));
+    1 + depth(left).max(depth(right))
 }
 
 /// Returns the outcomes of the columns in each row: `[column][row]`.

@@ -8,6 +8,7 @@ use surprisal::{Detector, Kind, Nats};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::pipeline::finite;
 use surprisal_trainer::table::cost::{Core, Cost};
+use surprisal_trainer::views::operations;
 use surprisal_trainer::with_shape;
 
 use crate::answer::Answer;
@@ -75,8 +76,13 @@ fn show_views(artefact: &Artefact, text: &mut Lines) -> Result<Value> {
         let points: Vec<Value> = (0..prototypes.count()).map(point).collect();
         listed.push(json!({ "columns": tables.columns.len(), "rows_of_masses": rows, "prototypes": points }));
     }
-    line!(text, "  a row takes {state} bytes of state");
-    Ok(json!({ "each_view": listed }))
+    let operations: usize = artefact.views()?.iter().map(operations).sum();
+    line!(
+        text,
+        "  a row takes at most {operations} additions, multiplications, comparisons and tree steps beside the fixed work per \
+         column, and {state} bytes of state"
+    );
+    Ok(json!({ "each_view": listed, "most_operations": operations }))
 }
 
 /// Prints the work of scoring a row by a model of bits, and returns it for programs.

@@ -9,6 +9,9 @@ use crate::answer::{Answer, csv_text};
 use crate::args::RowArgs;
 use crate::rows::Applied;
 
+/// Largest number of alarms whose column at fault is found.
+const MOST_BLAMED: usize = 1000;
+
 pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
     let applied = args.apply()?;
     let Applied { artefact, frame, rows, scores, surprisals, .. } = &applied;
@@ -28,7 +31,10 @@ pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
         ("column", each(&|at| json!(name(scores[at].column)))),
     ];
     let is_alarm = |&at: &usize| detector.judge(scores[at].anomaly).is_anomalous();
-    let alarms: Vec<usize> = (0..rows.len()).filter(is_alarm).collect();
+    let mut alarms: Vec<usize> = (0..rows.len()).filter(is_alarm).collect();
+    // A replacement is scored many times, so that only the most anomalous rows get one.
+    alarms.sort_by_key(|&at| std::cmp::Reverse(scores[at].anomaly));
+    alarms.truncate(MOST_BLAMED);
     let mut of_alarms = vec![[const { String::new() }; 2]; rows.len()];
     for (&at, blamed) in alarms.iter().zip(applied.blame(&alarms)?) {
         of_alarms[at] = [blamed.column, blamed.expected];

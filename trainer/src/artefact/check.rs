@@ -4,7 +4,9 @@
 //! The device can score every valid table. The host also converts bits back to readings, names and texts, which is safe
 //! only after these checks.
 
-use surprisal::Kind;
+use std::collections::HashSet;
+
+use surprisal::{Kind, View};
 
 use super::notes::{Notes, require};
 use crate::data::default_name;
@@ -79,6 +81,49 @@ pub(super) fn schema(table: &dyn RowTable, notes: &Notes) -> Result<Schema> {
         )?;
     }
     Ok(schema)
+}
+
+/// Checks the views of a table of outcome tables: the first view models the readings of all columns of the schema, and the
+/// columns of every other view are those of the schema, residuals of its numbers, or the regime.
+///
+/// # Errors
+/// [`Error::Inconsistent`] if a view has columns that `surprisal fit` never writes.
+pub(super) fn views(views: &[View], schema: &Schema) -> Result<()> {
+    for (at, view) in views.iter().enumerate() {
+        let wrong = |what: &str| Err(fault(format!("view {} of the table {what}", at + 1)));
+        if at == 0 && view.prototypes.count() > 0 {
+            return wrong("has prototypes");
+        }
+        let (axes, rows) = (view.prototypes.slices().columns, view.tables.slices().columns);
+        let mut sources = HashSet::new();
+        for ((column, _), &[_, rows, _]) in view.encoder.columns().zip(rows) {
+            if !sources.insert(column.source) {
+                return wrong("has two columns for the same reading");
+            }
+            let is_number = matches!(column.kind, Kind::Integer | Kind::Real);
+            if is_number && (column.values.is_empty() || !column.values.is_sorted_by(|a, b| a < b)) {
+                return wrong("has bin edges that do not ascend");
+            }
+            if column.source == View::REGIME {
+                if view.prototypes.count() == 0 || column.kind != Kind::Category || rows == 0 {
+                    return wrong("has a regime without prototypes");
+                }
+                continue;
+            }
+            let Some(level) = schema.columns.iter().find(|level| level.source == column.source) else {
+                return wrong("has a column for a reading that the first view does not have");
+            };
+            let is_residual = axes.iter().any(|axis| axis[0] == i32::from(column.source));
+            let same = if is_residual { level.is_number() } else { level.kind == column.kind };
+            if !same || level.may_miss != column.may_miss || level.observed != (rows == 0) {
+                return wrong("has a column of another kind than the first view");
+            }
+        }
+        if schema.columns.iter().any(|level| !sources.contains(&level.source)) {
+            return wrong("lacks a column of the first view");
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the bin edges of a column ascend, and that its codes and labels agree.

@@ -70,7 +70,8 @@ impl Job {
             let message = format!("expected a rate between 0 and 1, for example 0.001, found {rate}");
             return Err(Error::option("--false-alarm", message));
         }
-        let of_counts = matches!(self.choices.family, Family::Tree | Family::ChowLiu | Family::Mixture);
+        let of_counts =
+            matches!(self.choices.family, Family::Tree | Family::ChowLiu | Family::Mixture | Family::Tables);
         if of_counts && self.choices.strength == Some(0.0) {
             return Err(Error::option("--strength", "leaves need a pseudo-count above zero, for example 1; found 0"));
         }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::job::Job;
 use crate::data::Frame;
 use crate::error::Result;
+use crate::fit::Family;
 use crate::history::{History, split_strategy};
 use crate::predictor::PredictorTable;
 use crate::schema::{CELLS, Schema, SchemaOptions};
@@ -151,6 +152,7 @@ fn schema_options(job: &Job, cells: usize) -> SchemaOptions {
         ignore: job.ignore.iter().chain(session).chain(label).cloned().collect(),
         keep_constant: job.keep_constant,
         keep: job.keep.clone(),
+        is_for_tables: job.choices.family == Family::Tables,
         is_time_series: job.history.is_some(),
         cells,
         overrides: job.overrides.clone(),

@@ -15,11 +15,15 @@ use crate::model::FloatModel;
 use crate::observer::{Event, Observer};
 use crate::order::Order;
 use crate::schema::Schema;
+use crate::select::Choices;
 use crate::views::{self, FittedView, OwnedViews, ViewSettings};
 
 /// Number of cells (bins) per numeric column. Detection gains from finer cells than likelihood asks for; measured on the
 /// development sets of `docs/anomaly.md`.
 const CELLS: usize = 24;
+/// Largest number of cells: two more outcomes lie outside the range, one is for missing readings, and repeated extremes
+/// have cells of their own.
+const MOST_CELLS: usize = 200;
 /// (number of views, largest number of leaves of a column's tree), from the best to the smallest. The first that is
 /// within the limits is used.
 const SIZES: [(usize, usize); 8] = [(2, 24), (2, 12), (2, 6), (1, 24), (1, 12), (1, 6), (1, 3), (1, 1)];
@@ -34,7 +38,7 @@ impl Split<'_> {
     pub fn fit_views(self, observer: &dyn Observer, start: Instant) -> Result<(Artefact, FitReport)> {
         let job = self.job;
         refuse_options_of_bits(job)?;
-        let cells = job.cells.unwrap_or(CELLS);
+        let cells = job.cells.unwrap_or(CELLS).min(MOST_CELLS);
         let schema = self.schema(cells)?;
         let warnings = self.warnings(&schema)?;
         warnings.iter().for_each(|warning| observer.event(Event::Warning(warning)));
@@ -79,7 +83,6 @@ impl Split<'_> {
             Ok(-mean(&assemble(&owned(fitted, &schema), fitted)?.surprisals(&valid)?))
         };
 
-        let calibration_bytes = Calibration::bytes(calibration.len(), 2 * schema.columns.len() + 1);
         let mut found = None;
         for (views, leaves) in SIZES.into_iter().filter(|&(views, _)| views <= settings.views) {
             if observer.is_cancelled() {
@@ -88,10 +91,12 @@ impl Split<'_> {
             let fitted = views::fit(&schema, &train, &ViewSettings { views, leaves, ..settings })?;
             let table = owned(&fitted, &schema);
             let artefact = assemble(&table, &fitted)?;
+            let of_views: usize = fitted.iter().map(|view| (2 * view.columns.len()).next_multiple_of(4)).sum();
+            let calibrated = of_views + Calibration::bytes(calibration.len(), schema.columns.len());
             let size = [
-                ("--flash", artefact.file_bytes().len() + calibration_bytes, job.flash),
+                ("--flash", artefact.file_bytes().len() + calibrated, job.flash),
                 ("--ram", artefact.shape.state_bytes(), job.ram),
-                ("--ops", views::operations(&table), job.operations),
+                ("--ops", artefact.views()?.iter().map(views::operations).sum(), job.operations),
             ];
             let exceeded = size.into_iter().find(|(_, size, limit)| limit.is_some_and(|limit| *size > limit));
             match exceeded {
@@ -119,7 +124,8 @@ impl Split<'_> {
         let marginal_valid_ll = valid_ll(&independent)? + units;
 
         let mut table = owned(&fitted, &schema);
-        let baselines = assemble(&table, &fitted)?.open()?.view_baselines(&calibration)?;
+        // Not from calibration rows, so that these stay exchangeable with fresh rows.
+        let baselines = assemble(&table, &fitted)?.open()?.view_baselines(&valid)?;
         table.views.iter_mut().zip(baselines).for_each(|(view, baselines)| view.baselines = baselines);
         table.calibration = Calibration::of(&assemble(&table, &fitted)?, &calibration, job.rates)?;
         let artefact = assemble(&table, &fitted)?;
@@ -154,7 +160,7 @@ impl Split<'_> {
             table_bytes: artefact.table_bytes().len(),
             file_bytes,
             state_bytes: artefact.shape.state_bytes(),
-            operations: views::operations(&table),
+            operations: artefact.views()?.iter().map(views::operations).sum(),
             threshold: finite(detector.threshold),
             false_alarm: job.rates.false_alarm,
             entropy: detector.entropy.into(),
@@ -177,6 +183,12 @@ fn refuse_options_of_bits(job: &Job) -> Result<()> {
         ("--gamma", choices.gamma.is_some()),
         ("--components", choices.components.is_some()),
         ("--units", choices.layer.units.is_some()),
+        ("--activation", choices.layer.activation.is_some()),
+        ("--dropout", choices.layer.dropout.is_some()),
+        ("--input-dropout", choices.layer.input_dropout.is_some()),
+        ("--restarts", choices.layer.restarts.is_some()),
+        ("--offset", choices.layer.offset),
+        ("--l2", choices.l2 != Choices::default().l2),
     ];
     match given.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => {

@@ -30,6 +30,8 @@ pub struct ColumnEncoding {
     pub constant: bool,
     /// Whether the column is the last value of a state, which is observed and not scored.
     pub observed: bool,
+    /// Largest number of cells of a numeric column. Known during a fit only.
+    pub cells: usize,
     /// Natural logarithm of the width of the narrowest cell, in units of the column. Known during a fit only.
     pub unit: f64,
     /// (smallest, largest) training number that is no isolated extreme, if the column is numeric and has such extremes.
@@ -51,6 +53,7 @@ impl Default for ColumnEncoding {
             labels: Vec::new(),
             constant: false,
             observed: false,
+            cells: 0,
             unit: 0.0,
             bulk: None,
         }

@@ -107,6 +107,9 @@ fn warnings(frame: &Frame, file: usize, rows: &[usize]) -> Vec<Warning> {
     keys.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let equal = keys.chunk_by(|a, b| a.0 == b.0);
     let keys: Vec<(f64, usize)> = equal.map(|equal| (equal[0].0, equal.iter().map(|(_, count)| count).sum())).collect();
+    if keys.is_empty() {
+        return Vec::new();
+    }
     let divided = Divided::new(&keys, |number| *number);
     let Some(((least, _), (greatest, _))) = divided.bulk.first().zip(divided.bulk.last()) else { return Vec::new() };
     let is_far = |(value, _): &(&f64, usize)| {

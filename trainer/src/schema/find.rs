@@ -52,6 +52,7 @@ impl ColumnSearch<'_> {
         let mut encoding = ColumnEncoding {
             file,
             source,
+            cells: self.cells,
             may_miss: settings.missing.unwrap_or(false) || !missing.is_empty(),
             ..ColumnEncoding::default()
         };

@@ -41,7 +41,7 @@ pub fn find(schema: &Schema, train: &[Vec<Reading>], settings: &ViewSettings) ->
     let axes: Vec<[i32; 4]> = schema.columns.iter().filter_map(|encoding| axis(encoding, train)).collect();
     // Many columns need many prototypes: as many as columns, rounded up to a power of two.
     let wanted = schema.columns.len().next_power_of_two().clamp(*PROTOTYPES.start(), *PROTOTYPES.end());
-    let most = settings.prototypes.unwrap_or(wanted.min(train.len() / ROWS_PER_PROTOTYPE)).min(256);
+    let most = settings.prototypes.unwrap_or(wanted.min(train.len() / ROWS_PER_PROTOTYPE)).min(255);
     if axes.is_empty() || most < 2 {
         return None;
     }
@@ -74,7 +74,8 @@ pub fn find(schema: &Schema, train: &[Vec<Reading>], settings: &ViewSettings) ->
             }
         });
         let mut residual = ColumnEncoding { labels: Vec::new(), ..encoding.clone() };
-        encode_integers(&mut residual, residuals, settings.cells);
+        let cells = if encoding.cells > 0 { encoding.cells } else { settings.cells };
+        encode_integers(&mut residual, residuals, cells);
         columns.push(residual);
     }
     let step_units = axes.iter().map(|axis| f64::from(axis[1] - 8) * 2f64.ln()).sum();
@@ -102,14 +103,23 @@ fn axis(encoding: &ColumnEncoding, train: &[Vec<Reading>]) -> Option<[i32; 4]> {
         return None;
     }
     let mut values: Vec<f64> = train.iter().filter_map(|row| number(row[source])).collect();
+    // Isolated extremes, such as values for "no reading", would make the coordinates of all others coarse.
+    if let Some((least, most)) = encoding.bulk {
+        values.retain(|value| (least..=most).contains(value));
+    }
     values.sort_by(f64::total_cmp);
     // More distinct values than codes.
     values.chunk_by(|a, b| a == b).nth(CODES)?;
     let spread = spread(&values);
-    // One step per unit of an integer; about 4096 steps per standard deviation of a real number.
-    let scale = if encoding.kind == Kind::Integer { 8 } else { (spread.log2().floor() as i32 - 4).clamp(-120, 120) };
+    // One step per unit of an integer; about 4096 steps per standard deviation of a real number, but so few that the
+    // number itself stays below 2^30 steps.
+    let reach = values[0].abs().max(values[values.len() - 1].abs()).max(f64::MIN_POSITIVE);
+    let scale = match encoding.kind {
+        Kind::Integer => 8,
+        _ => (spread.log2().floor() - 4.0).max(reach.log2().ceil() + 8.0 - 30.0).clamp(-120.0, 120.0) as i32,
+    };
     let steps = 256.0 / f64::from(scale).exp2();
-    let origin = (values[values.len() / 2] * steps).round().clamp(-2e9, 2e9) as i32;
+    let origin = (values[values.len() / 2] * steps).round() as i32;
     let shift = ((spread * steps).log2() - LOG2_RESOLUTION).round().clamp(-6.0, 30.0) as i32;
     Some([encoding.source.into(), scale, origin, shift])
 }

@@ -14,6 +14,8 @@ const SMALLEST_LEAF: f64 = 5.0;
 const SMALLEST_DIVIDED: usize = 20;
 /// Largest number of earlier columns that a tree may test: those with the largest mutual information.
 const TESTED: usize = 16;
+/// Largest number of rows from which the mutual information of columns is estimated.
+const MOST_ROWS: usize = 10_000;
 
 /// Fitted tables: the slices of [`surprisal::OutcomeTablesSlices`], and the order of the columns.
 #[derive(Clone, Debug, Default)]
@@ -37,9 +39,14 @@ pub struct FittedTables {
 pub fn fit(outcomes: &[Vec<u8>], counts: &[usize], observed: &[bool], settings: &ViewSettings) -> FittedTables {
     let n = outcomes.len();
     let all: Vec<u32> = (0..outcomes.first().map_or(0, Vec::len) as u32).collect();
-    let joint = |a: usize, b: usize| joint(&all, &outcomes[a], counts[a], &outcomes[b], counts[b]);
-    let information: Vec<Vec<f64>> =
-        (0..n).into_par_iter().map(|a| (0..a).map(|b| information(&joint(a, b))).collect()).collect();
+    // A sample is enough to find related columns.
+    let some: Vec<u32> = all.iter().copied().step_by(all.len().div_ceil(MOST_ROWS).max(1)).collect();
+    let joint = |a: usize, b: usize| joint(&some, &outcomes[a], counts[a], &outcomes[b], counts[b]);
+    let information: Vec<Vec<f64>> = if settings.leaves > 1 {
+        (0..n).into_par_iter().map(|a| (0..a).map(|b| information(&joint(a, b))).collect()).collect()
+    } else {
+        (0..n).map(|a| vec![0.0; a]).collect()
+    };
     let between = |a: usize, b: usize| information[a.max(b)][a.min(b)];
     let order = spanning_tree(observed, between);
     let fit_column = |(at, &column): (usize, &usize)| {
@@ -84,7 +91,8 @@ pub fn fit(outcomes: &[Vec<u8>], counts: &[usize], observed: &[bool], settings: 
             let probabilities: Vec<f64> =
                 if single { smooth.clone() } else { counts.iter().zip(&smooth).map(smoothed).collect() };
             let masses = masses(&probabilities);
-            let term = |(p, mass): (&f64, &u32)| p * (p * 65536.0 / f64::from(*mass)).ln();
+            let term = |(&p, &mass): (&f64, &u32)| if p > 0.0 { p * (p * 65536.0 / f64::from(mass)).ln() } else { 0.0 };
+
             tables.kl_quantisation +=
                 probabilities.iter().zip(&masses).map(term).sum::<f64>() * leaf.len() as f64 / rows;
             let mut sum = 0;

@@ -114,7 +114,7 @@ pub struct ColumnArgs {
     /// The option may be repeated. Without it, `fit` refuses such a column and says why.
     #[arg(long, value_name = "COLUMN", hide_short_help = true)]
     pub keep: Vec<String>,
-    /// Largest number of bins (cells) of a numeric column; by default chosen on the validation rows.
+    /// Largest number of bins (cells) of a numeric column; by default 24 for tables, else chosen on the validation rows.
     #[arg(long, value_name = "K", hide_short_help = true, value_parser = clap::value_parser!(u16).range(2..=256))]
     pub cells: Option<u16>,
 }
@@ -130,7 +130,8 @@ pub struct ModelArgs {
     /// Strength of regularisation; by default chosen on the validation rows.
     ///
     /// STRENGTH is the L1 penalty of linear terms, in nats of the training set; the pseudo-count, in rows, of the
-    /// families tree, chow-liu and mixture; and the learning rate of the family boost.
+    /// families tree, chow-liu and mixture; the weight, in rows, of a column's own distribution in the family tables; and the
+    /// learning rate of the family boost.
     #[arg(long, value_name = "STRENGTH", hide_short_help = true, value_parser = parse::amount)]
     pub strength: Option<f64>,
     /// Number of components of a mixture; by default chosen on the validation rows.
@@ -139,8 +140,8 @@ pub struct ModelArgs {
     /// Number of views of the family tables: 1 for the readings, 2 to add residuals from prototypes.
     #[arg(long, value_name = "COUNT", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=2))]
     pub views: Option<u16>,
-    /// Number of prototypes of the family tables; by default chosen on the validation rows.
-    #[arg(long, value_name = "K", hide_short_help = true, value_parser = clap::value_parser!(u16).range(2..=256))]
+    /// Number of prototypes of the family tables; by default 16 to 64, depending on the numbers of columns and rows.
+    #[arg(long, value_name = "K", hide_short_help = true, value_parser = clap::value_parser!(u16).range(2..=255))]
     pub prototypes: Option<u16>,
     /// Quadratic penalty on weights, in nats of the training set.
     #[arg(long, value_name = "L2", hide_short_help = true, value_parser = parse::amount, default_value_t = Choices::default().l2)]
@@ -329,7 +330,7 @@ fn family_help(family: Family) -> &'static str {
         Family::Nade => "A hidden layer that all conditionals share",
         Family::LinearTreesHidden => "The mean of the logits of linear-trees and a hidden layer",
         Family::Tables => {
-            "Outcome tables in two views: small, fast and the best detector of sensor columns; linear-trees if no column is numeric"
+            "Outcome tables in two views: small and fast detectors of sensor columns; linear-trees if no column is numeric"
         }
         Family::Auto => "The model that predicts the validation rows best within --flash, --ram and --ops",
     }
