@@ -1,13 +1,12 @@
 //! Tests the packages as they would be published, and builds programs that depend on them.
 
 use crate::copy::{Library, VERSION, copy_folder, copy_package};
-use crate::test::succeed;
 use anyhow::Result;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use xtask::board::Board;
-use xtask::setup::{self, cargo, root};
+use xtask::setup::{self, cargo, root, succeed};
 
 /// Features of the device crate whose documentation tests run on a host.
 const HOST: &str = "embedded-hal,heapless,libm,micromath";

@@ -41,6 +41,18 @@ pub fn cargo_of(version: &str) -> Command {
     command
 }
 
+/// Runs a command whose output is shown.
+///
+/// # Errors
+/// It does not start, or fails.
+pub fn succeed(command: &mut Command) -> Result<()> {
+    let name = Path::new(command.get_program()).display().to_string();
+    let status = command.status().with_context(|| format!("cannot start {name}"))?;
+    let words: Vec<_> = command.get_args().map(|word| word.display().to_string()).collect();
+    ensure!(status.success(), "`{name} {}` ended with {status}", words.join(" "));
+    Ok(())
+}
+
 /// Returns the compiler's description of itself, such as "rustc 1.95.0 (59807616e 2026-04-14)".
 ///
 /// # Errors

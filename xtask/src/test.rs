@@ -1,12 +1,11 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
 use crate::{demo, examples, no_panic, on_target, package, readme};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
-use std::path::Path;
 use std::process::Command;
 use xtask::board::{BOARDS, Board};
-use xtask::setup::{self, cargo, cargo_of, root};
+use xtask::setup::{self, cargo, cargo_of, root, succeed};
 
 /// Packages outside the workspace, each with its own lock file.
 const OUTSIDE: [&str; 7] = [
@@ -167,13 +166,4 @@ fn device_crate(mut cargo: Command, args: &[&str], target_dir: &str) -> Command 
 
 fn benches(args: &[&str]) -> Result<()> {
     succeed(cargo().arg("benches").args(args))
-}
-
-/// Runs a command whose output is shown.
-pub fn succeed(command: &mut Command) -> Result<()> {
-    let name = Path::new(command.get_program()).display().to_string();
-    let status = command.status().with_context(|| format!("cannot start {name}"))?;
-    let words: Vec<_> = command.get_args().map(|word| word.display().to_string()).collect();
-    ensure!(status.success(), "`{name} {}` ended with {status}", words.join(" "));
-    Ok(())
 }

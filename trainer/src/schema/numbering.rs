@@ -3,7 +3,6 @@
 use rayon::prelude::*;
 
 use super::encoding::integer;
-use super::toml::ColumnKind;
 use super::{Schema, SchemaOptions};
 use crate::data::Frame;
 use crate::error::{Error, Result};
@@ -95,7 +94,7 @@ impl Schema {
             .filter_map(|&file| {
                 let name = &frame.columns[file].name;
                 let settings = overrides.of(name);
-                let is_code = matches!(settings.kind, Some(ColumnKind::Category | ColumnKind::Flag));
+                let is_code = settings.is_code();
                 if is_code || settings.keep == Some(true) || keep.contains(name) {
                     return None;
                 }

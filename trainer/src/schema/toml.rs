@@ -42,6 +42,13 @@ pub struct ColumnOverride {
     pub keep: Option<bool>,
 }
 
+impl ColumnOverride {
+    /// Returns whether the user says that the values are codes, a category or a flag.
+    pub fn is_code(&self) -> bool {
+        matches!(self.kind, Some(ColumnKind::Category | ColumnKind::Flag))
+    }
+}
+
 /// Content of a schema file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
