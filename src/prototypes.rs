@@ -118,7 +118,7 @@ impl<'t> Prototypes<'t> {
         if reading.is_missing() {
             return Reading::Missing;
         }
-        // The same in 32 bits, for all but the wildest readings.
+        // A short way for readings whose steps fit 32 bits, which is nearly every reading.
         let at = usize::from(nearest) * self.slices.columns.len() + column;
         let point = self.slices.points.get(at).copied().unwrap_or(0);
         if let (Some(steps), 0..=23) = (reading.fixed_small(scale as i8), shift)
@@ -154,7 +154,7 @@ impl<'t> Prototypes<'t> {
 fn coordinate_of(&[source, scale, origin, shift]: &[i32; 4], readings: &[Reading]) -> i8 {
     match readings.get(source as usize) {
         Some(reading) if !reading.is_missing() => {
-            // The same in 32 bits, for all but the wildest readings.
+            // A short way for readings whose steps fit 32 bits, which is nearly every reading.
             if let (Some(steps), 0..=30) = (reading.fixed_small(scale as i8), shift)
                 && let Some(from_origin) = steps.checked_sub(origin)
             {

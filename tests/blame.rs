@@ -195,7 +195,7 @@ fn a_row_that_does_not_fit_is_an_error_and_stays() {
     assert_eq!(table.blame(&mut [Reading::Integer(1)]), Err(EncodeError::NoReading { column: 1 }));
 }
 
-/// Two flags, of which the second mostly equals the first, and a category of more codes than are tried.
+/// Two flags that are mostly equal, and a category with more codes than `blame` tries.
 #[test]
 fn bits_have_typical_values_too() {
     let flags = [0, 1].map(|source| Column {

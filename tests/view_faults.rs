@@ -173,7 +173,7 @@ fn each_fault_has_its_own_name() {
             matches!(refused, Err(TableError::Inconsistent(found)) if found == name || found.starts_with("outcome"))
         );
     }
-    // What fits by itself, but not the other parts of the view.
+    // Parts that are valid alone, but do not fit the other parts of the view.
     let new =
         |view: View<'_>| ViewTable::<C, 1>::new([view], Detector::OFF, table(&views, Detector::OFF).predictor).err();
     let view = views[0].view();

@@ -81,7 +81,7 @@ fn tenths(value: f64) -> f64 {
     (10.0 * value).round() / 10.0
 }
 
-/// The rows of the test file: normal rows of which one sensor is faulty.
+/// The rows of the test file: normal rows, in each of which one sensor is faulty.
 pub struct Faults {
     /// The files of the rows. All rows of the test file count as anomalous.
     pub task: Task,

@@ -14,7 +14,7 @@ const FRACTION: u32 = 16;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SoftMaximum {
     log2_temperature: u32,
-    /// What is added to every number, in units of 1/65536 nat.
+    /// The level, which is added to every number, in units of 1/65536 nat.
     level: u32,
     /// The largest integer part of x / T so far.
     octave: u32,

@@ -24,7 +24,7 @@ pub struct RandomView {
     pub baselines: Vec<u16>,
 }
 
-/// What a random view may have.
+/// Features that a random view may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Make {
     /// Flags and categories, so that all readings can be listed.
@@ -151,7 +151,7 @@ impl RandomView {
         distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(at, _)| at)
     }
 
-    /// What each column of the view encodes.
+    /// Returns the reading, residual or regime that each column of the view encodes.
     pub fn seen(&self, readings: &[Reading]) -> Vec<Reading> {
         let (columns, points) = &self.prototypes;
         let nearest = if columns.is_empty() { 0 } else { self.nearest(readings) };

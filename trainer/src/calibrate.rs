@@ -105,6 +105,14 @@ impl Calibration {
             mean.round().min(f64::from(u16::MAX)) as u16
         };
         let baselines: Vec<u16> = (0..columns).map(mean).collect();
+        if artefact.shape.views > 0 {
+            // The views compute anomaly scores from baselines of their own, which the table holds already.
+            let scores: Vec<RowScore> = readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?;
+            let anomaly_scores = scores.iter().map(|score| score.anomaly).collect();
+            let calibration = Self::of_scores(scores.iter().map(|score| score.nats).collect(), anomaly_scores, rates);
+            let numbers = Detector { log2_temperature: table.detector().log2_temperature, ..calibration.numbers };
+            return Ok(Self { numbers, baselines, ..calibration });
+        }
         let order: Vec<u16> = artefact
             .schema
             .columns
@@ -119,14 +127,6 @@ impl Calibration {
             order.iter().for_each(|&column| anomaly_score.push(&detector, column, columns[usize::from(column)]));
             anomaly_score.nats(&detector)
         };
-        if artefact.shape.views > 0 {
-            // The views compute anomaly scores from baselines of their own, which the table holds already.
-            let scores: Vec<RowScore> = readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?;
-            let anomaly_scores = scores.iter().map(|score| score.anomaly).collect();
-            let calibration = Self::of_scores(scores.iter().map(|score| score.nats).collect(), anomaly_scores, rates);
-            let numbers = Detector { log2_temperature: table.detector().log2_temperature, ..calibration.numbers };
-            return Ok(Self { numbers, baselines, ..calibration });
-        }
         let anomaly_scores = each.iter().map(|(_, columns)| anomaly_score(columns)).collect();
         let mut calibration = Self::of_scores(each.iter().map(|(score, _)| *score).collect(), anomaly_scores, rates);
         calibration.numbers.log2_temperature = log2_temperature;

@@ -26,8 +26,8 @@ pub fn export(model: &Path, output: &Path) -> Result<Answer> {
     write_whole(output, &bytes, &[model])?;
     let (table, bits) = (artefact.table_bytes().len(), artefact.shape.bits);
     let mut text = Lines::default();
-    let of = if artefact.shape.views > 0 { "columns" } else { "bits" };
-    let count = if artefact.shape.views > 0 { artefact.schema.columns.len() } else { bits };
+    let is_of_views = artefact.shape.views > 0;
+    let (count, of) = if is_of_views { (artefact.schema.columns.len(), "columns") } else { (bits, "bits") };
     line!(text, "{}: a table of {table} bytes for rows of {count} {of}", output.display());
     if artefact.detector().threshold == Nats::IMPOSSIBLE {
         line!(text, "  {}", no_alarm(&artefact.detector()));
