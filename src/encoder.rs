@@ -131,28 +131,30 @@ impl Column<'_> {
         Ok(self.classify(reading)?.0)
     }
 
-    /// Returns the outcome of a reading in an outcome table (the last one for a missing reading), the log-width of the
-    /// outcome, and the term that grows with the distance beyond the outermost edges, see [`Encoder::encode`]. Outcomes
-    /// above 255 count as 255.
+    /// Returns the outcome of a reading in an outcome table (the last one for a missing reading) and its log-width, see
+    /// [`Encoder::encode`]. Outcomes above 255 count as 255.
     ///
     /// # Errors
     /// [`EncodeError`] if the reading does not fit the column.
     #[inline]
-    pub(crate) fn classify(&self, reading: Reading) -> Result<(u8, Nats, Nats), EncodeError> {
+    pub(crate) fn classify(&self, reading: Reading) -> Result<(u8, Nats), EncodeError> {
         // A shortcut for the most common kind of reading; the other kinds take the general way.
         if let (Kind::Integer, Reading::Integer(value)) = (self.kind, reading) {
             let outcome = self.values.partition_point(|&edge| value > edge);
-            let log_width = self.log_widths.get(outcome).map_or(0, |&raw| u32::from(raw) << 5);
-            let is_outermost = outcome == 0 || outcome == self.values.len();
-            let of_cell = Nats::from_raw(log_width);
-            let whole = if is_outermost { self.log_width(Some(outcome), reading) } else { of_cell };
-            return Ok((outcome.min(255) as u8, of_cell, whole.saturating_sub(of_cell)));
+            if outcome != 0 && outcome != self.values.len() {
+                let log_width = self.log_widths.get(outcome).map_or(0, |&raw| u32::from(raw) << 5);
+                return Ok((outcome.min(255) as u8, Nats::from_raw(log_width)));
+            }
         }
+        self.classify_any(reading)
+    }
+
+    /// Returns what [`classify`](Self::classify) returns, for readings of all kinds.
+    #[inline(never)]
+    fn classify_any(&self, reading: Reading) -> Result<(u8, Nats), EncodeError> {
         let outcome = self.outcome(reading)?;
         let index = outcome.unwrap_or(self.outcomes().wrapping_sub(1)).min(255) as u8;
-        let log_width = outcome.and_then(|outcome| self.log_widths.get(outcome)).map_or(0, |&raw| u32::from(raw) << 5);
-        let of_cell = Nats::from_raw(log_width);
-        Ok((index, of_cell, self.log_width(outcome, reading).saturating_sub(of_cell)))
+        Ok((index, self.log_width(outcome, reading)))
     }
 
     /// Returns the outcome of a reading, or `None` for a missing reading.
@@ -336,6 +338,14 @@ impl<'t> Encoder<'t> {
         })
     }
 
+    /// Returns the column whose parts begin at `start`, or `None` if there is none.
+    pub(crate) fn column(&self, start: ColumnStart) -> Option<Column<'t>> {
+        let columns = self.slices.columns.get(start.word..)?;
+        let values = self.slices.values.get(start.value..)?;
+        let log_widths = self.slices.log_widths.get(start.log_width..)?;
+        Self::new(EncoderSlices { columns, values, log_widths }).columns().next().map(|(column, _)| column)
+    }
+
     /// Returns the number of bits that all columns together take in a row.
     pub fn bits(&self) -> usize {
         self.columns().last().map_or(0, |(_, bits)| bits.end)
@@ -382,6 +392,26 @@ impl<'t> Encoder<'t> {
     /// Returns the storage that [`new`](Self::new) took.
     pub const fn slices(&self) -> EncoderSlices<'t> {
         self.slices
+    }
+}
+
+/// Where the parts of a column begin in the slices of its encoder.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ColumnStart {
+    /// The position of its first word.
+    pub word: usize,
+    /// The position of its first value.
+    pub value: usize,
+    /// The position of its first log-width.
+    pub log_width: usize,
+}
+
+impl ColumnStart {
+    /// Moves past `column`, which begins here.
+    pub fn skip(&mut self, column: &Column) {
+        self.word += column.words().count();
+        self.value += column.values.len();
+        self.log_width += column.log_widths.len();
     }
 }
 

@@ -205,13 +205,15 @@ pub mod v4 {
         /// The groups of the parents' outcomes, see [`OutcomeTablesSlices::groups`].
         pub outcome_groups: &'t [u8],
         /// The splits of the trees, see [`OutcomeTablesSlices::splits`].
-        pub outcome_splits: &'t [[u8; 4]],
+        pub outcome_splits: &'t [u32],
         /// The rows of cumulative masses, see [`OutcomeTablesSlices::rows`].
         pub outcome_rows: &'t [u16],
         /// The part of the log-width that all rows have in common, in units of 1/65536 nat, see [`View::log_unit`].
         pub log_unit: u32,
         /// The baselines of the columns of this view, see [`View::baselines`].
         pub baselines: &'t [u16],
+        /// Where the parts of each column begin, see [`View::starts`].
+        pub starts: &'t [[u32; 5]],
     }
 
     impl ViewSource<'_> {
@@ -228,6 +230,7 @@ pub mod v4 {
             outcome_rows: &[],
             log_unit: 0,
             baselines: &[],
+            starts: &[],
         };
     }
 
@@ -310,6 +313,9 @@ pub mod v4 {
             values: source.encoder_values,
             log_widths: source.encoder_log_widths,
         };
+        if source.starts.len() != source.outcome_columns.len() {
+            return Err(TableError::Inconsistent("view starts"));
+        }
         match (Prototypes::new(prototypes), OutcomeTables::new(tables)) {
             (Ok(prototypes), Ok(tables)) => Ok(View {
                 prototypes,
@@ -317,6 +323,7 @@ pub mod v4 {
                 tables,
                 log_unit: Nats::from_raw(source.log_unit),
                 baselines: source.baselines,
+                starts: source.starts,
             }),
             (Err(error), _) | (_, Err(error)) => Err(error),
         }

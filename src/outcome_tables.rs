@@ -44,10 +44,11 @@ pub struct OutcomeTablesSlices<'t> {
     pub columns: &'t [[u16; 3]],
     /// For each scored column with a parent: `[outcome of the parent]` the row that the outcome selects.
     pub groups: &'t [u8],
-    /// For each column with a tree: its splits in preorder, one fewer than rows. A split holds the position of the tested
-    /// column (low byte, high byte), the largest outcome that goes left, and the number of splits of the left subtree.
-    /// The leaves select the rows from left to right.
-    pub splits: &'t [[u8; 4]],
+    /// For each column with a tree: its splits in preorder, one fewer than rows. A split holds the
+    /// position of the tested column in bits 0 to 11, the largest outcome that goes left in bits 16 to 23, and the number
+    /// of splits of the left subtree above. [`OutcomeTables::LEFT_LEAF`] and [`OutcomeTables::RIGHT_LEAF`] are set where a
+    /// leaf follows. The leaves select the rows from left to right.
+    pub splits: &'t [u32],
     /// For each row of masses: `[outcome]` the sum of the masses of this and all smaller outcomes, without the last
     /// sum, which is 65536. Strictly ascending and above zero, so that every mass is at least 1.
     pub rows: &'t [u16],
@@ -60,12 +61,24 @@ impl<'t> OutcomeTables<'t> {
     pub const NO_PARENT: u16 = u16::MAX;
     /// The word that stands for "decision tree" in place of a parent.
     pub const TREE: u16 = u16::MAX - 1;
+    /// The bit of a split that is set if outcomes up to the threshold lead to a leaf.
+    pub const LEFT_LEAF: u32 = 1 << 15;
+    /// The bit of a split that is set if outcomes above the threshold lead to a leaf.
+    pub const RIGHT_LEAF: u32 = 1 << 14;
+
+    /// Returns the word of a split that tests the column at `position` and has `left` and `right` splits in its subtrees.
+    pub const fn split(position: u16, threshold: u8, left: u8, right: u8) -> u32 {
+        let left_leaf = if left == 0 { Self::LEFT_LEAF } else { 0 };
+        let right_leaf = if right == 0 { Self::RIGHT_LEAF } else { 0 };
+        position as u32 & POSITION | left_leaf | right_leaf | (threshold as u32) << 16 | (left as u32) << 24
+    }
 
     /// Checks the storage and creates the model.
     ///
     /// # Errors
     /// [`TableError::Order`] if a parent does not come before its column; [`TableError::Inconsistent`] if a slice is
-    /// too short or too long, a number of outcomes is not in 1..=256, a group selects no row, or a row does not ascend.
+    /// too short or too long, a number of outcomes is not in 1..=256, a group selects no row, splits form no tree, or a
+    /// row does not ascend.
     pub const fn new(slices: OutcomeTablesSlices<'t>) -> Result<Self, TableError> {
         let OutcomeTablesSlices { columns, mut groups, mut splits, mut rows } = slices;
         let (mut left, mut position) = (columns, 0);
@@ -75,15 +88,12 @@ impl<'t> OutcomeTables<'t> {
                 return Err(TableError::Inconsistent("outcome columns"));
             }
             if own > 0 && parent == Self::TREE {
-                let Some((mut tree, rest)) = splits.split_at_checked(own as usize - 1) else {
+                let Some((tree, rest)) = splits.split_at_checked(own as usize - 1) else {
                     return Err(TableError::Inconsistent("outcome splits"));
                 };
                 splits = rest;
-                while let Some((&[low, high, ..], rest)) = tree.split_first() {
-                    if u16::from_le_bytes([low, high]) as usize >= position {
-                        return Err(TableError::Order { bit: position as u16 });
-                    }
-                    tree = rest;
+                if let Err(error) = check_tree(tree, position) {
+                    return Err(error);
                 }
             } else if own > 0 && parent != Self::NO_PARENT {
                 if parent as usize >= position {
@@ -141,7 +151,53 @@ impl<'t> OutcomeTables<'t> {
 
     /// Returns an evaluation of one row, before its first column.
     pub fn walk(&self) -> OutcomeWalk<'t> {
-        OutcomeWalk { columns: self.slices.columns, all: self.slices }
+        OutcomeWalk { tables: *self, column: 0, groups: 0, splits: 0, row: 0 }
+    }
+
+    /// Returns the conditional distribution of a column given the outcomes of earlier columns, `seen[..column]`, and
+    /// `None` for an observed column. `start` is where the column's groups or splits, and its rows, begin.
+    #[inline]
+    pub(crate) fn conditional(
+        &self,
+        [outcomes, own, parent]: [u16; 3],
+        start: Start,
+        seen: &[u8],
+    ) -> Option<Masses<'t>> {
+        let row = match parent {
+            _ if own == 0 => return None,
+            Self::NO_PARENT => 0,
+            Self::TREE => self.leaf(start.link, seen)?,
+            _ => {
+                let outcome = *seen.get(usize::from(parent))?;
+                usize::from(*self.slices.groups.get(start.link + usize::from(outcome))?)
+            }
+        };
+        let length = usize::from(outcomes).wrapping_sub(1);
+        let sums = self.slices.rows.get(start.row + length * row..)?.get(..length)?;
+        Some(Masses { sums })
+    }
+
+    /// Returns the leaf of the tree whose first split is at position `at`, counted from the left.
+    #[inline]
+    fn leaf(&self, mut at: usize, seen: &[u8]) -> Option<usize> {
+        let mut leaf = 0;
+        // Each turn is at a later split, so that the loop ends.
+        loop {
+            let &split = self.slices.splits.get(at)?;
+            at += 1;
+            if u32::from(*seen.get((split & POSITION) as usize)?) <= split >> 16 & 0xFF {
+                if split & Self::LEFT_LEAF != 0 {
+                    return Some(leaf);
+                }
+            } else {
+                let left = (split >> 24) as usize;
+                at += left;
+                leaf += left + 1;
+                if split & Self::RIGHT_LEAF != 0 {
+                    return Some(leaf);
+                }
+            }
+        }
     }
 
     /// Returns -ln p(row) of a row of outcomes: `[column]`. Columns past the end of `row` are not scored.
@@ -173,13 +229,64 @@ impl<'t> OutcomeTables<'t> {
     }
 }
 
+/// The bits of a split that hold the position of the tested column.
+const POSITION: u32 = 0xFFF;
+
+/// Returns an error unless the splits of the column at `position` are one tree in preorder that tests earlier columns.
+const fn check_tree(tree: &[u32], position: usize) -> Result<(), TableError> {
+    let damaged = Err(TableError::Inconsistent("outcome splits"));
+    if tree.is_empty() {
+        return damaged;
+    }
+    let mut split = 0;
+    while split < tree.len() {
+        // The way from the root to the split: `at` begins a subtree of `size` splits.
+        let (mut at, mut size) = (0, tree.len());
+        loop {
+            let Some((_, [word, ..])) = tree.split_at_checked(at) else { return damaged };
+            let (word, left) = (*word, (*word >> 24) as usize);
+            if left >= size {
+                return damaged;
+            }
+            let right = size - 1 - left;
+            if at == split {
+                if (word & POSITION) as usize >= position {
+                    return Err(TableError::Order { bit: position as u16 });
+                }
+                let leaves = [left == 0, right == 0];
+                if leaves[0] != (word & OutcomeTables::LEFT_LEAF != 0)
+                    || leaves[1] != (word & OutcomeTables::RIGHT_LEAF != 0)
+                {
+                    return damaged;
+                }
+                break;
+            }
+            (at, size) = if split <= at + left { (at + 1, left) } else { (at + 1 + left, right) };
+        }
+        split += 1;
+    }
+    Ok(())
+}
+
+/// Where the parts of a column begin in the slices of its tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Start {
+    /// The position of the first of its groups or splits.
+    pub link: usize,
+    /// The position of the first number of its rows.
+    pub row: usize,
+}
+
 /// An evaluation of one row of outcomes, which yields the conditional distribution of one column after another.
 #[derive(Clone, Debug)]
 pub struct OutcomeWalk<'t> {
-    /// The columns that were not evaluated yet.
-    columns: &'t [[u16; 3]],
-    /// All columns, and the groups and rows of the columns that were not evaluated yet.
-    all: OutcomeTablesSlices<'t>,
+    tables: OutcomeTables<'t>,
+    /// The next column.
+    column: usize,
+    /// Where the groups, the splits and the rows of the next column begin.
+    groups: usize,
+    splits: usize,
+    row: usize,
 }
 
 impl<'t> OutcomeWalk<'t> {
@@ -187,38 +294,31 @@ impl<'t> OutcomeWalk<'t> {
     /// and moves on. Returns `Some(None)` for an observed column, and `None` after the last column.
     #[inline]
     pub fn next(&mut self, seen: &[u8]) -> Option<Option<Masses<'t>>> {
-        let (&[outcomes, own, parent], rest) = self.columns.split_first()?;
-        self.columns = rest;
-        if own == 0 {
-            return Some(None);
-        }
-        let mut row = 0;
-        if parent == OutcomeTables::TREE {
-            let (mut tree, rest) = self.all.splits.split_at_checked(usize::from(own).wrapping_sub(1))?;
-            self.all.splits = rest;
-            while let Some((&[low, high, threshold, left], rest)) = tree.split_first() {
-                // Any numbers of splits form a tree if a left subtree that is too large takes all splits.
-                let (left, right) = rest.split_at_checked(usize::from(left).min(rest.len()))?;
-                let tested = seen.get(usize::from(u16::from_le_bytes([low, high])))?;
-                tree = if *tested <= threshold {
-                    left
-                } else {
-                    row += left.len() + 1;
-                    right
-                };
+        let &column = self.tables.slices.columns.get(self.column)?;
+        let conditional = self.tables.conditional(column, self.start(column), seen);
+        self.skip(column);
+        Some(conditional)
+    }
+
+    /// Returns where the parts of the next column, which is `column`, begin.
+    pub(crate) fn start(&self, [_, _, parent]: [u16; 3]) -> Start {
+        Start { link: if parent == OutcomeTables::TREE { self.splits } else { self.groups }, row: self.row }
+    }
+
+    /// Moves past the next column, which is `column`.
+    pub(crate) fn skip(&mut self, [outcomes, own, parent]: [u16; 3]) {
+        self.column += 1;
+        if own > 0 {
+            self.row += usize::from(own) * usize::from(outcomes).wrapping_sub(1);
+            match parent {
+                OutcomeTables::NO_PARENT => {}
+                OutcomeTables::TREE => self.splits += usize::from(own) - 1,
+                _ => {
+                    let parent = self.tables.slices.columns.get(usize::from(parent));
+                    self.groups += parent.map_or(0, |&[outcomes, ..]| usize::from(outcomes));
+                }
             }
-        } else if parent != OutcomeTables::NO_PARENT {
-            let parent = usize::from(parent);
-            let outcomes = self.all.columns.get(parent).map_or(0, |&[outcomes, ..]| usize::from(outcomes));
-            let (groups, rest) = self.all.groups.split_at_checked(outcomes)?;
-            self.all.groups = rest;
-            row = usize::from(*groups.get(usize::from(*seen.get(parent)?)).unwrap_or(&0));
         }
-        let length = usize::from(outcomes).wrapping_sub(1);
-        let (rows, rest) = self.all.rows.split_at_checked(length * usize::from(own))?;
-        self.all.rows = rest;
-        let sums = rows.get(length * row..).and_then(|rows| rows.get(..length))?;
-        Some(Some(Masses { sums }))
     }
 }
 
@@ -257,18 +357,11 @@ impl<'t> Masses<'t> {
     }
 
     /// Returns -ln of twice the smaller of P(at most this outcome) and P(at least this outcome), or zero if both exceed
-    /// one half: the two-sided tail of the probability integral transform (Rosenblatt 1952).
-    #[inline]
+    /// one half: the two-sided tail of the probability integral transform (Rosenblatt 1952). It is up to 0.06 nats too
+    /// high, because the logarithm is linear between powers of two.
     pub fn tail(&self, outcome: u8) -> Nats {
         let (low, high) = self.bounds(outcome);
-        tail_of(low, high)
-    }
-
-    /// Returns [`surprisal`](Self::surprisal) and [`tail`](Self::tail) of an outcome.
-    #[inline]
-    pub(crate) fn surprisal_and_tail(&self, outcome: u8) -> (Nats, Nats) {
-        let (low, high) = self.bounds(outcome);
-        (Nats::of_valid_mass(high.wrapping_sub(low)), tail_of(low, high))
+        tail(low, high)
     }
 
     /// Draws an outcome with exactly its probability, if `coin` is uniform in 0..=65535.
@@ -307,8 +400,13 @@ impl<'t> Masses<'t> {
     }
 }
 
-/// Returns -ln of twice the smaller of P(at most an outcome) and P(at least it), given the bounds of the outcome.
+/// Returns the [`tail`](Masses::tail) of an outcome, given its [bounds](Masses::bounds).
 #[inline]
-fn tail_of(low: u32, high: u32) -> Nats {
-    Nats::of_valid_mass((2 * high.min(WHOLE - low)).min(WHOLE))
+pub(crate) fn tail(low: u32, high: u32) -> Nats {
+    let mass = (2 * high.min(WHOLE.wrapping_sub(low))).clamp(1, WHOLE);
+    // 65536 / 2^halvings is the largest power of two that is at most the mass.
+    let halvings = mass.leading_zeros().wrapping_sub(15);
+    let octaves = (halvings << 16).wrapping_sub((mass << (halvings & 31)) & 0xFFFF);
+    // 45426 is ln 2 in units of 1/65536.
+    Nats::from_raw((octaves >> 6).wrapping_mul(45_426) >> 10)
 }

@@ -43,6 +43,8 @@ pub struct PrototypesSlices<'t> {
 const FARTHEST: i64 = 127;
 /// Stands for the coordinate of a missing reading.
 const MISSING: i8 = i8::MIN;
+/// Stands for steps from the origin that do not fit 32 bits, and for those of a missing reading.
+const UNKNOWN: i32 = i32::MIN;
 
 impl<'t> Prototypes<'t> {
     /// The prototypes of a view that models the readings themselves.
@@ -86,17 +88,31 @@ impl<'t> Prototypes<'t> {
     ///
     /// The distance is the sum over the columns of (coordinate of the reading - coordinate of the prototype)².
     pub fn nearest<const C: usize>(&self, readings: &[Reading]) -> u8 {
-        let mut row = [MISSING; C];
-        for (coordinate, column) in row.iter_mut().zip(self.slices.columns) {
-            *coordinate = coordinate_of(column, readings);
+        self.locate(readings, &mut [0; C])
+    }
+
+    /// Returns what [`nearest`](Self::nearest) returns, and writes the steps of each column from its origin to `steps`,
+    /// or [`UNKNOWN`] if there are none that fit 32 bits.
+    #[inline]
+    pub(crate) fn locate<const C: usize>(&self, readings: &[Reading], steps: &mut [i32; C]) -> u8 {
+        let width = self.slices.columns.len().min(C);
+        let Some(steps) = steps.get_mut(..width).filter(|steps| !steps.is_empty()) else { return 0 };
+        let (mut row, mut any_missing) = ([0; C], false);
+        for ((coordinate, steps), column) in row.iter_mut().zip(&mut *steps).zip(self.slices.columns) {
+            (*coordinate, *steps) = coordinate_of(column, readings);
+            any_missing |= *coordinate == MISSING;
         }
+        let row = row.get(..width).unwrap_or_default();
         let (mut best, mut nearest) = (u32::MAX, 0);
-        for (at, point) in self.slices.points.chunks_exact(self.slices.columns.len().max(1)).enumerate() {
-            let apart = |(&own, &other): (&i8, &i8)| {
-                if own == MISSING { 0 } else { (i32::from(own) - i32::from(other)).unsigned_abs().pow(2) }
-            };
-            // 4095 squares of at most 254 add up to less than 2^32.
-            let distance = row.iter().zip(point).map(apart).fold(0, u32::wrapping_add);
+        for (at, point) in self.slices.points.chunks_exact(self.slices.columns.len()).enumerate() {
+            let mut distance = 0u32;
+            for (&own, &other) in row.iter().zip(point) {
+                if !any_missing || own != MISSING {
+                    let apart = i32::from(own) - i32::from(other);
+                    // 4095 squares of at most 254 add up to less than 2^32.
+                    distance = distance.wrapping_add((apart * apart) as u32);
+                }
+            }
             if distance < best {
                 (best, nearest) = (distance, at as u8);
             }
@@ -114,21 +130,27 @@ impl<'t> Prototypes<'t> {
     /// Returns the difference, in steps, of a reading of column `column` of these prototypes from prototype `nearest`.
     /// A missing reading stays missing.
     pub fn residual(&self, column: usize, nearest: u8, reading: Reading) -> Reading {
-        let Some(&[_, scale, origin, shift]) = self.slices.columns.get(column) else { return reading };
+        let Some(&[_, scale, ..]) = self.slices.columns.get(column) else { return reading };
         if reading.is_missing() {
             return Reading::Missing;
         }
-        // A short way for readings whose steps fit 32 bits, which is nearly every reading.
-        let at = usize::from(nearest) * self.slices.columns.len() + column;
-        let point = self.slices.points.get(at).copied().unwrap_or(0);
-        if let (Some(steps), 0..=23) = (reading.fixed_small(scale as i8), shift)
-            && let Some(from_origin) = steps.checked_sub(origin)
-            && let Some(residual) = from_origin.checked_sub(i32::from(point) << shift)
+        let steps = reading.fixed(scale as i8) - self.centre(column, nearest);
+        Reading::Integer(steps.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
+    }
+
+    /// Returns what [`residual`](Self::residual) returns, given the steps from the origin that [`locate`](Self::locate)
+    /// wrote.
+    #[inline]
+    pub(crate) fn residual_from(&self, column: usize, nearest: u8, reading: Reading, steps: Option<i32>) -> Reading {
+        let width = self.slices.columns.len();
+        if let (Some(&[.., shift @ 0..=23]), Some(steps)) = (self.slices.columns.get(column), steps)
+            && steps != UNKNOWN
+            && let Some(&point) = self.slices.points.get(usize::from(nearest) * width + column)
+            && let Some(residual) = steps.checked_sub(i32::from(point) << shift)
         {
             return Reading::Integer(residual);
         }
-        let steps = reading.fixed(scale as i8) - self.centre(column, nearest);
-        Reading::Integer(steps.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
+        self.residual(column, nearest, reading)
     }
 
     /// Returns the position, among the columns of these prototypes, of the column whose reading is at `source`.
@@ -150,22 +172,29 @@ impl<'t> Prototypes<'t> {
     }
 }
 
-/// Returns the coordinate of the reading of a column, or [`MISSING`].
-fn coordinate_of(&[source, scale, origin, shift]: &[i32; 4], readings: &[Reading]) -> i8 {
-    match readings.get(source as usize) {
-        Some(reading) if !reading.is_missing() => {
-            // A short way for readings whose steps fit 32 bits, which is nearly every reading.
-            if let (Some(steps), 0..=30) = (reading.fixed_small(scale as i8), shift)
-                && let Some(from_origin) = steps.checked_sub(origin)
-            {
-                return (from_origin >> shift).clamp(-FARTHEST as i32, FARTHEST as i32) as i8;
-            }
-            let steps = reading.fixed(scale as i8) - i64::from(origin);
-            // 2^38 steps are beyond the farthest coordinate for every shift.
-            shifted(steps.clamp(-1 << 38, 1 << 38), shift).clamp(-FARTHEST, FARTHEST) as i8
-        }
-        _ => MISSING,
+/// Returns the coordinate of the reading of a column and its steps from the origin, or [`MISSING`] and [`UNKNOWN`].
+#[inline]
+fn coordinate_of(column: &[i32; 4], readings: &[Reading]) -> (i8, i32) {
+    let &[source, scale, origin, shift] = column;
+    let Some(&reading) = readings.get(source as usize) else { return (MISSING, UNKNOWN) };
+    // A short way for readings whose steps fit 32 bits, which is nearly every reading.
+    if let (Some(steps), 0..=30) = (reading.fixed_small(scale as i8), shift)
+        && let Some(steps) = steps.checked_sub(origin)
+    {
+        return ((steps >> shift).clamp(-FARTHEST as i32, FARTHEST as i32) as i8, steps);
     }
+    (far_coordinate_of(column, reading), UNKNOWN)
+}
+
+/// Returns the coordinate of any reading, or [`MISSING`].
+#[inline(never)]
+fn far_coordinate_of(&[_, scale, origin, shift]: &[i32; 4], reading: Reading) -> i8 {
+    if reading.is_missing() {
+        return MISSING;
+    }
+    let steps = reading.fixed(scale as i8) - i64::from(origin);
+    // 2^38 steps are beyond the farthest coordinate for every shift.
+    shifted(steps.clamp(-1 << 38, 1 << 38), shift).clamp(-FARTHEST, FARTHEST) as i8
 }
 
 /// Returns ⌊value / 2^shift⌋, for shifts of at most 30 in either direction.

@@ -2,10 +2,10 @@
 //!
 //! The first view usually models the readings themselves, and the second the residuals from the nearest prototype.
 
-use crate::encoder::{Column, Encoder, Kind};
+use crate::encoder::{ColumnStart, Encoder, EncoderSlices, Kind};
 use crate::error::{EncodeError, TableError};
 use crate::nats::Nats;
-use crate::outcome_tables::OutcomeTables;
+use crate::outcome_tables::{OutcomeTables, Start};
 use crate::prototypes::Prototypes;
 use crate::reading::Reading;
 
@@ -22,6 +22,9 @@ pub struct View<'t> {
     pub encoder: Encoder<'t>,
     /// The model of the outcomes.
     pub tables: OutcomeTables<'t>,
+    /// `[column]`: where the parts of the column begin, so that a score need not add up the lengths of earlier columns: what
+    /// [`starts`](Self::starts) yields.
+    pub starts: &'t [[u32; 5]],
     /// The part of the log-width that all rows have in common: ln(volume of the narrowest cells of this view / volume
     /// of the narrowest cells of all views).
     pub log_unit: Nats,
@@ -33,12 +36,14 @@ pub struct View<'t> {
 /// One column of a row in a view, as it is scored.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scored {
+    /// The position of the column in the view.
+    pub at: usize,
     /// The position of the column's reading, or [`View::REGIME`].
     pub column: u16,
     /// The surprisal given the columns before it, including the log-width.
     pub nats: Nats,
-    /// The mean surprisal of the column over normal rows.
-    pub baseline: Nats,
+    /// The [bounds](crate::Masses::bounds) of the outcome of a number.
+    pub bounds: Option<(u32, u32)>,
 }
 
 impl<'t> View<'t> {
@@ -47,11 +52,28 @@ impl<'t> View<'t> {
         prototypes: Prototypes::NONE,
         encoder: Encoder::EMPTY,
         tables: OutcomeTables::EMPTY,
+        starts: &[],
         log_unit: Nats::ZERO,
         baselines: &[],
     };
     /// The source of the column that holds the index of the nearest prototype, in place of a position of a reading.
     pub const REGIME: u16 = 4095;
+
+    /// Yields, for each column of an encoder and of the outcome tables of its outcomes, the positions of its first word,
+    /// value and log-width in the [slices of the encoder](crate::EncoderSlices), and of its first group or split and its
+    /// first number of rows in the [slices of the tables](crate::OutcomeTablesSlices).
+    pub fn starts(encoder: &Encoder<'t>, tables: &OutcomeTables<'t>) -> impl Iterator<Item = [u32; 5]> + use<'t> {
+        let (mut start, mut walk) = (ColumnStart::default(), tables.walk());
+        // Without tables, no column is scored.
+        let outcomes = tables.slices().columns.iter().copied().chain(core::iter::repeat([0; 3]));
+        encoder.columns().zip(outcomes).map(move |((column, _), outcomes)| {
+            let ColumnStart { word, value, log_width } = start;
+            let Start { link, row } = walk.start(outcomes);
+            start.skip(&column);
+            walk.skip(outcomes);
+            [word, value, log_width, link, row].map(|position| position as u32)
+        })
+    }
 
     /// Checks that the parts of the view have the same columns.
     ///
@@ -72,6 +94,9 @@ impl<'t> View<'t> {
                 return Err(TableError::Inconsistent("prototype columns"));
             }
         }
+        if !Self::starts(&self.encoder, &self.tables).eq(self.starts.iter().copied()) {
+            return Err(TableError::Inconsistent("view starts"));
+        }
         if !self.baselines.is_empty() && self.baselines.len() != self.tables.columns() {
             return Err(TableError::Inconsistent("view baselines"));
         }
@@ -80,6 +105,12 @@ impl<'t> View<'t> {
             (Some(_), _) => Err(TableError::Inconsistent("outcome columns")),
             _ => Err(TableError::Inconsistent("prototype columns")),
         }
+    }
+
+    /// Returns the baseline of the column at a position in the view.
+    #[inline]
+    pub(crate) fn baseline(&self, at: usize) -> Nats {
+        Nats::from_raw(self.baselines.get(at).map_or(0, |&nats| u32::from(nats) << 6))
     }
 
     /// Returns the largest baseline, or zero if there are none.
@@ -93,29 +124,65 @@ impl<'t> View<'t> {
         (self.prototypes.count() > 0).then(|| self.prototypes.nearest::<C>(readings))
     }
 
-    /// Passes (position in the view, column, reading or residual) of each column to `each`, in model order.
+    /// Passes (position in the view, word and start of the column, reading or residual) of each column to `each`, in model
+    /// order.
     #[inline]
-    fn columns<const C: usize>(
+    fn readings_of<const C: usize>(
         &self,
         readings: &[Reading],
-        mut each: impl FnMut(usize, &Column<'t>, Reading) -> Result<(), EncodeError>,
+        mut each: impl FnMut(usize, u16, &[u32; 5], Reading) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
-        let nearest = self.regime::<C>(readings).unwrap_or(0);
-        let (residuals, mut next) = (self.prototypes.slices().columns, 0);
-        for (at, (column, _)) in self.encoder.columns().enumerate() {
-            let source = column.source;
+        let mut steps = [0; C];
+        let nearest = self.prototypes.locate(readings, &mut steps);
+        let (words, residuals, mut next) = (self.encoder.slices().columns, self.prototypes.slices().columns, 0);
+        for (at, start) in self.starts.iter().enumerate() {
+            let Some(&word) = words.get(start[0] as usize) else { break };
+            let source = word & 0xFFF;
             let reading = match readings.get(usize::from(source)) {
                 _ if source == Self::REGIME => Reading::Integer(nearest.into()),
                 Some(&reading) if residuals.get(next).is_some_and(|column| column[0] == i32::from(source)) => {
                     next += 1;
-                    self.prototypes.residual(next - 1, nearest, reading)
+                    let steps = steps.get(next - 1).copied();
+                    self.prototypes.residual_from(next - 1, nearest, reading, steps)
                 }
                 Some(&reading) => reading,
                 None => return Err(EncodeError::NoReading { column: source }),
             };
-            each(at, &column, reading)?;
+            each(at, word, start, reading)?;
         }
         Ok(())
+    }
+
+    /// Returns the outcome and the log-width of a reading or residual in the column with this word and start.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the reading does not fit the column.
+    #[inline]
+    fn classify(&self, word: u16, start: &[u32; 5], reading: Reading) -> Result<(u8, Nats), EncodeError> {
+        let &[at, value, log_width, ..] = start;
+        let EncoderSlices { columns, values, log_widths } = self.encoder.slices();
+        // A short way for integers between the outermost edges, which most readings and residuals are.
+        if let (INTEGER, Reading::Integer(reading)) = (word >> 12 & 7, reading)
+            && let Some(&count) = columns.get(at as usize + 1)
+            && let Some(edges) = values.get(value as usize..).and_then(|values| values.get(..usize::from(count)))
+        {
+            let outcome = edges.partition_point(|&edge| reading > edge);
+            if outcome != 0
+                && outcome < edges.len().min(256)
+                && let Some(&raw) = log_widths.get(log_width as usize + outcome)
+            {
+                return Ok((outcome as u8, Nats::from_raw(u32::from(raw) << 5)));
+            }
+        }
+        self.classify_any(start, reading)
+    }
+
+    /// Returns what [`classify`](Self::classify) returns, for columns and readings of all kinds.
+    #[inline(never)]
+    fn classify_any(&self, start: &[u32; 5], reading: Reading) -> Result<(u8, Nats), EncodeError> {
+        let [word, value, log_width, ..] = start.map(|position| position as usize);
+        let column = self.encoder.column(ColumnStart { word, value, log_width });
+        column.ok_or(EncodeError::TooManyBits)?.classify(reading)
     }
 
     /// Writes the outcome of each column to `row`, and returns the sum of the log-widths of the scored columns.
@@ -124,11 +191,11 @@ impl<'t> View<'t> {
     /// [`EncodeError`], as for [`Encoder::encode`].
     pub fn encode<const C: usize>(&self, readings: &[Reading], row: &mut [u8; C]) -> Result<Nats, EncodeError> {
         let mut total = self.log_unit;
-        self.columns::<C>(readings, |at, column, reading| {
-            let (outcome, log_width, beyond) = column.classify(reading)?;
+        self.readings_of::<C>(readings, |at, word, start, reading| {
+            let (outcome, log_width) = self.classify(word, start, reading)?;
             *row.get_mut(at).ok_or(EncodeError::TooManyBits)? = outcome;
             if self.tables.slices().columns.get(at).is_some_and(|&[_, rows, _]| rows > 0) {
-                total += log_width + beyond;
+                total += log_width;
             }
             Ok(())
         })?;
@@ -142,39 +209,40 @@ impl<'t> View<'t> {
     /// [`EncodeError`], as for [`Encoder::encode`].
     pub fn explain<const C: usize>(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         each.fill(Nats::ZERO);
-        let mut scored_columns = self.tables.slices().columns.iter().enumerate().filter(|(_, column)| column[1] > 0);
-        self.by_column::<C>(readings, |scored, _| {
-            if let Some(slot) = scored_columns.next().and_then(|(at, _)| each.get_mut(at)) {
+        self.by_column::<C>(readings, |scored| {
+            if let Some(slot) = each.get_mut(scored.at) {
                 *slot = scored.nats;
             }
         })
     }
 
-    /// Passes each scored column to `each`, in model order, with the tail of a number (the surprisal of a reading at
-    /// least as far from the middle), and returns the surprisal of the row in this view.
+    /// Passes each scored column to `each`, in model order, and returns the surprisal of the row in this view.
     #[inline]
     pub(crate) fn by_column<const C: usize>(
         &self,
         readings: &[Reading],
-        mut each: impl FnMut(Scored, Option<Nats>),
+        mut each: impl FnMut(Scored),
     ) -> Result<Nats, EncodeError> {
-        let (mut row, mut walk, mut total) = ([0; C], self.tables.walk(), self.log_unit);
-        self.columns::<C>(readings, |at, column, reading| {
-            let (outcome, log_width, beyond) = column.classify(reading)?;
-            let conditional = walk.next(&row);
+        let (mut row, mut total, shapes) = ([0; C], self.log_unit, self.tables.slices().columns);
+        self.readings_of::<C>(readings, |at, word, start, reading| {
+            let (outcome, log_width) = self.classify(word, start, reading)?;
             *row.get_mut(at).ok_or(EncodeError::TooManyBits)? = outcome;
-            if let Some(Some(masses)) = conditional {
-                let (surprisal, tail) = masses.surprisal_and_tail(outcome);
+            let (Some(&shape), &[.., link, first]) = (shapes.get(at), start) else { return Ok(()) };
+            let start = Start { link: link as usize, row: first as usize };
+            if let Some(masses) = self.tables.conditional(shape, start, &row) {
+                let (low, high) = masses.bounds(outcome);
                 // Each is less than 2^24.
-                let nats = surprisal.wrapping_add(log_width).wrapping_add(beyond);
+                let nats = Nats::of_valid_mass(high.wrapping_sub(low)).wrapping_add(log_width);
                 total += nats;
-                let ordered = matches!(column.kind, Kind::Integer | Kind::Real) && !reading.is_missing();
-                let baseline = self.baselines.get(at).map_or(0, |&nats| u32::from(nats) << 6);
-                let scored = Scored { column: column.source, nats, baseline: Nats::from_raw(baseline) };
-                each(scored, ordered.then_some(tail.wrapping_add(beyond)));
+                let is_number = (word >> 12 & 7) | 1 == REAL && !reading.is_missing();
+                each(Scored { at, column: word & 0xFFF, nats, bounds: is_number.then_some((low, high)) });
             }
             Ok(())
         })?;
         Ok(total)
     }
 }
+
+/// The codes of numeric kinds in the first word of a column.
+const INTEGER: u16 = 2;
+const REAL: u16 = 3;

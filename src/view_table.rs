@@ -4,6 +4,7 @@ use crate::detector::{Detector, RowScore, SoftMaximum, Verdict};
 use crate::error::{EncodeError, TableError};
 use crate::logit::Logit;
 use crate::nats::Nats;
+use crate::outcome_tables::tail;
 use crate::predictor::Predictor;
 use crate::reading::Reading;
 use crate::view::View;
@@ -58,10 +59,10 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
         let mut total = None;
         for view in &self.views {
             let mut anomaly = SoftMaximum::new(self.detector.log2_temperature, view.largest_baseline());
-            let nats = view.by_column::<C>(readings, |scored, tail| {
-                anomaly.push(scored.nats, scored.baseline);
-                if let Some(tail) = tail {
-                    anomaly.push(tail, Nats::ZERO);
+            let nats = view.by_column::<C>(readings, |scored| {
+                anomaly.push(scored.nats, view.baseline(scored.at));
+                if let Some((low, high)) = scored.bounds {
+                    anomaly.push(tail(low, high), Nats::ZERO);
                 }
                 // Few columns get past the first comparison.
                 let is_largest = || (score.largest, scored.column) < (scored.nats, score.column);
@@ -84,7 +85,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     pub fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
         let mut total = None;
         for view in &self.views {
-            total = Some(mixture(total, view.by_column::<C>(readings, |_, _| {})? + self.share()));
+            total = Some(mixture(total, view.by_column::<C>(readings, |_| {})? + self.share()));
         }
         Ok(total.unwrap_or_default())
     }
@@ -109,7 +110,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         let (mut total, mut best, mut densest) = (None, Nats::IMPOSSIBLE, 0);
         for (at, view) in self.views.iter().enumerate() {
-            let nats = view.by_column::<C>(readings, |_, _| {})?;
+            let nats = view.by_column::<C>(readings, |_| {})?;
             if nats < best {
                 (best, densest) = (nats, at);
             }
@@ -119,7 +120,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
         each.fill(Nats::ZERO);
         let mut shared = Nats::ZERO;
         if let Some(view) = self.views.get(densest) {
-            view.by_column::<C>(readings, |scored, _| {
+            view.by_column::<C>(readings, |scored| {
                 if scored.column != View::REGIME {
                     shared += scored.nats;
                 }

@@ -64,7 +64,11 @@ fn agreeing(columns: &[Column<'static>], prototypes: Prototypes<'static>) -> Vie
         splits: &[],
         rows: rows.leak(),
     });
-    View { prototypes, encoder: encoder(columns), tables: tables.expect("the rows ascend"), ..View::EMPTY }
+    started(View { prototypes, encoder: encoder(columns), tables: tables.expect("the rows ascend"), ..View::EMPTY })
+}
+
+fn started(view: View<'static>) -> View<'static> {
+    View { starts: View::starts(&view.encoder, &view.tables).collect::<Vec<_>>().leak(), ..view }
 }
 
 fn table<const V: usize>(views: [View<'static>; V]) -> ViewTable<'static, 4, V> {
@@ -173,7 +177,7 @@ fn observed_columns_and_regimes_are_not_blamed() {
         ..view.tables.slices()
     };
     view.tables = OutcomeTables::new(slices).expect("column 0 needs no rows");
-    let table = table([view]);
+    let table = table([started(view)]);
     let blame = blamed(&table, &[15, 35, 35].map(Reading::Integer));
     assert_eq!((blame.column, blame.runner_up.map(|(column, _)| column)), (1, Some(2)));
 }

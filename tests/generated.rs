@@ -56,6 +56,7 @@ const VIEW: v4::ViewSource<'static> = v4::ViewSource {
     outcome_columns: &[[2, 1, OutcomeTables::NO_PARENT], [2, 2, 0]],
     outcome_groups: &[0, 1],
     outcome_rows: &[32768, 60000, 5536],
+    starts: &[[0; 5], [1, 0, 0, 0, 1]],
     ..v4::ViewSource::EMPTY
 };
 const VIEWS: v4::ViewsSource<'static, 2> =
@@ -87,6 +88,7 @@ fn each_damaged_section_of_views_is_refused_by_name() {
     let damaged = |view| v4::ViewsSource { views: [VIEW, view], ..VIEWS };
     refused(damaged(v4::ViewSource { outcome_rows: &[32768, 60000], ..VIEW }), misfit("outcome rows"));
     refused(damaged(v4::ViewSource { outcome_groups: &[0, 2], ..VIEW }), misfit("outcome groups"));
+    refused(damaged(v4::ViewSource { starts: &[[0; 5]], ..VIEW }), misfit("view starts"));
     refused(damaged(v4::ViewSource { prototype_points: &[1], ..VIEW }), misfit("prototype points"));
     refused(damaged(v4::ViewSource { prototype_columns: &[[0, 0, 0, 31]], ..VIEW }), misfit("prototype columns"));
     refused(v4::ViewsSource { calibration: &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9], ..VIEWS }, misfit("calibration"));

@@ -19,7 +19,7 @@ use surprisal::{Detector, Nats, Reading, Table, TableError, View, ViewTable};
 const COUNTS: usize = 20;
 /// The sections of the detector and the predictor, then those of each view.
 const SHARED: usize = 5;
-const PER_VIEW: usize = 11;
+const PER_VIEW: usize = 12;
 
 /// Two views of three readings: a category, an integer and a real number.
 fn views(dice: &mut Dice) -> ([RandomView; 2], Vec<i64>) {
@@ -179,6 +179,7 @@ fn each_fault_has_its_own_name() {
     let view = views[0].view();
     assert_eq!(new(view), None);
     assert_eq!(new(View { baselines: &[1], ..view }), Some(TableError::Inconsistent("view baselines")));
+    assert_eq!(new(View { starts: &view.starts[1..], ..view }), Some(TableError::Inconsistent("view starts")));
     assert_eq!(new(View { tables: views[1].view().tables, ..view }), Some(TableError::Inconsistent("outcome columns")));
     assert_eq!(
         new(View { prototypes: views[1].view().prototypes, ..view }),

@@ -21,6 +21,8 @@ const WEIGHED: [&str; 2] = ["m0", "m4f"];
 const OPT_LEVELS: [&str; 2] = ["3", "s"];
 /// The operations that are measured in a program that contains nothing else, so that no other code affects inlining.
 const ALONE: [&str; 3] = ["model", "surprisal", "sample"];
+/// The same for a table of views.
+const ALONE_OF_VIEWS: [&str; 2] = ["surprisal", "score"];
 
 /// Arguments of `cargo benches device`.
 #[derive(clap::Args)]
@@ -53,7 +55,7 @@ pub fn run(args: &Device) -> Result<()> {
     if args.peers {
         return peers::run(&args.data);
     }
-    let mut groups = vec![Group::golden()?];
+    let mut groups = Group::golden()?;
     if !args.golden {
         groups.extend(Group::fitted(&args.data)?);
     }
@@ -84,9 +86,14 @@ fn measure(boards: &[Board], groups: &[Group]) -> Result<Snapshot> {
         }
         for board in boards {
             eprintln!("{} on {}", group.name, board.core);
-            instructions(board, group, &mut snapshot)?;
+            let operations = if group.has_views() {
+                &ALONE_OF_VIEWS[..]
+            } else {
+                instructions(board, group, &mut snapshot)?;
+                &ALONE
+            };
             for table in group.tables.iter().filter(|_| WEIGHED.contains(&board.name)) {
-                for operation in ALONE {
+                for &operation in operations {
                     let numbers = alone(board, operation, table)?;
                     snapshot.add(board.name, group.name, &table.name, &format!("{operation} alone"), numbers);
                 }
@@ -106,8 +113,8 @@ fn instructions(board: &Board, group: &Group, snapshot: &mut Snapshot) -> Result
     let program = program(board, "device", &[], &[("DEVICE_TABLES", &tables)])?;
     let core = if board.name == "m0" { Core::Least } else { Core::Larger };
     for line in lines(board, &program)? {
-        let cost =
-            group.tables.iter().find(|table| table.name == line.table).map(|table| table.cost.instructions(core));
+        let cost = group.tables.iter().find(|table| table.name == line.table).and_then(|table| table.cost.as_ref());
+        let cost = cost.map(|cost| cost.instructions(core));
         if let (Some(bound), "model", [.., worst, _]) = (cost, line.operation.as_str(), &line.numbers[..]) {
             ensure!(
                 *worst <= bound as u64,

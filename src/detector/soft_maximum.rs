@@ -31,7 +31,8 @@ impl SoftMaximum {
     /// Adds the amount by which a surprisal exceeds its baseline.
     #[inline]
     pub(crate) fn push(&mut self, nats: Nats, baseline: Nats) {
-        let shifted = nats.raw().saturating_add(self.level.saturating_sub(baseline.raw()));
+        // The baseline is at most the level, and a surprisal is less than 2^24.
+        let shifted = nats.raw().wrapping_add(self.level.wrapping_sub(baseline.raw()));
         let share = shifted >> self.log2_temperature;
         let (octave, power) = (share >> FRACTION, share & ((1 << FRACTION) - 1) | 1 << FRACTION);
         // Two powers below 2^17 for each of 4096 columns add up to at most 2^30.

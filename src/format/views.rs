@@ -14,7 +14,7 @@ use crate::view_table::ViewTable;
 /// The number of sections that all views share: three of the detector and two of the predictor.
 const SHARED: usize = 5;
 /// The number of sections of a view.
-const PER_VIEW: usize = 11;
+const PER_VIEW: usize = 12;
 /// The largest number of views.
 const MOST_VIEWS: usize = 4;
 
@@ -55,6 +55,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
                     _ => return Err(TableError::Inconsistent("log-unit")),
                 },
                 baselines: sections.next()?,
+                starts: sections.next()?,
             };
         }
         Self::new(views, detector, predictor)
@@ -99,5 +100,6 @@ fn sections_of<'s>(view: &View<'s>, unit: &'s [u32; 1]) -> [(usize, &'s [u8]); P
         (tables.rows.len(), bytes_of(tables.rows)),
         (1, bytes_of(unit)),
         (view.baselines.len(), bytes_of(view.baselines)),
+        (view.starts.len(), bytes_of(view.starts)),
     ]
 }

@@ -169,9 +169,9 @@ pub fn view_nats(views: usize, columns: usize, tails: u32) -> f64 {
 }
 
 /// The soft maxima of so many views together: the power and the logarithm to base 2 of Mitchell are each up to 0.0861 off, in
-/// opposite directions; what is divided by τ and what is shifted to the largest octave is cut, a few units per number; and the
-/// surprisals themselves.
+/// opposite directions; what is divided by τ and what is shifted to the largest octave is cut, a few units per number; the
+/// surprisals themselves; and a tail is up to 0.0861 ln 2 too high, as its logarithm is linear between powers of two.
 pub fn soft_maximum(views: usize, temperature: f64, numbers: u32, tails: u32) -> f64 {
     let cut = temperature * f64::from(numbers) * 3.0 / 65536.0;
-    views as f64 * temperature * 0.0861 + cut + view_nats(1, numbers as usize, 2 * tails)
+    views as f64 * (temperature * 0.0861 + 0.0597) + cut + view_nats(1, numbers as usize, tails)
 }

@@ -10,7 +10,7 @@ use super::random::Dice;
 pub struct RandomTables {
     pub columns: Vec<[u16; 3]>,
     pub groups: Vec<u8>,
-    pub splits: Vec<[u8; 4]>,
+    pub splits: Vec<u32>,
     pub rows: Vec<u16>,
 }
 
@@ -28,15 +28,12 @@ impl RandomTables {
             let own = match of_parent {
                 _ if may_observe && dice.one_in(5) => 0,
                 Some(of_parent) => dice.between(1, of_parent.min(8)) as u16,
-                None if parent == OutcomeTables::TREE => dice.between(1, 8) as u16,
+                None if parent == OutcomeTables::TREE => dice.between(2, 8) as u16,
                 None => 1,
             };
             random.columns.push([count, own, parent]);
             if own > 0 && parent == OutcomeTables::TREE {
-                random.splits.extend((1..own).rev().map(|rest| {
-                    let [low, high] = (dice.between(0, column as i64 - 1) as u16).to_le_bytes();
-                    [low, high, dice.between(0, 5) as u8, dice.between(0, i64::from(rest) - 1) as u8]
-                }));
+                tree(own - 1, column, &mut random.splits, dice);
             } else if own > 0 {
                 let groups = (0..of_parent.unwrap_or(0)).map(|_| dice.between(0, i64::from(own) - 1) as u8);
                 random.groups.extend(groups);
@@ -50,6 +47,17 @@ impl RandomTables {
         let Self { columns, groups, splits, rows } = self;
         let slices = OutcomeTablesSlices { columns, groups, splits, rows };
         OutcomeTables::new(slices).expect("the random tables are valid")
+    }
+}
+
+/// Appends a tree of `size` splits over the columns before `column`, in preorder.
+fn tree(size: u16, column: usize, splits: &mut Vec<u32>, dice: &mut Dice) {
+    if let Some(rest) = size.checked_sub(1) {
+        let left = dice.between(0, rest.into()) as u16;
+        let (tested, threshold) = (dice.between(0, column as i64 - 1) as u16, dice.between(0, 5) as u8);
+        splits.push(OutcomeTables::split(tested, threshold, left as u8, (rest - left) as u8));
+        tree(left, column, splits, dice);
+        tree(rest - left, column, splits, dice);
     }
 }
 

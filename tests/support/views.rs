@@ -113,6 +113,7 @@ impl RandomView {
         };
         let (columns, points) = &self.prototypes;
         view.prototypes = Prototypes::new(PrototypesSlices { columns, points }).expect("the prototypes are valid");
+        view.starts = View::starts(&view.encoder, &view.tables).collect::<Vec<_>>().leak();
         view
     }
 
@@ -200,7 +201,7 @@ impl RandomView {
                 matches!(reading, Reading::Missing) || matches!(reading, Reading::Real(value) if value.is_nan());
             if matches!(column.kind, Kind::Integer | Kind::Real) && !missing {
                 let side = probability(0..=row[at]).min(probability(row[at]..=column.outcomes() as u8 - 1));
-                push(level + beyond - (2.0 * side).min(1.0).ln());
+                push(level - (2.0 * side).min(1.0).ln());
             }
         }
         score.anomaly = if score.numbers == 0 { 0.0 } else { temperature * sum.log2() };

@@ -56,10 +56,10 @@ impl Shape {
     }
 
     /// Returns the number of bytes of stack that a row and the state of its model take: three per bit, six per hidden
-    /// unit, four per component, and 16 for the position in the row. For views, two per column and 64.
+    /// unit, four per component, and 16 for the position in the row. For views, six per column and 64.
     pub const fn state_bytes(self) -> usize {
         if self.views > 0 {
-            return (2 * self.bits).next_multiple_of(4) + 64;
+            return (6 * self.bits).next_multiple_of(4) + 64;
         }
         (3 * self.bits).next_multiple_of(4) + Self::UNIT_BYTES * self.units + 4 * self.components + 16
     }

@@ -29,13 +29,15 @@ pub struct OwnedView {
     /// Groups of the parents' outcomes, as in [`OutcomeTablesSlices::groups`].
     pub groups: Vec<u8>,
     /// Splits of the trees, as in [`OutcomeTablesSlices::splits`].
-    pub splits: Vec<[u8; 4]>,
+    pub splits: Vec<u32>,
     /// Cumulative masses, as in [`OutcomeTablesSlices::rows`].
     pub rows: Vec<u16>,
     /// Log-width that all rows have in common, in units of 1/65536 nat, as in [`View::log_unit`].
     pub log_unit: u32,
     /// Mean surprisal of each column, in units of 1/1024 nat, as in [`View::baselines`]. Empty before calibration.
     pub baselines: Vec<u16>,
+    /// Where the parts of each column begin, as in [`View::starts`]: what [`set_starts`](Self::set_starts) computes.
+    pub starts: Vec<[u32; 5]>,
 }
 
 /// Owned storage of a [`surprisal::ViewTable`].
@@ -60,14 +62,25 @@ impl OwnedView {
     /// # Errors
     /// [`TableError`] if the slices do not fit each other.
     pub fn view(&self) -> Result<View<'_>, TableError> {
-        let Self { columns, groups, splits, rows, .. } = self;
+        let Self { columns, groups, splits, rows, starts, .. } = self;
         Ok(View {
             prototypes: Prototypes::new(PrototypesSlices { columns: &self.prototype_columns, points: &self.points })?,
             encoder: self.encoder.view(),
             tables: OutcomeTables::new(OutcomeTablesSlices { columns, groups, splits, rows })?,
             log_unit: Nats::from_raw(self.log_unit),
             baselines: &self.baselines,
+            starts,
         })
+    }
+
+    /// Computes `starts` from the columns.
+    ///
+    /// # Errors
+    /// [`TableError`] if the slices do not fit each other.
+    pub fn set_starts(&mut self) -> Result<(), TableError> {
+        let view = self.view()?;
+        self.starts = View::starts(&view.encoder, &view.tables).collect();
+        Ok(())
     }
 }
 
@@ -176,6 +189,7 @@ fn fit_view(
     }
     // Prototypes need their columns in the order of the encoder, which the fit changes, so that outcomes come first.
     view.encoder = encoder(&columns);
+    view.set_starts()?;
     let outcomes = outcomes(&view, columns.len(), train)?;
     let counts: Vec<usize> = columns.iter().map(|encoding| encoding.column().outcomes()).collect();
     let observed: Vec<bool> = columns.iter().map(|encoding| encoding.observed).collect();
@@ -184,6 +198,7 @@ fn fit_view(
     view.encoder = encoder(&columns);
     view.reorder_prototypes(&columns);
     (view.columns, view.groups, view.splits, view.rows) = (fitted.columns, fitted.groups, fitted.splits, fitted.rows);
+    view.set_starts()?;
     let scored = columns.iter().filter(|encoding| !encoding.observed);
     let unit = scored.map(|encoding| encoding.unit).sum::<f64>() + step_units;
     Ok(FittedView { owned: view, columns, kl_quantisation: fitted.kl_quantisation, unit })
@@ -210,9 +225,9 @@ pub fn operations(view: &View) -> usize {
 }
 
 /// Returns the number of splits on the longest path of a tree in preorder.
-fn depth(tree: &[[u8; 4]]) -> usize {
-    let Some((&[.., left], rest)) = tree.split_first() else { return 0 };
-    let (left, right) = rest.split_at(usize::from(left).min(rest.len()));
+fn depth(tree: &[u32]) -> usize {
+    let Some((split, rest)) = tree.split_first() else { return 0 };
+    let (left, right) = rest.split_at(((split >> 24) as usize).min(rest.len()));
     1 + depth(left).max(depth(right))
 }
 

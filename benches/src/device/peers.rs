@@ -26,7 +26,9 @@ const SHARE: f64 = 0.9;
 /// The largest index of the link table, which maps logits in steps of 1/32 nat to surprisals.
 const LAST: i32 = 352;
 /// The models of this project: the printed name, and the options of `surprisal fit`.
-const OURS: [(&str, &[&str]); 7] = [
+const OURS: [(&str, &[&str]); 9] = [
+    ("tables", &["--family", "tables"]),
+    ("tables, one view", &["--family", "tables", "--views", "1", "--cells", "16"]),
     ("marginal", &["--family", "marginal"]),
     ("chow-liu", &["--family", "chow-liu"]),
     ("chow-liu8", &["--family", "chow-liu", "--cells", "8"]),

@@ -1,6 +1,6 @@
 //! The measured costs of tables on boards, stored in `docs/device.json` and printed in `docs/device.md`.
 
-use super::{ALONE, WEIGHED};
+use super::WEIGHED;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -167,7 +167,7 @@ impl Snapshot {
         let mut page = format!("{}\n", self.rustc);
         for board in self.weighed() {
             let title = format!("{board}: instructions of an operation alone: mean, max, worst");
-            self.section(&mut page, &title, 22, &ALONE, |table, operation| {
+            self.section(&mut page, &title, 22, &["model", "surprisal", "score", "sample"], |table, operation| {
                 Some(three(self.numbers(board, table, &format!("{operation} alone"))?))
             });
         }

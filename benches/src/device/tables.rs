@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
-use surprisal::Reading;
+use surprisal::{EncodeError, Reading};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::output::write_whole;
+use surprisal_trainer::row_table;
 use surprisal_trainer::shape::Shape;
 use surprisal_trainer::table::cost::Cost;
 use surprisal_trainer::with_shape;
@@ -38,8 +39,8 @@ pub struct Table {
     pub source: PathBuf,
     /// The numbers of bits, hidden units and mixture components.
     shape: Shape,
-    /// The upper bound of the instructions to score one row of bits.
-    pub cost: Cost,
+    /// The upper bound of the instructions to score one row of bits, or `None` for a table of views.
+    pub cost: Option<Cost>,
     /// [size in bytes, checksum] of the table.
     pub identity: Vec<u64>,
     /// The path of the file of rows, in the format that `tests/device/src/tally.rs` reads.
@@ -57,18 +58,26 @@ pub struct Group {
 }
 
 impl Group {
-    /// Returns the group of the tables in `tests/golden`.
+    /// Returns the groups of the tables in `tests/golden`: models of bits, and a table of views.
     ///
     /// # Errors
     /// A file is missing or damaged.
-    pub fn golden() -> Result<Self> {
+    pub fn golden() -> Result<Vec<Self>> {
         let table = |name: &&str| {
             let path = root().join("tests/golden").join(name);
             let table = fs::read(path.with_extension("srp"))?;
             let rows = scratch(&format!("golden-{name}.rows"))?;
             Table::new(name, path.with_extension("rs"), rows, &table, &golden_rows()?)
         };
-        Ok(Self { name: "golden", tables: GOLDEN.iter().map(table).collect::<Result<_>>()? })
+        let group = |names: &[&str]| -> Result<Self> {
+            Ok(Self { name: "golden", tables: names.iter().map(table).collect::<Result<_>>()? })
+        };
+        Ok(vec![group(&GOLDEN)?, group(&["views"])?])
+    }
+
+    /// Returns whether the tables are tables of views, which have no operations on bits.
+    pub fn has_views(&self) -> bool {
+        self.tables.iter().any(|table| table.cost.is_none())
     }
 
     /// Returns the groups of fitted tables. A table is fitted to the files in `data` unless an earlier run did so.
@@ -230,14 +239,18 @@ impl Table {
     pub fn new(name: &str, source: PathBuf, rows: PathBuf, table: &[u8], readings: &[Vec<Reading>]) -> Result<Self> {
         let words: Vec<u32> = table.as_chunks().0.iter().map(|&word| u32::from_ne_bytes(word)).collect();
         let shape = Shape::of(bytemuck::cast_slice(&words))?;
-        let cost = with_shape!(shape, N, H, K => {
-            Cost::of(&surprisal::Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?)
-        });
-        let (normal, anomalous): (Vec<_>, Vec<_>) = with_shape!(shape, N, H, K => {
-            let table = surprisal::Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?;
-            let verdicts: Vec<_> = readings.iter().map(|row| table.judge(row)).collect::<Result<_, _>>()?;
-            readings.iter().zip(verdicts).partition(|(_, verdict)| !verdict.is_anomalous())
-        });
+        let of_bits = || -> Result<Cost> {
+            Ok(with_shape!(shape, N, H, K => {
+                Cost::of(&surprisal::Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?)
+            }))
+        };
+        let cost = if shape.views == 0 { Some(of_bits()?) } else { None };
+        let opened = row_table::open(bytemuck::cast_slice(&words), shape)?;
+        let is_anomalous = |row: &Vec<Reading>| -> Result<bool, EncodeError> {
+            Ok(opened.detector().judge(opened.score(row)?.anomaly).is_anomalous())
+        };
+        let verdicts: Vec<bool> = readings.iter().map(is_anomalous).collect::<Result<_, _>>()?;
+        let (normal, anomalous): (Vec<_>, Vec<_>) = readings.iter().zip(verdicts).partition(|(_, verdict)| !verdict);
         let columns = readings.first().map_or(0, Vec::len);
         let extremes = [0, 1, i16::MIN, i16::MAX].map(|value| vec![Reading::Integer(value.into()); columns]);
         let mut values = Vec::new();

@@ -61,8 +61,9 @@ fn sections(view: &View, source: &mut Source) {
     source.section("prototype_points", "i8", prototypes.points);
     source.arrays("outcome_columns", "[u16; 3]", tables.columns);
     source.section("outcome_groups", "u8", tables.groups);
-    source.arrays("outcome_splits", "[u8; 4]", tables.splits);
+    source.section("outcome_splits", "u32", tables.splits);
     source.section("outcome_rows", "u16", tables.rows);
     source.number("log_unit", view.log_unit.raw());
     source.section("baselines", "u16", view.baselines);
+    source.arrays("starts", "[u32; 5]", view.starts);
 }

@@ -27,7 +27,7 @@ pub struct FittedTables {
     /// Rows that the outcomes of parents select, for trees that test a single column.
     pub groups: Vec<u8>,
     /// Splits of the other trees.
-    pub splits: Vec<[u8; 4]>,
+    pub splits: Vec<u32>,
     /// Cumulative masses of all rows.
     pub rows: Vec<u16>,
     /// Divergence of the rows of masses from the fitted probabilities, in nats per training row.
@@ -106,16 +106,17 @@ pub fn fit(outcomes: &[Vec<u8>], counts: &[usize], observed: &[bool], settings: 
 }
 
 /// Returns the position of the only column that a tree tests, or `None` if it tests none or several.
-fn single_parent(splits: &[[u8; 4]]) -> Option<u16> {
-    let tested = |split: &[u8; 4]| u16::from_le_bytes([split[0], split[1]]);
+fn single_parent(splits: &[u32]) -> Option<u16> {
+    let tested = |split: &u32| split & 0xFFF;
     let first = tested(splits.first()?);
-    splits.iter().all(|split| tested(split) == first).then_some(first)
+    splits.iter().all(|split| tested(split) == first).then_some(first as u16)
 }
 
 /// Returns the leaf of a tree that tests a single column, given the column's outcome.
-fn leaf(mut splits: &[[u8; 4]], outcome: u8) -> u8 {
+fn leaf(mut splits: &[u32], outcome: u8) -> u8 {
     let mut leaf = 0;
-    while let Some((&[.., threshold, left], rest)) = splits.split_first() {
+    while let Some((&split, rest)) = splits.split_first() {
+        let (threshold, left) = ((split >> 16) as u8, (split >> 24) as u8);
         let (below, above) = rest.split_at(left.into());
         if outcome <= threshold {
             splits = below;
@@ -211,16 +212,17 @@ impl Grower<'_> {
     }
 
     /// Writes a subtree: its splits in preorder, and the rows of its leaves from left to right.
-    fn write(&mut self, node: usize, splits: &mut Vec<[u8; 4]>, leaves: &mut Vec<Vec<u32>>) {
+    fn write(&mut self, node: usize, splits: &mut Vec<u32>, leaves: &mut Vec<Vec<u32>>) {
         match &mut self.nodes[node] {
             Node::Leaf(rows) => leaves.push(std::mem::take(rows)),
             &mut Node::Split(at, threshold, left, right) => {
                 let own = splits.len();
-                let [low, high] = (at as u16).to_le_bytes();
-                splits.push([low, high, threshold, 0]);
+                splits.push(0);
                 self.write(left, splits, leaves);
-                splits[own][3] = (splits.len() - own - 1) as u8;
+                let below = splits.len() - own - 1;
                 self.write(right, splits, leaves);
+                let above = splits.len() - own - 1 - below;
+                splits[own] = OutcomeTables::split(at as u16, threshold, below as u8, above as u8);
             }
         }
     }
