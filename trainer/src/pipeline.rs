@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use crate::artefact::Artefact;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fit::Family;
 use crate::observer::Observer;
 use crate::select::Choices;
@@ -18,9 +18,10 @@ mod stages;
 mod views;
 
 pub use job::Job;
-pub use report::{FitReport, finite};
+pub use report::{BitsGain, FitReport, finite};
 
 use load::Loaded;
+use stages::Fitted;
 
 /// Reads the files, fits, quantises and calibrates. Writes nothing.
 ///
@@ -55,13 +56,25 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Fit
     let start = Instant::now();
     job.check()?;
     let split = Loaded::read(job)?.split()?;
+    // The family auto takes outcome tables where they predict better, unless the job has settings that they do not have.
+    let mut tables = None;
+    if job.choices.family == Family::Auto && split.has_numbers()? {
+        // Without the observer, so that it hears each warning once.
+        tables = match split.fit_views(&(), start) {
+            Err(Error::Option { .. }) => None,
+            fitted => Some(fitted?),
+        };
+    }
     if job.choices.family == Family::Tables {
         if split.has_numbers()? {
-            return split.fit_views(observer, start);
+            let Fitted { artefact, report, .. } = split.fit_views(observer, start)?;
+            return Ok((artefact, report));
         }
         // Without numbers there are no cells and no residuals, and terms over bits predict better.
         let choices = Choices { family: Family::LinearTrees, ..job.choices.clone() };
         return run_observed(&Job { choices, ..job.clone() }, observer);
     }
-    split.encode(observer)?.select(observer)?.calibrate()?.report(start)
+    let bits = split.encode(observer)?.select(observer)?.calibrate()?.report(start)?;
+    let best = tables.into_iter().fold(bits, |best, other| if other.density() > best.density() { other } else { best });
+    Ok((best.artefact, best.report))
 }

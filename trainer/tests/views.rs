@@ -71,6 +71,24 @@ fn two_views_see_a_broken_relation() {
     assert_eq!(artefact.blame(&[row]).unwrap()[0].column, 1);
 }
 
+/// The family auto takes the kind of model that predicts better: tables for set points that residuals show, and terms over
+/// bits for a relation of many columns.
+#[test]
+fn auto_takes_the_kind_that_predicts_better() {
+    let (mut points, mut parity) = ("heat,speed\n".to_owned(), "a,b,c,d\n".to_owned());
+    for row in 0..600u32 {
+        let noise = |salt: u32| (row + 600 * salt).wrapping_mul(2_654_435_761) >> 24;
+        let (point, [heat, speed]) = (noise(1) % 12, [2, 3].map(|salt| noise(salt) % 4));
+        writeln!(points, "{},{}", 1000 * point + heat, 7000 * (point * 5 % 12) + speed).expect("a string takes text");
+        let [a, b, c] = [4, 5, 6].map(|salt| noise(salt) >> 4);
+        writeln!(parity, "{a},{b},{c},{}", a / 4 + b / 4 + c / 4).expect("a string takes text");
+    }
+    for (text, views) in [(points, 2), (parity, 0)] {
+        let (artefact, report) = fit(&text, |job| job.choices.family = Family::Auto).unwrap();
+        assert_eq!(artefact.shape.views, views, "{report:?}");
+    }
+}
+
 /// A large offset leaves few steps for the spread, but the residuals stay right.
 #[test]
 fn the_scale_of_a_number_does_not_matter() {

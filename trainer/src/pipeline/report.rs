@@ -42,6 +42,9 @@ pub struct FitReport {
     pub marginal_valid_ll: f64,
     /// Log-likelihood of the validation rows under the integer table.
     pub valid_ll: f64,
+    /// For outcome tables: what a quick fit of terms over bits gains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_gain: Option<BitsGain>,
     /// Number of test rows, if there is a test file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_rows: Option<usize>,
@@ -89,4 +92,14 @@ pub struct FitReport {
 /// Returns a threshold or decision interval in nats, or `None` for [`Nats::IMPOSSIBLE`], which no score exceeds.
 pub fn finite(limit: Nats) -> Option<f64> {
     (limit != Nats::IMPOSSIBLE).then(|| limit.into())
+}
+
+/// What terms over bits, the family linear-trees, gain over outcome tables on validation rows.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct BitsGain {
+    /// Log-likelihood of a validation row under the terms over bits minus that under the tables, in nats: negative if the
+    /// tables predict better.
+    pub nats: f64,
+    /// Number of training rows of the quick fit; the tables were fitted to all of them.
+    pub rows: usize,
 }

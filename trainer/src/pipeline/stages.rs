@@ -53,6 +53,21 @@ pub(super) struct Selected<'j> {
     marginal_valid_ll: f64,
 }
 
+/// Last stage: a model and what is known of it.
+pub(super) struct Fitted {
+    pub artefact: Artefact,
+    pub report: FitReport,
+    /// The logarithm of the unit of the model's densities, so that densities of models with other cells compare.
+    pub unit: f64,
+}
+
+impl Fitted {
+    /// Returns the mean log-density of the validation rows in units of the readings.
+    pub fn density(&self) -> f64 {
+        self.report.valid_ll - self.unit
+    }
+}
+
 /// Fifth stage: the calibrated table, and the artefact that holds it.
 pub(super) struct Calibrated<'j> {
     selected: Selected<'j>,
@@ -157,7 +172,7 @@ impl<'j> Selected<'j> {
 
 impl Calibrated<'_> {
     /// Evaluates the model, and returns the artefact with a report on the fit that began at `start`.
-    pub fn report(self, start: Instant) -> Result<(Artefact, FitReport)> {
+    pub fn report(self, start: Instant) -> Result<Fitted> {
         let Self { selected, table, artefact, file_bytes } = self;
         let Selected { encoded, selection, marginal_valid_ll } = selected;
         let (job, valid_log_width) = (encoded.job, encoded.valid_log_width);
@@ -183,6 +198,7 @@ impl Calibrated<'_> {
             marginal_valid_ll: marginal_valid_ll - valid_log_width,
             float_valid_ll: selection.valid_ll - valid_log_width,
             valid_ll: integer_ll(&encoded.valid_readings)?,
+            bits_gain: None,
             test_rows: test.map(Vec::len),
             float_test_ll: test.map(float_ll).transpose()?,
             test_ll: test.map(integer_ll).transpose()?,
@@ -202,6 +218,8 @@ impl Calibrated<'_> {
             seconds: start.elapsed().as_secs_f64(),
             float: selection.model,
         };
-        Ok((artefact, report))
+        let scored = selection.schema.columns.iter().filter(|encoding| !encoding.observed);
+        let unit = scored.map(|encoding| encoding.unit).sum();
+        Ok(Fitted { artefact, report, unit })
     }
 }

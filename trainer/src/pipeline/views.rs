@@ -6,16 +6,18 @@ use surprisal::Reading;
 
 use super::job::Job;
 use super::load::{FrameRows, Split};
-use super::report::{FitReport, finite};
+use super::report::{BitsGain, FitReport, finite};
+use super::stages::Fitted;
 use crate::artefact::{Artefact, Provenance};
 use crate::calibrate::Calibration;
 use crate::error::{Error, Result};
 use crate::evaluate::mean;
+use crate::fit::Family;
 use crate::model::FloatModel;
 use crate::observer::{Event, Observer};
 use crate::order::Order;
 use crate::schema::Schema;
-use crate::select::Choices;
+use crate::select::{Choices, trial};
 use crate::views::{self, FittedView, OwnedViews, ViewSettings};
 
 /// Number of cells (bins) per numeric column. Detection gains from finer cells than likelihood asks for; measured on the
@@ -30,12 +32,21 @@ const SIZES: [(usize, usize); 8] = [(2, 24), (2, 12), (2, 6), (1, 24), (1, 12), 
 /// Weight of a column's marginal distribution in each row of masses, in training rows.
 const STRENGTH: f64 = 3.0;
 
+/// Training rows times bits of the quick fit of terms over bits with which the table is compared, so that it takes a few
+/// seconds at most.
+const COMPARED: usize = 4_000_000;
+/// Largest number of bits of a row for which they are compared.
+const MOST_BITS: usize = 2000;
+
 /// Readings `[row][source]`.
 type Readings = Vec<Vec<Reading>>;
 
 impl Split<'_> {
     /// Fits, calibrates and reports on a table of views. The fit began at `start`.
-    pub fn fit_views(self, observer: &dyn Observer, start: Instant) -> Result<(Artefact, FitReport)> {
+    ///
+    /// # Errors
+    /// [`Error::Option`] if the job has settings that only models of bits have, or limits that no table fits.
+    pub fn fit_views(&self, observer: &dyn Observer, start: Instant) -> Result<Fitted> {
         let job = self.job;
         refuse_options_of_bits(job)?;
         let cells = job.cells.unwrap_or(CELLS).min(MOST_CELLS);
@@ -153,6 +164,7 @@ impl Split<'_> {
             marginal_valid_ll,
             float_valid_ll: valid_ll,
             valid_ll,
+            bits_gain: bits_gain(&schema, &train, &valid, &artefact, views::common_unit(&fitted), observer)?,
             test_rows: test.as_ref().map(Vec::len),
             float_test_ll: test_ll,
             test_ll,
@@ -171,8 +183,34 @@ impl Split<'_> {
             seconds: start.elapsed().as_secs_f64(),
             float: FloatModel::default(),
         };
-        Ok((artefact, report))
+        Ok(Fitted { artefact, report, unit: views::common_unit(&fitted) })
     }
+}
+
+/// Returns how many nats per validation row a quick fit of terms over bits predicts better than the table, whose unit of
+/// density is e^`unit`; `None` for rows of too many bits.
+fn bits_gain(
+    schema: &Schema,
+    train: &Readings,
+    valid: &Readings,
+    artefact: &Artefact,
+    unit: f64,
+    observer: &dyn Observer,
+) -> Result<Option<BitsGain>> {
+    let bits: usize = schema.columns.iter().map(|encoding| encoding.column().bits()).sum();
+    if bits > MOST_BITS || valid.is_empty() || observer.is_cancelled() {
+        return Ok(None);
+    }
+    let most = COMPARED / bits.max(1);
+    let few = |rows: &Readings| -> Readings { rows.iter().step_by(rows.len().div_ceil(most)).cloned().collect() };
+    let (train, valid) = (few(train), few(valid));
+    let (train_bits, _) = schema.encode(&train)?;
+    let (valid_bits, log_widths) = schema.encode(&valid)?;
+    let each = trial(schema, &train_bits, &valid_bits, &Choices::default(), Family::LinearTrees, &());
+    let own_unit: f64 = schema.columns.iter().filter(|encoding| !encoding.observed).map(|encoding| encoding.unit).sum();
+    let of_bits = mean(&each) - mean(&log_widths) - own_unit;
+    let of_tables = -mean(&artefact.surprisals(&valid)?) - unit;
+    Ok(Some(BitsGain { nats: of_bits - of_tables, rows: train.len() }))
 }
 
 /// Returns an error if the job has settings that only models of bits have.
