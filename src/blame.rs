@@ -165,7 +165,7 @@ impl<const C: usize, const V: usize> ViewTable<'_, C, V> {
     pub fn blame(&self, readings: &mut [Reading]) -> Result<Blame, EncodeError> {
         let mut search = Search::new(self.score(readings)?.anomaly);
         let Some(view) = self.views.first() else { return Ok(search.finish()) };
-        let (mut row, nearest) = ([0; C], view.regime::<C>(readings).unwrap_or(0));
+        let (mut row, nearest) = ([0; C], view.prototypes.nearest::<C>(readings));
         view.encode::<C>(readings, &mut row)?;
         let mut walk = view.tables.walk();
         for (column, _) in view.encoder.columns() {
@@ -201,7 +201,7 @@ impl<'t> View<'t> {
         let slot = readings.get_mut(usize::from(source)).filter(|reading| !reading.is_missing())?;
         // A missing reading does not count in the distance.
         let own = core::mem::replace(slot, Reading::Missing);
-        let nearest = self.regime::<C>(readings).unwrap_or(0);
+        let nearest = self.prototypes.nearest::<C>(readings);
         // On the coordinate of the prototype, the reading leaves it the nearest.
         let on_prototype = self.prototypes.restored(at, nearest, Reading::Integer(0), own).unwrap_or(own);
         let mut row = [0; C];

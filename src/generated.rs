@@ -210,6 +210,8 @@ pub mod v4 {
         pub outcome_rows: &'t [u16],
         /// The part of the log-width that all rows have in common, in units of 1/65536 nat, see [`View::log_unit`].
         pub log_unit: u32,
+        /// The largest usual squared distance from the nearest prototype, see [`View::reach`].
+        pub reach: u32,
         /// The baselines of the columns of this view, see [`View::baselines`].
         pub baselines: &'t [u16],
         /// Where the parts of each column begin, see [`View::starts`].
@@ -229,6 +231,7 @@ pub mod v4 {
             outcome_splits: &[],
             outcome_rows: &[],
             log_unit: 0,
+            reach: u32::MAX,
             baselines: &[],
             starts: &[],
         };
@@ -322,6 +325,7 @@ pub mod v4 {
                 encoder: Encoder::new(encoder),
                 tables,
                 log_unit: Nats::from_raw(source.log_unit),
+                reach: source.reach,
                 baselines: source.baselines,
                 starts: source.starts,
             }),

@@ -69,6 +69,6 @@ pub use term::{
     Activation, Forest, ForestSlices, Linear, LinearSlices, LinearWeights, Mixture, MixtureSlices, Nade, NadeSlices,
     Term, Terms,
 };
-pub use view::View;
+pub use view::{Regime, View};
 pub use view_table::ViewTable;
 pub use walk::Walk;

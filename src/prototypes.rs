@@ -88,15 +88,15 @@ impl<'t> Prototypes<'t> {
     ///
     /// The distance is the sum over the columns of (coordinate of the reading - coordinate of the prototype)².
     pub fn nearest<const C: usize>(&self, readings: &[Reading]) -> u8 {
-        self.locate(readings, &mut [0; C])
+        self.locate(readings, &mut [0; C]).0
     }
 
-    /// Returns what [`nearest`](Self::nearest) returns, and writes the steps of each column from its origin to `steps`,
-    /// or [`UNKNOWN`] if there are none that fit 32 bits.
+    /// Returns the index of the [`nearest`](Self::nearest) prototype and its squared distance. Writes the steps of each
+    /// column from its origin to `steps`, or [`UNKNOWN`] if there are none that fit 32 bits.
     #[inline]
-    pub(crate) fn locate<const C: usize>(&self, readings: &[Reading], steps: &mut [i32; C]) -> u8 {
+    pub(crate) fn locate<const C: usize>(&self, readings: &[Reading], steps: &mut [i32; C]) -> (u8, u32) {
         let width = self.slices.columns.len().min(C);
-        let Some(steps) = steps.get_mut(..width).filter(|steps| !steps.is_empty()) else { return 0 };
+        let Some(steps) = steps.get_mut(..width).filter(|steps| !steps.is_empty()) else { return (0, 0) };
         let (mut row, mut any_missing) = ([0; C], false);
         for ((coordinate, steps), column) in row.iter_mut().zip(&mut *steps).zip(self.slices.columns) {
             (*coordinate, *steps) = coordinate_of(column, readings);
@@ -117,7 +117,7 @@ impl<'t> Prototypes<'t> {
                 (best, nearest) = (distance, at as u8);
             }
         }
-        nearest
+        (nearest, best)
     }
 
     /// Returns the value of column `column` of a prototype, in steps.

@@ -28,9 +28,25 @@ pub struct View<'t> {
     /// The part of the log-width that all rows have in common: ln(volume of the narrowest cells of this view / volume
     /// of the narrowest cells of all views).
     pub log_unit: Nats,
+    /// The largest squared distance from the nearest prototype that is still usual: normal rows exceed it at the
+    /// false-alarm rate of the detector. `u32::MAX` before calibration and without prototypes.
+    pub reach: u32,
     /// `[column]`: the mean surprisal of each column over normal rows, in units of 1/1024 nat, from which the anomaly
     /// score of the view is computed. Empty before calibration.
     pub baselines: &'t [u16],
+}
+
+/// The operating regime of a row: the prototype that is nearest to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Regime {
+    /// The index of the nearest prototype.
+    pub index: u8,
+    /// The squared distance from it, in the coordinates of [`Prototypes`].
+    pub distance: u32,
+    /// Whether the row is farther from every prototype than normal rows are, see [`View::reach`].
+    pub is_far: bool,
 }
 
 /// One column of a row in a view, as it is scored.
@@ -54,6 +70,7 @@ impl<'t> View<'t> {
         tables: OutcomeTables::EMPTY,
         starts: &[],
         log_unit: Nats::ZERO,
+        reach: u32::MAX,
         baselines: &[],
     };
     /// The source of the column that holds the index of the nearest prototype, in place of a position of a reading.
@@ -118,10 +135,13 @@ impl<'t> View<'t> {
         Nats::from_raw(self.baselines.iter().max().map_or(0, |&nats| u32::from(nats) << 6))
     }
 
-    /// Returns the index of the nearest prototype, or `None` for a view without prototypes. Columns of the prototypes
-    /// after the first C do not count.
-    pub fn regime<const C: usize>(&self, readings: &[Reading]) -> Option<u8> {
-        (self.prototypes.count() > 0).then(|| self.prototypes.nearest::<C>(readings))
+    /// Returns the regime of a row, or `None` for a view without prototypes. Columns of the prototypes after the first C
+    /// do not count.
+    pub fn regime<const C: usize>(&self, readings: &[Reading]) -> Option<Regime> {
+        (self.prototypes.count() > 0).then(|| {
+            let (index, distance) = self.prototypes.locate(readings, &mut [0; C]);
+            Regime { index, distance, is_far: distance > self.reach }
+        })
     }
 
     /// Passes (position in the view, word and start of the column, reading or residual) of each column to `each`, in model
@@ -133,7 +153,7 @@ impl<'t> View<'t> {
         mut each: impl FnMut(usize, u16, &[u32; 5], Reading) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
         let mut steps = [0; C];
-        let nearest = self.prototypes.locate(readings, &mut steps);
+        let (nearest, _) = self.prototypes.locate(readings, &mut steps);
         let (words, residuals, mut next) = (self.encoder.slices().columns, self.prototypes.slices().columns, 0);
         for (at, start) in self.starts.iter().enumerate() {
             let Some(&word) = words.get(start[0] as usize) else { break };

@@ -7,7 +7,7 @@ use crate::nats::Nats;
 use crate::outcome_tables::tail;
 use crate::predictor::Predictor;
 use crate::reading::Reading;
-use crate::view::View;
+use crate::view::{Regime, View};
 
 /// Everything that a board needs to score rows of readings by outcome tables: views, detector and predictor.
 ///
@@ -96,6 +96,12 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     /// [`EncodeError`], as for [`score`](Self::score).
     pub fn judge(&self, readings: &[Reading]) -> Result<Verdict, EncodeError> {
         Ok(self.detector.judge(self.score(readings)?.anomaly))
+    }
+
+    /// Returns the operating regime of a row in the first view that has prototypes, or `None` if no view has. A row that is
+    /// far from every regime is one whose readings, together, are unlike any state of the machine in training.
+    pub fn regime(&self, readings: &[Reading]) -> Option<Regime> {
+        self.views.iter().find_map(|view| view.regime::<C>(readings))
     }
 
     /// Writes the shares of the columns in the surprisal of a row to `each[p]`, where p is the position of the column's

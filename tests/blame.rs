@@ -162,7 +162,7 @@ fn a_reading_that_changes_the_regime_is_restored_to_its_own_regime() {
     let residuals = [0, 1, 2].map(|source| Column { source, values: fine, ..NUMBER });
     let table = table([agreeing(&readings, Prototypes::NONE), agreeing(&residuals, prototypes.unwrap())]);
     let readings = [160, 160, 0].map(Reading::Integer);
-    assert_eq!(table.views[1].regime::<4>(&readings), Some(0));
+    assert_eq!(table.regime(&readings).map(|regime| regime.index), Some(0));
     let blame = blamed(&table, &readings);
     assert_eq!((blame.column, blame.expected), (2, Reading::Integer(100)));
 }

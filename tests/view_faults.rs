@@ -166,7 +166,7 @@ fn each_fault_has_its_own_name() {
     assert_eq!(misfit(1, &|_| 1), Err(TableError::Inconsistent("quantiles")));
     assert_eq!(misfit(3, &|_| 1), Err(TableError::Inconsistent("predictor")));
     assert_eq!(fewer(second + 4), Err(TableError::Inconsistent("prototype points")));
-    assert_eq!(misfit(first + 9, &|_| 2), Err(TableError::Inconsistent("log-unit")));
+    assert_eq!(misfit(first + 9, &|_| 1), Err(TableError::Inconsistent("view numbers")));
     for (number, name) in [(6, "outcome groups"), (7, "outcome splits"), (8, "outcome rows")] {
         let refused = fewer(first + number);
         assert!(

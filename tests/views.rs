@@ -49,6 +49,12 @@ fn equals_the_definition<const V: usize>(views: &[RandomView; V], kinds: &[i64],
             continue;
         };
         let score = table.score(&row).expect("the row fits");
+        let regime = views.iter().find(|view| !view.prototypes.0.is_empty()).map(|view| {
+            let (index, distance) = view.nearest(&row);
+            (index, distance, distance > f64::from(view.reach))
+        });
+        let found = table.regime(&row);
+        assert_eq!(found.map(|found| (found.index.into(), found.distance.into(), found.is_far)), regime);
         let mean = naive.iter().map(|view| (-view.nats).exp()).sum::<f64>() / V as f64;
         let smallest = naive.iter().map(|view| view.nats).fold(f64::INFINITY, f64::min);
         // Far beyond the range of `exp` the mean is that of the densest view.

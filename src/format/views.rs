@@ -36,27 +36,18 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
         let predictor = Predictor::new(PredictorSlices { words: sections.next()?, weights: sections.next()? })?;
         let mut views = [View::EMPTY; V];
         for view in &mut views {
-            // The fields of a struct literal are evaluated in the order of the source, here the order of the sections.
-            *view = View {
-                encoder: Encoder::new(EncoderSlices {
-                    columns: sections.next()?,
-                    values: sections.next()?,
-                    log_widths: sections.next()?,
-                }),
-                prototypes: Prototypes::new(PrototypesSlices { columns: sections.next()?, points: sections.next()? })?,
-                tables: OutcomeTables::new(OutcomeTablesSlices {
-                    columns: sections.next()?,
-                    groups: sections.next()?,
-                    splits: sections.next()?,
-                    rows: sections.next()?,
-                })?,
-                log_unit: match sections.next()? {
-                    &[raw] => Nats::from_raw(raw),
-                    _ => return Err(TableError::Inconsistent("log-unit")),
-                },
-                baselines: sections.next()?,
-                starts: sections.next()?,
-            };
+            // The sections in their order.
+            let (columns, values, log_widths) = (sections.next()?, sections.next()?, sections.next()?);
+            view.encoder = Encoder::new(EncoderSlices { columns, values, log_widths });
+            let (columns, points) = (sections.next()?, sections.next()?);
+            view.prototypes = Prototypes::new(PrototypesSlices { columns, points })?;
+            let (columns, groups) = (sections.next()?, sections.next()?);
+            let (splits, rows) = (sections.next()?, sections.next()?);
+            view.tables = OutcomeTables::new(OutcomeTablesSlices { columns, groups, splits, rows })?;
+            let &[unit, reach] = sections.next()? else { return Err(TableError::Inconsistent("view numbers")) };
+            (view.log_unit, view.reach) = (Nats::from_raw(unit), reach);
+            view.baselines = sections.next()?;
+            view.starts = sections.next()?;
         }
         Self::new(views, detector, predictor)
     }
@@ -77,16 +68,16 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
                 (predictor.words.len(), bytes_of(predictor.words)),
                 (predictor.weights.len(), bytes_of(predictor.weights)),
             ];
-            let units = self.views.map(|view| [view.log_unit.raw()]);
-            let own = self.views.iter().zip(&units).flat_map(|(view, unit)| sections_of(view, unit));
+            let numbers = self.views.map(|view| [view.log_unit.raw(), view.reach]);
+            let own = self.views.iter().zip(&numbers).flat_map(|(view, numbers)| sections_of(view, numbers));
             sections.iter_mut().zip(shared.into_iter().chain(own)).for_each(|(section, given)| *section = given);
             write_sections(sections.get(..SHARED + PER_VIEW * V).unwrap_or_default(), sink);
         });
     }
 }
 
-/// Returns the (number of elements, bytes) of each section of a view. `unit` holds its log-unit.
-fn sections_of<'s>(view: &View<'s>, unit: &'s [u32; 1]) -> [(usize, &'s [u8]); PER_VIEW] {
+/// Returns the (number of elements, bytes) of each section of a view. `numbers` holds its log-unit and its reach.
+fn sections_of<'s>(view: &View<'s>, numbers: &'s [u32; 2]) -> [(usize, &'s [u8]); PER_VIEW] {
     let (encoder, prototypes, tables) = (view.encoder.slices(), view.prototypes.slices(), view.tables.slices());
     [
         (encoder.columns.len(), bytes_of(encoder.columns)),
@@ -98,7 +89,7 @@ fn sections_of<'s>(view: &View<'s>, unit: &'s [u32; 1]) -> [(usize, &'s [u8]); P
         (tables.groups.len(), bytes_of(tables.groups)),
         (tables.splits.len(), bytes_of(tables.splits)),
         (tables.rows.len(), bytes_of(tables.rows)),
-        (1, bytes_of(unit)),
+        (numbers.len(), bytes_of(numbers)),
         (view.baselines.len(), bytes_of(view.baselines)),
         (view.starts.len(), bytes_of(view.starts)),
     ]

@@ -21,6 +21,7 @@ pub struct RandomView {
     pub prototypes: (Vec<[i32; 4]>, Vec<i8>),
     pub tables: RandomTables,
     pub log_unit: u32,
+    pub reach: u32,
     pub baselines: Vec<u16>,
 }
 
@@ -92,11 +93,13 @@ impl RandomView {
         }
         let outcomes: Vec<u16> = columns.iter().map(|column| column.outcomes() as u16).collect();
         let baselines = (0..columns.len()).map(|_| dice.between(0, 5000) as u16).collect();
+        let has_none = of_prototypes.is_empty();
         Self {
             encoder: encoder_slices(&columns),
             tables: RandomTables::new(&outcomes, make != Make::Discrete, dice),
             prototypes: (of_prototypes, points),
             log_unit: if make == Make::Discrete { 0 } else { dice.between(0, 100_000) as u32 },
+            reach: if has_none { u32::MAX } else { dice.between(0, 60_000) as u32 },
             baselines: if dice.one_in(3) { Vec::new() } else { baselines },
             columns,
         }
@@ -109,6 +112,7 @@ impl RandomView {
             tables: self.tables.tables(),
             baselines: &self.baselines,
             log_unit: Nats::from_raw(self.log_unit),
+            reach: self.reach,
             ..View::EMPTY
         };
         let (columns, points) = &self.prototypes;
@@ -138,8 +142,8 @@ impl RandomView {
         readings
     }
 
-    /// The index of the nearest prototype, by definition.
-    fn nearest(&self, readings: &[Reading]) -> usize {
+    /// The index of the nearest prototype and its squared distance, by definition.
+    pub fn nearest(&self, readings: &[Reading]) -> (usize, f64) {
         let (columns, points) = &self.prototypes;
         let coordinate = |&[source, scale, origin, shift]: &[i32; 4]| {
             let steps = steps(readings[source as usize], scale)? - f64::from(origin);
@@ -149,13 +153,13 @@ impl RandomView {
         let apart = |(own, &other): (&Option<f64>, &i8)| own.map_or(0.0, |own| (own - f64::from(other)).powi(2));
         let distances = points.chunks(columns.len()).map(|point| own.iter().zip(point).map(apart).sum::<f64>());
         // The first of the smallest.
-        distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(at, _)| at)
+        distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0))
     }
 
     /// Returns the reading, residual or regime that each column of the view encodes.
     pub fn seen(&self, readings: &[Reading]) -> Vec<Reading> {
         let (columns, points) = &self.prototypes;
-        let nearest = if columns.is_empty() { 0 } else { self.nearest(readings) };
+        let nearest = if columns.is_empty() { 0 } else { self.nearest(readings).0 };
         let of = |column: &Column| {
             if column.source == View::REGIME {
                 return Reading::Integer(nearest as i32);

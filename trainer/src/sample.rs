@@ -116,7 +116,7 @@ fn row_of_views<const C: usize, const V: usize>(
     let view = &table.views[random.random_range(0..V)];
     for _ in 1..ATTEMPTS {
         let (readings, regime) = row_of_view(table, view, before, random)?;
-        if view.regime::<C>(&readings).is_none_or(|nearest| nearest == regime) {
+        if view.regime::<C>(&readings).is_none_or(|nearest| nearest.index == regime) {
             return Ok(readings);
         }
     }

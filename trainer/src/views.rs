@@ -34,6 +34,8 @@ pub struct OwnedView {
     pub rows: Vec<u16>,
     /// Log-width that all rows have in common, in units of 1/65536 nat, as in [`View::log_unit`].
     pub log_unit: u32,
+    /// Largest usual squared distance from the nearest prototype, as in [`View::reach`].
+    pub reach: u32,
     /// Mean surprisal of each column, in units of 1/1024 nat, as in [`View::baselines`]. Empty before calibration.
     pub baselines: Vec<u16>,
     /// Where the parts of each column begin, as in [`View::starts`]: what [`set_starts`](Self::set_starts) computes.
@@ -68,6 +70,7 @@ impl OwnedView {
             encoder: self.encoder.view(),
             tables: OutcomeTables::new(OutcomeTablesSlices { columns, groups, splits, rows })?,
             log_unit: Nats::from_raw(self.log_unit),
+            reach: self.reach,
             baselines: &self.baselines,
             starts,
         })

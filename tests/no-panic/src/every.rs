@@ -56,7 +56,7 @@ pub fn linked() {
         Monitor: new push reset;
         Nade<32>: bits new slices units;
         Nats: from_raw millinats of_mass raw saturating_sub;
-        OutcomeTables: columns new slices surprisal walk;
+        OutcomeTables: columns new slices split surprisal walk;
         OutcomeWalk: next;
         PValue: from_ppm ppm;
         Predictor: fixed new numbers residual slices states width window;
@@ -67,9 +67,9 @@ pub fn linked() {
         Table<64, 32, 8>: blame explain from_bytes judge new score surprisal top<3> with_predictor;
         Terms<32, 8>: bits;
         Verdict: is_anomalous;
-        View: encode<9> explain<9> regime<9>;
-        ViewTable<9, 1>: blame explain from_bytes judge new score surprisal;
-        ViewTable<9, 2>: blame explain from_bytes judge new score surprisal;
+        View: encode<9> explain<9> regime<9> starts;
+        ViewTable<9, 1>: blame explain from_bytes judge new regime score surprisal;
+        ViewTable<9, 2>: blame explain from_bytes judge new regime score surprisal;
         Walk<64, Terms<32, 8>>: next observe;
         Watch<Hardware>: judge new release;
         WatchedRow<()>: named;

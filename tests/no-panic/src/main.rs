@@ -72,12 +72,13 @@ fn every_operation<const H: usize, const K: usize>(bytes: &'static [u8], reading
 
 /// Calls everything that a board calls for each row of a table of views.
 fn scoring_views<const V: usize>(table: &ViewTable<9, V>, readings: &[Reading]) {
-    _ = any((table.surprisal(readings), table.judge(readings), table.score(readings)));
+    _ = any((table.surprisal(readings), table.judge(readings), table.score(readings), table.regime(readings)));
     _ = any(table.explain(readings, any(&mut [Nats::ZERO; 9][..])));
     _ = any(table.blame(any(&mut [Reading::Missing; 9][..])).map(|blame| blame.is_ambiguous()));
     let mut row = any([0; 9]);
     for view in &table.views {
         _ = any((view.encode(readings, &mut row), view.regime::<9>(readings)));
+        _ = any(View::starts(&view.encoder, &view.tables).count());
         view.tables.sample(any(&mut row[..]), || any(0));
         _ = any(view.tables.surprisal(any(&row[..])));
         let mut compressor = Compressor::new(|byte| _ = any(byte));

@@ -37,13 +37,19 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
     let detector = artefact.detector();
     let (mut text, mut values) = (Lines::default(), Vec::new());
     let blamed = applied.blame(&shown)?;
-    for (((&at, &row), (nats, each)), blamed) in shown.iter().zip(&chosen).zip(&explained).zip(&blamed) {
+    let regimes = applied.regimes(&shown)?;
+    let whole = explained.iter().zip(&blamed).zip(&regimes);
+    for ((&at, &row), (((nats, each), blamed), regime)) in shown.iter().zip(&chosen).zip(whole) {
         let mut columns: Vec<_> = by_source.iter().zip(each).collect();
         let excess = |source, nats: Nats| i64::from(nats.raw()) - i64::from(detector.baseline(source).raw());
         columns.sort_by_key(|(encoding, nats)| std::cmp::Reverse(excess(encoding.source, **nats)));
         let p = detector.p_value(scores[at].anomaly);
         line!(text, "{} {}: {nats} nats, p {p}", frame.unit, frame.lines[row]);
         let fault = detector.judge(scores[at].anomaly).is_anomalous().then(|| fault(blamed, &mut text));
+        if let Some(regime) = regime {
+            let far = if regime.is_far { ": far from every regime, of which it is the nearest" } else { "" };
+            line!(text, "  regime {}{far}", regime.index);
+        }
         let mut listed = Vec::new();
         for (encoding, &nats) in columns {
             let (name, reading) = (aligned.name(encoding), frame.columns[encoding.file].text(row));
@@ -53,8 +59,10 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
                 "column": name, "reading": reading, "nats": f64::from(nats), "baseline": f64::from(baseline)
             }));
         }
-        values
-            .push(json!({ frame.unit: frame.lines[row], "nats": f64::from(*nats), "blame": fault, "columns": listed }));
+        values.push(json!({
+            frame.unit: frame.lines[row], "nats": f64::from(*nats), "blame": fault,
+            "regime": regime.map(|regime| json!({ "index": regime.index, "far": regime.is_far })), "columns": listed
+        }));
     }
     Ok(Answer { text: text.into_text(), value: json!({ "rows": values }) })
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use surprisal::{Blame, Nats, RowScore};
+use surprisal::{Blame, Nats, Regime, RowScore};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Frame;
 use surprisal_trainer::sample::text;
@@ -55,6 +55,16 @@ impl Applied {
         };
         let readings = schema.all_readings(&self.frame, &rows)?;
         Ok(self.artefact.blame(&readings)?.into_iter().map(blamed).collect())
+    }
+}
+
+impl Applied {
+    /// Returns the operating regime of each of these scored rows, or `None` if the model has no prototypes.
+    pub fn regimes(&self, chosen: &[usize]) -> Result<Vec<Option<Regime>>> {
+        let rows: Vec<usize> = chosen.iter().map(|&at| self.rows[at]).collect();
+        let readings = self.artefact.schema.all_readings(&self.frame, &rows)?;
+        let table = self.artefact.open()?;
+        Ok(readings.iter().map(|row| table.regime(row)).collect())
     }
 }
 

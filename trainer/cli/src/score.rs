@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use surprisal::Nats;
+use surprisal::{Nats, Regime};
 use surprisal_trainer::evaluate::mean;
 
 use crate::answer::{Answer, csv_text};
@@ -41,6 +41,11 @@ pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
     }
     columns.push(("blamed", each(&|at| json!(of_alarms[at][0]))));
     columns.push(("expected", each(&|at| json!(of_alarms[at][1]))));
+    if artefact.views()?.iter().any(|view| view.prototypes.count() > 0) {
+        let regimes = applied.regimes(&(0..rows.len()).collect::<Vec<_>>())?;
+        columns
+            .push(("regime", regimes.into_iter().map(|regime| json!(regime.map(|regime| shown(&regime)))).collect()));
+    }
     if let Some(last) = last {
         columns.push(("recent", recent(surprisals, last as usize).into_iter().map(Value::from).collect()));
     }
@@ -56,6 +61,11 @@ pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
         value[name] = values.into();
     }
     Ok(Answer { text, value })
+}
+
+/// Returns the index of a regime, or "none" for a row that is far from every regime.
+fn shown(regime: &Regime) -> String {
+    if regime.is_far { "none".into() } else { regime.index.to_string() }
 }
 
 /// Returns the mean surprisal, in nats, of the last `last` rows up to and including each row: `[row]`.

@@ -64,6 +64,7 @@ fn sections(view: &View, source: &mut Source) {
     source.section("outcome_splits", "u32", tables.splits);
     source.section("outcome_rows", "u16", tables.rows);
     source.number("log_unit", view.log_unit.raw());
+    source.number("reach", view.reach);
     source.section("baselines", "u16", view.baselines);
     source.arrays("starts", "[u32; 5]", view.starts);
 }

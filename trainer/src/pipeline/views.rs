@@ -138,7 +138,10 @@ impl Split<'_> {
         // Not from calibration rows, so that these stay exchangeable with fresh rows.
         let baselines = assemble(&table, &fitted)?.open()?.view_baselines(&valid)?;
         table.views.iter_mut().zip(baselines).for_each(|(view, baselines)| view.baselines = baselines);
-        table.calibration = Calibration::of(&assemble(&table, &fitted)?, &calibration, job.rates)?;
+        let uncalibrated = assemble(&table, &fitted)?;
+        table.calibration = Calibration::of(&uncalibrated, &calibration, job.rates)?;
+        let reach = reach(&uncalibrated, &calibration, job.rates.false_alarm)?;
+        table.views.iter_mut().for_each(|view| view.reach = if view.regimes() > 0 { reach } else { u32::MAX });
         let artefact = assemble(&table, &fitted)?;
         let file_bytes = artefact.file_bytes().len();
         if job.flash.is_some_and(|flash| file_bytes > flash) {
@@ -211,6 +214,16 @@ fn bits_gain(
     let of_bits = mean(&each) - mean(&log_widths) - own_unit;
     let of_tables = -mean(&artefact.surprisals(&valid)?) - unit;
     Ok(Some(BitsGain { nats: of_bits - of_tables, rows: train.len() }))
+}
+
+/// Returns the squared distance from the nearest prototype that a fresh normal row exceeds with at most the probability
+/// `rate`, by the conformal rank as for the threshold, or `u32::MAX` if there are too few rows or no prototypes.
+fn reach(artefact: &Artefact, rows: &Readings, rate: f64) -> Result<u32> {
+    let table = artefact.open()?;
+    let mut distances: Vec<u32> = rows.iter().filter_map(|row| Some(table.regime(row)?.distance)).collect();
+    distances.sort_unstable();
+    let rank = ((distances.len() + 1) as f64 * (1.0 - rate)).ceil() as usize;
+    Ok(distances.get(rank.saturating_sub(1)).copied().unwrap_or(u32::MAX))
 }
 
 /// Returns an error if the job has settings that only models of bits have.
