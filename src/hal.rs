@@ -148,8 +148,8 @@ impl<'t, P: OutputPin> Watch<'t, P> {
     /// Updates the monitor with a scored row, sets the pin high if the row is anomalous and low otherwise, and returns
     /// the report.
     ///
-    /// A reading that does not fit its column, such as a missing one in a column that was never missing in training,
-    /// counts as [`RowScore::IMPOSSIBLE`].
+    /// A reading that does not fit its column, such as a real number where the training rows had integers, counts as
+    /// [`RowScore::IMPOSSIBLE`].
     ///
     /// # Errors
     /// The error of the pin, if it cannot be set. The monitor has counted the row even then.

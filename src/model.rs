@@ -236,6 +236,20 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
         }
     }
 
+    /// Gives each of these bits of a row its likelier value, given all bits before it, and moves past them.
+    // Not inlined, because no reading is missing in most rows.
+    #[inline(never)]
+    pub(crate) fn complete_likeliest(&self, state: &mut T::State, row: &mut [bool; N], bits: Range<usize>) {
+        for i in bits {
+            let bit = match self.conditional(state, row, i) {
+                Conditional::Known(bit) => bit,
+                Conditional::Free(logit) => logit.raw() > 0,
+            };
+            row.get_mut(i).into_iter().for_each(|slot| *slot = bit);
+            self.observe(state, i, bit);
+        }
+    }
+
     /// Draws a row with probability p(row), given zeros for all observed bits.
     ///
     /// `coin` must return values that are uniform over all of `u16`. It is called once for each free bit, a bit whose

@@ -38,16 +38,19 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// `readings` holds one reading per column, in the order of the training columns. Every value of the right type has
     /// a positive probability, also a number out of the training range or a category that never occurred in training.
     ///
+    /// A reading that is missing although no training row misses it is left out: its column is not scored, the column's
+    /// likeliest value given the columns before it stands for it where later columns depend on it, and
+    /// [`RowScore::missing`] counts it.
+    ///
     /// # Errors
-    /// [`EncodeError`] names the reading that does not fit its column: it is of the wrong type, absent, or missing in a
-    /// column that was never missing in training.
+    /// [`EncodeError`] names the reading that does not fit its column: it is of the wrong type, or absent.
     // Not inlined, so that the bits of the row and the state of the model leave the stack when the score is computed.
     #[inline(never)]
     pub fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError> {
         let mut scorer = RowScorer::new(&self.detector);
-        let nats = self.by_column(readings, |column, nats| scorer.push(column, nats))?;
+        let (nats, missing) = self.by_column(readings, |column, nats| scorer.push(column, nats))?;
         let score = scorer.finish().unwrap_or(RowScore { anomaly: nats, ..RowScore::default() });
-        Ok(RowScore { nats, ..score })
+        Ok(RowScore { nats, missing, ..score })
     }
 
     /// Returns the surprisal of a row: the surprisal of its bits plus the log-widths of its cells, see
@@ -55,7 +58,8 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// instructions.
     ///
     /// # Errors
-    /// [`EncodeError`], as for [`score`](Self::score).
+    /// [`EncodeError`], as for [`score`](Self::score). A reading that is missing although no training row misses it is an
+    /// error here, because leaving it out takes as much code as [`score`](Self::score).
     pub fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
         let mut row = [false; N];
         let log_widths = self.encode(readings, &mut row)?;
@@ -79,11 +83,12 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// [`EncodeError`], as for [`score`](Self::score).
     pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         each.fill(Nats::ZERO);
-        self.by_column(readings, |column, nats| {
+        let (nats, _) = self.by_column(readings, |column, nats| {
             if let Some(slot) = each.get_mut(usize::from(column)) {
                 *slot += nats;
             }
-        })
+        })?;
+        Ok(nats)
     }
 
     /// Returns the C columns with the largest [`excess`](ColumnScore::excess) of surprisal over baseline, the largest
@@ -125,17 +130,27 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
         self.encoder.encode_scored(readings, row, |first| !self.model.is_observed(first))
     }
 
-    /// Passes (position of the reading, surprisal) of each scored column to `each`, in model order, and returns the
-    /// surprisal of the row.
-    fn by_column(&self, readings: &[Reading], mut each: impl FnMut(u16, Nats)) -> Result<Nats, EncodeError> {
+    /// Passes (position of the reading, surprisal) of each scored column to `each`, in model order. Returns the surprisal of
+    /// the row, and the number of columns that are left out because a reading is missing although none was missing in
+    /// training.
+    fn by_column(&self, readings: &[Reading], mut each: impl FnMut(u16, Nats)) -> Result<(Nats, u16), EncodeError> {
         let (mut row, mut state, mut start, mut total) = ([false; N], self.model.start(), 0, Nats::ZERO);
+        let mut missing = 0;
         // The bits of a column are neighbours, and are scored as soon as they are known.
         // Its own count of bits takes this loop fewer instructions than the ranges of the iterator.
         for (column, _) in self.encoder.columns() {
             // Two slices take a Cortex-M0 fewer instructions than one slice of the whole range.
             let bits = row.get_mut(start..).and_then(|row| row.get_mut(..column.bits()));
-            let log_width = column.encode(readings, bits.ok_or(EncodeError::TooManyBits)?)?;
+            let encoded = column.encode(readings, bits.ok_or(EncodeError::TooManyBits)?);
             let end = start + column.bits();
+            let log_width = match encoded {
+                Err(EncodeError::UnexpectedMissing { .. }) => {
+                    self.model.complete_likeliest(&mut state, &mut row, start..end);
+                    (missing, start) = (missing + 1, end);
+                    continue;
+                }
+                encoded => encoded?,
+            };
             let nats = self.model.read(&mut state, &row, start..end, |_, _| {}) + log_width;
             if !self.model.is_observed(start) {
                 total += nats;
@@ -144,6 +159,6 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
             start = end;
         }
         // Bits beyond the columns: all bits of a model that takes bits directly.
-        Ok(total + self.model.read(&mut state, &row, start..self.model.bits(), |_, _| {}))
+        Ok((total + self.model.read(&mut state, &row, start..self.model.bits(), |_, _| {}), missing))
     }
 }

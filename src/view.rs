@@ -173,17 +173,26 @@ impl<'t> View<'t> {
         Ok(())
     }
 
-    /// Returns the outcome and the log-width of a reading or residual in the column with this word and start.
+    /// Returns the outcome and the log-width of a reading or residual in the column at `at` with this word and start. For a
+    /// reading that is missing although none was missing in training, it is the likeliest outcome given the outcomes of the
+    /// columns before it, which are in `row`, and [`LEFT_OUT`].
     ///
     /// # Errors
     /// [`EncodeError`] if the reading does not fit the column.
     #[inline]
-    fn classify(&self, word: u16, start: &[u32; 5], reading: Reading) -> Result<(u8, Nats), EncodeError> {
-        let &[at, value, log_width, ..] = start;
+    fn classify(
+        &self,
+        at: usize,
+        word: u16,
+        start: &[u32; 5],
+        reading: Reading,
+        row: &[u8],
+    ) -> Result<(u8, Nats), EncodeError> {
+        let &[first, value, log_width, ..] = start;
         let EncoderSlices { columns, values, log_widths } = self.encoder.slices();
         // A short way for integers between the outermost edges, which most readings and residuals are.
         if let (INTEGER, Reading::Integer(reading)) = (word >> 12 & 7, reading)
-            && let Some(&count) = columns.get(at as usize + 1)
+            && let Some(&count) = columns.get(first as usize + 1)
             && let Some(edges) = values.get(value as usize..).and_then(|values| values.get(..usize::from(count)))
         {
             let outcome = edges.partition_point(|&edge| reading > edge);
@@ -194,27 +203,43 @@ impl<'t> View<'t> {
                 return Ok((outcome as u8, Nats::from_raw(u32::from(raw) << 5)));
             }
         }
-        self.classify_any(start, reading)
+        self.classify_any(at, start, reading, row)
     }
 
     /// Returns what [`classify`](Self::classify) returns, for columns and readings of all kinds.
     #[inline(never)]
-    fn classify_any(&self, start: &[u32; 5], reading: Reading) -> Result<(u8, Nats), EncodeError> {
-        let [word, value, log_width, ..] = start.map(|position| position as usize);
-        let column = self.encoder.column(ColumnStart { word, value, log_width });
-        column.ok_or(EncodeError::TooManyBits)?.classify(reading)
+    fn classify_any(
+        &self,
+        at: usize,
+        start: &[u32; 5],
+        reading: Reading,
+        row: &[u8],
+    ) -> Result<(u8, Nats), EncodeError> {
+        let &[word, value, log_width, link, first] = &start.map(|position| position as usize);
+        let column = self.encoder.column(ColumnStart { word, value, log_width }).ok_or(EncodeError::TooManyBits)?;
+        match column.classify(reading) {
+            Err(EncodeError::UnexpectedMissing { .. }) => {
+                let shape = self.tables.slices().columns.get(at).copied().unwrap_or_default();
+                let masses = self.tables.conditional(shape, Start { link, row: first }, row);
+                Ok((masses.map_or(0, |masses| masses.mode()), LEFT_OUT))
+            }
+            classified => classified,
+        }
     }
 
-    /// Writes the outcome of each column to `row`, and returns the sum of the log-widths of the scored columns.
+    /// Writes the outcome of each column to `row`, and returns the sum of the log-widths of the scored columns. A column
+    /// whose reading is missing although none was missing in training gets its likeliest outcome given the columns before
+    /// it, and no log-width.
     ///
     /// # Errors
-    /// [`EncodeError`], as for [`Encoder::encode`].
+    /// [`EncodeError`], as for [`Encoder::encode`], except for such columns.
     pub fn encode<const C: usize>(&self, readings: &[Reading], row: &mut [u8; C]) -> Result<Nats, EncodeError> {
         let mut total = self.log_unit;
         self.readings_of::<C>(readings, |at, word, start, reading| {
-            let (outcome, log_width) = self.classify(word, start, reading)?;
+            let (outcome, log_width) = self.classify(at, word, start, reading, row)?;
             *row.get_mut(at).ok_or(EncodeError::TooManyBits)? = outcome;
-            if self.tables.slices().columns.get(at).is_some_and(|&[_, rows, _]| rows > 0) {
+            let is_scored = self.tables.slices().columns.get(at).is_some_and(|&[_, rows, _]| rows > 0);
+            if is_scored && log_width != LEFT_OUT {
                 total += log_width;
             }
             Ok(())
@@ -229,24 +254,31 @@ impl<'t> View<'t> {
     /// [`EncodeError`], as for [`Encoder::encode`].
     pub fn explain<const C: usize>(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         each.fill(Nats::ZERO);
-        self.by_column::<C>(readings, |scored| {
+        let (nats, _) = self.by_column::<C>(readings, |scored| {
             if let Some(slot) = each.get_mut(scored.at) {
                 *slot = scored.nats;
             }
-        })
+        })?;
+        Ok(nats)
     }
 
-    /// Passes each scored column to `each`, in model order, and returns the surprisal of the row in this view.
+    /// Passes each scored column to `each`, in model order, and returns the surprisal of the row in this view, and the number
+    /// of columns that are left out because a reading is missing although none was missing in training.
     #[inline]
     pub(crate) fn by_column<const C: usize>(
         &self,
         readings: &[Reading],
         mut each: impl FnMut(Scored),
-    ) -> Result<Nats, EncodeError> {
-        let (mut row, mut total, shapes) = ([0; C], self.log_unit, self.tables.slices().columns);
+    ) -> Result<(Nats, u16), EncodeError> {
+        let (mut row, mut total, mut missing) = ([0; C], self.log_unit, 0);
+        let shapes = self.tables.slices().columns;
         self.readings_of::<C>(readings, |at, word, start, reading| {
-            let (outcome, log_width) = self.classify(word, start, reading)?;
+            let (outcome, log_width) = self.classify(at, word, start, reading, &row)?;
             *row.get_mut(at).ok_or(EncodeError::TooManyBits)? = outcome;
+            if log_width == LEFT_OUT {
+                missing += 1;
+                return Ok(());
+            }
             let (Some(&shape), &[.., link, first]) = (shapes.get(at), start) else { return Ok(()) };
             let start = Start { link: link as usize, row: first as usize };
             if let Some(masses) = self.tables.conditional(shape, start, &row) {
@@ -259,10 +291,12 @@ impl<'t> View<'t> {
             }
             Ok(())
         })?;
-        Ok(total)
+        Ok((total, missing))
     }
 }
 
+/// Stands for the log-width of a column that is left out of a score.
+const LEFT_OUT: Nats = Nats::IMPOSSIBLE;
 /// The codes of numeric kinds in the first word of a column.
 const INTEGER: u16 = 2;
 const REAL: u16 = 3;

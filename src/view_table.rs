@@ -50,16 +50,19 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     ///
     /// `readings` holds one reading per column, in the order of the training columns.
     ///
+    /// A reading that is missing although no training row misses it is left out: its column is not scored, the column's
+    /// likeliest value given the columns before it stands for it where later columns depend on it, and
+    /// [`RowScore::missing`] counts it.
+    ///
     /// # Errors
-    /// [`EncodeError`] names the reading that does not fit its column: it is of the wrong type, absent, or missing in a
-    /// column that was never missing in training.
+    /// [`EncodeError`] names the reading that does not fit its column: it is of the wrong type, or absent.
     #[inline(never)]
     pub fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError> {
         let mut score = RowScore::default();
         let mut total = None;
         for view in &self.views {
             let mut anomaly = SoftMaximum::new(self.detector.log2_temperature, view.largest_baseline());
-            let nats = view.by_column::<C>(readings, |scored| {
+            let (nats, missing) = view.by_column::<C>(readings, |scored| {
                 anomaly.push(scored.nats, view.baseline(scored.at));
                 if let Some((low, high)) = scored.bounds {
                     anomaly.push(tail(low, high), Nats::ZERO);
@@ -71,6 +74,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
                 }
             })?;
             score.anomaly += anomaly.finish();
+            score.missing = missing.max(score.missing);
             total = Some(mixture(total, nats + self.share()));
         }
         score.nats = total.unwrap_or_default();
@@ -85,7 +89,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     pub fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
         let mut total = None;
         for view in &self.views {
-            total = Some(mixture(total, view.by_column::<C>(readings, |_| {})? + self.share()));
+            total = Some(mixture(total, view.by_column::<C>(readings, |_| {})?.0 + self.share()));
         }
         Ok(total.unwrap_or_default())
     }
@@ -116,7 +120,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         let (mut total, mut best, mut densest) = (None, Nats::IMPOSSIBLE, 0);
         for (at, view) in self.views.iter().enumerate() {
-            let nats = view.by_column::<C>(readings, |_| {})?;
+            let (nats, _) = view.by_column::<C>(readings, |_| {})?;
             if nats < best {
                 (best, densest) = (nats, at);
             }

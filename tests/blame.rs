@@ -193,9 +193,9 @@ fn a_table_without_columns_blames_nothing() {
 #[test]
 fn a_row_that_does_not_fit_is_an_error_and_stays() {
     let table = table([agreeing(&three(), Prototypes::NONE)]);
-    let mut readings = [Reading::Integer(1), Reading::Missing, Reading::Integer(2)];
-    assert_eq!(table.blame(&mut readings), Err(EncodeError::UnexpectedMissing { column: 1 }));
-    assert_eq!(readings[1], Reading::Missing);
+    let mut readings = [Reading::Integer(1), Reading::Real(0.5), Reading::Integer(2)];
+    assert_eq!(table.blame(&mut readings), Err(EncodeError::WrongType { column: 1 }));
+    assert_eq!(readings[1], Reading::Real(0.5));
     assert_eq!(table.blame(&mut [Reading::Integer(1)]), Err(EncodeError::NoReading { column: 1 }));
 }
 

@@ -17,8 +17,8 @@ use support::tables::{
     ALL, Aligned, CHECKED, COUNTS, Has, K, N, SECTIONS, Whole, columns, random_bytes, seal, whole, written,
 };
 use surprisal::{
-    AnomalyScore, Column, Constraint, Detector, Encoder, EncoderSlices, Kind, Linear, LinearSlices, LinearWeights,
-    Model, Nats, Reading, Table, TableError, Terms,
+    AnomalyScore, Column, Constraint, Detector, EncodeError, Encoder, EncoderSlices, Kind, Linear, LinearSlices,
+    LinearWeights, Model, Nats, Reading, Table, TableError, Terms,
 };
 
 fn reading(dice: &mut Dice) -> Reading {
@@ -67,10 +67,17 @@ fn obeys_the_laws(table: &Whole, dice: &mut Dice) {
         let sample = table.model.sample(|| dice.coin());
         assert!(table.model.surprisal(&sample) < Nats::IMPOSSIBLE);
         let (readings, mut each) = (readings(dice), [Nats::ZERO; 4096]);
-        let score = table.surprisal(&readings);
-        assert_eq!(table.explain(&readings, &mut each), score);
-        assert_eq!(table.score(&readings).map(|score| score.nats), score);
-        if score.is_ok() {
+        let (surprisal, score) = (table.surprisal(&readings), table.score(&readings));
+        assert_eq!(table.explain(&readings, &mut each), score.map(|score| score.nats));
+        match (surprisal, score) {
+            (Ok(nats), _) => assert_eq!(score.map(|score| (score.nats, score.missing)), Ok((nats, 0))),
+            (Err(EncodeError::UnexpectedMissing { .. }), Ok(score)) => assert!(score.missing > 0),
+            (Err(EncodeError::UnexpectedMissing { .. }), Err(error)) => {
+                assert!(!matches!(error, EncodeError::UnexpectedMissing { .. }));
+            }
+            (error, _) => assert_eq!(score.map(|score| score.nats), error),
+        }
+        if surprisal.is_ok() {
             explains_by_column(table, &readings, &each);
         }
         assert_eq!(

@@ -45,7 +45,7 @@ fn equals_the_definition<const V: usize>(views: &[RandomView; V], kinds: &[i64],
         let row = row(kinds, dice);
         let naive: Option<Vec<_>> = views.iter().map(|view| view.score(&row, temperature)).collect();
         let Some(naive) = naive else {
-            assert!(matches!(table.score(&row), Err(EncodeError::UnexpectedMissing { .. })));
+            assert!(matches!(table.score(&row), Err(EncodeError::WrongType { .. })));
             continue;
         };
         let score = table.score(&row).expect("the row fits");
@@ -55,6 +55,7 @@ fn equals_the_definition<const V: usize>(views: &[RandomView; V], kinds: &[i64],
         });
         let found = table.regime(&row);
         assert_eq!(found.map(|found| (found.index.into(), found.distance.into(), found.is_far)), regime);
+        assert_eq!(Some(score.missing), naive.iter().map(|view| view.missing).max());
         let mean = naive.iter().map(|view| (-view.nats).exp()).sum::<f64>() / V as f64;
         let smallest = naive.iter().map(|view| view.nats).fold(f64::INFINITY, f64::min);
         // Far beyond the range of `exp` the mean is that of the densest view.

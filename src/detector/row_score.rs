@@ -18,12 +18,15 @@ pub struct RowScore {
     /// The column with the largest surprisal, as the position of its reading. Of equal columns it is the smallest
     /// position.
     pub column: u16,
+    /// The number of readings that are missing in columns that were never missing in training. These columns are left out
+    /// of the score.
+    pub missing: u16,
 }
 
 impl RowScore {
     /// The score that stands for a row that cannot be scored: the largest possible surprisals, and column 0.
     pub const IMPOSSIBLE: Self =
-        Self { nats: Nats::IMPOSSIBLE, anomaly: Nats::IMPOSSIBLE, largest: Nats::IMPOSSIBLE, column: 0 };
+        Self { nats: Nats::IMPOSSIBLE, anomaly: Nats::IMPOSSIBLE, largest: Nats::IMPOSSIBLE, column: 0, missing: 0 };
 
     /// Computes the score of a row from (position of the reading, surprisal) of each of its columns, in model order.
     ///

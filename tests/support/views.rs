@@ -179,14 +179,25 @@ impl RandomView {
     /// The score of a row by definition, or `None` if it does not fit.
     pub fn score(&self, readings: &[Reading], temperature: f64) -> Option<Naive> {
         let (seen, mut row) = (self.seen(readings), Vec::new());
-        for (column, &reading) in self.columns.iter().zip(&seen) {
-            row.push(naive::outcome(column, reading)?.unwrap_or(column.outcomes() - 1) as u8);
-        }
         let level = self.baselines.iter().max().map_or(0.0, |&nats| f64::from(nats) / 1024.0);
         let (mut walk, mut sum) = (self.view().tables.walk(), 0.0);
-        let mut score = Naive { nats: f64::from(self.log_unit) / 65536.0, anomaly: 0.0, tails: 0, numbers: 0 };
+        let nats = f64::from(self.log_unit) / 65536.0;
+        let mut score = Naive { nats, anomaly: 0.0, tails: 0, numbers: 0, missing: 0 };
         for (at, (column, &reading)) in self.columns.iter().zip(&seen).enumerate() {
-            let Some(masses) = walk.next(&row)? else { continue };
+            let conditional = walk.next(&row)?;
+            let missing =
+                matches!(reading, Reading::Missing) || matches!(reading, Reading::Real(value) if value.is_nan());
+            if missing && !column.may_miss {
+                // The likeliest outcome stands for it, and it is not scored.
+                let likeliest = |masses: surprisal::Masses| {
+                    (0..masses.outcomes() as u8).rev().max_by_key(|&outcome| masses.mass(outcome)).unwrap_or(0)
+                };
+                row.push(conditional.map_or(0, likeliest));
+                score.missing += 1;
+                continue;
+            }
+            row.push(naive::outcome(column, reading)?.unwrap_or(column.outcomes() - 1) as u8);
+            let Some(masses) = conditional else { continue };
             let (_, width) = naive::encode(column, reading)?;
             let probability = |outcomes: std::ops::RangeInclusive<u8>| {
                 outcomes.map(|outcome| f64::from(masses.mass(outcome)) / 65536.0).sum::<f64>()
@@ -201,8 +212,6 @@ impl RandomView {
                 sum += (nats / temperature).exp2();
             };
             push(nats + level - baseline);
-            let missing =
-                matches!(reading, Reading::Missing) || matches!(reading, Reading::Real(value) if value.is_nan());
             if matches!(column.kind, Kind::Integer | Kind::Real) && !missing {
                 let side = probability(0..=row[at]).min(probability(row[at]..=column.outcomes() as u8 - 1));
                 push(level - (2.0 * side).min(1.0).ln());
@@ -222,6 +231,8 @@ pub struct Naive {
     pub tails: u32,
     /// The number of surprisals in the soft maximum.
     pub numbers: u32,
+    /// The number of columns that are left out because their readings are missing.
+    pub missing: u16,
 }
 
 /// A reading in steps of 2^scale / 256, rounded towards zero; `None` if it is missing.
