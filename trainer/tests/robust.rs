@@ -31,7 +31,7 @@ impl File {
     }
 
     fn job(&self) -> Job {
-        let mut job = Job { header: Header::Yes, ..Job::new(self.0.path()) };
+        let mut job = Job { reading: Header::Yes.into(), ..Job::new(self.0.path()) };
         job.choices.family = Family::Marginal;
         job
     }

@@ -254,7 +254,7 @@ fn an_unseen_category_has_the_surprisal_of_one_row() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let texts: Vec<String> = (0..1000).map(|_| ["a", "b", "c"][random.random_range(0..3usize)].into()).collect();
     let frame = frame(folder.path(), &[("text", texts)]);
-    let mut job = Job { header: Header::Yes, ..Job::new(folder.path().join("data.csv")) };
+    let mut job = Job { reading: Header::Yes.into(), ..Job::new(folder.path().join("data.csv")) };
     job.choices.family = surprisal_trainer::fit::Family::Marginal;
     let (artefact, report) = run(&job).expect("it is plain data");
     let nats = |code: i32| f64::from(artefact.surprisals(&[vec![Reading::Integer(code)]]).expect("any code fits")[0]);
@@ -274,7 +274,7 @@ fn the_validation_rows_choose_the_number_of_cells() {
     let mut normal = || (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
     let cells_of = |cells: Vec<String>, given: Option<usize>| {
         frame(folder.path(), &[("x", cells)]);
-        let mut job = Job { header: Header::Yes, ..Job::new(folder.path().join("data.csv")) };
+        let mut job = Job { reading: Header::Yes.into(), ..Job::new(folder.path().join("data.csv")) };
         job.choices.family = surprisal_trainer::fit::Family::Marginal;
         job.cells = given;
         run(&job).expect("it is plain data").0.schema.columns[0].values.len() - 1
