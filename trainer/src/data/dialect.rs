@@ -234,7 +234,10 @@ fn is_one_number(lines: &[(u64, &str)], rows: &[&Record], separator: Separator) 
     };
     let is_pair = |record: &&Record| {
         let joined = format!("{}{glue}{}", record.cell(0), record.cell(1));
-        record.len() == 2 && number::parse(&joined, b',').is_some_and(|read| glue == ',' || !read.unit.is_empty())
+        let is_number = |decimal| {
+            number::parse(&joined, decimal).is_some_and(|read| glue == ',' && decimal == b',' || !read.unit.is_empty())
+        };
+        record.len() == 2 && (is_number(b',') || is_number(b'.'))
     };
     let is_undivided = |line: &str| !line.trim().contains(glue);
     let length = rows.first().map_or(0, |row| row.cell(1).len());
