@@ -120,11 +120,7 @@ fn an_endless_pipe_is_refused() {
 #[test]
 fn a_row_without_an_end_is_refused() {
     let folder = Folder::new();
-    for (name, text) in [
-        ("one_cell", "1".repeat(2000)),
-        ("quoted_cells", format!("1,1\n{}", "\"\n\",".repeat(1000))),
-        ("commas", ",".repeat(2000)),
-    ] {
+    for (name, text) in [("one_cell", "1".repeat(2000)), ("commas", ",".repeat(2000))] {
         let path = folder.write(name, text);
         refused(Frame::read_with(&path, &within(SMALL)), &path, &["line ", "a row of more than 1000 bytes"]);
     }
@@ -132,6 +128,9 @@ fn a_row_without_an_end_is_refused() {
     let path = folder.write("an_open_quote", format!("1\n2\n\"{}", "3\n".repeat(1000)));
     let refusal = Frame::read_with(&path, &within(InputLimits { cells: 5000, ..SMALL }));
     refused(refusal, &path, &["line 3: opens a quote that is not closed", "--skip-bad 1"]);
+    // Neither does a row of quoted line breaks without an end.
+    let path = folder.write("quoted_cells", format!("1,1\n{}", "\"\n\",".repeat(1000)));
+    refused(Frame::read_with(&path, &within(SMALL)), &path, &["line 2: "]);
     // The limit is per row: many rows together may be longer.
     let path = folder.write("rows", format!("{}\n", "1".repeat(900)).repeat(20));
     assert_eq!(Frame::read_with(&path, &within(SMALL)).expect("short rows").rows(), 20);
