@@ -1,5 +1,7 @@
 //! The schema of a file: which columns are modelled, in which order, and how each becomes bits.
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 use surprisal::{Constraint, Kind, Reading};
 
@@ -115,12 +117,15 @@ impl Schema {
         if !faults.is_empty() {
             errors.push(faults::error(frame, &faults));
         }
-        errors.extend(Self::check_numbering(frame, &modelled, rows, options).err());
-        let is_numeric = |file: &usize| faults.iter().all(|fault| fault.file != *file);
+        let mut refused: HashSet<usize> = faults.iter().map(|fault| fault.file).collect();
+        if let Some((files, error)) = Self::check_numbering(frame, &modelled, rows, options)? {
+            refused.extend(files);
+            errors.push(error);
+        }
         let found: Vec<Result<ColumnEncoding>> = modelled
             .par_iter()
             .enumerate()
-            .filter(|(_, file)| is_numeric(file))
+            .filter(|(_, file)| !refused.contains(*file))
             .map(|(source, &file)| {
                 let settings = options.overrides.of(&frame.columns[file].name);
                 let cells = settings.cells.unwrap_or(cells);
