@@ -64,7 +64,7 @@ impl Fitted {
     /// The fit fails.
     pub fn new(task: &Task, family: Family, flash: Option<usize>) -> Result<Self> {
         let mut job = job(task, family, flash);
-        let train = Frame::read(&job.train, Header::Yes)?;
+        let train = Frame::read(&job.train[0], Header::Yes)?;
         // Some columns of public sets look like identifiers.
         job.keep = train.columns.iter().map(|column| column.name.clone()).collect();
         let (artefact, report) = run(&job)?;
@@ -169,7 +169,7 @@ fn job(task: &Task, family: Family, flash: Option<usize>) -> Job {
 pub fn time_series_scores(task: &Task, window: usize, trained: usize) -> Result<Vec<f64>> {
     // A hidden layer whose settings are chosen on a few hundred training rows overfits.
     let mut job = job(task, Family::LinearTrees, Some(FLASH));
-    let text = std::fs::read_to_string(&job.train)?;
+    let text = std::fs::read_to_string(&job.train[0])?;
     let (header, rows) = text.split_once('\n').context("the training file of a task has no header line")?;
     let last: Vec<&str> = rows.lines().skip(trained * 7 / 10).collect();
     let valid = task.folder.join("valid.csv");

@@ -188,9 +188,8 @@ mod tests {
             path: "simulated".into(),
             columns: vec![FrameColumn { name: LABEL.into(), cells }],
             lines: (1..=labels.len() as u64).collect(),
-            digest: 0,
             unit: "line",
-            mixed: Vec::new(),
+            ..Frame::default()
         }
     }
 

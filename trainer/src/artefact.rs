@@ -1,14 +1,15 @@
 //! The artefact of a fit: the table that the device reads, and the notes that only the host reads. A `.srp` file holds
 //! both.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use surprisal::{Blame, Detector, Nats, Reading, RowScore, Table, TableError, View, ViewTable};
 
 use crate::batch::Batch;
 use crate::data::input::{InputLimits, read_bytes};
-use crate::data::{Frame, Header, checksum};
+use crate::data::{Frame, Header, ReadOptions, checksum};
 use crate::error::{Error, Result};
 use crate::history::split_strategy;
 use crate::row_table::{self, RowTable};
@@ -147,12 +148,31 @@ impl Artefact {
         })
     }
 
-    /// Reads a file of the kind that the model was fitted on: rows, a time series or a raw signal.
+    /// Reads one file of the kind that the model was fitted on, as [`frame_of`](Self::frame_of) does.
+    ///
+    /// # Errors
+    /// The errors of [`frame_of`](Self::frame_of).
+    pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
+        self.frame_of(&[path.to_owned()], &header.into())
+    }
+
+    /// Reads files of the kind that the model was fitted on: rows, a time series or a raw signal. The codes of missing
+    /// readings are those of the fit and those of the options.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Input`], with the place in the file, if it is invalid.
-    pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
-        let frame = windows::read(self.notes.fit.signal, path, header)?;
+    pub fn frame_of(&self, paths: &[PathBuf], options: &ReadOptions) -> Result<Frame> {
+        let mut options = options.clone();
+        let Provenance { missing, channels_left_out, signal, .. } = &self.notes.fit;
+        options.missing.extend(missing);
+        options.label = self.notes.label.as_ref().map(|(column, _)| column.clone());
+        options.channels_left_out.clone_from(channels_left_out);
+        let mut frame = windows::read(*signal, paths, &options)?;
+        if self.notes.fit.history.is_none() && signal.is_none() {
+            frame = self.schema.without_bad_rows(frame, options.skip_bad)?;
+        }
+        let modelled: HashSet<&str> = self.schema.columns.iter().map(|encoding| self.schema.name(encoding)).collect();
+        frame.mark_blank(|name| modelled.contains(name));
         let Some(history) = &self.notes.fit.history else { return Ok(frame) };
         history.residuals(&frame, &self.channels(), &self.schema.predictor, self.notes.label.as_ref())
     }
@@ -185,7 +205,8 @@ impl Artefact {
         let normal = normal_rows(frame, self.notes.label.as_ref())?;
         let strategy = split_strategy(fit.signal, fit.history.as_ref(), fit.seed);
         let mut rows = split(normal.clone(), shares, strategy).held_out;
-        rows.extend((0..frame.rows()).filter(|row| normal.binary_search(row).is_err()));
+        let is_blank = |row: usize| frame.blank.get(row).copied().unwrap_or(false);
+        rows.extend((0..frame.rows()).filter(|&row| normal.binary_search(&row).is_err() && !is_blank(row)));
         rows.sort_unstable();
         Ok(rows)
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::input::{InputLimits, read_text, read_to_limit};
+use crate::data::serial::{after_stamp, plotted};
 use crate::data::{default_name, is_header, is_missing};
 use crate::error::{Error, Result};
 
@@ -41,8 +42,9 @@ impl Capture {
 
     /// Parses the rows in the text of a log. `path` names the log in messages.
     ///
-    /// Rows and headers (column names) follow the marker `surprisal: `. If no line has the marker, every line of
-    /// comma-separated numbers is a row, and a line of as many words directly before a row is a header.
+    /// Rows and headers (column names) follow the marker `surprisal: `. If no line has the marker, every line of numbers
+    /// separated by commas, semicolons or tabs is a row, and a line of as many words directly before a row is a header.
+    /// Time stamps such as `12:01:00.250 -> ` are removed, and lines such as `temp:22,press:108` name their values.
     ///
     /// # Errors
     /// [`Error::Input`] if there is no complete row, or a header differs from the first one.
@@ -53,11 +55,24 @@ impl Capture {
         let marked = lines.iter().any(|line| after_marker(line).is_some());
         let cells =
             |at: usize| lines.get(at).and_then(|line| if marked { after_marker(line) } else { unmarked_cells(line) });
+        let pairs = |at: usize| if marked { None } else { plotted(after_stamp(lines[at].trim())) };
         let mut capture = Self::default();
         let mut sessions = 0;
         for at in 0..lines.len() {
-            let Some(cells) = cells(at) else { continue };
-            if is_header(&cells) {
+            // A plotter's line has the names of its values.
+            let pairs = pairs(at);
+            let named: Option<Vec<String>> =
+                pairs.as_ref().map(|pairs| pairs.iter().map(|(name, _)| (*name).to_owned()).collect());
+            let values = pairs.map(|pairs| pairs.into_iter().map(|(_, value)| value.to_owned()).collect());
+            let Some(cells) = values.or_else(|| cells(at)) else { continue };
+            if let Some(named) = named {
+                if capture.names.is_empty() {
+                    capture.names = named;
+                } else if capture.names != named {
+                    capture.dropped.push(at + 1);
+                    continue;
+                }
+            } else if is_header(&cells) {
                 let is_header = marked || precedes_row(&cells, lines.get(at + 1).and_then(|line| unmarked_cells(line)));
                 // The last line may be cut short if it has no line break.
                 if is_header && (at + 1 < lines.len() || is_terminated) {
@@ -149,7 +164,10 @@ fn after_marker(line: &str) -> Option<Vec<String>> {
 
 /// Returns the cells of a line without a marker if all are numbers or all are words, otherwise `None`.
 fn unmarked_cells(line: &str) -> Option<Vec<String>> {
-    let cells: Vec<String> = line.trim().split(',').map(|cell| cell.trim().to_owned()).collect();
+    let line = after_stamp(line.trim());
+    // Commas come first: a semicolon or a tab may stand in a text.
+    let separator = [',', ';', '\t'].into_iter().find(|separator| line.contains(*separator)).unwrap_or(',');
+    let cells: Vec<String> = line.split(separator).map(|cell| cell.trim().to_owned()).collect();
     let number = |cell: &String| is_missing(cell) || cell.parse::<f64>().is_ok();
     let word = |cell: &String| !cell.contains(char::is_whitespace);
     let row = cells.iter().all(number) && cells.iter().any(|cell| !is_missing(cell));

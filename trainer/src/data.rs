@@ -1,20 +1,43 @@
-//! Rows of readings in typed columns. A column of a CSV file holds texts; a computed column holds numbers.
+//! Rows of readings in typed columns. A column of a file of text holds texts; a computed column holds numbers.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::names::{Named, display_by_name};
+use crate::warning::Warning;
 
+mod cells;
+mod dialect;
+mod files;
 pub mod input;
+mod kind;
+mod lines;
+pub mod missing;
+mod number;
+mod numpy;
+mod options;
 mod read;
+pub(crate) mod serial;
+mod sound;
+mod text;
 
-/// Whether the first line of a CSV file names the columns.
+pub use lines::Separator;
+pub use missing::{MissingCodes, is_missing};
+pub use options::{Decimal, ReadOptions};
+
+pub use files::expand;
+pub(crate) use files::join;
+pub(crate) use kind::Kind as FileKind;
+pub(crate) use number::{is_written, parse as parse_number};
+pub(crate) use numpy::arrays;
+pub(crate) use sound::channels as sound_channels;
+
+/// Whether the first line of a file of rows names the columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Header {
-    /// The first line names the columns if none of its cells is a number.
+    /// The first line of the table names the columns if no cell of it is a reading.
     #[default]
     Auto,
     /// The first line names the columns.
@@ -30,22 +53,34 @@ impl Named for Header {
 
 display_by_name!(Header);
 
-/// Rows of readings from one file, by column.
-#[derive(Clone, Debug)]
+/// Rows of readings from one file or several, by column.
+#[derive(Clone, Debug, Default)]
 pub struct Frame {
-    /// The file that the readings come from.
+    /// The file that the readings come from; of several files, a text that names the first.
     pub path: PathBuf,
+    /// (path, first row) of each file, if there are several.
+    pub files: Vec<(PathBuf, usize)>,
     /// The columns in file order, all of the same length.
     pub columns: Vec<FrameColumn>,
     /// `[row]`: the line, or the sample of a signal, on which the row begins, counted from 1.
     pub lines: Vec<u64>,
-    /// The unit of `lines`: "line" or "sample".
+    /// The unit of `lines`: "line", "sample", or "row" of an array.
     pub unit: &'static str,
     /// CRC-32 of the file's bytes after decompression.
     pub digest: u32,
     /// `[row]`: for a time series, whether any of the earlier rows that the row depends on is anomalous. Empty for
     /// other rows.
     pub mixed: Vec<bool>,
+    /// `[row]`: whether the row has no reading, so that it is not normal. Empty if all rows have readings.
+    pub blank: Vec<bool>,
+    /// Rows, other than the first, with which a session begins: another file, or rows after a repeated header.
+    pub starts: Vec<usize>,
+    /// Number of lines that were left out because they cannot be read.
+    pub skipped: usize,
+    /// Channels of a raw signal that were left out.
+    pub left_out: Vec<String>,
+    /// What was recognised in the file and may surprise.
+    pub remarks: Vec<Warning>,
 }
 
 /// One column of a [`Frame`].
@@ -84,11 +119,6 @@ pub enum Cell<'a> {
     Real(f32),
     /// A residual of a predictor, in its fixed-point steps; `None` is a missing reading.
     Integer(Option<i32>),
-}
-
-/// Returns whether a text stands for a missing reading: empty, `?`, NA, N/A, NaN, null or none.
-pub fn is_missing(text: &str) -> bool {
-    matches!(text, "" | "?") || ["na", "n/a", "nan", "null", "none"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Returns whether cells are names: at least one is not missing, and none is a number.
@@ -143,6 +173,54 @@ impl Frame {
         Error::input(&self.path, format!("no column `{name}`; the columns are {}", names.join(", ")))
     }
 
+    /// Returns the file that a row comes from.
+    pub fn path_of(&self, row: usize) -> &Path {
+        let at = self.files.partition_point(|(_, first)| *first <= row);
+        at.checked_sub(1).map_or(&self.path, |file| &self.files[file].0)
+    }
+
+    /// Marks the rows that have no reading in the columns whose names `is_reading` accepts.
+    pub(crate) fn mark_blank(&mut self, is_reading: impl Fn(&str) -> bool) {
+        let mut blank = vec![true; self.rows()];
+        for column in self.columns.iter().filter(|column| is_reading(&column.name)) {
+            let missing = column.cells.map(|cell| cell.is_missing());
+            blank.iter_mut().zip(missing).for_each(|(blank, missing)| *blank &= missing);
+        }
+        self.blank = if blank.contains(&true) { blank } else { Vec::new() };
+    }
+
+    /// Empties the cells that hold a code of a missing reading, except in the column `label`.
+    fn empty_codes(&mut self, codes: &MissingCodes, label: Option<&str>) {
+        for column in self.columns.iter_mut().filter(|column| label != Some(column.name.as_str())) {
+            let codes = codes.of(&column.name);
+            if let (Cells::Text(texts), false) = (&mut column.cells, codes.is_empty()) {
+                let is_code = |text: &String| missing::is_code(&codes, text, text.parse().ok());
+                let emptied: Vec<_> = texts.distinct.iter().map(|text| is_code(text).then(String::new)).collect();
+                texts.replace(&emptied);
+            }
+        }
+    }
+
+    /// Returns the rows with these indices, in the given order, with the sessions that begin between them.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        let column = |column: &FrameColumn| FrameColumn { name: column.name.clone(), cells: column.cells.select(rows) };
+        let first = |row: usize| rows.partition_point(|&kept| kept < row);
+        Self {
+            path: self.path.clone(),
+            files: self.files.iter().map(|(path, row)| (path.clone(), first(*row))).collect(),
+            columns: self.columns.iter().map(column).collect(),
+            lines: rows.iter().map(|&row| self.lines[row]).collect(),
+            unit: self.unit,
+            digest: self.digest,
+            mixed: if self.mixed.is_empty() { Vec::new() } else { rows.iter().map(|&row| self.mixed[row]).collect() },
+            blank: if self.blank.is_empty() { Vec::new() } else { rows.iter().map(|&row| self.blank[row]).collect() },
+            starts: self.starts.iter().map(|&row| first(row)).collect(),
+            skipped: self.skipped,
+            left_out: self.left_out.clone(),
+            remarks: self.remarks.clone(),
+        }
+    }
+
     /// Returns the cell of a row in a column.
     pub fn cell(&self, row: usize, column: usize) -> Cell<'_> {
         self.columns[column].cells.get(row)
@@ -162,13 +240,13 @@ impl Frame {
 
     /// Returns an [`Error::Input`] with this message that names the file, the line and the column of a cell.
     pub(crate) fn fault(&self, row: usize, column: usize, message: impl Into<String>) -> Error {
-        Error::input(&self.path, message).at(self.unit, self.lines[row]).column(&self.columns[column].name)
+        Error::input(self.path_of(row), message).at(self.unit, self.lines[row]).column(&self.columns[column].name)
     }
 
     /// Returns "FILE: line L, column `NAME`" for messages about a cell, or "FILE: sample L, column `NAME`" for a
     /// signal.
     pub fn place(&self, row: usize, column: usize) -> String {
-        let (path, unit, line) = (self.path.display(), self.unit, self.lines[row]);
+        let (path, unit, line) = (self.path_of(row).display(), self.unit, self.lines[row]);
         format!("{path}: {unit} {line}, column `{}`", self.columns[column].name)
     }
 }
@@ -177,140 +255,5 @@ impl FrameColumn {
     /// Returns the cell of a row as text, as a CSV file has it.
     pub fn text(&self, row: usize) -> Cow<'_, str> {
         self.cells.get(row).text()
-    }
-}
-
-impl Cells {
-    /// Returns the cell of a row.
-    pub fn get(&self, row: usize) -> Cell<'_> {
-        match self {
-            Self::Text(texts) => Cell::Text(&texts.distinct[texts.codes[row] as usize]),
-            Self::Real(values) => Cell::Real(values[row]),
-            Self::Integer(values) => Cell::Integer(values[row]),
-        }
-    }
-
-    /// Applies a function to the cell of each row, and returns the results as `[row]`. The function is called once per
-    /// distinct text.
-    pub fn map<T: Clone>(&self, mut function: impl FnMut(Cell<'_>) -> T) -> Vec<T> {
-        match self {
-            Self::Text(texts) => {
-                let each: Vec<T> = texts.distinct.iter().map(|text| function(Cell::Text(text))).collect();
-                texts.codes.iter().map(|&code| each[code as usize].clone()).collect()
-            }
-            Self::Real(values) => values.iter().map(|&value| function(Cell::Real(value))).collect(),
-            Self::Integer(values) => values.iter().map(|&value| function(Cell::Integer(value))).collect(),
-        }
-    }
-
-    /// Returns (cell, number of its occurrences in `rows`) for each distinct cell of the column; the number may be
-    /// zero.
-    ///
-    /// `rows` holds row indices. Texts are in the order in which they first appear.
-    pub fn counts(&self, rows: &[usize]) -> Vec<(Cell<'_>, usize)> {
-        match self {
-            Self::Text(texts) => {
-                let mut counts = vec![0; texts.distinct.len()];
-                rows.iter().for_each(|&row| counts[texts.codes[row] as usize] += 1);
-                texts.distinct.iter().map(|text| Cell::Text(text)).zip(counts).collect()
-            }
-            Self::Real(values) => {
-                let counts = counts_of(values.iter().map(|value| value.to_bits()), rows, |row| values[row].to_bits());
-                counts.map(|(bits, count)| (Cell::Real(f32::from_bits(bits)), count)).collect()
-            }
-            Self::Integer(values) => counts_of(values.iter().copied(), rows, |row| values[row])
-                .map(|(value, count)| (Cell::Integer(value), count))
-                .collect(),
-        }
-    }
-
-    /// Returns the cells of the rows with these indices, in the given order.
-    pub fn select(&self, rows: &[usize]) -> Self {
-        match self {
-            Self::Text(texts) => {
-                let mut selected = Texts::default();
-                let mut codes = vec![None; texts.distinct.len()];
-                for &row in rows {
-                    let from = texts.codes[row] as usize;
-                    let code = codes[from].unwrap_or_else(|| {
-                        selected.distinct.push(texts.distinct[from].clone());
-                        selected.distinct.len() as u32 - 1
-                    });
-                    codes[from] = Some(code);
-                    selected.codes.push(code);
-                }
-                Self::Text(selected)
-            }
-            Self::Real(values) => Self::Real(rows.iter().map(|&row| values[row]).collect()),
-            Self::Integer(values) => Self::Integer(rows.iter().map(|&row| values[row]).collect()),
-        }
-    }
-}
-
-/// Yields (value, number of its occurrences) for each distinct value in `all`, where occurrences are counted over the
-/// indices in `rows` and `value` returns the value of a row.
-fn counts_of<K: Hash + Eq>(
-    all: impl Iterator<Item = K>,
-    rows: &[usize],
-    value: impl Fn(usize) -> K,
-) -> impl Iterator<Item = (K, usize)> {
-    let mut counts: HashMap<K, usize> = all.map(|value| (value, 0)).collect();
-    rows.iter().for_each(|&row| *counts.entry(value(row)).or_default() += 1);
-    counts.into_iter()
-}
-
-impl FromIterator<String> for Texts {
-    fn from_iter<T: IntoIterator<Item = String>>(texts: T) -> Self {
-        let (mut column, mut codes) = (Self::default(), HashMap::new());
-        texts.into_iter().for_each(|text| column.push(&text, &mut codes));
-        column
-    }
-}
-
-impl Texts {
-    /// Appends a cell. `codes` maps each distinct text so far to its index in `distinct`.
-    fn push(&mut self, text: &str, codes: &mut HashMap<String, u32>) {
-        // Runs of equal cells are common; they need no hashing.
-        if let Some(&last) = self.codes.last()
-            && self.distinct[last as usize] == text
-        {
-            return self.codes.push(last);
-        }
-        let code = codes.get(text).copied().unwrap_or_else(|| {
-            let code = self.distinct.len() as u32;
-            self.distinct.push(text.to_owned());
-            codes.insert(text.to_owned(), code);
-            code
-        });
-        self.codes.push(code);
-    }
-}
-
-impl<'a> Cell<'a> {
-    /// Returns whether the cell stands for a missing reading.
-    pub fn is_missing(self) -> bool {
-        match self {
-            Self::Text(text) => is_missing(text),
-            Self::Real(value) => value.is_nan(),
-            Self::Integer(value) => value.is_none(),
-        }
-    }
-
-    /// Returns the number in the cell, or `None` if the cell is a text that is not a number, or a missing residual.
-    pub fn number(self) -> Option<f64> {
-        match self {
-            Self::Text(text) => text.parse().ok(),
-            Self::Real(value) => Some(value.into()),
-            Self::Integer(value) => value.map(f64::from),
-        }
-    }
-
-    /// Returns the cell as text. A number becomes the shortest text that parses as the same number.
-    pub fn text(self) -> Cow<'a, str> {
-        match self {
-            Self::Text(text) => text.into(),
-            Self::Real(value) => value.to_string().into(),
-            Self::Integer(value) => value.map_or(String::new(), |value| value.to_string()).into(),
-        }
     }
 }

@@ -41,6 +41,8 @@ pub enum Error {
         /// Cause that the parser reports, if a parser found the error.
         source: Option<Source>,
     },
+    /// Several errors in the same input, in the order in which they should be corrected.
+    Several(Vec<Error>),
     /// An option has a value that is invalid or cannot be achieved.
     Option {
         /// Name of the option on the command line, for example `--flash`.
@@ -85,6 +87,11 @@ impl Error {
     /// add details.
     pub(crate) fn input(path: &Path, message: impl Into<String>) -> Self {
         Self::Input { path: path.to_owned(), place: None, column: None, message: message.into(), source: None }
+    }
+
+    /// Returns one error for all of these, or `None` if there are none.
+    pub(crate) fn all(mut errors: Vec<Self>) -> Option<Self> {
+        if errors.len() > 1 { Some(Self::Several(errors)) } else { errors.pop() }
     }
 
     /// Adds the line or sample in which an input error was found; `unit` is "line" or "sample".
@@ -143,6 +150,14 @@ impl fmt::Display for Error {
                     (None, None) => {}
                 }
                 f.write_str(message)
+            }
+            Self::Several(errors) => {
+                let mut separator = "";
+                for error in errors {
+                    write!(f, "{separator}{error}")?;
+                    separator = "\n";
+                }
+                Ok(())
             }
             Self::Option { name, message } => write!(f, "{name}: {message}"),
             Self::Table(error) => error.fmt(f),

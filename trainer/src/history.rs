@@ -42,7 +42,8 @@ impl History {
         let session = self.session.as_ref().map(|name| frame.position(name)).transpose()?;
         let mut start = 0;
         let rows = (0..frame.rows()).map(|row| {
-            if row > 0 && session.is_some_and(|column| frame.cell(row, column) != frame.cell(row - 1, column)) {
+            let changes = |column: usize| frame.cell(row, column) != frame.cell(row - 1, column);
+            if row > 0 && (frame.starts.binary_search(&row).is_ok() || session.is_some_and(changes)) {
                 start = row;
             }
             start
@@ -79,15 +80,7 @@ impl History {
         let anomalous = anomalous.unwrap_or_default();
         let is_mixed =
             |&row: &usize| anomalous.get(row - self.window..row).is_some_and(|window| window.contains(&true));
-        let column = |column: &FrameColumn| FrameColumn { name: column.name.clone(), cells: column.cells.select(rows) };
-        Ok(Frame {
-            path: frame.path.clone(),
-            columns: frame.columns.iter().map(column).collect(),
-            lines: rows.iter().map(|&row| frame.lines[row]).collect(),
-            unit: frame.unit,
-            digest: frame.digest,
-            mixed: rows.iter().map(is_mixed).collect(),
-        })
+        Ok(Frame { mixed: rows.iter().map(is_mixed).collect(), ..frame.select(rows) })
     }
 
     /// Returns the rows that have a full window of earlier rows, as the readings that [`surprisal::Stream`] produces.

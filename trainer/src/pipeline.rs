@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::artefact::Artefact;
 use crate::error::{Error, Result};
 use crate::fit::Family;
-use crate::observer::Observer;
+use crate::observer::{Event, Observer};
 use crate::select::Choices;
 
 mod job;
@@ -55,7 +55,10 @@ pub fn run(job: &Job) -> Result<(Artefact, FitReport)> {
 pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
     let start = Instant::now();
     job.check()?;
-    let split = Loaded::read(job)?.split()?;
+    let loaded = Loaded::read(job)?;
+    // What was recognised may explain an error that follows.
+    loaded.remarks().iter().for_each(|remark| observer.event(Event::Warning(remark)));
+    let split = loaded.split()?;
     // The family auto takes outcome tables where they predict better, unless the job has settings that they do not have.
     let mut tables = None;
     if job.choices.family == Family::Auto && split.has_numbers()? {
@@ -70,9 +73,12 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Fit
             let Fitted { artefact, report, .. } = split.fit_views(observer, start)?;
             return Ok((artefact, report));
         }
-        // Without numbers there are no cells and no residuals, and terms over bits predict better.
+        // Without numbers there are no cells and no residuals, and terms over bits predict better. The files stay as they
+        // are, because standard input cannot be read twice.
         let choices = Choices { family: Family::LinearTrees, ..job.choices.clone() };
-        return run_observed(&Job { choices, ..job.clone() }, observer);
+        let job = Job { choices, ..job.clone() };
+        let fitted = split.with_job(&job).encode(observer)?.select(observer)?.calibrate()?.report(start)?;
+        return Ok((fitted.artefact, fitted.report));
     }
     let bits = split.encode(observer)?.select(observer)?.calibrate()?.report(start)?;
     let best = tables.into_iter().fold(bits, |best, other| if other.density() > best.density() { other } else { best });

@@ -1,10 +1,12 @@
 //! The schema of a file: which columns are modelled, in which order, and how each becomes bits.
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 use surprisal::{Constraint, Kind, Reading};
 
 use crate::bits::Bits;
-use crate::data::{Frame, default_name};
+use crate::data::{Frame, MissingCodes, default_name};
 use crate::error::{Error, Result};
 use crate::escape::ignore_option;
 use crate::predictor::PredictorTable;
@@ -13,6 +15,7 @@ use crate::with_capacity;
 mod cells;
 mod encoding;
 mod extremes;
+mod faults;
 mod find;
 mod numbering;
 pub mod toml;
@@ -20,6 +23,7 @@ pub mod toml;
 pub use encoding::{CELLS, ColumnEncoding, EncoderTable, from_total_order};
 
 use encoding::integer;
+pub use faults::without_bad_rows;
 use find::ColumnSearch;
 pub(crate) use find::encode_integers;
 use toml::Overrides;
@@ -68,36 +72,12 @@ impl Schema {
     /// kept, or all columns are flags) or looks like a clock, a counter or an identifier (unless it is kept), a text column has too many texts, or there are more than 4095 columns or 4096
     /// bits; [`Error::Option`] if the overrides name a column that is absent.
     pub fn find(frame: &Frame, rows: &[usize], options: &SchemaOptions) -> Result<Self> {
-        let SchemaOptions { ignore, cells, overrides, .. } = options;
-        let cells = if *cells == 0 { CELLS } else { *cells };
-        let named = frame.positions(overrides.columns.keys());
-        named.map_err(|error| Error::option("--schema", error.to_string()))?;
-        let fault = |message: String| Err(Error::input(&frame.path, message));
-        let mut is_modelled = vec![true; frame.columns.len()];
-        frame.positions(ignore.iter().chain(overrides.ignored()))?.into_iter().for_each(|at| is_modelled[at] = false);
-        let modelled: Vec<usize> = (0..frame.columns.len()).filter(|&at| is_modelled[at]).collect();
-        match modelled.len() {
-            0 => return fault("every column is left out; keep at least one".into()),
-            1..=MAX_COLUMNS => {}
-            count => {
-                return fault(format!(
-                    "{count} columns, but a table holds at most {MAX_COLUMNS}; leave some out with --ignore"
-                ));
-            }
+        let (schema, mut errors) = Self::search(frame, rows, options)?;
+        errors.extend(schema.check_constant(frame, rows, options).err());
+        if let Some(error) = Error::all(errors) {
+            return Err(error);
         }
-        Self::check_numbering(frame, &modelled, rows, options)?;
-        let columns = modelled
-            .par_iter()
-            .enumerate()
-            .map(|(source, &file)| {
-                let settings = overrides.of(&frame.columns[file].name);
-                let cells = settings.cells.unwrap_or(cells);
-                ColumnSearch { frame, file, source: source as u16, cells, settings }.encoding(rows)
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let names = frame.columns.iter().map(|column| column.name.clone()).collect();
-        let schema = Self { names, columns, predictor: PredictorTable::default() };
-        schema.check_constant(frame, rows, options)?;
+        let fault = |message: String| Err(Error::input(&frame.path, message));
         let bits: usize = schema.bits().sum();
         if bits > MAX_BITS && !options.is_for_tables {
             return fault(format!(
@@ -105,6 +85,87 @@ impl Schema {
             ));
         }
         Ok(schema)
+    }
+
+    /// Returns the indices of the columns that are not left out.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the options name a column that is absent, leave out all columns, or leave too many.
+    fn modelled(frame: &Frame, options: &SchemaOptions) -> Result<Vec<usize>> {
+        let SchemaOptions { ignore, overrides, .. } = options;
+        let named = frame.positions(overrides.columns.keys());
+        named.map_err(|error| Error::option("--schema", error.to_string()))?;
+        let fault = |message: String| Err(Error::input(&frame.path, message));
+        let mut is_modelled = vec![true; frame.columns.len()];
+        frame.positions(ignore.iter().chain(overrides.ignored()))?.into_iter().for_each(|at| is_modelled[at] = false);
+        let modelled: Vec<usize> = (0..frame.columns.len()).filter(|&at| is_modelled[at]).collect();
+        match modelled.len() {
+            0 => fault("every column is left out; keep at least one".into()),
+            1..=MAX_COLUMNS => Ok(modelled),
+            count => {
+                fault(format!("{count} columns, but a table holds at most {MAX_COLUMNS}; leave some out with --ignore"))
+            }
+        }
+    }
+
+    /// Finds the encodings of the columns that can be used, and the errors of all others.
+    fn search(frame: &Frame, rows: &[usize], options: &SchemaOptions) -> Result<(Self, Vec<Error>)> {
+        let modelled = Self::modelled(frame, options)?;
+        let cells = if options.cells == 0 { CELLS } else { options.cells };
+        let faults = faults::find(frame, &modelled, options);
+        let mut errors: Vec<Error> = Vec::new();
+        if !faults.is_empty() {
+            errors.push(faults::error(frame, &faults));
+        }
+        let mut refused: HashSet<usize> = faults.iter().map(|fault| fault.file).collect();
+        if let Some((files, error)) = Self::check_numbering(frame, &modelled, rows, options)? {
+            refused.extend(files);
+            errors.push(error);
+        }
+        let found: Vec<Result<ColumnEncoding>> = modelled
+            .par_iter()
+            .enumerate()
+            .filter(|(_, file)| !refused.contains(*file))
+            .map(|(source, &file)| {
+                let settings = options.overrides.of(&frame.columns[file].name);
+                let cells = settings.cells.unwrap_or(cells);
+                ColumnSearch { frame, file, source: source as u16, cells, settings }.encoding(rows)
+            })
+            .collect();
+        let mut columns = Vec::new();
+        for encoding in found {
+            match encoding {
+                Ok(encoding) => columns.push(encoding),
+                Err(error) => errors.push(error),
+            }
+        }
+        let names = frame.columns.iter().map(|column| column.name.clone()).collect();
+        Ok((Self { names, columns, predictor: PredictorTable::default() }, errors))
+    }
+
+    /// Returns the schema file of all rows of a frame. Columns that cannot be used as they are are left out there, with
+    /// the reason.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if an ignored column is absent, or there are too many columns.
+    pub fn describe(frame: &Frame, ignore: &[String], codes: &MissingCodes) -> Result<String> {
+        let rows: Vec<usize> = (0..frame.rows()).collect();
+        let options = SchemaOptions {
+            keep_constant: true,
+            keep: frame.columns.iter().map(|column| column.name.clone()).collect(),
+            ignore: ignore.to_vec(),
+            ..SchemaOptions::default()
+        };
+        let (schema, errors) = Self::search(frame, &rows, &options)?;
+        let mut faults = Vec::new();
+        for file in Self::modelled(frame, &options)? {
+            let name = Some(&frame.columns[file].name);
+            let of_column = |error: &&Error| matches!(error, Error::Input { column, .. } if column.as_ref() == name);
+            if let Some(Error::Input { message, .. }) = errors.iter().find(of_column) {
+                faults.push((file, message.clone()));
+            }
+        }
+        Ok(toml::write_with(frame, &schema.columns, codes, &faults))
     }
 
     /// Returns an error if a column has one value in all given rows, which may mean a dead sensor. If all columns are
@@ -116,18 +177,25 @@ impl Schema {
         }
         let is_kept = |name: &String| keep.contains(name) || overrides.of(name).keep == Some(true);
         let is_constant = |encoding: &&ColumnEncoding| encoding.constant && !encoding.may_miss;
-        let mut constant =
-            self.columns.iter().filter(is_constant).filter(|encoding| !is_kept(&self.names[encoding.file]));
-        let Some(encoding) = constant.next() else { return Ok(()) };
+        let constant: Vec<&ColumnEncoding> =
+            self.columns.iter().filter(is_constant).filter(|encoding| !is_kept(&self.names[encoding.file])).collect();
+        let Some(encoding) = constant.first() else { return Ok(()) };
         let column = &frame.columns[encoding.file];
-        let ignore = ignore_option(&column.name);
-        let (name, text, line, count) = (&column.name, column.text(rows[0]), frame.lines[rows[0]], rows.len());
+        let ignore: Vec<String> = constant.iter().map(|encoding| ignore_option(&self.names[encoding.file])).collect();
+        let ignore = ignore.join(" ");
+        let (text, line, count) = (column.text(rows[0]), frame.lines[rows[0]], rows.len());
+        let others: Vec<String> =
+            constant.iter().skip(1).map(|encoding| format!("`{}`", self.names[encoding.file])).collect();
+        let (others, it, any) = match others.len() {
+            0 => (String::new(), "it", ""),
+            _ => (format!(" (and so are {})", others.join(", ")), "them", " in one of them"),
+        };
         let message = format!(
-            "constant in the {count} training rows: always `{text}`, from {} {line} on; leave it out with {ignore}, \
-             or keep it with --keep-constant, so that any other value is a surprise",
+            "constant in the {count} training rows: always `{text}`, from {} {line} on{others}; leave {it} out with {ignore}, \
+             or keep {it} with --keep-constant, so that any other value{any} is a surprise",
             frame.unit
         );
-        Err(Error::input(&frame.path, message).column(name))
+        Err(Error::input(&frame.path, message).column(&column.name))
     }
 
     /// Yields the number of bits of each column, in model order.

@@ -107,7 +107,8 @@ pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<b
     Ok(cells.map(|cell| !is_normal(cell)))
 }
 
-/// Returns the indices of the normal rows: all rows without a label, otherwise the rows whose label is normal.
+/// Returns the indices of the normal rows: all rows without a label, otherwise the rows whose label is normal. Rows
+/// without any reading are not normal.
 ///
 /// `label` is (column that marks anomalies, its value in normal rows). Rows of a time series are left out as well if
 /// one of the earlier rows that they depend on is anomalous.
@@ -115,10 +116,12 @@ pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<b
 /// # Errors
 /// [`Error::Input`] if there is no such column, or no row is normal.
 pub fn normal_rows(frame: &Frame, label: Option<&(String, String)>) -> Result<Vec<usize>> {
-    let Some((column, normal)) = label else { return Ok((0..frame.rows()).collect()) };
+    let is_blank = |row: usize| frame.blank.get(row).copied().unwrap_or(false);
+    let Some((column, normal)) = label else { return Ok((0..frame.rows()).filter(|&row| !is_blank(row)).collect()) };
     let anomalous = anomalous_rows(frame, column, normal)?;
     let is_mixed = |row: usize| frame.mixed.get(row).copied().unwrap_or(false);
-    let rows: Vec<usize> = (0..frame.rows()).filter(|&row| !anomalous[row] && !is_mixed(row)).collect();
+    let rows: Vec<usize> =
+        (0..frame.rows()).filter(|&row| !anomalous[row] && !is_mixed(row) && !is_blank(row)).collect();
     if rows.is_empty() {
         let values = frame.columns[frame.position(column)?].cells.counts(&[]);
         let values: Vec<_> = values.into_iter().take(20).map(|(cell, _)| format!("`{}`", cell.text())).collect();

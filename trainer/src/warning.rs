@@ -12,7 +12,7 @@ use serde::Serialize;
 pub struct Warning {
     /// Path of the file, as text.
     pub file: String,
-    /// Name of the column that the warning is about.
+    /// Name of the column that the warning is about; empty if it is about the whole file.
     pub column: String,
     /// What was found, and advice.
     pub message: String,
@@ -20,6 +20,9 @@ pub struct Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: column `{}`: {}", self.file, self.column, self.message)
+        match self.column.as_str() {
+            "" => write!(f, "{}: {}", self.file, self.message),
+            column => write!(f, "{}: column `{column}`: {}", self.file, self.message),
+        }
     }
 }

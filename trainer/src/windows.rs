@@ -1,15 +1,19 @@
 //! Windows of a raw signal: each window becomes a row of features, which the board computes with the same code.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use surprisal::{Feature, Features, Libm, Math};
 
-use crate::data::input::{InputLimits, read_bytes};
-use crate::data::{Cell, Cells, Frame, FrameColumn, Header, checksum, default_name, is_npy};
+use crate::data::{
+    Cell, Cells, FileKind, Frame, FrameColumn, Header, ReadOptions, arrays, checksum, expand, input, join,
+    sound_channels,
+};
 use crate::error::{Error, Result};
+use crate::escape::column_option;
 use crate::split::SplitStrategy;
+use crate::warning::Warning;
 
 /// Names of the features in [`Feature::STATISTICS`], in the same order.
 pub(crate) const STATISTICS: [&str; 6] = ["mean", "rms", "peak_to_peak", "crest", "kurtosis", "crossings"];
@@ -89,9 +93,11 @@ impl Windows {
     /// # Errors
     /// The errors of [`Signal::read`], and [`Error::Input`] if the signal is shorter than a window or has too many
     /// windows.
-    pub fn frame(&self, path: &Path, header: Header) -> Result<Frame> {
-        let limits = InputLimits::default();
-        let Signal { channels, digest } = Signal::read_within(path, header, &limits)?;
+    pub fn frame(&self, path: &Path, options: &ReadOptions) -> Result<Frame> {
+        let limits = options.limits;
+        let Signal { channels, left_out, digest, remarks } = Signal::read_with(path, options)?;
+        let path = &input::shown(path);
+        check_clocks(path, &channels, options)?;
         let length = channels.first().map_or(0, |(_, samples)| samples.len());
         if length < self.window {
             let message = format!(
@@ -112,16 +118,30 @@ impl Windows {
             }
         }
         let lines = (0..count).map(|k| (k * self.hop) as u64 + 1).collect();
-        Ok(Frame { path: path.to_owned(), columns, lines, unit: "sample", digest, mixed: Vec::new() })
+        Ok(Frame {
+            path: path.to_owned(),
+            columns,
+            lines,
+            unit: "sample",
+            digest,
+            left_out,
+            remarks,
+            ..Frame::default()
+        })
     }
 }
 
-/// Reads a file of rows or, if `signal` is given, a file of a signal whose windows become rows.
+/// Reads files of rows or, if `signal` is given, files of signals whose windows become rows. Each file begins a session;
+/// names may have wildcards, and `-` is standard input.
 ///
 /// # Errors
-/// The errors of [`Frame::read`] or [`Windows::frame`].
-pub fn read(signal: Option<Windows>, path: &Path, header: Header) -> Result<Frame> {
-    signal.map_or_else(|| Frame::read(path, header), |windows| windows.frame(path, header))
+/// The errors of [`Frame::read_with`] or [`Windows::frame`], and [`Error::Input`] if the files have different columns.
+pub fn read(signal: Option<Windows>, paths: &[PathBuf], options: &ReadOptions) -> Result<Frame> {
+    let read = |path: &PathBuf| match signal {
+        Some(windows) => windows.frame(path, options),
+        None => Frame::read_with(path, options),
+    };
+    join(expand(paths)?.iter().map(read).collect::<Result<_>>()?)
 }
 
 /// Returns the strategy that splits the rows of a file: shuffled with this seed or, for windows of a signal, in order.
@@ -133,72 +153,93 @@ pub fn split_strategy(signal: Option<Windows>, seed: u64) -> SplitStrategy {
     })
 }
 
+/// Number of samples in which a channel may rise by chance.
+const RISING: usize = 50;
+
+/// Checks that no channel only rises, as a clock beside the samples does, unless it is kept.
+fn check_clocks(path: &Path, channels: &[(String, Vec<f32>)], options: &ReadOptions) -> Result<()> {
+    let Some(kept) = &options.channels_kept else { return Ok(()) };
+    let rises = |samples: &[f32]| samples.len() > RISING && samples.is_sorted_by(|a, b| a < b);
+    let clocks: Vec<&str> = channels
+        .iter()
+        .filter(|(name, samples)| !kept.contains(name) && rises(samples))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let Some(first) = clocks.first() else { return Ok(()) };
+    let all = |option: &str| clocks.iter().map(|name| column_option(option, name)).collect::<Vec<_>>().join(" ");
+    let message = format!(
+        "only rises, as a clock or a counter does, and is no signal; leave it out with {}, or keep it with {}",
+        all("--ignore"),
+        all("--keep")
+    );
+    Err(Error::input(path, message).column(first))
+}
+
 /// Channels of a recording.
 #[derive(Clone, Debug)]
 pub struct Signal {
     /// (name, samples) of each channel; all channels have the same number of samples. A missing sample is NaN.
     pub channels: Vec<(String, Vec<f32>)>,
+    /// Names of the channels that were left out.
+    pub left_out: Vec<String>,
     /// CRC-32 of the file after decompression.
     pub digest: u32,
+    /// What was recognised in the file and may surprise.
+    pub remarks: Vec<Warning>,
 }
 
-/// Largest size of the header of a .npy file, in bytes: the limit that NumPy's reader has as well.
-const NPY_HEADER: usize = 10_000;
-/// Deepest nesting of brackets in the header of a .npy file. The parser of headers recurses into each.
-const NPY_NESTING: usize = 16;
-
 impl Signal {
-    /// Reads a .npy or CSV file within the default [`InputLimits`].
+    /// Reads a file of samples: arrays in NumPy's formats, a sound in RIFF format, or text with a column per channel.
     ///
     /// # Errors
-    /// The errors of [`Frame::read`] for CSV. For .npy, [`Error::Io`] if the file cannot be read, and [`Error::Input`]
-    /// if it is not a whole .npy file of f32, f64, i16 or i32 with one axis or two.
+    /// The errors of [`Frame::read`] for text. For other files, [`Error::Io`] if the file cannot be read, and
+    /// [`Error::Input`] if it is damaged or holds no samples.
     pub fn read(path: &Path, header: Header) -> Result<Self> {
-        Self::read_within(path, header, &InputLimits::default())
+        Self::read_with(path, &header.into())
     }
 
-    /// Reads a .npy or CSV file, and refuses a file that exceeds `limits`.
+    /// Reads a file of samples as the options say, without the channels that they leave out.
     ///
     /// # Errors
-    /// The errors of [`read`](Self::read).
-    pub fn read_within(path: &Path, header: Header, limits: &InputLimits) -> Result<Self> {
-        if is_npy(path) { Self::npy(path, limits) } else { Self::csv(&Frame::read_within(path, header, limits)?) }
+    /// The errors of [`read`](Self::read), and [`Error::Input`] if no channel is left.
+    pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Self> {
+        let mut signal = Self::whole(path, options)?;
+        let is_left_out = |(name, _): &mut (String, _)| options.channels_left_out.contains(name);
+        let left_out = signal.channels.extract_if(.., is_left_out).map(|(name, _)| name);
+        signal.left_out.extend(left_out);
+        if signal.channels.is_empty() && !signal.left_out.is_empty() {
+            return Err(Error::input(&input::shown(path), "every channel is left out; keep at least one"));
+        }
+        Ok(signal)
     }
 
-    fn npy(path: &Path, limits: &InputLimits) -> Result<Self> {
-        let fault = |message: String| Error::input(path, message);
-        let bytes = read_bytes(path, limits, "cannot be opened; check the path")?;
-        let not_npy = || fault("not a .npy file; write it with numpy.save, or pass CSV".into());
-        if !has_plain_header(&bytes) {
-            return Err(not_npy());
-        }
-        let file = npyz::NpyFile::new(&bytes[..]).map_err(|error| not_npy().caused_by(error))?;
-        let (shape, order, dtype) = (file.shape().to_vec(), file.order(), file.dtype().descr());
-        let count = match shape[..] {
-            [_] => 1,
-            [_, channels] => channels as usize,
-            _ => return Err(fault(format!("{} axes; expected samples, or samples x channels", shape.len()))),
+    fn whole(path: &Path, options: &ReadOptions) -> Result<Self> {
+        let limits = &options.limits;
+        let bytes = input::read_decompressed(path, limits)?;
+        let shown = &input::shown(path);
+        let (digest, remarks) = (checksum(&bytes), Vec::new());
+        let channels = match FileKind::of(&bytes) {
+            FileKind::Wav => sound_channels(shown, &bytes, limits)?,
+            FileKind::Npy | FileKind::Zip => {
+                let columns = arrays(shown, &bytes, limits)?.columns;
+                columns.into_iter().map(|(name, numbers)| (name, numbers.samples())).collect()
+            }
+            _ => return Self::csv(&Frame::from_bytes(shown, bytes, options)?, options),
         };
-        // A header may promise more than the file has.
-        let expected = shape.iter().try_fold(1u64, |all, axis| all.checked_mul(*axis));
-        if expected.is_none_or(|all| all > bytes.len() as u64) {
-            return Err(fault("cut short; copy the whole file".into()));
-        }
-        limits.check_columns(path, count)?;
-        let flat = samples(file).map_err(|error| {
-            let expected = "expected f32, f64, i16 or i32, uncut";
-            fault(format!("cannot be read to the end as samples of type {dtype}; {expected}")).caused_by(error)
-        })?;
-        let length = flat.len() / count.max(1);
-        let at = |channel: usize, k: usize| match order {
-            npyz::Order::C => k * count + channel,
-            npyz::Order::Fortran => channel * length + k,
-        };
-        let channel = |channel| (default_name(channel), (0..length).map(|k| flat[at(channel, k)]).collect());
-        Ok(Self { channels: (0..count).map(channel).collect(), digest: checksum(&bytes) })
+        let mut signal = Self { channels, left_out: Vec::new(), digest, remarks };
+        signal.empty_codes(options);
+        Ok(signal)
     }
 
-    fn csv(frame: &Frame) -> Result<Self> {
+    /// Replaces samples that are a code of a missing reading by NaN.
+    fn empty_codes(&mut self, options: &ReadOptions) {
+        for (name, samples) in &mut self.channels {
+            let codes = options.missing.numbers(name);
+            samples.iter_mut().filter(|sample| codes.contains(sample)).for_each(|sample| *sample = f32::NAN);
+        }
+    }
+
+    fn csv(frame: &Frame, options: &ReadOptions) -> Result<Self> {
         let sample = |cell: Cell| match cell.number() {
             Some(number) => Some(number as f32),
             None => cell.is_missing().then_some(f32::NAN),
@@ -214,47 +255,14 @@ impl Signal {
             });
             Ok((column.name.clone(), samples.collect::<Result<_>>()?))
         };
-        let channels = frame.columns.iter().enumerate().map(channel).collect::<Result<_>>()?;
-        Ok(Self { channels, digest: frame.digest })
-    }
-}
-
-/// Returns whether the header of a .npy file is complete, within [`NPY_HEADER`] and [`NPY_NESTING`], and the product of
-/// its numbers does not overflow.
-fn has_plain_header(bytes: &[u8]) -> bool {
-    let header = match *bytes {
-        [_, _, _, _, _, _, 1, _, a, b, ref rest @ ..] => rest.get(..u16::from_le_bytes([a, b]).into()),
-        [_, _, _, _, _, _, _, _, a, b, c, d, ref rest @ ..] => rest.get(..u32::from_le_bytes([a, b, c, d]) as usize),
-        _ => None,
-    };
-    let Some(header) = header.filter(|header| header.len() <= NPY_HEADER) else { return false };
-    let (mut depth, mut deepest) = (0_usize, 0);
-    for byte in header {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
+        let is_kept = |(_, column): &(usize, &FrameColumn)| !options.channels_left_out.contains(&column.name);
+        let columns = frame.columns.iter().enumerate();
+        let channels: Vec<_> = columns.filter(is_kept).map(channel).collect::<Result<_>>()?;
+        if channels.is_empty() {
+            return Err(Error::input(&frame.path, "every channel is left out; keep at least one"));
         }
-        deepest = deepest.max(depth);
+        let columns = frame.columns.iter().map(|column| &column.name);
+        let left_out = columns.filter(|name| options.channels_left_out.contains(name)).cloned().collect();
+        Ok(Self { channels, left_out, digest: frame.digest, remarks: frame.remarks.clone() })
     }
-    let mut numbers = header.split(|byte| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty());
-    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
-    deepest <= NPY_NESTING && numbers.try_fold(1_u64, |all, digits| all.checked_mul(number(digits)?.max(1))).is_some()
-}
-
-/// Reads all samples of a file as `f32`, the type that the board computes with.
-fn samples(file: npyz::NpyFile<&[u8]>) -> std::io::Result<Vec<f32>> {
-    let file = match file.try_data::<f32>() {
-        Ok(numbers) => return numbers.collect(),
-        Err(file) => file,
-    };
-    let file = match file.try_data::<f64>() {
-        Ok(numbers) => return numbers.map(|number| Ok(number? as f32)).collect(),
-        Err(file) => file,
-    };
-    let file = match file.try_data::<i16>() {
-        Ok(numbers) => return numbers.map(|number| Ok(f32::from(number?))).collect(),
-        Err(file) => file,
-    };
-    file.into_vec::<i32>().map(|numbers| numbers.into_iter().map(|number| number as f32).collect())
 }

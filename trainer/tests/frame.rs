@@ -17,8 +17,7 @@ fn frame(cells: Cells, rows: usize) -> Frame {
         columns: vec![FrameColumn { name: "x".into(), cells }],
         lines: (2..rows as u64 + 2).collect(),
         unit: "line",
-        digest: 0,
-        mixed: Vec::new(),
+        ..Frame::default()
     }
 }
 
@@ -32,7 +31,7 @@ fn as_text(typed: &Frame) -> Frame {
 
 fn options(kind: Option<ColumnKind>) -> SchemaOptions {
     let settings = ColumnOverride { kind, ..ColumnOverride::default() };
-    let overrides = Overrides { columns: [("x".to_owned(), settings)].into() };
+    let overrides = Overrides { columns: [("x".to_owned(), settings)].into(), ..Overrides::default() };
     SchemaOptions { keep_constant: true, overrides, ..SchemaOptions::default() }
 }
 

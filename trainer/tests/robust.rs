@@ -31,7 +31,7 @@ impl File {
     }
 
     fn job(&self) -> Job {
-        let mut job = Job { header: Header::Yes, ..Job::new(self.0.path()) };
+        let mut job = Job { reading: Header::Yes.into(), ..Job::new(self.0.path()) };
         job.choices.family = Family::Marginal;
         job
     }
@@ -131,7 +131,7 @@ fn a_repeated_extreme_is_named_and_the_advice_works() {
     let seen = seen.0.into_inner().expect("no thread panics");
     assert_eq!(seen, report.warnings.iter().map(ToString::to_string).collect::<Vec<_>>());
     assert_eq!(seen.len(), 1, "{seen:?}");
-    for word in ["column `heat`", "65535 occurs 5 times in 600 normal rows", "empty these cells"] {
+    for word in ["column `heat`", "65535 occurs 5 times in 600 normal rows", "pass --missing='heat=65535'"] {
         assert!(seen[0].contains(word), "no {word:?} in {seen:?}");
     }
     // A time series warns of the values in the file, not of residuals.

@@ -11,7 +11,7 @@ use std::path::Path;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use surprisal::{Kind, Reading};
-use surprisal_trainer::data::{Frame, Header};
+use surprisal_trainer::data::{Frame, Header, ReadOptions, Separator};
 use surprisal_trainer::pipeline::{Job, run};
 use surprisal_trainer::schema::toml::{self, Overrides};
 use surprisal_trainer::schema::{Schema, SchemaOptions};
@@ -25,7 +25,9 @@ fn frame(folder: &Path, columns: &[(&str, Vec<String>)]) -> Frame {
     }
     let path = folder.join("data.csv");
     std::fs::write(&path, text).expect("the folder can be written");
-    Frame::read(&path, Header::Yes).expect("the file is whole")
+    // A single column of text needs a separator by name.
+    let options = ReadOptions { header: Header::Yes, separator: Some(Separator::Comma), ..ReadOptions::default() };
+    Frame::read_with(&path, &options).expect("the file is whole")
 }
 
 /// Returns 300 rows with a column of every kind.
@@ -254,7 +256,9 @@ fn an_unseen_category_has_the_surprisal_of_one_row() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let texts: Vec<String> = (0..1000).map(|_| ["a", "b", "c"][random.random_range(0..3usize)].into()).collect();
     let frame = frame(folder.path(), &[("text", texts)]);
-    let mut job = Job { header: Header::Yes, ..Job::new(folder.path().join("data.csv")) };
+    // A single column of text needs a separator by name.
+    let reading = ReadOptions { separator: Some(Separator::Comma), ..Header::Yes.into() };
+    let mut job = Job { reading, ..Job::new(folder.path().join("data.csv")) };
     job.choices.family = surprisal_trainer::fit::Family::Marginal;
     let (artefact, report) = run(&job).expect("it is plain data");
     let nats = |code: i32| f64::from(artefact.surprisals(&[vec![Reading::Integer(code)]]).expect("any code fits")[0]);
@@ -274,7 +278,7 @@ fn the_validation_rows_choose_the_number_of_cells() {
     let mut normal = || (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
     let cells_of = |cells: Vec<String>, given: Option<usize>| {
         frame(folder.path(), &[("x", cells)]);
-        let mut job = Job { header: Header::Yes, ..Job::new(folder.path().join("data.csv")) };
+        let mut job = Job { reading: Header::Yes.into(), ..Job::new(folder.path().join("data.csv")) };
         job.choices.family = surprisal_trainer::fit::Family::Marginal;
         job.cells = given;
         run(&job).expect("it is plain data").0.schema.columns[0].values.len() - 1

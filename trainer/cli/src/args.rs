@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use surprisal_trainer::data::Header;
+use surprisal_trainer::data::{Header, expand};
 use surprisal_trainer::divergence::SamplingSettings;
 use surprisal_trainer::windows::Windows;
 
 mod fit;
 mod parse;
+mod reading;
 
 pub use fit::FitArgs;
+pub use reading::ReadingArgs;
 
 /// Fits probability models that tell a microcontroller how surprising a reading is.
 #[derive(Debug, Parser)]
@@ -30,7 +32,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Fit a model on a CSV file (plain or .gz) and write it as a .srp file.
+    /// Fit a model on files of rows (CSV and its relatives, plain, .gz or .zst) and write it as a .srp file.
     ///
     /// The same command on the same file always writes the same bytes.
     #[command(mut_arg("bands", |arg| arg.hide_short_help(true)), mut_arg("sampling_rate", |arg| arg.hide_short_help(true)))]
@@ -51,23 +53,26 @@ pub enum Command {
     },
     /// Compute the features of a raw signal as CSV, one row per window, as `fit --signal` does.
     Features {
-        /// File with the signal: .npy or CSV.
-        data: PathBuf,
+        /// Files with the signal: .npy, .npz, .wav, or text with one column per channel; - reads standard input.
+        #[arg(required = true)]
+        data: Vec<PathBuf>,
         #[command(flatten)]
         signal: SignalArgs,
-        #[arg(long, default_value_t, value_name = "WHEN", value_parser = parse::named(header_help),
-            help = "Whether the first line of a CSV file names the channels")]
-        header: Header,
+        /// Leave this channel out. The option may be repeated.
+        #[arg(long, value_name = "CHANNEL")]
+        ignore: Vec<String>,
+        #[command(flatten)]
+        reading: ReadingArgs,
         #[command(flatten)]
         out: OutArgs,
     },
     /// Describe the columns of a file as TOML, which you can edit and pass to `fit --schema`.
     Schema {
-        /// File with the training rows: CSV.
-        data: PathBuf,
-        #[arg(long, default_value_t, value_name = "WHEN", value_parser = parse::named(header_help),
-            help = "Whether the first line names the columns")]
-        header: Header,
+        /// Files with the training rows; - reads standard input.
+        #[arg(required = true)]
+        data: Vec<PathBuf>,
+        #[command(flatten)]
+        reading: ReadingArgs,
         /// Leave this column out. The option may be repeated.
         #[arg(long, value_name = "COLUMN")]
         ignore: Vec<String>,
@@ -149,6 +154,20 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Replaces wildcards in the names of data files, which not every shell does.
+    pub fn expanded(mut self) -> Result<Self> {
+        let data = match &mut self {
+            Self::Fit(args) => &mut args.data,
+            Self::Features { data, .. } | Self::Schema { data, .. } => data,
+            Self::Eval { rows, .. } | Self::Score { rows, .. } | Self::Explain { rows, .. } => &mut rows.data,
+            _ => return Ok(self),
+        };
+        *data = expand(data)?;
+        Ok(self)
+    }
+}
+
 /// Option that redirects the text output of a command.
 #[derive(Debug, Args)]
 pub struct OutArgs {
@@ -162,11 +181,12 @@ pub struct OutArgs {
 pub struct RowArgs {
     /// Model: a .srp file that `fit` wrote.
     pub model: PathBuf,
-    /// File with rows that have the columns of the training data.
-    pub data: PathBuf,
-    #[arg(long, default_value_t, value_name = "WHEN", value_parser = parse::named(header_help),
-        help = "Whether the first line names the columns")]
-    pub header: Header,
+    /// Files with rows that have the columns of the training data; each file begins a session. Names may have wildcards,
+    /// and - reads standard input.
+    #[arg(required = true)]
+    pub data: Vec<PathBuf>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Use only the rows of the training file that `fit` did not use.
     #[arg(long)]
     pub held_out: bool,
@@ -174,7 +194,7 @@ pub struct RowArgs {
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
     /// Value of the label column in normal rows; by default 0.
-    #[arg(long, value_name = "VALUE", requires = "label")]
+    #[arg(long, value_name = "VALUE", requires = "label", allow_hyphen_values = true)]
     pub normal: Option<String>,
 }
 
@@ -183,7 +203,7 @@ pub struct RowArgs {
 pub struct SignalArgs {
     /// Read the data as samples of a raw signal, cut into windows of this many samples.
     ///
-    /// The data are a .npy file (f32, f64, i16 or i32; one axis, or samples x channels), or CSV with one column per
+    /// The data are a .npy file (one axis, or samples x channels), a .npz or .wav file, or text with one column per
     /// channel. Each window of WINDOW samples becomes a row of features. The next window begins HOP samples after the
     /// start of the previous window, by default at its end.
     #[arg(long, value_name = "WINDOW[:HOP]", value_parser = parse::windows)]
@@ -224,9 +244,8 @@ pub struct CompareArgs {
     /// Seed of the random samples.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    #[arg(long, default_value_t, value_name = "WHEN", value_parser = parse::named(header_help), help_heading = "Data",
-        help = "Whether the first line names the columns")]
-    pub header: Header,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Use only the rows of the training file that `fit` did not use.
     #[arg(long, help_heading = "Data")]
     pub held_out: bool,
@@ -234,14 +253,14 @@ pub struct CompareArgs {
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     pub label: Option<String>,
     /// Value of the label column in normal rows; by default 0.
-    #[arg(long, value_name = "VALUE", requires = "label", help_heading = "Data")]
+    #[arg(long, value_name = "VALUE", requires = "label", help_heading = "Data", allow_hyphen_values = true)]
     pub normal: Option<String>,
 }
 
 /// Returns the help text of a value of `--header`.
 fn header_help(header: Header) -> &'static str {
     match header {
-        Header::Auto => "The first line names the columns if none of its cells is a number",
+        Header::Auto => "The first line names the columns if no cell of it is a reading",
         Header::Yes => "The first line names the columns",
         Header::No => "The first line is a row; columns are called x0, x1, …",
     }

@@ -97,7 +97,7 @@ impl CompareArgs {
             "{a}: expected a .srp file, because the model comes first: surprisal compare MODEL MODEL_OR_DATA"
         );
         if model {
-            let for_data = self.held_out || self.label.is_some() || self.header != Header::Auto;
+            let for_data = self.held_out || self.label.is_some() || self.reading.header != Header::Auto;
             ensure!(
                 !for_data,
                 "--header, --held-out and --label apply to data, but {b} is a model; leave them out, or pass a CSV file"
@@ -108,8 +108,8 @@ impl CompareArgs {
         }
         let rows = RowArgs {
             model: self.a.clone(),
-            data: self.b.clone(),
-            header: self.header,
+            data: vec![self.b.clone()],
+            reading: self.reading.clone(),
             held_out: self.held_out,
             label: self.label.clone(),
             normal: self.normal.clone(),

@@ -23,12 +23,19 @@ pub fn eval(args: &RowArgs) -> Result<Answer> {
     let mut value = json!({
         "rows": count, "mean_nats": mean_nats, "log_likelihood": -mean_nats, "alarms": raised
     });
+    value["warnings"] = applied.warnings();
     line!(text, "{count} rows, {mean_nats:.4} nats per row, {raised} alarms");
     if detector.threshold == Nats::IMPOSSIBLE {
         line!(text, "  {}", no_alarm(&detector));
     }
     match &applied.anomalous {
-        Some(anomalous) => labelled(&applied, anomalous, &alarms, &mut text, &mut value),
+        Some(anomalous) => {
+            labelled(&applied, anomalous, &alarms, &mut text, &mut value);
+            // Without anomalies there is nothing to separate, and the rows are those of a machine in use.
+            if !anomalous.contains(&true) {
+                unlabelled(&applied, &detector, &alarms, &mut text, &mut value);
+            }
+        }
         None => unlabelled(&applied, &detector, &alarms, &mut text, &mut value),
     }
     Ok(Answer { text: text.into_text(), value })

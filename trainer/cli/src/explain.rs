@@ -44,7 +44,8 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
         let excess = |source, nats: Nats| i64::from(nats.raw()) - i64::from(detector.baseline(source).raw());
         columns.sort_by_key(|(encoding, nats)| std::cmp::Reverse(excess(encoding.source, **nats)));
         let p = detector.p_value(scores[at].anomaly);
-        line!(text, "{} {}: {nats} nats, p {p}", frame.unit, frame.lines[row]);
+        let file = if frame.files.is_empty() { String::new() } else { format!("{}: ", frame.path_of(row).display()) };
+        line!(text, "{file}{} {}: {nats} nats, p {p}", frame.unit, frame.lines[row]);
         let fault = detector.judge(scores[at].anomaly).is_anomalous().then(|| fault(blamed, &mut text));
         if let Some(regime) = regime {
             let far = if regime.is_far { ": far from every regime, of which it is the nearest" } else { "" };

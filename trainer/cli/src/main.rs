@@ -1,5 +1,6 @@
 //! The command `surprisal`, which writes results to standard output and messages to standard error.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -50,21 +51,25 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if cancelled { INTERRUPTED } else { FAULT })
 }
 
+fn paths(files: &[PathBuf]) -> Vec<&Path> {
+    files.iter().map(PathBuf::as_path).collect()
+}
+
 fn run(cli: Cli) -> Result<()> {
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
         pool.context("--threads: the threads cannot be started; choose a smaller number")?;
     }
-    let answer: Answer = match cli.command {
+    let answer: Answer = match cli.command.expanded()? {
         Command::Fit(args) => fit::fit(*args)?,
         Command::Collect { capture, sessions, out } => {
             out.deliver(&[&capture], || collect::collect(&capture, sessions))?
         }
-        Command::Features { data, signal, header, out } => {
-            out.deliver(&[&data], || features::features(&data, &signal, header))?
+        Command::Features { data, signal, ignore, reading, out } => {
+            out.deliver(&paths(&data), || features::features(&data, &signal, &ignore, &reading))?
         }
-        Command::Schema { data, header, ignore, out } => {
-            out.deliver(&[&data], || schema::schema(&data, header, &ignore))?
+        Command::Schema { data, reading, ignore, out } => {
+            out.deliver(&paths(&data), || schema::schema(&data, &reading, &ignore))?
         }
         Command::Eval { rows, out } => out.deliver(&rows.inputs(), || eval::eval(&rows))?,
         Command::Score { rows, mean, out } => out.deliver(&rows.inputs(), || score::score(&rows, mean))?,

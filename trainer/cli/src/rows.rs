@@ -1,15 +1,18 @@
 //! Applies a model to the rows of a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use serde_json::{Value, json};
 use surprisal::{Blame, Nats, Regime, RowScore};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Frame;
 use surprisal_trainer::sample::text;
 use surprisal_trainer::split::anomalous_rows;
+use surprisal_trainer::warning::Warning;
 
 use crate::args::RowArgs;
+use crate::terminal::remarks;
 
 /// A model, a data file, and the scores of selected rows of the file.
 pub struct Applied {
@@ -25,6 +28,16 @@ pub struct Applied {
     pub scores: Vec<RowScore>,
     /// Surprisal of each scored row: `[row]`.
     pub surprisals: Vec<Nats>,
+    /// Texts of categories that no training row has.
+    pub unknown: Vec<Warning>,
+}
+
+impl Applied {
+    /// Returns what was recognised in the files, and other findings, for programs.
+    pub fn warnings(&self) -> Value {
+        let all: Vec<&Warning> = self.frame.remarks.iter().chain(&self.unknown).collect();
+        json!(all)
+    }
 }
 
 /// The column that is most likely at fault in a row.
@@ -70,14 +83,15 @@ impl Applied {
 
 impl RowArgs {
     /// Returns the paths of the files that the command reads.
-    pub fn inputs(&self) -> [&Path; 2] {
-        [&self.model, &self.data]
+    pub fn inputs(&self) -> Vec<&Path> {
+        std::iter::once(&self.model).chain(&self.data).map(PathBuf::as_path).collect()
     }
 
     /// Reads the model and the data file and scores the selected rows.
     pub fn apply(&self) -> Result<Applied> {
         let artefact = Artefact::read(&self.model)?;
-        let frame = artefact.frame(&self.data, self.header)?;
+        let frame = artefact.frame_of(&self.data, &self.reading.options())?;
+        remarks(&frame.remarks);
         let rows = if self.held_out { artefact.held_out(&frame)? } else { (0..frame.rows()).collect() };
         let label = match &self.label {
             Some(column) => Some((column.clone(), self.normal.clone().unwrap_or_else(|| "0".into()))),
@@ -86,8 +100,10 @@ impl RowArgs {
         };
         let anomalous = label.map(|(column, normal)| anomalous_rows(&frame, &column, &normal)).transpose()?;
         let anomalous = anomalous.map(|anomalous| rows.iter().map(|&row| anomalous[row]).collect());
+        let unknown = artefact.schema.unknown_texts(&frame, &rows)?;
+        remarks(&unknown);
         let row_scores = artefact.scores(&artefact.schema.all_readings(&frame, &rows)?)?;
         let surprisals = row_scores.iter().map(|score| score.nats).collect();
-        Ok(Applied { artefact, frame, rows, anomalous, scores: row_scores, surprisals })
+        Ok(Applied { unknown, artefact, frame, rows, anomalous, scores: row_scores, surprisals })
     }
 }

@@ -1,23 +1,20 @@
 //! `surprisal schema`: describes the kinds of a file's columns as TOML.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::json;
-use surprisal_trainer::data::{Frame, Header};
-use surprisal_trainer::schema::{Schema, SchemaOptions, toml};
+use surprisal_trainer::schema::Schema;
+use surprisal_trainer::windows;
 
 use crate::answer::Answer;
+use crate::args::ReadingArgs;
+use crate::terminal::remarks;
 
-pub fn schema(data: &Path, header: Header, ignore: &[String]) -> Result<Answer> {
-    let frame = Frame::read(data, header)?;
-    let rows: Vec<usize> = (0..frame.rows()).collect();
-    let given = SchemaOptions {
-        keep_constant: true,
-        keep: frame.columns.iter().map(|column| column.name.clone()).collect(),
-        ignore: ignore.to_vec(),
-        ..SchemaOptions::default()
-    };
-    let text = toml::write(&frame, &Schema::find(&frame, &rows, &given)?.columns);
+pub fn schema(data: &[PathBuf], reading: &ReadingArgs, ignore: &[String]) -> Result<Answer> {
+    let options = reading.options();
+    let frame = windows::read(None, data, &options)?;
+    remarks(&frame.remarks);
+    let text = Schema::describe(&frame, ignore, &options.missing)?;
     Ok(Answer { value: json!({ "schema": text }), text })
 }

@@ -21,7 +21,11 @@ pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
         encoding.map_or("", |encoding| schema.name(encoding))
     };
     let each = |value: &dyn Fn(usize) -> Value| (0..rows.len()).map(value).collect::<Vec<_>>();
-    let mut columns = vec![
+    let mut columns = Vec::new();
+    if !frame.files.is_empty() {
+        columns.push(("file", each(&|at| json!(frame.path_of(rows[at]).display().to_string()))));
+    }
+    columns.extend([
         (frame.unit, each(&|at| json!(frame.lines[rows[at]]))),
         ("nats", each(&|at| json!(f64::from(surprisals[at])))),
         ("anomaly", each(&|at| json!(f64::from(scores[at].anomaly)))),
@@ -29,7 +33,7 @@ pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
         ("anomalous", each(&|at| json!(detector.judge(scores[at].anomaly).is_anomalous()))),
         ("largest", each(&|at| json!(f64::from(scores[at].largest)))),
         ("column", each(&|at| json!(name(scores[at].column)))),
-    ];
+    ]);
     let is_alarm = |&at: &usize| detector.judge(scores[at].anomaly).is_anomalous();
     let mut alarms: Vec<usize> = (0..rows.len()).filter(is_alarm).collect();
     // A replacement is scored many times, so that only the most anomalous rows get one.
@@ -56,7 +60,7 @@ pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
     };
     let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let text = csv_text(&header, (0..rows.len()).map(|at| columns.iter().map(move |(_, values)| cell(&values[at]))))?;
-    let mut value = json!({ "rows": rows.len(), "mean_nats": mean(surprisals) });
+    let mut value = json!({ "rows": rows.len(), "mean_nats": mean(surprisals), "warnings": applied.warnings() });
     for (name, values) in columns {
         value[name] = values.into();
     }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use anyhow::{Context, Result};
 use surprisal_trainer::Error;
 use surprisal_trainer::escape::escaped;
+use surprisal_trainer::warning::Warning;
 
 /// Text for people, line by line. Control characters in a line, which come from names and cells of files, are escaped.
 #[derive(Debug, Default)]
@@ -37,8 +38,18 @@ pub fn note(line: Arguments<'_>) {
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
-/// Writes an error and its causes to standard error.
+/// Writes remarks on the input files to standard error.
+pub fn remarks(warnings: &[Warning]) {
+    warnings.iter().for_each(|warning| note(format_args!("warning: {warning}")));
+}
+
+/// Writes an error and its causes to standard error; several errors of the same input each have a line.
 pub fn report(error: &anyhow::Error) {
+    if let Some(Error::Several(errors)) = error.downcast_ref() {
+        let text: String = errors.iter().map(|error| format!("error: {}\n", escaped(&error.to_string()))).collect();
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+        return;
+    }
     let mut text = String::from("error");
     for (depth, cause) in error.chain().enumerate() {
         let message = cause.to_string();

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::checksum;
+use crate::data::{MissingCodes, checksum};
 use crate::error::{Error, Result};
 use crate::fit::Family;
 use crate::history::History;
@@ -63,6 +63,12 @@ pub struct Provenance {
     /// Window of earlier rows on which each row depends, for a time series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
+    /// Codes that stand for a missing reading.
+    #[serde(default, skip_serializing_if = "MissingCodes::is_empty")]
+    pub missing: MissingCodes,
+    /// Channels of a raw signal that are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels_left_out: Vec<String>,
     /// Windows into which a raw signal is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Windows>,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
@@ -128,17 +128,55 @@ pub(crate) fn read_small(path: &Path, advice: &str) -> Result<String> {
         .map_err(|error| Error::input(path, "is not text in UTF-8; save it as UTF-8").caused_by(error))
 }
 
-/// Reads a file, decompresses it if it is gzipped, and removes a byte order mark.
+/// Path that stands for standard input.
+pub(crate) const STDIN: &str = "-";
+
+/// Returns the path that messages name for an input: the path, or "standard input" for `-`.
+pub(crate) fn shown(path: &Path) -> PathBuf {
+    if path == Path::new(STDIN) { "standard input".into() } else { path.to_owned() }
+}
+
+/// Reads a file, or standard input for `-`, and decompresses it if it is a gzip or Zstandard file.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::Input`] if it is a device or too large.
-pub(crate) fn read_text(path: &Path, limits: &InputLimits) -> Result<Vec<u8>> {
-    let mut reader = BufReader::new(open(path, "cannot be opened; check the path")?);
+pub(crate) fn read_decompressed(path: &Path, limits: &InputLimits) -> Result<Vec<u8>> {
+    let source: Box<dyn Read> = if path == Path::new(STDIN) {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(open(path, "cannot be opened; check the path")?)
+    };
+    let path = &shown(path);
+    let mut reader = BufReader::new(source);
     let start = reader.fill_buf().map_err(Error::io(path, "cannot be read; check that it is a file"))?;
-    let is_gzipped = start.starts_with(&[0x1f, 0x8b]);
-    let reader: Box<dyn Read> = if is_gzipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-    let advice = "cannot be read to the end; a gzip file may be cut short";
-    let mut text = read_to_limit(reader, path, limits.bytes, advice)?;
+    if start.starts_with(&[0x1f, 0x8b]) {
+        let advice = "cannot be read to the end; a gzip file may be cut short";
+        return read_to_limit(MultiGzDecoder::new(reader), path, limits.bytes, advice);
+    }
+    if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        return zstandard(reader, path, limits.bytes);
+    }
+    read_to_limit(reader, path, limits.bytes, "cannot be read to the end")
+}
+
+/// Decompresses all frames of a Zstandard file.
+fn zstandard(mut reader: impl BufRead, path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let advice = "cannot be read to the end; a Zstandard file may be cut short";
+    let mut bytes = Vec::new();
+    while !reader.fill_buf().map_err(Error::io(path, advice))?.is_empty() {
+        let frame = ruzstd::decoding::StreamingDecoder::new(&mut reader);
+        let frame = frame.map_err(|error| Error::input(path, advice).caused_by(error.to_string()))?;
+        bytes.append(&mut read_to_limit(frame, path, limit.saturating_sub(bytes.len() as u64), advice)?);
+    }
+    Ok(bytes)
+}
+
+/// Reads a file as [`read_decompressed`], and removes a byte order mark.
+///
+/// # Errors
+/// The errors of [`read_decompressed`].
+pub(crate) fn read_text(path: &Path, limits: &InputLimits) -> Result<Vec<u8>> {
+    let mut text = read_decompressed(path, limits)?;
     if text.starts_with(&[0xEF, 0xBB, 0xBF]) {
         text.drain(..3);
     }

@@ -1,172 +1,314 @@
-//! Reads CSV files: plain or gzipped, with or without a header, separated by comma, semicolon or tab.
+//! Reads files of rows: text in any common dialect, and tables in NumPy's formats.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read};
 use std::path::Path;
 
-use super::input::{Bytes, InputLimits, read_text};
-use super::{Cells, Frame, FrameColumn, Header, Texts, checksum, default_name, is_header, is_npy};
+use super::dialect::{Dialect, is_comment};
+use super::input::{Bytes, read_decompressed, shown};
+use super::kind::Kind;
+use super::lines::{Outcome, Record, Records, Separator};
+use super::options::{Decimal, ReadOptions};
+use super::{Cells, Frame, FrameColumn, Header, Texts, checksum, default_name, number, numpy, text};
 use crate::error::{Error, Result};
+use crate::warning::Warning;
+
+/// Largest number of bad lines that a message names.
+const NAMED: usize = 20;
 
 impl Frame {
-    /// Reads a CSV file within the default [`InputLimits`].
+    /// Reads a file of rows within the default limits, and recognises how it is written.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it has no rows, two columns of one name, a row
-    /// whose length differs from that of the first line, or exceeds the limits.
+    /// The errors of [`read_with`](Self::read_with).
     pub fn read(path: &Path, header: Header) -> Result<Self> {
-        Self::read_within(path, header, &InputLimits::default())
+        Self::read_with(path, &header.into())
     }
 
-    /// Reads a CSV file, and refuses a file that exceeds `limits`.
+    /// Reads a file of rows: text whose lines are rows, plain or compressed, or a table in NumPy's formats. The path `-`
+    /// is standard input.
     ///
     /// # Errors
-    /// The errors of [`read`](Self::read).
-    pub fn read_within(path: &Path, header: Header, limits: &InputLimits) -> Result<Self> {
-        if is_npy(path) {
-            return Err(Error::input(
-                path,
-                "a .npy file is a raw signal; fit it with --signal, for example --signal 2048:512, or pass rows as CSV",
-            ));
-        }
-        let text = read_text(path, limits)?;
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter(&text))
-            .trim(csv::Trim::All)
-            .from_reader(RowReader { rest: &text, budget: limits.row_bytes });
-        let mut record = csv::StringRecord::new();
-        let mut names: Vec<String> = Vec::new();
-        let mut columns: Vec<(Texts, HashMap<String, u32>)> = Vec::new();
-        let mut lines = Vec::new();
-        let mut counter = LineCounter::default();
-        loop {
-            reader.get_mut().budget = limits.row_bytes;
-            let from = reader.position().byte() as usize;
-            let read = reader.read_record(&mut record);
-            let line = counter.line(&text, record.position().map_or(from, |position| position.byte() as usize));
-            let fault = |message: String| Error::input(path, message).at("line", line);
-            if !read.map_err(|error| unreadable(error, limits, &fault))? {
-                break;
+    /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is of another kind, has no rows, has more lines
+    /// than allowed that cannot be read, or exceeds the limits.
+    pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Self> {
+        Self::from_bytes(&shown(path), read_decompressed(path, &options.limits)?, options)
+    }
+
+    /// Reads rows from the decompressed bytes of a file. `path` names the file in messages.
+    ///
+    /// # Errors
+    /// The errors of [`read_with`](Self::read_with).
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>, options: &ReadOptions) -> Result<Self> {
+        let kind = Kind::of(&bytes);
+        match kind {
+            Kind::Text => {}
+            Kind::Npy | Kind::Zip => {
+                let mut frame = numpy::table(path, &bytes, options)?;
+                frame.empty_codes(&options.missing, options.label.as_deref());
+                return Ok(frame);
             }
-            if names.is_empty() {
-                limits.check_columns(path, record.len())?;
-                let is_named = match header {
-                    Header::Yes => true,
-                    Header::No => false,
-                    Header::Auto => is_header(&record),
-                };
-                names = column_names(&record, is_named, header).map_err(fault)?;
-                columns.resize_with(record.len(), Default::default);
-                if is_named {
+            Kind::Wav => {
+                let message = "is a sound; fit it as a raw signal with --signal, for example --signal 2048:512";
+                return Err(Error::input(path, message));
+            }
+            Kind::Other(name, advice) => return Err(Error::input(path, format!("is {name}; {advice}"))),
+        }
+        if super::is_npy(path) {
+            let message = "not a .npy file; write it with numpy.save, or pass rows as CSV";
+            return Err(Error::input(path, message));
+        }
+        let digest = checksum(&bytes);
+        let (text, encoding) = text::decode(path, bytes, &options.limits)?;
+        let mut frame = rows(path, &text, options)?;
+        frame.digest = digest;
+        if let Some(encoding) = encoding {
+            frame.remark(format!("read as {encoding}, because it is not UTF-8"));
+        }
+        frame.rewrite_numbers(options.decimal);
+        frame.empty_codes(&options.missing, options.label.as_deref());
+        Ok(frame)
+    }
+
+    /// Adds a remark about the whole file.
+    fn remark(&mut self, message: String) {
+        let file = self.path.display().to_string();
+        self.remarks.push(Warning { file, column: String::new(), message });
+    }
+
+    /// Rewrites numbers with decimal commas, thousands separators or units as programs write numbers.
+    fn rewrite_numbers(&mut self, decimal: Option<Decimal>) {
+        let is_comma = decimal == Some(Decimal::Comma);
+        let find = |column: &FrameColumn| match &column.cells {
+            Cells::Text(texts) => number::unusual(texts, is_comma),
+            _ => None,
+        };
+        let found: Vec<Option<number::Unusual>> = self.columns.iter().map(find).collect();
+        let evidence = || found.iter().flatten().map(|unusual| unusual.evidence);
+        let (comma, point) = (evidence().any(|found| found.comma), evidence().any(|found| found.point));
+        for (column, unusual) in self.columns.iter_mut().zip(&found) {
+            let (Some(unusual), Cells::Text(texts)) = (unusual, &mut column.cells) else { continue };
+            let own = unusual.evidence;
+            let decimal = match decimal {
+                Some(Decimal::Comma) => b',',
+                Some(Decimal::Point) => b'.',
+                None if own.comma && !own.point => b',',
+                None if own.point || !own.is_open => b'.',
+                // `1,234` alone may be either; other columns may tell.
+                None if comma && !point => b',',
+                None if point && !comma => b'.',
+                None => continue,
+            };
+            let Some((unit, example)) = number::rewrite(texts, unusual, decimal) else { continue };
+            let unit = if unit.is_empty() { String::new() } else { format!(", in the unit `{unit}`") };
+            let message = format!("numbers are read as in this example: {example}{unit}");
+            let file = self.path.display().to_string();
+            self.remarks.push(Warning { file, column: column.name.clone(), message });
+        }
+    }
+}
+
+/// Lines that cannot be read.
+#[derive(Debug, Default)]
+struct BadLines {
+    /// (line, reason) of the first ones.
+    first: Vec<(u64, String)>,
+    count: usize,
+}
+
+impl BadLines {
+    fn push(&mut self, line: u64, reason: impl Into<String>) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push((line, reason.into()));
+        }
+    }
+
+    /// Returns the error that names the bad lines. `rows` is the number of other lines.
+    fn error(self, path: &Path, rows: usize, is_named: bool) -> Error {
+        let count = self.count;
+        let hint = if rows < count && is_named {
+            "; most lines differ from the line of names: give each column a name there, or pass --header no and --skip with \
+             the number of lines before the rows; if commas are decimals too, export with semicolons"
+        } else {
+            ""
+        };
+        let (line, reason) = self.first.first().cloned().unwrap_or_default();
+        let others: Vec<String> =
+            self.first.iter().skip(1).map(|(line, reason)| format!("line {line}: {reason}")).collect();
+        let more = if count > NAMED { format!("; and {} more", count - NAMED) } else { String::new() };
+        let others = if others.is_empty() { String::new() } else { format!("; {}{more}", others.join("; ")) };
+        let what = if count == 1 { "the line".into() } else { format!("the {count} lines") };
+        let message = format!(
+            "{reason}{others}; correct {what}, or leave {} out with --skip-bad {count}{hint}",
+            if count == 1 { "it" } else { "them" }
+        );
+        Error::input(path, message).at("line", line)
+    }
+}
+
+/// Counts of lines that are no rows, but no faults either.
+#[derive(Debug, Default)]
+struct LeftOut {
+    headers: usize,
+    lost: usize,
+    blank: usize,
+    cut: Option<u64>,
+}
+
+/// Reads the rows of a text.
+fn rows(path: &Path, text: &str, options: &ReadOptions) -> Result<Frame> {
+    let limits = &options.limits;
+    let dialect = Dialect::find(path, text, options)?;
+    let names = dialect.names.as_deref();
+    let width = dialect.width;
+    limits.check_columns(path, width)?;
+    let required =
+        names.map_or(width, |names| names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1));
+    let mut columns: Vec<(Texts, HashMap<String, u32>)> = Vec::new();
+    columns.resize_with(width, Default::default);
+    let mut frame = Frame { path: path.to_owned(), unit: "line", ..Frame::default() };
+    let (mut bad, mut left_out) = (BadLines::default(), LeftOut::default());
+    let mut records = Records::new(text, dialect.separator.unwrap_or(Separator::Comma), limits.row_bytes);
+    let mut record = Record::default();
+    let mut is_start = false;
+    let mut blank: Vec<u64> = Vec::new();
+    while let Some(outcome) = records.next(&mut record) {
+        let line = record.line;
+        match outcome {
+            Outcome::TooLong => {
+                let most = Bytes(limits.row_bytes as u64);
+                let message =
+                    format!("a row of more than {most}; check that each row has its own line and quotes are closed");
+                return Err(Error::input(path, message).at("line", line));
+            }
+            _ if line <= dialect.rows_after => continue,
+            Outcome::Empty => continue,
+            Outcome::Lost => left_out.lost += 1,
+            Outcome::Bad(reason) => bad.push(line, reason),
+            Outcome::Row if dialect.has_comments && is_comment(record.cell(0)) => {}
+            Outcome::Row if is_repeated(&dialect, &record) => {
+                left_out.headers += usize::from(!is_start);
+                is_start = true;
+            }
+            Outcome::Row => {
+                let (found, filled) = (record.len(), record.trimmed_len());
+                if filled == 0 && width > 1 {
+                    // Rows without any cell are spreadsheet padding at the end, and rows in the middle.
+                    blank.push(line);
+                    limits.check_cells(path, frame.lines.len() + blank.len(), width)?;
                     continue;
                 }
+                if found < required || filled > width {
+                    let is_cut = found < required && records.is_at_end() && !text.ends_with(['\n', '\r']);
+                    if is_cut {
+                        left_out.cut = Some(line);
+                    } else {
+                        bad.push(line, format!("{found} cells, expected {width}"));
+                    }
+                    continue;
+                }
+                if std::mem::take(&mut is_start) && !frame.lines.is_empty() {
+                    frame.starts.push(frame.lines.len());
+                }
+                limits.check_cells(path, frame.lines.len() + 1 + blank.len(), width)?;
+                for line in blank.drain(..) {
+                    columns.iter_mut().for_each(|(texts, codes)| texts.push("", codes));
+                    frame.lines.push(line);
+                }
+                for (at, (texts, codes)) in columns.iter_mut().enumerate() {
+                    texts.push(record.cell(at), codes);
+                }
+                frame.lines.push(line);
             }
-            if record.len() != names.len() {
-                let (found, expected) = (record.len(), names.len());
-                return Err(fault(format!(
-                    "{found} cells, but the first line has {expected}; every row needs one cell per column, and a missing \
-                     reading is an empty cell"
-                )));
-            }
-            limits.check_cells(path, lines.len() + 1, names.len())?;
-            record.iter().zip(&mut columns).for_each(|(text, (texts, codes))| texts.push(text, codes));
-            lines.push(line);
         }
-        if lines.is_empty() {
-            return Err(Error::input(path, "no rows; expected one row of readings per line"));
-        }
-        let column = |(name, (texts, _))| FrameColumn { name, cells: Cells::Text(texts) };
-        Ok(Self {
-            path: path.to_owned(),
-            columns: names.into_iter().zip(columns).map(column).collect(),
-            lines,
-            unit: "line",
-            digest: checksum(&text),
-            mixed: Vec::new(),
-        })
     }
-}
-
-/// Returns the delimiter of the first line: the most frequent of comma, semicolon and tab.
-fn delimiter(text: &[u8]) -> u8 {
-    let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    // On a tie, a comma may be a decimal comma.
-    let count = |delimiter: &u8| first.iter().filter(|byte| *byte == delimiter).count();
-    [b',', b'\t', b';'].into_iter().max_by_key(count).unwrap_or(b',')
-}
-
-/// Returns the names of the columns, or a message if two are equal. `is_named` tells whether the first line holds names;
-/// otherwise the names are x0, x1, …
-fn column_names(first: &csv::StringRecord, is_named: bool, header: Header) -> Result<Vec<String>, String> {
-    let name = |(at, cell): (usize, &str)| {
-        if is_named && !cell.is_empty() { cell.to_owned() } else { default_name(at) }
+    left_out.blank = blank.len();
+    if bad.count > options.skip_bad {
+        return Err(bad.error(path, frame.lines.len(), names.is_some()));
+    }
+    if frame.lines.is_empty() {
+        return Err(Error::input(path, "no rows; expected one row of readings per line"));
+    }
+    frame.skipped = bad.count;
+    dialect.remarks.iter().for_each(|remark| frame.remark(remark.clone()));
+    left_out.report(&mut frame, &bad);
+    let (names, renamed) = column_names(names, width);
+    if !renamed.is_empty() {
+        frame.remark(format!("several columns have one name; they are called {}", renamed.join(", ")));
+    }
+    let is_padding = |(at, texts): (usize, &Texts)| {
+        dialect.names.as_ref().is_none_or(|names| names[at].is_empty()) && texts.distinct.iter().all(String::is_empty)
     };
-    let names: Vec<String> = first.iter().enumerate().map(name).collect();
-    let mut known = HashSet::new();
-    match names.iter().find(|name| !known.insert(name.as_str())) {
-        Some(name) => {
-            let or = if header == Header::Auto {
-                ", or pass --header no if the first line is a row of readings"
-            } else {
-                ""
-            };
-            Err(format!("two columns are called `{name}`; rename one{or}"))
+    let columns = columns.into_iter().map(|(texts, _)| texts).enumerate();
+    let kept = columns.filter(|(at, texts)| width == 1 || !is_padding((*at, texts)));
+    let mut names = names.into_iter().map(Some).collect::<Vec<_>>();
+    let column = |(at, texts): (usize, Texts)| FrameColumn {
+        name: names[at].take().unwrap_or_default(),
+        cells: Cells::Text(texts),
+    };
+    frame.columns = kept.map(column).collect();
+    Ok(frame)
+}
+
+/// Returns whether a record repeats the header, a row of units or the preamble, as in logs that were joined.
+fn is_repeated(dialect: &Dialect, record: &Record) -> bool {
+    let Some(names) = &dialect.names else { return false };
+    let is = |cells: &Vec<String>| record.iter().eq(cells.iter().map(String::as_str));
+    is(names)
+        || dialect.units.iter().any(is)
+        || !dialect.preamble.is_empty()
+            && record.len() != dialect.width
+            && dialect.preamble.contains(&record.iter().collect::<Vec<_>>().join("\t"))
+}
+
+impl LeftOut {
+    /// Adds remarks on the lines that were left out.
+    fn report(&self, frame: &mut Frame, bad: &BadLines) {
+        let Self { headers, lost, blank, cut } = *self;
+        if bad.count > 0 {
+            let lines: Vec<_> = bad.first.iter().map(|(line, _)| line.to_string()).collect();
+            let more = if bad.count > lines.len() { ", …" } else { "" };
+            frame.remark(format!("{} bad lines left out: {}{more}", bad.count, lines.join(", ")));
         }
-        None => Ok(names),
-    }
-}
-
-/// Converts an error of the CSV parser to an error that tells how to correct the file. `fault` adds the place.
-fn unreadable(error: csv::Error, limits: &InputLimits, fault: &dyn Fn(String) -> Error) -> Error {
-    if error.is_io_error() {
-        let most = Bytes(limits.row_bytes as u64);
-        return fault(format!("a row of more than {most}; check that each row has its own line and quotes are closed"));
-    }
-    fault("cannot be read as CSV in UTF-8; save the file as UTF-8".into()).caused_by(error)
-}
-
-/// A reader that fails when one row takes too many bytes, because the parser keeps all cells of a row in memory.
-///
-/// The caller renews the budget for each row.
-struct RowReader<'t> {
-    rest: &'t [u8],
-    /// Number of bytes that may be read until the next row begins.
-    budget: usize,
-}
-
-impl Read for RowReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = buffer.len().min(self.budget);
-        if most == 0 && !self.rest.is_empty() {
-            return Err(io::ErrorKind::FileTooLarge.into());
+        if headers > 0 {
+            frame.remark(format!("the header is repeated {headers} times; a new session begins after each"));
         }
-        let read = self.rest.read(&mut buffer[..most])?;
-        self.budget -= read;
-        Ok(read)
-    }
-}
-
-/// A counter of lines, which finds the line of a byte offset. Offsets must not decrease between calls.
-#[derive(Debug, Default)]
-struct LineCounter {
-    byte: usize,
-    breaks: u64,
-}
-
-impl LineCounter {
-    /// Returns the line, counted from 1, on which the first record at or after the offset `byte` of `text` begins.
-    fn line(&mut self, text: &[u8], byte: usize) -> u64 {
-        // The parser's own count of lines is behind by one after CRLF, whose LF it leaves to the next record.
-        let byte = byte.min(text.len());
-        let rest = &text[byte..];
-        let skipped = rest.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(rest.len());
-        while self.byte < byte + skipped {
-            let is_lone_cr = text[self.byte] == b'\r' && text.get(self.byte + 1) != Some(&b'\n');
-            self.breaks += u64::from(text[self.byte] == b'\n' || is_lone_cr);
-            self.byte += 1;
+        if lost > 0 {
+            frame.remark(format!("{lost} lines of NUL bytes left out, as after a loss of power"));
         }
-        self.breaks + 1
+        if blank > 0 {
+            frame.remark(format!("{blank} rows without any cell at the end left out"));
+        }
+        if let Some(line) = cut {
+            frame.remark(format!("the last line, {line}, is cut short and left out"));
+        }
     }
+}
+
+/// Returns the names of the columns, and those that had to be made distinct by a suffix. A column without a name is
+/// called x0, x1, … by its position.
+fn column_names(names: Option<&[String]>, width: usize) -> (Vec<String>, Vec<String>) {
+    let given = |at: usize| names.and_then(|names| names.get(at)).filter(|name| !name.is_empty());
+    let mut taken: HashSet<String> = (0..width).filter_map(|at| given(at).cloned()).collect();
+    let (mut used, mut next) = (HashSet::new(), HashMap::<String, usize>::new());
+    let mut renamed = Vec::new();
+    let mut distinct = |at: usize| {
+        let name = given(at).cloned().unwrap_or_else(|| default_name(at));
+        let is_own = given(at).is_some() || !taken.contains(&name);
+        if is_own && used.insert(name.clone()) {
+            return name;
+        }
+        let count = next.entry(name.clone()).or_insert(1);
+        let suffixed = loop {
+            *count += 1;
+            let suffixed = format!("{name}_{count}");
+            if taken.insert(suffixed.clone()) {
+                break suffixed;
+            }
+        };
+        used.insert(suffixed.clone());
+        renamed.push(suffixed.clone());
+        suffixed
+    };
+    ((0..width).map(&mut distinct).collect(), renamed)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::calibrate::Rates;
-use crate::data::Header;
+use crate::data::ReadOptions;
 use crate::error::{Error, Result};
 use crate::fit::Family;
 use crate::history::History;
@@ -14,8 +14,9 @@ use crate::windows::Windows;
 /// Files to fit on, and all settings of a fit.
 #[derive(Clone, Debug, Default)]
 pub struct Job {
-    /// File of training rows. If there is no `valid`, its rows are split into training, validation and other rows.
-    pub train: PathBuf,
+    /// Files of training rows, each of which begins a session. If there is no `valid`, their rows are split into training,
+    /// validation and other rows.
+    pub train: Vec<PathBuf>,
     /// File of validation rows, on which settings are chosen. If there is no `calibrate`, a quarter of them calibrate.
     pub valid: Option<PathBuf>,
     /// File of calibration rows.
@@ -26,8 +27,8 @@ pub struct Job {
     pub signal: Option<Windows>,
     /// Window and sessions of a time series, if the rows depend on earlier rows.
     pub history: Option<History>,
-    /// Whether the first line of each file names the columns.
-    pub header: Header,
+    /// How the files are to be read.
+    pub reading: ReadOptions,
     /// Names of the columns that are not modelled.
     pub ignore: Vec<String>,
     /// (column that marks anomalies, its value in normal rows).
@@ -57,7 +58,19 @@ pub struct Job {
 impl Job {
     /// Creates a job that fits one file with default settings.
     pub fn new(train: impl Into<PathBuf>) -> Self {
-        Self { train: train.into(), ..Self::default() }
+        Self { train: vec![train.into()], ..Self::default() }
+    }
+
+    /// Returns how the files are to be read, with the codes of missing readings of the schema file.
+    pub fn read_options(&self) -> ReadOptions {
+        let mut options = self.reading.clone();
+        options.missing.extend(&self.overrides.codes());
+        options.label = self.label.as_ref().map(|(column, _)| column.clone());
+        if self.signal.is_some() {
+            options.channels_left_out = self.ignore.clone();
+            options.channels_kept = Some(self.keep.clone());
+        }
+        options
     }
 
     /// Checks the settings that do not depend on data.

@@ -1,15 +1,17 @@
 //! The first stages of a fit: reads the files, and splits their rows by purpose.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::job::Job;
 use crate::data::Frame;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fit::Family;
 use crate::history::{History, split_strategy};
+use crate::observer::{Event, Observer};
 use crate::predictor::PredictorTable;
-use crate::schema::{CELLS, Schema, SchemaOptions};
+use crate::schema::{CELLS, Schema, SchemaOptions, without_bad_rows};
 use crate::split::{SHARES, SplitRows, VALID_SHARES, check_enough, normal_rows, split};
 use crate::warning::Warning;
 use crate::windows;
@@ -34,6 +36,8 @@ pub(super) struct Split<'j> {
     pub valid: FrameRows,
     pub calibrate: FrameRows,
     pub test: Option<FrameRows>,
+    /// What was recognised in the files and may surprise.
+    remarks: Vec<Warning>,
 }
 
 /// A file, and the indices of some of its rows.
@@ -54,8 +58,8 @@ struct Prediction<'j> {
 impl<'j> Loaded<'j> {
     /// Reads the files of a job.
     pub fn read(job: &'j Job) -> Result<Self> {
-        let read = |path: &Path| windows::read(job.signal, path, job.header);
-        let optional = |path: &Option<_>| path.as_deref().map(read).transpose();
+        let read = |paths: &[PathBuf]| read(job, paths);
+        let optional = |path: &Option<PathBuf>| path.as_ref().map(|path| read(std::slice::from_ref(path))).transpose();
         Ok(Self {
             job,
             train: read(&job.train)?,
@@ -65,9 +69,15 @@ impl<'j> Loaded<'j> {
         })
     }
 
+    /// Returns what was recognised in the files and may surprise.
+    pub fn remarks(&self) -> Vec<Warning> {
+        let others = [&self.valid, &self.calibrate, &self.test].into_iter().flatten();
+        std::iter::once(&self.train).chain(others).flat_map(|frame| frame.remarks.clone()).collect()
+    }
+
     /// Splits the normal rows of the files. Fits the predictor of a time series on the training rows.
     pub fn split(self) -> Result<Split<'j>> {
-        let job = self.job;
+        let (job, remarks) = (self.job, self.remarks());
         let prediction = job.history.as_ref().map(|history| Prediction::fit(job, history, &self.train)).transpose()?;
         let predicted = |frame: Frame| match &prediction {
             Some(prediction) => prediction.residuals(job, &frame),
@@ -95,11 +105,16 @@ impl<'j> Loaded<'j> {
         }
         check_enough(&frame, [rows.train.len(), valid.rows.len(), calibrate.rows.len()])?;
         let train = part(rows.train);
-        Ok(Split { job, shares, train, valid, calibrate, test: other(self.test)?, prediction })
+        Ok(Split { job, shares, train, valid, calibrate, test: other(self.test)?, prediction, remarks })
     }
 }
 
-impl Split<'_> {
+impl<'j> Split<'j> {
+    /// Returns the same rows for a job with other choices.
+    pub fn with_job(self, job: &'j Job) -> Self {
+        Self { job, ..self }
+    }
+
     /// Returns whether a modelled column holds numbers.
     pub fn has_numbers(&self) -> Result<bool> {
         Ok(self.schema(CELLS)?.columns.iter().any(|encoding| encoding.is_number() && !encoding.observed))
@@ -107,20 +122,46 @@ impl Split<'_> {
 
     /// Finds the schema of the training rows with `cells` cells (bins) per numeric column.
     pub fn schema(&self, cells: usize) -> Result<Schema> {
-        let mut schema = Schema::find(&self.train.frame, &self.train.rows, &schema_options(self.job, cells))?;
+        let mut schema =
+            Schema::find(&self.train.frame, &self.train.rows, &schema_options(self.job, &self.train.frame, cells))?;
         if let Some(Prediction { channels, predictor, .. }) = &self.prediction {
             History::observe_states(&mut schema, channels, predictor);
         }
         Ok(schema)
     }
 
-    /// Returns the warnings about the normal rows of the training file, before the prediction of a time series.
-    pub fn warnings(&self, schema: &Schema) -> Result<Vec<Warning>> {
-        match &self.prediction {
-            Some(prediction) => Ok(prediction.warnings.clone()),
-            None => warnings(self.job, schema, &self.train.frame),
-        }
+    /// Returns what was recognised in the files, and the warnings about the normal rows of the training file, before the prediction of a time series.
+    ///
+    /// The latter are reported to the observer; the former were reported when the files were read.
+    pub fn warnings(&self, schema: &Schema, observer: &dyn Observer) -> Result<Vec<Warning>> {
+        let found = match &self.prediction {
+            Some(prediction) => prediction.warnings.clone(),
+            None => warnings(self.job, schema, &self.train.frame)?,
+        };
+        found.iter().for_each(|warning| observer.event(Event::Warning(warning)));
+        Ok(self.remarks.iter().cloned().chain(found).collect())
     }
+}
+
+/// Reads files of a job, and leaves out bad rows as far as the job permits.
+fn read(job: &Job, paths: &[PathBuf]) -> Result<Frame> {
+    let mut frame = windows::read(job.signal, paths, &job.read_options())?;
+    let absent = |error: Error| Error::option("--missing", error.to_string());
+    if job.signal.is_none() {
+        frame.positions(job.reading.missing.columns.keys()).map_err(absent)?;
+        let options = schema_options(job, &frame, CELLS);
+        frame = without_bad_rows(frame, &options, job.reading.skip_bad)?;
+    }
+    let options = schema_options(job, &frame, CELLS);
+    let ignored: HashSet<&String> = options.ignore.iter().chain(options.overrides.ignored()).collect();
+    frame.mark_blank(|name| !ignored.contains(&name.to_owned()));
+    let blank = frame.blank.iter().filter(|&&blank| blank).count();
+    if blank > 0 {
+        let message = format!("{blank} rows without any reading are not normal, and are left out of the fit");
+        let file = frame.path.display().to_string();
+        frame.remarks.push(Warning { file, column: String::new(), message });
+    }
+    Ok(frame)
 }
 
 /// Returns the warnings about the normal rows of a file.
@@ -132,7 +173,7 @@ impl<'j> Prediction<'j> {
     /// Fits a predictor on the training rows of a file.
     fn fit(job: &Job, history: &'j History, train: &Frame) -> Result<Self> {
         let every: Vec<usize> = (0..train.rows()).collect();
-        let schema = Schema::find(train, &every, &schema_options(job, CELLS))?;
+        let schema = Schema::find(train, &every, &schema_options(job, train, CELLS))?;
         let channels = schema.columns.iter().map(|encoding| schema.name(encoding).to_owned()).collect();
         let (rows, _) = split_training(job, &history.complete(train, job.label.as_ref())?)?;
         let valid = if rows.valid.is_empty() { &rows.train } else { &rows.valid };
@@ -145,11 +186,19 @@ impl<'j> Prediction<'j> {
     }
 }
 
-fn schema_options(job: &Job, cells: usize) -> SchemaOptions {
+fn schema_options(job: &Job, frame: &Frame, cells: usize) -> SchemaOptions {
     let session = job.history.as_ref().and_then(|history| history.session.as_ref());
     let label = job.label.as_ref().map(|(column, _)| column);
     SchemaOptions {
-        ignore: job.ignore.iter().chain(session).chain(label).cloned().collect(),
+        // A channel that was left out is no column.
+        ignore: job
+            .ignore
+            .iter()
+            .filter(|name| !frame.left_out.contains(name))
+            .chain(session)
+            .chain(label)
+            .cloned()
+            .collect(),
         keep_constant: job.keep_constant,
         keep: job.keep.clone(),
         is_for_tables: job.choices.family == Family::Tables,

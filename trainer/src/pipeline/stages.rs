@@ -13,7 +13,7 @@ use crate::calibrate::Calibration;
 use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
-use crate::observer::{Event, Observer};
+use crate::observer::Observer;
 use crate::schema::{CELLS, Schema};
 use crate::select::cells::choose_cells;
 use crate::select::{Budget, Choices, Recipe, Selection, select, trial};
@@ -81,8 +81,7 @@ impl<'j> Split<'j> {
     pub fn encode(self, observer: &dyn Observer) -> Result<Encoded<'j>> {
         let job = self.job;
         let schema = self.schema(job.cells.unwrap_or(CELLS))?;
-        let warnings = self.warnings(&schema)?;
-        warnings.iter().for_each(|warning| observer.event(Event::Warning(warning)));
+        let warnings = self.warnings(&schema, observer)?;
         let readings = |part: &FrameRows| schema.all_readings(&part.frame, &part.rows);
         let (train, valid) = (readings(&self.train)?, readings(&self.valid)?);
         let calibration_readings = readings(&self.calibrate)?;
@@ -101,6 +100,8 @@ impl<'j> Split<'j> {
             digest: self.train.frame.digest,
             train_rows: train.len(),
             split: self.shares,
+            missing: job.read_options().missing,
+            channels_left_out: self.train.frame.left_out.clone(),
             signal: job.signal,
             history: job.history.clone(),
             ..Provenance::default()

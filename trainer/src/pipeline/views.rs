@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::model::FloatModel;
-use crate::observer::{Event, Observer};
+use crate::observer::Observer;
 use crate::order::Order;
 use crate::schema::Schema;
 use crate::select::{Choices, trial};
@@ -51,8 +51,7 @@ impl Split<'_> {
         refuse_options_of_bits(job)?;
         let cells = job.cells.unwrap_or(CELLS).min(MOST_CELLS);
         let schema = self.schema(cells)?;
-        let warnings = self.warnings(&schema)?;
-        warnings.iter().for_each(|warning| observer.event(Event::Warning(warning)));
+        let warnings = self.warnings(&schema, observer)?;
         let readings = |part: &FrameRows| schema.all_readings(&part.frame, &part.rows);
         let (train, valid, calibration) = (readings(&self.train)?, readings(&self.valid)?, readings(&self.calibrate)?);
         let test = self.test.as_ref().map(readings).transpose()?;
@@ -72,6 +71,8 @@ impl Split<'_> {
             digest: self.train.frame.digest,
             train_rows: train.len(),
             split: self.shares,
+            missing: job.read_options().missing,
+            channels_left_out: self.train.frame.left_out.clone(),
             signal: job.signal,
             history: job.history.clone(),
             ..Provenance::default()

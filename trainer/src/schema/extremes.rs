@@ -4,6 +4,7 @@ use surprisal::Kind;
 
 use super::Schema;
 use crate::data::Frame;
+use crate::escape::column_option;
 use crate::warning::Warning;
 
 /// Quantile levels below the median whose distance to the level opposite measures the spread of a column, each with
@@ -119,8 +120,9 @@ fn warnings(frame: &Frame, file: usize, rows: &[usize]) -> Vec<Warning> {
     let message = |(value, count): (&f64, usize)| {
         format!(
             "{value} occurs {count} times in {} normal rows, far from most values ({least} to {greatest}); if it stands \
-             for a missing reading or an error, empty these cells and fit again",
-            rows.len()
+             for a missing reading or an error, pass {}",
+            rows.len(),
+            column_option("--missing", &format!("{}={value}", column.name))
         )
     };
     let warning =

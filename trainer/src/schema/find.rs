@@ -37,7 +37,7 @@ impl ColumnSearch<'_> {
     /// [`Error::Input`] if no row has a reading, a cell does not fit the kind, a text column has more than 64 texts, or
     /// numbers need more digits than 32 bits hold.
     pub fn encoding(&self, rows: &[usize]) -> Result<ColumnEncoding> {
-        let Self { frame, file, source, settings, .. } = *self;
+        let Self { frame, file, source, ref settings, .. } = *self;
         let name = &frame.columns[file].name;
         let (missing, present): (Vec<(Cell, usize)>, Vec<_>) =
             frame.columns[file].cells.counts(rows).into_iter().partition(|(cell, _)| cell.is_missing());
@@ -48,7 +48,6 @@ impl ColumnSearch<'_> {
         }
         let numbers: Vec<(f64, usize)> =
             present.iter().filter_map(|&(cell, count)| Some((finite_number(cell)?, count))).collect();
-        let numeric: usize = numbers.iter().map(|(_, count)| count).sum();
         let mut encoding = ColumnEncoding {
             file,
             source,
@@ -59,7 +58,7 @@ impl ColumnSearch<'_> {
         let kind = self.kind();
         let all_integer =
             numbers.len() == present.len() && numbers.iter().all(|&(number, _)| integer(number).is_some());
-        if kind == Some(ColumnKind::Category) && !all_integer || kind.is_none() && 2 * numeric < total {
+        if kind == Some(ColumnKind::Category) && !all_integer || kind.is_none() && numbers.len() < present.len() {
             self.category(&mut encoding, &present)?;
             return Ok(encoding);
         }
@@ -122,15 +121,10 @@ impl ColumnSearch<'_> {
         let count = present.len();
         if count > MANY {
             let ignore = ignore_option(&self.frame.columns[self.file].name);
-            let decimal = |cell: Cell| finite_number(Cell::Text(&cell.text().replacen(',', ".", 1))).is_some();
-            let cause = if present.iter().all(|(cell, _)| decimal(*cell)) {
-                "has decimal commas; write numbers with a point, or leave it out"
-            } else {
-                "looks like an identifier or a time; leave it out"
-            };
-            return Err(
-                self.fault(format!("{cause} with {ignore}: {count} different texts, a category has at most {MANY}"))
-            );
+            return Err(self.fault(format!(
+                "looks like an identifier or a time; leave it out with {ignore}: {count} different texts, a category has at \
+                 most {MANY}"
+            )));
         }
         let mut by_text: Vec<(Cow<str>, usize)> = present.iter().map(|(cell, count)| (cell.text(), *count)).collect();
         by_text.sort_unstable();
@@ -142,7 +136,7 @@ impl ColumnSearch<'_> {
 }
 
 /// Returns the number in a cell if it is finite as `f32`.
-fn finite_number(cell: Cell) -> Option<f64> {
+pub(super) fn finite_number(cell: Cell) -> Option<f64> {
     cell.number().filter(|number| (*number as f32).is_finite())
 }
 

@@ -76,17 +76,17 @@ fn is_regular(values: &[f64]) -> bool {
 }
 
 impl Schema {
-    /// Checks that no modelled column numbers the rows, unless the options keep it. `modelled` are the indices of the
-    /// modelled columns in the file.
+    /// Returns the modelled columns that number the rows and are not kept by the options, with one error for all of them, or
+    /// `None` if there are none. `modelled` are the indices of the modelled columns in the file.
     ///
     /// # Errors
-    /// [`Error::Input`] for the first such column; the message names the options for all of them.
+    /// [`Error::Input`] if a kept column is absent.
     pub(super) fn check_numbering(
         frame: &Frame,
         modelled: &[usize],
         rows: &[usize],
         options: &SchemaOptions,
-    ) -> Result<()> {
+    ) -> Result<Option<(Vec<usize>, Error)>> {
         let SchemaOptions { keep, overrides, is_time_series, .. } = options;
         frame.positions(keep)?;
         let found: Vec<(usize, Numbering)> = modelled
@@ -101,7 +101,7 @@ impl Schema {
                 Some((file, Numbering::find(frame, file, rows, *is_time_series)?))
             })
             .collect();
-        let Some(&(file, numbering)) = found.first() else { return Ok(()) };
+        let Some(&(file, numbering)) = found.first() else { return Ok(None) };
         let column = &frame.columns[file];
         let description = match numbering {
             Numbering::Identifier => format!(
@@ -133,6 +133,7 @@ impl Schema {
         let can_keep = found.iter().all(|(_, numbering)| *numbering != Numbering::Rising { is_distinct: false });
         let keep = if can_keep { format!(", or keep {it} with {}", all("--keep")) } else { String::new() };
         let message = format!("{description}{others}; leave {it} out with {ignore}{keep}");
-        Err(Error::input(&frame.path, message).column(&column.name))
+        let files = found.iter().map(|(file, _)| *file).collect();
+        Ok(Some((files, Error::input(&frame.path, message).column(&column.name))))
     }
 }

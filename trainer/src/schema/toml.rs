@@ -8,7 +8,7 @@ use surprisal::Kind;
 
 use super::encoding::{CELLS, ColumnEncoding};
 use super::numbering::Numbering;
-use crate::data::{Cell, Frame, input};
+use crate::data::{Cell, Frame, MissingCodes, input};
 use crate::error::{Error, Result};
 use crate::escape::{escaped, quoted};
 
@@ -29,7 +29,7 @@ pub enum ColumnKind {
 }
 
 /// Settings of one column in a schema file. A setting that is `None` is determined from the rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnOverride {
     /// Kind of the column.
@@ -40,6 +40,9 @@ pub struct ColumnOverride {
     pub missing: Option<bool>,
     /// Whether the column is kept although it never changes, or looks like a clock, a counter or an identifier.
     pub keep: Option<bool>,
+    /// Codes that stand for a missing reading in the column, such as `-999` or `Bad`.
+    #[serde(default)]
+    pub missing_codes: Vec<String>,
 }
 
 impl ColumnOverride {
@@ -56,6 +59,9 @@ pub struct Overrides {
     /// Settings by the name of the column.
     #[serde(default)]
     pub columns: BTreeMap<String, ColumnOverride>,
+    /// Codes that stand for a missing reading in every column.
+    #[serde(default)]
+    pub missing_codes: Vec<String>,
 }
 
 /// Permitted numbers of cells.
@@ -72,7 +78,8 @@ impl Overrides {
         let text = input::read_small(path, &format!("cannot be read; `surprisal schema DATA -o {shown}` writes one"))?;
         let overrides: Self = ::toml::from_str(&text).map_err(|error| {
             let message =
-                "not a schema file as `surprisal schema` writes it; a column has only the keys kind, cells, missing and keep";
+                "not a schema file as `surprisal schema` writes it; a column has only the keys kind, cells, missing, keep and \
+                 missing_codes, a list of texts";
             Error::input(path, message).caused_by(error)
         })?;
         for (name, column) in &overrides.columns {
@@ -86,7 +93,16 @@ impl Overrides {
 
     /// Returns the settings of a column.
     pub fn of(&self, name: &str) -> ColumnOverride {
-        self.columns.get(name).copied().unwrap_or_default()
+        self.columns.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Returns the codes of missing readings of all columns.
+    pub fn codes(&self) -> MissingCodes {
+        let own = self.columns.iter().filter(|(_, column)| !column.missing_codes.is_empty());
+        MissingCodes {
+            all: self.missing_codes.clone(),
+            columns: own.map(|(name, column)| (name.clone(), column.missing_codes.clone())).collect(),
+        }
     }
 
     /// Yields the names of the columns that are not modelled.
@@ -97,15 +113,31 @@ impl Overrides {
 
 /// Returns the schema file of a frame whose columns have these encodings.
 pub fn write(frame: &Frame, encodings: &[ColumnEncoding]) -> String {
+    write_with(frame, encodings, &MissingCodes::default(), &[])
+}
+
+/// Returns the schema file of a frame, which states the codes of missing readings. `faults` are (column, message) of columns
+/// that cannot be used as they are; the file leaves them out and says why.
+pub(super) fn write_with(
+    frame: &Frame,
+    encodings: &[ColumnEncoding],
+    codes: &MissingCodes,
+    faults: &[(usize, String)],
+) -> String {
     let mut out = format!(
         "# What the columns of {} mean. Change what is wrong and pass this file to `surprisal fit --schema`; what is\n\
          # left out is found again.\n\
          #   kind     real, integer (both by cell), category (no order), flag (0 or 1), or ignore\n\
          #   cells    how many a column of more values gets; chosen on validation rows where this is not given\n\
          #   missing  true if the board may have no reading, even if no training row lacks it\n\
-         #   keep     true keeps a column that never changes, or looks like a clock, a counter or an identifier\n",
+         #   keep     true keeps a column that never changes, or looks like a clock, a counter or an identifier\n\
+         #   missing_codes  texts that stand for a missing reading, for example [\"-999\", \"Bad\"]\n",
         escaped(&frame.path.display().to_string())
     );
+    let list = |codes: &[String]| codes.iter().map(|code| quoted(code)).collect::<Vec<_>>().join(", ");
+    if !codes.all.is_empty() {
+        out += &format!("\nmissing_codes = [{}]\n", list(&codes.all));
+    }
     let every: Vec<usize> = (0..frame.rows()).collect();
     for (file, column) in frame.columns.iter().enumerate() {
         let (missing, present): (Vec<_>, Vec<_>) =
@@ -116,6 +148,12 @@ pub fn write(frame: &Frame, encodings: &[ColumnEncoding]) -> String {
             out += &format!(", {least} to {most}");
         }
         out += &format!("; {missing} rows miss it\n");
+        if let Some(codes) = codes.columns.get(&column.name) {
+            out += &format!("missing_codes = [{}]\n", list(codes));
+        }
+        if let Some((_, message)) = faults.iter().find(|(at, _)| *at == file) {
+            out += &format!("# not usable as it is: {}\n", escaped(message));
+        }
         let Some(encoding) = encodings.iter().find(|encoding| encoding.file == file) else {
             out += "kind = \"ignore\"\n";
             continue;

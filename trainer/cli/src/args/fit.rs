@@ -7,7 +7,6 @@ use anyhow::Result;
 use clap::Args;
 use surprisal::Activation;
 use surprisal_trainer::calibrate::Rates;
-use surprisal_trainer::data::Header;
 use surprisal_trainer::fit::Family;
 use surprisal_trainer::fit::optimizer::{Method, OptimizerChoices, Schedule};
 use surprisal_trainer::history::History;
@@ -16,15 +15,19 @@ use surprisal_trainer::pipeline::Job;
 use surprisal_trainer::schema::toml::Overrides;
 use surprisal_trainer::select::{Choices, LayerChoices};
 
-use super::{SignalArgs, header_help, parse};
+use super::{ReadingArgs, SignalArgs, parse};
 
 #[derive(Debug, Args)]
 pub struct FitArgs {
-    /// File with the training rows: CSV (plain or .gz), or a signal with --signal.
+    /// Files with the training rows, or signals with --signal; each file begins a session.
+    ///
+    /// Files are text with one row per line (CSV and its relatives, plain, .gz or .zst), or .npy and .npz tables. Names may
+    /// have wildcards, and - reads standard input.
     ///
     /// Without --valid, 70 % of the rows are used for training, 10 % to choose settings, 10 % to calibrate the
     /// detector, and 10 % are held out for `eval --held-out`.
-    pub data: PathBuf,
+    #[arg(required = true)]
+    pub data: Vec<PathBuf>,
     /// The .srp file to write.
     #[arg(short, value_name = "FILE", default_value = "model.srp")]
     pub output: PathBuf,
@@ -32,9 +35,9 @@ pub struct FitArgs {
     #[arg(long, value_name = "COLUMN", conflicts_with = "signal")]
     pub label: Option<String>,
     /// Value of the label column in normal rows.
-    #[arg(long, value_name = "VALUE", default_value = "0", requires = "label")]
+    #[arg(long, value_name = "VALUE", default_value = "0", requires = "label", allow_hyphen_values = true)]
     pub normal: String,
-    /// Leave this column out of the model. The option may be repeated.
+    /// Leave this column, or this channel of a signal, out of the model. The option may be repeated.
     #[arg(long, value_name = "COLUMN")]
     pub ignore: Vec<String>,
     /// Kinds of columns, from a file that `surprisal schema` writes.
@@ -77,6 +80,8 @@ pub struct FitArgs {
     #[command(flatten)]
     pub data_options: DataArgs,
     #[command(flatten)]
+    pub reading: ReadingArgs,
+    #[command(flatten)]
     pub columns: ColumnArgs,
     #[command(flatten)]
     pub model: ModelArgs,
@@ -97,9 +102,6 @@ pub struct DataArgs {
     /// File with test rows, whose log-likelihood is reported once, after the fit.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub test: Option<PathBuf>,
-    #[arg(long, default_value_t, value_name = "WHEN", value_parser = parse::named(header_help), hide_short_help = true,
-        help = "Whether the first line names the columns")]
-    pub header: Header,
 }
 
 /// Options for the encoding of columns.
@@ -246,7 +248,7 @@ impl FitArgs {
         let order = if let Order::File(path) = &self.model.order { Some(path) } else { None };
         let others = [&self.valid, &self.calibration.calibrate, &self.data_options.test, &self.schema];
         let others = others.into_iter().flatten().chain(order);
-        std::iter::once(&self.data).chain(others).map(PathBuf::as_path).collect()
+        self.data.iter().chain(others).map(PathBuf::as_path).collect()
     }
 
     /// Returns the chosen family of models, or the default one. Models of bits detect better in a time series, measured on
@@ -266,7 +268,7 @@ impl FitArgs {
             test: self.data_options.test.clone(),
             signal: self.signal.windows()?,
             history: self.window.map(|window| History { window: window.into(), session: self.session.clone() }),
-            header: self.data_options.header,
+            reading: self.reading.options(),
             ignore: self.ignore.clone(),
             label: self.label.clone().map(|column| (column, self.normal.clone())),
             keep_constant: self.columns.keep_constant,

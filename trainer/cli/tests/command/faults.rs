@@ -58,7 +58,9 @@ fn a_file_without_rows() {
 
 #[test]
 fn a_file_that_is_no_text() {
-    fit_refuses([b"a,b\n1,2\n".as_slice(), b"3,\xFF\xFE\n"].concat(), "", &["line 3", "UTF-8"]);
+    let rows = [b"a,b\n1,2\n3,\xFF\xFE\n".as_slice(), &b"1,2\n2,3\n".repeat(40)].concat();
+    fit_refuses(rows, "", &["line 3, column `b`", "`\u{ff}\u{fe}`", "Windows-1252"]);
+    fit_refuses([b"a,b\n1,2\n".as_slice(), &[1, 2, 3, 4, 5, 6, 7]].concat(), "", &["binary file"]);
 }
 
 #[test]
@@ -276,25 +278,19 @@ fn a_setting_that_is_no_amount() {
 }
 
 #[test]
-fn two_columns_of_one_name() {
-    fit_refuses("a,a,b\n1,2,3\n", "", &["line 1", "`a`", "rename"]);
-}
-
-#[test]
 fn numbers_that_cannot_be_told_apart() {
     let time: String = (0..300u64).map(|i| format!("{},{}\n", 1_700_000_000_000 + i * 50, i % 7)).collect();
     fit_refuses(time, "", &["column `x0`", "--ignore x0"]);
-    let comma: String = (0..300).map(|i| format!("1,{i};{}\n", i % 7)).collect();
-    fit_refuses(comma, "", &["column `x0`", "decimal commas"]);
 }
 
 #[test]
-fn the_advice_on_two_columns_of_one_name_works() {
+fn two_columns_of_one_name_get_suffixes() {
     let folder = Folder::new();
-    folder.write("data.csv", "a,a,c\n".to_owned() + &"1,2,3\n".repeat(60));
-    folder.refuses("fit data.csv -o out.srp", &["two columns are called `a`", "--header no"]);
-    let told = String::from_utf8_lossy(&folder.run("fit data.csv --header yes -o out.srp").stderr).into_owned();
-    assert!(told.contains("rename one") && !told.contains("--header no"), "{told}");
+    let rows: String = (0..200).map(|i| format!("{},{},{}\n", i * 7 % 13, i * 5 % 11, i % 7)).collect();
+    folder.write("data.csv", format!("a,a,a_2\n{rows}"));
+    let report = folder.json("fit data.csv --family marginal -o out.srp");
+    assert_eq!(report["columns"], 3);
+    assert!(folder.text("inspect out.srp").contains("a_3"), "a_2 is the name of another column");
 }
 
 /// Columns whose names a shell would split or read as options.

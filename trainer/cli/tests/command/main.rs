@@ -7,6 +7,7 @@ mod compare;
 mod data;
 mod escapes;
 mod faults;
+mod field;
 mod help;
 mod known;
 mod output;

@@ -120,13 +120,11 @@ fn signals_that_cannot_be_used() {
     let whole = folder.read("motor.npy");
     folder.write("cut.npy", &whole[..whole.len() / 2]);
     folder.write("text.npy", "0,1\n");
-    folder.write("small.npy", vector([1u8, 2, 3].into_iter()));
     folder.write("short.npy", vector([1i16, 2, 3].into_iter()));
     folder.write("word.csv", "1\n2\nthree\n4\n");
     for (file, words) in [
         ("cut.npy", &["cut.npy", "i2", "uncut"][..]),
         ("text.npy", &["text.npy", "numpy.save"]),
-        ("small.npy", &["small.npy", "u1", "expected f32, f64, i16 or i32"]),
         ("short.npy", &["3 samples", "window of 4"]),
         ("word.csv", &["word.csv: line 3, column `x0`", "`three`"]),
         ("none.npy", &["none.npy", "check the path"]),
@@ -139,4 +137,110 @@ fn signals_that_cannot_be_used() {
     folder.refuses("features motor.npy --signal 8 --sampling-rate 0", &["samples per second"]);
     folder.refuses("fit motor.npy --signal 128 --label x0 -o motor.srp", &["--label", "--signal"]);
     folder.refuses("fit motor.npy --signal 4096 --family marginal -o motor.srp", &["at least 20 are needed"]);
+}
+
+#[test]
+fn a_channel_beside_the_signal_is_left_out() {
+    let folder = Folder::new();
+    let (left, right): (Vec<i16>, Vec<i16>) = motor(false).zip(motor(true)).take(9000).unzip();
+    let rows = left.iter().zip(&right).enumerate();
+    let csv = rows.fold("time,ax,ay\n".to_owned(), |mut csv, (at, (x, y))| {
+        writeln!(csv, "{}.{:03},{x},{y}", at / 1000, at % 1000).map(|()| csv).unwrap()
+    });
+    folder.write("motor.csv", &csv);
+    let without: String = csv.lines().map(|line| line.split_once(',').expect("a time").1.to_owned() + "\n").collect();
+    folder.write("plain.csv", without);
+    let fit = "--signal 128:32 --bands 2 --family linear --order natural --strength 5 -o motor.srp";
+    let words = ["column `time`: only rises", "--ignore time", "--keep time"];
+    folder.refuses(&format!("fit motor.csv {fit}"), &words);
+    let found = folder.json(&format!("fit motor.csv --ignore time {fit}"));
+    let scores = folder.text("score motor.srp motor.csv");
+    assert_eq!(scores, folder.text("score motor.srp plain.csv"), "a file without the channel");
+    let expected = folder.json(&format!("fit plain.csv {fit}"));
+    assert_eq!((&found["valid_ll"], &found["columns"]), (&expected["valid_ll"], &expected["columns"]));
+    folder.refuses(&format!("fit motor.csv --ignore time --ignore nope {fit}"), &["`nope`"]);
+    folder.refuses(&format!("fit plain.csv --ignore ax --ignore ay {fit}"), &["every channel is left out"]);
+    assert_eq!(
+        folder.text("features motor.csv --ignore time --signal 128:32"),
+        folder.text("features plain.csv --signal 128:32")
+    );
+}
+
+/// A sound of whole samples, as a recorder writes it.
+fn wav(samples: &[i16], channels: u16) -> Vec<u8> {
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + data.len() as u32).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0");
+    bytes.extend(channels.to_le_bytes());
+    bytes.extend(8000u32.to_le_bytes());
+    bytes.extend((8000 * 2 * u32::from(channels)).to_le_bytes());
+    bytes.extend((2 * channels).to_le_bytes());
+    bytes.extend(b"\x10\0data");
+    bytes.extend((data.len() as u32).to_le_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+#[test]
+fn sounds_and_whole_numbers_are_signals() {
+    let folder = Folder::new();
+    let sound: Vec<i16> = motor(false).take(700).collect();
+    folder.write("i16.npy", vector(sound.iter().copied()));
+    folder.write("sound.wav", wav(&sound, 1));
+    folder.write("i64.npy", vector(sound.iter().map(|&x| i64::from(x))));
+    let wanted = folder.text("features i16.npy --signal 100:50");
+    for file in ["sound.wav", "i64.npy"] {
+        assert_eq!(folder.text(&format!("features {file} --signal 100:50")), wanted, "{file}");
+    }
+    folder.write("u8.npy", vector(sound.iter().map(|&x| (x / 256 + 128) as u8)));
+    folder.text("features u8.npy --signal 100:50");
+    let whole = folder.read("sound.wav");
+    for length in [0, 11, 12, 30, 44, 45, 300] {
+        folder.write("cut.wav", &whole[..length]);
+        folder.refuses("features cut.wav --signal 100:50", &["cut.wav"]);
+    }
+    folder.refuses("fit sound.wav -o model.srp", &["sound.wav", "--signal 2048:512"]);
+}
+
+#[test]
+fn arrays_of_rows_are_tables() {
+    let folder = Folder::new();
+    let rows: Vec<f32> =
+        motor(false).zip(motor(true)).take(600).flat_map(|(x, y)| [f32::from(x) / 8.0, f32::from(y)]).collect();
+    folder.write("rows.npy", npy(&rows, 2, npyz::Order::C));
+    let text = rows.chunks(2).fold("x0,x1\n".to_owned(), |csv, row| format!("{csv}{},{}\n", row[0], row[1]));
+    folder.write("rows.csv", text);
+    let fit = |file: &str| number(&folder.json(&format!("fit {file} --family marginal -o model.srp")), "valid_ll");
+    assert_eq!(fit("rows.npy"), fit("rows.csv"));
+    let column = |at: usize| rows.iter().skip(at).step_by(2).copied();
+    folder.write("rows.npz", stored(&[("x0.npy", vector(column(0))), ("x1.npy", vector(column(1)))]));
+    assert_eq!(fit("rows.npz"), fit("rows.csv"));
+    folder.write("uneven.npz", stored(&[("a.npy", vector(column(0))), ("b.npy", vector(column(1).take(9)))]));
+    folder.refuses("fit uneven.npz -o model.srp", &["column `b`", "9 rows", "`a` has 600"]);
+    folder.write("book.xlsx", stored(&[("[Content_Types].xml", b"<xml/>".to_vec())]));
+    folder.refuses("fit book.xlsx -o model.srp", &["an Excel workbook", "CSV"]);
+    let mut damaged = folder.read("rows.npz");
+    damaged[300] ^= 1;
+    folder.write("damaged.npz", damaged);
+    folder.refuses("fit damaged.npz -o model.srp", &["damaged.npz", "damaged"]);
+}
+
+/// A ZIP archive of files that are not compressed.
+fn stored(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    for (name, content) in files {
+        let crc = surprisal_trainer::data::checksum(content).to_le_bytes();
+        let size = (content.len() as u32).to_le_bytes();
+        let common =
+            [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &crc, &size, &size, &(name.len() as u16).to_le_bytes(), &[0, 0]]
+                .concat();
+        let at = (archive.len() as u32).to_le_bytes();
+        directory.extend([b"PK\x01\x02\x14\0", &common[..], &[0; 10], &at, name.as_bytes()].concat());
+        archive.extend([b"PK\x03\x04", &common[..], name.as_bytes(), content].concat());
+    }
+    let count = (files.len() as u16).to_le_bytes();
+    let (size, at) = ((directory.len() as u32).to_le_bytes(), (archive.len() as u32).to_le_bytes());
+    archive.extend([&directory[..], b"PK\x05\x06\0\0\0\0", &count, &count, &size, &at, &[0, 0]].concat());
+    archive
 }

@@ -1,0 +1,113 @@
+//! Several files as one frame, and file names with wildcards.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::{Cells, Frame, Texts, checksum, input};
+use crate::error::{Error, Result};
+
+/// Returns the paths with wildcards (`*`, `?`, `[…]`) replaced by the files that match, in the order of their names. A
+/// path that exists stays as it is.
+///
+/// # Errors
+/// [`Error::Input`] if a path has wildcards and no file matches.
+pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let pattern = path.to_string_lossy();
+        if path.exists() || !pattern.contains(['*', '?', '[']) {
+            all.push(path.clone());
+            continue;
+        }
+        let fault = |message: &str| Error::input(path, message);
+        let matches = glob::glob(&pattern).map_err(|error| fault("is no pattern of file names").caused_by(error))?;
+        let mut matches: Vec<PathBuf> = matches.filter_map(|path| path.ok().filter(|path| path.is_file())).collect();
+        if matches.is_empty() {
+            return Err(fault("no file matches; check the pattern and the folder"));
+        }
+        all.append(&mut matches);
+    }
+    Ok(all)
+}
+
+/// Joins the rows of several files. Columns are matched by name, and every file begins a session.
+///
+/// # Errors
+/// [`Error::Input`] if a file has other columns than the first.
+pub(crate) fn join(frames: Vec<Frame>) -> Result<Frame> {
+    let count = frames.len();
+    let mut frames = frames.into_iter();
+    let Some(mut all) = frames.next() else { return Ok(Frame::default()) };
+    if count == 1 {
+        return Ok(all);
+    }
+    let mut digests = all.digest.to_le_bytes().to_vec();
+    all.files = vec![(all.path.clone(), 0)];
+    let mut codes: Vec<HashMap<String, u32>> = all.columns.iter().map(|column| known(&column.cells)).collect();
+    for frame in frames {
+        check_columns(&all, &frame)?;
+        let limits = input::InputLimits::default();
+        limits.check_cells(&frame.path, all.rows() + frame.rows(), all.columns.len())?;
+        let first = all.rows();
+        let positions = frame.positions(all.columns.iter().map(|column| &column.name))?;
+        for ((column, codes), at) in all.columns.iter_mut().zip(&mut codes).zip(positions) {
+            append(&mut column.cells, &frame.columns[at].cells, codes);
+        }
+        all.starts.push(first);
+        all.starts.extend(frame.starts.iter().map(|row| first + row));
+        all.lines.extend(&frame.lines);
+        all.files.push((frame.path, first));
+        all.skipped += frame.skipped;
+        all.remarks.extend(frame.remarks);
+        digests.extend(frame.digest.to_le_bytes());
+    }
+    let others = if count == 2 { "1 other file".into() } else { format!("{} other files", count - 1) };
+    all.path = format!("{} and {others}", all.path.display()).into();
+    all.digest = checksum(&digests);
+    Ok(all)
+}
+
+/// Returns the index of each distinct text of a column.
+fn known(cells: &Cells) -> HashMap<String, u32> {
+    match cells {
+        Cells::Text(texts) => (0..).zip(&texts.distinct).map(|(code, text)| (text.clone(), code)).collect(),
+        _ => HashMap::new(),
+    }
+}
+
+fn append(cells: &mut Cells, more: &Cells, codes: &mut HashMap<String, u32>) {
+    match (cells, more) {
+        (Cells::Text(texts), Cells::Text(more)) => {
+            let code = |text: &String| {
+                // The code of a new text is that of the last cell, which is taken off again.
+                Texts::push(texts, text, codes);
+                texts.codes.pop().unwrap_or_default()
+            };
+            let each: Vec<u32> = more.distinct.iter().map(code).collect();
+            texts.codes.extend(more.codes.iter().map(|&code| each[code as usize]));
+        }
+        (Cells::Real(values), Cells::Real(more)) => values.extend(more),
+        (Cells::Integer(values), Cells::Integer(more)) => values.extend(more),
+        // Files of one command are read in one way.
+        _ => {}
+    }
+}
+
+fn check_columns(first: &Frame, other: &Frame) -> Result<()> {
+    let names = |frame: &Frame| frame.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    let (expected, found) = (names(first), names(other));
+    let absent = |from: &[String], names: &[String]| {
+        let absent: Vec<_> = names.iter().filter(|name| !from.contains(name)).take(30).cloned().collect();
+        absent.join("`, `")
+    };
+    let (lacks, adds) = (absent(&found, &expected), absent(&expected, &found));
+    if lacks.is_empty() && adds.is_empty() {
+        return Ok(());
+    }
+    let (path, lacks) = (Path::display(&first.path), if lacks.is_empty() { "none" } else { &lacks });
+    let adds = if adds.is_empty() { "none" } else { &adds };
+    let message = format!(
+        "its columns differ from those of {path}: missing `{lacks}`, additional `{adds}`; pass files of the same columns together"
+    );
+    Err(Error::input(&other.path, message))
+}
