@@ -222,11 +222,21 @@ impl Artefact {
         }
         with_shape!(self.shape, N, H, K => {
             let table = self.table::<N, H, K>()?;
-            Ok(match Batch::new(&table) {
+            Ok(match Batch::new(&table).filter(|_| !readings.iter().any(|row| self.lacks(row))) {
                 Some(batch) => batch.scores(readings)?,
                 None => readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?,
             })
         })
+    }
+
+    /// Returns whether a row lacks a reading that no training row lacks, which the device leaves out of the score.
+    fn lacks(&self, row: &[Reading]) -> bool {
+        let mut strict = self.schema.columns.iter().filter(|encoding| !encoding.may_miss);
+        let is_missing = |reading: &Reading| match reading {
+            Reading::Real(value) => value.is_nan(),
+            reading => *reading == Reading::Missing,
+        };
+        strict.any(|encoding| row.get(usize::from(encoding.source)).is_some_and(is_missing))
     }
 
     /// Returns for each row (`[row][source]`) the column that is most likely at fault, and its expected value, as

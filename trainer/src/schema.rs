@@ -292,7 +292,7 @@ impl Schema {
     }
 
     /// Returns the readings of the rows with these indices as `[row][source]`. The source is the position of a modelled
-    /// column among the modelled columns in file order.
+    /// column among the modelled columns in file order. A cell may be missing in every column.
     ///
     /// # Errors
     /// The errors of [`aligned`](Self::aligned) and [`readings`](Self::readings).
@@ -301,20 +301,35 @@ impl Schema {
         rows.par_iter().map(|&row| aligned.readings(frame, row)).collect()
     }
 
+    /// Returns what [`all_readings`](Self::all_readings) returns, for rows to which a model is fitted or compared: they lack
+    /// only readings that training rows lack as well.
+    ///
+    /// # Errors
+    /// The errors of [`all_readings`](Self::all_readings), and [`Error::Input`] if a cell is missing in a column that is
+    /// never missing in training.
+    pub fn fitting_readings(&self, frame: &Frame, rows: &[usize]) -> Result<Vec<Vec<Reading>>> {
+        let aligned = self.aligned(frame)?;
+        let strict = || aligned.columns.iter().filter(|encoding| !encoding.may_miss);
+        let lacking =
+            |&row: &usize| strict().find(|encoding| frame.cell(row, encoding.file).is_missing()).map(|at| (row, at));
+        if let Some((row, encoding)) = rows.par_iter().find_map_first(lacking) {
+            let message =
+                "the reading is missing, but no training row misses it; fill it in, or fit on rows that miss it too";
+            return Err(frame.fault(row, encoding.file, message));
+        }
+        rows.par_iter().map(|&row| aligned.readings(frame, row)).collect()
+    }
+
     /// Returns `[source]` the readings of one row of a file with exactly the columns of this schema, see
     /// [`aligned`](Self::aligned).
     ///
     /// # Errors
-    /// [`Error::Input`] if a cell is not a number, or is missing in a column that was never missing in training.
+    /// [`Error::Input`] if a cell is not a number.
     pub fn readings(&self, frame: &Frame, row: usize) -> Result<Vec<Reading>> {
         let mut readings = vec![Reading::Missing; self.columns.len()];
         for encoding in &self.columns {
             let cell = frame.cell(row, encoding.file);
             readings[usize::from(encoding.source)] = if cell.is_missing() {
-                if !encoding.may_miss {
-                    let message = "the reading is missing, but no training row misses it; fill it in, or fit on rows that miss it too";
-                    return Err(frame.fault(row, encoding.file, message));
-                }
                 Reading::Missing
             } else if encoding.labels.is_empty() {
                 let number = frame.number(row, encoding.file)?;

@@ -120,7 +120,7 @@ impl CompareArgs {
             rows.retain(|_| anomalous.next() == Some(false));
         }
         ensure!(!rows.is_empty(), "{b}: no normal rows to compare; check the label column, or --label and --normal");
-        let readings = artefact.schema.all_readings(&frame, &rows)?;
+        let readings = artefact.schema.fitting_readings(&frame, &rows)?;
         let (comparison, likelihood) = data(&artefact, &readings, settings).with_context(|| a.to_string())?;
         Ok(Compared { artefact, comparison, likelihood: Some(likelihood), rows: Some(rows.len()) })
     }

@@ -28,7 +28,7 @@ pub struct Applied {
     pub scores: Vec<RowScore>,
     /// Surprisal of each scored row: `[row]`.
     pub surprisals: Vec<Nats>,
-    /// Texts of categories that no training row has.
+    /// Texts of categories that no training row has, and readings that are missing for the first time.
     pub unknown: Vec<Warning>,
 }
 
@@ -100,7 +100,8 @@ impl RowArgs {
         };
         let anomalous = label.map(|(column, normal)| anomalous_rows(&frame, &column, &normal)).transpose()?;
         let anomalous = anomalous.map(|anomalous| rows.iter().map(|&row| anomalous[row]).collect());
-        let unknown = artefact.schema.unknown_texts(&frame, &rows)?;
+        let mut unknown = artefact.schema.unknown_texts(&frame, &rows)?;
+        unknown.extend(artefact.schema.unexpected_missing(&frame, &rows)?);
         remarks(&unknown);
         let row_scores = artefact.scores(&artefact.schema.all_readings(&frame, &rows)?)?;
         let surprisals = row_scores.iter().map(|score| score.nats).collect();

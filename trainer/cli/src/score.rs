@@ -50,6 +50,9 @@ pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
         columns
             .push(("regime", regimes.into_iter().map(|regime| json!(regime.map(|regime| shown(&regime)))).collect()));
     }
+    if scores.iter().any(|score| score.missing > 0) {
+        columns.push(("missing", each(&|at| json!(scores[at].missing))));
+    }
     if let Some(last) = last {
         columns.push(("recent", recent(surprisals, last as usize).into_iter().map(Value::from).collect()));
     }

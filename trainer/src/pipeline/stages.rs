@@ -82,7 +82,7 @@ impl<'j> Split<'j> {
         let job = self.job;
         let schema = self.schema(job.cells.unwrap_or(CELLS))?;
         let warnings = self.warnings(&schema, observer)?;
-        let readings = |part: &FrameRows| schema.all_readings(&part.frame, &part.rows);
+        let readings = |part: &FrameRows| schema.fitting_readings(&part.frame, &part.rows);
         let (train, valid) = (readings(&self.train)?, readings(&self.valid)?);
         let calibration_readings = readings(&self.calibrate)?;
         let test_readings = self.test.as_ref().map(readings).transpose()?;

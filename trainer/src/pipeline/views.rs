@@ -52,7 +52,7 @@ impl Split<'_> {
         let cells = job.cells.unwrap_or(CELLS).min(MOST_CELLS);
         let schema = self.schema(cells)?;
         let warnings = self.warnings(&schema, observer)?;
-        let readings = |part: &FrameRows| schema.all_readings(&part.frame, &part.rows);
+        let readings = |part: &FrameRows| schema.fitting_readings(&part.frame, &part.rows);
         let (train, valid, calibration) = (readings(&self.train)?, readings(&self.valid)?, readings(&self.calibrate)?);
         let test = self.test.as_ref().map(readings).transpose()?;
         let settings = ViewSettings {

@@ -6,7 +6,7 @@ use surprisal::Kind;
 
 use super::find::finite_number;
 use super::toml::{ColumnKind, ColumnOverride};
-use super::{Schema, SchemaOptions};
+use super::{ColumnEncoding, Schema, SchemaOptions};
 use crate::data::{Cells, Frame, is_written};
 use crate::error::{Error, Result};
 use crate::escape::column_option;
@@ -254,5 +254,27 @@ impl Schema {
             warnings.push(Warning { file: frame.path.display().to_string(), column: column.name.clone(), message });
         }
         Ok(warnings)
+    }
+
+    /// Returns a warning for each column that the rows with these indices lack although no training row lacks it: the column
+    /// is left out of their scores.
+    ///
+    /// # Errors
+    /// The errors of [`aligned`](Self::aligned).
+    pub fn unexpected_missing(&self, frame: &Frame, rows: &[usize]) -> Result<Vec<Warning>> {
+        let aligned = self.aligned(frame)?;
+        let warning = |encoding: &ColumnEncoding| {
+            let lacking = rows.iter().filter(|&&row| frame.cell(row, encoding.file).is_missing()).count();
+            (lacking > 0).then(|| Warning {
+                file: frame.path.display().to_string(),
+                column: frame.columns[encoding.file].name.clone(),
+                message: format!(
+                    "no reading in {lacking} of {} rows, although every training row has one: the column is left out of the \
+                     scores of these rows",
+                    rows.len()
+                ),
+            })
+        };
+        Ok(aligned.columns.iter().filter(|encoding| !encoding.may_miss).filter_map(warning).collect())
     }
 }
