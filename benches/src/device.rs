@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use snapshot::Snapshot;
 use std::path::PathBuf;
 use surprisal_trainer::table::cost::Core;
-use tables::{Group, Table};
+use tables::{Fitter, Group, Table};
 use xtask::board::{BOARDS, Board};
 use xtask::measure::{self, lines, program, size_program};
 use xtask::setup;
@@ -36,6 +36,9 @@ pub struct Device {
     /// Measure only the tables of tests/golden
     #[arg(long)]
     golden: bool,
+    /// Measure only the tables of tests/golden and the tables of views of the shuttle data
+    #[arg(long, conflicts_with = "golden")]
+    views: bool,
     /// Store the numbers in docs/device.json and docs/device.md
     #[arg(long)]
     update: bool,
@@ -43,7 +46,7 @@ pub struct Device {
     #[arg(long)]
     json: bool,
     /// Measure other libraries on m0 and m4f instead
-    #[arg(long, conflicts_with_all = ["boards", "golden", "update", "json"])]
+    #[arg(long, conflicts_with_all = ["boards", "golden", "views", "update", "json"])]
     peers: bool,
 }
 
@@ -56,7 +59,9 @@ pub fn run(args: &Device) -> Result<()> {
         return peers::run(&args.data);
     }
     let mut groups = Group::golden()?;
-    if !args.golden {
+    if args.views {
+        groups.push(Group::views(&Fitter::new(&args.data)?)?);
+    } else if !args.golden {
         groups.extend(Group::fitted(&args.data)?);
     }
     let measured = measure(if args.boards.is_empty() { BOARDS } else { &args.boards }, &groups)?;

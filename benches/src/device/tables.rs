@@ -75,6 +75,16 @@ impl Group {
         Ok(vec![group(&GOLDEN)?, group(&["views"])?])
     }
 
+    /// Returns the tables of views of the shuttle data: one view of the readings, and two views.
+    ///
+    /// # Errors
+    /// A file is missing, or a fit fails.
+    pub fn views(fitter: &Fitter) -> Result<Self> {
+        let sets = [("shuttle1", &["--views", "1", "--cells", "16"][..]), ("shuttle", &[])];
+        let tables = sets.map(|(set, options)| fitter.table("tables", set, options));
+        Ok(Self { name: "tables", tables: tables.into_iter().collect::<Result<_>>()? })
+    }
+
     /// Returns whether the tables are tables of views, which have no operations on bits.
     pub fn has_views(&self) -> bool {
         self.tables.iter().any(|table| table.cost.is_none())
@@ -96,6 +106,7 @@ impl Group {
         let others = others.map(|(set, options)| fitter.table("lintree", set, options));
         groups.push(Self { name: "lintree", tables: others.into_iter().collect::<Result<_>>()? });
         groups.push(Self { name: "nade", tables: vec![fitter.table("nade", "plants64", LAYER)?] });
+        groups.push(Self::views(&fitter)?);
         Ok(groups)
     }
 

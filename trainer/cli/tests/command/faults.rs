@@ -197,7 +197,10 @@ fn a_value_that_training_never_saw() {
         for command in ["eval", "score", "explain"] {
             let output = folder.run(&format!("{command} model.srp lacking.csv"));
             let notes = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success() && notes.contains(&format!("column `{name}`: no reading in 1 of")), "{notes}");
+            assert!(
+                output.status.success() && notes.contains(&format!("column `{name}`: no reading in 1 of")),
+                "{notes}"
+            );
         }
         let scored = folder.json("score model.srp lacking.csv");
         assert_eq!((&scored["missing"][4], &scored["missing"][5]), (&1.into(), &0.into()));
