@@ -7,6 +7,7 @@ use surprisal::Reading;
 use super::job::Job;
 use super::load::{FrameRows, Split};
 use super::report::{FitReport, finite};
+use super::sampling::{Counts, PARTS, Sampling};
 use crate::artefact::{Artefact, Notes, Provenance};
 use crate::bits::Bits;
 use crate::calibrate::Calibration;
@@ -39,6 +40,8 @@ pub(super) struct Encoded<'j> {
     valid_readings: Readings,
     calibration_readings: Readings,
     test_readings: Option<Readings>,
+    /// Numbers of rows, if the fit sees a sample of the training rows.
+    counts: Option<Counts>,
     /// Warnings about the training file.
     warnings: Vec<Warning>,
     /// Provenance of the fit, without the entries that depend on the selected model.
@@ -49,6 +52,7 @@ pub(super) struct Encoded<'j> {
 pub(super) struct Selected<'j> {
     encoded: Encoded<'j>,
     selection: Selection,
+    sampling: Option<Sampling>,
     /// Mean log-likelihood of the validation rows if every column is modelled on its own, in nats, without log-widths.
     marginal_valid_ll: f64,
 }
@@ -100,6 +104,8 @@ impl<'j> Split<'j> {
             digest: self.train.frame.digest,
             train_rows: train.len(),
             split: self.shares,
+            sampled_from: self.sampled_from(),
+            time: job.time.clone(),
             missing: job.read_options().missing,
             channels_left_out: self.train.frame.left_out.clone(),
             signal: job.signal,
@@ -115,6 +121,7 @@ impl<'j> Split<'j> {
             valid_readings: valid,
             calibration_readings,
             test_readings,
+            counts: self.sampled_from().map(|_| self.counts),
             warnings,
             provenance,
         })
@@ -136,7 +143,23 @@ impl<'j> Encoded<'j> {
         let choices = Choices { seed: job.seed, ..job.choices.clone() };
         let selection = select(schema, train, valid, &choices, &budget, observer)?;
         let marginal = trial(schema, train, valid, &choices, Family::Marginal, observer);
-        Ok(Selected { encoded: self, selection, marginal_valid_ll: mean(&marginal) })
+        let sampling = self.sampling(&selection.schema, &choices, observer)?;
+        Ok(Selected { encoded: self, selection, sampling, marginal_valid_ll: mean(&marginal) })
+    }
+
+    /// Returns what is known of a sample of the training rows, from quick fits to parts of it; `None` for all rows.
+    fn sampling(&self, schema: &Schema, choices: &Choices, observer: &dyn Observer) -> Result<Option<Sampling>> {
+        let Some(counts) = self.counts else { return Ok(None) };
+        let own = choices.family.has_conditionals_only() && choices.family != Family::Boost;
+        let family = if own { choices.family } else { Family::LinearTrees };
+        let mut likelihoods = [0.0; PARTS.len()];
+        for (likelihood, part) in likelihoods.iter_mut().zip(PARTS) {
+            if observer.is_cancelled() {
+                return Ok(None);
+            }
+            *likelihood = mean(&trial(schema, &self.train.thinned(part), &self.valid, choices, family, observer));
+        }
+        Ok(Some(Sampling::new(self.train.rows, counts, likelihoods)))
     }
 
     /// Returns the provenance of the model whose order, settings and terms are in `recipe`.
@@ -175,7 +198,7 @@ impl Calibrated<'_> {
     /// Evaluates the model, and returns the artefact with a report on the fit that began at `start`.
     pub fn report(self, start: Instant) -> Result<Fitted> {
         let Self { selected, table, artefact, file_bytes } = self;
-        let Selected { encoded, selection, marginal_valid_ll } = selected;
+        let Selected { encoded, selection, sampling, marginal_valid_ll } = selected;
         let (job, valid_log_width) = (encoded.job, encoded.valid_log_width);
         let float_ll = |readings: &Readings| -> Result<f64> {
             let (bits, log_widths) = selection.schema.encode(readings)?;
@@ -199,6 +222,7 @@ impl Calibrated<'_> {
             marginal_valid_ll: marginal_valid_ll - valid_log_width,
             float_valid_ll: selection.valid_ll - valid_log_width,
             valid_ll: integer_ll(&encoded.valid_readings)?,
+            sampling,
             bits_gain: None,
             test_rows: test.map(Vec::len),
             float_test_ll: test.map(float_ll).transpose()?,

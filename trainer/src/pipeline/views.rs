@@ -7,6 +7,7 @@ use surprisal::Reading;
 use super::job::Job;
 use super::load::{FrameRows, Split};
 use super::report::{BitsGain, FitReport, finite};
+use super::sampling::{PARTS, Sampling};
 use super::stages::Fitted;
 use crate::artefact::{Artefact, Provenance};
 use crate::calibrate::Calibration;
@@ -71,6 +72,8 @@ impl Split<'_> {
             digest: self.train.frame.digest,
             train_rows: train.len(),
             split: self.shares,
+            sampled_from: self.sampled_from(),
+            time: job.time.clone(),
             missing: job.read_options().missing,
             channels_left_out: self.train.frame.left_out.clone(),
             signal: job.signal,
@@ -113,14 +116,14 @@ impl Split<'_> {
             let exceeded = size.into_iter().find(|(_, size, limit)| limit.is_some_and(|limit| *size > limit));
             match exceeded {
                 None => {
-                    found = Some(Ok(fitted));
+                    found = Some(Ok((fitted, leaves)));
                     break;
                 }
                 Some((option, size, _)) => found = Some(Err((option, size))),
             }
         }
-        let fitted = match found {
-            Some(Ok(fitted)) => fitted,
+        let (fitted, taken) = match found {
+            Some(Ok(found)) => found,
             Some(Err((option, size))) => {
                 let message = format!(
                     "the smallest table of the family tables takes {size} {}; raise the limit, or choose --family mixture",
@@ -134,6 +137,18 @@ impl Split<'_> {
         // In the unit of the table, so that the two can be compared.
         let units = views::common_unit(&fitted) - views::common_unit(&independent);
         let marginal_valid_ll = valid_ll(&independent)? + units;
+
+        let mut sampling = None;
+        if self.sampled_from().is_some() && !observer.is_cancelled() {
+            let mut likelihoods = [0.0; PARTS.len()];
+            let settings = ViewSettings { views: fitted.len(), leaves: taken, ..settings };
+            for (likelihood, part) in likelihoods.iter_mut().zip(PARTS) {
+                let some: Readings = train.iter().step_by(part).cloned().collect();
+                let quick = views::fit(&schema, &some, &settings)?;
+                *likelihood = valid_ll(&quick)? - views::common_unit(&quick);
+            }
+            sampling = Some(Sampling::new(train.len(), self.counts, likelihoods));
+        }
 
         let mut table = owned(&fitted, &schema);
         // Not from calibration rows, so that these stay exchangeable with fresh rows.
@@ -168,6 +183,7 @@ impl Split<'_> {
             marginal_valid_ll,
             float_valid_ll: valid_ll,
             valid_ll,
+            sampling,
             bits_gain: bits_gain(&schema, &train, &valid, &artefact, views::common_unit(&fitted), observer)?,
             test_rows: test.as_ref().map(Vec::len),
             float_test_ll: test_ll,
