@@ -89,6 +89,10 @@ impl Job {
             let message = format!("expected a rate between 0 and 1, for example 0.001, found {rate}");
             return Err(Error::option("--false-alarm", message));
         }
+        if let Some(rows @ 1..20) = self.max_rows {
+            let message = format!("expected at least 20 rows, or 0 for all, found {rows}");
+            return Err(Error::option("--max-rows", message));
+        }
         let of_counts =
             matches!(self.choices.family, Family::Tree | Family::ChowLiu | Family::Mixture | Family::Tables);
         if of_counts && self.choices.strength == Some(0.0) {

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::model::FloatModel;
-use crate::observer::Observer;
+use crate::observer::{Event, Observer};
 use crate::order::Order;
 use crate::schema::Schema;
 use crate::select::{Choices, trial};
@@ -98,6 +98,8 @@ impl Split<'_> {
             Ok(-mean(&assemble(&owned(fitted, &schema), fitted)?.surprisals(&valid)?))
         };
 
+        let parts = if self.sampled_from().is_some() { PARTS.len() } else { 0 };
+        observer.event(Event::Stage { name: "outcome tables", steps: 3 + parts });
         let mut found = None;
         for (views, leaves) in SIZES.into_iter().filter(|&(views, _)| views <= settings.views) {
             if observer.is_cancelled() {
@@ -133,19 +135,22 @@ impl Split<'_> {
             }
             None => return Err(Error::option("--views", "expected 1 or 2")),
         };
+        observer.event(Event::Step);
         let independent = views::fit(&schema, &train, &ViewSettings { views: 1, leaves: 1, ..settings })?;
         // In the unit of the table, so that the two can be compared.
         let units = views::common_unit(&fitted) - views::common_unit(&independent);
         let marginal_valid_ll = valid_ll(&independent)? + units;
 
+        observer.event(Event::Step);
         let mut sampling = None;
-        if self.sampled_from().is_some() && !observer.is_cancelled() {
+        if parts > 0 && !observer.is_cancelled() {
             let mut likelihoods = [0.0; PARTS.len()];
             let settings = ViewSettings { views: fitted.len(), leaves: taken, ..settings };
             for (likelihood, part) in likelihoods.iter_mut().zip(PARTS) {
                 let some: Readings = train.iter().step_by(part).cloned().collect();
                 let quick = views::fit(&schema, &some, &settings)?;
                 *likelihood = valid_ll(&quick)? - views::common_unit(&quick);
+                observer.event(Event::Step);
             }
             sampling = Some(Sampling::new(train.len(), self.counts, likelihoods));
         }
@@ -163,6 +168,7 @@ impl Split<'_> {
         if job.flash.is_some_and(|flash| file_bytes > flash) {
             return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));
         }
+        observer.event(Event::Step);
         let integer_ll = |readings: &Readings| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };
         let (valid_ll, test_ll) = (integer_ll(&valid)?, test.as_ref().map(integer_ll).transpose()?);
         let detector = table.calibration.view();
