@@ -30,19 +30,6 @@ impl Bits {
         Self { rows: self.rows, sets, ones }
     }
 
-    /// Returns every n-th row, beginning with the first.
-    pub fn thinned(&self, n: usize) -> Self {
-        let (n, rows) = (n.max(1) as u32, self.rows.div_ceil(n.max(1)));
-        let ones = |ones: &Vec<u32>| ones.iter().filter(|&row| row % n == 0).map(|row| row / n).collect();
-        let ones: Vec<Vec<u32>> = self.ones.iter().map(ones).collect();
-        let set = |ones: &Vec<u32>| {
-            let mut set = vec![0; rows.div_ceil(64)];
-            ones.iter().for_each(|row| set[*row as usize / 64] |= 1 << (row % 64));
-            set
-        };
-        Self { rows, sets: ones.iter().map(set).collect(), ones }
-    }
-
     /// Returns the number of bits per row.
     pub fn width(&self) -> usize {
         self.sets.len()

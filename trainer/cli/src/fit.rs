@@ -66,11 +66,8 @@ fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
         );
     }
     if let Some(Sampling { rows, of, gain, .. }) = report.sampling {
-        line!(
-            text,
-            "  fitted to a random sample of {rows} of {of} training rows; all of them would gain about {gain:.4} nats per row: \
-             --max-rows all"
-        );
+        let gain = gain.map_or(String::new(), |gain| format!("; all of them would gain about {gain:.4} nats per row"));
+        line!(text, "  fitted to a random sample of {rows} of {of} training rows{gain}; --max-rows all fits them");
     }
     if let Some(BitsGain { nats, rows }) = report.bits_gain {
         let (how, apart) = (if nats > 0.0 { "better" } else { "worse" }, nats.abs());

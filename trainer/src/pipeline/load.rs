@@ -129,8 +129,12 @@ impl<'j> Split<'j> {
 
     /// Finds the schema of the training rows with `cells` cells (bins) per numeric column.
     pub fn schema(&self, cells: usize) -> Result<Schema> {
-        let mut schema =
-            Schema::find(&self.train.frame, &self.train.rows, &schema_options(self.job, &self.train.frame, cells))?;
+        self.schema_of(&self.train.rows, cells)
+    }
+
+    /// Finds the schema of some of the training rows.
+    pub fn schema_of(&self, rows: &[usize], cells: usize) -> Result<Schema> {
+        let mut schema = Schema::find(&self.train.frame, rows, &schema_options(self.job, &self.train.frame, cells))?;
         if let Some(Prediction { channels, predictor, .. }) = &self.prediction {
             History::observe_states(&mut schema, channels, predictor);
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::job::Job;
 use super::load::Split;
+use crate::error::Result;
 use crate::fit::Family;
 
 /// Largest number of training rows of a model of bits, unless the job says otherwise.
@@ -29,8 +30,9 @@ pub struct Sampling {
     pub valid_of: usize,
     /// Number of all calibration rows, of which a uniform sample calibrated the detector if there were many.
     pub calibration_of: usize,
-    /// Estimate of what a fit of all training rows would gain, in nats per row, from quick fits of parts of the sample.
-    pub gain: f64,
+    /// Estimate of what a fit of all training rows would gain, in nats per row, from quick fits of parts of the sample;
+    /// `None` if the parts are too small.
+    pub gain: Option<f64>,
 }
 
 /// Numbers of [training, validation, calibration] rows before sampling.
@@ -68,6 +70,19 @@ impl Split<'_> {
     pub fn sampled_from(&self) -> Option<usize> {
         (self.train.rows.len() < self.counts[0]).then_some(self.counts[0])
     }
+
+    /// Describes the sample, or returns `None` for all rows. `likelihood` returns the log-likelihood of the validation rows
+    /// after a quick fit to one of so many parts of the training rows.
+    pub(super) fn sampling(&self, likelihood: impl Fn(usize) -> Result<Option<f64>>) -> Result<Option<Sampling>> {
+        let (rows, [_, valid_of, calibration_of]) = (self.train.rows.len(), self.counts);
+        let Some(of) = self.sampled_from() else { return Ok(None) };
+        let [eighth, quarter, half] = PARTS.map(likelihood);
+        let gain = match (eighth?, quarter?, half?) {
+            (Some(eighth), Some(quarter), Some(half)) => Some(gain([eighth, quarter, half], of as f64 / rows as f64)),
+            _ => None,
+        };
+        Ok(Some(Sampling { rows, of, valid_of, calibration_of, gain }))
+    }
 }
 
 /// Keeps a random sample of at most `limit` rows, in their order. Each purpose has a stream of its own.
@@ -80,14 +95,6 @@ fn sample(rows: &mut Vec<usize>, limit: usize, seed: u64, stream: u64) {
     let mut kept = index::sample(&mut random, rows.len(), limit).into_vec();
     kept.sort_unstable();
     *rows = kept.into_iter().map(|at| rows[at]).collect();
-}
-
-impl Sampling {
-    /// Describes the sample of a fit, given the log-likelihood of the validation rows after quick fits to the
-    /// [`PARTS`] of the sample.
-    pub(super) fn new(rows: usize, [of, valid_of, calibration_of]: Counts, likelihoods: [f64; 3]) -> Self {
-        Self { rows, of, valid_of, calibration_of, gain: gain(likelihoods, of as f64 / rows.max(1) as f64) }
-    }
 }
 
 /// Returns what `factor` times as many rows would gain over a sample. `likelihoods` are those of an eighth, a quarter and

@@ -7,7 +7,7 @@ use surprisal::Reading;
 use super::job::Job;
 use super::load::{FrameRows, Split};
 use super::report::{FitReport, finite};
-use super::sampling::{Counts, PARTS, Sampling};
+use super::sampling::Sampling;
 use crate::artefact::{Artefact, Notes, Provenance};
 use crate::bits::Bits;
 use crate::calibrate::Calibration;
@@ -40,8 +40,8 @@ pub(super) struct Encoded<'j> {
     valid_readings: Readings,
     calibration_readings: Readings,
     test_readings: Option<Readings>,
-    /// Numbers of rows, if the fit sees a sample of the training rows.
-    counts: Option<Counts>,
+    /// The sample, if the fit sees a sample of the training rows.
+    sampling: Option<Sampling>,
     /// Warnings about the training file.
     warnings: Vec<Warning>,
     /// Provenance of the fit, without the entries that depend on the selected model.
@@ -52,7 +52,6 @@ pub(super) struct Encoded<'j> {
 pub(super) struct Selected<'j> {
     encoded: Encoded<'j>,
     selection: Selection,
-    sampling: Option<Sampling>,
     /// Mean log-likelihood of the validation rows if every column is modelled on its own, in nats, without log-widths.
     marginal_valid_ll: f64,
 }
@@ -95,6 +94,7 @@ impl<'j> Split<'j> {
             Some(_) => schema,
             None => choose_cells(schema, &|cells| self.schema(cells), &train, &valid, &job.choices, observer)?,
         };
+        let sampling = self.sampling(|part| self.part_ll(part, &schema, &train, &valid, observer))?;
         let (train_bits, _) = schema.encode(&train)?;
         let (valid_bits, valid_log_widths) = schema.encode(&valid)?;
         let provenance = Provenance {
@@ -121,10 +121,35 @@ impl<'j> Split<'j> {
             valid_readings: valid,
             calibration_readings,
             test_readings,
-            counts: self.sampled_from().map(|_| self.counts),
+            sampling,
             warnings,
             provenance,
         })
+    }
+}
+
+impl Split<'_> {
+    /// Returns the log-likelihood of the validation rows after a quick fit to one of `part` parts of the training rows, from
+    /// which the edges of cells follow as well. `None` if the part is too small for a fit.
+    fn part_ll(
+        &self,
+        part: usize,
+        schema: &Schema,
+        train: &Readings,
+        valid: &Readings,
+        observer: &dyn Observer,
+    ) -> Result<Option<f64>> {
+        let choices = &self.job.choices;
+        let own = choices.family.has_conditionals_only() && choices.family != Family::Boost;
+        let family = if own { choices.family } else { Family::LinearTrees };
+        let cells = schema.columns.iter().map(|encoding| encoding.cells).max().unwrap_or(CELLS);
+        let rows: Vec<usize> = self.train.rows.iter().copied().step_by(part).collect();
+        let Ok(schema) = self.schema_of(&rows, cells) else { return Ok(None) };
+        let some: Readings = train.iter().step_by(part).cloned().collect();
+        let ((bits, _), (valid_bits, log_widths)) = (schema.encode(&some)?, schema.encode(valid)?);
+        let each = trial(&schema, &bits, &valid_bits, choices, family, observer);
+        let unit: f64 = schema.columns.iter().filter(|encoding| !encoding.observed).map(|encoding| encoding.unit).sum();
+        Ok(Some(mean(&each) - mean(&log_widths) - unit))
     }
 }
 
@@ -143,23 +168,7 @@ impl<'j> Encoded<'j> {
         let choices = Choices { seed: job.seed, ..job.choices.clone() };
         let selection = select(schema, train, valid, &choices, &budget, observer)?;
         let marginal = trial(schema, train, valid, &choices, Family::Marginal, observer);
-        let sampling = self.sampling(&selection.schema, &choices, observer)?;
-        Ok(Selected { encoded: self, selection, sampling, marginal_valid_ll: mean(&marginal) })
-    }
-
-    /// Returns what is known of a sample of the training rows, from quick fits to parts of it; `None` for all rows.
-    fn sampling(&self, schema: &Schema, choices: &Choices, observer: &dyn Observer) -> Result<Option<Sampling>> {
-        let Some(counts) = self.counts else { return Ok(None) };
-        let own = choices.family.has_conditionals_only() && choices.family != Family::Boost;
-        let family = if own { choices.family } else { Family::LinearTrees };
-        let mut likelihoods = [0.0; PARTS.len()];
-        for (likelihood, part) in likelihoods.iter_mut().zip(PARTS) {
-            if observer.is_cancelled() {
-                return Ok(None);
-            }
-            *likelihood = mean(&trial(schema, &self.train.thinned(part), &self.valid, choices, family, observer));
-        }
-        Ok(Some(Sampling::new(self.train.rows, counts, likelihoods)))
+        Ok(Selected { encoded: self, selection, marginal_valid_ll: mean(&marginal) })
     }
 
     /// Returns the provenance of the model whose order, settings and terms are in `recipe`.
@@ -198,7 +207,7 @@ impl Calibrated<'_> {
     /// Evaluates the model, and returns the artefact with a report on the fit that began at `start`.
     pub fn report(self, start: Instant) -> Result<Fitted> {
         let Self { selected, table, artefact, file_bytes } = self;
-        let Selected { encoded, selection, sampling, marginal_valid_ll } = selected;
+        let Selected { encoded, selection, marginal_valid_ll } = selected;
         let (job, valid_log_width) = (encoded.job, encoded.valid_log_width);
         let float_ll = |readings: &Readings| -> Result<f64> {
             let (bits, log_widths) = selection.schema.encode(readings)?;
@@ -222,7 +231,7 @@ impl Calibrated<'_> {
             marginal_valid_ll: marginal_valid_ll - valid_log_width,
             float_valid_ll: selection.valid_ll - valid_log_width,
             valid_ll: integer_ll(&encoded.valid_readings)?,
-            sampling,
+            sampling: encoded.sampling,
             bits_gain: None,
             test_rows: test.map(Vec::len),
             float_test_ll: test.map(float_ll).transpose()?,

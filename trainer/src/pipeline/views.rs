@@ -7,7 +7,7 @@ use surprisal::Reading;
 use super::job::Job;
 use super::load::{FrameRows, Split};
 use super::report::{BitsGain, FitReport, finite};
-use super::sampling::{PARTS, Sampling};
+use super::sampling::PARTS;
 use super::stages::Fitted;
 use crate::artefact::{Artefact, Provenance};
 use crate::calibrate::Calibration;
@@ -142,18 +142,15 @@ impl Split<'_> {
         let marginal_valid_ll = valid_ll(&independent)? + units;
 
         observer.event(Event::Step);
-        let mut sampling = None;
-        if parts > 0 && !observer.is_cancelled() {
-            let mut likelihoods = [0.0; PARTS.len()];
-            let settings = ViewSettings { views: fitted.len(), leaves: taken, ..settings };
-            for (likelihood, part) in likelihoods.iter_mut().zip(PARTS) {
-                let some: Readings = train.iter().step_by(part).cloned().collect();
-                let quick = views::fit(&schema, &some, &settings)?;
-                *likelihood = valid_ll(&quick)? - views::common_unit(&quick);
-                observer.event(Event::Step);
-            }
-            sampling = Some(Sampling::new(train.len(), self.counts, likelihoods));
-        }
+        let quick = ViewSettings { views: fitted.len(), leaves: taken, ..settings };
+        let sampling = self.sampling(|part| {
+            observer.event(Event::Step);
+            let rows: Vec<usize> = self.train.rows.iter().copied().step_by(part).collect();
+            let Ok(schema) = self.schema_of(&rows, cells) else { return Ok(None) };
+            let some: Readings = train.iter().step_by(part).cloned().collect();
+            let quick = views::fit(&schema, &some, &quick)?;
+            Ok(Some(valid_ll(&quick)? - views::common_unit(&quick)))
+        })?;
 
         let mut table = owned(&fitted, &schema);
         // Not from calibration rows, so that these stay exchangeable with fresh rows.
