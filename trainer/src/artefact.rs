@@ -12,6 +12,7 @@ use crate::data::input::{InputLimits, read_bytes};
 use crate::data::{Frame, Header, ReadOptions, checksum};
 use crate::error::{Error, Result};
 use crate::history::split_strategy;
+use crate::observer::{Event, Observer};
 use crate::row_table::{self, RowTable};
 use crate::schema::Schema;
 use crate::shape::Shape;
@@ -24,6 +25,8 @@ mod notes;
 
 /// Largest number of columns of a view.
 const MOST: usize = Shape::LARGEST.bits;
+/// Number of rows that are in memory as readings at a time while a file is scored.
+pub const ROWS_AT_ONCE: usize = 1 << 15;
 
 pub use notes::{Notes, Provenance};
 
@@ -162,12 +165,28 @@ impl Artefact {
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Input`], with the place in the file, if it is invalid.
     pub fn frame_of(&self, paths: &[PathBuf], options: &ReadOptions) -> Result<Frame> {
+        self.frame_observed(paths, options, &())
+    }
+
+    /// Reads files as [`frame_of`](Self::frame_of) does, and reports progress to an observer.
+    ///
+    /// # Errors
+    /// The errors of [`frame_of`](Self::frame_of).
+    pub fn frame_observed(&self, paths: &[PathBuf], options: &ReadOptions, observer: &dyn Observer) -> Result<Frame> {
         let mut options = options.clone();
-        let Provenance { missing, channels_left_out, signal, .. } = &self.notes.fit;
+        let Provenance { missing, channels_left_out, signal, time, .. } = &self.notes.fit;
         options.missing.extend(missing);
+        let is_required = !options.time.is_empty();
+        if !is_required {
+            options.time.clone_from(time);
+        }
         options.label = self.notes.label.as_ref().map(|(column, _)| column.clone());
         options.channels_left_out.clone_from(channels_left_out);
-        let mut frame = windows::read(*signal, paths, &options)?;
+        let mut frame = windows::read_observed(*signal, paths, &options, observer)?;
+        // Rows of devices in use may come without the time stamps of the fit.
+        if is_required || frame.positions(&options.time).is_ok() {
+            frame.find_sessions(&options.time)?;
+        }
         if self.notes.fit.history.is_none() && signal.is_none() {
             frame = self.schema.without_bad_rows(frame, options.skip_bad)?;
         }
@@ -209,6 +228,21 @@ impl Artefact {
         rows.extend((0..frame.rows()).filter(|&row| normal.binary_search(&row).is_err() && !is_blank(row)));
         rows.sort_unstable();
         Ok(rows)
+    }
+
+    /// Returns the scores of the rows with these indices of a file, and reports progress to an observer. Only a part of
+    /// the rows is in memory as readings at any time.
+    ///
+    /// # Errors
+    /// The errors of [`Schema::all_readings`], and [`Error::Encode`] if a reading does not fit its column.
+    pub fn scores_of(&self, frame: &Frame, rows: &[usize], observer: &dyn Observer) -> Result<Vec<RowScore>> {
+        observer.event(Event::Stage { name: "scoring", steps: rows.len().div_ceil(ROWS_AT_ONCE) });
+        let mut scores = Vec::with_capacity(rows.len());
+        for some in rows.chunks(ROWS_AT_ONCE) {
+            scores.append(&mut self.scores(&self.schema.all_readings(frame, some)?)?);
+            observer.event(Event::Step);
+        }
+        Ok(scores)
     }
 
     /// Returns the score of each row, with the same result as [`Table::score`] on the device.

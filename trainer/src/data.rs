@@ -22,6 +22,7 @@ mod read;
 pub(crate) mod serial;
 mod sound;
 mod text;
+mod time;
 
 pub use lines::Separator;
 pub use missing::{MissingCodes, is_missing};
@@ -189,9 +190,11 @@ impl Frame {
         self.blank = if blank.contains(&true) { blank } else { Vec::new() };
     }
 
-    /// Empties the cells that hold a code of a missing reading, except in the column `label`.
-    fn empty_codes(&mut self, codes: &MissingCodes, label: Option<&str>) {
-        for column in self.columns.iter_mut().filter(|column| label != Some(column.name.as_str())) {
+    /// Empties the cells that hold a code of a missing reading, except in the columns of labels and of time stamps.
+    fn empty_codes(&mut self, options: &ReadOptions) {
+        let (codes, label) = (&options.missing, options.label.as_deref());
+        let is_read = |name: &str| label != Some(name) && !options.time.iter().any(|time| time == name);
+        for column in self.columns.iter_mut().filter(|column| is_read(&column.name)) {
             let codes = codes.of(&column.name);
             if let (Cells::Text(texts), false) = (&mut column.cells, codes.is_empty()) {
                 let is_code = |text: &String| missing::is_code(&codes, text, text.parse().ok());

@@ -14,11 +14,13 @@ use crate::select::Choices;
 mod job;
 mod load;
 mod report;
+mod sampling;
 mod stages;
 mod views;
 
 pub use job::Job;
 pub use report::{BitsGain, FitReport, finite};
+pub use sampling::{BITS_ROWS, Sampling, TABLES_ROWS};
 
 use load::Loaded;
 use stages::Fitted;
@@ -55,7 +57,7 @@ pub fn run(job: &Job) -> Result<(Artefact, FitReport)> {
 pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
     let start = Instant::now();
     job.check()?;
-    let loaded = Loaded::read(job)?;
+    let loaded = Loaded::read(job, observer)?;
     // What was recognised may explain an error that follows.
     loaded.remarks().iter().for_each(|remark| observer.event(Event::Warning(remark)));
     let split = loaded.split()?;

@@ -12,6 +12,7 @@ use crate::data::{
 };
 use crate::error::{Error, Result};
 use crate::escape::column_option;
+use crate::observer::Observer;
 use crate::split::SplitStrategy;
 use crate::warning::Warning;
 
@@ -137,9 +138,22 @@ impl Windows {
 /// # Errors
 /// The errors of [`Frame::read_with`] or [`Windows::frame`], and [`Error::Input`] if the files have different columns.
 pub fn read(signal: Option<Windows>, paths: &[PathBuf], options: &ReadOptions) -> Result<Frame> {
+    read_observed(signal, paths, options, &())
+}
+
+/// Reads files as [`read`] does, and reports progress to an observer.
+///
+/// # Errors
+/// The errors of [`read`].
+pub fn read_observed(
+    signal: Option<Windows>,
+    paths: &[PathBuf],
+    options: &ReadOptions,
+    observer: &dyn Observer,
+) -> Result<Frame> {
     let read = |path: &PathBuf| match signal {
         Some(windows) => windows.frame(path, options),
-        None => Frame::read_with(path, options),
+        None => Frame::read_observed(path, options, observer),
     };
     join(expand(paths)?.iter().map(read).collect::<Result<_>>()?)
 }

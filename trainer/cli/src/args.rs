@@ -187,6 +187,9 @@ pub struct RowArgs {
     pub data: Vec<PathBuf>,
     #[command(flatten)]
     pub reading: ReadingArgs,
+    /// Column of time stamps, which is shown beside each row; by default that of the fit. A gap begins a new session.
+    #[arg(long, value_name = "COLUMN")]
+    pub time: Vec<String>,
     /// Use only the rows of the training file that `fit` did not use.
     #[arg(long)]
     pub held_out: bool,

@@ -12,6 +12,7 @@ use surprisal_trainer::divergence::{Comparison, DataLikelihood, ENUMERABLE, Esti
 
 use crate::answer::Answer;
 use crate::args::{CompareArgs, RowArgs};
+use crate::observer::Progress;
 use crate::rows::Applied;
 use crate::terminal::{Lines, line};
 
@@ -110,11 +111,12 @@ impl CompareArgs {
             model: self.a.clone(),
             data: vec![self.b.clone()],
             reading: self.reading.clone(),
+            time: Vec::new(),
             held_out: self.held_out,
             label: self.label.clone(),
             normal: self.normal.clone(),
         };
-        let Applied { artefact, frame, mut rows, anomalous, .. } = rows.apply()?;
+        let Applied { artefact, frame, mut rows, anomalous, .. } = rows.apply(&Progress::new(true))?;
         if let Some(anomalous) = anomalous {
             let mut anomalous = anomalous.into_iter();
             rows.retain(|_| anomalous.next() == Some(false));

@@ -9,11 +9,12 @@ use surprisal_trainer::pipeline::finite;
 use crate::answer::Answer;
 use crate::args::RowArgs;
 use crate::inspect::no_alarm;
+use crate::observer::Progress;
 use crate::rows::Applied;
 use crate::terminal::{Lines, line};
 
-pub fn eval(args: &RowArgs) -> Result<Answer> {
-    let applied = args.apply()?;
+pub fn eval(args: &RowArgs, progress: &Progress) -> Result<Answer> {
+    let applied = args.apply(progress)?;
     let mean_nats = mean(&applied.surprisals);
     let count = applied.rows.len();
     let detector = applied.artefact.detector();
@@ -25,6 +26,11 @@ pub fn eval(args: &RowArgs) -> Result<Answer> {
     });
     value["warnings"] = applied.warnings();
     line!(text, "{count} rows, {mean_nats:.4} nats per row, {raised} alarms");
+    let ends = [applied.rows.first(), applied.rows.last()].map(|row| row.and_then(|&row| applied.time_of(row)));
+    if let [Some(first), Some(last)] = ends {
+        line!(text, "  time stamps from {first} to {last}");
+        value["time"] = json!({ "first": first, "last": last });
+    }
     if detector.threshold == Nats::IMPOSSIBLE {
         line!(text, "  {}", no_alarm(&detector));
     }

@@ -6,11 +6,12 @@ use surprisal::Nats;
 
 use crate::answer::Answer;
 use crate::args::RowArgs;
+use crate::observer::Progress;
 use crate::rows::{Applied, Blamed};
 use crate::terminal::{Lines, line};
 
-pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> {
-    let applied = args.apply()?;
+pub fn explain(args: &RowArgs, top: usize, line: Option<u64>, progress: &Progress) -> Result<Answer> {
+    let applied = args.apply(progress)?;
     let Applied { artefact, frame, rows, scores, .. } = &applied;
     let mut shown: Vec<usize> = (0..rows.len()).collect();
     if let Some(line) = line {
@@ -45,7 +46,8 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
         columns.sort_by_key(|(encoding, nats)| std::cmp::Reverse(excess(encoding.source, **nats)));
         let p = detector.p_value(scores[at].anomaly);
         let file = if frame.files.is_empty() { String::new() } else { format!("{}: ", frame.path_of(row).display()) };
-        line!(text, "{file}{} {}: {nats} nats, p {p}", frame.unit, frame.lines[row]);
+        let time = applied.time_of(row).map_or(String::new(), |time| format!(", {time}"));
+        line!(text, "{file}{} {}{time}: {nats} nats, p {p}", frame.unit, frame.lines[row]);
         let fault = detector.judge(scores[at].anomaly).is_anomalous().then(|| fault(blamed, &mut text));
         if let Some(regime) = regime {
             let far = if regime.is_far { ": far from every regime, of which it is the nearest" } else { "" };
@@ -61,7 +63,7 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>) -> Result<Answer> 
             }));
         }
         values.push(json!({
-            frame.unit: frame.lines[row], "nats": f64::from(*nats), "blame": fault,
+            frame.unit: frame.lines[row], "time": applied.time_of(row), "nats": f64::from(*nats), "blame": fault,
             "regime": regime.map(|regime| json!({ "index": regime.index, "far": regime.is_far })), "columns": listed
         }));
     }

@@ -9,7 +9,7 @@ use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::fit::Family;
 use surprisal_trainer::journal::Journal;
 use surprisal_trainer::output;
-use surprisal_trainer::pipeline::{BitsGain, FitReport, run_observed};
+use surprisal_trainer::pipeline::{BitsGain, FitReport, Sampling, run_observed};
 
 use crate::answer::Answer;
 use crate::args::FitArgs;
@@ -17,7 +17,7 @@ use crate::inspect::no_alarm;
 use crate::observer::Progress;
 use crate::terminal::{Lines, line};
 
-pub fn fit(args: FitArgs) -> Result<Answer> {
+pub fn fit(args: FitArgs, json: bool) -> Result<Answer> {
     let inputs = args.inputs();
     output::check(&args.output, &inputs)?;
     let job = args.job()?;
@@ -25,9 +25,9 @@ pub fn fit(args: FitArgs) -> Result<Answer> {
     let progress = if args.family() == Family::Auto {
         let journal = Journal::beside(&args.output);
         output::check(&journal, &inputs)?;
-        Progress::resumable(&journal)?
+        Progress::resumable(&journal, json)?
     } else {
-        Arc::new(Progress::new())
+        Arc::new(Progress::new(json))
     };
     let written = run_observed(&job, &*progress).and_then(|(artefact, report)| {
         output::write_whole(&args.output, &artefact.file_bytes(), &inputs)?;
@@ -64,6 +64,10 @@ fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
              marginal is smaller",
             report.marginal_valid_ll
         );
+    }
+    if let Some(Sampling { rows, of, gain, .. }) = report.sampling {
+        let gain = gain.map_or(String::new(), |gain| format!("; all of them would gain about {gain:.4} nats per row"));
+        line!(text, "  fitted to a random sample of {rows} of {of} training rows{gain}; --max-rows all fits them");
     }
     if let Some(BitsGain { nats, rows }) = report.bits_gain {
         let (how, apart) = (if nats > 0.0 { "better" } else { "worse" }, nats.abs());

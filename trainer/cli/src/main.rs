@@ -27,6 +27,7 @@ mod export;
 
 use answer::Answer;
 use args::{Cli, Command};
+use observer::Progress;
 
 /// Exit code for errors in the input, the options or the output.
 const FAULT: u8 = 2;
@@ -60,8 +61,9 @@ fn run(cli: Cli) -> Result<()> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
         pool.context("--threads: the threads cannot be started; choose a smaller number")?;
     }
+    let progress = Progress::new(cli.json);
     let answer: Answer = match cli.command.expanded()? {
-        Command::Fit(args) => fit::fit(*args)?,
+        Command::Fit(args) => fit::fit(*args, cli.json)?,
         Command::Collect { capture, sessions, out } => {
             out.deliver(&[&capture], || collect::collect(&capture, sessions))?
         }
@@ -71,10 +73,12 @@ fn run(cli: Cli) -> Result<()> {
         Command::Schema { data, reading, ignore, out } => {
             out.deliver(&paths(&data), || schema::schema(&data, &reading, &ignore))?
         }
-        Command::Eval { rows, out } => out.deliver(&rows.inputs(), || eval::eval(&rows))?,
-        Command::Score { rows, mean, out } => out.deliver(&rows.inputs(), || score::score(&rows, mean))?,
+        Command::Eval { rows, out } => out.deliver(&rows.inputs(), || eval::eval(&rows, &progress))?,
+        Command::Score { rows, mean, out } => {
+            out.deliver(&rows.inputs(), || score::score(&rows, mean, &progress, cli.json))?
+        }
         Command::Explain { rows, top, line, out } => {
-            out.deliver(&rows.inputs(), || explain::explain(&rows, top, line))?
+            out.deliver(&rows.inputs(), || explain::explain(&rows, top, line, &progress))?
         }
         Command::Sample { model, rows, seed, out } => return sample::sample(&model, rows, seed, &out, cli.json),
         Command::Compare { compared, out } => out.deliver(&compared.inputs(), || compare::compare(&compared))?,

@@ -22,20 +22,24 @@ pub struct Progress {
 
 impl Progress {
     /// Returns an observer without a journal. Ctrl-C ends the command at once.
-    pub fn new() -> Self {
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}").expect("the template is well formed");
-        Self { bar: ProgressBar::no_length().with_style(style), interrupted: AtomicBool::new(false), journal: None }
+    ///
+    /// The bar is drawn on a terminal only, and not if `hidden`, as for programs that read JSON.
+    pub fn new(hidden: bool) -> Self {
+        let template = "{bar:30} {pos}/{len}  {eta} left  {msg}";
+        let style = ProgressStyle::with_template(template).expect("the template is well formed");
+        let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        Self { bar: bar.with_style(style), interrupted: AtomicBool::new(false), journal: None }
     }
 
     /// Returns an observer with a journal, from which a search resumes and in which it stores fitted layers.
     ///
     /// The first Ctrl-C ends the search, and the best model so far is written; the second Ctrl-C ends the command.
-    pub fn resumable(journal: &Path) -> Result<Arc<Self>> {
+    pub fn resumable(journal: &Path, hidden: bool) -> Result<Arc<Self>> {
         let kept = Journal::open(journal)?;
         if !kept.is_empty() {
             note(format_args!("{}: resuming with {} layers that were fitted before", journal.display(), kept.len()));
         }
-        let progress = Arc::new(Self { journal: Some(kept), ..Self::new() });
+        let progress = Arc::new(Self { journal: Some(kept), ..Self::new(hidden) });
         let seen = Arc::clone(&progress);
         ctrlc::set_handler(move || {
             if seen.interrupted.swap(true, Ordering::Relaxed) {
@@ -49,6 +53,11 @@ impl Progress {
         })
         .context("the handler of Ctrl-C cannot be installed; run the command in another terminal")?;
         Ok(progress)
+    }
+
+    /// Clears the progress bar until the next stage.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
     }
 
     /// Clears the progress bar. Removes the journal if the search is complete or the journal is empty.
@@ -67,8 +76,8 @@ impl Observer for Progress {
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Stage { name, steps } => {
+                self.bar.reset();
                 self.bar.set_length(steps as u64);
-                self.bar.set_position(0);
                 self.bar.set_message(escaped(name).into_owned());
             }
             Event::Step => self.bar.inc(1),

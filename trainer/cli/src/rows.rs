@@ -2,22 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use surprisal::{Blame, Nats, Regime, RowScore};
-use surprisal_trainer::artefact::Artefact;
-use surprisal_trainer::data::Frame;
+use surprisal_trainer::artefact::{Artefact, ROWS_AT_ONCE};
+use surprisal_trainer::data::{Frame, ReadOptions};
 use surprisal_trainer::sample::text;
 use surprisal_trainer::split::anomalous_rows;
 use surprisal_trainer::warning::Warning;
 
 use crate::args::RowArgs;
+use crate::observer::Progress;
 use crate::terminal::remarks;
 
 /// A model, a data file, and the scores of selected rows of the file.
 pub struct Applied {
     /// Model with which the rows are scored.
     pub artefact: Artefact,
+    /// Names of the columns of time stamps that the file has.
+    pub time: Vec<String>,
     /// Content of the data file.
     pub frame: Frame,
     /// Indices in `frame` of the rows that are scored.
@@ -33,6 +37,13 @@ pub struct Applied {
 }
 
 impl Applied {
+    /// Returns the time stamp of a row of the file as text, or `None` if it has none.
+    pub fn time_of(&self, row: usize) -> Option<String> {
+        let each = self.frame.time_of(row, &self.time);
+        let texts: Vec<String> = each.into_iter().map(|(_, text)| text).collect();
+        (!texts.is_empty()).then(|| texts.join(" "))
+    }
+
     /// Returns what was recognised in the files, and other findings, for programs.
     pub fn warnings(&self) -> Value {
         let all: Vec<&Warning> = self.frame.remarks.iter().chain(&self.unknown).collect();
@@ -74,10 +85,14 @@ impl Applied {
 impl Applied {
     /// Returns the operating regime of each of these scored rows, or `None` if the model has no prototypes.
     pub fn regimes(&self, chosen: &[usize]) -> Result<Vec<Option<Regime>>> {
-        let rows: Vec<usize> = chosen.iter().map(|&at| self.rows[at]).collect();
-        let readings = self.artefact.schema.all_readings(&self.frame, &rows)?;
         let table = self.artefact.open()?;
-        Ok(readings.iter().map(|row| table.regime(row)).collect())
+        let mut regimes = Vec::with_capacity(chosen.len());
+        for some in chosen.chunks(ROWS_AT_ONCE) {
+            let rows: Vec<usize> = some.iter().map(|&at| self.rows[at]).collect();
+            let readings = self.artefact.schema.all_readings(&self.frame, &rows)?;
+            regimes.par_extend(readings.par_iter().map(|row| table.regime(row)));
+        }
+        Ok(regimes)
     }
 }
 
@@ -88,9 +103,16 @@ impl RowArgs {
     }
 
     /// Reads the model and the data file and scores the selected rows.
-    pub fn apply(&self) -> Result<Applied> {
+    pub fn apply(&self, progress: &Progress) -> Result<Applied> {
         let artefact = Artefact::read(&self.model)?;
-        let frame = artefact.frame_of(&self.data, &self.reading.options())?;
+        let fit = &artefact.notes.fit;
+        let has_own_sessions = !self.time.is_empty() && self.time != fit.time && fit.history.is_some();
+        if self.held_out && has_own_sessions {
+            bail!("--time: --held-out needs the sessions of the fit; leave --time out, or fit with it");
+        }
+        let options = ReadOptions { time: self.time.clone(), ..self.reading.options() };
+        let frame = artefact.frame_observed(&self.data, &options, progress)?;
+        progress.clear();
         remarks(&frame.remarks);
         let rows = if self.held_out { artefact.held_out(&frame)? } else { (0..frame.rows()).collect() };
         let label = match &self.label {
@@ -103,8 +125,11 @@ impl RowArgs {
         let mut unknown = artefact.schema.unknown_texts(&frame, &rows)?;
         unknown.extend(artefact.schema.unexpected_missing(&frame, &rows)?);
         remarks(&unknown);
-        let row_scores = artefact.scores(&artefact.schema.all_readings(&frame, &rows)?)?;
+        let row_scores = artefact.scores_of(&frame, &rows, progress)?;
+        progress.clear();
+        let mut time = if self.time.is_empty() { fit.time.clone() } else { self.time.clone() };
+        time.retain(|name| frame.position(name).is_ok());
         let surprisals = row_scores.iter().map(|score| score.nats).collect();
-        Ok(Applied { unknown, artefact, frame, rows, anomalous, scores: row_scores, surprisals })
+        Ok(Applied { time, unknown, artefact, frame, rows, anomalous, scores: row_scores, surprisals })
     }
 }

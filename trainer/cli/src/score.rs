@@ -1,5 +1,7 @@
 //! `surprisal score`: writes the surprisal and anomaly score of each row as CSV.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 use surprisal::{Nats, Regime};
@@ -7,65 +9,72 @@ use surprisal_trainer::evaluate::mean;
 
 use crate::answer::{Answer, csv_text};
 use crate::args::RowArgs;
+use crate::observer::Progress;
 use crate::rows::Applied;
 
 /// Largest number of alarms whose column at fault is found.
 const MOST_BLAMED: usize = 1000;
 
-pub fn score(args: &RowArgs, last: Option<u32>) -> Result<Answer> {
-    let applied = args.apply()?;
+/// Scores rows. The answer has a value for programs only if `json` asks for it, because it takes much memory.
+pub fn score(args: &RowArgs, last: Option<u32>, progress: &Progress, json: bool) -> Result<Answer> {
+    let applied = args.apply(progress)?;
     let Applied { artefact, frame, rows, scores, surprisals, .. } = &applied;
     let (detector, schema) = (artefact.detector(), &artefact.schema);
     let name = |column: u16| {
         let encoding = schema.columns.iter().find(|encoding| encoding.source == column);
         encoding.map_or("", |encoding| schema.name(encoding))
     };
-    let each = |value: &dyn Fn(usize) -> Value| (0..rows.len()).map(value).collect::<Vec<_>>();
-    let mut columns = Vec::new();
-    if !frame.files.is_empty() {
-        columns.push(("file", each(&|at| json!(frame.path_of(rows[at]).display().to_string()))));
-    }
-    columns.extend([
-        (frame.unit, each(&|at| json!(frame.lines[rows[at]]))),
-        ("nats", each(&|at| json!(f64::from(surprisals[at])))),
-        ("anomaly", each(&|at| json!(f64::from(scores[at].anomaly)))),
-        ("p", each(&|at| json!(f64::from(detector.p_value(scores[at].anomaly).ppm()) / 1e6))),
-        ("anomalous", each(&|at| json!(detector.judge(scores[at].anomaly).is_anomalous()))),
-        ("largest", each(&|at| json!(f64::from(scores[at].largest)))),
-        ("column", each(&|at| json!(name(scores[at].column)))),
-    ]);
     let is_alarm = |&at: &usize| detector.judge(scores[at].anomaly).is_anomalous();
     let mut alarms: Vec<usize> = (0..rows.len()).filter(is_alarm).collect();
     // A replacement is scored many times, so that only the most anomalous rows get one.
     alarms.sort_by_key(|&at| std::cmp::Reverse(scores[at].anomaly));
     alarms.truncate(MOST_BLAMED);
-    let mut of_alarms = vec![[const { String::new() }; 2]; rows.len()];
-    for (&at, blamed) in alarms.iter().zip(applied.blame(&alarms)?) {
-        of_alarms[at] = [blamed.column, blamed.expected];
+    let blamed = applied.blame(&alarms)?.into_iter().map(|blamed| [blamed.column, blamed.expected]);
+    let of_alarms: HashMap<usize, [String; 2]> = alarms.into_iter().zip(blamed).collect();
+    // Computed row by row, because the cells of a large file do not fit into memory as values.
+    let mut columns: Vec<(&str, Box<dyn Fn(usize) -> Value + '_>)> = Vec::new();
+    if !frame.files.is_empty() {
+        columns.push(("file", Box::new(|at| json!(frame.path_of(rows[at]).display().to_string()))));
     }
-    columns.push(("blamed", each(&|at| json!(of_alarms[at][0]))));
-    columns.push(("expected", each(&|at| json!(of_alarms[at][1]))));
+    columns.push((frame.unit, Box::new(|at| json!(frame.lines[rows[at]]))));
+    for time in &applied.time {
+        let column = frame.position(time)?;
+        columns.push((time, Box::new(move |at| json!(frame.columns[column].text(rows[at])))));
+    }
+    columns.push(("nats", Box::new(|at| json!(f64::from(surprisals[at])))));
+    columns.push(("anomaly", Box::new(|at| json!(f64::from(scores[at].anomaly)))));
+    columns.push(("p", Box::new(|at| json!(f64::from(detector.p_value(scores[at].anomaly).ppm()) / 1e6))));
+    columns.push(("anomalous", Box::new(|at| json!(detector.judge(scores[at].anomaly).is_anomalous()))));
+    columns.push(("largest", Box::new(|at| json!(f64::from(scores[at].largest)))));
+    columns.push(("column", Box::new(|at| json!(name(scores[at].column)))));
+    columns.push(("blamed", Box::new(|at| json!(of_alarms.get(&at).map_or("", |alarm| &alarm[0])))));
+    columns.push(("expected", Box::new(|at| json!(of_alarms.get(&at).map_or("", |alarm| &alarm[1])))));
     if artefact.views()?.iter().any(|view| view.prototypes.count() > 0) {
         let regimes = applied.regimes(&(0..rows.len()).collect::<Vec<_>>())?;
-        columns
-            .push(("regime", regimes.into_iter().map(|regime| json!(regime.map(|regime| shown(&regime)))).collect()));
+        columns.push(("regime", Box::new(move |at| json!(regimes[at].map(|regime| shown(&regime))))));
     }
     if scores.iter().any(|score| score.missing > 0) {
         columns.push(("missing", each(&|at| json!(scores[at].missing))));
     }
     if let Some(last) = last {
-        columns.push(("recent", recent(surprisals, last as usize).into_iter().map(Value::from).collect()));
+        let recent = recent(surprisals, last as usize);
+        columns.push(("recent", Box::new(move |at| json!(recent[at]))));
     }
-    let cell = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Bool(bit) => u8::from(*bit).to_string(),
+    let cell = |value: Value| match value {
+        Value::String(text) => text,
+        Value::Bool(bit) => u8::from(bit).to_string(),
         number => number.to_string(),
     };
     let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    let text = csv_text(&header, (0..rows.len()).map(|at| columns.iter().map(move |(_, values)| cell(&values[at]))))?;
+    let text = csv_text(&header, (0..rows.len()).map(|at| columns.iter().map(move |(_, value)| cell(value(at)))))?;
     let mut value = json!({ "rows": rows.len(), "mean_nats": mean(surprisals), "warnings": applied.warnings() });
-    for (name, values) in columns {
-        value[name] = values.into();
+    for (name, of_row) in columns.iter().filter(|_| json) {
+        let values: Vec<Value> = (0..rows.len()).map(of_row).collect();
+        // Names of the file may be those of other entries.
+        match applied.time.iter().any(|time| time == name) {
+            true => value["time"][*name] = values.into(),
+            false => value[*name] = values.into(),
+        }
     }
     Ok(Answer { text, value })
 }

@@ -57,12 +57,18 @@ pub struct Provenance {
     pub digest: u32,
     /// Number of rows on which the model was fitted.
     pub train_rows: usize,
+    /// Number of training rows of which these are a sample; `None` if they are all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled_from: Option<usize>,
     /// Shares of training, validation, calibration and held-out rows; `None` if separate files were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<[f64; 4]>,
     /// Window of earlier rows on which each row depends, for a time series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
+    /// Columns that make up the time stamp of a row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub time: Vec<String>,
     /// Codes that stand for a missing reading.
     #[serde(default, skip_serializing_if = "MissingCodes::is_empty")]
     pub missing: MissingCodes,
@@ -87,7 +93,8 @@ impl Provenance {
             settings = format!("{terms}, {settings}");
         }
         let (family, order) = (self.family.name(), &self.order);
-        format!("{family}, {order} order, {settings}, seed {}; {} training rows", self.seed, self.train_rows)
+        let of = self.sampled_from.map_or(String::new(), |all| format!(", a sample of {all}"));
+        format!("{family}, {order} order, {settings}, seed {}; {} training rows{of}", self.seed, self.train_rows)
     }
 }
 

@@ -68,6 +68,11 @@ impl<'t> Lines<'t> {
         Self { rest: text, number: 0 }
     }
 
+    /// Returns the number of bytes of `text` that were read.
+    pub fn position(&self, text: &str) -> usize {
+        text.len() - self.rest.len()
+    }
+
     /// Returns whether no text is left after the last line.
     pub fn is_at_end(&self) -> bool {
         self.rest.is_empty()
@@ -184,6 +189,11 @@ impl<'t> Records<'t> {
             ends: Vec::new(),
             open_quotes: 0,
         }
+    }
+
+    /// Returns the number of bytes of `text`, the whole text, that were read.
+    pub fn position(&self, text: &str) -> usize {
+        self.lines.position(text)
     }
 
     /// Returns whether the last record was the last of the text, and its line has no end.

@@ -40,6 +40,8 @@ pub struct ReadOptions {
     pub missing: MissingCodes,
     /// Column of labels, in which no code is a missing reading.
     pub label: Option<String>,
+    /// Columns of time stamps, which are never read as numbers.
+    pub time: Vec<String>,
     /// Channels of a raw signal that are left out.
     pub channels_left_out: Vec<String>,
     /// Channels of a raw signal that are kept although they only rise, as a clock does; `None` keeps all such channels.

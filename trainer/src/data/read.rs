@@ -10,10 +10,13 @@ use super::lines::{Outcome, Record, Records, Separator};
 use super::options::{Decimal, ReadOptions};
 use super::{Cells, Frame, FrameColumn, Header, Texts, checksum, default_name, number, numpy, text};
 use crate::error::{Error, Result};
+use crate::observer::{Event, Observer};
 use crate::warning::Warning;
 
 /// Largest number of bad lines that a message names.
 const NAMED: usize = 20;
+/// Number of bytes of a file per step of progress.
+const STEP: usize = 1 << 20;
 
 impl Frame {
     /// Reads a file of rows within the default limits, and recognises how it is written.
@@ -31,7 +34,15 @@ impl Frame {
     /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is of another kind, has no rows, has more lines
     /// than allowed that cannot be read, or exceeds the limits.
     pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Self> {
-        Self::from_bytes(&shown(path), read_decompressed(path, &options.limits)?, options)
+        Self::read_observed(path, options, &())
+    }
+
+    /// Reads a file of rows as [`read_with`](Self::read_with) does, and reports progress to an observer.
+    ///
+    /// # Errors
+    /// The errors of [`read_with`](Self::read_with).
+    pub fn read_observed(path: &Path, options: &ReadOptions, observer: &dyn Observer) -> Result<Self> {
+        Self::decode(&shown(path), read_decompressed(path, &options.limits)?, options, observer)
     }
 
     /// Reads rows from the decompressed bytes of a file. `path` names the file in messages.
@@ -39,12 +50,16 @@ impl Frame {
     /// # Errors
     /// The errors of [`read_with`](Self::read_with).
     pub fn from_bytes(path: &Path, bytes: Vec<u8>, options: &ReadOptions) -> Result<Self> {
+        Self::decode(path, bytes, options, &())
+    }
+
+    fn decode(path: &Path, bytes: Vec<u8>, options: &ReadOptions, observer: &dyn Observer) -> Result<Self> {
         let kind = Kind::of(&bytes);
         match kind {
             Kind::Text => {}
             Kind::Npy | Kind::Zip => {
                 let mut frame = numpy::table(path, &bytes, options)?;
-                frame.empty_codes(&options.missing, options.label.as_deref());
+                frame.empty_codes(options);
                 return Ok(frame);
             }
             Kind::Wav => {
@@ -59,13 +74,13 @@ impl Frame {
         }
         let digest = checksum(&bytes);
         let (text, encoding) = text::decode(path, bytes, &options.limits)?;
-        let mut frame = rows(path, &text, options)?;
+        let mut frame = rows(path, &text, options, observer)?;
         frame.digest = digest;
         if let Some(encoding) = encoding {
             frame.remark(format!("read as {encoding}, because it is not UTF-8"));
         }
-        frame.rewrite_numbers(options.decimal);
-        frame.empty_codes(&options.missing, options.label.as_deref());
+        frame.rewrite_numbers(options);
+        frame.empty_codes(options);
         Ok(frame)
     }
 
@@ -76,10 +91,11 @@ impl Frame {
     }
 
     /// Rewrites numbers with decimal commas, thousands separators or units as programs write numbers.
-    fn rewrite_numbers(&mut self, decimal: Option<Decimal>) {
+    fn rewrite_numbers(&mut self, options: &ReadOptions) {
+        let decimal = options.decimal;
         let is_comma = decimal == Some(Decimal::Comma);
         let find = |column: &FrameColumn| match &column.cells {
-            Cells::Text(texts) => number::unusual(texts, is_comma),
+            Cells::Text(texts) if !options.time.contains(&column.name) => number::unusual(texts, is_comma),
             _ => None,
         };
         let found: Vec<Option<number::Unusual>> = self.columns.iter().map(find).collect();
@@ -156,7 +172,7 @@ struct LeftOut {
 }
 
 /// Reads the rows of a text.
-fn rows(path: &Path, text: &str, options: &ReadOptions) -> Result<Frame> {
+fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer) -> Result<Frame> {
     let limits = &options.limits;
     let dialect = Dialect::find(path, text, options)?;
     let names = dialect.names.as_deref();
@@ -172,8 +188,14 @@ fn rows(path: &Path, text: &str, options: &ReadOptions) -> Result<Frame> {
     let mut record = Record::default();
     let mut is_start = false;
     let mut blank: Vec<u64> = Vec::new();
+    observer.event(Event::Stage { name: &format!("reading {}", path.display()), steps: text.len().div_ceil(STEP) });
+    let mut read = 0;
     while let Some(outcome) = records.next(&mut record) {
         let line = record.line;
+        while read + STEP <= records.position(text) {
+            read += STEP;
+            observer.event(Event::Step);
+        }
         match outcome {
             Outcome::TooLong => {
                 let most = Bytes(limits.row_bytes as u64);

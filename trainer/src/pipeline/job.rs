@@ -31,6 +31,8 @@ pub struct Job {
     pub reading: ReadOptions,
     /// Names of the columns that are not modelled.
     pub ignore: Vec<String>,
+    /// Names of the columns that make up the time stamp of a row. They are not modelled; a gap begins a session.
+    pub time: Vec<String>,
     /// (column that marks anomalies, its value in normal rows).
     pub label: Option<(String, String)>,
     /// Whether columns that never change in the training rows are kept.
@@ -41,6 +43,9 @@ pub struct Job {
     pub cells: Option<usize>,
     /// Settings of single columns, which take precedence over the settings that the rows determine.
     pub overrides: Overrides,
+    /// Largest number of training rows that are fitted: a seeded sample of more. Zero fits all rows, and `None` sets the
+    /// limit by the family.
+    pub max_rows: Option<usize>,
     /// Family, order and penalties. Settings that are `None` are chosen on the validation rows.
     pub choices: Choices,
     /// Largest size of the `.srp` file, in bytes.
@@ -65,6 +70,7 @@ impl Job {
     pub fn read_options(&self) -> ReadOptions {
         let mut options = self.reading.clone();
         options.missing.extend(&self.overrides.codes());
+        options.time.clone_from(&self.time);
         options.label = self.label.as_ref().map(|(column, _)| column.clone());
         if self.signal.is_some() {
             options.channels_left_out = self.ignore.clone();
@@ -82,6 +88,10 @@ impl Job {
         if !(rate > 0.0 && rate < 1.0) {
             let message = format!("expected a rate between 0 and 1, for example 0.001, found {rate}");
             return Err(Error::option("--false-alarm", message));
+        }
+        if let Some(rows @ 1..20) = self.max_rows {
+            let message = format!("expected at least 20 rows, or 0 for all, found {rows}");
+            return Err(Error::option("--max-rows", message));
         }
         let of_counts =
             matches!(self.choices.family, Family::Tree | Family::ChowLiu | Family::Mixture | Family::Tables);

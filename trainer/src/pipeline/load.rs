@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::job::Job;
+use super::sampling::Counts;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::fit::Family;
@@ -36,6 +37,8 @@ pub(super) struct Split<'j> {
     pub valid: FrameRows,
     pub calibrate: FrameRows,
     pub test: Option<FrameRows>,
+    /// Numbers of [training, validation, calibration] rows, of which the fit may see a sample.
+    pub counts: Counts,
     /// What was recognised in the files and may surprise.
     remarks: Vec<Warning>,
 }
@@ -57,12 +60,13 @@ struct Prediction<'j> {
 
 impl<'j> Loaded<'j> {
     /// Reads the files of a job.
-    pub fn read(job: &'j Job) -> Result<Self> {
-        let read = |paths: &[PathBuf]| read(job, paths);
-        let optional = |path: &Option<PathBuf>| path.as_ref().map(|path| read(std::slice::from_ref(path))).transpose();
+    pub fn read(job: &'j Job, observer: &dyn Observer) -> Result<Self> {
+        let read = |paths: &[PathBuf], time: &[String]| read(job, paths, time, observer);
+        let optional =
+            |path: &Option<PathBuf>| path.as_ref().map(|path| read(std::slice::from_ref(path), &[])).transpose();
         Ok(Self {
             job,
-            train: read(&job.train)?,
+            train: read(&job.train, &job.time)?,
             valid: optional(&job.valid)?,
             calibrate: optional(&job.calibrate)?,
             test: optional(&job.test)?,
@@ -105,14 +109,17 @@ impl<'j> Loaded<'j> {
         }
         check_enough(&frame, [rows.train.len(), valid.rows.len(), calibrate.rows.len()])?;
         let train = part(rows.train);
-        Ok(Split { job, shares, train, valid, calibrate, test: other(self.test)?, prediction, remarks })
+        let counts = [train.rows.len(), valid.rows.len(), calibrate.rows.len()];
+        let split =
+            Split { job, shares, train, valid, calibrate, test: other(self.test)?, counts, prediction, remarks };
+        Ok(split.limited())
     }
 }
 
 impl<'j> Split<'j> {
     /// Returns the same rows for a job with other choices.
     pub fn with_job(self, job: &'j Job) -> Self {
-        Self { job, ..self }
+        Self { job, ..self }.limited()
     }
 
     /// Returns whether a modelled column holds numbers.
@@ -122,8 +129,12 @@ impl<'j> Split<'j> {
 
     /// Finds the schema of the training rows with `cells` cells (bins) per numeric column.
     pub fn schema(&self, cells: usize) -> Result<Schema> {
-        let mut schema =
-            Schema::find(&self.train.frame, &self.train.rows, &schema_options(self.job, &self.train.frame, cells))?;
+        self.schema_of(&self.train.rows, cells)
+    }
+
+    /// Finds the schema of some of the training rows.
+    pub fn schema_of(&self, rows: &[usize], cells: usize) -> Result<Schema> {
+        let mut schema = Schema::find(&self.train.frame, rows, &schema_options(self.job, &self.train.frame, cells))?;
         if let Some(Prediction { channels, predictor, .. }) = &self.prediction {
             History::observe_states(&mut schema, channels, predictor);
         }
@@ -143,9 +154,14 @@ impl<'j> Split<'j> {
     }
 }
 
-/// Reads files of a job, and leaves out bad rows as far as the job permits.
-fn read(job: &Job, paths: &[PathBuf]) -> Result<Frame> {
-    let mut frame = windows::read(job.signal, paths, &job.read_options())?;
+/// Reads files of a job, and leaves out bad rows as far as the job permits. The training file must have the columns
+/// `required` of time stamps; other files need none.
+fn read(job: &Job, paths: &[PathBuf], required: &[String], observer: &dyn Observer) -> Result<Frame> {
+    let mut frame = windows::read_observed(job.signal, paths, &job.read_options(), observer)?;
+    frame.positions(required)?;
+    if frame.positions(&job.time).is_ok() {
+        frame.find_sessions(&job.time)?;
+    }
     let absent = |error: Error| Error::option("--missing", error.to_string());
     if job.signal.is_none() {
         frame.positions(job.reading.missing.columns.keys()).map_err(absent)?;
@@ -196,6 +212,7 @@ fn schema_options(job: &Job, frame: &Frame, cells: usize) -> SchemaOptions {
             .iter()
             .filter(|name| !frame.left_out.contains(name))
             .chain(session)
+            .chain(&job.time)
             .chain(label)
             .cloned()
             .collect(),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use surprisal::Nats;
 
+use super::sampling::Sampling;
 use crate::fit::Family;
 use crate::model::FloatModel;
 use crate::select::OrderTrial;
@@ -42,6 +43,9 @@ pub struct FitReport {
     pub marginal_valid_ll: f64,
     /// Log-likelihood of the validation rows under the integer table.
     pub valid_ll: f64,
+    /// If a sample of the training rows was fitted: how many, and what the rest would gain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
     /// For outcome tables: what a quick fit of terms over bits gains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits_gain: Option<BitsGain>,

@@ -7,6 +7,7 @@ use surprisal::Reading;
 use super::job::Job;
 use super::load::{FrameRows, Split};
 use super::report::{FitReport, finite};
+use super::sampling::Sampling;
 use crate::artefact::{Artefact, Notes, Provenance};
 use crate::bits::Bits;
 use crate::calibrate::Calibration;
@@ -39,6 +40,8 @@ pub(super) struct Encoded<'j> {
     valid_readings: Readings,
     calibration_readings: Readings,
     test_readings: Option<Readings>,
+    /// The sample, if the fit sees a sample of the training rows.
+    sampling: Option<Sampling>,
     /// Warnings about the training file.
     warnings: Vec<Warning>,
     /// Provenance of the fit, without the entries that depend on the selected model.
@@ -91,6 +94,7 @@ impl<'j> Split<'j> {
             Some(_) => schema,
             None => choose_cells(schema, &|cells| self.schema(cells), &train, &valid, &job.choices, observer)?,
         };
+        let sampling = self.sampling(|part| self.part_ll(part, &schema, &train, &valid, observer))?;
         let (train_bits, _) = schema.encode(&train)?;
         let (valid_bits, valid_log_widths) = schema.encode(&valid)?;
         let provenance = Provenance {
@@ -100,6 +104,8 @@ impl<'j> Split<'j> {
             digest: self.train.frame.digest,
             train_rows: train.len(),
             split: self.shares,
+            sampled_from: self.sampled_from(),
+            time: job.time.clone(),
             missing: job.read_options().missing,
             channels_left_out: self.train.frame.left_out.clone(),
             signal: job.signal,
@@ -115,9 +121,35 @@ impl<'j> Split<'j> {
             valid_readings: valid,
             calibration_readings,
             test_readings,
+            sampling,
             warnings,
             provenance,
         })
+    }
+}
+
+impl Split<'_> {
+    /// Returns the log-likelihood of the validation rows after a quick fit to one of `part` parts of the training rows, from
+    /// which the edges of cells follow as well. `None` if the part is too small for a fit.
+    fn part_ll(
+        &self,
+        part: usize,
+        schema: &Schema,
+        train: &Readings,
+        valid: &Readings,
+        observer: &dyn Observer,
+    ) -> Result<Option<f64>> {
+        let choices = &self.job.choices;
+        let own = choices.family.has_conditionals_only() && choices.family != Family::Boost;
+        let family = if own { choices.family } else { Family::LinearTrees };
+        let cells = schema.columns.iter().map(|encoding| encoding.cells).max().unwrap_or(CELLS);
+        let rows: Vec<usize> = self.train.rows.iter().copied().step_by(part).collect();
+        let Ok(schema) = self.schema_of(&rows, cells) else { return Ok(None) };
+        let some: Readings = train.iter().step_by(part).cloned().collect();
+        let ((bits, _), (valid_bits, log_widths)) = (schema.encode(&some)?, schema.encode(valid)?);
+        let each = trial(&schema, &bits, &valid_bits, choices, family, observer);
+        let unit: f64 = schema.columns.iter().filter(|encoding| !encoding.observed).map(|encoding| encoding.unit).sum();
+        Ok(Some(mean(&each) - mean(&log_widths) - unit))
     }
 }
 
@@ -199,6 +231,7 @@ impl Calibrated<'_> {
             marginal_valid_ll: marginal_valid_ll - valid_log_width,
             float_valid_ll: selection.valid_ll - valid_log_width,
             valid_ll: integer_ll(&encoded.valid_readings)?,
+            sampling: encoded.sampling,
             bits_gain: None,
             test_rows: test.map(Vec::len),
             float_test_ll: test.map(float_ll).transpose()?,

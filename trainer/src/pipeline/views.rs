@@ -7,6 +7,7 @@ use surprisal::Reading;
 use super::job::Job;
 use super::load::{FrameRows, Split};
 use super::report::{BitsGain, FitReport, finite};
+use super::sampling::PARTS;
 use super::stages::Fitted;
 use crate::artefact::{Artefact, Provenance};
 use crate::calibrate::Calibration;
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::model::FloatModel;
-use crate::observer::Observer;
+use crate::observer::{Event, Observer};
 use crate::order::Order;
 use crate::schema::Schema;
 use crate::select::{Choices, trial};
@@ -71,6 +72,8 @@ impl Split<'_> {
             digest: self.train.frame.digest,
             train_rows: train.len(),
             split: self.shares,
+            sampled_from: self.sampled_from(),
+            time: job.time.clone(),
             missing: job.read_options().missing,
             channels_left_out: self.train.frame.left_out.clone(),
             signal: job.signal,
@@ -95,6 +98,8 @@ impl Split<'_> {
             Ok(-mean(&assemble(&owned(fitted, &schema), fitted)?.surprisals(&valid)?))
         };
 
+        let parts = if self.sampled_from().is_some() { PARTS.len() } else { 0 };
+        observer.event(Event::Stage { name: "outcome tables", steps: 3 + parts });
         let mut found = None;
         for (views, leaves) in SIZES.into_iter().filter(|&(views, _)| views <= settings.views) {
             if observer.is_cancelled() {
@@ -113,14 +118,14 @@ impl Split<'_> {
             let exceeded = size.into_iter().find(|(_, size, limit)| limit.is_some_and(|limit| *size > limit));
             match exceeded {
                 None => {
-                    found = Some(Ok(fitted));
+                    found = Some(Ok((fitted, leaves)));
                     break;
                 }
                 Some((option, size, _)) => found = Some(Err((option, size))),
             }
         }
-        let fitted = match found {
-            Some(Ok(fitted)) => fitted,
+        let (fitted, taken) = match found {
+            Some(Ok(found)) => found,
             Some(Err((option, size))) => {
                 let message = format!(
                     "the smallest table of the family tables takes {size} {}; raise the limit, or choose --family mixture",
@@ -130,10 +135,22 @@ impl Split<'_> {
             }
             None => return Err(Error::option("--views", "expected 1 or 2")),
         };
+        observer.event(Event::Step);
         let independent = views::fit(&schema, &train, &ViewSettings { views: 1, leaves: 1, ..settings })?;
         // In the unit of the table, so that the two can be compared.
         let units = views::common_unit(&fitted) - views::common_unit(&independent);
         let marginal_valid_ll = valid_ll(&independent)? + units;
+
+        observer.event(Event::Step);
+        let quick = ViewSettings { views: fitted.len(), leaves: taken, ..settings };
+        let sampling = self.sampling(|part| {
+            observer.event(Event::Step);
+            let rows: Vec<usize> = self.train.rows.iter().copied().step_by(part).collect();
+            let Ok(schema) = self.schema_of(&rows, cells) else { return Ok(None) };
+            let some: Readings = train.iter().step_by(part).cloned().collect();
+            let quick = views::fit(&schema, &some, &quick)?;
+            Ok(Some(valid_ll(&quick)? - views::common_unit(&quick)))
+        })?;
 
         let mut table = owned(&fitted, &schema);
         // Not from calibration rows, so that these stay exchangeable with fresh rows.
@@ -148,6 +165,7 @@ impl Split<'_> {
         if job.flash.is_some_and(|flash| file_bytes > flash) {
             return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));
         }
+        observer.event(Event::Step);
         let integer_ll = |readings: &Readings| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };
         let (valid_ll, test_ll) = (integer_ll(&valid)?, test.as_ref().map(integer_ll).transpose()?);
         let detector = table.calibration.view();
@@ -168,6 +186,7 @@ impl Split<'_> {
             marginal_valid_ll,
             float_valid_ll: valid_ll,
             valid_ll,
+            sampling,
             bits_gain: bits_gain(&schema, &train, &valid, &artefact, views::common_unit(&fitted), observer)?,
             test_rows: test.as_ref().map(Vec::len),
             float_test_ll: test_ll,

@@ -9,7 +9,7 @@ use super::encoding::{ColumnEncoding, from_total_order, integer};
 use super::toml::{ColumnKind, ColumnOverride};
 use crate::data::{Cell, Cells, Frame};
 use crate::error::{Error, Result};
-use crate::escape::ignore_option;
+use crate::escape::{column_option, ignore_option};
 
 /// Largest number of texts of a category. A column with more texts is probably an identifier.
 const MANY: usize = 64;
@@ -120,10 +120,17 @@ impl ColumnSearch<'_> {
     fn category(&self, encoding: &mut ColumnEncoding, present: &[(Cell, usize)]) -> Result<()> {
         let count = present.len();
         if count > MANY {
-            let ignore = ignore_option(&self.frame.columns[self.file].name);
+            let name = &self.frame.columns[self.file].name;
+            let ignore = ignore_option(name);
+            let is_time = present.iter().take(MANY).all(|(cell, _)| cell.is_time());
+            let time = if is_time {
+                format!(", or carry it along as a time stamp with {}", column_option("--time", name))
+            } else {
+                String::new()
+            };
             return Err(self.fault(format!(
-                "looks like an identifier or a time; leave it out with {ignore}: {count} different texts, a category has at \
-                 most {MANY}"
+                "looks like an identifier or a time; leave it out with {ignore}{time}: {count} different texts, a category \
+                 has at most {MANY}"
             )));
         }
         let mut by_text: Vec<(Cow<str>, usize)> = present.iter().map(|(cell, count)| (cell.text(), *count)).collect();

@@ -132,7 +132,15 @@ impl Schema {
         let (it, ignore) = (if names.len() > 1 { "them" } else { "it" }, all("--ignore"));
         let can_keep = found.iter().all(|(_, numbering)| *numbering != Numbering::Rising { is_distinct: false });
         let keep = if can_keep { format!(", or keep {it} with {}", all("--keep")) } else { String::new() };
-        let message = format!("{description}{others}; leave {it} out with {ignore}{keep}");
+        let clock = found.iter().find(|(_, numbering)| matches!(numbering, Numbering::Rising { .. }));
+        let time = clock.map_or(String::new(), |&(file, _)| {
+            let option = column_option("--time", &frame.columns[file].name);
+            match found.len() {
+                1 => format!(", or carry it along as a time stamp with {option}"),
+                _ => format!(", and if `{}` is a time stamp, pass {option} in its place", frame.columns[file].name),
+            }
+        });
+        let message = format!("{description}{others}; leave {it} out with {ignore}{time}{keep}");
         let files = found.iter().map(|(file, _)| *file).collect();
         Ok(Some((files, Error::input(&frame.path, message).column(&column.name))))
     }

@@ -40,6 +40,11 @@ pub struct FitArgs {
     /// Leave this column, or this channel of a signal, out of the model. The option may be repeated.
     #[arg(long, value_name = "COLUMN")]
     pub ignore: Vec<String>,
+    /// Column of time stamps, which is not modelled. A gap begins a new session, and `score` and `explain` show the stamp.
+    ///
+    /// Give the option twice if date and time of day are in two columns.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "signal")]
+    pub time: Vec<String>,
     /// Kinds of columns, from a file that `surprisal schema` writes.
     ///
     /// Kinds that the file leaves out are derived from the rows.
@@ -99,6 +104,11 @@ pub struct FitArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
+    /// Largest number of training rows to fit: a random sample of more. `all` fits all rows.
+    ///
+    /// By default 1,000,000 for the family tables and 200,000 for all others. The report says what the other rows would gain.
+    #[arg(long, value_name = "N", value_parser = parse::rows, hide_short_help = true)]
+    pub max_rows: Option<usize>,
     /// File with test rows, whose log-likelihood is reported once, after the fit.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub test: Option<PathBuf>,
@@ -270,6 +280,8 @@ impl FitArgs {
             history: self.window.map(|window| History { window: window.into(), session: self.session.clone() }),
             reading: self.reading.options(),
             ignore: self.ignore.clone(),
+            time: self.time.clone(),
+            max_rows: self.data_options.max_rows,
             label: self.label.clone().map(|column| (column, self.normal.clone())),
             keep_constant: self.columns.keep_constant,
             keep: self.columns.keep.clone(),

@@ -24,6 +24,13 @@ pub fn amount(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "expected a number that is zero or more, for example 2.5".to_owned())
 }
 
+/// Parses a number of rows, or `all`, which is zero.
+pub fn rows(text: &str) -> Result<usize, String> {
+    let rows = if text == "all" { Some(0) } else { text.parse().ok() };
+    rows.filter(|rows| *rows == 0 || *rows >= 20)
+        .ok_or_else(|| "expected a number of rows of at least 20, for example 200000, or all".to_owned())
+}
+
 /// Parses a size such as `16KiB`, `16k`, `0.5MiB` or `16384` and returns it in bytes.
 pub fn size(text: &str) -> Result<usize, String> {
     let lower = text.trim().to_ascii_lowercase();

@@ -10,11 +10,13 @@ mod faults;
 mod field;
 mod help;
 mod known;
+mod large;
 mod output;
 mod robust;
 mod search;
 mod signal;
 mod streams;
+mod time;
 
 use data::{Folder, mixed, number};
 use std::io::Write;
