@@ -42,8 +42,8 @@ use stages::Fitted;
 /// ```
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io) and [`Error::Input`](crate::Error::Input) name the file and the place at fault;
-/// [`Error::Option`](crate::Error::Option) names a setting that cannot be
+/// [`Error::Io`] and [`Error::Input`] name the file and the place at fault;
+/// [`Error::Option`] names a setting that cannot be
 /// honoured, such as a limit that no model fits.
 pub fn run(job: &Job) -> Result<(Artefact, FitReport)> {
     run_observed(job, &())
@@ -52,7 +52,7 @@ pub fn run(job: &Job) -> Result<(Artefact, FitReport)> {
 /// Reads, fits, quantises and calibrates as [`run`] does, and reports progress to an observer that may cancel the fit.
 ///
 /// # Errors
-/// The errors of [`run`], and [`Error::Cancelled`](crate::Error::Cancelled) if the observer cancels before there is a
+/// The errors of [`run`], and [`Error::Cancelled`] if the observer cancels before there is a
 /// model.
 pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
     let start = Instant::now();

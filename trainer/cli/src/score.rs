@@ -15,6 +15,9 @@ use crate::rows::Applied;
 /// Largest number of alarms whose column at fault is found.
 const MOST_BLAMED: usize = 1000;
 
+/// The cells of a column by row.
+type Cells<'a> = Box<dyn Fn(usize) -> Value + 'a>;
+
 /// Scores rows. The answer has a value for programs only if `json` asks for it, because it takes much memory.
 pub fn score(args: &RowArgs, last: Option<u32>, progress: &Progress, json: bool) -> Result<Answer> {
     let applied = args.apply(progress)?;
@@ -32,7 +35,7 @@ pub fn score(args: &RowArgs, last: Option<u32>, progress: &Progress, json: bool)
     let blamed = applied.blame(&alarms)?.into_iter().map(|blamed| [blamed.column, blamed.expected]);
     let of_alarms: HashMap<usize, [String; 2]> = alarms.into_iter().zip(blamed).collect();
     // Computed row by row, because the cells of a large file do not fit into memory as values.
-    let mut columns: Vec<(&str, Box<dyn Fn(usize) -> Value + '_>)> = Vec::new();
+    let mut columns: Vec<(&str, Cells)> = Vec::new();
     if !frame.files.is_empty() {
         columns.push(("file", Box::new(|at| json!(frame.path_of(rows[at]).display().to_string()))));
     }
@@ -54,7 +57,7 @@ pub fn score(args: &RowArgs, last: Option<u32>, progress: &Progress, json: bool)
         columns.push(("regime", Box::new(move |at| json!(regimes[at].map(|regime| shown(&regime))))));
     }
     if scores.iter().any(|score| score.missing > 0) {
-        columns.push(("missing", each(&|at| json!(scores[at].missing))));
+        columns.push(("missing", Box::new(|at| json!(scores[at].missing))));
     }
     if let Some(last) = last {
         let recent = recent(surprisals, last as usize);

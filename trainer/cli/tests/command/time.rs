@@ -79,7 +79,7 @@ fn the_stamp_is_beside_every_row_and_the_next_file_needs_none() {
 #[test]
 fn date_and_time_of_day_may_be_in_two_columns() {
     let folder = Folder::new();
-    let text = rows(3000, &[(1000, 2000)], iso).replace("clock,", "day;hour;").replace(' ', ";").replace(',', ";");
+    let text = rows(3000, &[(1000, 2000)], iso).replace("clock,", "day;hour;").replace([' ', ','], ";");
     folder.write("data.csv", text);
     folder.refuses(&format!("fit data.csv {FIT}"), &["hour", "--ignore hour", "--time hour"]);
     let report = folder.json(&format!("fit data.csv --time day --time hour {FIT}"));
