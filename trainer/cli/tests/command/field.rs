@@ -21,7 +21,7 @@ fn plain() -> String {
     lines("temp,press\n", |[temp, press]| format!("{temp:.2},{press:.1}"))
 }
 
-fn lines(header: &str, line: impl Fn([f64; 2]) -> String) -> String {
+pub fn lines(header: &str, line: impl Fn([f64; 2]) -> String) -> String {
     header.to_owned() + &readings(600).into_iter().map(|row| line(row) + "\n").collect::<String>()
 }
 
@@ -393,29 +393,4 @@ fn a_row_without_readings_is_not_normal() {
     folder.write("data.txt", &text);
     folder.json(&format!("fit data.txt {FIT}"));
     assert_eq!(folder.json("eval model.srp data.txt")["rows"], 631);
-}
-
-#[test]
-fn unknown_texts_are_counted_and_named() {
-    let folder = Folder::new();
-    let text = lines("temp,on\n", |[temp, _]| format!("{temp:.2},{}", if temp > 20.0 { "True" } else { "False" }));
-    folder.write("data.csv", &text);
-    folder.json(&format!("fit data.csv {FIT}"));
-    folder.write("new.csv", text.replace("True", "TRUE").replacen("False", "Maybe", 3));
-    for command in ["score", "eval"] {
-        let output = folder.run(&format!("{command} model.srp new.csv"));
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success() && told.contains("`Maybe` in 3 rows"), "{told}");
-        assert!(told.contains("rows, spelled `True` in training"), "{told}");
-        assert!(folder.json(&format!("{command} model.srp new.csv"))["warnings"].to_string().contains("`TRUE`"));
-    }
-}
-
-#[test]
-fn labelled_rows_that_are_all_normal_report_drift() {
-    let folder = Folder::new();
-    folder.write("data.csv", lines("temp,press,bad\n", |[temp, press]| format!("{temp},{press},0")));
-    folder.json(&format!("fit data.csv --label bad {FIT}"));
-    let value = folder.json("eval model.srp data.csv");
-    assert!(value["drift"]["drifted"].is_boolean() && value["alarm_rate"].is_number(), "{value}");
 }

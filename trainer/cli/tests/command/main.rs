@@ -8,6 +8,7 @@ mod data;
 mod escapes;
 mod faults;
 mod field;
+mod logged;
 mod help;
 mod known;
 mod large;
