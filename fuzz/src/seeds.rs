@@ -128,6 +128,9 @@ fn jobs() -> Vec<Job> {
         .map(|family| {
             let mut job = labelled();
             job.choices.family = family;
+            if family == Family::LinearTreesHidden {
+                (job.choices.layer.units, job.choices.layer.restarts) = (Some(4), Some(1));
+            }
             job
         })
         .collect();
