@@ -57,6 +57,30 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     zip.write_all(content).and_then(|()| zip.finish()).expect("a vector takes any bytes")
 }
 
+/// The parser of headers reads nested values more than once, which took minutes for sixteen brackets.
+#[test]
+fn nested_headers_of_arrays_take_no_time() {
+    let folder = Folder::new();
+    let read = |header: &str| {
+        let length = (header.len() as u16).to_le_bytes();
+        let bytes = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &[0; 64]].concat();
+        let (path, begin) = (folder.write("nested.npy", bytes), Instant::now());
+        let result = Frame::read(&path, Header::Auto);
+        assert!(begin.elapsed() < PATIENCE, "{header:.60}");
+        (result, path)
+    };
+    for open in ["{", "[", "(", "{[", "{'a':", "{'a':[(", "[1,(2,"] {
+        for depth in 1..=16 {
+            let (result, path) = read(&format!("{}{}", open.repeat(depth), " ".repeat(9_000)));
+            refused(result, &path, &["not a .npy file"]);
+        }
+    }
+    // Types with fields are still called by their names.
+    let fields = "[('a', '<f4', (2,)), ('b', [('c', '<i2')])]";
+    let (result, path) = read(&format!("{{'descr': {fields}, 'fortran_order': False, 'shape': (1,), }}"));
+    refused(result, &path, &["numbers of type", "'c'"]);
+}
+
 #[test]
 fn a_gzip_bomb_is_refused() {
     let folder = Folder::new();

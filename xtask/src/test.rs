@@ -8,7 +8,7 @@ use xtask::board::{BOARDS, Board};
 use xtask::setup::{self, cargo, cargo_of, root, succeed};
 
 /// Packages outside the workspace, each with its own lock file.
-const OUTSIDE: [&str; 7] = [
+const OUTSIDE: [&str; 8] = [
     "tests/on-target",
     "tests/no-panic",
     "tests/device",
@@ -16,6 +16,7 @@ const OUTSIDE: [&str; 7] = [
     "examples/microbit",
     "examples/nucleo",
     "examples/pico",
+    "fuzz",
 ];
 /// All features of the device crate.
 const ALL: &str = "defmt,embedded-hal,heapless,libm,micromath";

@@ -15,8 +15,9 @@ use crate::error::{Error, Result};
 
 /// Largest size of the header of a .npy file, in bytes: the limit that NumPy's reader has as well.
 const NPY_HEADER: usize = 10_000;
-/// Deepest nesting of brackets in the header of a .npy file. The parser of headers recurses into each.
-const NPY_NESTING: usize = 16;
+/// Deepest nesting of brackets in the header of a .npy file. The parser of headers recurses into each, and reads the last
+/// value within each twice or, within a brace, three times: its time grows exponentially with the nesting.
+const NPY_NESTING: usize = 6;
 
 /// Numbers of one column.
 #[derive(Clone, Debug)]
@@ -192,8 +193,8 @@ fn array(path: &Path, bytes: &[u8], name: &str, limits: &InputLimits) -> Result<
     Ok(((0..count).map(column).collect(), shape.len()))
 }
 
-/// Returns whether the header of a .npy file is complete, within [`NPY_HEADER`] and [`NPY_NESTING`], and the product of
-/// its numbers does not overflow.
+/// Returns whether the header of a .npy file is complete, within [`NPY_HEADER`] and [`NPY_NESTING`], one dictionary
+/// without others in it, and the product of its numbers does not overflow.
 fn has_plain_header(bytes: &[u8]) -> bool {
     let header = match *bytes {
         [_, _, _, _, _, _, 1, _, a, b, ref rest @ ..] => rest.get(..u16::from_le_bytes([a, b]).into()),
@@ -204,6 +205,7 @@ fn has_plain_header(bytes: &[u8]) -> bool {
     let (mut depth, mut deepest) = (0_usize, 0);
     for byte in header {
         match byte {
+            b'{' if depth > 0 => return false,
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}

@@ -1,0 +1,67 @@
+//! What the fuzz targets share: files on disk, options drawn from the input, and the steps that follow reading.
+
+use std::path::Path;
+
+use surprisal_trainer::data::input::InputLimits;
+use surprisal_trainer::data::{Decimal, Frame, Header, ReadOptions, Separator};
+use surprisal_trainer::schema::{Schema, SchemaOptions, without_bad_rows};
+use surprisal_trainer::windows::Windows;
+
+/// Number of bytes at the start of an input that [`options`] takes.
+pub const OPTION_BYTES: usize = 4;
+
+/// Limits that a file of at most 64 KiB exceeds only by decompression or by false headers. Memory is then bounded far
+/// below the limit of the fuzzer.
+pub const LIMITS: InputLimits = InputLimits { bytes: 8 << 20, row_bytes: 1 << 20, columns: 1 << 12, cells: 1 << 20 };
+
+/// Writes the bytes to a file with this suffix in the folder for temporary files, and passes its path on.
+pub fn with_file(suffix: &str, bytes: &[u8], read: impl FnOnce(&Path)) {
+    let path = std::env::temp_dir().join(format!("surprisal-fuzz-{}{suffix}", std::process::id()));
+    std::fs::write(&path, bytes).expect("the folder for temporary files can be written to; TMPDIR names another");
+    read(&path);
+}
+
+/// Splits an input into the options for reading a file, the windows of a signal, and the content of the file.
+pub fn options(input: &[u8]) -> (ReadOptions, Option<Windows>, &[u8]) {
+    let Some((&[dialect, lines, codes, signal], content)) = input.split_first_chunk::<OPTION_BYTES>() else {
+        return (ReadOptions { limits: LIMITS, ..ReadOptions::default() }, None, input);
+    };
+    let separators = [Separator::Comma, Separator::Semicolon, Separator::Tab, Separator::Pipe, Separator::Spaces];
+    let mut options = ReadOptions {
+        header: [Header::Auto, Header::Yes, Header::No, Header::Auto][usize::from(dialect & 3)],
+        separator: separators.get(usize::from(dialect >> 2 & 7).wrapping_sub(1)).copied(),
+        decimal: [None, Some(Decimal::Comma), Some(Decimal::Point), None][usize::from(dialect >> 5 & 3)],
+        skip: usize::from(lines & 15).checked_sub(1),
+        skip_bad: [0, 1, 20, usize::MAX][usize::from(lines >> 4 & 3)],
+        limits: LIMITS,
+        ..ReadOptions::default()
+    };
+    for (bit, code) in ["-999", "x0=Bad", "a=-1", "==", "1e3"].into_iter().enumerate() {
+        if codes >> bit & 1 == 1 {
+            options.missing.add(code);
+        }
+    }
+    options.label = (codes & 32 != 0).then(|| "fault".into());
+    if codes & 64 != 0 {
+        options.channels_left_out.push("x0".into());
+    }
+    options.channels_kept = (codes & 128 != 0).then(Vec::new);
+    let (window, hop, bands) = (usize::from(signal & 15) + 2, usize::from(signal >> 4 & 3) + 1, signal.into());
+    (options, (signal & 64 != 0).then(|| Windows::new(window, hop, bands, None).ok()).flatten(), content)
+}
+
+/// Takes a frame through the steps that `schema`, `fit` and `score` take before the fit. Errors are fine, panics are
+/// not.
+pub fn use_frame(frame: Frame, options: &ReadOptions) {
+    let _ = Schema::describe(&frame, &[], &options.missing);
+    for keep_constant in [false, true] {
+        let settings = SchemaOptions { keep_constant, is_for_tables: keep_constant, ..SchemaOptions::default() };
+        let Ok(frame) = without_bad_rows(frame.clone(), &settings, options.skip_bad) else { continue };
+        let rows: Vec<usize> = (0..frame.rows()).collect();
+        if let Ok(schema) = Schema::find(&frame, &rows, &settings) {
+            let _ = schema.warnings(&frame, &rows);
+            let _ = schema.unknown_texts(&frame, &rows);
+            let _ = schema.all_readings(&frame, &rows).and_then(|readings| schema.encode(&readings));
+        }
+    }
+}
