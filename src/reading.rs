@@ -56,6 +56,8 @@ impl Reading {
                 let exponent = (bits >> 23 & 0xFF) as i32;
                 let magnitude = (bits & 0x7F_FFFF | u32::from(exponent > 0) << 23) as i32;
                 let scaled = match exponent.max(1) - 150 + shift {
+                    // An infinity, or no number.
+                    _ if exponent == 255 => return None,
                     left @ 0..=7 => magnitude << left,
                     right @ -31..=-1 => magnitude >> -right,
                     _ => return None,

@@ -40,7 +40,8 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     ///
     /// A reading that is missing although no training row misses it is left out: its column is not scored, the column's
     /// likeliest value given the columns before it stands for it where later columns depend on it, and
-    /// [`RowScore::missing`] counts it.
+    /// [`RowScore::missing`] counts it. A row in which every scored reading is so missing has the score
+    /// [`RowScore::IMPOSSIBLE`]: nothing is known of it, so that it must not pass for normal.
     ///
     /// # Errors
     /// [`EncodeError`] names the reading that does not fit its column: it is of the wrong type, or absent.
@@ -49,8 +50,11 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     pub fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError> {
         let mut scorer = RowScorer::new(&self.detector);
         let (nats, missing) = self.by_column(readings, |column, nats| scorer.push(column, nats))?;
-        let score = scorer.finish().unwrap_or(RowScore { anomaly: nats, ..RowScore::default() });
-        Ok(RowScore { nats, missing, ..score })
+        Ok(match scorer.finish() {
+            Some(score) => RowScore { nats, missing, ..score },
+            None if missing > 0 => RowScore { missing, ..RowScore::IMPOSSIBLE },
+            None => RowScore { nats, anomaly: nats, ..RowScore::default() },
+        })
     }
 
     /// Returns the surprisal of a row: the surprisal of its bits plus the log-widths of its cells, see

@@ -52,14 +52,15 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     ///
     /// A reading that is missing although no training row misses it is left out: its column is not scored, the column's
     /// likeliest value given the columns before it stands for it where later columns depend on it, and
-    /// [`RowScore::missing`] counts it.
+    /// [`RowScore::missing`] counts it. A row in which every scored reading is so missing has the score
+    /// [`RowScore::IMPOSSIBLE`]: nothing is known of it, so that it must not pass for normal.
     ///
     /// # Errors
     /// [`EncodeError`] names the reading that does not fit its column: it is of the wrong type, or absent.
     #[inline(never)]
     pub fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError> {
         let mut score = RowScore::default();
-        let mut total = None;
+        let (mut total, mut is_scored) = (None, false);
         for view in &self.views {
             let mut anomaly = SoftMaximum::new(self.detector.log2_temperature, view.largest_baseline());
             let (nats, missing) = view.by_column::<C>(readings, |scored| {
@@ -67,6 +68,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
                 if let Some((low, high)) = scored.bounds {
                     anomaly.push(tail(low, high), Nats::ZERO);
                 }
+                is_scored |= scored.column != View::REGIME;
                 // Few columns get past the first comparison.
                 let is_largest = || (score.largest, scored.column) < (scored.nats, score.column);
                 if scored.nats >= score.largest && is_largest() && scored.column != View::REGIME {
@@ -76,6 +78,9 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
             score.anomaly += anomaly.finish();
             score.missing = missing.max(score.missing);
             total = Some(mixture(total, nats + self.share()));
+        }
+        if score.missing > 0 && !is_scored {
+            return Ok(RowScore { missing: score.missing, ..RowScore::IMPOSSIBLE });
         }
         score.nats = total.unwrap_or_default();
         Ok(score)

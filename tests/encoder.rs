@@ -295,7 +295,12 @@ fn a_score_is_its_row_s_surprisal_plus_its_widths_and_the_columns_add_up_to_it()
             let expected = encoder.encode(&readings, &mut row).map(|widths| table.model.surprisal(&row) + widths);
             let mut each = vec![Nats::IMPOSSIBLE; columns.len()];
             assert_eq!(table.surprisal(&readings), expected);
-            assert_eq!(table.explain(&readings, &mut each), expected);
+            let explained = table.explain(&readings, &mut each);
+            // A reading that is missing for the first time is left out of the shares.
+            match expected {
+                Err(EncodeError::UnexpectedMissing { .. }) => assert!(explained.is_ok() || explained != expected),
+                expected => assert_eq!(explained, expected),
+            }
             if let Ok(score) = expected {
                 assert!(score < Nats::IMPOSSIBLE);
                 assert_eq!(each.iter().copied().sum::<Nats>(), score);

@@ -68,6 +68,10 @@ fn obeys_the_laws(table: &Whole, dice: &mut Dice) {
         assert!(table.model.surprisal(&sample) < Nats::IMPOSSIBLE);
         let (readings, mut each) = (readings(dice), [Nats::ZERO; 4096]);
         let (surprisal, score) = (table.surprisal(&readings), table.score(&readings));
+        // Of a row without any reading nothing is known.
+        if score.is_ok_and(|score| score.nats == Nats::IMPOSSIBLE && score.missing > 0) {
+            continue;
+        }
         assert_eq!(table.explain(&readings, &mut each), score.map(|score| score.nats));
         match (surprisal, score) {
             (Ok(nats), _) => assert_eq!(score.map(|score| (score.nats, score.missing)), Ok((nats, 0))),

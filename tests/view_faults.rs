@@ -42,8 +42,10 @@ fn works<const V: usize>(table: &ViewTable<C, V>, dice: &mut Dice) {
     let kinds = kinds(C, false, dice);
     let mut row: Vec<Reading> = kinds.iter().map(|&kind| reading(kind, dice)).collect();
     if let Ok(score) = table.score(&row) {
-        assert_eq!(table.surprisal(&row), Ok(score.nats));
-        assert_eq!(table.explain(&row, &mut [Nats::ZERO; C]), Ok(score.nats));
+        if score.nats < Nats::IMPOSSIBLE {
+            assert_eq!(table.surprisal(&row), Ok(score.nats));
+            assert_eq!(table.explain(&row, &mut [Nats::ZERO; C]), Ok(score.nats));
+        }
         _ = table.judge(&row).expect("the row fits");
         _ = table.blame(&mut row).expect("the row fits");
     }

@@ -221,6 +221,13 @@ impl Artefact {
             let what = "is not the file that the model was fitted on, or was changed since";
             return Err(fault(format!("{shown} {what}; leave the flag out to use all its rows")));
         }
+        if let Some(rows) = fit.rows.filter(|&rows| rows != frame.rows()) {
+            let found = frame.rows();
+            return Err(fault(format!(
+                "the fit read {rows} rows of {shown}, and now there are {found}; pass the options of the fit, such as \
+                 --skip-bad, or leave the flag out"
+            )));
+        }
         let normal = normal_rows(frame, self.notes.label.as_ref())?;
         let strategy = split_strategy(fit.signal, fit.history.as_ref(), fit.seed);
         let mut rows = split(normal.clone(), shares, strategy).held_out;

@@ -82,7 +82,16 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Fit
         let fitted = split.with_job(&job).encode(observer)?.select(observer)?.calibrate()?.report(start)?;
         return Ok((fitted.artefact, fitted.report));
     }
-    let bits = split.encode(observer)?.select(observer)?.calibrate()?.report(start)?;
-    let best = tables.into_iter().fold(bits, |best, other| if other.density() > best.density() { other } else { best });
+    let bits = split
+        .encode(observer)
+        .and_then(|encoded| encoded.select(observer))
+        .and_then(|selected| selected.calibrate())
+        .and_then(|calibrated| calibrated.report(start));
+    let best = match (bits, tables) {
+        // Only tables are within the limits of the job, or of the device.
+        (Err(Error::Option { .. } | Error::Input { .. }), Some(tables)) => tables,
+        (bits, None) => bits?,
+        (bits, Some(tables)) => bits.map(|bits| if tables.density() > bits.density() { tables } else { bits })?,
+    };
     Ok((best.artefact, best.report))
 }

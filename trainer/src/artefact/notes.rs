@@ -57,6 +57,9 @@ pub struct Provenance {
     pub digest: u32,
     /// Number of rows on which the model was fitted.
     pub train_rows: usize,
+    /// Number of rows of the file before it was split, so that a later command notices if it reads other rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<usize>,
     /// Number of training rows of which these are a sample; `None` if they are all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampled_from: Option<usize>,

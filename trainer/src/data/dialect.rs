@@ -22,6 +22,8 @@ pub(crate) struct Dialect {
     pub rows_after: u64,
     /// Whether lines that begin with `#` are comments.
     pub has_comments: bool,
+    /// Whether most cells of the first column are names, so that a whole row that begins with `#` is no comment.
+    pub begins_with_names: bool,
     /// Rows of units below the header, which a file may repeat with the header.
     pub units: Vec<Vec<String>>,
     /// Lines before the header, which a file may repeat with the header.
@@ -84,6 +86,7 @@ impl Dialect {
         }
         let start = found.start(&records, options);
         found.header(&records, start, options.header);
+        found.begins_with_names = numeric_columns(&records[start..], 1) == [false];
         if let (None, Header::Auto, Some(comment)) = (&found.names, options.header, last_comment) {
             let names = split(&[(0, comment)], separator);
             let is_names = |record: &&Record| record.len() == found.width && super::is_header(record.iter());

@@ -183,6 +183,14 @@ pub(crate) fn unusual(texts: &Texts, is_comma: bool) -> Option<Unusual> {
     (2 * numbers >= total && numbers > 0).then_some(Unusual { counts, evidence })
 }
 
+/// Returns what has to be known to rewrite a column of numbers as programs write them, if every point in it may group
+/// thousands and some do; otherwise `None`.
+pub(crate) fn grouped(texts: &Texts) -> Option<Unusual> {
+    let unusual = unusual(texts, true)?;
+    let evidence = Evidence { is_open: true, ..unusual.evidence };
+    (!evidence.point && !evidence.comma).then_some(Unusual { evidence, ..unusual })
+}
+
 /// Rewrites the numbers of a column as programs write them, with the decimal separator `decimal`. Returns the unit that
 /// was removed, and an example of a text that was rewritten.
 ///

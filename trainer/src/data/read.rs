@@ -98,9 +98,19 @@ impl Frame {
             Cells::Text(texts) if !options.time.contains(&column.name) => number::unusual(texts, is_comma),
             _ => None,
         };
-        let found: Vec<Option<number::Unusual>> = self.columns.iter().map(find).collect();
+        let mut found: Vec<Option<number::Unusual>> = self.columns.iter().map(find).collect();
         let evidence = || found.iter().flatten().map(|unusual| unusual.evidence);
         let (comma, point) = (evidence().any(|found| found.comma), evidence().any(|found| found.point));
+        if decimal.is_none() && comma && !point {
+            // Where other columns have decimal commas, the point of `1.234` groups thousands.
+            for (column, unusual) in self.columns.iter().zip(&mut found).filter(|(_, unusual)| unusual.is_none()) {
+                if let Cells::Text(texts) = &column.cells
+                    && !options.time.contains(&column.name)
+                {
+                    *unusual = number::grouped(texts);
+                }
+            }
+        }
         for (column, unusual) in self.columns.iter_mut().zip(&found) {
             let (Some(unusual), Cells::Text(texts)) = (unusual, &mut column.cells) else { continue };
             let own = unusual.evidence;
@@ -207,7 +217,10 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
             Outcome::Empty => continue,
             Outcome::Lost => left_out.lost += 1,
             Outcome::Bad(reason) => bad.push(line, reason),
-            Outcome::Row if dialect.has_comments && is_comment(record.cell(0)) => {}
+            Outcome::Row
+                if dialect.has_comments
+                    && is_comment(record.cell(0))
+                    && (width == 1 || record.len() != width || !dialect.begins_with_names) => {}
             Outcome::Row if is_repeated(&dialect, &record) => {
                 left_out.headers += usize::from(!is_start);
                 is_start = true;

@@ -61,7 +61,8 @@ impl Form {
             Self::Iso => iso(text),
             Self::Date(pattern) => {
                 let parsed = BrokenDownTime::parse(pattern, text).ok()?;
-                let date = parsed.to_date().ok()?;
+                // A year of four digits, where the pattern has one, may be written with fewer.
+                let date = parsed.to_date().ok().filter(|date| date.year() >= 1000)?;
                 since_1970(date.to_datetime(parsed.to_time().unwrap_or_default()))
             }
             Self::Clock(pattern) => {

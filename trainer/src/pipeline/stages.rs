@@ -104,6 +104,7 @@ impl<'j> Split<'j> {
             digest: self.train.frame.digest,
             train_rows: train.len(),
             split: self.shares,
+            rows: Some(self.train.frame.rows()),
             sampled_from: self.sampled_from(),
             time: job.time.clone(),
             missing: job.read_options().missing,

@@ -72,6 +72,7 @@ impl Split<'_> {
             digest: self.train.frame.digest,
             train_rows: train.len(),
             split: self.shares,
+            rows: Some(self.train.frame.rows()),
             sampled_from: self.sampled_from(),
             time: job.time.clone(),
             missing: job.read_options().missing,

@@ -193,7 +193,7 @@ pub fn without_bad_rows(frame: Frame, options: &SchemaOptions, allowed: usize) -
 }
 
 impl Schema {
-    /// Leaves out the rows of a file that have a cell that is no number in a numeric column of this schema, if `allowed`
+    /// Leaves out the rows of a file that have a cell that is no finite number in a numeric column of this schema, if `allowed`
     /// bad lines permit that.
     ///
     /// # Errors
@@ -205,9 +205,8 @@ impl Schema {
         let aligned = self.aligned(&frame)?;
         let mut rows = BTreeSet::new();
         for encoding in aligned.columns.iter().filter(|encoding| encoding.labels.is_empty() && !encoding.observed) {
-            let is_bad = frame.columns[encoding.file]
-                .cells
-                .map(|cell| !cell.is_missing() && cell.number().is_none_or(f64::is_nan));
+            let is_bad =
+                frame.columns[encoding.file].cells.map(|cell| !cell.is_missing() && finite_number(cell).is_none());
             rows.extend((0..frame.rows()).filter(|&row| is_bad[row]));
         }
         Ok(leave_out(frame, &rows, allowed))

@@ -43,7 +43,7 @@ pub struct FitArgs {
     /// Column of time stamps, which is not modelled. A gap begins a new session, and `score` and `explain` show the stamp.
     ///
     /// Give the option twice if date and time of day are in two columns.
-    #[arg(long, value_name = "COLUMN", conflicts_with = "signal")]
+    #[arg(long, value_name = "COLUMN", hide_short_help = true, conflicts_with = "signal")]
     pub time: Vec<String>,
     /// Kinds of columns, from a file that `surprisal schema` writes.
     ///

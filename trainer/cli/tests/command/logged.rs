@@ -149,3 +149,42 @@ fn labelled_rows_that_are_all_normal_report_drift() {
     let value = folder.json("eval model.srp data.csv");
     assert!(value["drift"]["drifted"].is_boolean() && value["alarm_rate"].is_number(), "{value}");
 }
+
+#[test]
+fn a_point_groups_thousands_where_other_columns_have_decimal_commas() {
+    let folder = Folder::new();
+    let comma = |number: f64| format!("{number:.1}").replace('.', ",");
+    let text = lines("temp;count\n", |[temp, press]| {
+        format!(
+            "{};{}",
+            comma(temp),
+            if press > 1040.0 { format!("1.{:03}", press as u32 % 1000) } else { "987".into() }
+        )
+    });
+    folder.write("data.csv", &text);
+    let report = folder.json(&format!("fit data.csv {FIT}"));
+    assert!(report["warnings"].to_string().contains("as 10"), "{}", report["warnings"]);
+    let inspected = folder.text("schema data.csv");
+    assert!(inspected.contains("1089") || inspected.contains("1088"), "{inspected}");
+}
+
+#[test]
+fn names_with_a_number_sign_are_no_comments() {
+    let folder = Folder::new();
+    let text = lines("tag,temp\n", |[temp, press]| {
+        format!("{}{},{temp:.2}", if press > 1045.0 { "p" } else { "#" }, temp as u32 % 3)
+    });
+    folder.write("data.csv", &text);
+    assert_eq!(number(&folder.json(&format!("fit data.csv {FIT}")), "train_rows"), 420.0);
+}
+
+/// The split of the rows is that of the fit only if the same rows are read.
+#[test]
+fn held_out_rows_are_those_of_the_fit() {
+    let folder = Folder::new();
+    let text = lines("temp,press\n", |[temp, press]| format!("{temp:.2},{press:.1}")).replacen("\n2", "\novf\n2", 1);
+    folder.write("data.csv", text.replacen("ovf\n", "ovf,1000.0\n", 1));
+    folder.text(&format!("fit data.csv --skip-bad 1 {FIT}"));
+    folder.refuses("score model.srp data.csv --held-out", &["--skip-bad"]);
+    folder.text("score model.srp data.csv --held-out --skip-bad 1");
+}

@@ -23,12 +23,13 @@ fn a_clock_is_refused_and_the_advice_works() {
     folder.write("log.csv", logged());
     let words = [
         "log.csv: column `time`: only rises, from `17092800",
-        "out of range; leave it out with --ignore time, or keep it with --keep time",
+        "out of range; leave it out with --ignore time, or carry it along as a time stamp with --time time, or keep it with \
+         --keep time",
     ];
     folder.refuses(&format!("fit log.csv {MARGINAL}"), &words);
     folder.refuses(&format!("fit log.csv --window 3 {MARGINAL}"), &["--ignore time", "--keep time"]);
     folder.refuses(&format!("fit log.csv --keep nope {MARGINAL}"), &["log.csv", "no column `nope`"]);
-    for (option, columns) in [("--ignore time", 2), ("--keep time", 3)] {
+    for (option, columns) in [("--ignore time", 2), ("--time time", 2), ("--keep time", 3)] {
         assert_eq!(folder.json(&format!("fit log.csv {option} {MARGINAL}"))["columns"], columns);
     }
 }
