@@ -247,6 +247,16 @@ impl<'t> View<'t> {
         Ok(total)
     }
 
+    /// Returns whether the readings of all scored columns are missing although none was missing in training.
+    // Not inlined, because no reading is missing in most rows.
+    #[inline(never)]
+    pub(crate) fn lacks_all(&self, readings: &[Reading]) -> bool {
+        self.encoder.columns().zip(self.tables.slices().columns).all(|((column, _), &[_, rows, _])| {
+            let is_missing = readings.get(usize::from(column.source)).is_some_and(|reading| reading.is_missing());
+            rows == 0 || column.source == Self::REGIME || is_missing && !column.may_miss
+        })
+    }
+
     /// Writes the surprisal of each column given the columns before it to `each[p]`, where p is the position of the
     /// column in the view, and returns the surprisal of the row in this view. Observed columns get zero.
     ///

@@ -60,7 +60,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     #[inline(never)]
     pub fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError> {
         let mut score = RowScore::default();
-        let (mut total, mut is_scored) = (None, false);
+        let mut total = None;
         for view in &self.views {
             let mut anomaly = SoftMaximum::new(self.detector.log2_temperature, view.largest_baseline());
             let (nats, missing) = view.by_column::<C>(readings, |scored| {
@@ -68,7 +68,6 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
                 if let Some((low, high)) = scored.bounds {
                     anomaly.push(tail(low, high), Nats::ZERO);
                 }
-                is_scored |= scored.column != View::REGIME;
                 // Few columns get past the first comparison.
                 let is_largest = || (score.largest, scored.column) < (scored.nats, score.column);
                 if scored.nats >= score.largest && is_largest() && scored.column != View::REGIME {
@@ -79,7 +78,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
             score.missing = missing.max(score.missing);
             total = Some(mixture(total, nats + self.share()));
         }
-        if score.missing > 0 && !is_scored {
+        if score.missing > 0 && self.views.iter().all(|view| view.lacks_all(readings)) {
             return Ok(RowScore { missing: score.missing, ..RowScore::IMPOSSIBLE });
         }
         score.nats = total.unwrap_or_default();
