@@ -408,7 +408,7 @@ pub(crate) struct ColumnStart {
 
 impl ColumnStart {
     /// Moves past `column`, which begins here.
-    pub fn skip(&mut self, column: &Column) {
+    pub(crate) fn skip(&mut self, column: &Column) {
         self.word += column.words().count();
         self.value += column.values.len();
         self.log_width += column.log_widths.len();
