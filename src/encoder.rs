@@ -16,8 +16,11 @@ use crate::error::EncodeError;
 use crate::nats::Nats;
 use crate::reading::{Reading, total_order};
 
+mod start;
 mod tail;
 mod typical;
+
+pub(crate) use start::ColumnStart;
 
 /// The kind of values in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,22 +139,7 @@ impl Column<'_> {
     ///
     /// # Errors
     /// [`EncodeError`] if the reading does not fit the column.
-    #[inline]
     pub(crate) fn classify(&self, reading: Reading) -> Result<(u8, Nats), EncodeError> {
-        // A shortcut for the most common kind of reading; the other kinds take the general way.
-        if let (Kind::Integer, Reading::Integer(value)) = (self.kind, reading) {
-            let outcome = self.values.partition_point(|&edge| value > edge);
-            if outcome != 0 && outcome != self.values.len() {
-                let log_width = self.log_widths.get(outcome).map_or(0, |&raw| u32::from(raw) << 5);
-                return Ok((outcome.min(255) as u8, Nats::from_raw(log_width)));
-            }
-        }
-        self.classify_any(reading)
-    }
-
-    /// Returns what [`classify`](Self::classify) returns, for readings of all kinds.
-    #[inline(never)]
-    fn classify_any(&self, reading: Reading) -> Result<(u8, Nats), EncodeError> {
         let outcome = self.outcome(reading)?;
         let index = outcome.unwrap_or(self.outcomes().wrapping_sub(1)).min(255) as u8;
         Ok((index, self.log_width(outcome, reading)))
@@ -338,14 +326,6 @@ impl<'t> Encoder<'t> {
         })
     }
 
-    /// Returns the column whose parts begin at `start`, or `None` if there is none.
-    pub(crate) fn column(&self, start: ColumnStart) -> Option<Column<'t>> {
-        let columns = self.slices.columns.get(start.word..)?;
-        let values = self.slices.values.get(start.value..)?;
-        let log_widths = self.slices.log_widths.get(start.log_width..)?;
-        Self::new(EncoderSlices { columns, values, log_widths }).columns().next().map(|(column, _)| column)
-    }
-
     /// Returns the number of bits that all columns together take in a row.
     pub fn bits(&self) -> usize {
         self.columns().last().map_or(0, |(_, bits)| bits.end)
@@ -392,26 +372,6 @@ impl<'t> Encoder<'t> {
     /// Returns the storage that [`new`](Self::new) took.
     pub const fn slices(&self) -> EncoderSlices<'t> {
         self.slices
-    }
-}
-
-/// Where the parts of a column begin in the slices of its encoder.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ColumnStart {
-    /// The position of its first word.
-    pub word: usize,
-    /// The position of its first value.
-    pub value: usize,
-    /// The position of its first log-width.
-    pub log_width: usize,
-}
-
-impl ColumnStart {
-    /// Moves past `column`, which begins here.
-    pub(crate) fn skip(&mut self, column: &Column) {
-        self.word += column.words().count();
-        self.value += column.values.len();
-        self.log_width += column.log_widths.len();
     }
 }
 
