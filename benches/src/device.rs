@@ -21,7 +21,7 @@ const WEIGHED: [&str; 2] = ["m0", "m4f"];
 const OPT_LEVELS: [&str; 2] = ["3", "s"];
 /// The operations that are measured in a program that contains nothing else, so that no other code affects inlining.
 const ALONE: [&str; 3] = ["model", "surprisal", "sample"];
-/// The same for a table of views.
+/// The operations of a table of views that are measured so: it has no operations on bits.
 const ALONE_OF_VIEWS: [&str; 2] = ["surprisal", "score"];
 
 /// Arguments of `cargo benches device`.

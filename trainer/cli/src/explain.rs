@@ -50,7 +50,7 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>, progress: &Progres
         line!(text, "{file}{} {}{time}: {nats} nats, p {p}", frame.unit, frame.lines[row]);
         let fault = detector.judge(scores[at].anomaly).is_anomalous().then(|| fault(blamed, &mut text));
         if let Some(regime) = regime {
-            let far = if regime.is_far { ": far from every regime, of which it is the nearest" } else { "" };
+            let far = if regime.is_far { ", the nearest, but the row is far from every regime" } else { "" };
             line!(text, "  regime {}{far}", regime.index);
         }
         let mut listed = Vec::new();
