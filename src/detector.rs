@@ -12,19 +12,27 @@ mod row_score;
 mod soft_maximum;
 mod cusum;
 mod drift;
+mod severity;
+mod calibrator;
+mod adaptation;
+mod absence;
 #[cfg(feature = "heapless")]
 mod recent;
 mod monitor;
 
+pub use absence::Absence;
+pub use adaptation::Adaptation;
 pub use anomaly_score::AnomalyScore;
+pub use calibrator::{Calibrator, Recalibration};
 pub use cusum::Cusum;
 pub use drift::{Drift, DriftEstimate};
-pub use monitor::{Monitor, Report};
+pub use monitor::{AlarmRule, Monitor, Report};
 pub use p_value::PValue;
 #[cfg(feature = "heapless")]
 pub use recent::Recent;
 pub use row_score::RowScore;
 pub(crate) use row_score::RowScorer;
+pub use severity::Severity;
 pub(crate) use soft_maximum::SoftMaximum;
 
 /// The calibration of a table: numbers that were computed from calibration rows, which are normal rows that the fit did
@@ -129,6 +137,33 @@ impl<'t> Detector<'t> {
         } else {
             Verdict::Normal
         }
+    }
+
+    /// Returns this detector with the threshold of another rate of false alarms: a score is then anomalous exactly if its
+    /// [`p_value`](Self::p_value) is at most `rate`. Rates that the calibration rows do not support give
+    /// [`Nats::IMPOSSIBLE`], as in [`Detector`].
+    ///
+    /// Between the [`levels`](Self::levels) of p-values the threshold is interpolated, and so may differ a little from that
+    /// of a fit for the same rate.
+    ///
+    /// ```
+    /// use surprisal::{Detector, Nats, PValue};
+    /// // 31 calibration rows with the scores 1, 2, … 31.
+    /// let quantiles: Vec<u32> = Detector::levels(31).map(|(_, k)| 32 - k).collect();
+    /// let detector = Detector { rows: 31, quantiles: &quantiles, ..Detector::OFF };
+    /// assert_eq!(detector.at(PValue::from_ppm(250_000)).threshold, Nats::from_raw(24)); // seven of 31 rows exceed it
+    /// assert_eq!(detector.at(PValue::from_ppm(1000)).threshold, Nats::IMPOSSIBLE); // 31 rows cannot support it
+    /// ```
+    pub fn at(self, rate: PValue) -> Self {
+        let (mut low, mut high) = (0, u32::MAX);
+        // The p-value falls with the score. `high` is the smallest score that is known to be rare enough.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.p_value(Nats::from_raw(middle)) <= rate { high = middle } else { low = middle + 1 }
+        }
+        let is_supported = self.p_value(Nats::IMPOSSIBLE) <= rate;
+        let threshold = if is_supported { Nats::from_raw(low.saturating_sub(1)) } else { Nats::IMPOSSIBLE };
+        Self { threshold, false_alarm_ppm: rate.ppm(), ..self }
     }
 
     /// Returns the baseline of the column with this position among the readings: its mean surprisal over calibration

@@ -28,7 +28,7 @@ const MAGIC: u32 = u32::from_le_bytes(*b"SRPL");
 const SECTIONS: usize = 25;
 /// The number of words in the header before the section lengths.
 const HEAD: usize = 5;
-const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+pub(crate) const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 /// The first byte that the checksum covers: the byte after the checksum itself.
 const CHECKED: usize = 16;
 /// The bit of the word of flags that is set if the linear weights are dense.

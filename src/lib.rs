@@ -43,7 +43,10 @@ pub use codec::{Compressor, Decompressor};
 pub use constraint::Constraint;
 #[cfg(feature = "heapless")]
 pub use detector::Recent;
-pub use detector::{AnomalyScore, Cusum, Detector, Drift, DriftEstimate, Monitor, PValue, Report, RowScore, Verdict};
+pub use detector::{
+    Absence, Adaptation, AlarmRule, AnomalyScore, Calibrator, Cusum, Detector, Drift, DriftEstimate, Monitor, PValue,
+    Recalibration, Report, RowScore, Severity, Verdict,
+};
 pub use encoder::{Column, Encoder, EncoderSlices, Kind};
 pub use error::{EncodeError, TableError};
 pub use format::VERSION;

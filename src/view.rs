@@ -43,8 +43,6 @@ pub struct View<'t> {
 pub struct Regime {
     /// The index of the nearest prototype.
     pub index: u8,
-    /// The squared distance from it, in the coordinates of [`Prototypes`].
-    pub distance: u32,
     /// Whether the row is farther from every prototype than normal rows are, see [`View::reach`].
     pub is_far: bool,
 }
@@ -60,6 +58,17 @@ pub(crate) struct Scored {
     pub nats: Nats,
     /// The [bounds](crate::Masses::bounds) of the outcome of a number.
     pub bounds: Option<(u32, u32)>,
+}
+
+/// A row in a view, as it is scored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScoredRow {
+    /// The surprisal of the row in this view.
+    pub nats: Nats,
+    /// The number of columns that are left out because a reading is missing although none was missing in training.
+    pub missing: u16,
+    /// The regime, or `None` without prototypes.
+    pub regime: Option<Regime>,
 }
 
 impl<'t> View<'t> {
@@ -140,20 +149,26 @@ impl<'t> View<'t> {
     pub fn regime<const C: usize>(&self, readings: &[Reading]) -> Option<Regime> {
         (self.prototypes.count() > 0).then(|| {
             let (index, distance) = self.prototypes.locate(readings, &mut [0; C]);
-            Regime { index, distance, is_far: distance > self.reach }
+            Regime { index, is_far: distance > self.reach }
         })
     }
 
+    /// Returns the squared distance of a row from the nearest prototype, in the coordinates of [`Prototypes`], which is
+    /// compared with [`reach`](Self::reach). Columns of the prototypes after the first C do not count.
+    pub fn distance<const C: usize>(&self, readings: &[Reading]) -> u32 {
+        self.prototypes.locate(readings, &mut [0; C]).1
+    }
+
     /// Passes (position in the view, word and start of the column, reading or residual) of each column to `each`, in model
-    /// order.
+    /// order, and returns the regime of the row.
     #[inline]
     fn readings_of<const C: usize>(
         &self,
         readings: &[Reading],
         mut each: impl FnMut(usize, u16, &[u32; 5], Reading) -> Result<(), EncodeError>,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<Option<Regime>, EncodeError> {
         let mut steps = [0; C];
-        let (nearest, _) = self.prototypes.locate(readings, &mut steps);
+        let (nearest, distance) = self.prototypes.locate(readings, &mut steps);
         let (words, residuals, mut next) = (self.encoder.slices().columns, self.prototypes.slices().columns, 0);
         for (at, start) in self.starts.iter().enumerate() {
             let Some(&word) = words.get(start[0] as usize) else { break };
@@ -170,7 +185,8 @@ impl<'t> View<'t> {
             };
             each(at, word, start, reading)?;
         }
-        Ok(())
+        let is_any = !residuals.is_empty();
+        Ok(is_any.then_some(Regime { index: nearest, is_far: distance > self.reach }))
     }
 
     /// Returns the outcome and the log-width of a reading or residual in the column at `at` with this word and start. For a
@@ -264,25 +280,24 @@ impl<'t> View<'t> {
     /// [`EncodeError`], as for [`Encoder::encode`].
     pub fn explain<const C: usize>(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         each.fill(Nats::ZERO);
-        let (nats, _) = self.by_column::<C>(readings, |scored| {
+        let scored = self.by_column::<C>(readings, |scored| {
             if let Some(slot) = each.get_mut(scored.at) {
                 *slot = scored.nats;
             }
         })?;
-        Ok(nats)
+        Ok(scored.nats)
     }
 
-    /// Passes each scored column to `each`, in model order, and returns the surprisal of the row in this view, and the number
-    /// of columns that are left out because a reading is missing although none was missing in training.
+    /// Passes each scored column to `each`, in model order, and returns what is known of the row as a whole.
     #[inline]
     pub(crate) fn by_column<const C: usize>(
         &self,
         readings: &[Reading],
         mut each: impl FnMut(Scored),
-    ) -> Result<(Nats, u16), EncodeError> {
-        let (mut row, mut total, mut missing) = ([0; C], self.log_unit, 0);
+    ) -> Result<ScoredRow, EncodeError> {
+        let (mut row, mut nats, mut missing) = ([0; C], self.log_unit, 0);
         let shapes = self.tables.slices().columns;
-        self.readings_of::<C>(readings, |at, word, start, reading| {
+        let regime = self.readings_of::<C>(readings, |at, word, start, reading| {
             let (outcome, log_width) = self.classify(at, word, start, reading, &row)?;
             *row.get_mut(at).ok_or(EncodeError::TooManyBits)? = outcome;
             if log_width == LEFT_OUT {
@@ -294,14 +309,14 @@ impl<'t> View<'t> {
             if let Some(masses) = self.tables.conditional(shape, start, &row) {
                 let (low, high) = masses.bounds(outcome);
                 // Each is less than 2^24.
-                let nats = Nats::of_valid_mass(high.wrapping_sub(low)).wrapping_add(log_width);
-                total += nats;
+                let own = Nats::of_valid_mass(high.wrapping_sub(low)).wrapping_add(log_width);
+                nats += own;
                 let is_number = (word >> 12 & 7) | 1 == REAL && !reading.is_missing();
-                each(Scored { at, column: word & 0xFFF, nats, bounds: is_number.then_some((low, high)) });
+                each(Scored { at, column: word & 0xFFF, nats: own, bounds: is_number.then_some((low, high)) });
             }
             Ok(())
         })?;
-        Ok((total, missing))
+        Ok(ScoredRow { nats, missing, regime })
     }
 }
 

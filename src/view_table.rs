@@ -63,7 +63,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
         let mut total = None;
         for view in &self.views {
             let mut anomaly = SoftMaximum::new(self.detector.log2_temperature, view.largest_baseline());
-            let (nats, missing) = view.by_column::<C>(readings, |scored| {
+            let of_view = view.by_column::<C>(readings, |scored| {
                 anomaly.push(scored.nats, view.baseline(scored.at));
                 if let Some((low, high)) = scored.bounds {
                     anomaly.push(tail(low, high), Nats::ZERO);
@@ -75,11 +75,12 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
                 }
             })?;
             score.anomaly += anomaly.finish();
-            score.missing = missing.max(score.missing);
-            total = Some(mixture(total, nats + self.share()));
+            score.missing = of_view.missing.max(score.missing);
+            score.regime = score.regime.or(of_view.regime);
+            total = Some(mixture(total, of_view.nats + self.share()));
         }
         if score.missing > 0 && self.views.iter().all(|view| view.lacks_all(readings)) {
-            return Ok(RowScore { missing: score.missing, ..RowScore::IMPOSSIBLE });
+            return Ok(RowScore { missing: score.missing, regime: score.regime, ..RowScore::IMPOSSIBLE });
         }
         score.nats = total.unwrap_or_default();
         Ok(score)
@@ -93,7 +94,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     pub fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
         let mut total = None;
         for view in &self.views {
-            total = Some(mixture(total, view.by_column::<C>(readings, |_| {})?.0 + self.share()));
+            total = Some(mixture(total, view.by_column::<C>(readings, |_| {})?.nats + self.share()));
         }
         Ok(total.unwrap_or_default())
     }
@@ -124,7 +125,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
         let (mut total, mut best, mut densest) = (None, Nats::IMPOSSIBLE, 0);
         for (at, view) in self.views.iter().enumerate() {
-            let (nats, _) = view.by_column::<C>(readings, |_| {})?;
+            let nats = view.by_column::<C>(readings, |_| {})?.nats;
             if nats < best {
                 (best, densest) = (nats, at);
             }

@@ -51,10 +51,13 @@ fn equals_the_definition<const V: usize>(views: &[RandomView; V], kinds: &[i64],
         let score = table.score(&row).expect("the row fits");
         let regime = views.iter().find(|view| !view.prototypes.0.is_empty()).map(|view| {
             let (index, distance) = view.nearest(&row);
-            (index, distance, distance > f64::from(view.reach))
+            (index, distance > f64::from(view.reach), distance)
         });
+        let view = table.views.iter().find(|view| view.prototypes.count() > 0);
+        let distance = || view.map_or(0.0, |view| view.distance::<12>(&row).into());
         let found = table.regime(&row);
-        assert_eq!(found.map(|found| (found.index.into(), found.distance.into(), found.is_far)), regime);
+        assert_eq!(found.map(|found| (found.index.into(), found.is_far, distance())), regime);
+        assert_eq!(score.regime, found);
         assert_eq!(Some(score.missing), naive.iter().map(|view| view.missing).max());
         if score.nats == Nats::IMPOSSIBLE {
             assert!(score.missing > 0 && score.anomaly == Nats::IMPOSSIBLE);

@@ -69,7 +69,7 @@ impl defmt::Format for PValue {
 }
 
 /// The largest number of p-value levels, which only very many calibration rows support.
-const LEVELS: u32 = 54;
+pub(super) const LEVELS: u32 = 54;
 
 /// Returns the p-value of level number `at`, in ppm: from 31/32 to 1/32 in steps of 1/32, then two levels per halving,
 /// down to 11 ppm.
@@ -91,7 +91,15 @@ pub(super) const fn level_count(rows: u32) -> usize {
     count as usize
 }
 
+/// The position of the level 1/2 among the levels.
+const MEDIAN: usize = 15;
+
 impl Detector<'_> {
+    /// Returns the median anomaly score of normal rows, or `None` without quantiles.
+    pub(super) fn median(&self) -> Option<Nats> {
+        self.quantiles.get(MEDIAN).map(|&median| Nats::from_raw(median))
+    }
+
     /// Yields (level, rank k of its quantile) for each p-value level that `rows` calibration rows support, in falling
     /// order of the levels.
     ///
@@ -150,7 +158,7 @@ impl Detector<'_> {
 }
 
 /// Returns the rank of a level (in ppm), ⌊level · (rows + 1) / 10⁶⌋, saturating at the largest `u32`.
-const fn rank(level: u32, rows: u32) -> u32 {
+pub(super) const fn rank(level: u32, rows: u32) -> u32 {
     let exact = level as u64 * (rows as u64 + 1) / PValue::ONE.0 as u64;
     // Only 2³² - 1 rows at a level of 1 exceed 32 bits.
     if exact > u32::MAX as u64 { u32::MAX } else { exact as u32 }

@@ -2,6 +2,7 @@
 
 use super::{AnomalyScore, Detector};
 use crate::nats::Nats;
+use crate::view::Regime;
 
 /// The score of one row: its surprisal, its anomaly score, and its column with the largest surprisal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,12 +22,20 @@ pub struct RowScore {
     /// The number of readings that are missing in columns that were never missing in training. These columns are left out
     /// of the score.
     pub missing: u16,
+    /// The operating regime of the row in the first view that has prototypes, or `None` if the table has none.
+    pub regime: Option<Regime>,
 }
 
 impl RowScore {
     /// The score that stands for a row that cannot be scored: the largest possible surprisals, and column 0.
-    pub const IMPOSSIBLE: Self =
-        Self { nats: Nats::IMPOSSIBLE, anomaly: Nats::IMPOSSIBLE, largest: Nats::IMPOSSIBLE, column: 0, missing: 0 };
+    pub const IMPOSSIBLE: Self = Self {
+        nats: Nats::IMPOSSIBLE,
+        anomaly: Nats::IMPOSSIBLE,
+        largest: Nats::IMPOSSIBLE,
+        column: 0,
+        missing: 0,
+        regime: None,
+    };
 
     /// Computes the score of a row from (position of the reading, surprisal) of each of its columns, in model order.
     ///
@@ -49,26 +58,29 @@ impl RowScore {
 pub(crate) struct RowScorer<'d> {
     detector: &'d Detector<'d>,
     anomaly: AnomalyScore,
-    /// The score without its anomaly score, or `None` before the first column.
-    score: Option<RowScore>,
+    nats: Nats,
+    /// The largest surprisal of a column, and that column. `None` before the first column.
+    largest: Option<(Nats, u16)>,
 }
 
 impl<'d> RowScorer<'d> {
     pub(crate) fn new(detector: &'d Detector<'d>) -> Self {
-        Self { detector, anomaly: AnomalyScore::new(detector), score: None }
+        Self { detector, anomaly: AnomalyScore::new(detector), nats: Nats::ZERO, largest: None }
     }
 
     pub(crate) fn push(&mut self, column: u16, nats: Nats) {
         self.anomaly.push(self.detector, column, nats);
-        let score = self.score.get_or_insert(RowScore { column, ..RowScore::default() });
-        score.nats += nats;
-        if (score.largest, column) < (nats, score.column) {
-            (score.largest, score.column) = (nats, column);
+        self.nats += nats;
+        // Of equal columns the smallest position.
+        if self.largest.is_none_or(|(largest, at)| (largest, column) < (nats, at)) {
+            self.largest = Some((nats, column));
         }
     }
 
     /// Returns the score, or `None` if there was no column.
     pub(crate) fn finish(self) -> Option<RowScore> {
-        Some(RowScore { anomaly: self.anomaly.nats(self.detector), ..self.score? })
+        let (largest, column) = self.largest?;
+        let Self { nats, .. } = self;
+        Some(RowScore { nats, anomaly: self.anomaly.nats(self.detector), largest, column, ..RowScore::default() })
     }
 }

@@ -14,6 +14,8 @@ mod mixture;
 #[rustfmt::skip]
 #[allow(dead_code, reason = "the bits of all its rows are those of the table")]
 mod motor;
+#[path = "operation.rs"]
+mod operation;
 #[path = "../golden/shuttle.rs"]
 #[rustfmt::skip]
 mod shuttle;
@@ -32,8 +34,8 @@ mod views;
 use coin::{Coin, pack};
 use shuttle::{BITS, COLUMNS};
 use surprisal::{
-    ColumnScore, Compressor, Cusum, Decompressor, Drift, Libm, Logit, Monitor, Nats, Reading, Recent, RowScore,
-    Samples, Stream, Table, TableError,
+    ColumnScore, Compressor, Decompressor, Libm, Logit, Monitor, Nats, Reading, RowScore, Samples, Stream, Table,
+    TableError,
 };
 
 macro_rules! cases {
@@ -255,25 +257,19 @@ cases! {
     /// half of which are anomalous.
     fn detectors_agree_everywhere() {
         let table = table::<0, 0>(&SHUTTLE);
-        let detector = &table.detector;
-        let (mut anomaly, mut ppm, mut alarms, mut sums, mut recent_sum) = (0u64, 0u64, 0, 0u64, 0u64);
-        let (mut cusum, mut drift, mut recent) = (Cusum::new(), Drift::new(), Recent::<16>::new());
-        let mut monitor = Monitor::new();
-        for (row, nats) in rows(&SHUTTLE) {
-            let score = table.score(&row).expect("golden rows are of the training columns");
-            anomaly += u64::from(score.anomaly.raw());
-            ppm += u64::from(detector.p_value(score.anomaly).ppm());
-            alarms += u32::from(cusum.push(detector, nats));
-            sums += u64::from(cusum.sum().raw());
-            drift.push(detector, nats);
-            recent.push(nats);
-            recent_sum += u64::from(recent.mean().map_or(0, Nats::raw));
-            monitor.push(detector, &score);
-        }
-        assert_eq!(monitor, Monitor { cusum, drift });
-        assert_eq!((anomaly, ppm, alarms, sums, recent_sum), (1_726_126_336, 254_983_947, 113, 804_186_124, 3_741_194_563));
-        let estimate = drift.estimate(detector);
-        assert_eq!((estimate.raw, estimate.error.raw(), estimate.is_drifted()), (1_214_794, 39_601, true));
+        let scores = rows(&SHUTTLE).map(|(row, _)| table.score(&row).expect("golden rows are of the training columns"));
+        let (sums, drift) = operation::detected(&table.detector, scores);
+        assert_eq!(sums, [1_726_126_336, 254_983_947, 113, 804_186_124, 3_741_194_563]);
+        assert_eq!((drift.raw, drift.error.raw(), drift.is_drifted()), (1_214_794, 39_601, true));
+    }
+
+    /// Calibration on the board, adaptation and rules of alarms have the host's numbers.
+    fn operation_agrees_everywhere() {
+        let table = table::<0, 0>(&SHUTTLE);
+        let scores = rows(&SHUTTLE).map(|(row, _)| table.score(&row).expect("golden rows are of the training columns"));
+        let found = operation::operated(&table.detector, scores);
+        assert_eq!((found.calibration, found.adapted), ((55_589_531, 55_816_756), (3_679_498_844, 1_660_363_826)));
+        assert_eq!((found.alarms, found.severities, found.thresholds), (86, 957, 3_636_865));
     }
 
     /// A column's share is its own, and the largest come first.

@@ -6,10 +6,11 @@ use core::hint::black_box;
 use core::iter::Empty;
 use surprisal::generated::v4;
 use surprisal::{
-    Activation, AnomalyScore, Blame, Column, ColumnScore, Compressor, Conditional, Constraint, Cusum, Decompressor,
-    Detector, Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass, Masses, Mixture, Model, Monitor,
-    Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue, Predictor, Prototypes, Recent, Report, RowScore,
-    Stream, Table, TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
+    Absence, Activation, Adaptation, AnomalyScore, Blame, Calibrator, Column, ColumnScore, Compressor, Conditional,
+    Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass,
+    Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue, Predictor,
+    Prototypes, Recalibration, Recent, Report, RowScore, Severity, Stream, Table, TableError, Term, Terms, Verdict,
+    View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
@@ -32,9 +33,12 @@ macro_rules! shown {
 
 pub fn linked() {
     linked! {
+        Absence<4>: new push rows;
         Activation: code;
+        Adaptation: corrections new push resume;
         AnomalyScore: nats new push;
         Blame: is_ambiguous;
+        Calibrator<99>: finish new push rows;
         Column: bits decode encode outcome_index outcomes words;
         ColumnScore: excess;
         Compressor<fn(u8)>: finish new push push_outcome;
@@ -42,7 +46,7 @@ pub fn linked() {
         Cusum: new push reset sum;
         Decompressor<Empty<u8>>: new pull pull_outcome;
         Constraint: condition from_raw implied implied_value raw;
-        Detector: baseline judge largest_baseline levels p_value words;
+        Detector: at baseline judge largest_baseline levels p_value severity words;
         Drift: estimate new push reset;
         DriftEstimate: is_drifted;
         Encoder: bits columns encode<64> new slices;
@@ -53,7 +57,7 @@ pub fn linked() {
         Masses: bounds decide mass mode outcomes surprisal tail;
         Mixture<8>: bits components logit_of new slices;
         Model<64, Terms<32, 8>>: bits constraints explain new surprisal terms walk;
-        Monitor: new push reset;
+        Monitor: new push reset resume;
         Nade<32>: bits new slices units;
         Nats: from_raw millinats of_mass raw saturating_sub;
         OutcomeTables: columns new slices split surprisal walk;
@@ -61,13 +65,15 @@ pub fn linked() {
         PValue: from_ppm ppm;
         Predictor: fixed new numbers residual slices states width window;
         Prototypes: centre count nearest<9> new residual slices;
+        Recalibration: detector from_bytes to_bytes;
         Recent<8>: mean new push reset;
         RowScore: of;
+        Severity: word;
         Stream<2, 3>: new push reset;
         Table<64, 32, 8>: blame explain from_bytes judge new score surprisal top<3> with_predictor;
         Terms<32, 8>: bits;
         Verdict: is_anomalous;
-        View: encode<9> explain<9> regime<9> starts;
+        View: distance<9> encode<9> explain<9> regime<9> starts;
         ViewTable<9, 1>: blame explain from_bytes judge new regime score surprisal;
         ViewTable<9, 2>: blame explain from_bytes judge new regime score surprisal;
         Walk<64, Terms<32, 8>>: next observe;

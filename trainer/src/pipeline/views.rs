@@ -240,8 +240,9 @@ fn bits_gain(
 /// Returns the squared distance from the nearest prototype that a fresh normal row exceeds with at most the probability
 /// `rate`, by the conformal rank as for the threshold, or `u32::MAX` if there are too few rows or no prototypes.
 fn reach(artefact: &Artefact, rows: &Readings, rate: f64) -> Result<u32> {
-    let table = artefact.open()?;
-    let mut distances: Vec<u32> = rows.iter().filter_map(|row| Some(table.regime(row)?.distance)).collect();
+    let views = artefact.views()?;
+    let Some(view) = views.iter().find(|view| view.prototypes.count() > 0) else { return Ok(u32::MAX) };
+    let mut distances: Vec<u32> = rows.iter().map(|row| view.distance::<4096>(row)).collect();
     distances.sort_unstable();
     let rank = ((distances.len() + 1) as f64 * (1.0 - rate)).ceil() as usize;
     Ok(distances.get(rank.saturating_sub(1)).copied().unwrap_or(u32::MAX))
