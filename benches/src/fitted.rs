@@ -138,7 +138,7 @@ impl Fitted {
             return Ok(None);
         }
         let rates = Rates { false_alarm: rate, ..Rates::default() };
-        let calibration = Calibration::of(&self.artefact, &self.calibration, rates)?;
+        let calibration = Calibration::of(&self.artefact, &self.calibration, &[], rates)?;
         let detector = calibration.view();
         let scores = self.artefact.scores(&fresh)?;
         let raised = scores.iter().filter(|row| detector.judge(row.anomaly).is_anomalous()).count();

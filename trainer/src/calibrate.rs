@@ -7,6 +7,11 @@ use surprisal::{AnomalyScore, Detector, Nats, Reading, RowScore};
 use crate::artefact::Artefact;
 use crate::error::Result;
 
+mod trend;
+
+use trend::Trend;
+pub use trend::average_run_length;
+
 /// Rates of false alarms for which a detector is calibrated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
@@ -32,29 +37,33 @@ pub struct Calibration {
     /// Baseline (mean surprisal) of each column in units of 1/1024 nat, by the index of the column's reading:
     /// `[source]`.
     baselines: Vec<u16>,
+    /// Number of consecutive rows by which the decision interval was found: 1 if rows are independent of their neighbours.
+    block: usize,
 }
 
 impl Default for Calibration {
     fn default() -> Self {
-        Self { numbers: Detector::OFF, quantiles: Vec::new(), baselines: Vec::new() }
+        Self { numbers: Detector::OFF, quantiles: Vec::new(), baselines: Vec::new(), block: 1 }
     }
 }
 
 impl Calibration {
     /// Computes all fields except the baselines from the surprisals and the anomaly scores of the calibration rows.
     ///
-    /// [`Detector`] documents how each field is computed.
+    /// [`Detector`] documents how each field is computed. `stream` holds the surprisals of normal rows in the order in which
+    /// they came, which tell how much neighbours resemble each other; without them rows count as independent. Only their
+    /// ranks count, so that rows that the fit has seen may be among them.
     ///
     /// ```
     /// use surprisal::Nats;
     /// use surprisal_trainer::calibrate::{Calibration, Rates};
     /// let scores: Vec<Nats> = (1..=99).map(Nats::from_raw).collect();
     /// let rates = Rates { false_alarm: 0.02, ..Rates::default() };
-    /// let calibration = Calibration::of_scores(scores.clone(), scores, rates);
+    /// let calibration = Calibration::of_scores(scores.clone(), scores, &[], rates);
     /// let detector = calibration.view();
     /// assert_eq!((detector.threshold, detector.entropy), (Nats::from_raw(98), Nats::from_raw(50)));
     /// ```
-    pub fn of_scores(mut scores: Vec<Nats>, mut anomaly_scores: Vec<Nats>, rates: Rates) -> Self {
+    pub fn of_scores(mut scores: Vec<Nats>, mut anomaly_scores: Vec<Nats>, stream: &[Nats], rates: Rates) -> Self {
         scores.sort_unstable();
         anomaly_scores.sort_unstable();
         let rows = scores.len() as u32;
@@ -75,23 +84,28 @@ impl Calibration {
             average_run_length: rates.average_run_length,
             ..Detector::OFF
         };
+        let mut block = 1;
         // If all rows have the same score, there is no scale for a rise, and the cumulative sum stays off.
         if spread > 0.0 {
             let reference = mean + 0.5 * spread;
             let steps: Vec<f64> = capped.iter().map(|score| score - reference).collect();
+            let trend = Trend::of(&steps, &by_rank(stream, &steps), spread, rates.average_run_length.into());
             numbers.reference = nats(reference);
-            numbers.decision_interval = nats(decision_interval(&steps, spread, rates.average_run_length.into()));
+            numbers.decision_interval = nats(trend.interval);
+            block = trend.block;
         }
         let quantiles =
             Detector::levels(rows).map(|(_, k)| anomaly_scores[anomaly_scores.len() - k as usize].raw()).collect();
-        Self { numbers, quantiles, baselines: Vec::new() }
+        Self { numbers, quantiles, baselines: Vec::new(), block }
     }
 
     /// Scores normal rows by the artefact's table and computes all fields, including the baselines of the columns.
     ///
+    /// `stream` is as for [`of_scores`](Self::of_scores).
+    ///
     /// # Errors
     /// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
-    pub fn of(artefact: &Artefact, readings: &[Vec<Reading>], rates: Rates) -> Result<Self> {
+    pub fn of(artefact: &Artefact, readings: &[Vec<Reading>], stream: &[Nats], rates: Rates) -> Result<Self> {
         let columns = artefact.schema.columns.len();
         let table = artefact.open()?;
         let explain = |row: &Vec<Reading>| {
@@ -109,7 +123,8 @@ impl Calibration {
             // The views compute anomaly scores from baselines of their own, which the table holds already.
             let scores: Vec<RowScore> = readings.par_iter().map(|row| table.score(row)).collect::<Result<_, _>>()?;
             let anomaly_scores = scores.iter().map(|score| score.anomaly).collect();
-            let calibration = Self::of_scores(scores.iter().map(|score| score.nats).collect(), anomaly_scores, rates);
+            let nats = scores.iter().map(|score| score.nats).collect();
+            let calibration = Self::of_scores(nats, anomaly_scores, stream, rates);
             let numbers = Detector { log2_temperature: table.detector().log2_temperature, ..calibration.numbers };
             return Ok(Self { numbers, baselines, ..calibration });
         }
@@ -128,7 +143,8 @@ impl Calibration {
             anomaly_score.nats(&detector)
         };
         let anomaly_scores = each.iter().map(|(_, columns)| anomaly_score(columns)).collect();
-        let mut calibration = Self::of_scores(each.iter().map(|(score, _)| *score).collect(), anomaly_scores, rates);
+        let nats = each.iter().map(|(score, _)| *score).collect();
+        let mut calibration = Self::of_scores(nats, anomaly_scores, stream, rates);
         calibration.numbers.log2_temperature = log2_temperature;
         Ok(Self { baselines, ..calibration })
     }
@@ -136,6 +152,12 @@ impl Calibration {
     /// Returns a calibration that only sets the temperature of the anomaly score of a row of `columns` columns.
     pub fn of_columns(columns: usize) -> Self {
         Self { numbers: Detector { log2_temperature: log2_temperature(columns), ..Detector::OFF }, ..Self::default() }
+    }
+
+    /// Returns the number of consecutive rows by which the decision interval was found: 1 if rows are independent of their
+    /// neighbours, or nothing is known of their order.
+    pub fn block(&self) -> usize {
+        self.block
     }
 
     /// Returns a detector that borrows this calibration's slices.
@@ -171,6 +193,21 @@ pub fn threshold(scores: &[Nats], false_alarm: f64) -> Nats {
     scores.get(rank.max(1) - 1).copied().unwrap_or(Nats::IMPOSSIBLE)
 }
 
+/// Returns a series with the order of `stream` and the values of `sorted`: each score is replaced by the value of the same
+/// rank.
+fn by_rank(stream: &[Nats], sorted: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..stream.len()).collect();
+    order.sort_by_key(|&at| stream[at]);
+    let mut series = vec![0.0; stream.len()];
+    for equal in order.chunk_by(|&a, &b| stream[a] == stream[b]) {
+        // Equal scores have their middle rank.
+        let first = order.partition_point(|&at| stream[at] < stream[equal[0]]);
+        let value = sorted[(first + equal.len() / 2) * sorted.len() / stream.len()];
+        equal.iter().for_each(|&at| series[at] = value);
+    }
+    series
+}
+
 /// Rounds a value in nats to a multiple of 1/65536 nat.
 fn nats(value: f64) -> Nats {
     Nats::from_raw((value * 65536.0).round() as u32)
@@ -182,67 +219,4 @@ fn moments(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / n.max(1.0);
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (mean, (squares / (n - 1.0).max(1.0)).sqrt())
-}
-
-/// Returns the decision interval of a cumulative sum with a given average run length, in nats.
-///
-/// The sum grows by independent draws from `steps`, which ascend and are equally likely. The result is at least the
-/// standard deviation `spread` of the steps, because a smaller interval could be an artefact of sampling.
-fn decision_interval(steps: &[f64], spread: f64, run_length: f64) -> f64 {
-    let (mut low, mut high) = (spread, 2.0 * spread);
-    if average_run_length(steps, low) >= run_length {
-        return low;
-    }
-    while average_run_length(steps, high) < run_length {
-        (low, high) = (high, 2.0 * high);
-    }
-    // The grid of the Markov chain does not resolve more than a thousandth.
-    while high - low > 1e-3 * high {
-        let middle = 0.5 * (low + high);
-        (low, high) = if average_run_length(steps, middle) < run_length { (middle, high) } else { (low, middle) };
-    }
-    high
-}
-
-/// Number of states of the Markov chain that approximates the cumulative sum.
-const STATES: usize = 100;
-
-/// Returns the average run length of a cumulative sum: the mean number of steps until S = max(0, S + step), started at
-/// zero, exceeds `interval` (Brook & Evans, *An Approach to the Probability Distribution of Cusum Run Length*, 1972).
-///
-/// `steps` ascend and are equally likely. S is rounded to a grid of states, which makes it a Markov chain with
-/// transition matrix R; the average run lengths a from each state solve (1 - R) a = 1.
-pub fn average_run_length(steps: &[f64], interval: f64) -> f64 {
-    let width = 2.0 * interval / (2 * STATES - 1) as f64;
-    // The probability that S moves by at most `by` states is P(step <= (by + 1/2) width).
-    let cumulative_probability = |by: isize| {
-        let edge = (by as f64 + 0.5) * width;
-        steps.partition_point(|&step| step <= edge) as f64 / steps.len() as f64
-    };
-    let cumulative: Vec<f64> = (-(STATES as isize)..=STATES as isize).map(cumulative_probability).collect();
-    let at = |by: isize| cumulative[(by + STATES as isize) as usize];
-    let transition = |from: usize, to: usize| {
-        let by = to as isize - from as isize;
-        if to == 0 { at(by) } else { at(by) - at(by - 1) }
-    };
-    let mut matrix: Vec<Vec<f64>> = (0..STATES)
-        .map(|from| {
-            let unit = |to: usize| if from == to { 1.0 } else { 0.0 };
-            (0..STATES).map(|to| unit(to) - transition(from, to)).chain([1.0]).collect()
-        })
-        .collect();
-    // Gaussian elimination from the last state up. The matrix is an M-matrix and needs no pivoting.
-    for pivot in (0..STATES).rev() {
-        let (above, rest) = matrix.split_at_mut(pivot);
-        let row = &rest[0];
-        for other in above {
-            let factor = other[pivot] / row[pivot];
-            for column in (0..pivot).chain([STATES]) {
-                other[column] -= factor * row[column];
-            }
-        }
-    }
-    let mean = matrix[0][STATES] / matrix[0][0];
-    // A mean beyond the resolution of `f64` means that there is never an alarm.
-    if mean.is_finite() && mean >= 1.0 { mean } else { f64::INFINITY }
 }

@@ -13,7 +13,7 @@ fn random(seed: u64) -> ChaCha8Rng {
 }
 
 fn calibrate(scores: Vec<Nats>, false_alarm: f64) -> Calibration {
-    Calibration::of_scores(scores.clone(), scores, Rates { false_alarm, ..Rates::default() })
+    Calibration::of_scores(scores.clone(), scores, &[], Rates { false_alarm, ..Rates::default() })
 }
 
 /// Draws a score with a long tail, in nats: a sum of three exponential variables.
@@ -95,11 +95,11 @@ fn verdicts_use_anomaly_scores_and_drift_uses_scores() {
     let scores: Vec<Nats> = (0..1000).map(|_| nats(tailed(&mut random))).collect();
     let anomaly_scores: Vec<Nats> = (0..1000).map(|_| nats(100.0 + tailed(&mut random))).collect();
     let rates = Rates { false_alarm: 0.05, ..Rates::default() };
-    let calibration = Calibration::of_scores(scores.clone(), anomaly_scores.clone(), rates);
+    let calibration = Calibration::of_scores(scores.clone(), anomaly_scores.clone(), &[], rates);
     let (mixed, by_scores, by_anomaly_scores) = (
         calibration.view(),
-        Calibration::of_scores(scores.clone(), scores.clone(), rates),
-        Calibration::of_scores(anomaly_scores.clone(), anomaly_scores, rates),
+        Calibration::of_scores(scores.clone(), scores.clone(), &[], rates),
+        Calibration::of_scores(anomaly_scores.clone(), anomaly_scores, &[], rates),
     );
     let Detector { threshold, quantiles, .. } = by_anomaly_scores.view();
     assert_eq!(mixed, Detector { threshold, quantiles, ..by_scores.view() });
@@ -143,7 +143,7 @@ fn a_cumulative_sum_alarms_at_the_calibrated_rate() {
     let mut random = random(7);
     let scores: Vec<Nats> = (0..20_000).map(|_| nats(tailed(&mut random))).collect();
     let calibration =
-        Calibration::of_scores(scores.clone(), scores, Rates { average_run_length: 500, ..Rates::default() });
+        Calibration::of_scores(scores.clone(), scores, &[], Rates { average_run_length: 500, ..Rates::default() });
     let detector = calibration.view();
     let mut cusum = Cusum::new();
     let rows = 400_000;
@@ -170,4 +170,58 @@ fn few_or_equal_rows_set_no_decision_interval() {
     assert!(detector.decision_interval < Nats::IMPOSSIBLE && detector.decision_interval >= nats(0.7));
     assert_eq!((detector.entropy, detector.rows), (nats(1.5), 2));
     assert_eq!(detector.p_value(Nats::IMPOSSIBLE).ppm(), 333_334);
+}
+
+/// Returns `rows` scores x²/2 of a series x of which each value is ρ times the last one plus noise, of variance one.
+fn autoregressive(rows: usize, rho: f64, random: &mut ChaCha8Rng) -> Vec<Nats> {
+    let mut normal = || {
+        let (radius, angle) = (random.random::<f64>(), random.random::<f64>());
+        (-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
+    };
+    let mut x: f64 = normal();
+    let mut next = || {
+        x = rho * x + (1.0 - rho * rho).sqrt() * normal();
+        nats(x * x / 2.0)
+    };
+    (0..rows).map(|_| next()).collect()
+}
+
+/// The mean run length of a cumulative sum on rows that resemble their neighbours is the stated one within a factor of two,
+/// if the calibration sees rows in their order, and far from it if it does not.
+#[test]
+fn trends_of_rows_as_they_come_keep_the_run_length() {
+    for (rho, seed) in [(0.0, 1), (0.5, 2), (0.9, 3)] {
+        let mut random = random(seed);
+        let rates = Rates { false_alarm: 0.01, average_run_length: 2000 };
+        let stream = autoregressive(20_000, rho, &mut random);
+        // One row in ten calibrates, as in a fit.
+        let some: Vec<Nats> = stream.iter().step_by(10).copied().collect();
+        let by_blocks = Calibration::of_scores(some.clone(), some.clone(), &stream, rates);
+        let independent = Calibration::of_scores(some.clone(), some, &[], rates);
+        assert_eq!(by_blocks.block() > 1, rho > 0.0, "{rho}: blocks of {}", by_blocks.block());
+        let run_length = |calibration: &Calibration, random: &mut ChaCha8Rng| {
+            let (detector, mut cusum) = (calibration.view(), Cusum::new());
+            let fresh = autoregressive(1_000_000, rho, random);
+            1e6 / fresh.iter().filter(|&&score| cusum.push(&detector, score)).count() as f64
+        };
+        let (found, naive) = (run_length(&by_blocks, &mut random), run_length(&independent, &mut random));
+        assert!((1000.0..4000.0).contains(&found), "{rho}: {found} rows with blocks of {}", by_blocks.block());
+        assert!(rho < 0.9 || naive < 500.0, "{rho}: {naive} rows if rows counted as independent");
+    }
+}
+
+/// Beyond what can be simulated the run length grows on the line that the simulation gives.
+#[test]
+fn long_run_lengths_need_larger_intervals() {
+    let mut random = random(4);
+    let stream = autoregressive(5000, 0.6, &mut random);
+    let interval = |average_run_length| {
+        let rates = Rates { false_alarm: 0.01, average_run_length };
+        let calibration = Calibration::of_scores(stream.clone(), stream.clone(), &stream, rates);
+        f64::from(calibration.view().decision_interval)
+    };
+    let found = [1000, 10_000, 100_000, 10_000_000].map(interval);
+    assert!(found.is_sorted(), "{found:?}");
+    let per_decade = [found[1] - found[0], found[2] - found[1], (found[3] - found[2]) / 2.0];
+    assert!(per_decade.iter().all(|step| (step / per_decade[0] - 1.0).abs() < 0.4), "{per_decade:?}");
 }

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
+
+use surprisal::Nats;
 
 use super::job::Job;
 use super::sampling::Counts;
+use crate::artefact::Artefact;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::fit::Family;
@@ -16,6 +19,9 @@ use crate::schema::{CELLS, Schema, SchemaOptions, without_bad_rows};
 use crate::split::{SHARES, SplitRows, VALID_SHARES, check_enough, normal_rows, split};
 use crate::warning::Warning;
 use crate::windows;
+
+/// Largest number of rows whose order tells how much neighbours resemble each other.
+const STREAM: usize = 20_000;
 
 /// First stage: the files of a job, with all their rows.
 pub(super) struct Loaded<'j> {
@@ -45,8 +51,15 @@ pub(super) struct Split<'j> {
 
 /// A file, and the indices of some of its rows.
 pub(super) struct FrameRows {
-    pub frame: Rc<Frame>,
+    pub frame: Arc<Frame>,
     pub rows: Vec<usize>,
+}
+
+impl FrameRows {
+    /// Returns the surprisals of the rows.
+    pub fn surprisals(&self, artefact: &Artefact) -> Result<Vec<Nats>> {
+        Ok(artefact.scores_of(&self.frame, &self.rows, &())?.iter().map(|score| score.nats).collect())
+    }
 }
 
 /// A fitted predictor, and the names of its channels.
@@ -91,17 +104,17 @@ impl<'j> Loaded<'j> {
             let Some(frame) = frame else { return Ok(None) };
             let frame = predicted(frame)?;
             let rows = normal_rows(&frame, job.label.as_ref())?;
-            Ok(Some(FrameRows { frame: Rc::new(frame), rows }))
+            Ok(Some(FrameRows { frame: Arc::new(frame), rows }))
         };
-        let frame = Rc::new(predicted(self.train)?);
+        let frame = Arc::new(predicted(self.train)?);
         let (rows, shares) = split_training(job, &frame)?;
         check_enough(&frame, [rows.train.len(), usize::MAX, usize::MAX])?;
-        let part = |rows| FrameRows { frame: Rc::clone(&frame), rows };
+        let part = |rows| FrameRows { frame: Arc::clone(&frame), rows };
         let (mut valid, mut calibrate) = (part(rows.valid), part(rows.calibrate));
         if let Some(FrameRows { frame, rows }) = other(self.valid)? {
             let shares = if self.calibrate.is_some() { [0.0, 1.0, 0.0, 0.0] } else { VALID_SHARES };
             let split = split_rows(job, rows, shares);
-            calibrate = FrameRows { frame: Rc::clone(&frame), rows: split.calibrate };
+            calibrate = FrameRows { frame: Arc::clone(&frame), rows: split.calibrate };
             valid = FrameRows { frame, rows: split.valid };
         }
         if let Some(rows) = other(self.calibrate)? {
@@ -120,6 +133,15 @@ impl<'j> Split<'j> {
     /// Returns the same rows for a job with other choices.
     pub fn with_job(self, job: &'j Job) -> Self {
         Self { job, ..self }.limited()
+    }
+
+    /// Returns normal rows in the order in which they came: the last of the file that the calibration rows are from.
+    pub fn stream(&self) -> Result<FrameRows> {
+        let FrameRows { frame, rows } = &self.calibrate;
+        let is_split = self.shares.is_some() && Arc::ptr_eq(frame, &self.train.frame);
+        let mut rows = if is_split { normal_rows(frame, self.job.label.as_ref())? } else { rows.clone() };
+        rows.drain(..rows.len().saturating_sub(STREAM));
+        Ok(FrameRows { frame: Arc::clone(frame), rows })
     }
 
     /// Returns whether a modelled column holds numbers.

@@ -39,6 +39,8 @@ pub(super) struct Encoded<'j> {
     valid_log_width: f64,
     valid_readings: Readings,
     calibration_readings: Readings,
+    /// Normal rows in the order in which they came.
+    stream: FrameRows,
     test_readings: Option<Readings>,
     /// The sample, if the fit sees a sample of the training rows.
     sampling: Option<Sampling>,
@@ -121,6 +123,7 @@ impl<'j> Split<'j> {
             valid_log_width: mean(&valid_log_widths),
             valid_readings: valid,
             calibration_readings,
+            stream: self.stream()?,
             test_readings,
             sampling,
             warnings,
@@ -194,7 +197,9 @@ impl<'j> Selected<'j> {
             Artefact::new(&table.bytes()?, &selection.schema, job.label.clone(), provenance)
         };
         let mut table = selection.table.clone();
-        table.calibration = Calibration::of(&assemble(&table)?, &encoded.calibration_readings, job.rates)?;
+        let uncalibrated = assemble(&table)?;
+        let stream = encoded.stream.surprisals(&uncalibrated)?;
+        table.calibration = Calibration::of(&uncalibrated, &encoded.calibration_readings, &stream, job.rates)?;
         let artefact = assemble(&table)?;
         let file_bytes = artefact.file_bytes().len();
         if job.flash.is_some_and(|flash| file_bytes > flash) {
@@ -249,6 +254,7 @@ impl Calibrated<'_> {
             reference: finite(detector.decision_interval).map(|_| detector.reference.into()),
             decision_interval: finite(detector.decision_interval),
             average_run_length: detector.average_run_length,
+            block: table.calibration.block(),
             warnings: encoded.warnings,
             seconds: start.elapsed().as_secs_f64(),
             float: selection.model,

@@ -158,7 +158,8 @@ impl Split<'_> {
         let baselines = assemble(&table, &fitted)?.open()?.view_baselines(&valid)?;
         table.views.iter_mut().zip(baselines).for_each(|(view, baselines)| view.baselines = baselines);
         let uncalibrated = assemble(&table, &fitted)?;
-        table.calibration = Calibration::of(&uncalibrated, &calibration, job.rates)?;
+        table.calibration =
+            Calibration::of(&uncalibrated, &calibration, &self.stream()?.surprisals(&uncalibrated)?, job.rates)?;
         let reach = reach(&uncalibrated, &calibration, job.rates.false_alarm)?;
         table.views.iter_mut().for_each(|view| view.reach = if view.regimes() > 0 { reach } else { u32::MAX });
         let artefact = assemble(&table, &fitted)?;
@@ -204,6 +205,7 @@ impl Split<'_> {
             reference: finite(detector.decision_interval).map(|_| detector.reference.into()),
             decision_interval: finite(detector.decision_interval),
             average_run_length: detector.average_run_length,
+            block: table.calibration.block(),
             seconds: start.elapsed().as_secs_f64(),
             float: FloatModel::default(),
         };
