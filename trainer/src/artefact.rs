@@ -28,7 +28,7 @@ const MOST: usize = Shape::LARGEST.bits;
 /// Number of rows that are in memory as readings at a time while a file is scored.
 pub const ROWS_AT_ONCE: usize = 1 << 15;
 
-pub use notes::{Notes, Provenance};
+pub use notes::{Notes, Provenance, Recalibrated};
 
 /// A fitted model as a `.srp` file stores it: its table and its notes.
 #[derive(Clone, Debug)]
@@ -51,6 +51,14 @@ impl Artefact {
     /// [`Error::Table`] if the bytes are not a table; [`Error::Inconsistent`] if they do not fit the schema.
     pub fn new(table: &[u8], schema: &Schema, label: Option<(String, String)>, fit: Provenance) -> Result<Self> {
         Self::assemble(table, Notes::new(schema, label, fit))
+    }
+
+    /// Returns this artefact with another table of the same columns.
+    ///
+    /// # Errors
+    /// The errors of [`new`](Self::new).
+    pub fn with_table(&self, table: &[u8]) -> Result<Self> {
+        Self::assemble(table, self.notes.clone())
     }
 
     fn assemble(table: &[u8], notes: Notes) -> Result<Self> {

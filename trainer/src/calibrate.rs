@@ -7,8 +7,10 @@ use surprisal::{AnomalyScore, Detector, Nats, Reading, RowScore};
 use crate::artefact::Artefact;
 use crate::error::Result;
 
+mod interval;
 mod trend;
 
+pub use interval::rate_interval;
 use trend::Trend;
 pub use trend::average_run_length;
 
@@ -19,6 +21,21 @@ pub struct Rates {
     pub false_alarm: f64,
     /// Mean number of normal rows between false alarms of the cumulative sum (ARL0).
     pub average_run_length: u32,
+}
+
+impl Rates {
+    /// Returns the rates of a machine that raises `alarms` false alarms per day, at `rate` rows per second: nine tenths of
+    /// them by single rows, one tenth by the cumulative sum.
+    ///
+    /// ```
+    /// use surprisal_trainer::calibrate::Rates;
+    /// let rates = Rates::per_day(2.0, 1.0);
+    /// assert_eq!((rates.false_alarm, rates.average_run_length), (1.8 / 86400.0, 432_000));
+    /// ```
+    pub fn per_day(alarms: f64, rate: f64) -> Self {
+        let rows = 86_400.0 * rate;
+        Self { false_alarm: 0.9 * alarms / rows, average_run_length: (rows / (0.1 * alarms)).clamp(2.0, 1e9) as u32 }
+    }
 }
 
 impl Default for Rates {
@@ -206,6 +223,17 @@ fn by_rank(stream: &[Nats], sorted: &[f64]) -> Vec<f64> {
         equal.iter().for_each(|&at| series[at] = value);
     }
     series
+}
+
+/// Returns the squared distance from the nearest prototype that a fresh normal row exceeds with at most the probability
+/// `rate`, by the conformal rank as for the threshold, or `u32::MAX` if there are too few rows or no prototypes.
+pub(crate) fn reach(artefact: &Artefact, rows: &[Vec<Reading>], rate: f64) -> Result<u32> {
+    let views = artefact.views()?;
+    let Some(view) = views.iter().find(|view| view.prototypes.count() > 0) else { return Ok(u32::MAX) };
+    let mut distances: Vec<u32> = rows.iter().map(|row| view.distance::<4096>(row)).collect();
+    distances.sort_unstable();
+    let rank = ((distances.len() + 1) as f64 * (1.0 - rate)).ceil() as usize;
+    Ok(distances.get(rank.saturating_sub(1)).copied().unwrap_or(u32::MAX))
 }
 
 /// Rounds a value in nats to a multiple of 1/65536 nat.

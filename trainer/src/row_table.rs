@@ -1,7 +1,7 @@
 //! Operations over readings that tables of both kinds share, as a trait object for the host.
 
 use surprisal::{
-    Blame, Detector, EncodeError, Encoder, Nats, Predictor, Reading, Regime, RowScore, Table, TableError, ViewTable,
+    Blame, Detector, EncodeError, Encoder, Nats, Predictor, Reading, RowScore, Table, TableError, ViewTable,
 };
 
 use crate::shape::Shape;
@@ -30,8 +30,6 @@ pub trait RowTable: Send + Sync {
     /// # Errors
     /// [`EncodeError`] if a reading does not fit its column.
     fn blame(&self, readings: &mut [Reading]) -> Result<Blame, EncodeError>;
-    /// Returns the operating regime of a row, or `None` without prototypes.
-    fn regime(&self, readings: &[Reading]) -> Option<Regime>;
     /// Returns the detector.
     fn detector(&self) -> Detector<'_>;
     /// Returns the predictor of a time series, or [`Predictor::NONE`].
@@ -61,10 +59,6 @@ impl<const N: usize, const H: usize, const K: usize> RowTable for Table<'_, N, H
 
     fn blame(&self, readings: &mut [Reading]) -> Result<Blame, EncodeError> {
         self.blame(readings)
-    }
-
-    fn regime(&self, _: &[Reading]) -> Option<Regime> {
-        None
     }
 
     fn detector(&self) -> Detector<'_> {
@@ -99,10 +93,6 @@ impl<const C: usize, const V: usize> RowTable for ViewTable<'_, C, V> {
 
     fn blame(&self, readings: &mut [Reading]) -> Result<Blame, EncodeError> {
         self.blame(readings)
-    }
-
-    fn regime(&self, readings: &[Reading]) -> Option<Regime> {
-        self.regime(readings)
     }
 
     fn detector(&self) -> Detector<'_> {

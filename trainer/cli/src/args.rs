@@ -4,15 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use surprisal::AlarmRule;
 use surprisal_trainer::data::{Header, expand};
 use surprisal_trainer::divergence::SamplingSettings;
 use surprisal_trainer::windows::Windows;
 
 mod fit;
 mod parse;
+mod rates;
 mod reading;
 
 pub use fit::FitArgs;
+pub use rates::RateArgs;
 pub use reading::ReadingArgs;
 
 /// Fits probability models that tell a microcontroller how surprising a reading is.
@@ -79,11 +82,33 @@ pub enum Command {
         #[command(flatten)]
         out: OutArgs,
     },
+    /// Calibrate a model anew for another machine of the same kind or another season, by its normal rows.
+    ///
+    /// Threshold, quantiles, baselines and trend are computed from the rows; what the model has learned stays as it is.
+    Calibrate {
+        #[command(flatten)]
+        rows: RowArgs,
+        /// The .srp file to write.
+        #[arg(short, value_name = "FILE")]
+        output: PathBuf,
+        /// Shift numeric columns by constants that make the rows most likely, for sensors that read a little more or less.
+        ///
+        /// One row in three then determines the constants, and all others the threshold.
+        #[arg(long)]
+        offsets: bool,
+        #[command(flatten)]
+        rates: RateArgs,
+    },
     /// Report the mean surprisal of a file's rows. With labels, also report how well the scores separate anomalous from
     /// normal rows; without labels, the drift since the fit.
     Eval {
         #[command(flatten)]
         rows: RowArgs,
+        #[command(flatten)]
+        alarms: AlarmArgs,
+        /// Show thresholds and alarms at other rates of false alarms, without a refit.
+        #[arg(long)]
+        sweep: bool,
         #[command(flatten)]
         out: OutArgs,
     },
@@ -92,6 +117,8 @@ pub enum Command {
     Score {
         #[command(flatten)]
         rows: RowArgs,
+        #[command(flatten)]
+        alarms: AlarmArgs,
         /// Add a column with the mean surprisal of the last W rows, including the current row.
         #[arg(long, value_name = "W", value_parser = clap::value_parser!(u32).range(1..))]
         mean: Option<u32>,
@@ -160,7 +187,10 @@ impl Command {
         let data = match &mut self {
             Self::Fit(args) => &mut args.data,
             Self::Features { data, .. } | Self::Schema { data, .. } => data,
-            Self::Eval { rows, .. } | Self::Score { rows, .. } | Self::Explain { rows, .. } => &mut rows.data,
+            Self::Eval { rows, .. }
+            | Self::Score { rows, .. }
+            | Self::Explain { rows, .. }
+            | Self::Calibrate { rows, .. } => &mut rows.data,
             _ => return Ok(self),
         };
         *data = expand(data)?;
@@ -199,6 +229,28 @@ pub struct RowArgs {
     /// Value of the label column in normal rows; by default 0.
     #[arg(long, value_name = "VALUE", requires = "label", allow_hyphen_values = true)]
     pub normal: Option<String>,
+}
+
+/// The rule by which a board raises alarms.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Alarms of a board")]
+pub struct AlarmArgs {
+    /// Raise an alarm when VOTES of the last ROWS rows are anomalous.
+    #[arg(long, value_name = "VOTES:ROWS", default_value = "1:1", value_parser = parse::votes)]
+    pub votes: (u8, u8),
+    /// Raise no other alarm within this many rows after an alarm.
+    #[arg(long, value_name = "ROWS", default_value_t = 0)]
+    pub hold_off: u32,
+    /// Number of rows per second, to show alarms per day.
+    #[arg(long, value_name = "HZ", value_parser = parse::positive)]
+    pub rate: Option<f64>,
+}
+
+impl AlarmArgs {
+    /// Returns the rule of the monitor.
+    pub fn rule(&self) -> AlarmRule {
+        AlarmRule { votes: self.votes.0, of: self.votes.1, hold_off: self.hold_off }
+    }
 }
 
 /// Options that convert a raw signal to rows of features.

@@ -2,18 +2,21 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use surprisal::{Detector, Drift, Nats};
+use surprisal::{Detector, Drift, Nats, PValue};
 use surprisal_trainer::evaluate::{Alarms, auc_pr, auc_roc, mean};
 use surprisal_trainer::pipeline::finite;
 
 use crate::answer::Answer;
-use crate::args::RowArgs;
+use crate::args::{AlarmArgs, RowArgs};
 use crate::inspect::no_alarm;
 use crate::observer::Progress;
 use crate::rows::Applied;
 use crate::terminal::{Lines, line};
 
-pub fn eval(args: &RowArgs, progress: &Progress) -> Result<Answer> {
+/// Rates of false alarms of `--sweep`, in parts per million.
+const SWEPT: [u32; 9] = [100_000, 50_000, 20_000, 10_000, 5000, 2000, 1000, 500, 100];
+
+pub fn eval(args: &RowArgs, rule: &AlarmArgs, sweep: bool, progress: &Progress) -> Result<Answer> {
     let applied = args.apply(progress)?;
     let mean_nats = mean(&applied.surprisals);
     let count = applied.rows.len();
@@ -43,6 +46,10 @@ pub fn eval(args: &RowArgs, progress: &Progress) -> Result<Answer> {
             }
         }
         None => unlabelled(&applied, &detector, &alarms, &mut text, &mut value),
+    }
+    raised_alarms(&applied, &detector, rule, &mut text, &mut value);
+    if sweep {
+        swept(&applied, &detector, rule, &mut text, &mut value);
     }
     Ok(Answer { text: text.into_text(), value })
 }
@@ -102,4 +109,64 @@ fn unlabelled(applied: &Applied, detector: &Detector, alarms: &[bool], text: &mu
         let drifted = if estimate.is_drifted() { "drifted" } else { "no drift" };
         line!(text, "  {drifted}: {estimate} per row more than the calibration rows of the fit");
     }
+}
+
+/// Reports the alarms that a board would raise by the rule, trends included.
+fn raised_alarms(applied: &Applied, detector: &Detector, rule: &AlarmArgs, text: &mut Lines, value: &mut Value) {
+    let reports = applied.monitored(detector, rule);
+    let is_normal = |at: usize| applied.anomalous.as_ref().is_none_or(|anomalous| !anomalous[at]);
+    let count = |wanted: &dyn Fn(usize) -> bool| (0..reports.len()).filter(|&at| wanted(at)).count();
+    let (alarms, trends) = (count(&|at| reports[at].alarm), count(&|at| reports[at].trend));
+    let (normal, false_alarms) = (count(&is_normal), count(&|at| is_normal(at) && reports[at].alarm));
+    let per_day = rule.per_day(false_alarms, normal);
+    let of_normal =
+        applied.anomalous.as_ref().map_or(String::new(), |_| format!(", {false_alarms} of them on normal rows"));
+    let often = per_day.map_or(String::new(), |per_day| format!("; {per_day:.1} false alarms per day"));
+    line!(text, "  a board raises {alarms} alarms{of_normal} ({}; {trends} trends){often}", rule.words());
+    value["raised"] = json!({
+        "alarms": alarms, "trends": trends, "on_normal_rows": false_alarms, "false_alarms_per_day": per_day,
+        "votes": rule.votes.0, "of": rule.votes.1, "hold_off": rule.hold_off,
+    });
+}
+
+/// Reports thresholds and alarms at other rates of false alarms.
+fn swept(applied: &Applied, detector: &Detector, rule: &AlarmArgs, text: &mut Lines, value: &mut Value) {
+    line!(text, "  at other rates of false alarms, by the same calibration rows:");
+    let labelled = if applied.anomalous.is_some() { "   recall  precision" } else { "" };
+    let (share, daily) = ("rows that alarm", if rule.rate.is_some() { "  raised per day" } else { "" });
+    line!(text, "    {:>8} {:>11} {share:>17}{labelled}{daily}", "rate", "threshold");
+    let mut rates: Vec<u32> = SWEPT.into_iter().chain([detector.false_alarm_ppm]).collect();
+    rates.sort_unstable_by(|a, b| b.cmp(a));
+    rates.dedup();
+    let mut rows = Vec::new();
+    for ppm in rates.into_iter().filter(|&ppm| ppm > 0) {
+        // The rate of the fit has its exact threshold; between the levels of p-values that of another rate is interpolated.
+        let at = if ppm == detector.false_alarm_ppm { *detector } else { detector.at(PValue::from_ppm(ppm)) };
+        let rate = f64::from(ppm) / 1e6;
+        let Some(threshold) = finite(at.threshold) else {
+            line!(text, "    {rate:>8} {:>11}", "too few rows");
+            rows.push(json!({ "rate": rate, "threshold": null }));
+            continue;
+        };
+        let alarms: Vec<bool> = applied.scores.iter().map(|score| at.judge(score.anomaly).is_anomalous()).collect();
+        let none = vec![false; alarms.len()];
+        let anomalous = applied.anomalous.as_ref().unwrap_or(&none);
+        let found = Alarms::of(&alarms, anomalous);
+        let shown = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.4}"));
+        let reports = applied.monitored(&at, rule);
+        let normal = anomalous.iter().filter(|&&anomalous| !anomalous).count();
+        let raised = reports.iter().zip(anomalous).filter(|(report, anomalous)| report.alarm && !**anomalous).count();
+        let mut shares = format!("{:>17}", shown(found.false_alarm_rate));
+        if applied.anomalous.is_some() {
+            shares += &format!("{:>9}{:>11}", shown(found.recall), shown(found.precision));
+        }
+        let per_day = rule.per_day(raised, normal);
+        shares += &per_day.map_or(String::new(), |per_day| format!("{per_day:>16.1}"));
+        line!(text, "    {rate:>8} {threshold:>11.3} {shares}");
+        rows.push(json!({
+            "rate": rate, "threshold": threshold, "false_alarm_rate": found.false_alarm_rate, "recall": found.recall,
+            "precision": found.precision, "false_alarms_per_day": per_day,
+        }));
+    }
+    value["sweep"] = rows.into();
 }

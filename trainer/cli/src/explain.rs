@@ -38,9 +38,7 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>, progress: &Progres
     let detector = artefact.detector();
     let (mut text, mut values) = (Lines::default(), Vec::new());
     let blamed = applied.blame(&shown)?;
-    let regimes = applied.regimes(&shown)?;
-    let whole = explained.iter().zip(&blamed).zip(&regimes);
-    for ((&at, &row), (((nats, each), blamed), regime)) in shown.iter().zip(&chosen).zip(whole) {
+    for ((&at, &row), ((nats, each), blamed)) in shown.iter().zip(&chosen).zip(explained.iter().zip(&blamed)) {
         let mut columns: Vec<_> = by_source.iter().zip(each).collect();
         let excess = |source, nats: Nats| i64::from(nats.raw()) - i64::from(detector.baseline(source).raw());
         columns.sort_by_key(|(encoding, nats)| std::cmp::Reverse(excess(encoding.source, **nats)));
@@ -49,6 +47,7 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>, progress: &Progres
         let time = applied.time_of(row).map_or(String::new(), |time| format!(", {time}"));
         line!(text, "{file}{} {}{time}: {nats} nats, p {p}", frame.unit, frame.lines[row]);
         let fault = detector.judge(scores[at].anomaly).is_anomalous().then(|| fault(blamed, &mut text));
+        let regime = scores[at].regime;
         if let Some(regime) = regime {
             let far = if regime.is_far { ", the nearest, but the row is far from every regime" } else { "" };
             line!(text, "  regime {}{far}", regime.index);

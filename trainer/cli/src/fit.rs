@@ -13,7 +13,7 @@ use surprisal_trainer::pipeline::{BitsGain, FitReport, Sampling, run_observed};
 
 use crate::answer::Answer;
 use crate::args::FitArgs;
-use crate::inspect::no_alarm;
+use crate::inspect::{no_alarm, of_threshold};
 use crate::observer::Progress;
 use crate::terminal::{Lines, line};
 
@@ -88,21 +88,19 @@ fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
         );
     }
     line!(text, "  KL(float || integer) {:.5} nats per row", report.kl_quantisation);
-    match report.threshold {
-        Some(threshold) => line!(
-            text,
-            "  alarm above an anomaly score of {threshold:.3} nats: at most {} % of normal rows, by {} calibration rows",
-            (1e8 * report.false_alarm).round() / 1e6,
-            report.calibration_rows
-        ),
-        None => line!(text, "  {}", no_alarm(&artefact.detector())),
-    }
+    let detector = artefact.detector();
+    let threshold = if report.threshold.is_some() { of_threshold(&detector) } else { no_alarm(&detector) };
+    line!(text, "  {threshold}");
     let (entropy, deviation) = (report.entropy, report.deviation);
     line!(text, "  normal rows: mean surprisal {entropy:.3} nats, standard deviation {deviation:.3}");
     if let (Some(reference), Some(interval)) = (report.reference, report.decision_interval) {
+        let how = match report.block {
+            1 => "independent of each other".to_owned(),
+            block => format!("as they come, by blocks of {block}"),
+        };
         line!(
             text,
-            "  cumulative sum above {reference:.3} nats per row: alarm above {interval:.3}, average run length {} independent rows",
+            "  cumulative sum above {reference:.3} nats per row: alarm above {interval:.3}, average run length {} rows, {how}",
             report.average_run_length
         );
     }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use surprisal::{Detector, Kind, Nats};
 use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::calibrate::rate_interval;
 use surprisal_trainer::pipeline::finite;
 use surprisal_trainer::table::cost::{Core, Cost};
 use surprisal_trainer::views::operations;
@@ -111,25 +112,12 @@ fn show_cost(artefact: &Artefact, text: &mut Lines) -> Result<Value> {
 }
 
 fn show_detector(detector: &Detector, text: &mut Lines) {
-    let Detector {
-        threshold,
-        false_alarm_ppm,
-        rows,
-        entropy,
-        deviation,
-        reference,
-        decision_interval,
-        average_run_length,
-        ..
-    } = *detector;
+    let Detector { threshold, rows, entropy, deviation, reference, decision_interval, average_run_length, .. } =
+        *detector;
     if threshold == Nats::IMPOSSIBLE {
         line!(text, "  {}", no_alarm(detector));
     } else {
-        line!(
-            text,
-            "  alarm above an anomaly score of {threshold} nats: {false_alarm_ppm} false alarms per million rows, by {rows} \
-             calibration rows"
-        );
+        line!(text, "  {}", of_threshold(detector));
     }
     if rows == 0 {
         return;
@@ -142,7 +130,7 @@ fn show_detector(detector: &Detector, text: &mut Lines) {
     if decision_interval != Nats::IMPOSSIBLE {
         line!(
             text,
-            "  cumulative sum above {reference} nats per row: alarm above {decision_interval}, average run length {average_run_length} independent rows"
+            "  cumulative sum above {reference} nats per row: alarm above {decision_interval}, average run length {average_run_length} rows"
         );
     }
 }
@@ -170,6 +158,20 @@ fn show_columns(artefact: &Artefact, detector: &Detector, text: &mut Lines) -> V
         }));
     }
     columns
+}
+
+/// Returns a text on the threshold of a detector, the rate that it promises, and how well the calibration rows determine it.
+pub fn of_threshold(&Detector { threshold, false_alarm_ppm, rows, .. }: &Detector) -> String {
+    let k = (u64::from(false_alarm_ppm) * (u64::from(rows) + 1) / 1_000_000) as usize;
+    let (low, high) = rate_interval(k, rows as usize);
+    let percent = |share: f64| (1e6 * share).round() / 1e4;
+    format!(
+        "alarm above an anomaly score of {threshold} nats: at most {} % of normal rows that are like the {rows} calibration rows \
+         (90 % interval for the share: {} to {} %)",
+        percent(f64::from(false_alarm_ppm) / 1e6),
+        percent(low),
+        percent(high)
+    )
 }
 
 /// Returns a text that explains why a detector has no threshold and how to get one.

@@ -17,6 +17,8 @@ mod fit;
 mod collect;
 mod features;
 mod schema;
+mod calibrate;
+mod monitor;
 mod eval;
 mod score;
 mod explain;
@@ -73,9 +75,14 @@ fn run(cli: Cli) -> Result<()> {
         Command::Schema { data, reading, ignore, out } => {
             out.deliver(&paths(&data), || schema::schema(&data, &reading, &ignore))?
         }
-        Command::Eval { rows, out } => out.deliver(&rows.inputs(), || eval::eval(&rows, &progress))?,
-        Command::Score { rows, mean, out } => {
-            out.deliver(&rows.inputs(), || score::score(&rows, mean, &progress, cli.json))?
+        Command::Calibrate { rows, output, offsets, rates } => {
+            calibrate::calibrate(&rows, &rates, offsets, &output, &progress)?
+        }
+        Command::Eval { rows, alarms, sweep, out } => {
+            out.deliver(&rows.inputs(), || eval::eval(&rows, &alarms, sweep, &progress))?
+        }
+        Command::Score { rows, alarms, mean, out } => {
+            out.deliver(&rows.inputs(), || score::score(&rows, &alarms, mean, &progress, cli.json))?
         }
         Command::Explain { rows, top, line, out } => {
             out.deliver(&rows.inputs(), || explain::explain(&rows, top, line, &progress))?

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use rayon::prelude::*;
 use serde_json::{Value, json};
-use surprisal::{Blame, Nats, Regime, RowScore};
-use surprisal_trainer::artefact::{Artefact, ROWS_AT_ONCE};
+use surprisal::{Blame, Nats, RowScore};
+use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, ReadOptions};
 use surprisal_trainer::sample::text;
 use surprisal_trainer::split::anomalous_rows;
@@ -15,6 +14,29 @@ use surprisal_trainer::warning::Warning;
 use crate::args::RowArgs;
 use crate::observer::Progress;
 use crate::terminal::remarks;
+
+/// A model, a data file, and a selection of its rows.
+pub struct Read {
+    /// Model for the rows.
+    pub artefact: Artefact,
+    /// Content of the data file.
+    pub frame: Frame,
+    /// Indices in `frame` of the selected rows.
+    pub rows: Vec<usize>,
+    /// Whether each selected row has an anomalous label: `[row]`. `None` without a label column.
+    pub anomalous: Option<Vec<bool>>,
+}
+
+impl Read {
+    /// Returns the selected rows that are not labelled as anomalous and have any reading.
+    pub fn normal_rows(&self) -> Vec<usize> {
+        let is_anomalous = |at: usize| self.anomalous.as_ref().is_some_and(|anomalous| anomalous[at]);
+        let is_blank = |row: usize| self.frame.blank.get(row).copied().unwrap_or(false);
+        let is_mixed = |row: usize| self.frame.mixed.get(row).copied().unwrap_or(false);
+        let normal = (0..self.rows.len()).filter(|&at| !is_anomalous(at)).map(|at| self.rows[at]);
+        normal.filter(|&row| !is_blank(row) && !is_mixed(row)).collect()
+    }
+}
 
 /// A model, a data file, and the scores of selected rows of the file.
 pub struct Applied {
@@ -82,28 +104,14 @@ impl Applied {
     }
 }
 
-impl Applied {
-    /// Returns the operating regime of each of these scored rows, or `None` if the model has no prototypes.
-    pub fn regimes(&self, chosen: &[usize]) -> Result<Vec<Option<Regime>>> {
-        let table = self.artefact.open()?;
-        let mut regimes = Vec::with_capacity(chosen.len());
-        for some in chosen.chunks(ROWS_AT_ONCE) {
-            let rows: Vec<usize> = some.iter().map(|&at| self.rows[at]).collect();
-            let readings = self.artefact.schema.all_readings(&self.frame, &rows)?;
-            regimes.par_extend(readings.par_iter().map(|row| table.regime(row)));
-        }
-        Ok(regimes)
-    }
-}
-
 impl RowArgs {
     /// Returns the paths of the files that the command reads.
     pub fn inputs(&self) -> Vec<&Path> {
         std::iter::once(&self.model).chain(&self.data).map(PathBuf::as_path).collect()
     }
 
-    /// Reads the model and the data file and scores the selected rows.
-    pub fn apply(&self, progress: &Progress) -> Result<Applied> {
+    /// Reads the model and the data file, and selects rows.
+    pub fn read(&self, progress: &Progress) -> Result<Read> {
         let artefact = Artefact::read(&self.model)?;
         let fit = &artefact.notes.fit;
         let has_own_sessions = !self.time.is_empty() && self.time != fit.time && fit.history.is_some();
@@ -122,12 +130,18 @@ impl RowArgs {
         };
         let anomalous = label.map(|(column, normal)| anomalous_rows(&frame, &column, &normal)).transpose()?;
         let anomalous = anomalous.map(|anomalous| rows.iter().map(|&row| anomalous[row]).collect());
+        Ok(Read { artefact, frame, rows, anomalous })
+    }
+
+    /// Reads the model and the data file and scores the selected rows.
+    pub fn apply(&self, progress: &Progress) -> Result<Applied> {
+        let Read { artefact, frame, rows, anomalous } = self.read(progress)?;
         let mut unknown = artefact.schema.unknown_texts(&frame, &rows)?;
         unknown.extend(artefact.schema.unexpected_missing(&frame, &rows)?);
         remarks(&unknown);
         let row_scores = artefact.scores_of(&frame, &rows, progress)?;
         progress.clear();
-        let mut time = if self.time.is_empty() { fit.time.clone() } else { self.time.clone() };
+        let mut time = if self.time.is_empty() { artefact.notes.fit.time.clone() } else { self.time.clone() };
         time.retain(|name| frame.position(name).is_ok());
         let surprisals = row_scores.iter().map(|score| score.nats).collect();
         Ok(Applied { time, unknown, artefact, frame, rows, anomalous, scores: row_scores, surprisals })

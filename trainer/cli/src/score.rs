@@ -8,7 +8,7 @@ use surprisal::{Nats, Regime};
 use surprisal_trainer::evaluate::mean;
 
 use crate::answer::{Answer, csv_text};
-use crate::args::RowArgs;
+use crate::args::{AlarmArgs, RowArgs};
 use crate::observer::Progress;
 use crate::rows::Applied;
 
@@ -19,7 +19,7 @@ const MOST_BLAMED: usize = 1000;
 type Cells<'a> = Box<dyn Fn(usize) -> Value + 'a>;
 
 /// Scores rows. The answer has a value for programs only if `json` asks for it, because it takes much memory.
-pub fn score(args: &RowArgs, last: Option<u32>, progress: &Progress, json: bool) -> Result<Answer> {
+pub fn score(args: &RowArgs, rule: &AlarmArgs, last: Option<u32>, progress: &Progress, json: bool) -> Result<Answer> {
     let applied = args.apply(progress)?;
     let Applied { artefact, frame, rows, scores, surprisals, .. } = &applied;
     let (detector, schema) = (artefact.detector(), &artefact.schema);
@@ -34,6 +34,7 @@ pub fn score(args: &RowArgs, last: Option<u32>, progress: &Progress, json: bool)
     alarms.truncate(MOST_BLAMED);
     let blamed = applied.blame(&alarms)?.into_iter().map(|blamed| [blamed.column, blamed.expected]);
     let of_alarms: HashMap<usize, [String; 2]> = alarms.into_iter().zip(blamed).collect();
+    let reports = applied.monitored(&detector, rule);
     // Computed row by row, because the cells of a large file do not fit into memory as values.
     let mut columns: Vec<(&str, Cells)> = Vec::new();
     if !frame.files.is_empty() {
@@ -48,13 +49,15 @@ pub fn score(args: &RowArgs, last: Option<u32>, progress: &Progress, json: bool)
     columns.push(("anomaly", Box::new(|at| json!(f64::from(scores[at].anomaly)))));
     columns.push(("p", Box::new(|at| json!(f64::from(detector.p_value(scores[at].anomaly).ppm()) / 1e6))));
     columns.push(("anomalous", Box::new(|at| json!(detector.judge(scores[at].anomaly).is_anomalous()))));
+    columns.push(("severity", Box::new(|at| json!(reports[at].severity.word()))));
+    columns.push(("trend", Box::new(|at| json!(reports[at].trend))));
+    columns.push(("alarm", Box::new(|at| json!(reports[at].alarm))));
     columns.push(("largest", Box::new(|at| json!(f64::from(scores[at].largest)))));
     columns.push(("column", Box::new(|at| json!(name(scores[at].column)))));
     columns.push(("blamed", Box::new(|at| json!(of_alarms.get(&at).map_or("", |alarm| &alarm[0])))));
     columns.push(("expected", Box::new(|at| json!(of_alarms.get(&at).map_or("", |alarm| &alarm[1])))));
-    if artefact.views()?.iter().any(|view| view.prototypes.count() > 0) {
-        let regimes = applied.regimes(&(0..rows.len()).collect::<Vec<_>>())?;
-        columns.push(("regime", Box::new(move |at| json!(regimes[at].map(|regime| shown(&regime))))));
+    if scores.iter().any(|score| score.regime.is_some()) {
+        columns.push(("regime", Box::new(|at| json!(scores[at].regime.map(|regime| shown(&regime))))));
     }
     if scores.iter().any(|score| score.missing > 0) {
         columns.push(("missing", Box::new(|at| json!(scores[at].missing))));

@@ -33,6 +33,18 @@ pub struct Notes {
     pub fit: Provenance,
 }
 
+/// What a recalibration did, as the notes of the model keep it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recalibrated {
+    /// Number of rows from which threshold and quantiles were computed.
+    pub rows: usize,
+    /// CRC-32 of their file.
+    pub digest: u32,
+    /// (column, what this machine reads more than the one of the fit) for each column with an offset.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offsets: Vec<(String, f64)>,
+}
+
 /// Provenance of a model: data and settings that are needed to fit the model again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
@@ -81,6 +93,9 @@ pub struct Provenance {
     /// Windows into which a raw signal is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Windows>,
+    /// Rows of another machine or season from which the calibration was computed anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recalibrated: Option<Recalibrated>,
 }
 
 impl Provenance {
@@ -97,7 +112,13 @@ impl Provenance {
         }
         let (family, order) = (self.family.name(), &self.order);
         let of = self.sampled_from.map_or(String::new(), |all| format!(", a sample of {all}"));
-        format!("{family}, {order} order, {settings}, seed {}; {} training rows{of}", self.seed, self.train_rows)
+        let mut summary =
+            format!("{family}, {order} order, {settings}, seed {}; {} training rows{of}", self.seed, self.train_rows);
+        if let Some(Recalibrated { rows, digest, offsets }) = &self.recalibrated {
+            summary += &format!("; calibrated anew on {rows} rows (digest {digest:08x})");
+            summary += &offsets.iter().map(|(name, offset)| format!(", {name} {offset:+.4}")).collect::<String>();
+        }
+        summary
     }
 }
 

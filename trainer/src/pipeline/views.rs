@@ -10,7 +10,7 @@ use super::report::{BitsGain, FitReport, finite};
 use super::sampling::PARTS;
 use super::stages::Fitted;
 use crate::artefact::{Artefact, Provenance};
-use crate::calibrate::Calibration;
+use crate::calibrate::{Calibration, reach};
 use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
@@ -237,17 +237,6 @@ fn bits_gain(
     let of_bits = mean(&each) - mean(&log_widths) - own_unit;
     let of_tables = -mean(&artefact.surprisals(&valid)?) - unit;
     Ok(Some(BitsGain { nats: of_bits - of_tables, rows: train.len() }))
-}
-
-/// Returns the squared distance from the nearest prototype that a fresh normal row exceeds with at most the probability
-/// `rate`, by the conformal rank as for the threshold, or `u32::MAX` if there are too few rows or no prototypes.
-fn reach(artefact: &Artefact, rows: &Readings, rate: f64) -> Result<u32> {
-    let views = artefact.views()?;
-    let Some(view) = views.iter().find(|view| view.prototypes.count() > 0) else { return Ok(u32::MAX) };
-    let mut distances: Vec<u32> = rows.iter().map(|row| view.distance::<4096>(row)).collect();
-    distances.sort_unstable();
-    let rank = ((distances.len() + 1) as f64 * (1.0 - rate)).ceil() as usize;
-    Ok(distances.get(rank.saturating_sub(1)).copied().unwrap_or(u32::MAX))
 }
 
 /// Returns an error if the job has settings that only models of bits have.

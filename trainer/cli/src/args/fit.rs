@@ -15,7 +15,7 @@ use surprisal_trainer::pipeline::Job;
 use surprisal_trainer::schema::toml::Overrides;
 use surprisal_trainer::select::{Choices, LayerChoices};
 
-use super::{ReadingArgs, SignalArgs, parse};
+use super::{RateArgs, ReadingArgs, SignalArgs, parse};
 
 #[derive(Debug, Args)]
 pub struct FitArgs {
@@ -74,11 +74,6 @@ pub struct FitArgs {
     /// Largest size of the .srp file, for example 16KiB.
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub flash: Option<usize>,
-    /// Share of normal rows that may raise an alarm.
-    ///
-    /// The rate is valid if the rows are exchangeable with the calibration rows.
-    #[arg(long, value_name = "RATE", default_value_t = Rates::default().false_alarm)]
-    pub false_alarm: f64,
     /// Seed of the split and of all random numbers in fitting.
     #[arg(long, default_value_t = 0, hide_short_help = true)]
     pub seed: u64,
@@ -98,6 +93,8 @@ pub struct FitArgs {
     pub limits: LimitArgs,
     #[command(flatten)]
     pub calibration: CalibrationArgs,
+    #[command(flatten)]
+    pub rates: RateArgs,
 }
 
 /// Options for further files.
@@ -198,11 +195,11 @@ pub struct LayerArgs {
 #[command(next_help_heading = "Stochastic gradient ascent (hidden layers)")]
 pub struct OptimizerArgs {
     #[arg(long, value_name = "METHOD", hide_short_help = true, value_parser = parse::named(method_help),
-        help = "Optimizer; without --rate, a range test finds the learning rate")]
+        help = "Optimizer; without --learning-rate, a range test finds the learning rate")]
     optimizer: Option<Method>,
     /// Highest learning rate of the schedule.
     #[arg(long, value_name = "RATE", hide_short_help = true)]
-    rate: Option<f32>,
+    learning_rate: Option<f32>,
     #[arg(long, value_name = "SCHEDULE", hide_short_help = true, value_parser = parse::named(schedule_help),
         help = "Schedule of the learning rate")]
     schedule: Option<Schedule>,
@@ -245,11 +242,6 @@ pub struct CalibrationArgs {
     /// File with normal rows, on which the detector is calibrated.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub calibrate: Option<PathBuf>,
-    /// Average run length (ARL0): mean number of normal rows between false alarms of the cumulative sum, if rows are
-    /// independent.
-    #[arg(long, alias = "mean-time", value_name = "ROWS", hide_short_help = true, default_value_t = Rates::default().average_run_length,
-        value_parser = clap::value_parser!(u32).range(2..=1_000_000_000))]
-    pub average_run_length: u32,
 }
 
 impl FitArgs {
@@ -311,7 +303,7 @@ impl FitArgs {
             ram: self.limits.ram,
             operations: self.limits.ops,
             seed: self.seed,
-            rates: Rates { false_alarm: self.false_alarm, average_run_length: self.calibration.average_run_length },
+            rates: self.rates.rates(Rates::default())?,
         })
     }
 }
@@ -320,7 +312,7 @@ impl OptimizerArgs {
     fn choices(&self) -> OptimizerChoices {
         OptimizerChoices {
             optimizer: self.optimizer,
-            rate: self.rate,
+            rate: self.learning_rate,
             schedule: self.schedule,
             warm_up: self.warm_up,
             batch: self.batch,

@@ -56,6 +56,20 @@ pub fn windows(text: &str) -> Result<(usize, usize), String> {
 }
 
 /// Parses a finite number above zero.
+pub fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "expected a number above zero, for example 2.5".to_owned())
+}
+
+/// Parses a rule such as `3:5` and returns (votes, rows).
+pub fn votes(text: &str) -> Result<(u8, u8), String> {
+    let numbers = text.split_once(':').and_then(|(votes, of)| votes.parse().ok().zip(of.parse().ok()));
+    numbers.filter(|&(votes, of)| 1 <= votes && votes <= of && of <= 32).ok_or_else(|| {
+        "expected VOTES:ROWS, for example 3:5 for three of the last five rows; ROWS is at most 32".to_owned()
+    })
+}
+
+/// Parses a finite number above zero.
 pub fn sampling_rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
     rate.ok_or_else(|| "expected a number of samples per second above zero, for example 48000".to_owned())

@@ -6,8 +6,7 @@ use crate::budget;
 use crate::data::{Folder, flags, number, random};
 
 /// Small layers, quickly fitted.
-const LAYER: &str =
-    "--order natural --units 4 --epochs 5 --restarts 1 --activation relu --dropout 0 --weight-decay 0 --rate 0.02";
+const LAYER: &str = "--order natural --units 4 --epochs 5 --restarts 1 --activation relu --dropout 0 --weight-decay 0 --learning-rate 0.02";
 
 /// Rows of flags that hang on the parity of those before them, more or less.
 const JOURNAL: &str = "model.srp.surprisal-search";
@@ -120,7 +119,8 @@ fn limits_are_promises() {
         let bytes = folder.read("model.srp").len() as f64;
         [bytes, number(&report, "state_bytes"), number(&report, "operations")]
     };
-    let layers = "--order natural --epochs 3 --restarts 2 --activation relu --dropout 0 --weight-decay 0 --rate 0.02";
+    let layers =
+        "--order natural --epochs 3 --restarts 2 --activation relu --dropout 0 --weight-decay 0 --learning-rate 0.02";
     // 40 bytes are the row and its walk, six more each unit; a unit takes 16 operations.
     for (options, limits) in [
         ("--flash 900", [900.0, f64::MAX, f64::MAX]),
@@ -152,7 +152,8 @@ fn limits_are_promises() {
 #[test]
 fn a_search_keeps_its_promises_goes_on_where_it_was_and_cleans_up() {
     let folder = with_flags();
-    let options = "--order natural --epochs 2 --restarts 2 --activation relu --dropout 0 --weight-decay 0 --rate 0.02";
+    let options =
+        "--order natural --epochs 2 --restarts 2 --activation relu --dropout 0 --weight-decay 0 --learning-rate 0.02";
     let command = format!("fit flags.csv --family auto {options} --ram 106 --flash 2KiB -o model.srp");
     let report = folder.json(&format!("{command} --threads 1"));
     let first = folder.read("model.srp");
@@ -194,7 +195,7 @@ fn an_interrupted_search_exports_and_remembers() {
     let folder = with_flags();
     // It would go on for minutes, the smallest layer for a second or so.
     let options = "--order natural --epochs 2000 --patience 2000 --restarts 1 --activation relu --dropout 0 --weight-decay 0 \
-                   --rate 0.02 --threads 2";
+                   --learning-rate 0.02 --threads 2";
     let mut before = 0;
     for run in 0..2 {
         let mut command = Command::new(env!("CARGO_BIN_EXE_surprisal"));
@@ -259,9 +260,9 @@ fn settings_out_of_range_are_refused_by_their_name() {
         ("--units 300", "1..=256"),
         ("--restarts 0", "1..=64"),
         ("--components 65", "1..=64"),
-        ("--rate=-1", "above zero"),
-        ("--rate 0", "above zero"),
-        ("--rate nan", "above zero"),
+        ("--learning-rate=-1", "above zero"),
+        ("--learning-rate 0", "above zero"),
+        ("--learning-rate nan", "above zero"),
         ("--dropout 1", "below 1"),
         ("--input-dropout=-0.1", "below 1"),
         ("--activation foo", "relu, sigmoid, identity"),

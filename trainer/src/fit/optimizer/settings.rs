@@ -165,7 +165,7 @@ impl OptimizerChoices {
         let some = |given: Option<usize>| given.is_none_or(|number| number > 0);
         let decay = self.weight_decay.is_none_or(|decay| decay >= 0.0 && decay.is_finite());
         let checks = [
-            (positive(self.rate), "--rate", "expected a number above zero, for example 0.01"),
+            (positive(self.rate), "--learning-rate", "expected a number above zero, for example 0.01"),
             (share(self.warm_up), "--warm-up", "expected a share from 0 to below 1, for example 0.05"),
             (share(self.average), "--average", "expected a share from 0 to below 1, for example 0.998"),
             (some(self.batch), "--batch", "expected at least 1 row per step"),

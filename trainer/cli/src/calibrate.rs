@@ -1,0 +1,70 @@
+//! `surprisal calibrate`: computes the calibration of a model anew for another machine or season.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::json;
+use surprisal::Nats;
+use surprisal_trainer::calibrate::Rates;
+use surprisal_trainer::output;
+use surprisal_trainer::pipeline::finite;
+use surprisal_trainer::recalibrate::recalibrate;
+
+use crate::answer::Answer;
+use crate::args::{RateArgs, RowArgs};
+use crate::inspect::{no_alarm, of_threshold};
+use crate::observer::Progress;
+use crate::terminal::{Lines, line};
+
+pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, progress: &Progress) -> Result<Answer> {
+    let inputs = args.inputs();
+    output::check(path, &inputs)?;
+    let read = args.read(progress)?;
+    progress.clear();
+    let old = read.artefact.detector();
+    let defaults = match old.rows {
+        0 => Rates::default(),
+        _ => Rates {
+            false_alarm: f64::from(old.false_alarm_ppm) / 1e6,
+            average_run_length: old.average_run_length.max(2),
+        },
+    };
+    let rates = rates.rates(defaults)?;
+    let normal = read.normal_rows();
+    let (artefact, calibration) = recalibrate(&read.artefact, &read.frame, &normal, rates, offsets)?;
+    output::write_whole(path, &artefact.file_bytes(), &inputs)?;
+
+    let (new, mut text) = (artefact.detector(), Lines::default());
+    line!(
+        text,
+        "{}: {} bytes, calibrated on {} normal rows",
+        path.display(),
+        artefact.file_bytes().len(),
+        normal.len()
+    );
+    let moved = artefact.notes.fit.recalibrated.as_ref().map_or(&[][..], |done| &done.offsets);
+    for (name, offset) in moved {
+        line!(text, "  {name}: {offset:+.6} more than the machine of the fit");
+    }
+    if offsets && moved.is_empty() {
+        line!(text, "  no column has an offset that gains more than noise");
+    }
+    if new.threshold == Nats::IMPOSSIBLE {
+        line!(text, "  {}", no_alarm(&new));
+    } else {
+        line!(text, "  {}; before: {}", of_threshold(&new), old.threshold);
+    }
+    if let Some(interval) = finite(new.decision_interval) {
+        let (rows, block) = (new.average_run_length, calibration.block());
+        let how =
+            if block > 1 { format!("blocks of {block} rows as they came") } else { "independent rows".to_owned() };
+        line!(text, "  trend alarm above {interval:.3} nats, once in {rows} normal rows, by {how}");
+    }
+    let value = json!({
+        "output": path, "rows": normal.len(), "offsets": moved.iter().cloned().collect::<BTreeMap<_, _>>(),
+        "threshold": finite(new.threshold), "threshold_before": finite(old.threshold),
+        "false_alarm_ppm": new.false_alarm_ppm, "average_run_length": new.average_run_length, "block": calibration.block(),
+    });
+    Ok(Answer { text: text.into_text(), value })
+}

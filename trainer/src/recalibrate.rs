@@ -1,0 +1,255 @@
+//! A model for another machine of the same kind, or another season: calibration and constant offsets from its normal rows,
+//! with the model as it is.
+
+use rayon::prelude::*;
+use surprisal::{Encoder, EncoderSlices, Kind, Nats, Prototypes, PrototypesSlices, Reading, View, total_order};
+
+use crate::artefact::{Artefact, ROWS_AT_ONCE, Recalibrated};
+use crate::calibrate::{Calibration, Rates, reach};
+use crate::data::Frame;
+use crate::error::{Error, Result};
+use crate::schema::{ColumnEncoding, from_total_order};
+
+/// Least number of rows from which a calibration is computed.
+const LEAST: usize = 20;
+/// One row in this many determines offsets and baselines; all others determine thresholds, so that these rows stay
+/// exchangeable with fresh rows.
+const OFFSETS_SHARE: usize = 3;
+/// Largest number of rows that determine offsets.
+const OFFSETS_ROWS: usize = 600;
+/// Largest number of passes over the columns.
+const PASSES: usize = 4;
+/// Steps of the search for an offset, from a scale of the column down to this share of it.
+const FINEST: f64 = 1.0 / 32.0;
+
+/// Calibrates a model anew by rows of a file, which must be normal, and with `offsets` shifts its numeric columns by
+/// constants.
+///
+/// Offsets maximise the likelihood of one row in three, column by column, and are kept where they gain more than the ½ ln n
+/// nats that a parameter costs (Schwarz, *Estimating the Dimension of a Model*, 1978). A shift of cells and prototypes by a
+/// constant leaves all densities normalised, and costs nothing on the board.
+///
+/// # Errors
+/// [`Error::Option`] for time series with offsets, whose model sees differences from a prediction; [`Error::Input`] if the
+/// rows are fewer than 20; the errors of [`Schema::all_readings`](crate::schema::Schema::all_readings).
+pub fn recalibrate(
+    artefact: &Artefact,
+    frame: &Frame,
+    rows: &[usize],
+    rates: Rates,
+    offsets: bool,
+) -> Result<(Artefact, Calibration)> {
+    if rows.len() < LEAST {
+        let message = format!("{} normal rows, but a calibration needs at least {LEAST}; supply more rows", rows.len());
+        return Err(Error::input(&frame.path, message));
+    }
+    if offsets && artefact.notes.fit.history.is_some() {
+        let message = "a time series is scored by its differences from a prediction, which constants do not change; leave the \
+                       option out";
+        return Err(Error::option("--offsets", message));
+    }
+    let is_for_offsets = |at: usize| offsets && at.is_multiple_of(OFFSETS_SHARE);
+    let part = |wanted: bool| -> Vec<usize> {
+        (0..rows.len()).filter(|&at| is_for_offsets(at) == wanted).map(|at| rows[at]).collect()
+    };
+    let (first, rest) = (part(true), part(false));
+    let mut of_columns = vec![0.0; artefact.schema.columns.len()];
+    let mut shifted = artefact.clone();
+    if offsets {
+        let few: Vec<usize> = first.iter().copied().step_by(first.len().div_ceil(OFFSETS_ROWS)).collect();
+        of_columns = find_offsets(artefact, &artefact.schema.all_readings(frame, &few)?)?;
+        shifted = rebuilt(artefact, &of_columns, None, None)?;
+        let some = &first[..first.len().min(ROWS_AT_ONCE)];
+        let baselines = shifted.open()?.view_baselines(&shifted.schema.all_readings(frame, some)?)?;
+        shifted = rebuilt(&shifted, &[], None, Some(&baselines))?;
+    }
+    let stream: Vec<Nats> = shifted.scores_of(frame, rows, &())?.iter().map(|score| score.nats).collect();
+    let readings = shifted.schema.all_readings(frame, &rest)?;
+    let calibration = Calibration::of(&shifted, &readings, &stream, rates)?;
+    let reach = reach(&shifted, &readings, rates.false_alarm)?;
+    let mut done = rebuilt(&shifted, &[], Some((&calibration, reach)), None)?;
+    let named = |encoding: &ColumnEncoding| {
+        let offset = of_columns[usize::from(encoding.source)];
+        (offset != 0.0).then(|| (artefact.schema.name(encoding).to_owned(), offset))
+    };
+    done.notes.fit.recalibrated = Some(Recalibrated {
+        rows: rest.len(),
+        digest: frame.digest,
+        offsets: artefact.schema.columns.iter().filter_map(named).collect(),
+    });
+    Ok((done, calibration))
+}
+
+/// Returns the offsets, `[source]`, that make the rows most likely: zero for columns that are no numbers, and where an
+/// offset gains less than it costs.
+fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>]) -> Result<Vec<f64>> {
+    let columns: Vec<&ColumnEncoding> =
+        artefact.schema.columns.iter().filter(|encoding| encoding.is_number() && encoding.values.len() > 1).collect();
+    let table = artefact.open()?;
+    let nats = |offsets: &[f64]| -> Result<f64> {
+        let of_row = |row: &Vec<Reading>| -> Result<f64> {
+            let row: Vec<Reading> = row.iter().zip(offsets).map(|(reading, offset)| less(*reading, *offset)).collect();
+            Ok(table.score(&row)?.nats.into())
+        };
+        Ok(rows.par_iter().map(of_row).collect::<Result<Vec<f64>>>()?.iter().sum())
+    };
+    let mut offsets = vec![0.0; artefact.schema.columns.len()];
+    let mut least = nats(&offsets)?;
+    for _ in 0..PASSES {
+        let before = least;
+        for encoding in &columns {
+            let (at, scale) = (usize::from(encoding.source), scale(encoding));
+            let smallest = if encoding.kind == Kind::Integer { 1.0f64.max(scale * FINEST) } else { scale * FINEST };
+            let mut step = scale.max(smallest);
+            while step >= smallest {
+                let own = offsets[at];
+                let better = [own - step, own + step].into_iter().find_map(|tried| {
+                    offsets[at] = if encoding.kind == Kind::Integer { tried.round() } else { tried };
+                    match nats(&offsets) {
+                        Ok(nats) if nats < least => Some(Ok(nats)),
+                        Ok(_) => None,
+                        Err(error) => Some(Err(error)),
+                    }
+                });
+                match better.transpose()? {
+                    Some(nats) => least = nats,
+                    None => (offsets[at], step) = (own, step / 2.0),
+                }
+            }
+        }
+        if before - least < 1.0 {
+            break;
+        }
+    }
+    // Offsets that gain less than a parameter costs are noise.
+    let cost = 0.5 * (rows.len() as f64).ln();
+    for encoding in &columns {
+        let at = usize::from(encoding.source);
+        let own = std::mem::take(&mut offsets[at]);
+        let without = nats(&offsets)?;
+        match without - least < cost {
+            true => least = without,
+            false => offsets[at] = own,
+        }
+    }
+    Ok(offsets)
+}
+
+/// Returns the distance between the quartiles of a column's edges, or the distance of its outermost edges if that is zero.
+fn scale(encoding: &ColumnEncoding) -> f64 {
+    let edge = |at: usize| match encoding.kind {
+        Kind::Real => f64::from(from_total_order(encoding.values[at])),
+        _ => f64::from(encoding.values[at]),
+    };
+    let last = encoding.values.len() - 1;
+    let quartiles = edge(last - last / 4) - edge(last / 4);
+    if quartiles > 0.0 { quartiles } else { edge(last) - edge(0) }
+}
+
+/// Returns a reading less an offset. Integers stay integers.
+fn less(reading: Reading, offset: f64) -> Reading {
+    match reading {
+        Reading::Integer(value) => Reading::Integer((f64::from(value) - offset.round()) as i32),
+        Reading::Real(value) => Reading::Real((f64::from(value) - offset) as f32),
+        missing => missing,
+    }
+}
+
+/// Returns an artefact whose columns are shifted by offsets (`[source]`, none if empty), with (a calibration, the reach of
+/// its prototypes) and baselines of views in place of its own.
+fn rebuilt(
+    artefact: &Artefact,
+    offsets: &[f64],
+    calibration: Option<(&Calibration, u32)>,
+    baselines: Option<&[Vec<u16>]>,
+) -> Result<Artefact> {
+    let mut bytes = Vec::new();
+    let mut sink = |piece: &[u8]| bytes.extend_from_slice(piece);
+    let offset = |source: u16| offsets.get(usize::from(source)).copied().unwrap_or(0.0);
+    macro_rules! written {
+        ($table:expr) => {{
+            let mut table = $table;
+            if let Some((calibration, _)) = calibration {
+                let own = table.detector;
+                table.detector = calibration.view();
+                table.detector.log2_temperature = own.log2_temperature;
+            }
+            table
+        }};
+    }
+    macro_rules! written_views {
+        ($count:literal) => {{
+            let mut table = written!(surprisal::ViewTable::<4096, $count>::from_bytes(artefact.table_bytes())?);
+            let shifted: Vec<ShiftedView> =
+                table.views.iter().map(|view| ShiftedView::of(view, &offset)).collect::<Result<_>>()?;
+            for (at, (view, shifted)) in table.views.iter_mut().zip(&shifted).enumerate() {
+                *view = shifted.view(view)?;
+                if let Some((_, reach)) = calibration.filter(|_| view.prototypes.count() > 0) {
+                    view.reach = reach;
+                }
+                if let Some(baselines) = baselines.and_then(|baselines| baselines.get(at)) {
+                    view.baselines = baselines;
+                }
+            }
+            table.write(&mut sink);
+        }};
+    }
+    match artefact.shape.views {
+        0 => crate::with_shape!(artefact.shape, N, H, K => {
+            let mut table = written!(artefact.table::<N, H, K>()?);
+            let values = shifted_values(&table.encoder, &offset)?;
+            table.encoder = Encoder::new(EncoderSlices { values: &values, ..table.encoder.slices() });
+            table.write(&mut sink);
+        }),
+        1 => written_views!(1),
+        _ => written_views!(2),
+    }
+    artefact.with_table(&bytes)
+}
+
+/// The parts of a view that offsets change.
+struct ShiftedView {
+    values: Vec<i32>,
+    columns: Vec<[i32; 4]>,
+}
+
+impl ShiftedView {
+    fn of(view: &View, offset: &dyn Fn(u16) -> f64) -> Result<Self> {
+        let mut columns = view.prototypes.slices().columns.to_vec();
+        // Residuals stay as they are when the prototypes move.
+        let is_residual = |source: u16| columns.iter().any(|column| column[0] == i32::from(source));
+        let values = shifted_values(&view.encoder, &|source| if is_residual(source) { 0.0 } else { offset(source) })?;
+        for [source, scale, origin, _] in &mut columns {
+            let steps = offset(*source as u16) * 256.0 / f64::from(*scale).exp2();
+            *origin = (f64::from(*origin) + steps).round() as i32;
+        }
+        Ok(Self { values, columns })
+    }
+
+    fn view<'t>(&'t self, view: &View<'t>) -> Result<View<'t>> {
+        let slices = EncoderSlices { values: &self.values, ..view.encoder.slices() };
+        let points = view.prototypes.slices().points;
+        let prototypes = Prototypes::new(PrototypesSlices { columns: &self.columns, points })?;
+        Ok(View { encoder: Encoder::new(slices), prototypes, ..*view })
+    }
+}
+
+/// Returns the values of an encoder with the edges of numeric columns shifted by the offset of their source.
+fn shifted_values(encoder: &Encoder, offset: &dyn Fn(u16) -> f64) -> Result<Vec<i32>> {
+    let mut values = Vec::with_capacity(encoder.slices().values.len());
+    for (column, _) in encoder.columns() {
+        let offset = if column.source == View::REGIME { 0.0 } else { offset(column.source) };
+        let shift = |&edge: &i32| match column.kind {
+            Kind::Integer => (f64::from(edge) + offset.round()) as i32,
+            Kind::Real if offset != 0.0 => total_order((f64::from(from_total_order(edge)) + offset) as f32),
+            _ => edge,
+        };
+        let first = values.len();
+        values.extend(column.values.iter().map(shift));
+        if offset != 0.0 && !values[first..].is_sorted_by(|a, b| a < b) {
+            let message = format!("an offset of {offset} is too large for the precision of a column; check the rows");
+            return Err(Error::option("--offsets", message));
+        }
+    }
+    Ok(values)
+}
