@@ -237,7 +237,9 @@ impl<'t> View<'t> {
             Err(EncodeError::UnexpectedMissing { .. }) => {
                 let shape = self.tables.slices().columns.get(at).copied().unwrap_or_default();
                 let masses = self.tables.conditional(shape, Start { link, row: first }, row);
-                Ok((masses.map_or(0, |masses| masses.mode()), LEFT_OUT))
+                // A column that is not scored has no masses. The outcome in the middle misleads least.
+                let middle = if matches!(column.kind, Kind::Integer | Kind::Real) { column.outcomes() / 2 } else { 0 };
+                Ok((masses.map_or(middle as u8, |masses| masses.mode()), LEFT_OUT))
             }
             classified => classified,
         }

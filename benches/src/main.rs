@@ -9,6 +9,7 @@ mod features;
 mod fitted;
 mod host;
 mod oddbench;
+mod operation;
 mod pump;
 mod report;
 mod sets;
@@ -47,6 +48,8 @@ enum Command {
     OddBench(oddbench::OddBench),
     /// How often the faulty column of an anomalous row is named
     Blame(blame::Args),
+    /// A second unit, faults among the training rows, and trends of rows that resemble their neighbours
+    Operation(operation::Operation),
     /// Bearing faults detected by features of a raw signal, and the instructions per window on boards
     Features {
         /// The folder of normal.npy, ball_007.npy, inner_race_007.npy and outer_race_007.npy
@@ -75,6 +78,7 @@ fn run(command: Command) -> Result<()> {
         Command::Anomaly(args) => anomaly::run(&args),
         Command::OddBench(args) => oddbench::run(&args),
         Command::Blame(args) => blame::run(&args),
+        Command::Operation(args) => operation::run(&args),
         Command::Features { data } => features::run(&data),
         Command::Device(args) => device::run(&args),
         Command::Host { data } => host::run(&data),

@@ -206,9 +206,8 @@ impl Artefact {
 
     /// Returns the names of the channels of a time series, in the order in which the device receives the readings.
     fn channels(&self) -> Vec<String> {
-        let mut scored: Vec<_> = self.schema.columns.iter().filter(|encoding| !encoding.observed).collect();
-        scored.sort_by_key(|encoding| encoding.source);
-        scored.into_iter().map(|encoding| self.schema.name(encoding).to_owned()).collect()
+        let columns = self.schema.readings_of_a_row();
+        columns.into_iter().map(|encoding| self.schema.name(encoding).to_owned()).collect()
     }
 
     /// Returns the indices of the rows of the training file that the fit did not use: the held-out share and all

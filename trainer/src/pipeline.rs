@@ -16,11 +16,13 @@ mod load;
 mod report;
 mod sampling;
 mod stages;
+mod trim;
 mod views;
 
 pub use job::Job;
 pub use report::{BitsGain, FitReport, finite};
 pub use sampling::{BITS_ROWS, Sampling, TABLES_ROWS};
+pub use trim::Contamination;
 
 use load::Loaded;
 use stages::Fitted;
@@ -60,7 +62,7 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Fit
     let loaded = Loaded::read(job, observer)?;
     // What was recognised may explain an error that follows.
     loaded.remarks().iter().for_each(|remark| observer.event(Event::Warning(remark)));
-    let split = loaded.split()?;
+    let split = loaded.split()?.trimmed(observer)?;
     // The family auto takes outcome tables where they predict better, unless the job has settings that they do not have.
     let mut tables = None;
     if job.choices.family == Family::Auto && split.has_numbers()? {

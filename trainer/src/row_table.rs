@@ -1,7 +1,7 @@
 //! Operations over readings that tables of both kinds share, as a trait object for the host.
 
 use surprisal::{
-    Blame, Detector, EncodeError, Encoder, Nats, Predictor, Reading, RowScore, Table, TableError, ViewTable,
+    Blame, Constraint, Detector, EncodeError, Encoder, Nats, Predictor, Reading, RowScore, Table, TableError, ViewTable,
 };
 
 use crate::shape::Shape;
@@ -30,6 +30,8 @@ pub trait RowTable: Send + Sync {
     /// # Errors
     /// [`EncodeError`] if a reading does not fit its column.
     fn blame(&self, readings: &mut [Reading]) -> Result<Blame, EncodeError>;
+    /// Returns whether the column whose reading is at this position is context for the others, and not scored.
+    fn is_observed(&self, source: u16) -> bool;
     /// Returns the detector.
     fn detector(&self) -> Detector<'_>;
     /// Returns the predictor of a time series, or [`Predictor::NONE`].
@@ -59,6 +61,12 @@ impl<const N: usize, const H: usize, const K: usize> RowTable for Table<'_, N, H
 
     fn blame(&self, readings: &mut [Reading]) -> Result<Blame, EncodeError> {
         self.blame(readings)
+    }
+
+    fn is_observed(&self, source: u16) -> bool {
+        let first = self.encoder.columns().find(|(column, _)| column.source == source).map(|(_, bits)| bits.start);
+        let constraint = first.and_then(|bit| self.model.constraints().get(bit).copied());
+        constraint == Some(Constraint::OBSERVED.raw())
     }
 
     fn detector(&self) -> Detector<'_> {
@@ -93,6 +101,12 @@ impl<const C: usize, const V: usize> RowTable for ViewTable<'_, C, V> {
 
     fn blame(&self, readings: &mut [Reading]) -> Result<Blame, EncodeError> {
         self.blame(readings)
+    }
+
+    fn is_observed(&self, source: u16) -> bool {
+        let Some(view) = self.views.first() else { return false };
+        let mut columns = view.encoder.columns().zip(view.tables.slices().columns);
+        columns.any(|((column, _), &[_, rows, _])| column.source == source && rows == 0)
     }
 
     fn detector(&self) -> Detector<'_> {

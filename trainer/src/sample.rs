@@ -19,8 +19,18 @@ fn columns(artefact: &Artefact) -> Vec<&ColumnEncoding> {
 }
 
 /// Returns the names of the columns that [`sample`] draws, in file order.
-pub fn sampled_columns(artefact: &Artefact) -> Vec<String> {
-    columns(artefact).iter().map(|encoding| artefact.schema.name(encoding).to_owned()).collect()
+///
+/// # Errors
+/// [`Error::Option`] if the model takes a column as given, so that no row can be drawn.
+pub fn sampled_columns(artefact: &Artefact) -> Result<Vec<String>> {
+    if let [name, ..] = artefact.schema.given()[..] {
+        let message = format!(
+            "the model takes `{name}` as given and does not know how it is distributed, so that no row can be drawn; fit without \
+             --given to sample"
+        );
+        return Err(Error::option("--given", message));
+    }
+    Ok(columns(artefact).iter().map(|encoding| artefact.schema.name(encoding).to_owned()).collect())
 }
 
 /// Draws rows from the model and passes each to `row` as the cells of a CSV, in the order of [`sampled_columns`].
@@ -40,6 +50,7 @@ pub fn sample<E: From<Error>>(
     random: &mut impl Rng,
     row: impl FnMut(Vec<String>) -> Result<(), E>,
 ) -> Result<(), E> {
+    sampled_columns(artefact)?;
     let columns = columns(artefact);
     let bytes = artefact.table_bytes();
     match artefact.shape.views {
@@ -179,7 +190,7 @@ pub fn sampled_rows(
         drawn.push(row);
         Ok::<(), Error>(())
     })?;
-    Ok((sampled_columns(artefact), drawn))
+    Ok((sampled_columns(artefact)?, drawn))
 }
 
 /// Draws the rows of a time series: the residuals of each row given the earlier rows, to which the prediction is added.

@@ -148,12 +148,13 @@ fn show_columns(artefact: &Artefact, detector: &Detector, text: &mut Lines) -> V
             Kind::Real => ("real", json!("real")),
             _ => ("category", json!("category")),
         };
+        let given = if encoding.observed { ", given" } else { "" };
         let missing = if encoding.may_miss { ", may be missing" } else { "" };
         let size = if artefact.shape.views > 0 { encoding.column().outcomes() } else { bits };
         let unit = if artefact.shape.views > 0 { "outcomes" } else { "bits" };
-        line!(text, "    {name:<20} {kind:<14} {size:>3} {unit}, baseline {baseline} nats{missing}");
+        line!(text, "    {name:<20} {kind:<14} {size:>3} {unit}, baseline {baseline} nats{missing}{given}");
         columns.push(json!({
-            "name": name, "kind": for_programs, "bits": bits, "may_miss": encoding.may_miss, "labels": encoding.labels,
+            "name": name, "kind": for_programs, "bits": bits, "may_miss": encoding.may_miss, "given": encoding.observed, "labels": encoding.labels,
             "baseline": f64::from(baseline),
         }));
     }

@@ -50,13 +50,13 @@ fn as_csv(artefact: &Artefact, rows: u64, seed: u64, to: &mut dyn Write) -> Resu
         ))),
         Ok(()) => Ok(()),
     };
-    write(sampled_columns(artefact))?;
+    write(sampled_columns(artefact)?)?;
     draw(artefact, rows, &mut ChaCha8Rng::seed_from_u64(seed), write)?;
     Ok(csv.flush()?)
 }
 
 fn as_json(artefact: &Artefact, rows: u64, seed: u64, to: &mut dyn Write) -> Result<()> {
-    write!(to, "{{\"columns\":{},\"rows\":[", escaped_json(&serde_json::to_string(&sampled_columns(artefact))?))?;
+    write!(to, "{{\"columns\":{},\"rows\":[", escaped_json(&serde_json::to_string(&sampled_columns(artefact)?)?))?;
     let mut separator = "";
     draw(artefact, rows, &mut ChaCha8Rng::seed_from_u64(seed), |cells| {
         write!(to, "{separator}{}", escaped_json(&serde_json::to_string(&cells)?))?;

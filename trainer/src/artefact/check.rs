@@ -29,7 +29,6 @@ pub(super) fn schema(table: &dyn RowTable, notes: &Notes) -> Result<Schema> {
     let (encoder, device) = (table.encoder(), table.predictor());
     let slices = device.slices();
     let predictor = PredictorTable { words: slices.words.to_vec(), weights: slices.weights.to_vec() };
-    let channels = device.width();
     let mut is_used = vec![false; encoder.columns().count()];
     let mut columns = Vec::with_capacity(is_used.len());
     for (column, _) in encoder.columns() {
@@ -53,7 +52,7 @@ pub(super) fn schema(table: &dyn RowTable, notes: &Notes) -> Result<Schema> {
             tail_scale: column.tail_scale,
             log_widths: column.log_widths.to_vec(),
             labels: labels.unwrap_or_default(),
-            observed: channels > 0 && source >= channels,
+            observed: table.is_observed(column.source),
             ..ColumnEncoding::default()
         });
     }
@@ -175,7 +174,7 @@ fn check_history(schema: &Schema) -> Result<()> {
     let numbers = (0..channels).filter(|channel| is_number(scored[*channel]));
     let last = states.iter().map(|&channel| (scored[channel].kind, &scored[channel].values));
     let fits = predictor.numbers().eq(numbers) && last.eq(observed.iter().map(|state| (state.kind, &state.values)));
-    if !fits {
+    if !fits || observed.iter().any(|last| !last.observed) {
         return Err(fault("the columns differ from the channels of the predictor: expected an integer column for each channel of numbers, and for each \
              state one column with its value and one with its last value, of the same kind".into()));
     }

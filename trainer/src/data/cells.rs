@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::{Cell, Cells, Texts, is_missing};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Cell, Cells, Frame, Texts, is_missing};
 
 impl Cells {
     /// Returns the cell of a row.
@@ -90,6 +93,27 @@ impl FromIterator<String> for Texts {
         let (mut column, mut codes) = (Self::default(), HashMap::new());
         texts.into_iter().for_each(|text| column.push(&text, &mut codes));
         column
+    }
+}
+
+impl Frame {
+    /// Empties a random share of the cells of the columns for which `is_reading` is true.
+    pub(crate) fn empty_at_random(&mut self, share: f64, seed: u64, is_reading: impl Fn(&str) -> bool) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        for column in self.columns.iter_mut().filter(|column| is_reading(&column.name)) {
+            let mut is_lost = || random.random_bool(share);
+            match &mut column.cells {
+                Cells::Text(texts) => {
+                    let empty = texts.distinct.iter().position(String::is_empty).unwrap_or(texts.distinct.len());
+                    if empty == texts.distinct.len() {
+                        texts.distinct.push(String::new());
+                    }
+                    texts.codes.iter_mut().filter(|_| is_lost()).for_each(|code| *code = empty as u32);
+                }
+                Cells::Real(values) => values.iter_mut().filter(|_| is_lost()).for_each(|value| *value = f32::NAN),
+                Cells::Integer(values) => values.iter_mut().filter(|_| is_lost()).for_each(|value| *value = None),
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::trim::Contamination;
 use crate::calibrate::Rates;
 use crate::data::ReadOptions;
 use crate::error::{Error, Result};
@@ -33,6 +34,13 @@ pub struct Job {
     pub ignore: Vec<String>,
     /// Names of the columns that make up the time stamp of a row. They are not modelled; a gap begins a session.
     pub time: Vec<String>,
+    /// Share of the rows that are faults, which are found and left out; `None` leaves out no row.
+    pub contamination: Option<Contamination>,
+    /// Share of the readings that are left out at random, so that the model knows rows with missing readings; `None` leaves
+    /// them as they are.
+    pub may_fail: Option<f64>,
+    /// Names of the columns that are context for the others: the model conditions on them and does not score them.
+    pub given: Vec<String>,
     /// (column that marks anomalies, its value in normal rows).
     pub label: Option<(String, String)>,
     /// Whether columns that never change in the training rows are kept.
@@ -88,6 +96,11 @@ impl Job {
         if !(rate > 0.0 && rate < 1.0) {
             let message = format!("expected a rate between 0 and 1, for example 0.001, found {rate}");
             return Err(Error::option("--false-alarm", message));
+        }
+        self.contamination.map_or(Ok(()), Contamination::check)?;
+        if let Some(share) = self.may_fail.filter(|share| !(*share > 0.0 && *share < 0.5)) {
+            let message = format!("expected a share between 0 and 0.5, for example 0.01, found {share}");
+            return Err(Error::option("--may-fail", message));
         }
         if let Some(rows @ 1..20) = self.max_rows {
             let message = format!("expected at least 20 rows, or 0 for all, found {rows}");

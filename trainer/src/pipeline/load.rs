@@ -46,7 +46,7 @@ pub(super) struct Split<'j> {
     /// Numbers of [training, validation, calibration] rows, of which the fit may see a sample.
     pub counts: Counts,
     /// What was recognised in the files and may surprise.
-    remarks: Vec<Warning>,
+    pub remarks: Vec<Warning>,
 }
 
 /// A file, and the indices of some of its rows.
@@ -77,13 +77,21 @@ impl<'j> Loaded<'j> {
         let read = |paths: &[PathBuf], time: &[String]| read(job, paths, time, observer);
         let optional =
             |path: &Option<PathBuf>| path.as_ref().map(|path| read(std::slice::from_ref(path), &[])).transpose();
-        Ok(Self {
+        let mut loaded = Self {
             job,
             train: read(&job.train, &job.time)?,
             valid: optional(&job.valid)?,
             calibrate: optional(&job.calibrate)?,
             test: optional(&job.test)?,
-        })
+        };
+        if let Some(share) = job.may_fail {
+            let frames = [Some(&mut loaded.train), loaded.valid.as_mut(), loaded.calibrate.as_mut()];
+            for (stream, frame) in (0..).zip(frames.into_iter().flatten()) {
+                let ignored = ignored(job, frame);
+                frame.empty_at_random(share, job.seed.wrapping_add(stream), |name| !ignored.contains(name));
+            }
+        }
+        Ok(loaded)
     }
 
     /// Returns what was recognised in the files and may surprise.
@@ -120,11 +128,11 @@ impl<'j> Loaded<'j> {
         if let Some(rows) = other(self.calibrate)? {
             calibrate = rows;
         }
-        check_enough(&frame, [rows.train.len(), valid.rows.len(), calibrate.rows.len()])?;
         let train = part(rows.train);
         let counts = [train.rows.len(), valid.rows.len(), calibrate.rows.len()];
         let split =
             Split { job, shares, train, valid, calibrate, test: other(self.test)?, counts, prediction, remarks };
+        split.check_enough()?;
         Ok(split.limited())
     }
 }
@@ -133,6 +141,11 @@ impl<'j> Split<'j> {
     /// Returns the same rows for a job with other choices.
     pub fn with_job(self, job: &'j Job) -> Self {
         Self { job, ..self }.limited()
+    }
+
+    /// Checks that there are enough rows of each kind.
+    pub fn check_enough(&self) -> Result<()> {
+        check_enough(&self.train.frame, [&self.train, &self.valid, &self.calibrate].map(|part| part.rows.len()))
     }
 
     /// Returns normal rows in the order in which they came: the last of the file that the calibration rows are from.
@@ -160,6 +173,7 @@ impl<'j> Split<'j> {
         if let Some(Prediction { channels, predictor, .. }) = &self.prediction {
             History::observe_states(&mut schema, channels, predictor);
         }
+        schema.observe(&self.job.given)?;
         Ok(schema)
     }
 
@@ -190,9 +204,8 @@ fn read(job: &Job, paths: &[PathBuf], required: &[String], observer: &dyn Observ
         let options = schema_options(job, &frame, CELLS);
         frame = without_bad_rows(frame, &options, job.reading.skip_bad)?;
     }
-    let options = schema_options(job, &frame, CELLS);
-    let ignored: HashSet<&String> = options.ignore.iter().chain(options.overrides.ignored()).collect();
-    frame.mark_blank(|name| !ignored.contains(&name.to_owned()));
+    let ignored = ignored(job, &frame);
+    frame.mark_blank(|name| !ignored.contains(name));
     let blank = frame.blank.iter().filter(|&&blank| blank).count();
     if blank > 0 {
         let message = format!("{blank} rows without any reading are not normal, and are left out of the fit");
@@ -200,6 +213,12 @@ fn read(job: &Job, paths: &[PathBuf], required: &[String], observer: &dyn Observ
         frame.remarks.push(Warning { file, column: String::new(), message });
     }
     Ok(frame)
+}
+
+/// Returns the names of the columns that are not modelled.
+fn ignored(job: &Job, frame: &Frame) -> HashSet<String> {
+    let options = schema_options(job, frame, CELLS);
+    options.ignore.iter().chain(options.overrides.ignored()).cloned().collect()
 }
 
 /// Returns the warnings about the normal rows of a file.

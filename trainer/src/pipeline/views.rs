@@ -23,7 +23,7 @@ use crate::views::{self, FittedView, OwnedViews, ViewSettings};
 
 /// Number of cells (bins) per numeric column. Detection gains from finer cells than likelihood asks for; measured on the
 /// development sets of `docs/anomaly.md`.
-const CELLS: usize = 24;
+pub(super) const CELLS: usize = 24;
 /// Largest number of cells: two more outcomes lie outside the range, one is for missing readings, and repeated extremes
 /// have cells of their own.
 const MOST_CELLS: usize = 200;
@@ -31,7 +31,7 @@ const MOST_CELLS: usize = 200;
 /// within the limits is used.
 const SIZES: [(usize, usize); 8] = [(2, 24), (2, 12), (2, 6), (1, 24), (1, 12), (1, 6), (1, 3), (1, 1)];
 /// Weight of a column's marginal distribution in each row of masses, in training rows.
-const STRENGTH: f64 = 3.0;
+pub(super) const STRENGTH: f64 = 3.0;
 
 /// Training rows times bits of the quick fit of terms over bits with which the table is compared, so that it takes a few
 /// seconds at most.
@@ -237,6 +237,17 @@ fn bits_gain(
     let of_bits = mean(&each) - mean(&log_widths) - own_unit;
     let of_tables = -mean(&artefact.surprisals(&valid)?) - unit;
     Ok(Some(BitsGain { nats: of_bits - of_tables, rows: train.len() }))
+}
+
+/// Returns an artefact of fitted views without calibration, whose baselines are the mean surprisals of `rows`.
+pub(super) fn assembled(job: &Job, schema: &Schema, fitted: &[FittedView], rows: &Readings) -> Result<Artefact> {
+    let columns = Schema { columns: fitted[0].columns.clone(), ..schema.clone() };
+    let fit = Provenance { signal: job.signal, history: job.history.clone(), ..Provenance::default() };
+    let mut table = owned(fitted, schema);
+    let artefact = |table: &OwnedViews| Artefact::new(&table.bytes()?, &columns, None, fit.clone());
+    let baselines = artefact(&table)?.open()?.view_baselines(rows)?;
+    table.views.iter_mut().zip(baselines).for_each(|(view, baselines)| view.baselines = baselines);
+    artefact(&table)
 }
 
 /// Returns an error if the job has settings that only models of bits have.

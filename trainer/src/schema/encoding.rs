@@ -28,7 +28,7 @@ pub struct ColumnEncoding {
     pub labels: Vec<String>,
     /// Whether the column has one value in all training rows.
     pub constant: bool,
-    /// Whether the column is the last value of a state, which is observed and not scored.
+    /// Whether the column is context for the others and not scored: the last value of a state, or a column of `--given`.
     pub observed: bool,
     /// Largest number of cells of a numeric column. Known during a fit only.
     pub cells: usize,

@@ -11,7 +11,7 @@ use surprisal_trainer::fit::Family;
 use surprisal_trainer::fit::optimizer::{Method, OptimizerChoices, Schedule};
 use surprisal_trainer::history::History;
 use surprisal_trainer::order::Order;
-use surprisal_trainer::pipeline::Job;
+use surprisal_trainer::pipeline::{Contamination, Job};
 use surprisal_trainer::schema::toml::Overrides;
 use surprisal_trainer::select::{Choices, LayerChoices};
 
@@ -40,6 +40,12 @@ pub struct FitArgs {
     /// Leave this column, or this channel of a signal, out of the model. The option may be repeated.
     #[arg(long, value_name = "COLUMN")]
     pub ignore: Vec<String>,
+    /// Take this column as given: predict the others by it, but do not score it. The option may be repeated.
+    ///
+    /// For a set point, a speed or the weather: a rare but legal value then raises no alarm by itself, and the other columns
+    /// are judged by what is normal at that value.
+    #[arg(long, value_name = "COLUMN", hide_short_help = true)]
+    pub given: Vec<String>,
     /// Column of time stamps, which is not modelled. A gap begins a new session, and `score` and `explain` show the stamp.
     ///
     /// Give the option twice if date and time of day are in two columns.
@@ -106,6 +112,16 @@ pub struct DataArgs {
     /// By default 1,000,000 for the family tables and 200,000 for all others. The report says what the other rows would gain.
     #[arg(long, value_name = "N", value_parser = parse::rows, hide_short_help = true)]
     pub max_rows: Option<usize>,
+    /// Leave out rows that the others do not explain, as likely faults: a share of the rows such as 0.02, or auto.
+    ///
+    /// For training rows that may hold faults nobody has labelled. The report names the rows.
+    #[arg(long, value_name = "SHARE", value_parser = parse::contamination, hide_short_help = true)]
+    pub contamination: Option<Contamination>,
+    /// Empty this share of the readings at random, so that the model knows rows in which a sensor fails.
+    ///
+    /// Without it, a reading that is missing for the first time is left out of the score.
+    #[arg(long, value_name = "SHARE", hide_short_help = true)]
+    pub may_fail: Option<f64>,
     /// File with test rows, whose log-likelihood is reported once, after the fit.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub test: Option<PathBuf>,
@@ -272,6 +288,9 @@ impl FitArgs {
             history: self.window.map(|window| History { window: window.into(), session: self.session.clone() }),
             reading: self.reading.options(),
             ignore: self.ignore.clone(),
+            given: self.given.clone(),
+            contamination: self.data_options.contamination,
+            may_fail: self.data_options.may_fail,
             time: self.time.clone(),
             max_rows: self.data_options.max_rows,
             label: self.label.clone().map(|column| (column, self.normal.clone())),

@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use surprisal_trainer::names::Named;
+use surprisal_trainer::pipeline::Contamination;
 
 /// Returns a parser of the names and former names of a type's values; `help` returns the help text of a value.
 pub fn named<T: Named + Send + Sync>(help: fn(T) -> &'static str) -> impl TypedValueParser<Value = T> {
@@ -29,6 +30,15 @@ pub fn rows(text: &str) -> Result<usize, String> {
     let rows = if text == "all" { Some(0) } else { text.parse().ok() };
     rows.filter(|rows| *rows == 0 || *rows >= 20)
         .ok_or_else(|| "expected a number of rows of at least 20, for example 200000, or all".to_owned())
+}
+
+/// Parses a share of faulty rows, or `auto`.
+pub fn contamination(text: &str) -> Result<Contamination, String> {
+    if text == "auto" {
+        return Ok(Contamination::Auto);
+    }
+    let share = text.parse().ok().filter(|share| (0.0..0.5).contains(share)).map(Contamination::Share);
+    share.ok_or_else(|| "expected auto or a share from 0 to below 0.5, for example 0.02".to_owned())
 }
 
 /// Parses a size such as `16KiB`, `16k`, `0.5MiB` or `16384` and returns it in bytes.

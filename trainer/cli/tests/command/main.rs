@@ -9,6 +9,7 @@ mod escapes;
 mod faults;
 mod field;
 mod logged;
+mod operation;
 mod help;
 mod known;
 mod large;
@@ -139,13 +140,13 @@ fn score_eval_and_explain_agree() {
     let csv = folder.text("score model.srp data.csv");
     assert_eq!(
         (csv.lines().next(), csv.lines().count()),
-        (Some("line,nats,anomaly,p,anomalous,largest,column,blamed,expected"), 421)
+        (Some("line,nats,anomaly,p,anomalous,severity,trend,alarm,largest,column,blamed,expected"), 421)
     );
     let eighth: Vec<&str> = csv.lines().nth(7).unwrap().split(',').collect();
     assert_eq!(eighth[0], "8");
     assert!((eighth[1].parse::<f64>().unwrap() - nats[6]).abs() < budget::F64_SUM);
     let cell = |row: usize, key: &str| scores[key][row].clone();
-    assert_eq!(eighth[6], cell(6, "column"));
+    assert_eq!(eighth[9], cell(6, "column"));
     assert!(["0", "1"].contains(&eighth[4]));
     for (row, nats) in nats.iter().enumerate() {
         let [p, largest, anomaly] = ["p", "largest", "anomaly"].map(|key| cell(row, key).as_f64().unwrap());
@@ -190,7 +191,7 @@ fn a_mean_over_the_last_rows_goes_beside_the_scores() {
     assert!(
         folder
             .text("score model.srp data.csv --mean 3")
-            .starts_with("line,nats,anomaly,p,anomalous,largest,column,blamed,expected,recent\n")
+            .starts_with("line,nats,anomaly,p,anomalous,severity,trend,alarm,largest,column,blamed,expected,recent\n")
     );
     folder.refuses("score model.srp data.csv --mean 0", &["--mean"]);
     folder.refuses(

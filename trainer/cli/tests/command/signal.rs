@@ -94,7 +94,9 @@ fn a_model_of_a_signal_takes_signals() {
     let scores = folder.text("score motor.srp motor.npy --held-out");
     let samples: Vec<usize> =
         scores.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
-    assert!(scores.starts_with("sample,nats,anomaly,p,anomalous,largest,column,blamed,expected\n"));
+    assert!(
+        scores.starts_with("sample,nats,anomaly,p,anomalous,severity,trend,alarm,largest,column,blamed,expected\n")
+    );
     assert_eq!((samples.first(), samples.last()), (Some(&(253 * 32 + 1)), Some(&(277 * 32 + 1))));
     let [sound, worn] = ["motor.npy --held-out", "worn.npy"].map(|file| folder.json(&format!("eval motor.srp {file}")));
     assert!(number(&worn, "mean_nats") > number(&sound, "mean_nats") + 10.0);

@@ -1,0 +1,316 @@
+//! A machine in operation: a second unit, faults among the training rows, and trends of rows that resemble their
+//! neighbours.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use surprisal::{Cusum, Monitor};
+use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::calibrate::Rates;
+use surprisal_trainer::data::{Frame, Header};
+use surprisal_trainer::fit::Family;
+use surprisal_trainer::history::History;
+use surprisal_trainer::pipeline::{Contamination, Job, run as fit};
+use surprisal_trainer::recalibrate::recalibrate;
+use surprisal_trainer::split::{SplitStrategy, split};
+
+use super::fitted::Quality;
+use super::oddbench::OddSet;
+use super::sets::{self, LABEL, Task, folder};
+
+/// Rates of false alarms of the studies of units and of faults.
+const RATE: f64 = 0.01;
+/// Shares of the training rows that are faults.
+const SHARES: [f64; 3] = [0.01, 0.02, 0.05];
+/// Rows of the second unit that calibrate.
+const ROWS: usize = 500;
+/// Largest offset of a column of the second unit, in distances between its quartiles.
+const OFFSET: f64 = 0.25;
+/// Sets of ADBench in which faults are mixed into the training rows, beside those of OddBench.
+const ADBENCH: [&str; 6] = ["annthyroid", "breastw", "cardio", "mammography", "satellite", "thyroid"];
+
+/// Arguments of `cargo benches operation`.
+#[derive(clap::Args)]
+pub struct Operation {
+    /// The folder that holds adbench/, oddbench/, shuttle/ and skab/
+    #[arg(long, value_name = "DIR", default_value = "../shared/data")]
+    data: PathBuf,
+    /// The studies to run; if none is given, all are run
+    #[arg(value_name = "STUDY", value_enum)]
+    studies: Vec<Study>,
+}
+
+/// A study of a machine in operation.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Study {
+    /// Another unit of the same machine, whose sensors have offsets
+    Units,
+    /// Faults among the training rows
+    Faults,
+    /// Trends of rows that resemble their neighbours
+    Trends,
+}
+
+/// Runs the studies and prints their tables.
+///
+/// # Errors
+/// Data is missing, or a fit fails.
+pub fn run(args: &Operation) -> Result<()> {
+    let wants = |study| args.studies.is_empty() || args.studies.contains(&study);
+    if wants(Study::Units) {
+        units(&args.data)?;
+    }
+    if wants(Study::Faults) {
+        faults(&args.data)?;
+    }
+    if wants(Study::Trends) {
+        trends(&args.data)?;
+    }
+    Ok(())
+}
+
+/// (mean AUC-ROC in percent, share of normal rows that alarm) of an artefact on rows of a frame.
+fn judged(artefact: &Artefact, frame: &Frame, rows: &[usize], anomalous: &[bool]) -> Result<(f64, f64)> {
+    let scores = artefact.scores_of(frame, rows, &())?;
+    let detector = artefact.detector();
+    let anomaly: Vec<f64> = scores.iter().map(|score| score.anomaly.into()).collect();
+    let normal: Vec<bool> = (0..rows.len())
+        .filter(|&at| !anomalous[at])
+        .map(|at| detector.judge(scores[at].anomaly).is_anomalous())
+        .collect();
+    let alarms = normal.iter().filter(|&&alarm| alarm).count() as f64 / normal.len().max(1) as f64;
+    Ok((Quality::of(&anomaly, anomalous).roc, alarms))
+}
+
+/// Returns a job that fits the training file of a task with default settings.
+fn job(task: &Task) -> Result<Job> {
+    let train = task.folder.join("train.csv");
+    let frame = Frame::read(&train, Header::Yes)?;
+    let mut job = Job::new(train);
+    job.ignore = vec![LABEL.into()];
+    job.keep = frame.columns.iter().map(|column| column.name.clone()).collect();
+    job.keep_constant = true;
+    job.rates = Rates { false_alarm: RATE, ..Rates::default() };
+    Ok(job)
+}
+
+/// Fits one unit, and applies the model to another whose columns have offsets: as it is, with a new threshold, and with new
+/// offsets.
+fn units(data: &Path) -> Result<()> {
+    println!("a second unit: alarms on its normal rows in percent for {} promised, and AUC-ROC", 100.0 * RATE);
+    println!("{:<16}{:>9}{:>18}{:>18}{:>18}{:>18}", "set", "seed", "first unit", "second", "threshold", "offsets");
+    let shuttle = sets::read(&data.join("shuttle/shuttle.csv.gz"))?;
+    let set = sets::Set::new(&shuttle, "Class", |class| Some(class != "Rad.Flow"))?;
+    let mut tasks = vec![("shuttle", set.task("operation-shuttle", &set.halves(Some(0)))?)];
+    let valve = sets::read(&data.join("skab/valve1_0.csv.gz"))?;
+    let recorded = super::skab::Run::of(&valve)?;
+    tasks.push(("skab valve1_0", recorded.task("operation-skab", &valve)?));
+    for (name, task) in tasks {
+        let (artefact, _) = fit(&job(&task)?)?;
+        for seed in 0..3 {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            let second = shifted(&task, &mut random)?;
+            let first = Frame::read(&task.folder.join("test.csv"), Header::Yes)?;
+            let frame = Frame::read(&second, Header::Yes)?;
+            let every: Vec<usize> = (0..frame.rows()).collect();
+            let normal: Vec<usize> = every.iter().copied().filter(|&row| !task.anomalous[row]).collect();
+            let share = (ROWS as f64 / normal.len() as f64).min(0.5);
+            let of_normal = split(normal, [share, 0.0, 0.0, 1.0 - share], SplitStrategy::Shuffled { seed });
+            let mut rows = of_normal.held_out;
+            rows.extend(every.iter().copied().filter(|&row| task.anomalous[row]));
+            let anomalous: Vec<bool> = rows.iter().map(|&row| task.anomalous[row]).collect();
+            let rates = Rates { false_alarm: RATE, ..Rates::default() };
+            let again = |offsets| recalibrate(&artefact, &frame, &of_normal.train, rates, offsets);
+            let shown = [
+                judged(&artefact, &first, &rows, &anomalous)?,
+                judged(&artefact, &frame, &rows, &anomalous)?,
+                judged(&again(false)?.0, &frame, &rows, &anomalous)?,
+                judged(&again(true)?.0, &frame, &rows, &anomalous)?,
+            ];
+            let cells = shown.map(|(auc, alarms)| format!("{:>9.2}{auc:>9.2}", 100.0 * alarms));
+            println!("{name:<16}{seed:>9}{}", cells.concat());
+        }
+    }
+    Ok(())
+}
+
+/// Writes the test file of a task with a random offset in half of its numeric columns, and returns its path.
+fn shifted(task: &Task, random: &mut ChaCha8Rng) -> Result<PathBuf> {
+    let frame = Frame::read(&task.folder.join("test.csv"), Header::Yes)?;
+    let mut offsets = Vec::new();
+    for (at, column) in frame.columns.iter().enumerate() {
+        let mut values: Vec<f64> = (0..frame.rows()).filter_map(|row| frame.number(row, at).ok()).collect();
+        values.sort_by(f64::total_cmp);
+        let quartiles = values.get(values.len() * 3 / 4).unwrap_or(&0.0) - values.get(values.len() / 4).unwrap_or(&0.0);
+        let is_whole = values.iter().all(|value| value.fract() == 0.0);
+        let mut offset =
+            if random.random_bool(0.5) { OFFSET * quartiles * (2.0 * random.random::<f64>() - 1.0) } else { 0.0 };
+        if is_whole {
+            offset = offset.round();
+        }
+        offsets.push(if column.name == LABEL { 0.0 } else { offset });
+    }
+    let mut text = frame.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>().join(",") + "\n";
+    for row in 0..frame.rows() {
+        let cells: Vec<String> = offsets
+            .iter()
+            .enumerate()
+            .map(|(at, offset)| match frame.number(row, at) {
+                Ok(value) if *offset != 0.0 => format!("{}", value + offset),
+                _ => frame.columns[at].text(row).into_owned(),
+            })
+            .collect();
+        writeln!(text, "{}", cells.join(","))?;
+    }
+    let path = task.folder.join("second.csv");
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+/// Mixes faults into the training rows of each set, and prints AUC-ROC of fits of clean rows, of all rows, and of rows
+/// that `--contamination` leaves.
+fn faults(data: &Path) -> Result<()> {
+    println!(
+        "\nfaults among the training rows: AUC-ROC in percent, and alarms on normal rows in percent for {}",
+        100.0 * RATE
+    );
+    println!(
+        "{:<30}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}",
+        "set", "faults", "clean", "mixed", "auto", "share", "alarms", "auto"
+    );
+    let mut all: Vec<[f64; 6]> = Vec::new();
+    for name in ADBENCH {
+        let path = data.join(format!("adbench/{name}.csv.gz"));
+        if path.exists() {
+            let frame = sets::read(&path)?;
+            let set = sets::Set::labelled(&frame)?;
+            let task = set.task(&format!("faults-{name}"), &set.halves(Some(0)))?;
+            of_set(name, &task, &mut all)?;
+        }
+    }
+    for set in OddSet::all(data)? {
+        let task = set.task("faults", true)?;
+        of_set(&set.name, &task, &mut all)?;
+    }
+    if all.is_empty() {
+        bail!("no set has enough anomalous rows");
+    }
+    let mean = |at: usize| all.iter().map(|row| row[at]).sum::<f64>() / all.len() as f64;
+    println!(
+        "{:<37}{}",
+        format!("mean of {}", all.len()),
+        (0..6).map(|at| format!("{:>9.2}", mean(at))).collect::<String>()
+    );
+    Ok(())
+}
+
+/// Adds the lines of one set, for each share of faults for which it has twice as many anomalous rows.
+fn of_set(name: &str, task: &Task, all: &mut Vec<[f64; 6]>) -> Result<()> {
+    let read = |file: &str| fs::read_to_string(task.folder.join(file));
+    let (train, test) = (read("train.csv")?, read("test.csv")?);
+    let (header, normal) = train.split_once('\n').unwrap_or((&train, ""));
+    let (tests, count) = (test.lines().skip(1).collect::<Vec<_>>(), normal.lines().count());
+    for share in SHARES {
+        let wanted = (share * count as f64 / (1.0 - share)).round() as usize;
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut anomalous: Vec<usize> = (0..tests.len()).filter(|&row| task.anomalous[row]).collect();
+        if wanted == 0 || anomalous.len() < 2 * wanted {
+            continue;
+        }
+        // The first rows after a shuffle become training rows, and no test rows.
+        for at in 0..wanted {
+            let other = random.random_range(at..anomalous.len());
+            anomalous.swap(at, other);
+        }
+        let used = &anomalous[..wanted];
+        let mixed = Task { folder: folder(&format!("mixed-{name}"))?, anomalous: Vec::new() };
+        let lines: String = used.iter().map(|&row| tests[row].to_owned() + "\n").collect();
+        fs::write(mixed.folder.join("train.csv"), format!("{header}\n{normal}{lines}"))?;
+        let frame = Frame::read(&task.folder.join("test.csv"), Header::Yes)?;
+        let rows: Vec<usize> = (0..frame.rows()).filter(|row| !used.contains(row)).collect();
+        let labels: Vec<bool> = rows.iter().map(|&row| task.anomalous[row]).collect();
+        let of = |task: &Task, contamination| -> Result<(f64, f64)> {
+            let job = Job { contamination, ..job(task)? };
+            judged(&fit(&job)?.0, &frame, &rows, &labels)
+        };
+        let clean = of(task, None)?;
+        let plain = of(&mixed, None)?;
+        let auto = of(&mixed, Some(Contamination::Auto))?;
+        let known = of(&mixed, Some(Contamination::Share(share)))?;
+        let line = [clean.0, plain.0, auto.0, known.0, 100.0 * clean.1, 100.0 * auto.1];
+        let cells: String = line.iter().map(|number| format!("{number:>9.2}")).collect();
+        println!("{name:<30}{:>7}{cells}", format!("{} %", 100.0 * share));
+        all.push(line);
+    }
+    Ok(())
+}
+
+/// Measures the run length of the cumulative sum on fresh rows of autoregressive sensors, and on SKAB.
+fn trends(data: &Path) -> Result<()> {
+    let promised = 1000;
+    println!("\ntrends: rows between false alarms of the cumulative sum for {promised} promised, and rows per block");
+    for rho in [0.0, 0.5, 0.9] {
+        for seed in 0..3 {
+            let path = folder("trends")?.join("train.csv");
+            fs::write(&path, autoregressive(10_000, rho, seed)?)?;
+            let rates = Rates { false_alarm: RATE, average_run_length: promised };
+            let (artefact, report) = fit(&Job { rates, ..Job::new(path) })?;
+            let fresh = folder("trends")?.join("fresh.csv");
+            fs::write(&fresh, autoregressive(200_000, rho, seed + 100)?)?;
+            let frame = Frame::read(&fresh, Header::Yes)?;
+            let every: Vec<usize> = (0..frame.rows()).collect();
+            let (detector, mut cusum) = (artefact.detector(), Cusum::new());
+            let scores = artefact.scores_of(&frame, &every, &())?;
+            let alarms = scores.iter().filter(|score| cusum.push(&detector, score.nats)).count();
+            println!("AR(1), rho {rho}, seed {seed}: {:>7.0} rows, block {}", 200_000.0 / alarms as f64, report.block);
+        }
+    }
+    let path = data.join("skab/anomaly-free.csv.gz");
+    if !path.exists() {
+        println!("SKAB: no recording without anomalies in {}", data.display());
+        return Ok(());
+    }
+    let frame = sets::read(&path)?;
+    let columns: Vec<usize> = (0..frame.columns.len()).filter(|&at| frame.columns[at].name != "datetime").collect();
+    let half = frame.rows() / 2;
+    let part = |rows: std::ops::Range<usize>| -> Vec<(usize, bool)> { rows.map(|row| (row, false)).collect() };
+    let (train, test) = (part(0..half), part(half..frame.rows()));
+    let task = sets::write("trends-skab", &columns, (&frame, &train), (&frame, &test))?;
+    for family in [Family::Tables, Family::LinearTrees] {
+        let mut job = job(&task)?;
+        job.rates.average_run_length = promised;
+        job.choices.family = family;
+        job.history = (family == Family::LinearTrees).then_some(History { window: super::skab::WINDOW, session: None });
+        let (artefact, report) = fit(&job)?;
+        let frame = artefact.frame(&task.folder.join("test.csv"), Header::Yes)?;
+        let every: Vec<usize> = (0..frame.rows()).collect();
+        let (detector, mut monitor) = (artefact.detector(), Monitor::new());
+        let scores = artefact.scores_of(&frame, &every, &())?;
+        let reports: Vec<_> = scores.iter().map(|score| monitor.push(&detector, score)).collect();
+        let trends = reports.iter().filter(|report| report.trend).count();
+        println!(
+            "SKAB without anomalies, second half, {family}: {trends} trends in {} rows, block {}",
+            every.len(),
+            report.block
+        );
+    }
+    Ok(())
+}
+
+/// Rows of three sensors, of which each value is ρ times the last one plus noise.
+fn autoregressive(rows: usize, rho: f64, seed: u64) -> Result<String> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let (mut text, mut state) = (String::from("a,b,c\n"), [0.0f64; 3]);
+    for _ in 0..rows {
+        for value in &mut state {
+            let noise: f64 = (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
+            *value = rho * *value + (1.0 - rho * rho).sqrt() * noise;
+        }
+        writeln!(text, "{:.4},{:.4},{:.4}", state[0], state[1], state[2] + 0.5 * state[0])?;
+    }
+    Ok(text)
+}
