@@ -8,8 +8,9 @@ use surprisal::generated::v4;
 use surprisal::{
     Activation, AnomalyScore, Blame, Column, ColumnScore, Compressor, Conditional, Constraint, Cusum, Decompressor,
     Detector, Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass, Masses, Mixture, Model, Monitor,
-    Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue, Predictor, Prototypes, Recent, Report, RowScore,
-    Stream, Table, TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
+    Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue, Predictor, Prototypes, Reading, Recent, Report,
+    RowScore, Stream, Table, TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags,
+    total_order,
 };
 
 use crate::Hardware;
@@ -56,11 +57,12 @@ pub fn linked() {
         Monitor: new push reset;
         Nade<32>: bits new slices units;
         Nats: from_raw millinats of_mass raw saturating_sub;
-        OutcomeTables: columns new slices split surprisal walk;
+        OutcomeTables: columns new slices split split_parts surprisal walk;
         OutcomeWalk: next;
         PValue: from_ppm ppm;
         Predictor: fixed new numbers residual slices states width window;
         Prototypes: centre count nearest<9> new residual slices;
+        Reading: is_missing;
         Recent<8>: mean new push reset;
         RowScore: of;
         Stream<2, 3>: new push reset;
