@@ -19,7 +19,7 @@ mod stages;
 mod views;
 
 pub use job::Job;
-pub use report::{BitsGain, FitReport, finite};
+pub use report::{BitsGain, Excluded, FitReport, finite};
 pub use sampling::{BITS_ROWS, Sampling, TABLES_ROWS};
 
 use load::Loaded;
