@@ -33,7 +33,7 @@ impl CompareArgs {
 const KL: [(&str, &str, &str); 2] =
     [("KL(A || B)", "kl_a_b", "nats per row"), ("KL(B || A)", "kl_b_a", "nats per row")];
 /// (name, JSON key, unit) of the bounded divergences.
-const SHARED: [(&str, &str, &str); 2] = [
+const BOUNDED: [(&str, &str, &str); 2] = [
     ("Jensen-Shannon", "jensen_shannon", "nats, at most 0.69315"),
     ("total variation", "total_variation", "of probability, at most 1"),
 ];
@@ -125,7 +125,7 @@ fn divergences(
     value["method"] = json!(if exact { "enumeration" } else { method });
     value["outcomes"] = json!(exact.then_some(outcomes as u64));
     value["sampled_rows"] = json!((value["method"] == "samples").then_some(settings.rows));
-    let names = KL.into_iter().chain(SHARED).chain([("Wasserstein-1", "wasserstein", "bits flipped per row")]);
+    let names = KL.into_iter().chain(BOUNDED).chain([("Wasserstein-1", "wasserstein", "bits flipped per row")]);
     for ((name, key, unit), estimate) in names.zip([forward, reverse, jensen_shannon, total_variation, wasserstein]) {
         line!(text, "  {name:<16} {} {unit}", shown(estimate));
         value[key] = for_programs(estimate);

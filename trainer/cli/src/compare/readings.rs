@@ -15,7 +15,7 @@ use surprisal_trainer::divergence::{Divergences, Estimate, SamplingSettings};
 use surprisal_trainer::pipeline::finite;
 use surprisal_trainer::sample::readings;
 
-use super::{KL, SHARED, for_programs, shown};
+use super::{BOUNDED, KL, for_programs, shown};
 use crate::args::CompareArgs;
 use crate::inspect::no_alarm;
 use crate::observer::Progress;
@@ -29,7 +29,7 @@ pub fn models(pair: &Pair, settings: &SamplingSettings, text: &mut Lines, value:
     value["method"] = json!("readings");
     value["sampled_rows"] = json!(settings.rows);
     for ((name, key, unit), estimate) in
-        KL.into_iter().chain(SHARED).zip([forward, reverse, jensen_shannon, total_variation])
+        KL.into_iter().chain(BOUNDED).zip([forward, reverse, jensen_shannon, total_variation])
     {
         line!(text, "  {name:<16} {} {unit}", shown(estimate));
         value[key] = for_programs(estimate);
