@@ -26,7 +26,7 @@ impl Reading {
     pub(crate) const FIXED_BITS: u32 = 8;
 
     /// Returns whether there is no value: the reading is missing or not a number.
-    pub(crate) const fn is_missing(self) -> bool {
+    pub const fn is_missing(self) -> bool {
         match self {
             Self::Missing => true,
             // Infinity has the largest bit pattern of all numbers; comparing floats would call for an FPU.

@@ -16,10 +16,8 @@ use super::sets::{self, Set, Task};
 
 /// The sets outside OddBench.
 const SETS: [&str; 3] = ["shuttle", "magic_gamma", "annthyroid"];
-/// The number of sets of OddBench: those with the most training rows among the sets with [`COLUMNS`].
+/// The number of the largest sets of OddBench that are used.
 const ODD_SETS: usize = 7;
-/// The numbers of columns of a set that is used.
-const COLUMNS: std::ops::RangeInclusive<usize> = 5..=12;
 /// The largest number of rows of a set in which a reading is replaced.
 const MOST_ROWS: usize = 4000;
 /// The name of the row of the table for the mean of all sets.
@@ -105,7 +103,7 @@ pub fn run(args: &Args) -> Result<()> {
     for name in SETS.into_iter().filter(|name| args.wants(name)) {
         tasks.push((name.to_owned(), task(&args.data, name)?));
     }
-    for set in odd_sets(&args.data)?.into_iter().filter(|set| args.wants(&set.name)) {
+    for set in OddSet::largest(&args.data, ODD_SETS)?.into_iter().filter(|set| args.wants(&set.name)) {
         tasks.push((set.name.clone(), set.task("blame", false)?));
     }
     let families = if args.families.is_empty() { &[Family::Tables][..] } else { &args.families };
@@ -172,19 +170,6 @@ fn task(data: &Path, name: &str) -> Result<Task> {
     let lines: Vec<String> = std::fs::read_to_string(&test)?.lines().take(1 + normal).map(str::to_owned).collect();
     std::fs::write(test, lines.join("\n") + "\n")?;
     Ok(Task { anomalous: vec![false; normal], ..task })
-}
-
-/// Returns the [`ODD_SETS`] sets of OddBench with the most training rows among those with [`COLUMNS`].
-fn odd_sets(data: &Path) -> Result<Vec<OddSet>> {
-    let mut sized = Vec::new();
-    for set in OddSet::all(data)? {
-        let train = set.train()?;
-        if COLUMNS.contains(&train.columns.len()) {
-            sized.push((train.rows(), set));
-        }
-    }
-    sized.sort_by_key(|(rows, _)| std::cmp::Reverse(*rows));
-    Ok(sized.into_iter().take(ODD_SETS).map(|(_, set)| set).collect())
 }
 
 /// Replaces one reading of each of at most [`MOST_ROWS`] rows (`[row][column]`) by that of another row. Rows in which

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
+use surprisal::Reading;
 use surprisal_trainer::data::Frame;
 use surprisal_trainer::fit::Family;
 use surprisal_trainer::names::Named;
@@ -14,6 +15,10 @@ use super::sets::{self, Task};
 const FAMILIES: [Family; 2] = [Family::LinearTrees, Family::Tables];
 /// The method of scikit-learn: the distance to the fifth nearest neighbour.
 const NEIGHBOURS: &str = "knn";
+/// The numbers of columns of the sets that [`OddSet::largest`] returns.
+const COLUMNS: std::ops::RangeInclusive<usize> = 5..=12;
+/// The number of sets on which columns go missing.
+const MISSING_SETS: usize = 10;
 /// The column of the test files that is 1 in anomalous rows.
 const LABEL: &str = "label";
 
@@ -30,6 +35,9 @@ pub struct OddBench {
     /// Run without scikit-learn
     #[arg(long)]
     no_baselines: bool,
+    /// Let each column in turn be missing in all test rows instead, on the ten largest sets of 5 to 12 columns
+    #[arg(long, conflicts_with_all = ["families", "no_baselines", "sets"])]
+    missing: bool,
     /// The sets to fit; if none is given, all are fitted
     #[arg(value_name = "SET")]
     sets: Vec<String>,
@@ -63,6 +71,23 @@ impl OddSet {
         }
         sets.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(sets)
+    }
+
+    /// Returns the `count` sets in the folder `oddbench/` of `data` that have the most training rows, among those with
+    /// [`COLUMNS`].
+    ///
+    /// # Errors
+    /// The errors of [`all`](Self::all) and [`train`](Self::train).
+    pub fn largest(data: &Path, count: usize) -> Result<Vec<Self>> {
+        let mut sized = Vec::new();
+        for set in Self::all(data)? {
+            let train = set.train()?;
+            if COLUMNS.contains(&train.columns.len()) {
+                sized.push((train.rows(), set));
+            }
+        }
+        sized.sort_by_key(|(rows, _)| std::cmp::Reverse(*rows));
+        Ok(sized.into_iter().take(count).map(|(_, set)| set).collect())
     }
 
     /// Reads the file of training rows, all of which are normal.
@@ -102,6 +127,9 @@ impl OddSet {
 /// # Errors
 /// Data is missing, or a fit fails.
 pub fn run(args: &OddBench) -> Result<()> {
+    if args.missing {
+        return missing(&args.data);
+    }
     let python = if args.no_baselines { None } else { Some(Python::find()?) };
     let families = if args.families.is_empty() { &FAMILIES[..] } else { &args.families };
     let mut methods: Vec<&str> = families.iter().map(|family| family.name()).collect();
@@ -150,6 +178,41 @@ fn areas(set: &OddSet, families: &[Family], python: Option<&Python>) -> Result<V
         areas.push(area(&baseline::read(&task, NEIGHBOURS)?));
     }
     Ok(areas)
+}
+
+/// Fits tables to the [`MISSING_SETS`] largest sets, and prints AUC-ROC and false alarms with all readings, and in the mean
+/// over the columns if one column is missing in all test rows although no training row misses it.
+fn missing(data: &Path) -> Result<()> {
+    println!("tables, percentages; alarms on normal test rows are calibrated for at most 1 %");
+    println!("{:<30}{:>14}{:>14}{:>14}{:>14}", "", "AUC of all", "one missing", "alarms of all", "one missing");
+    let mut rows = Vec::new();
+    for set in OddSet::largest(data, MISSING_SETS)? {
+        let task = set.task("oddbench", true)?;
+        let Fitted { artefact, readings, .. } = Fitted::new(&task, Family::Tables, None)?;
+        let detector = artefact.detector();
+        let measure = |rows: &[Vec<Reading>]| -> Result<[f64; 2]> {
+            let scores = artefact.scores(rows)?;
+            let anomaly: Vec<f64> = scores.iter().map(|score| score.anomaly.into()).collect();
+            let normal = scores.iter().zip(&task.anomalous).filter(|(_, anomalous)| !**anomalous);
+            let alarms = normal.filter(|(score, _)| detector.judge(score.anomaly).is_anomalous()).count();
+            let share = 100.0 * alarms as f64 / task.normal() as f64;
+            Ok([Quality::of(&anomaly, &task.anomalous).roc, share])
+        };
+        let [auc, alarms] = measure(&readings)?;
+        let columns = artefact.schema.columns.len();
+        let mut sums = [0.0; 2];
+        for column in 0..columns {
+            let mut without = readings.clone();
+            without.iter_mut().for_each(|row| row[column] = Reading::Missing);
+            sums.iter_mut().zip(measure(&without)?).for_each(|(sum, number)| *sum += number / columns as f64);
+        }
+        let numbers = [auc, sums[0], alarms, sums[1]];
+        println!("{}", line(&set.name, &numbers));
+        rows.push(numbers);
+    }
+    let means = [0, 1, 2, 3].map(|at| moments(&rows.iter().map(|numbers| numbers[at]).collect::<Vec<_>>()).0);
+    println!("{}", line(&format!("mean of {}", rows.len()), &means));
+    Ok(())
 }
 
 fn line(first: &str, areas: &[f64]) -> String {

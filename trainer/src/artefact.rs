@@ -18,13 +18,11 @@ use crate::schema::Schema;
 use crate::shape::Shape;
 use crate::split::{normal_rows, split};
 use crate::windows;
-use crate::with_shape;
+use crate::{with_shape, with_views};
 
 mod check;
 mod notes;
 
-/// Largest number of columns of a view.
-const MOST: usize = Shape::LARGEST.bits;
 /// Number of rows that are in memory as readings at a time while a file is scored.
 pub const ROWS_AT_ONCE: usize = 1 << 15;
 
@@ -100,8 +98,7 @@ impl Artefact {
     pub fn views(&self) -> Result<Vec<View<'_>>, TableError> {
         Ok(match self.shape.views {
             0 => Vec::new(),
-            1 => ViewTable::<MOST, 1>::from_bytes(self.table_bytes())?.views.to_vec(),
-            _ => ViewTable::<MOST, 2>::from_bytes(self.table_bytes())?.views.to_vec(),
+            _ => with_views!(self.shape, C, V => ViewTable::<C, V>::from_bytes(self.table_bytes())?.views.to_vec()),
         })
     }
 
@@ -115,8 +112,9 @@ impl Artefact {
         // Read with the lifetime of the bytes, which the trait object hides.
         match self.shape.views {
             0 => with_shape!(self.shape, N, H, K => self.table::<N, H, K>().map(|table| table.detector)),
-            1 => ViewTable::<MOST, 1>::from_bytes(self.table_bytes()).map(|table| table.detector),
-            _ => ViewTable::<MOST, 2>::from_bytes(self.table_bytes()).map(|table| table.detector),
+            _ => with_views!(self.shape, C, V => {
+                ViewTable::<C, V>::from_bytes(self.table_bytes()).map(|table| table.detector)
+            }),
         }
         .expect("`assemble` has read the table before")
     }
@@ -280,11 +278,7 @@ impl Artefact {
     /// Returns whether a row lacks a reading that no training row lacks, which the device leaves out of the score.
     fn lacks(&self, row: &[Reading]) -> bool {
         let mut strict = self.schema.columns.iter().filter(|encoding| !encoding.may_miss);
-        let is_missing = |reading: &Reading| match reading {
-            Reading::Real(value) => value.is_nan(),
-            reading => *reading == Reading::Missing,
-        };
-        strict.any(|encoding| row.get(usize::from(encoding.source)).is_some_and(is_missing))
+        strict.any(|encoding| row.get(usize::from(encoding.source)).is_some_and(|reading| reading.is_missing()))
     }
 
     /// Returns for each row (`[row][source]`) the column that is most likely at fault, and its expected value, as

@@ -1,5 +1,7 @@
 //! Divergences between two distributions over rows: two models, or a model and data.
 //!
+//! This module compares models of bits with the same cells. [`readings`] compares any two models of the same columns.
+//!
 //! KL and Jensen–Shannon are in nats, total variation is a probability, and Wasserstein-1 is in bits flipped per row.
 //! All divergences compare *outcomes*, the bins that readings fall into: the log-widths that turn masses into densities
 //! are the same for both distributions and cancel. Probabilities are products of the masses that the device computes.
@@ -35,13 +37,14 @@ use crate::table::loss::bernoulli_kl;
 
 mod chain;
 mod grid;
+pub mod readings;
 pub mod transport;
 
 use chain::bit_probabilities;
 use grid::GridModel;
 
 pub use chain::probability;
-pub use grid::ENUMERABLE;
+pub use grid::{ENUMERABLE, share_a_grid};
 
 /// Largest number of possible rows for which Wasserstein-1 is exact.
 pub const TRANSPORTABLE: usize = 1 << 16;
@@ -66,7 +69,7 @@ impl Estimate {
     }
 
     /// Returns the mean of independent draws with its standard error. An infinite mean counts as exact.
-    fn mean(draws: &[f64]) -> Self {
+    pub fn mean(draws: &[f64]) -> Self {
         let n = draws.len() as f64;
         let value = draws.iter().sum::<f64>() / n;
         if value.is_infinite() {
@@ -172,7 +175,7 @@ pub struct DataLikelihood {
 /// Returns the divergences between two models, p and q, of the same columns in any order and polarity.
 ///
 /// # Errors
-/// [`Error::Incomparable`] if the columns of the models differ.
+/// [`Error::Incomparable`] if the columns of the models differ, or the models do not [`share_a_grid`].
 pub fn models(p: &Artefact, q: &Artefact, settings: &SamplingSettings) -> Result<Comparison> {
     let (p, q) = (GridModel::new(p, &p.schema)?, GridModel::new(q, &p.schema)?);
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
@@ -258,10 +261,16 @@ fn terms(own: &GridModel, other: &GridModel, row: &[u16], same_bits: bool) -> [f
         true => own_ones.iter().zip(&other_ones).map(|(p, q)| bernoulli_kl(*p, *q)).sum(),
         false => ratio,
     };
+    let [jensen_shannon, total_variation] = bounded_terms(ratio);
+    [kl, jensen_shannon, total_variation]
+}
+
+/// Returns the terms of [Jensen–Shannon in nats, total variation] for a row with this ln p/q.
+fn bounded_terms(ratio: f64) -> [f64; 2] {
     // The larger of w and 1 - w is computed from the smaller one, so that neither loses digits.
     let small = 1.0 / (1.0 + ratio.abs().exp());
     let entropy = if small > 0.0 { -small * small.ln() - (1.0 - small) * (-small).ln_1p() } else { 0.0 };
-    [kl, (LN_2 - entropy).max(0.0), 1.0 - 2.0 * small]
+    [(LN_2 - entropy).max(0.0), 1.0 - 2.0 * small]
 }
 
 /// Adds Wasserstein-1 between a model and another distribution to `divergences`.

@@ -9,14 +9,12 @@ use crate::error::Result;
 use crate::escape::escaped;
 use crate::schema::{ColumnEncoding, Schema};
 use crate::windows::{STATISTICS, Windows};
-use crate::with_shape;
+use crate::{with_shape, with_views};
 
 mod views;
 
 /// Largest width of a line of numbers in the generated source, in characters.
 const WIDTH: usize = 117;
-/// Largest number of columns of a view.
-const MOST_COLUMNS: usize = crate::shape::Shape::LARGEST.bits;
 
 /// Returns the table as a Rust module with the constants `BITS` (for views `CAPACITY` and `VIEWS`), `COLUMNS` (for a raw signal also `CHANNELS`, for a
 /// time series `WINDOW` and `ROW`) and a `TABLE` that the compiler checks and the linker puts into flash.
@@ -29,8 +27,9 @@ const MOST_COLUMNS: usize = crate::shape::Shape::LARGEST.bits;
 pub fn rust_source(artefact: &Artefact) -> Result<String> {
     Ok(match artefact.shape.views {
         0 => with_shape!(artefact.shape, N, H, K => of_bits(artefact, &artefact.table::<N, H, K>()?)),
-        1 => views::source(artefact, &ViewTable::<MOST_COLUMNS, 1>::from_bytes(artefact.table_bytes())?),
-        _ => views::source(artefact, &ViewTable::<MOST_COLUMNS, 2>::from_bytes(artefact.table_bytes())?),
+        _ => with_views!(artefact.shape, C, V => {
+            views::source(artefact, &ViewTable::<C, V>::from_bytes(artefact.table_bytes())?)
+        }),
     })
 }
 

@@ -20,7 +20,7 @@ mod trim;
 mod views;
 
 pub use job::Job;
-pub use report::{BitsGain, FitReport, finite};
+pub use report::{BitsGain, Excluded, FitReport, finite};
 pub use sampling::{BITS_ROWS, Sampling, TABLES_ROWS};
 pub use trim::Contamination;
 

@@ -2,13 +2,16 @@
 //! with the model as it is.
 
 use rayon::prelude::*;
-use surprisal::{Encoder, EncoderSlices, Kind, Nats, Prototypes, PrototypesSlices, Reading, View, total_order};
+use surprisal::{
+    Encoder, EncoderSlices, Kind, Nats, Prototypes, PrototypesSlices, Reading, View, ViewTable, total_order,
+};
 
 use crate::artefact::{Artefact, ROWS_AT_ONCE, Recalibrated};
 use crate::calibrate::{Calibration, Rates, reach};
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnEncoding, from_total_order};
+use crate::{with_shape, with_views};
 
 /// Least number of rows from which a calibration is computed.
 const LEAST: usize = 20;
@@ -166,20 +169,18 @@ fn rebuilt(
     let mut bytes = Vec::new();
     let mut sink = |piece: &[u8]| bytes.extend_from_slice(piece);
     let offset = |source: u16| offsets.get(usize::from(source)).copied().unwrap_or(0.0);
-    macro_rules! written {
-        ($table:expr) => {{
-            let mut table = $table;
+    match artefact.shape.views {
+        0 => with_shape!(artefact.shape, N, H, K => {
+            let mut table = artefact.table::<N, H, K>()?;
+            let values = shifted_values(&table.encoder, &offset)?;
+            table.encoder = Encoder::new(EncoderSlices { values: &values, ..table.encoder.slices() });
             if let Some((calibration, _)) = calibration {
-                let own = table.detector;
                 table.detector = calibration.view();
-                table.detector.log2_temperature = own.log2_temperature;
             }
-            table
-        }};
-    }
-    macro_rules! written_views {
-        ($count:literal) => {{
-            let mut table = written!(surprisal::ViewTable::<4096, $count>::from_bytes(artefact.table_bytes())?);
+            table.write(&mut sink);
+        }),
+        _ => with_views!(artefact.shape, C, V => {
+            let mut table = ViewTable::<C, V>::from_bytes(artefact.table_bytes())?;
             let shifted: Vec<ShiftedView> =
                 table.views.iter().map(|view| ShiftedView::of(view, &offset)).collect::<Result<_>>()?;
             for (at, (view, shifted)) in table.views.iter_mut().zip(&shifted).enumerate() {
@@ -191,18 +192,11 @@ fn rebuilt(
                     view.baselines = baselines;
                 }
             }
-            table.write(&mut sink);
-        }};
-    }
-    match artefact.shape.views {
-        0 => crate::with_shape!(artefact.shape, N, H, K => {
-            let mut table = written!(artefact.table::<N, H, K>()?);
-            let values = shifted_values(&table.encoder, &offset)?;
-            table.encoder = Encoder::new(EncoderSlices { values: &values, ..table.encoder.slices() });
+            if let Some((calibration, _)) = calibration {
+                table.detector = calibration.view();
+            }
             table.write(&mut sink);
         }),
-        1 => written_views!(1),
-        _ => written_views!(2),
     }
     artefact.with_table(&bytes)
 }

@@ -5,7 +5,7 @@ use surprisal::{
 };
 
 use crate::shape::Shape;
-use crate::{with_capacity, with_shape};
+use crate::{with_shape, with_views};
 
 /// Operations of a [`Table`] or a [`ViewTable`] of any capacities.
 pub trait RowTable: Send + Sync {
@@ -143,7 +143,6 @@ impl<const C: usize, const V: usize> RowTable for ViewTable<'_, C, V> {
 pub fn open<'t>(bytes: &'t [u8], shape: Shape) -> Result<Box<dyn RowTable + 't>, TableError> {
     Ok(match shape.views {
         0 => with_shape!(shape, N, H, K => Box::new(Table::<N, H, K>::from_bytes(bytes)?) as Box<dyn RowTable + 't>),
-        1 => with_capacity!(shape.bits, C => Box::new(ViewTable::<C, 1>::from_bytes(bytes)?)),
-        _ => with_capacity!(shape.bits, C => Box::new(ViewTable::<C, 2>::from_bytes(bytes)?)),
+        _ => with_views!(shape, C, V => Box::new(ViewTable::<C, V>::from_bytes(bytes)?)),
     })
 }

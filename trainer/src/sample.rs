@@ -9,7 +9,7 @@ use crate::artefact::Artefact;
 use crate::error::{Error, Result};
 use crate::predictor::PredictorTable;
 use crate::schema::{ColumnEncoding, Schema, from_total_order};
-use crate::{with_capacity, with_shape};
+use crate::{with_shape, with_views};
 
 /// Returns the encoding of each column that is sampled, in file order.
 fn columns(artefact: &Artefact) -> Vec<&ColumnEncoding> {
@@ -48,44 +48,44 @@ pub fn sample<E: From<Error>>(
     artefact: &Artefact,
     rows: u64,
     random: &mut impl Rng,
-    row: impl FnMut(Vec<String>) -> Result<(), E>,
-) -> Result<(), E> {
-    sampled_columns(artefact)?;
-    let columns = columns(artefact);
-    let bytes = artefact.table_bytes();
-    match artefact.shape.views {
-        0 => with_shape!(artefact.shape, N, H, K => {
-            let table = artefact.table::<N, H, K>().map_err(Error::from)?;
-            let drawn = |before: &[Reading], random: &mut _| row_of_bits(&table, &artefact.schema, before, random);
-            draw_rows(artefact, &columns, rows, random, drawn, row)
-        }),
-        1 => with_capacity!(artefact.shape.bits, C => {
-            let table = ViewTable::<C, 1>::from_bytes(bytes).map_err(Error::from)?;
-            draw_rows(artefact, &columns, rows, random, |before, random| row_of_views(&table, before, random), row)
-        }),
-        _ => with_capacity!(artefact.shape.bits, C => {
-            let table = ViewTable::<C, 2>::from_bytes(bytes).map_err(Error::from)?;
-            draw_rows(artefact, &columns, rows, random, |before, random| row_of_views(&table, before, random), row)
-        }),
-    }
-}
-
-/// Draws rows by `drawn`, which returns the readings of a row (`[source]`) given the readings of its observed columns.
-fn draw_rows<R: Rng, E: From<Error>>(
-    artefact: &Artefact,
-    columns: &[&ColumnEncoding],
-    rows: u64,
-    random: &mut R,
-    mut drawn: impl FnMut(&[Reading], &mut R) -> Result<Vec<Reading>>,
     mut row: impl FnMut(Vec<String>) -> Result<(), E>,
 ) -> Result<(), E> {
+    sampled_columns(artefact)?;
+    let (columns, drawn) = (columns(artefact), sampler(artefact)?);
     if artefact.schema.predictor.view().window() > 0 {
-        return series(&artefact.schema.predictor, columns, rows, random, drawn, row);
+        return series(&artefact.schema.predictor, &columns, rows, random, drawn, row);
     }
     let unknown = vec![Reading::Missing; columns.len()];
     (0..rows).try_for_each(|_| {
         let readings = drawn(&unknown, random)?;
         row(columns.iter().map(|encoding| text(encoding, readings[usize::from(encoding.source)])).collect())
+    })
+}
+
+/// Draws rows as [`sample`] does and returns their readings: `[row][source]`. The model must not be one of a time
+/// series.
+///
+/// # Errors
+/// The errors of [`sampled_columns`], and [`Error::Table`] if the table of the artefact cannot be read.
+pub fn readings(artefact: &Artefact, rows: usize, random: &mut impl Rng) -> Result<Vec<Vec<Reading>>> {
+    sampled_columns(artefact)?;
+    let (unknown, drawn) = (vec![Reading::Missing; artefact.schema.columns.len()], sampler(artefact)?);
+    (0..rows).map(|_| drawn(&unknown, random)).collect()
+}
+
+/// A function that draws a row and returns its readings (`[source]`), given the readings of its observed columns.
+type Sampler<'a, R> = Box<dyn Fn(&[Reading], &mut R) -> Result<Vec<Reading>> + 'a>;
+
+fn sampler<R: Rng>(artefact: &Artefact) -> Result<Sampler<'_, R>> {
+    Ok(match artefact.shape.views {
+        0 => with_shape!(artefact.shape, N, H, K => {
+            let table = artefact.table::<N, H, K>()?;
+            Box::new(move |before, random| row_of_bits(&table, &artefact.schema, before, random))
+        }),
+        _ => with_views!(artefact.shape, C, V => {
+            let table = ViewTable::<C, V>::from_bytes(artefact.table_bytes())?;
+            Box::new(move |before, random| row_of_views(&table, before, random))
+        }),
     })
 }
 
@@ -199,7 +199,7 @@ fn series<R: Rng, E: From<Error>>(
     channels: &[&ColumnEncoding],
     rows: u64,
     random: &mut R,
-    mut drawn: impl FnMut(&[Reading], &mut R) -> Result<Vec<Reading>>,
+    drawn: Sampler<R>,
     mut row: impl FnMut(Vec<String>) -> Result<(), E>,
 ) -> Result<(), E> {
     let predictor = units.view();

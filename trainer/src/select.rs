@@ -83,6 +83,7 @@ pub fn select(
     }
     let best = best?;
     Ok(Selection {
+        excluded: candidates.excluded(&best)?,
         schema: factorisations[0].schema.clone(),
         model: best.model,
         table: best.table,

@@ -2,6 +2,8 @@
 
 use surprisal::{Table, TableError, ViewTable};
 
+use crate::with_views;
+
 /// Capacities that a table needs: N, H and K of [`surprisal::Table`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
@@ -27,26 +29,17 @@ impl Shape {
     /// # Errors
     /// [`TableError`] if the bytes are not a table or if the table exceeds [`LARGEST`](Self::LARGEST).
     pub fn of(bytes: &[u8]) -> Result<Self, TableError> {
-        let of_views = |columns: &mut dyn Iterator<Item = usize>, views| Self {
-            bits: columns.max().unwrap_or(0),
-            views,
-            ..Self::default()
-        };
         // The table says how many views it has if it is read as a model of bits.
-        let error = match Table::<1>::from_bytes(bytes) {
-            Err(TableError::Views { found: 1, .. }) => {
-                let table = ViewTable::<{ Self::LARGEST.bits }, 1>::from_bytes(bytes)?;
-                return Ok(of_views(&mut table.views.iter().map(|view| view.tables.columns()), 1));
+        match Table::<1>::from_bytes(bytes) {
+            Err(TableError::Views { found: views @ 1..=2, .. }) => {
+                let shape = Self { views: views.into(), ..Self::LARGEST };
+                return with_views!(shape, C, V => {
+                    let columns = ViewTable::<C, V>::from_bytes(bytes)?.views.map(|view| view.tables.columns());
+                    Ok(Self { bits: columns.into_iter().max().unwrap_or(0), views: V, ..Self::default() })
+                });
             }
-            Err(TableError::Views { found: 2, .. }) => {
-                let table = ViewTable::<{ Self::LARGEST.bits }, 2>::from_bytes(bytes)?;
-                return Ok(of_views(&mut table.views.iter().map(|view| view.tables.columns()), 2));
-            }
-            Err(error @ TableError::Views { .. }) => Some(error),
-            _ => None,
-        };
-        if let Some(error) = error {
-            return Err(error);
+            Err(error @ TableError::Views { .. }) => return Err(error),
+            _ => {}
         }
         let table =
             Table::<{ Self::LARGEST.bits }, { Self::LARGEST.units }, { Self::LARGEST.components }>::from_bytes(bytes)?;
@@ -88,6 +81,25 @@ macro_rules! with_capacity {
             }
         }
     };
+}
+
+/// Evaluates `$body` with the constants `$C` and `$V`, the capacities of a [`surprisal::ViewTable`] that holds a table of
+/// this [`Shape`](crate::shape::Shape), which must have views.
+#[macro_export]
+macro_rules! with_views {
+    ($shape:expr, $C:ident, $V:ident => $body:expr) => {{
+        let shape: $crate::shape::Shape = $shape;
+        $crate::with_capacity!(shape.bits, $C => match shape.views {
+            1 => {
+                const $V: usize = 1;
+                $body
+            }
+            _ => {
+                const $V: usize = 2;
+                $body
+            }
+        })
+    }};
 }
 
 /// Evaluates `$body` with the constants `$N` (bits), `$H` (hidden units) and `$K` (mixture components), the capacities

@@ -229,8 +229,9 @@ pub fn operations(view: &View) -> usize {
 
 /// Returns the number of splits on the longest path of a tree in preorder.
 fn depth(tree: &[u32]) -> usize {
-    let Some((split, rest)) = tree.split_first() else { return 0 };
-    let (left, right) = rest.split_at(((split >> 24) as usize).min(rest.len()));
+    let Some((&split, rest)) = tree.split_first() else { return 0 };
+    let (_, _, left) = OutcomeTables::split_parts(split);
+    let (left, right) = rest.split_at(usize::from(left).min(rest.len()));
     1 + depth(left).max(depth(right))
 }
 

@@ -9,8 +9,8 @@ use surprisal::{
     Absence, Activation, Adaptation, AnomalyScore, Blame, Calibrator, Column, ColumnScore, Compressor, Conditional,
     Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass,
     Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue, Predictor,
-    Prototypes, Recalibration, Recent, Report, RowScore, Severity, Stream, Table, TableError, Term, Terms, Verdict,
-    View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
+    Prototypes, Reading, Recalibration, Recent, Report, RowScore, Severity, Stream, Table, TableError, Term, Terms,
+    Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
@@ -60,11 +60,12 @@ pub fn linked() {
         Monitor: new push reset resume;
         Nade<32>: bits new slices units;
         Nats: from_raw millinats of_mass raw saturating_sub;
-        OutcomeTables: columns new slices split surprisal walk;
+        OutcomeTables: columns new slices split split_parts surprisal walk;
         OutcomeWalk: next;
         PValue: from_ppm ppm;
         Predictor: fixed new numbers residual slices states width window;
         Prototypes: centre count nearest<9> new residual slices;
+        Reading: is_missing;
         Recalibration: detector from_bytes to_bytes;
         Recent<8>: mean new push reset;
         RowScore: of;

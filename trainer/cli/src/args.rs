@@ -286,6 +286,8 @@ pub struct CompareArgs {
     pub a: PathBuf,
     /// Model or data B: a .srp file with the same columns in any order, or rows as CSV (plain or .gz).
     pub b: PathBuf,
+    /// Rows on which models A and B are compared as well, as CSV (plain or .gz).
+    pub data: Option<PathBuf>,
     /// Number of rows to draw from each model if there are too many possible rows to enumerate.
     #[arg(short = 'n', default_value_t = SamplingSettings::default().rows as u32, value_name = "ROWS",
         value_parser = clap::value_parser!(u32).range(2..))]

@@ -1,14 +1,20 @@
 //! `surprisal compare`: divergences between a model and another model, or between a model and data.
 
+mod readings;
+
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use surprisal::Reading;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
-use surprisal_trainer::divergence::{Comparison, DataLikelihood, ENUMERABLE, Estimate, SamplingSettings, data, models};
+use surprisal_trainer::divergence::readings::Pair;
+use surprisal_trainer::divergence::{
+    Comparison, DataLikelihood, Divergences, ENUMERABLE, Estimate, SamplingSettings, data, models, share_a_grid,
+};
 
 use crate::answer::Answer;
 use crate::args::{CompareArgs, RowArgs};
@@ -18,43 +24,109 @@ use crate::terminal::{Lines, line};
 
 impl CompareArgs {
     /// Returns the paths of the files that the command reads.
-    pub fn inputs(&self) -> [&Path; 2] {
-        [&self.a, &self.b]
+    pub fn inputs(&self) -> Vec<&Path> {
+        [&self.a, &self.b].into_iter().chain(&self.data).map(PathBuf::as_path).collect()
     }
 }
 
+/// (name, JSON key, unit) of the divergences that are in nats per row.
+const KL: [(&str, &str, &str); 2] =
+    [("KL(A || B)", "kl_a_b", "nats per row"), ("KL(B || A)", "kl_b_a", "nats per row")];
+/// (name, JSON key, unit) of the bounded divergences.
+const BOUNDED: [(&str, &str, &str); 2] = [
+    ("Jensen-Shannon", "jensen_shannon", "nats, at most 0.69315"),
+    ("total variation", "total_variation", "of probability, at most 1"),
+];
+
 pub fn compare(args: &CompareArgs) -> Result<Answer> {
     let settings = SamplingSettings { rows: args.rows as usize, pairs: args.pairs as usize, seed: args.seed };
-    let Compared { artefact, comparison, likelihood, rows } = args.compared(&settings)?;
-    let Comparison { outcomes, divergences, wasserstein, baseline } = comparison;
-    let exact = outcomes <= ENUMERABLE as f64;
-    let (columns, bits) = (artefact.schema.columns.len(), artefact.shape.bits);
+    let (a, b) = (args.a.display(), args.b.display());
     let mut text = Lines::default();
-    line!(text, "A = {}, a model", args.a.display());
-    line!(
-        text,
-        "B = {}, {}",
-        args.b.display(),
-        rows.map_or("a model".to_owned(), |rows| format!("{rows} rows of data"))
+    line!(text, "A = {a}, a model");
+    let mut value = json!({ "a": args.a, "b": args.b, "seed": settings.seed });
+    if !is_model(&args.b) {
+        ensure!(
+            args.data.is_none(),
+            "{b}: expected a .srp file, because rows of data come last: surprisal compare A B ROWS"
+        );
+        let (artefact, readings) = args.normal_readings()?;
+        line!(text, "B = {b}, {} rows of data", readings.len());
+        value["data_rows"] = json!(readings.len());
+        head(&artefact, &mut text, &mut value);
+        if artefact.shape.views > 0 {
+            readings::data(&artefact, &readings, &settings, &mut text, &mut value)?;
+        } else {
+            let (comparison, likelihood) = data(&artefact, &readings, &settings).with_context(|| a.to_string())?;
+            divergences(&comparison, "data", "exact, over the rows of B", &settings, &mut text, &mut value);
+            let DataLikelihood { cross_entropy, entropy } = likelihood;
+            line!(text, "  mean surprisal of B under A {cross_entropy:.4} = entropy of B {entropy:.4} + KL(B || A)");
+            value["cross_entropy"] = json!(cross_entropy.is_finite().then_some(cross_entropy));
+            value["entropy"] = json!(entropy);
+        }
+        return Ok(Answer { text: text.into_text(), value });
+    }
+    ensure!(
+        is_model(&args.a),
+        "{a}: expected a .srp file, because the model comes first: surprisal compare MODEL MODEL_OR_DATA"
     );
-    let (method, how) = match (exact, rows) {
-        (true, _) => ("enumeration", format!("exact, over all {outcomes} possible rows")),
-        (false, Some(_)) => ("data", "exact, over the rows of B".to_owned()),
-        (false, None) => ("samples", format!("± one standard error, from {} rows of each model", settings.rows)),
-    };
-    line!(text, "{columns} columns, {bits} bits; {how}");
-    let mut value = json!({
-        "a": args.a, "b": args.b, "columns": columns, "bits": bits, "method": method,
-        "outcomes": exact.then_some(outcomes as u64), "data_rows": rows,
-        "sampled_rows": (method == "samples").then_some(settings.rows), "seed": settings.seed,
-    });
-    for (name, key, estimate, unit) in [
-        ("KL(A || B)", "kl_a_b", divergences.forward, "nats per row"),
-        ("KL(B || A)", "kl_b_a", divergences.reverse, "nats per row"),
-        ("Jensen-Shannon", "jensen_shannon", divergences.jensen_shannon, "nats, at most 0.69315"),
-        ("total variation", "total_variation", divergences.total_variation, "of probability, at most 1"),
-        ("Wasserstein-1", "wasserstein", wasserstein, "bits flipped per row"),
-    ] {
+    let for_data = args.held_out || args.label.is_some() || args.reading.header != Header::Auto;
+    ensure!(
+        !for_data || args.data.is_some(),
+        "--header, --held-out and --label apply to data, but {b} is a model; leave them out, or pass a CSV file"
+    );
+    let (p, q) = (Artefact::read(&args.a)?, Artefact::read(&args.b)?);
+    line!(text, "B = {b}, a model");
+    head(&p, &mut text, &mut value);
+    let cannot = || format!("{a} and {b} cannot be compared");
+    if share_a_grid(&p, &q) {
+        let comparison = models(&p, &q, &settings).with_context(cannot)?;
+        let how = format!("± one standard error, from {} rows of each model", settings.rows);
+        divergences(&comparison, "samples", &how, &settings, &mut text, &mut value);
+    } else {
+        let pair = Pair::new(&p, &q).with_context(cannot)?;
+        readings::models(&pair, &settings, &mut text, &mut value)?;
+    }
+    if let Some(data) = &args.data {
+        let pair = Pair::new(&p, &q).with_context(cannot)?;
+        readings::on_data(args, data, &pair, &mut text, &mut value)?;
+    }
+    Ok(Answer { text: text.into_text(), value })
+}
+
+/// Adds the size of a model.
+fn head(artefact: &Artefact, text: &mut Lines, value: &mut Value) {
+    let (columns, bits) = (artefact.schema.columns.len(), artefact.shape.bits);
+    value["columns"] = json!(columns);
+    if artefact.shape.views == 0 {
+        value["bits"] = json!(bits);
+        line!(text, "{columns} columns, {bits} bits");
+    } else {
+        line!(text, "{columns} columns");
+    }
+}
+
+/// Adds divergences over the bits of model A. If there are too many rows to enumerate, they follow from `method`, which
+/// `how` describes.
+fn divergences(
+    comparison: &Comparison,
+    method: &str,
+    how: &str,
+    settings: &SamplingSettings,
+    text: &mut Lines,
+    value: &mut Value,
+) {
+    let Comparison { outcomes, divergences, wasserstein, baseline } = *comparison;
+    let Divergences { forward, reverse, jensen_shannon, total_variation } = divergences;
+    let exact = outcomes <= ENUMERABLE as f64;
+    match exact {
+        true => line!(text, "exact, over all {outcomes} possible rows"),
+        false => line!(text, "{how}"),
+    }
+    value["method"] = json!(if exact { "enumeration" } else { method });
+    value["outcomes"] = json!(exact.then_some(outcomes as u64));
+    value["sampled_rows"] = json!((value["method"] == "samples").then_some(settings.rows));
+    let names = KL.into_iter().chain(BOUNDED).chain([("Wasserstein-1", "wasserstein", "bits flipped per row")]);
+    for ((name, key, unit), estimate) in names.zip([forward, reverse, jensen_shannon, total_variation, wasserstein]) {
         line!(text, "  {name:<16} {} {unit}", shown(estimate));
         value[key] = for_programs(estimate);
     }
@@ -69,62 +141,41 @@ pub fn compare(args: &CompareArgs) -> Result<Answer> {
         value["wasserstein_baseline"] = for_programs(baseline);
         value["wasserstein_rows"] = json!(pairs);
     }
-    if divergences.forward.value.is_infinite() || divergences.reverse.value.is_infinite() {
-        let [sure, other] = if divergences.forward.value.is_infinite() { ["A", "B"] } else { ["B", "A"] };
+    if forward.value.is_infinite() || reverse.value.is_infinite() {
+        let [sure, other] = if forward.value.is_infinite() { ["A", "B"] } else { ["B", "A"] };
         line!(text, "  inf: {sure} gives probability to rows that {other} does not have");
     }
-    if let Some(DataLikelihood { cross_entropy, entropy }) = likelihood {
-        line!(text, "  mean surprisal of B under A {cross_entropy:.4} = entropy of B {entropy:.4} + KL(B || A)");
-        value["cross_entropy"] = json!(cross_entropy.is_finite().then_some(cross_entropy));
-        value["entropy"] = json!(entropy);
-    }
-    Ok(Answer { text: text.into_text(), value })
-}
-
-/// Comparison of a model with another model or with rows of data.
-struct Compared {
-    artefact: Artefact,
-    comparison: Comparison,
-    likelihood: Option<DataLikelihood>,
-    rows: Option<usize>,
 }
 
 impl CompareArgs {
-    fn compared(&self, settings: &SamplingSettings) -> Result<Compared> {
-        let (a, b) = (self.a.display(), self.b.display());
-        let model = is_model(&self.b);
-        ensure!(
-            !model || is_model(&self.a),
-            "{a}: expected a .srp file, because the model comes first: surprisal compare MODEL MODEL_OR_DATA"
-        );
-        if model {
-            let for_data = self.held_out || self.label.is_some() || self.reading.header != Header::Auto;
-            ensure!(
-                !for_data,
-                "--header, --held-out and --label apply to data, but {b} is a model; leave them out, or pass a CSV file"
-            );
-            let (p, q) = (Artefact::read(&self.a)?, Artefact::read(&self.b)?);
-            let comparison = models(&p, &q, settings).with_context(|| format!("{a} and {b} cannot be compared"))?;
-            return Ok(Compared { artefact: p, comparison, likelihood: None, rows: None });
-        }
-        let rows = RowArgs {
-            model: self.a.clone(),
-            data: vec![self.b.clone()],
+    /// Returns the arguments that apply a model to the rows of a file.
+    fn rows_of(&self, model: &Path, data: &Path) -> RowArgs {
+        RowArgs {
+            model: model.to_owned(),
+            data: vec![data.to_owned()],
             reading: self.reading.clone(),
             time: Vec::new(),
             held_out: self.held_out,
             label: self.label.clone(),
             normal: self.normal.clone(),
-        };
+        }
+    }
+
+    /// Returns model A and the readings of the normal rows of B.
+    fn normal_readings(&self) -> Result<(Artefact, Vec<Vec<Reading>>)> {
+        let rows = self.rows_of(&self.a, &self.b);
         let Applied { artefact, frame, mut rows, anomalous, .. } = rows.apply(&Progress::new(true))?;
         if let Some(anomalous) = anomalous {
             let mut anomalous = anomalous.into_iter();
             rows.retain(|_| anomalous.next() == Some(false));
         }
-        ensure!(!rows.is_empty(), "{b}: no normal rows to compare; check the label column, or --label and --normal");
+        ensure!(
+            !rows.is_empty(),
+            "{}: no normal rows to compare; check the label column, or --label and --normal",
+            self.b.display()
+        );
         let readings = artefact.schema.fitting_readings(&frame, &rows)?;
-        let (comparison, likelihood) = data(&artefact, &readings, settings).with_context(|| a.to_string())?;
-        Ok(Compared { artefact, comparison, likelihood: Some(likelihood), rows: Some(rows.len()) })
+        Ok((artefact, readings))
     }
 }
 

@@ -9,7 +9,7 @@ use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::fit::Family;
 use surprisal_trainer::journal::Journal;
 use surprisal_trainer::output;
-use surprisal_trainer::pipeline::{BitsGain, FitReport, Sampling, run_observed};
+use surprisal_trainer::pipeline::{BitsGain, Excluded, FitReport, Sampling, run_observed};
 
 use crate::answer::Answer;
 use crate::args::FitArgs;
@@ -74,6 +74,15 @@ fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
         line!(
             text,
             "  --family linear-trees predicts a validation row {how} by {apart:.4} nats, by a quick fit to {rows} rows"
+        );
+    }
+    if let Some(Excluded { nats, file_bytes, operations }) = report.excluded {
+        line!(
+            text,
+            "  without limits: {nats:.4} nats per validation row better, in {file_bytes} bytes and {operations} operations per \
+             row in place of {} and {}",
+            report.file_bytes,
+            report.operations
         );
     }
     if let Some(natural) = report.orders.iter().find(|tried| tried.order == "natural")

@@ -65,14 +65,14 @@ impl<'a> GridModel<'a> {
     /// [`Error::Incomparable`] if the columns of the model differ from the columns of the common schema.
     pub(super) fn new(artefact: &'a Artefact, common: &Schema) -> Result<Self> {
         let schema = &artefact.schema;
+        let fault = |message: &str| Err(Error::Incomparable(message.to_owned()));
         if artefact.shape.views > 0 {
-            let message =
-                "the model is of the family tables, whose rows are no points of a grid; pass models of other families";
-            return Err(Error::Incomparable(message.to_owned()));
+            return fault(
+                "the model is of the family tables, whose rows are no points of a grid; compare it over readings",
+            );
         }
         let table =
             with_shape!(artefact.shape, N, H, K => Box::new(artefact.table::<N, H, K>()?) as Box<dyn AnyTable + 'a>);
-        let fault = |message: &str| Err(Error::Incomparable(message.to_owned()));
         if schema.bits().sum::<usize>() != artefact.shape.bits {
             return fault("the model has bits that belong to no column; pass the file that `surprisal fit` wrote");
         }
@@ -81,11 +81,7 @@ impl<'a> GridModel<'a> {
                 "the constraints in the table differ from the constraints of the model's columns; fit the model again",
             );
         }
-        let (in_one, in_other) = (common.columns.len(), schema.columns.len());
-        if in_one != in_other {
-            let counts = format!("{in_one} columns in one model, {in_other} in the other");
-            return fault(&format!("{counts}; fit both models on the same columns"));
-        }
+        same_width(common, schema)?;
         let column = |encoding: &ColumnEncoding| column(schema, common, encoding);
         Ok(Self { table, columns: common.columns.iter().map(column).collect::<Result<_>>()? })
     }
@@ -161,34 +157,80 @@ impl<'a> GridModel<'a> {
     }
 }
 
-/// Finds a column of the common schema in the schema of a model and returns its bits for each coordinate.
+/// Returns whether two models are models of bits with the same cells, so that their rows are points of one grid.
+pub fn share_a_grid(p: &Artefact, q: &Artefact) -> bool {
+    let same_cells = |own: &ColumnEncoding| {
+        let other = q.schema.columns.iter().find(|other| q.schema.name(other) == p.schema.name(own));
+        other.is_none_or(|other| !own.is_number() || !other.is_number() || other.values == own.values)
+    };
+    p.shape.views == 0 && q.shape.views == 0 && p.schema.columns.iter().all(same_cells)
+}
+
+/// Returns an error if two models have different numbers of columns.
+pub(super) fn same_width(one: &Schema, other: &Schema) -> Result<()> {
+    let (in_one, in_other) = (one.columns.len(), other.columns.len());
+    if in_one == in_other {
+        return Ok(());
+    }
+    let message =
+        format!("{in_one} columns in one model, {in_other} in the other; fit both models on the same columns");
+    Err(Error::Incomparable(message))
+}
+
+/// Finds a column of the common schema in the schema of a model.
 ///
 /// # Errors
-/// [`Error::Incomparable`] if the schema lacks the column or encodes it differently.
-fn column(schema: &Schema, common: &Schema, encoding: &ColumnEncoding) -> Result<GridColumn> {
-    const REMEDY: &str = "fit both models on the same training rows (the same file and --seed)";
+/// [`Error::Incomparable`] if the schema lacks the column, or it is of another kind, has other categories, or may be
+/// missing in only one of them.
+pub(super) fn same_column<'s>(
+    schema: &'s Schema,
+    common: &Schema,
+    encoding: &ColumnEncoding,
+) -> Result<&'s ColumnEncoding> {
     let name = common.name(encoding);
-    let own = schema.columns.iter().zip(schema.bit_offsets()).find(|(own, _)| schema.name(own) == name);
-    let fault = |message: &str| Error::Incomparable(format!("column `{name}` {message}; {REMEDY}"));
-    let (own, first) = own.ok_or_else(|| fault("is missing from one of the models"))?;
+    let fault = |message: &str| fault(name, message);
+    let own = schema.columns.iter().find(|own| schema.name(own) == name);
+    let own = own.ok_or_else(|| fault("is missing from one of the models"))?;
     if discriminant(&own.kind) != discriminant(&encoding.kind) {
         return Err(fault("has different kinds in the two models"));
     }
     if own.may_miss != encoding.may_miss {
         return Err(fault("may have missing readings in only one of the models"));
     }
-    let numeric = matches!(own.kind, Kind::Integer | Kind::Real);
-    if numeric && own.values != encoding.values {
-        return Err(fault("has different bin edges in the two models"));
+    let sorted = |encoding: &ColumnEncoding| {
+        let mut names = outcome_names(encoding);
+        names.sort();
+        names
+    };
+    if !own.is_number() && sorted(own) != sorted(encoding) {
+        return Err(fault("has different categories in the two models"));
     }
-    let (mut patterns, outcomes) = (Vec::new(), outcome_names(encoding));
+    Ok(own)
+}
+
+/// Returns the error of a column that differs in two models.
+fn fault(name: &str, message: &str) -> Error {
+    const REMEDY: &str = "fit both models on the same training rows (the same file and --seed)";
+    Error::Incomparable(format!("column `{name}` {message}; {REMEDY}"))
+}
+
+/// Finds a column of the common schema in the schema of a model and returns its bits for each coordinate.
+///
+/// # Errors
+/// The errors of [`same_column`], and [`Error::Incomparable`] if the column has other cells.
+fn column(schema: &Schema, common: &Schema, encoding: &ColumnEncoding) -> Result<GridColumn> {
+    let own = same_column(schema, common, encoding)?;
+    if own.is_number() && own.values != encoding.values {
+        return Err(fault(common.name(encoding), "has different bin edges in the two models"));
+    }
+    let first = schema.columns.iter().zip(schema.bit_offsets()).find(|(column, _)| column.source == own.source);
     let (own_patterns, own_outcomes) = (all_patterns(own), outcome_names(own));
-    for outcome in &outcomes {
-        let at = own_outcomes.iter().position(|own| own == outcome).filter(|_| outcomes.len() == own_outcomes.len());
-        let at = at.ok_or_else(|| fault("has different categories in the two models"))?;
-        patterns.push(own_patterns[at].clone());
-    }
-    Ok(GridColumn { first, patterns })
+    let pattern = |outcome: &String| {
+        let at = own_outcomes.iter().position(|own| own == outcome);
+        own_patterns[at.expect("the outcomes of both columns have the same names")].clone()
+    };
+    let patterns = outcome_names(encoding).iter().map(pattern).collect();
+    Ok(GridColumn { first: first.map_or(0, |(_, first)| first), patterns })
 }
 
 /// Returns the names of a column's outcomes, "missing" first. The names do not depend on the order of the codes.

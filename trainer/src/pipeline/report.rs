@@ -49,6 +49,9 @@ pub struct FitReport {
     /// For outcome tables: what a quick fit of terms over bits gains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits_gain: Option<BitsGain>,
+    /// What a larger model would gain that the limits exclude.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<Excluded>,
     /// Number of test rows, if there is a test file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_rows: Option<usize>,
@@ -98,6 +101,17 @@ pub struct FitReport {
 /// Returns a threshold or decision interval in nats, or `None` for [`Nats::IMPOSSIBLE`], which no score exceeds.
 pub fn finite(limit: Nats) -> Option<f64> {
     (limit != Nats::IMPOSSIBLE).then(|| limit.into())
+}
+
+/// The best candidate of a fit, if it exceeds the limits of flash, RAM or operations.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Excluded {
+    /// Log-likelihood of a validation row under the candidate minus that under the chosen model, in nats.
+    pub nats: f64,
+    /// Size of the candidate's file, in bytes.
+    pub file_bytes: usize,
+    /// Largest number of operations that the candidate takes per row.
+    pub operations: usize,
 }
 
 /// What terms over bits, the family linear-trees, gain over outcome tables on validation rows.

@@ -239,6 +239,7 @@ impl Calibrated<'_> {
             valid_ll: integer_ll(&encoded.valid_readings)?,
             sampling: encoded.sampling,
             bits_gain: None,
+            excluded: selection.excluded,
             test_rows: test.map(Vec::len),
             float_test_ll: test.map(float_ll).transpose()?,
             test_ll: test.map(integer_ll).transpose()?,

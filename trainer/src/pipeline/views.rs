@@ -6,7 +6,7 @@ use surprisal::Reading;
 
 use super::job::Job;
 use super::load::{FrameRows, Split};
-use super::report::{BitsGain, FitReport, finite};
+use super::report::{BitsGain, Excluded, FitReport, finite};
 use super::sampling::PARTS;
 use super::stages::Fitted;
 use crate::artefact::{Artefact, Provenance};
@@ -101,7 +101,7 @@ impl Split<'_> {
 
         let parts = if self.sampled_from().is_some() { PARTS.len() } else { 0 };
         observer.event(Event::Stage { name: "outcome tables", steps: 3 + parts });
-        let mut found = None;
+        let (mut found, mut largest) = (None, None);
         for (views, leaves) in SIZES.into_iter().filter(|&(views, _)| views <= settings.views) {
             if observer.is_cancelled() {
                 return Err(Error::Cancelled);
@@ -111,10 +111,12 @@ impl Split<'_> {
             let artefact = assemble(&table, &fitted)?;
             let of_views: usize = fitted.iter().map(|view| (2 * view.columns.len()).next_multiple_of(4)).sum();
             let calibrated = of_views + Calibration::bytes(calibration.len(), schema.columns.len());
+            let [file_bytes, operations] =
+                [artefact.file_bytes().len() + calibrated, artefact.views()?.iter().map(views::operations).sum()];
             let size = [
-                ("--flash", artefact.file_bytes().len() + calibrated, job.flash),
+                ("--flash", file_bytes, job.flash),
                 ("--ram", artefact.shape.state_bytes(), job.ram),
-                ("--ops", artefact.views()?.iter().map(views::operations).sum(), job.operations),
+                ("--ops", operations, job.operations),
             ];
             let exceeded = size.into_iter().find(|(_, size, limit)| limit.is_some_and(|limit| *size > limit));
             match exceeded {
@@ -122,7 +124,13 @@ impl Split<'_> {
                     found = Some(Ok((fitted, leaves)));
                     break;
                 }
-                Some((option, size, _)) => found = Some(Err((option, size))),
+                Some((option, size, _)) => {
+                    found = Some(Err((option, size)));
+                    if largest.is_none() {
+                        let nats = -mean(&artefact.surprisals(&valid)?) - views::common_unit(&fitted);
+                        largest = Some(Excluded { nats, file_bytes, operations });
+                    }
+                }
             }
         }
         let (fitted, taken) = match found {
@@ -170,6 +178,8 @@ impl Split<'_> {
         observer.event(Event::Step);
         let integer_ll = |readings: &Readings| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };
         let (valid_ll, test_ll) = (integer_ll(&valid)?, test.as_ref().map(integer_ll).transpose()?);
+        let unit = views::common_unit(&fitted);
+        let excluded = largest.map(|largest| Excluded { nats: largest.nats - (valid_ll - unit), ..largest });
         let detector = table.calibration.view();
         let provenance = &artefact.notes.fit;
         let report = FitReport {
@@ -189,7 +199,8 @@ impl Split<'_> {
             float_valid_ll: valid_ll,
             valid_ll,
             sampling,
-            bits_gain: bits_gain(&schema, &train, &valid, &artefact, views::common_unit(&fitted), observer)?,
+            bits_gain: bits_gain(&schema, &train, &valid, &artefact, unit, observer)?,
+            excluded: excluded.filter(|excluded| excluded.nats > 0.0),
             test_rows: test.as_ref().map(Vec::len),
             float_test_ll: test_ll,
             test_ll,
@@ -209,7 +220,7 @@ impl Split<'_> {
             seconds: start.elapsed().as_secs_f64(),
             float: FloatModel::default(),
         };
-        Ok(Fitted { artefact, report, unit: views::common_unit(&fitted) })
+        Ok(Fitted { artefact, report, unit })
     }
 }
 

@@ -1,6 +1,8 @@
 //! Divides a numeric column into cells (bins), between edges that a few extremes do not move.
 
-use super::encoding::ColumnEncoding;
+use surprisal::{Column, Kind};
+
+use super::encoding::{ColumnEncoding, from_total_order};
 use super::extremes::{Divided, REPEATS, spread};
 
 /// The distance of the outermost quantile levels from the median, in standard deviations of a normal distribution.
@@ -54,6 +56,23 @@ pub(super) fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: u
     }
     encoding.unit = widths.iter().copied().fold(f64::INFINITY, f64::min).ln();
     encoding.log_widths = log_widths(&widths);
+}
+
+/// Returns whether a numeric column has few distinct values, each with a cell of the same nominal width.
+pub(crate) fn has_few_values(column: &Column) -> bool {
+    column.values.len() <= FEW + 1 && column.log_widths.iter().all(|&width| width == 0)
+}
+
+/// Returns `[outcome]` the logarithm of the width of each cell of a numeric column, from its edges. The outcomes beyond
+/// the edges have the width of the widest cell.
+pub(crate) fn true_log_widths(column: &Column) -> Vec<f64> {
+    let real = |key: i32| match column.kind {
+        Kind::Real => from_total_order(key).into(),
+        _ => f64::from(key),
+    };
+    let widths: Vec<f64> = column.values.windows(2).map(|pair| (real(pair[1]) - real(pair[0])).ln()).collect();
+    let widest = widths.iter().copied().reduce(f64::max).unwrap_or(0.0);
+    std::iter::once(widest).chain(widths).chain(std::iter::once(widest)).collect()
 }
 
 /// Returns the scale of numbers given as (key, count), ascending by key: their standard deviation, or the spread of

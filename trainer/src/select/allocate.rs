@@ -42,21 +42,23 @@ impl Candidate {
 impl Candidates<'_> {
     /// Returns the best model within the budget, averaged with a hidden layer if there is one.
     ///
-    /// If the best fitted model is within the budget, returns that model. Otherwise, makes a separate choice for each
-    /// bit.
+    /// Makes a separate choice for each bit, and returns the best fitted model within the budget unless these choices
+    /// predict better with caution.
     ///
     /// # Errors
     /// [`Error::Option`] if no model is within the budget; the message names the limit and the smallest sufficient
     /// value.
     pub(super) fn best(&mut self, layer: Option<&Fitted>) -> Result<SizedModel> {
-        let uniform = |at: usize| vec![Choice::of(at, layer.is_some()); self.free.len()];
+        let choices_of = |at: usize| vec![Choice::of(at, layer.is_some()); self.free.len()];
         let mut ranked: Vec<(f64, usize)> =
-            (0..self.full).into_par_iter().map(|at| (mean(&self.each(&uniform(at), layer)), at)).collect();
+            (0..self.full).into_par_iter().map(|at| (mean(&self.each(&choices_of(at), layer)), at)).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let (mut reference, mut fitting) = (None, None);
         for &(_, at) in &ranked {
             let setting = self.fitted[at].setting;
-            let Some(candidate) = self.assemble(&uniform(at), layer, setting, &self.fitted[at].name)? else { continue };
+            let Some(candidate) = self.assemble(&choices_of(at), layer, setting, &self.fitted[at].name)? else {
+                continue;
+            };
             reference.get_or_insert(at);
             if self.fits(&candidate) {
                 fitting = Some((candidate, at));
@@ -64,12 +66,16 @@ impl Candidates<'_> {
             }
         }
         let reference = reference.or(ranked.first().map(|&(_, at)| at));
-        if let Some((candidate, at)) = &fitting
+        // The choice for each bit takes as long as a fit, and a search has many layers. With a single model, the user has
+        // made the choice.
+        if (layer.is_some() || self.full == 1)
+            && let Some((candidate, at)) = &fitting
             && Some(*at) == reference
         {
             return Ok(candidate.clone());
         }
-        let mut found: Vec<SizedModel> = fitting.into_iter().map(|(candidate, _)| candidate).collect();
+        let uniform = fitting.map(|(candidate, _)| candidate);
+        let mut found = Vec::new();
         self.fit_smaller();
         let reference = reference.map_or(Choice::LAYER, |at| Choice::of(at, layer.is_some()));
         let candidates = self.bit_candidates(reference, layer);
@@ -86,7 +92,11 @@ impl Candidates<'_> {
                 found.extend(best);
             }
         }
-        let best = found.into_iter().max_by(|a, b| a.cautious_ll.total_cmp(&b.cautious_ll));
+        let mut best = found.into_iter().max_by(|a, b| a.cautious_ll.total_cmp(&b.cautious_ll));
+        if let Some(uniform) = uniform {
+            // A sum of the same gains in another order is not a gain.
+            best = best.filter(|best| best.cautious_ll > uniform.cautious_ll + 1e-9).or(Some(uniform));
+        }
         let units = layer.and_then(|layer| layer.model.hidden.as_ref()).map_or(0, HiddenLayer::units);
         let state = Shape { bits: self.free.len(), units, ..Shape::default() }.state_bytes();
         best.ok_or_else(|| {

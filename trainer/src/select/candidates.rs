@@ -13,6 +13,7 @@ use crate::fit::Family;
 use crate::model::{FloatConditional, FloatModel, log_sigmoid, mean_log_likelihood};
 use crate::names::Named;
 use crate::observer::Observer;
+use crate::pipeline::Excluded;
 use crate::shape::Shape;
 use crate::table::OwnedTable;
 use crate::table::quantise::quantise;
@@ -166,6 +167,17 @@ impl<'a> Candidates<'a> {
             self.fitted[..self.full].par_iter().map(|m| mean_log_likelihood(&m.logits, valid, constraints)).collect();
         let best = (0..self.full).max_by(|&a, &b| scores[a].total_cmp(&scores[b]).then(b.cmp(&a)));
         best.map(|at| self.fitted[at].clone())
+    }
+
+    /// Returns the model of the requested families, without a hidden layer, that predicts the validation rows best, if it
+    /// exceeds the budget and predicts better than the chosen model.
+    pub(super) fn excluded(&self, chosen: &SizedModel) -> Result<Option<Excluded>> {
+        let Some(best) = self.best_full() else { return Ok(None) };
+        let recipe = Recipe { order: self.factorisation.name.clone(), setting: best.setting, terms: None };
+        let Some(sized) = self.finish(best.model, recipe, self.row_likelihoods(&best.logits))? else { return Ok(None) };
+        let nats = sized.valid_ll - chosen.cautious_ll;
+        let excluded = Excluded { nats, file_bytes: sized.bytes, operations: sized.table.operations()? };
+        Ok(Some(excluded).filter(|_| nats > 0.0 && !self.fits(&sized)))
     }
 
     /// Returns the sum of a model and a layer that was fitted on top of the model, or `None` if the sum is too large

@@ -7,6 +7,7 @@ use crate::fit::Family;
 use crate::fit::optimizer::OptimizerChoices;
 use crate::model::FloatModel;
 use crate::order::Order;
+use crate::pipeline::Excluded;
 use crate::schema::Schema;
 use crate::table::OwnedTable;
 
@@ -116,6 +117,8 @@ pub struct Selection {
     pub valid_ll: f64,
     /// Size of the `.srp` file, in bytes.
     pub bytes: usize,
+    /// The best candidate in this order of the columns, if it exceeds the budget.
+    pub excluded: Option<Excluded>,
     /// Orders of the columns that were compared, each by one fit with medium settings.
     pub orders: Vec<OrderTrial>,
 }

@@ -136,6 +136,7 @@ fn sized(
         model,
         table,
         recipe,
+        excluded: None,
         orders: Vec::new(),
     })
 }

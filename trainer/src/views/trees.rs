@@ -107,16 +107,16 @@ pub fn fit(outcomes: &[Vec<u8>], counts: &[usize], observed: &[bool], settings: 
 
 /// Returns the position of the only column that a tree tests, or `None` if it tests none or several.
 fn single_parent(splits: &[u32]) -> Option<u16> {
-    let tested = |split: &u32| split & 0xFFF;
+    let tested = |&split: &u32| OutcomeTables::split_parts(split).0;
     let first = tested(splits.first()?);
-    splits.iter().all(|split| tested(split) == first).then_some(first as u16)
+    splits.iter().all(|split| tested(split) == first).then_some(first)
 }
 
 /// Returns the leaf of a tree that tests a single column, given the column's outcome.
 fn leaf(mut splits: &[u32], outcome: u8) -> u8 {
     let mut leaf = 0;
     while let Some((&split, rest)) = splits.split_first() {
-        let (threshold, left) = ((split >> 16) as u8, (split >> 24) as u8);
+        let (_, threshold, left) = OutcomeTables::split_parts(split);
         let (below, above) = rest.split_at(left.into());
         if outcome <= threshold {
             splits = below;

@@ -162,7 +162,6 @@ fn models_of_other_columns_are_refused() {
         folder.text(&format!("fit {name}.csv --label label --family marginal -o {name}.srp"));
     }
     folder.text("fit mixed.csv --label label --ignore heat --family marginal -o without.srp");
-    folder.refuses("compare mixed.srp warmer.srp", &["mixed.srp", "warmer.srp", "`heat`", "edges", "--seed"]);
     folder.refuses("compare mixed.srp without.srp", &["without.srp", "5 columns", "4 in the other"]);
     folder.refuses("compare a.srp mixed.srp", &["a.srp", "6 columns"]);
     // The same names of other kinds.
@@ -177,6 +176,96 @@ fn models_of_other_columns_are_refused() {
     folder.write("missing.csv", format!("x,y\n{}1,\n0,\n", of("047").repeat(3)));
     folder.text("fit missing.csv --family marginal -o missing.srp");
     folder.refuses("compare integer.srp missing.srp", &["`y`", "missing"]);
+}
+
+/// Both models of the same numbers, whatever their cells: 32 cells describe the sample's noise as well as 16.
+#[test]
+fn models_with_other_cells_are_compared_over_readings() {
+    let folder = Folder::new();
+    let mut random = random(3);
+    let rows: String = (0..4000).map(|_| format!("{}\n", 1000.0 * random.random::<f64>())).collect();
+    folder.write("flat.csv", format!("x\n{rows}"));
+    for (name, options) in [
+        ("few", "--family marginal --cells 16"),
+        ("many", "--family marginal --cells 32"),
+        ("tables", "--family tables --views 1"),
+        ("views", "--family tables"),
+    ] {
+        folder.text(&format!("fit flat.csv {options} -o {name}.srp"));
+    }
+    for (a, b) in [("few", "many"), ("few", "tables"), ("tables", "views"), ("views", "many")] {
+        let report = folder.json(&format!("compare {a}.srp {b}.srp -n 4000"));
+        assert_eq!((&report["method"], number(&report, "sampled_rows")), (&"readings".into(), 4000.0));
+        for key in ["kl_a_b", "kl_b_a"] {
+            let error = number(&report[key], "standard_error");
+            // A constant factor between the densities, such as the ratio of the cells, would be 0.69.
+            assert!((-STANDARD_ERRORS * error..0.1).contains(&value(&report, key)), "{a} {b} {key}: {report}");
+        }
+        // Pinsker's inequality.
+        assert!(value(&report, "kl_a_b") + 0.02 > 2.0 * value(&report, "total_variation").powi(2), "{report}");
+        assert!(report.get("wasserstein").is_none(), "{report}");
+    }
+}
+
+#[test]
+fn tables_are_compared_with_tables_and_bits() {
+    let folder = Folder::with_data();
+    for (name, options) in [
+        ("tables", "--family tables"),
+        ("one", "--family tables --views 1 --cells 8"),
+        ("bits", QUICK),
+        ("alone", "--family marginal"),
+    ] {
+        folder.text(&format!("fit data.csv --label label --false-alarm 0.05 {options} -o {name}.srp"));
+    }
+    let own = folder.json("compare tables.srp tables.srp -n 500");
+    for key in KEYS {
+        assert_eq!(value(&own, key), 0.0, "{key}");
+    }
+    assert_eq!(own["on_a"]["alarms_a"], own["on_a"]["alarms_both"]);
+    let (there, back) =
+        (folder.json("compare tables.srp bits.srp -n 2000"), folder.json("compare bits.srp tables.srp"));
+    for (key, turned) in [("kl_a_b", "kl_b_a"), ("kl_b_a", "kl_a_b"), ("jensen_shannon", "jensen_shannon")] {
+        let error = number(&there[key], "standard_error").hypot(number(&back[turned], "standard_error"));
+        let apart = (value(&there, key) - value(&back, turned)).abs();
+        assert!(value(&there, key) > 0.0 && apart < STANDARD_ERRORS * error, "{key}: {there} {back}");
+    }
+    // The dependence between the columns sets the tables apart from the marginals further than from other tables.
+    let (near, far) = (folder.json("compare tables.srp one.srp"), folder.json("compare tables.srp alone.srp"));
+    assert!(value(&far, "kl_a_b") > value(&near, "kl_a_b") + 0.5, "{near} {far}");
+    let text = folder.text("compare tables.srp bits.srp -n 500");
+    for words in ["over readings", "Wasserstein-1 is not defined", "alarms on 500 rows of B"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // Rows of data: the normal and the anomalous ones.
+    let report = folder.json("compare tables.srp bits.srp data.csv -n 100");
+    let [normal, anomalous] = ["on_normal_data", "on_anomalous_data"].map(|key| &report[key]);
+    assert_eq!((number(normal, "rows"), number(anomalous, "rows")), (400.0, 20.0));
+    for (name, key) in [("tables", "alarms_a"), ("bits", "alarms_b")] {
+        let eval = folder.json(&format!("eval {name}.srp data.csv"));
+        assert_eq!(
+            [&normal[key], &anomalous[key]],
+            [&eval["normal"]["alarms"], &eval["anomalous"]["alarms"]],
+            "{name}"
+        );
+    }
+    assert!(number(anomalous, "alarms_a") > 0.0, "{report}");
+    let held_out = folder.json("compare tables.srp bits.srp data.csv --held-out -n 100");
+    assert_eq!(number(&held_out["on_normal_data"], "rows"), 40.0);
+    // Tables and data have no divergence, but a mean surprisal.
+    let data = folder.json("compare tables.srp data.csv");
+    assert!(data.get("kl_a_b").is_none() && number(&data, "cross_entropy") > 0.0, "{data}");
+    folder.refuses("compare tables.srp data.csv data.csv", &["data.csv", ".srp", "rows of data come last"]);
+    folder.text("fit data.csv --label label --ignore heat -o without.srp");
+    folder.text("fit data.csv --label label -o calm.srp");
+    assert!(folder.text("compare tables.srp calm.srp -n 100").contains("B: no alarm ever: 40 calibration rows"));
+    folder.refuses("compare tables.srp without.srp", &["without.srp", "5 columns", "4 in the other"]);
+    folder.write("renamed.csv", mixed(400, 20, 1).replacen("heat", "warmth", 1));
+    folder.text("fit renamed.csv --label label -o renamed.srp");
+    folder.refuses(
+        "compare tables.srp renamed.srp",
+        &["renamed.srp", "`heat`", "missing from one", "same training rows"],
+    );
 }
 
 #[test]

@@ -134,6 +134,11 @@ fn limits_are_promises() {
             assert!(found[1] > 40.0, "{family} {options}: there is a hidden layer");
         }
     }
+    // What the limits cost is said.
+    let report = folder.json("fit flags.csv --family linear-trees --ops 12 -o model.srp");
+    let excluded = &report["excluded"];
+    assert!(number(excluded, "nats") > 0.0 && number(excluded, "operations") > 12.0, "{report}");
+    assert!(folder.json("fit flags.csv --family linear-trees -o model.srp").get("excluded").is_none());
     for (family, options, most) in [
         ("boost", "--ops 30", [40.0, 30.0]),
         ("linear-trees", "--ops 12", [40.0, 12.0]),

@@ -1,0 +1,112 @@
+//! Comparisons over readings: of two models that have no bits in common, of two models on data, and of outcome tables
+//! with data.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::Result;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use surprisal::Reading;
+use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::divergence::readings::{Agreement, Pair};
+use surprisal_trainer::divergence::{Divergences, Estimate, SamplingSettings};
+use surprisal_trainer::pipeline::finite;
+use surprisal_trainer::sample::readings;
+
+use super::{BOUNDED, KL, for_programs, shown};
+use crate::args::CompareArgs;
+use crate::inspect::no_alarm;
+use crate::observer::Progress;
+use crate::terminal::{Lines, line};
+
+/// Adds the divergences of two models over readings, estimated from rows that are drawn from each.
+pub fn models(pair: &Pair, settings: &SamplingSettings, text: &mut Lines, value: &mut Value) -> Result<()> {
+    let (divergences, agreements) = pair.divergences(settings)?;
+    let Divergences { forward, reverse, jensen_shannon, total_variation } = divergences;
+    line!(text, "compared over readings, ± one standard error, from {} rows of each model", settings.rows);
+    value["method"] = json!("readings");
+    value["sampled_rows"] = json!(settings.rows);
+    for ((name, key, unit), estimate) in
+        KL.into_iter().chain(BOUNDED).zip([forward, reverse, jensen_shannon, total_variation])
+    {
+        line!(text, "  {name:<16} {} {unit}", shown(estimate));
+        value[key] = for_programs(estimate);
+    }
+    line!(text, "  Wasserstein-1 is not defined: the models encode readings differently and have no bits in common");
+    for (name, key, agreement) in [("A", "on_a", &agreements[0]), ("B", "on_b", &agreements[1])] {
+        line!(text, "  alarms on {} rows of {name}: {}", agreement.rows, alarms(agreement));
+        value[key] = agreement_for_programs(agreement);
+    }
+    for (name, detector) in ["A", "B"].into_iter().zip(pair.detectors()) {
+        if finite(detector.threshold).is_none() {
+            line!(text, "  {name}: {}", no_alarm(&detector));
+        }
+    }
+    Ok(())
+}
+
+/// Adds how two models agree on the rows of a file, the normal and the anomalous ones apart.
+pub fn on_data(args: &CompareArgs, data: &Path, pair: &Pair, text: &mut Lines, value: &mut Value) -> Result<()> {
+    let [a, b] = [&args.a, &args.b].map(|model| args.rows_of(model, data).apply(&Progress::new(true)));
+    let (a, b) = (a?, b?);
+    // Each model left out other rows if both were fitted to the file.
+    let lines = b.rows.iter().map(|&row| (b.frame.lines[row], row));
+    let of_b: HashMap<u64, usize> = lines.collect();
+    for (name, wanted) in [("normal", false), ("anomalous", true)] {
+        let is_wanted = |at: usize| a.anomalous.as_ref().map_or(!wanted, |anomalous| anomalous[at] == wanted);
+        let rows = a.rows.iter().enumerate().filter(|(at, _)| is_wanted(*at));
+        let both = rows.filter_map(|(_, &row)| Some((row, *of_b.get(&a.frame.lines[row])?)));
+        let (of_a, of_b): (Vec<usize>, Vec<usize>) = both.unzip();
+        if of_a.is_empty() {
+            continue;
+        }
+        let of_a = a.artefact.schema.fitting_readings(&a.frame, &of_a)?;
+        let of_b = b.artefact.schema.fitting_readings(&b.frame, &of_b)?;
+        let agreement = pair.agreement(&[of_a, of_b])?;
+        let kind = if a.anomalous.is_some() { format!("{name} ") } else { String::new() };
+        line!(text, "on {} {kind}rows of {}", agreement.rows, data.display());
+        line!(text, "  mean of ln A/B   {} nats per row", shown(agreement.ratio));
+        line!(text, "  alarms: {}", alarms(&agreement));
+        value[format!("on_{name}_data")] = agreement_for_programs(&agreement);
+    }
+    Ok(())
+}
+
+/// Adds what is defined between outcome tables and rows of data: the mean surprisal of the rows, beside that of rows that
+/// the tables draw.
+pub fn data(
+    artefact: &Artefact,
+    rows: &[Vec<Reading>],
+    settings: &SamplingSettings,
+    text: &mut Lines,
+    value: &mut Value,
+) -> Result<()> {
+    let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
+    let drawn = readings(artefact, settings.rows, &mut random)?;
+    let mean = |rows: &[Vec<Reading>]| -> Result<Estimate> {
+        let nats: Vec<f64> = artefact.surprisals(rows)?.into_iter().map(f64::from).collect();
+        Ok(Estimate::mean(&nats))
+    };
+    let (of_data, of_own) = (mean(rows)?, mean(&drawn)?);
+    line!(text, "compared over readings, ± one standard error");
+    line!(text, "  mean surprisal of B under A {} nats per row", shown(of_data));
+    line!(text, "  of {} rows that A draws {} nats per row", settings.rows, shown(of_own));
+    line!(text, "  Divergences are not defined, because A gives readings a density, and rows of data have none");
+    value["method"] = json!("readings");
+    value["sampled_rows"] = json!(settings.rows);
+    value["cross_entropy"] = json!(of_data.value);
+    value["own_entropy"] = for_programs(of_own);
+    Ok(())
+}
+
+/// Describes the alarms of two models, as in "A 1.20 %, B 0.90 %, both 0.80 %".
+fn alarms(Agreement { rows, alarms: [a, b], both, .. }: &Agreement) -> String {
+    let [a, b, both] = [a, b, both].map(|&count| 100.0 * count as f64 / *rows as f64);
+    format!("A {a:.2} %, B {b:.2} %, both {both:.2} %")
+}
+
+fn agreement_for_programs(Agreement { rows, ratio, alarms: [a, b], both }: &Agreement) -> Value {
+    json!({ "rows": rows, "ln_a_b": for_programs(*ratio), "alarms_a": a, "alarms_b": b, "alarms_both": both })
+}
