@@ -1,5 +1,6 @@
 //! Columns of time stamps: carried through to every output, never modelled, and gaps begin sessions.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use rand::RngExt;
@@ -74,6 +75,28 @@ fn the_stamp_is_beside_every_row_and_the_next_file_needs_none() {
     let untimed = folder.json("score model.srp without.csv");
     assert_eq!(untimed["nats"], json["nats"]);
     assert!(folder.text("score model.srp without.csv").starts_with("line,nats,"));
+}
+
+#[test]
+fn a_stamp_keeps_its_place_beside_a_column_of_the_output_with_its_name() {
+    let folder = Folder::new();
+    folder.write("data.csv", rows(600, &[], iso));
+    folder.json(&format!("fit data.csv --time clock {FIT}"));
+    let plain = folder.json("score model.srp data.csv --mean 3");
+    for own in plain.as_object().unwrap().keys().chain([&"line".into(), &"regime".into()]) {
+        folder.write("named.csv", rows(600, &[], iso).replace("clock", own));
+        let named = folder.json(&format!("score model.srp named.csv --time {own} --mean 3"));
+        assert_eq!(named["time"][own], plain["time"]["clock"], "{own}");
+        for (key, value) in plain.as_object().unwrap().iter().filter(|(key, _)| *key != "time" && *key != "warnings") {
+            assert_eq!(&named[key], value, "{own}: {key}");
+        }
+        let text = folder.text(&format!("score model.srp named.csv --time {own} --mean 3"));
+        let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+        let is_own = plain.get(own).is_some_and(|value| value.is_array() && own != "warnings") || own == "line";
+        assert_eq!(header[1], if is_own { format!("{own}_2") } else { own.clone() });
+        let names: HashSet<&str> = header.iter().copied().collect();
+        assert_eq!(names.len(), header.len(), "{header:?}");
+    }
 }
 
 #[test]
