@@ -187,7 +187,7 @@ impl Artefact {
         if is_required || frame.positions(&options.time).is_ok() {
             frame.find_sessions(&options.time)?;
         }
-        if self.notes.fit.history.is_none() && signal.is_none() {
+        if signal.is_none() {
             frame = self.schema.without_bad_rows(frame, options.skip_bad)?;
         }
         let modelled: HashSet<&str> = self.schema.columns.iter().map(|encoding| self.schema.name(encoding)).collect();

@@ -74,7 +74,8 @@ pub struct Frame {
     pub mixed: Vec<bool>,
     /// `[row]`: whether the row has no reading, so that it is not normal. Empty if all rows have readings.
     pub blank: Vec<bool>,
-    /// Rows, other than the first, with which a session begins: another file, or rows after a repeated header.
+    /// Rows, other than the first, with which a session begins: another file, or rows after a repeated header, a gap in time or a
+    /// line that was left out.
     pub starts: Vec<usize>,
     /// Number of lines that were left out because they cannot be read.
     pub skipped: usize,

@@ -196,7 +196,8 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
     let (mut bad, mut left_out) = (BadLines::default(), LeftOut::default());
     let mut records = Records::new(text, dialect.separator.unwrap_or(Separator::Comma), limits.row_bytes);
     let mut record = Record::default();
-    let mut is_start = false;
+    // Whether the next row follows a header, or a line that was left out.
+    let (mut is_start, mut is_apart) = (false, false);
     let mut blank: Vec<u64> = Vec::new();
     observer.event(Event::Stage { name: &format!("reading {}", path.display()), steps: text.len().div_ceil(STEP) });
     let mut read = 0;
@@ -215,8 +216,14 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
             }
             _ if line <= dialect.rows_after => continue,
             Outcome::Empty => continue,
-            Outcome::Lost => left_out.lost += 1,
-            Outcome::Bad(reason) => bad.push(line, reason),
+            Outcome::Lost => {
+                left_out.lost += 1;
+                is_apart = true;
+            }
+            Outcome::Bad(reason) => {
+                bad.push(line, reason);
+                is_apart = true;
+            }
             Outcome::Row
                 if dialect.has_comments
                     && is_comment(record.cell(0))
@@ -239,10 +246,11 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
                         left_out.cut = Some(line);
                     } else {
                         bad.push(line, format!("{found} cells, expected {width}"));
+                        is_apart = true;
                     }
                     continue;
                 }
-                if std::mem::take(&mut is_start) && !frame.lines.is_empty() {
+                if (std::mem::take(&mut is_start) | std::mem::take(&mut is_apart)) && !frame.lines.is_empty() {
                     frame.starts.push(frame.lines.len());
                 }
                 limits.check_cells(path, frame.lines.len() + 1 + blank.len(), width)?;
@@ -303,13 +311,19 @@ impl LeftOut {
         if bad.count > 0 {
             let lines: Vec<_> = bad.first.iter().map(|(line, _)| line.to_string()).collect();
             let more = if bad.count > lines.len() { ", …" } else { "" };
-            frame.remark(format!("{} bad lines left out: {}{more}", bad.count, lines.join(", ")));
+            frame.remark(format!(
+                "{} bad lines left out: {}{more}; a new session begins after each",
+                bad.count,
+                lines.join(", ")
+            ));
         }
         if headers > 0 {
             frame.remark(format!("the header is repeated {headers} times; a new session begins after each"));
         }
         if lost > 0 {
-            frame.remark(format!("{lost} lines of NUL bytes left out, as after a loss of power"));
+            frame.remark(format!(
+                "{lost} lines of NUL bytes left out, as after a loss of power; a new session begins after each"
+            ));
         }
         if blank > 0 {
             frame.remark(format!("{blank} rows without any cell at the end left out"));

@@ -128,6 +128,30 @@ fn a_gap_begins_a_session_of_a_series() {
 }
 
 #[test]
+fn a_line_that_is_left_out_begins_a_session() {
+    let folder = Folder::new();
+    folder.write("whole.csv", rows(800, &[], iso));
+    folder.json(&format!("fit whole.csv --time clock --window 8 {}", FIT.replace("model", "whole")));
+    let nul = "\0".repeat(40);
+    // Line 402 is the row with index 400; two bad lines at the end begin no session.
+    let bad = ["1,2,3,4,5", "1", "2024-03-01 06:40:00,\"20,3", "2024-03-01 06:40:00,2\x000.1,7", &nul];
+    for bad in bad.iter().chain(&["2024-03-01 06:40:00,off,7", "2024-03-01 06:40:00,20.1,inf"]) {
+        let mut lines: Vec<String> = rows(800, &[], iso).lines().map(str::to_owned).collect();
+        lines[401] = (*bad).to_owned();
+        lines.extend([(*bad).to_owned(), (*bad).to_owned()]);
+        folder.write("data.csv", lines.join("\n") + "\n");
+        // Two sessions of 400 and 399 rows.
+        let scored = 1 + 799 - 2 * 8;
+        assert_eq!(folder.text("score whole.srp data.csv --skip-bad 3").lines().count(), scored, "{bad:?}");
+        let report = folder.json(&format!("fit data.csv --time clock --window 8 --skip-bad 3 {FIT}"));
+        assert!(report["warnings"].to_string().contains("a new session begins after each"), "{report}");
+        let text = folder.text("score model.srp data.csv --skip-bad 3");
+        assert_eq!(text.lines().count(), scored, "{bad:?}");
+        assert!(text.contains("\n401,") && !text.contains("\n410,") && text.contains("\n411,"), "{bad:?}: {text}");
+    }
+}
+
+#[test]
 fn an_irregular_rate_is_a_warning() {
     let folder = Folder::new();
     let seconds = |minute: i64| (60 * minute + minute * minute * 37 % 41).to_string();
