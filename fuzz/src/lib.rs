@@ -12,7 +12,7 @@ pub const OPTION_BYTES: usize = 4;
 
 /// Limits that a file of at most 64 KiB exceeds only by decompression or by false headers. Memory is then bounded far
 /// below the limit of the fuzzer.
-pub const LIMITS: InputLimits = InputLimits { bytes: 8 << 20, row_bytes: 1 << 20, columns: 1 << 12, cells: 1 << 20 };
+pub const LIMITS: InputLimits = InputLimits { bytes: 8 << 20, row_bytes: 1 << 20, columns: 1 << 12, cells: 1 << 20, ..InputLimits::DEFAULT };
 
 /// Writes the bytes to a file with this suffix in the folder for temporary files, and passes its path on.
 pub fn with_file(suffix: &str, bytes: &[u8], read: impl FnOnce(&Path)) {

@@ -7,11 +7,10 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use surprisal_trainer::artefact::Artefact;
-use surprisal_trainer::data::Header;
 use surprisal_trainer::divergence::{Comparison, DataLikelihood, ENUMERABLE, Estimate, SamplingSettings, data, models};
 
 use crate::answer::Answer;
-use crate::args::{CompareArgs, RowArgs};
+use crate::args::{CompareArgs, ReadingArgs, RowArgs};
 use crate::observer::Progress;
 use crate::rows::Applied;
 use crate::terminal::{Lines, line};
@@ -23,9 +22,9 @@ impl CompareArgs {
     }
 }
 
-pub fn compare(args: &CompareArgs) -> Result<Answer> {
+pub fn compare(args: &CompareArgs, progress: &Progress) -> Result<Answer> {
     let settings = SamplingSettings { rows: args.rows as usize, pairs: args.pairs as usize, seed: args.seed };
-    let Compared { artefact, comparison, likelihood, rows } = args.compared(&settings)?;
+    let Compared { artefact, comparison, likelihood, rows } = args.compared(&settings, progress)?;
     let Comparison { outcomes, divergences, wasserstein, baseline } = comparison;
     let exact = outcomes <= ENUMERABLE as f64;
     let (columns, bits) = (artefact.schema.columns.len(), artefact.shape.bits);
@@ -90,7 +89,7 @@ struct Compared {
 }
 
 impl CompareArgs {
-    fn compared(&self, settings: &SamplingSettings) -> Result<Compared> {
+    fn compared(&self, settings: &SamplingSettings, progress: &Progress) -> Result<Compared> {
         let (a, b) = (self.a.display(), self.b.display());
         let model = is_model(&self.b);
         ensure!(
@@ -98,10 +97,14 @@ impl CompareArgs {
             "{a}: expected a .srp file, because the model comes first: surprisal compare MODEL MODEL_OR_DATA"
         );
         if model {
-            let for_data = self.held_out || self.label.is_some() || self.reading.header != Header::Auto;
+            let for_data = self.held_out
+                || self.label.is_some()
+                || !self.time.is_empty()
+                || self.reading != ReadingArgs::default();
             ensure!(
                 !for_data,
-                "--header, --held-out and --label apply to data, but {b} is a model; leave them out, or pass a CSV file"
+                "--time, --held-out, --label and options for reading apply to data, but {b} is a model; leave them out, or pass a \
+                 CSV file"
             );
             let (p, q) = (Artefact::read(&self.a)?, Artefact::read(&self.b)?);
             let comparison = models(&p, &q, settings).with_context(|| format!("{a} and {b} cannot be compared"))?;
@@ -111,12 +114,12 @@ impl CompareArgs {
             model: self.a.clone(),
             data: vec![self.b.clone()],
             reading: self.reading.clone(),
-            time: Vec::new(),
+            time: self.time.clone(),
             held_out: self.held_out,
             label: self.label.clone(),
             normal: self.normal.clone(),
         };
-        let Applied { artefact, frame, mut rows, anomalous, .. } = rows.apply(&Progress::new(true))?;
+        let Applied { artefact, frame, mut rows, anomalous, .. } = rows.apply(progress)?;
         if let Some(anomalous) = anomalous {
             let mut anomalous = anomalous.into_iter();
             rows.retain(|_| anomalous.next() == Some(false));

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::dialect::{Dialect, is_comment};
-use super::input::{Bytes, read_decompressed, shown};
+use super::input::{Bytes, STEP, read_decompressed, shown};
 use super::kind::Kind;
 use super::lines::{Outcome, Record, Records, Separator};
 use super::options::{Decimal, ReadOptions};
@@ -15,8 +15,6 @@ use crate::warning::Warning;
 
 /// Largest number of bad lines that a message names.
 const NAMED: usize = 20;
-/// Number of bytes of a file per step of progress.
-const STEP: usize = 1 << 20;
 
 impl Frame {
     /// Reads a file of rows within the default limits, and recognises how it is written.
@@ -42,7 +40,7 @@ impl Frame {
     /// # Errors
     /// The errors of [`read_with`](Self::read_with).
     pub fn read_observed(path: &Path, options: &ReadOptions, observer: &dyn Observer) -> Result<Self> {
-        Self::decode(&shown(path), read_decompressed(path, &options.limits)?, options, observer)
+        Self::decode(&shown(path), read_decompressed(path, &options.limits, observer)?, options, observer)
     }
 
     /// Reads rows from the decompressed bytes of a file. `path` names the file in messages.
@@ -53,12 +51,16 @@ impl Frame {
         Self::decode(path, bytes, options, &())
     }
 
-    fn decode(path: &Path, bytes: Vec<u8>, options: &ReadOptions, observer: &dyn Observer) -> Result<Self> {
+    /// Reads rows as [`from_bytes`](Self::from_bytes) does, and reports progress to an observer.
+    ///
+    /// # Errors
+    /// The errors of [`read_with`](Self::read_with).
+    pub(crate) fn decode(path: &Path, bytes: Vec<u8>, options: &ReadOptions, observer: &dyn Observer) -> Result<Self> {
         let kind = Kind::of(&bytes);
         match kind {
             Kind::Text => {}
             Kind::Npy | Kind::Zip => {
-                let mut frame = numpy::table(path, &bytes, options)?;
+                let mut frame = numpy::table(path, &bytes, options, observer)?;
                 frame.empty_codes(options);
                 return Ok(frame);
             }
@@ -72,10 +74,10 @@ impl Frame {
             let message = "not a .npy file; write it with numpy.save, or pass rows as CSV";
             return Err(Error::input(path, message));
         }
-        let digest = checksum(&bytes);
+        let (digest, length) = (checksum(&bytes), bytes.len());
         let (text, encoding) = text::decode(path, bytes, &options.limits)?;
         let mut frame = rows(path, &text, options, observer)?;
-        frame.digest = digest;
+        (frame.digest, frame.bytes) = (digest, length);
         if let Some(encoding) = encoding {
             frame.remark(format!("read as {encoding}, because it is not UTF-8"));
         }

@@ -158,10 +158,7 @@ impl<'j> Split<'j> {
 /// `required` of time stamps; other files need none.
 fn read(job: &Job, paths: &[PathBuf], required: &[String], observer: &dyn Observer) -> Result<Frame> {
     let mut frame = windows::read_observed(job.signal, paths, &job.read_options(), observer)?;
-    frame.positions(required)?;
-    if frame.positions(&job.time).is_ok() {
-        frame.find_sessions(&job.time)?;
-    }
+    frame.require_stamps(required)?;
     let absent = |error: Error| Error::option("--missing", error.to_string());
     if job.signal.is_none() {
         frame.positions(job.reading.missing.columns.keys()).map_err(absent)?;

@@ -381,6 +381,10 @@ fn several_files_are_sessions() {
     folder.refuses(&format!("fit a1.csv other.csv {FIT}"), &["other.csv", "missing `press`", "additional `flow`"]);
     folder.refuses(&format!("fit b*.csv {FIT}"), &["b*.csv: no file matches"]);
     folder.refuses("score model.srp a*.csv -o a1.csv", &["a1.csv", "input"]);
+    folder.write("a[12].csv", &text);
+    folder.json(&format!("fit a[12].csv {FIT}"));
+    assert_eq!(folder.json("eval model.srp a[12].csv")["rows"], 600);
+    assert_eq!(folder.json("eval model.srp a*.csv")["rows"], 1200);
 }
 
 #[test]

@@ -111,6 +111,37 @@ fn date_and_time_of_day_may_be_in_two_columns() {
 }
 
 #[test]
+fn each_file_has_its_own_form_of_time_stamps_and_its_own_rate() {
+    let folder = Folder::new();
+    folder.write("iso.csv", rows(400, &[(199, 600)], iso));
+    folder
+        .write("milliseconds.csv", rows(400, &[(99, 90)], |minute| (1_700_000_000_000 + 60_000 * minute).to_string()));
+    folder.write("hours.csv", rows(400, &[], |minute| (1_700_000_000 + 3600 * minute).to_string()));
+    let files = "iso.csv milliseconds.csv hours.csv";
+    let report = folder.json(&format!("fit {files} --time clock --window 8 {FIT}"));
+    let warnings = report["warnings"].as_array().unwrap();
+    let gaps = |file: &str| {
+        let of_file = warnings.iter().filter(|warning| warning["file"] == file);
+        of_file.map(|warning| warning["message"].as_str().unwrap()).filter(|text| text.contains("gaps")).count()
+    };
+    assert_eq!(["iso.csv", "milliseconds.csv", "hours.csv"].map(gaps), [1, 1, 0], "{report}");
+    // Three files and two gaps are five sessions.
+    assert_eq!(folder.text(&format!("score model.srp {files}")).lines().count(), 1 + 1200 - 5 * 8);
+}
+
+#[test]
+fn compare_finds_the_same_sessions() {
+    let folder = Folder::new();
+    folder.write("gaps.csv", rows(800, &[(399, 600)], iso));
+    folder.json(&format!("fit gaps.csv --time clock --window 8 {FIT}"));
+    let rows_of = |options: &str| folder.json(&format!("compare model.srp gaps.csv {options}"))["data_rows"].clone();
+    assert_eq!([rows_of(""), rows_of("--time clock")], [784, 784]);
+    folder.refuses("compare model.srp gaps.csv --time watch", &["no column `watch`", "clock"]);
+    folder.refuses("compare model.srp model.srp --time clock", &["--time", "model.srp is a model", "leave them out"]);
+    folder.refuses("compare model.srp model.srp --skip-bad 1", &["options for reading", "leave them out"]);
+}
+
+#[test]
 fn a_gap_begins_a_session_of_a_series() {
     let folder = Folder::new();
     folder.write("gaps.csv", rows(800, &[(199, 600), (399, -300), (599, 90)], iso));
