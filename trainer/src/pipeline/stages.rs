@@ -83,7 +83,7 @@ impl<'j> Split<'j> {
     /// Finds the schema and encodes the rows. Selects the number of cells (bins) unless the job fixes it.
     pub fn encode(self, observer: &dyn Observer) -> Result<Encoded<'j>> {
         let job = self.job;
-        let schema = self.schema(job.cells.unwrap_or(CELLS))?;
+        let schema = self.schema_in_bits(job.cells.unwrap_or(CELLS))?;
         let warnings = self.warnings(&schema, observer)?;
         let readings = |part: &FrameRows| schema.fitting_readings(&part.frame, &part.rows);
         let (train, valid) = (readings(&self.train)?, readings(&self.valid)?);
@@ -92,7 +92,7 @@ impl<'j> Split<'j> {
         // Readings do not depend on the cells.
         let schema = match job.cells {
             Some(_) => schema,
-            None => choose_cells(schema, &|cells| self.schema(cells), &train, &valid, &job.choices, observer)?,
+            None => choose_cells(schema, &|cells| self.schema_in_bits(cells), &train, &valid, &job.choices, observer)?,
         };
         let sampling = self.sampling(|part| self.part_ll(part, &schema, &train, &valid, observer))?;
         let (train_bits, _) = schema.encode(&train)?;
