@@ -283,7 +283,7 @@ impl Signal {
         let is_left_out = |(name, _): &mut (String, _)| options.channels_left_out.contains(name);
         let left_out = signal.channels.extract_if(.., is_left_out).map(|(name, _)| name);
         signal.left_out.extend(left_out);
-        if signal.channels.is_empty() && !signal.left_out.is_empty() {
+        if signal.channels.is_empty() && !(signal.left_out.is_empty() && signal.stamps.is_empty()) {
             return Err(Error::input(&input::shown(path), "every channel is left out; keep at least one"));
         }
         Ok(signal)
@@ -302,10 +302,11 @@ impl Signal {
         let count = channels.first().map_or(0, |(_, numbers)| numbers.len());
         let stamps = channels.extract_if(.., |(name, _)| options.time.contains(name));
         let stamp = |(name, numbers): (String, Numbers)| FrameColumn { name, cells: Cells::Text(numbers.texts(&())) };
+        let columns: Vec<FrameColumn> = stamps.map(stamp).collect();
         let mut stamps = Frame {
             path: shown.clone(),
-            columns: stamps.map(stamp).collect(),
-            lines: (1..=count as u64).collect(),
+            lines: if columns.is_empty() { Vec::new() } else { (1..=count as u64).collect() },
+            columns,
             unit: "sample",
             ..Frame::default()
         };

@@ -73,6 +73,21 @@ impl InputLimits {
         Self { bytes_before: self.bytes_before + bytes as u64, ..*self }
     }
 
+    /// Checks a number of bytes after decompression.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there are too many.
+    pub(crate) fn check_bytes(&self, path: &Path, bytes: u64) -> Result<()> {
+        if bytes.saturating_add(self.bytes_before) <= self.bytes {
+            return Ok(());
+        }
+        let most = Bytes(self.bytes);
+        let message = format!(
+            "more than {most} after decompression, the limit for all files together; supply fewer or smaller files"
+        );
+        Err(Error::input(path, message))
+    }
+
     /// Checks the size of a frame before it takes memory.
     ///
     /// # Errors
@@ -155,12 +170,7 @@ pub(crate) fn read_to_limit(reader: impl Read, path: &Path, limits: &InputLimits
     let mut bytes = Vec::new();
     let left = limits.bytes.saturating_sub(limits.bytes_before);
     reader.take(left.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::io(path, advice))?;
-    if bytes.len() as u64 > left {
-        let limit = Bytes(limits.bytes);
-        let message =
-            format!("more than {limit} after decompression, the limit for all files together; supply fewer rows");
-        return Err(Error::input(path, message));
-    }
+    limits.check_bytes(path, bytes.len() as u64)?;
     Ok(bytes)
 }
 

@@ -97,5 +97,8 @@ fn check_size(path: &Path, bytes: usize, limits: &InputLimits) -> Result<()> {
         return Ok(());
     }
     let limit = super::input::Bytes(limits.bytes);
-    Err(Error::input(path, format!("more than {limit} as UTF-8, the limit for all files together; supply fewer rows")))
+    Err(Error::input(
+        path,
+        format!("more than {limit} as UTF-8, the limit for all files together; supply fewer or smaller files"),
+    ))
 }

@@ -214,6 +214,8 @@ fn a_clock_beside_the_signal_stamps_each_window_and_no_window_spans_a_gap() {
     let features = folder.text("features motor.npz --signal 128:32 --time clock");
     assert!(features.starts_with("mean,") && features.contains(",5\n"), "{features}");
     assert_eq!(features.lines().count(), 1 + windows);
+    folder.write("clock.npz", stored(&[("clock.npy", vector((0..9000).map(seconds)))]));
+    folder.refuses("features clock.npz --signal 128:32 --time clock", &["every channel is left out"]);
     let named: String = (0..600).map(|at| format!("{at},{}\n", left[at])).collect();
     folder.write("named.csv", format!("mean,ax\n{named}"));
     folder.refuses("features named.csv --signal 128:32 --time mean", &["column `mean`", "rename the column"]);
