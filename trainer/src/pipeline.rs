@@ -21,7 +21,7 @@ mod views;
 
 pub use job::Job;
 pub use report::{BitsGain, FitReport, finite};
-pub use sampling::{BITS_ROWS, Sampling, TABLES_ROWS};
+pub use sampling::{BITS_ROWS, Gain, Sampling, TABLES_ROWS};
 
 use load::Loaded;
 use stages::Fitted;
