@@ -18,6 +18,8 @@ pub mod missing;
 mod number;
 mod numpy;
 mod options;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod read;
 pub(crate) mod serial;
 mod sound;

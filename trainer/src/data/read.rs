@@ -64,6 +64,12 @@ impl Frame {
                 frame.empty_codes(options);
                 return Ok(frame);
             }
+            #[cfg(feature = "parquet")]
+            Kind::Parquet => {
+                let mut frame = super::parquet::table(path, bytes, options, observer)?;
+                frame.empty_codes(options);
+                return Ok(frame);
+            }
             Kind::Wav => {
                 let message = "is a sound; fit it as a raw signal with --signal, for example --signal 2048:512";
                 return Err(Error::input(path, message));
@@ -338,7 +344,7 @@ impl LeftOut {
 
 /// Returns the names of the columns, and those that had to be made distinct by a suffix. A column without a name is
 /// called x0, x1, … by its position.
-fn column_names(names: Option<&[String]>, width: usize) -> (Vec<String>, Vec<String>) {
+pub(super) fn column_names(names: Option<&[String]>, width: usize) -> (Vec<String>, Vec<String>) {
     let given = |at: usize| names.and_then(|names| names.get(at)).filter(|name| !name.is_empty());
     let mut taken: HashSet<String> = (0..width).filter_map(|at| given(at).cloned()).collect();
     let (mut used, mut next) = (HashSet::new(), HashMap::<String, usize>::new());

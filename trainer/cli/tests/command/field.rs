@@ -267,7 +267,7 @@ fn zstandard(content: &[u8]) -> Vec<u8> {
 fn a_file_of_another_kind_is_called_what_it_is() {
     for (bytes, words) in [
         (&b"PK\x03\x04rest of an archive"[..], ["ZIP archive", "copy the whole file"]),
-        (b"PAR1\0\0\0\0", ["a Parquet file", "duckdb"]),
+        (b"PAR1\0\0\0\0", ["a Parquet file", "--features parquet"]),
         (b"SQLite format 3\0", ["SQLite", "CSV"]),
         (b"%PDF-1.7\n", ["a PDF document", "CSV"]),
         (b"\x89PNG\r\n\x1a\n", ["a PNG image", "readings"]),
