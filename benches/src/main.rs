@@ -8,6 +8,7 @@ mod device;
 mod features;
 mod fitted;
 mod host;
+mod large;
 mod oddbench;
 mod operation;
 mod pump;
@@ -64,6 +65,8 @@ enum Command {
         #[arg(long, value_name = "DIR", default_value = "../shared/data/debd")]
         data: PathBuf,
     },
+    /// Time, memory and likelihood of fits of large files: of a sample, and of all rows
+    Large(large::Large),
     /// RAM that scoring a time series of eight channels with a window of ten rows takes on boards
     Stream,
 }
@@ -82,6 +85,7 @@ fn run(command: Command) -> Result<()> {
         Command::Features { data } => features::run(&data),
         Command::Device(args) => device::run(&args),
         Command::Host { data } => host::run(&data),
+        Command::Large(args) => large::run(&args),
         Command::Stream => stream::run(),
     }
 }

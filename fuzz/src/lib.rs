@@ -12,7 +12,8 @@ pub const OPTION_BYTES: usize = 4;
 
 /// Limits that a file of at most 64 KiB exceeds only by decompression or by false headers. Memory is then bounded far
 /// below the limit of the fuzzer.
-pub const LIMITS: InputLimits = InputLimits { bytes: 8 << 20, row_bytes: 1 << 20, columns: 1 << 12, cells: 1 << 20 };
+pub const LIMITS: InputLimits =
+    InputLimits { bytes: 8 << 20, row_bytes: 1 << 20, columns: 1 << 12, cells: 1 << 20, ..InputLimits::DEFAULT };
 
 /// Writes the bytes to a file with this suffix in the folder for temporary files, and passes its path on.
 pub fn with_file(suffix: &str, bytes: &[u8], read: impl FnOnce(&Path)) {
@@ -55,7 +56,7 @@ pub fn options(input: &[u8]) -> (ReadOptions, Option<Windows>, &[u8]) {
 pub fn use_frame(frame: Frame, options: &ReadOptions) {
     let _ = Schema::describe(&frame, &[], &options.missing);
     for keep_constant in [false, true] {
-        let settings = SchemaOptions { keep_constant, is_for_tables: keep_constant, ..SchemaOptions::default() };
+        let settings = SchemaOptions { keep_constant, ..SchemaOptions::default() };
         let Ok(frame) = without_bad_rows(frame.clone(), &settings, options.skip_bad) else { continue };
         let rows: Vec<usize> = (0..frame.rows()).collect();
         if let Ok(schema) = Schema::find(&frame, &rows, &settings) {

@@ -190,10 +190,10 @@ impl Artefact {
         options.channels_left_out.clone_from(channels_left_out);
         let mut frame = windows::read_observed(*signal, paths, &options, observer)?;
         // Rows of devices in use may come without the time stamps of the fit.
-        if is_required || frame.positions(&options.time).is_ok() {
-            frame.find_sessions(&options.time)?;
+        if is_required {
+            frame.require_stamps(&options.time)?;
         }
-        if self.notes.fit.history.is_none() && signal.is_none() {
+        if signal.is_none() {
             frame = self.schema.without_bad_rows(frame, options.skip_bad)?;
         }
         let modelled: HashSet<&str> = self.schema.columns.iter().map(|encoding| self.schema.name(encoding)).collect();

@@ -31,7 +31,7 @@ impl Capture {
         let limits = InputLimits::default();
         let (shown, bytes) = if path == Path::new("-") {
             let shown = PathBuf::from("standard input");
-            let bytes = read_to_limit(std::io::stdin().lock(), &shown, limits.bytes, "cannot be read")?;
+            let bytes = read_to_limit(std::io::stdin().lock(), &shown, &limits, "cannot be read")?;
             (shown, bytes)
         } else {
             (path.to_owned(), read_text(path, &limits)?)

@@ -18,6 +18,8 @@ pub mod missing;
 mod number;
 mod numpy;
 mod options;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod read;
 pub(crate) mod serial;
 mod sound;
@@ -32,7 +34,7 @@ pub use files::expand;
 pub(crate) use files::join;
 pub(crate) use kind::Kind as FileKind;
 pub(crate) use number::{is_written, parse as parse_number};
-pub(crate) use numpy::arrays;
+pub(crate) use numpy::{Numbers, arrays};
 pub(crate) use sound::channels as sound_channels;
 
 /// Whether the first line of a file of rows names the columns.
@@ -69,12 +71,15 @@ pub struct Frame {
     pub unit: &'static str,
     /// CRC-32 of the file's bytes after decompression.
     pub digest: u32,
+    /// Number of bytes of the files after decompression; zero for signals, of which only the features are kept.
+    pub bytes: usize,
     /// `[row]`: for a time series, whether any of the earlier rows that the row depends on is anomalous. Empty for
     /// other rows.
     pub mixed: Vec<bool>,
     /// `[row]`: whether the row has no reading, so that it is not normal. Empty if all rows have readings.
     pub blank: Vec<bool>,
-    /// Rows, other than the first, with which a session begins: another file, or rows after a repeated header.
+    /// Rows, other than the first, with which a session begins: another file, or rows after a repeated header, a gap in time or a
+    /// line that was left out.
     pub starts: Vec<usize>,
     /// Number of lines that were left out because they cannot be read.
     pub skipped: usize,
@@ -215,6 +220,7 @@ impl Frame {
             lines: rows.iter().map(|&row| self.lines[row]).collect(),
             unit: self.unit,
             digest: self.digest,
+            bytes: self.bytes,
             mixed: if self.mixed.is_empty() { Vec::new() } else { rows.iter().map(|&row| self.mixed[row]).collect() },
             blank: if self.blank.is_empty() { Vec::new() } else { rows.iter().map(|&row| self.blank[row]).collect() },
             starts: self.starts.iter().map(|&row| first(row)).collect(),

@@ -123,7 +123,8 @@ fn channels(windows: &Windows, schema: &Schema) -> String {
         let kept = kept.join(", ");
         format!("    Features {{ window: {window}, hop: {hop}, bands: {bands}, features: &[{kept}] }},\n")
     };
-    let channels: Vec<String> = (0..schema.names.len()).step_by(features.len()).map(channel).collect();
+    let channels: Vec<String> =
+        (0..(schema.names.len() + 1).saturating_sub(features.len())).step_by(features.len()).map(channel).collect();
     format!(
         "/// The features of each channel. Their rows, one after another, are the readings.\n\
          #[rustfmt::skip]\npub static CHANNELS: [Features<'static>; {}] = [\n{}];\n\n",

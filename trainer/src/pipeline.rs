@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::fit::Family;
 use crate::observer::{Event, Observer};
 use crate::select::Choices;
+use crate::warning::Warning;
 
 mod job;
 mod load;
@@ -21,7 +22,7 @@ mod views;
 
 pub use job::Job;
 pub use report::{BitsGain, Excluded, FitReport, finite};
-pub use sampling::{BITS_ROWS, Sampling, TABLES_ROWS};
+pub use sampling::{BITS_ROWS, Gain, Sampling, TABLES_ROWS};
 pub use trim::Contamination;
 
 use load::Loaded;
@@ -63,6 +64,7 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Fit
     // What was recognised may explain an error that follows.
     loaded.remarks().iter().for_each(|remark| observer.event(Event::Warning(remark)));
     let split = loaded.split()?.trimmed(observer)?;
+    let file = split.train.frame.path.display().to_string();
     // The family auto takes outcome tables where they predict better, unless the job has settings that they do not have.
     let mut tables = None;
     if job.choices.family == Family::Auto && split.has_numbers()? {
@@ -91,7 +93,13 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Fit
         .and_then(|calibrated| calibrated.report(start));
     let best = match (bits, tables) {
         // Only tables are within the limits of the job, or of the device.
-        (Err(Error::Option { .. } | Error::Input { .. }), Some(tables)) => tables,
+        (Err(error @ (Error::Option { .. } | Error::Input { .. })), Some(mut tables)) => {
+            let message = format!("the family auto took outcome tables, because no terms over bits fit: {error}");
+            let warning = Warning { file, column: String::new(), message };
+            observer.event(Event::Warning(&warning));
+            tables.report.warnings.push(warning);
+            tables
+        }
         (bits, None) => bits?,
         (bits, Some(tables)) => bits.map(|bits| if tables.density() > bits.density() { tables } else { bits })?,
     };

@@ -43,8 +43,6 @@ pub struct Schema {
 /// Settings of [`Schema::find`].
 #[derive(Clone, Debug, Default)]
 pub struct SchemaOptions {
-    /// Whether the model consists of outcome tables, which have no limit on bits.
-    pub is_for_tables: bool,
     /// Names of the columns that are not modelled.
     pub ignore: Vec<String>,
     /// Whether columns that never change are kept.
@@ -70,22 +68,33 @@ impl Schema {
     ///
     /// # Errors
     /// [`Error::Input`] if a cell does not fit its column, a column has the same value in all given rows (unless it is
-    /// kept, or all columns are flags) or looks like a clock, a counter or an identifier (unless it is kept), a text column has too many texts, or there are more than 4095 columns or 4096
-    /// bits; [`Error::Option`] if the overrides name a column that is absent.
+    /// kept, or all columns are flags) or looks like a clock, a counter or an identifier (unless it is kept), a text column has too many texts, or there are more than 4095 columns;
+    /// [`Error::Option`] if the overrides name a column that is absent.
     pub fn find(frame: &Frame, rows: &[usize], options: &SchemaOptions) -> Result<Self> {
         let (schema, mut errors) = Self::search(frame, rows, options)?;
         errors.extend(schema.check_constant(frame, rows, options).err());
         if let Some(error) = Error::all(errors) {
             return Err(error);
         }
-        let fault = |message: String| Err(Error::input(&frame.path, message));
-        let bits: usize = schema.bits().sum();
-        if bits > MAX_BITS && !options.is_for_tables {
-            return fault(format!(
-                "{bits} bits, but a table holds at most {MAX_BITS}; leave some columns out with --ignore"
-            ));
-        }
         Ok(schema)
+    }
+
+    /// Checks that a model of bits can hold the columns.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there are more than 4096 bits.
+    pub(crate) fn check_bits(&self, frame: &Frame) -> Result<()> {
+        let bits: usize = self.bits().sum();
+        if bits <= MAX_BITS {
+            return Ok(());
+        }
+        let has_numbers = self.columns.iter().any(|encoding| encoding.is_number() && !encoding.observed);
+        let other =
+            if has_numbers { ", choose fewer --cells, or choose --family tables, which has no such limit" } else { "" };
+        let message = format!(
+            "{bits} bits, but a model of bits holds at most {MAX_BITS}; leave some columns out with --ignore{other}"
+        );
+        Err(Error::input(&frame.path, message))
     }
 
     /// Returns the indices of the columns that are not left out.

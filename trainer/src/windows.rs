@@ -7,17 +7,20 @@ use serde::{Deserialize, Serialize};
 use surprisal::{Feature, Features, Libm, Math};
 
 use crate::data::{
-    Cell, Cells, FileKind, Frame, FrameColumn, Header, ReadOptions, arrays, checksum, expand, input, join,
+    Cell, Cells, FileKind, Frame, FrameColumn, Header, Numbers, ReadOptions, arrays, checksum, input, join,
     sound_channels,
 };
 use crate::error::{Error, Result};
 use crate::escape::column_option;
-use crate::observer::Observer;
+use crate::observer::{Event, Observer};
 use crate::split::SplitStrategy;
 use crate::warning::Warning;
 
 /// Names of the features in [`Feature::STATISTICS`], in the same order.
 pub(crate) const STATISTICS: [&str; 6] = ["mean", "rms", "peak_to_peak", "crest", "kurtosis", "crossings"];
+
+/// Number of windows per step of progress.
+const STEP: usize = 512;
 
 /// Size and spacing of the windows of a signal, and the features of each window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,50 +82,88 @@ impl Windows {
 
     /// Computes the features of each complete window of one channel, and returns them as `[window][feature]`.
     pub fn rows<M: Math>(&self, samples: &[f32]) -> Vec<Vec<f32>> {
+        let starts: Vec<usize> = (0..self.count(samples.len())).map(|k| k * self.hop).collect();
+        self.rows_at::<M>(samples, &starts)
+    }
+
+    /// Computes the features of the windows that begin at these samples, and returns them as `[window][feature]`.
+    fn rows_at<M: Math>(&self, samples: &[f32], starts: &[usize]) -> Vec<Vec<f32>> {
         let Self { window, hop, bands, .. } = *self;
         let features = self.features();
-        let row = |at: usize| {
+        let row = |&at: &usize| {
             let mut row = vec![0.0; features.len()];
             Features { window, hop, bands, features: &features }.row::<M>(&samples[at..at + window], &mut row);
             row
         };
-        (0..self.count(samples.len())).into_par_iter().map(|k| row(k * hop)).collect()
+        starts.par_iter().map(row).collect()
     }
 
-    /// Reads a signal and returns the features of its windows as rows, one row per window.
+    /// Reads a signal and returns the features of its windows as rows, one row per window, with the time stamp of the
+    /// window's first sample in the last columns. No window spans two sessions.
     ///
     /// # Errors
-    /// The errors of [`Signal::read`], and [`Error::Input`] if the signal is shorter than a window or has too many
-    /// windows.
+    /// The errors of [`Signal::read`], and [`Error::Input`] if every session is shorter than a window, there are too many
+    /// windows, or a column of time stamps has the name of a feature.
     pub fn frame(&self, path: &Path, options: &ReadOptions) -> Result<Frame> {
+        self.frame_observed(path, options, &())
+    }
+
+    /// Reads a signal as [`frame`](Self::frame) does, and reports progress to an observer.
+    ///
+    /// # Errors
+    /// The errors of [`frame`](Self::frame).
+    fn frame_observed(&self, path: &Path, options: &ReadOptions, observer: &dyn Observer) -> Result<Frame> {
         let limits = options.limits;
-        let Signal { channels, left_out, digest, remarks } = Signal::read_with(path, options)?;
+        let Signal { channels, stamps, starts, left_out, digest, remarks } =
+            Signal::read_observed(path, options, observer)?;
         let path = &input::shown(path);
         check_clocks(path, &channels, options)?;
         let length = channels.first().map_or(0, |(_, samples)| samples.len());
-        if length < self.window {
+        let bounds: Vec<usize> = [0].into_iter().chain(starts).chain([length]).collect();
+        // The first sample of each window.
+        let firsts =
+            bounds.windows(2).flat_map(|ends| (0..self.count(ends[1] - ends[0])).map(|k| ends[0] + k * self.hop));
+        let firsts: Vec<usize> = firsts.collect();
+        if firsts.is_empty() {
+            let longest = bounds.windows(2).map(|ends| ends[1] - ends[0]).max().unwrap_or(0);
+            let sessions = if bounds.len() > 2 { " in the longest session" } else { "" };
             let message = format!(
-                "{length} samples, fewer than the window of {}; supply a longer signal, or fit with a shorter --signal",
+                "{longest} samples{sessions}, fewer than the window of {}; supply a longer signal, or fit with a shorter --signal",
                 self.window
             );
             return Err(Error::input(path, message));
         }
-        let (names, count) = (self.names(), self.count(length));
+        let names = self.names();
         limits.check_columns(path, channels.len() * names.len())?;
-        limits.check_cells(path, count, channels.len() * names.len())?;
+        limits.check_cells(path, firsts.len(), channels.len() * names.len())?;
         let mut columns = Vec::new();
+        let stage = format!("features of {}", path.display());
+        observer.event(Event::Stage { name: &stage, steps: channels.len() * firsts.len().div_ceil(STEP) });
         for (channel, samples) in &channels {
-            let rows = self.rows::<Libm>(samples);
+            let mut rows = Vec::with_capacity(firsts.len());
+            for some in firsts.chunks(STEP) {
+                rows.append(&mut self.rows_at::<Libm>(samples, some));
+                observer.event(Event::Step);
+            }
             for (k, name) in names.iter().enumerate() {
                 let name = if channels.len() > 1 { format!("{channel}.{name}") } else { name.clone() };
+                if stamps.iter().any(|column| column.name == name) {
+                    let message = "a feature has the name of this column of time stamps; rename the column";
+                    return Err(Error::input(path, message).column(&name));
+                }
                 columns.push(FrameColumn { name, cells: Cells::Real(rows.iter().map(|row| row[k]).collect()) });
             }
         }
-        let lines = (0..count).map(|k| (k * self.hop) as u64 + 1).collect();
+        let stamp = |FrameColumn { name, cells }| FrameColumn { name, cells: cells.select(&firsts) };
+        columns.extend(stamps.into_iter().map(stamp));
+        let starts = bounds[1..bounds.len() - 1].iter().map(|&start| firsts.partition_point(|&first| first < start));
+        let mut starts: Vec<usize> = starts.filter(|row| (1..firsts.len()).contains(row)).collect();
+        starts.dedup();
         Ok(Frame {
             path: path.to_owned(),
             columns,
-            lines,
+            lines: firsts.iter().map(|&first| first as u64 + 1).collect(),
+            starts,
             unit: "sample",
             digest,
             left_out,
@@ -132,8 +173,9 @@ impl Windows {
     }
 }
 
-/// Reads files of rows or, if `signal` is given, files of signals whose windows become rows. Each file begins a session;
-/// names may have wildcards, and `-` is standard input.
+/// Reads files of rows or, if `signal` is given, files of signals whose windows become rows. Each file begins a session,
+/// and so does each gap between the time stamps of a file that has them; `-` is standard input. The files share the limits
+/// on bytes and cells. [`expand`](crate::data::expand) replaces wildcards.
 ///
 /// # Errors
 /// The errors of [`Frame::read_with`] or [`Windows::frame`], and [`Error::Input`] if the files have different columns.
@@ -151,11 +193,21 @@ pub fn read_observed(
     options: &ReadOptions,
     observer: &dyn Observer,
 ) -> Result<Frame> {
-    let read = |path: &PathBuf| match signal {
-        Some(windows) => windows.frame(path, options),
-        None => Frame::read_observed(path, options, observer),
+    let mut options = options.clone();
+    let read = |path: &PathBuf| {
+        let frame = match signal {
+            Some(windows) => windows.frame_observed(path, &options, observer)?,
+            None => {
+                let mut frame = Frame::read_observed(path, &options, observer)?;
+                frame.find_sessions_if_any(&options.time)?;
+                frame
+            }
+        };
+        options.limits.bytes_before += frame.bytes as u64;
+        options.limits.cells_before += frame.rows() * frame.columns.len();
+        Ok(frame)
     };
-    join(expand(paths)?.iter().map(read).collect::<Result<_>>()?)
+    join(paths.iter().map(read))
 }
 
 /// Returns the strategy that splits the rows of a file: shuffled with this seed or, for windows of a signal, in order.
@@ -182,8 +234,10 @@ fn check_clocks(path: &Path, channels: &[(String, Vec<f32>)], options: &ReadOpti
     let Some(first) = clocks.first() else { return Ok(()) };
     let all = |option: &str| clocks.iter().map(|name| column_option(option, name)).collect::<Vec<_>>().join(" ");
     let message = format!(
-        "only rises, as a clock or a counter does, and is no signal; leave it out with {}, or keep it with {}",
+        "only rises, as a clock or a counter does, and is no signal; leave it out with {}, carry it as a time stamp with {}, or \
+         keep it with {}",
         all("--ignore"),
+        column_option("--time", first),
         all("--keep")
     );
     Err(Error::input(path, message).column(first))
@@ -194,6 +248,10 @@ fn check_clocks(path: &Path, channels: &[(String, Vec<f32>)], options: &ReadOpti
 pub struct Signal {
     /// (name, samples) of each channel; all channels have the same number of samples. A missing sample is NaN.
     pub channels: Vec<(String, Vec<f32>)>,
+    /// Columns of time stamps, one per sample.
+    pub stamps: Vec<FrameColumn>,
+    /// Samples, other than the first, with which a session begins.
+    pub starts: Vec<usize>,
     /// Names of the channels that were left out.
     pub left_out: Vec<String>,
     /// CRC-32 of the file after decompression.
@@ -217,30 +275,45 @@ impl Signal {
     /// # Errors
     /// The errors of [`read`](Self::read), and [`Error::Input`] if no channel is left.
     pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Self> {
-        let mut signal = Self::whole(path, options)?;
+        Self::read_observed(path, options, &())
+    }
+
+    fn read_observed(path: &Path, options: &ReadOptions, observer: &dyn Observer) -> Result<Self> {
+        let mut signal = Self::whole(path, options, observer)?;
         let is_left_out = |(name, _): &mut (String, _)| options.channels_left_out.contains(name);
         let left_out = signal.channels.extract_if(.., is_left_out).map(|(name, _)| name);
         signal.left_out.extend(left_out);
-        if signal.channels.is_empty() && !signal.left_out.is_empty() {
+        if signal.channels.is_empty() && !(signal.left_out.is_empty() && signal.stamps.is_empty()) {
             return Err(Error::input(&input::shown(path), "every channel is left out; keep at least one"));
         }
         Ok(signal)
     }
 
-    fn whole(path: &Path, options: &ReadOptions) -> Result<Self> {
+    fn whole(path: &Path, options: &ReadOptions, observer: &dyn Observer) -> Result<Self> {
         let limits = &options.limits;
-        let bytes = input::read_decompressed(path, limits)?;
+        let bytes = input::read_decompressed(path, limits, observer)?;
         let shown = &input::shown(path);
-        let (digest, remarks) = (checksum(&bytes), Vec::new());
-        let channels = match FileKind::of(&bytes) {
-            FileKind::Wav => sound_channels(shown, &bytes, limits)?,
-            FileKind::Npy | FileKind::Zip => {
-                let columns = arrays(shown, &bytes, limits)?.columns;
-                columns.into_iter().map(|(name, numbers)| (name, numbers.samples())).collect()
-            }
-            _ => return Self::csv(&Frame::from_bytes(shown, bytes, options)?, options),
+        let digest = checksum(&bytes);
+        let mut channels = match FileKind::of(&bytes) {
+            FileKind::Wav => sound_channels(shown, &bytes, limits, observer)?,
+            FileKind::Npy | FileKind::Zip => arrays(shown, &bytes, limits, observer)?.columns,
+            _ => return Self::text(Frame::decode(shown, bytes, options, observer)?, options),
         };
-        let mut signal = Self { channels, left_out: Vec::new(), digest, remarks };
+        let count = channels.first().map_or(0, |(_, numbers)| numbers.len());
+        let stamps = channels.extract_if(.., |(name, _)| options.time.contains(name));
+        let stamp = |(name, numbers): (String, Numbers)| FrameColumn { name, cells: Cells::Text(numbers.texts(&())) };
+        let columns: Vec<FrameColumn> = stamps.map(stamp).collect();
+        let mut stamps = Frame {
+            path: shown.clone(),
+            lines: if columns.is_empty() { Vec::new() } else { (1..=count as u64).collect() },
+            columns,
+            unit: "sample",
+            ..Frame::default()
+        };
+        stamps.find_sessions_if_any(&options.time)?;
+        let channels = channels.into_iter().map(|(name, numbers)| (name, numbers.samples())).collect();
+        let Frame { columns: stamps, starts, remarks, .. } = stamps;
+        let mut signal = Self { channels, stamps, starts, left_out: Vec::new(), digest, remarks };
         signal.empty_codes(options);
         Ok(signal)
     }
@@ -253,7 +326,9 @@ impl Signal {
         }
     }
 
-    fn csv(frame: &Frame, options: &ReadOptions) -> Result<Self> {
+    fn text(mut frame: Frame, options: &ReadOptions) -> Result<Self> {
+        frame.find_sessions_if_any(&options.time)?;
+        let stamps = frame.columns.extract_if(.., |column| options.time.contains(&column.name)).collect();
         let sample = |cell: Cell| match cell.number() {
             Some(number) => Some(number as f32),
             None => cell.is_missing().then_some(f32::NAN),
@@ -262,8 +337,15 @@ impl Signal {
             let samples = column.cells.map(sample).into_iter().enumerate().map(|(row, sample)| {
                 sample.ok_or_else(|| {
                     let found = column.text(row);
-                    let message =
-                        format!("expected a sample of a signal, found `{found}`; correct the cell or leave it empty");
+                    let advice = match column.cells.get(row).is_time() {
+                        true => {
+                            let [time, ignore] =
+                                ["--time", "--ignore"].map(|option| column_option(option, &column.name));
+                            format!("carry time stamps with {time}, or leave the column out with {ignore}")
+                        }
+                        false => "correct the cell or leave it empty".to_owned(),
+                    };
+                    let message = format!("expected a sample of a signal, found `{found}`; {advice}");
                     frame.fault(row, at, message)
                 })
             });
@@ -277,6 +359,7 @@ impl Signal {
         }
         let columns = frame.columns.iter().map(|column| &column.name);
         let left_out = columns.filter(|name| options.channels_left_out.contains(name)).cloned().collect();
-        Ok(Self { channels, left_out, digest: frame.digest, remarks: frame.remarks.clone() })
+        let Frame { starts, digest, remarks, .. } = frame;
+        Ok(Self { channels, stamps, starts, left_out, digest, remarks })
     }
 }

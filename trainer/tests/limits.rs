@@ -14,12 +14,13 @@ use surprisal_trainer::order;
 use surprisal_trainer::pipeline::{Job, run};
 use surprisal_trainer::schema::toml::{self, Overrides};
 use surprisal_trainer::schema::{Schema, SchemaOptions};
-use surprisal_trainer::windows::{Signal, Windows};
+use surprisal_trainer::windows::{self, Signal, Windows};
 
 /// Time that a file of many columns may take in each step, in a test build on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const SMALL: InputLimits = InputLimits { bytes: 1 << 20, row_bytes: 1000, columns: 50, cells: 2000 };
+const SMALL: InputLimits =
+    InputLimits { bytes: 1 << 20, row_bytes: 1000, columns: 50, cells: 2000, ..InputLimits::DEFAULT };
 
 fn within(limits: InputLimits) -> ReadOptions {
     ReadOptions { header: Header::No, limits, ..ReadOptions::default() }
@@ -158,6 +159,26 @@ fn a_row_without_an_end_is_refused() {
     // The limit is per row: many rows together may be longer.
     let path = folder.write("rows", format!("{}\n", "1".repeat(900)).repeat(20));
     assert_eq!(Frame::read_with(&path, &within(SMALL)).expect("short rows").rows(), 20);
+}
+
+#[test]
+fn several_files_share_the_limits() {
+    let folder = Folder::new();
+    let file = |name: &str, rows: usize| folder.write(name, "1,2\n".repeat(rows));
+    let (large, rest, more) = (file("large.csv", 700), file("rest.csv", 300), file("more.csv", 301));
+    let read = |paths: &[&PathBuf], limits| {
+        let paths: Vec<PathBuf> = paths.iter().map(|path| (*path).clone()).collect();
+        windows::read(None, &paths, &within(limits))
+    };
+    assert_eq!(read(&[&large, &rest], SMALL).expect("2000 cells").rows(), 1000);
+    refused(read(&[&large, &more], SMALL), &more, &["more than 2000 cells", "all files together"]);
+    refused(read(&[&large, &rest, &more], SMALL), &more, &["more than 2000 cells"]);
+    let limits = InputLimits { bytes: 4000, cells: 10_000, ..SMALL };
+    assert_eq!(read(&[&large, &rest], limits).expect("4000 bytes").rows(), 1000);
+    let zipped = folder.write("more.csv.gz", gzip("1,2\n".repeat(301).as_bytes()));
+    for path in [&more, &zipped] {
+        refused(read(&[&large, path], limits), path, &["more than 4000 bytes", "all files together"]);
+    }
 }
 
 #[test]

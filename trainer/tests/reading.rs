@@ -90,7 +90,13 @@ fn options() -> impl Strategy<Value = ReadOptions> {
             skip,
             skip_bad,
             missing: MissingCodes { all: vec!["-999".into(), "Bad".into()], ..MissingCodes::default() },
-            limits: InputLimits { bytes: 1 << 20, row_bytes: 1 << 16, columns: 1000, cells: 1 << 16 },
+            limits: InputLimits {
+                bytes: 1 << 20,
+                row_bytes: 1 << 16,
+                columns: 1000,
+                cells: 1 << 16,
+                ..InputLimits::DEFAULT
+            },
             ..ReadOptions::default()
         },
     )

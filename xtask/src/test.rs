@@ -36,7 +36,7 @@ pub enum Part {
     Host,
     /// Licences, sources and duplicates of dependencies
     Deny,
-    /// The device crate on bare metal, with each of its features alone
+    /// The device crate on bare metal, with each of its features alone, and the optional feature of the command
     Features,
     /// The three published crates with their minimum supported Rust versions
     Msrv,
@@ -135,7 +135,8 @@ fn deny() -> Result<()> {
     )
 }
 
-/// Builds the device crate alone, because the features of a workspace add up.
+/// Builds the device crate alone, because the features of a workspace add up. Tests the feature of the trainer, and builds
+/// the command with it.
 fn features() -> Result<()> {
     let smallest = BOARDS[0];
     setup::targets(&[smallest])?;
@@ -143,7 +144,11 @@ fn features() -> Result<()> {
         println!("surprisal for {} with features [{features}]", smallest.target);
         succeed(&mut device_crate(cargo(), &["--target", smallest.target, "--features", features], "target/features"))?;
     }
-    Ok(())
+    println!("surprisal-trainer and surprisal-cli with features [parquet]");
+    let parquet = ["--quiet", "--features", "parquet", "--package", "surprisal-trainer"];
+    succeed(cargo().arg("test").args(parquet).args(["--test", "parquet"]))?;
+    let lints = ["--package", "surprisal-cli", "--", "--deny", "warnings"];
+    succeed(cargo().arg("clippy").args(parquet).args(lints))
 }
 
 fn msrv() -> Result<()> {

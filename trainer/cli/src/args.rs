@@ -64,6 +64,9 @@ pub enum Command {
         /// Leave this channel out. The option may be repeated.
         #[arg(long, value_name = "CHANNEL")]
         ignore: Vec<String>,
+        /// Channel of time stamps: each row has the stamp of its first sample, and a gap begins a new session.
+        #[arg(long, value_name = "CHANNEL")]
+        time: Vec<String>,
         #[command(flatten)]
         reading: ReadingArgs,
         #[command(flatten)]
@@ -303,6 +306,9 @@ pub struct CompareArgs {
     pub seed: u64,
     #[command(flatten)]
     pub reading: ReadingArgs,
+    /// Column of time stamps; by default that of the fit. A gap begins a new session of a time series.
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub time: Vec<String>,
     /// Use only the rows of the training file that `fit` did not use.
     #[arg(long, help_heading = "Data")]
     pub held_out: bool,

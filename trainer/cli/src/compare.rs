@@ -10,14 +10,13 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use surprisal::Reading;
 use surprisal_trainer::artefact::Artefact;
-use surprisal_trainer::data::Header;
 use surprisal_trainer::divergence::readings::Pair;
 use surprisal_trainer::divergence::{
     Comparison, DataLikelihood, Divergences, ENUMERABLE, Estimate, SamplingSettings, data, models, share_a_grid,
 };
 
 use crate::answer::Answer;
-use crate::args::{CompareArgs, RowArgs};
+use crate::args::{CompareArgs, ReadingArgs, RowArgs};
 use crate::observer::Progress;
 use crate::rows::Applied;
 use crate::terminal::{Lines, line};
@@ -38,7 +37,7 @@ const BOUNDED: [(&str, &str, &str); 2] = [
     ("total variation", "total_variation", "of probability, at most 1"),
 ];
 
-pub fn compare(args: &CompareArgs) -> Result<Answer> {
+pub fn compare(args: &CompareArgs, progress: &Progress) -> Result<Answer> {
     let settings = SamplingSettings { rows: args.rows as usize, pairs: args.pairs as usize, seed: args.seed };
     let (a, b) = (args.a.display(), args.b.display());
     let mut text = Lines::default();
@@ -49,7 +48,7 @@ pub fn compare(args: &CompareArgs) -> Result<Answer> {
             args.data.is_none(),
             "{b}: expected a .srp file, because rows of data come last: surprisal compare A B ROWS"
         );
-        let (artefact, readings) = args.normal_readings()?;
+        let (artefact, readings) = args.normal_readings(progress)?;
         line!(text, "B = {b}, {} rows of data", readings.len());
         value["data_rows"] = json!(readings.len());
         head(&artefact, &mut text, &mut value);
@@ -69,10 +68,11 @@ pub fn compare(args: &CompareArgs) -> Result<Answer> {
         is_model(&args.a),
         "{a}: expected a .srp file, because the model comes first: surprisal compare MODEL MODEL_OR_DATA"
     );
-    let for_data = args.held_out || args.label.is_some() || args.reading.header != Header::Auto;
+    let for_data =
+        args.held_out || args.label.is_some() || !args.time.is_empty() || args.reading != ReadingArgs::default();
     ensure!(
         !for_data || args.data.is_some(),
-        "--header, --held-out and --label apply to data, but {b} is a model; leave them out, or pass a CSV file"
+        "--time, --held-out, --label and options for reading apply to data, but {b} is a model; leave them out, or pass a CSV file"
     );
     let (p, q) = (Artefact::read(&args.a)?, Artefact::read(&args.b)?);
     line!(text, "B = {b}, a model");
@@ -88,7 +88,7 @@ pub fn compare(args: &CompareArgs) -> Result<Answer> {
     }
     if let Some(data) = &args.data {
         let pair = Pair::new(&p, &q).with_context(cannot)?;
-        readings::on_data(args, data, &pair, &mut text, &mut value)?;
+        readings::on_data(args, data, &pair, progress, &mut text, &mut value)?;
     }
     Ok(Answer { text: text.into_text(), value })
 }
@@ -154,7 +154,7 @@ impl CompareArgs {
             model: model.to_owned(),
             data: vec![data.to_owned()],
             reading: self.reading.clone(),
-            time: Vec::new(),
+            time: self.time.clone(),
             held_out: self.held_out,
             label: self.label.clone(),
             normal: self.normal.clone(),
@@ -162,9 +162,9 @@ impl CompareArgs {
     }
 
     /// Returns model A and the readings of the normal rows of B.
-    fn normal_readings(&self) -> Result<(Artefact, Vec<Vec<Reading>>)> {
+    fn normal_readings(&self, progress: &Progress) -> Result<(Artefact, Vec<Vec<Reading>>)> {
         let rows = self.rows_of(&self.a, &self.b);
-        let Applied { artefact, frame, mut rows, anomalous, .. } = rows.apply(&Progress::new(true))?;
+        let Applied { artefact, frame, mut rows, anomalous, .. } = rows.apply(progress)?;
         if let Some(anomalous) = anomalous {
             let mut anomalous = anomalous.into_iter();
             rows.retain(|_| anomalous.next() == Some(false));

@@ -8,16 +8,18 @@ use surprisal_trainer::data::{Frame, ReadOptions};
 use surprisal_trainer::windows;
 
 use crate::answer::{Answer, csv_text};
-use crate::args::{ReadingArgs, SignalArgs};
+use crate::args::SignalArgs;
+use crate::observer::Progress;
 use crate::terminal::remarks;
 
-pub fn features(data: &[PathBuf], signal: &SignalArgs, ignore: &[String], reading: &ReadingArgs) -> Result<Answer> {
+pub fn features(data: &[PathBuf], signal: &SignalArgs, options: &ReadOptions, progress: &Progress) -> Result<Answer> {
     let windows = signal
         .windows()?
         .context("--signal is missing; give the window and hop in samples, for example --signal 2048:512")?;
-    let options = ReadOptions { channels_left_out: ignore.to_vec(), ..reading.options() };
-    let frame = windows::read(Some(windows), data, &options)?;
-    ensure_left_out(&frame, ignore)?;
+    let frame = windows::read_observed(Some(windows), data, options, progress)?;
+    progress.clear();
+    ensure_left_out(&frame, &options.channels_left_out)?;
+    frame.require_stamps(&options.time)?;
     remarks(&frame.remarks);
     let names: Vec<&str> = frame.columns.iter().map(|column| column.name.as_str()).collect();
     let cells = |row| frame.columns.iter().map(move |column| column.text(row).into_owned());

@@ -9,7 +9,7 @@ use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::fit::Family;
 use surprisal_trainer::journal::Journal;
 use surprisal_trainer::output;
-use surprisal_trainer::pipeline::{BitsGain, Excluded, FitReport, Sampling, run_observed};
+use surprisal_trainer::pipeline::{BitsGain, Excluded, FitReport, Gain, Sampling, run_observed};
 
 use crate::answer::Answer;
 use crate::args::FitArgs;
@@ -66,8 +66,14 @@ fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
         );
     }
     if let Some(Sampling { rows, of, gain, .. }) = report.sampling {
-        let gain = gain.map_or(String::new(), |gain| format!("; all of them would gain about {gain:.4} nats per row"));
-        line!(text, "  fitted to a random sample of {rows} of {of} training rows{gain}; --max-rows all fits them");
+        line!(text, "  fitted to a random sample of {rows} of {of} training rows; --max-rows all fits them");
+        if let Some(Gain { over_quarter, chance, least, most }) = gain {
+            line!(
+                text,
+                "    a quarter of the sample loses {over_quarter:.4} nats per validation row, where fits differ by {chance:.4} by \
+                 chance: all rows would gain {least:.4} to {most:.4}"
+            );
+        }
     }
     if let Some(BitsGain { nats, rows }) = report.bits_gain {
         let (how, apart) = (if nats > 0.0 { "better" } else { "worse" }, nats.abs());

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use surprisal_trainer::Error;
+use surprisal_trainer::data::ReadOptions;
 use surprisal_trainer::escape::escaped_json;
 
 mod args;
@@ -69,11 +70,12 @@ fn run(cli: Cli) -> Result<()> {
         Command::Collect { capture, sessions, out } => {
             out.deliver(&[&capture], || collect::collect(&capture, sessions))?
         }
-        Command::Features { data, signal, ignore, reading, out } => {
-            out.deliver(&paths(&data), || features::features(&data, &signal, &ignore, &reading))?
+        Command::Features { data, signal, ignore, time, reading, out } => {
+            let options = ReadOptions { channels_left_out: ignore, time, ..reading.options() };
+            out.deliver(&paths(&data), || features::features(&data, &signal, &options, &progress))?
         }
         Command::Schema { data, reading, ignore, out } => {
-            out.deliver(&paths(&data), || schema::schema(&data, &reading, &ignore))?
+            out.deliver(&paths(&data), || schema::schema(&data, &reading, &ignore, &progress))?
         }
         Command::Calibrate { rows, output, offsets, rates } => {
             calibrate::calibrate(&rows, &rates, offsets, &output, &progress)?
@@ -88,7 +90,9 @@ fn run(cli: Cli) -> Result<()> {
             out.deliver(&rows.inputs(), || explain::explain(&rows, top, line, &progress))?
         }
         Command::Sample { model, rows, seed, out } => return sample::sample(&model, rows, seed, &out, cli.json),
-        Command::Compare { compared, out } => out.deliver(&compared.inputs(), || compare::compare(&compared))?,
+        Command::Compare { compared, out } => {
+            out.deliver(&compared.inputs(), || compare::compare(&compared, &progress))?
+        }
         Command::Inspect { model, out } => out.deliver(&[&model], || inspect::inspect(&model))?,
         Command::Export { model, output } => export::export(&model, &output)?,
     };

@@ -41,6 +41,7 @@ pub fn score(args: &RowArgs, rule: &AlarmArgs, last: Option<u32>, progress: &Pro
         columns.push(("file", Box::new(|at| json!(frame.path_of(rows[at]).display().to_string()))));
     }
     columns.push((frame.unit, Box::new(|at| json!(frame.lines[rows[at]]))));
+    let stamps = columns.len()..columns.len() + applied.time.len();
     for time in &applied.time {
         let column = frame.position(time)?;
         columns.push((time, Box::new(move |at| json!(frame.columns[column].text(rows[at])))));
@@ -71,16 +72,19 @@ pub fn score(args: &RowArgs, rule: &AlarmArgs, last: Option<u32>, progress: &Pro
         Value::Bool(bit) => u8::from(bit).to_string(),
         number => number.to_string(),
     };
-    let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    // Columns of time stamps have names of the file, which may be those of other columns.
+    let mut header: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+    for at in stamps.clone() {
+        while (0..header.len()).any(|other| other != at && header[other] == header[at]) {
+            header[at] += "_2";
+        }
+    }
     let text = csv_text(&header, (0..rows.len()).map(|at| columns.iter().map(move |(_, value)| cell(value(at)))))?;
     let mut value = json!({ "rows": rows.len(), "mean_nats": mean(surprisals), "warnings": applied.warnings() });
-    for (name, of_row) in columns.iter().filter(|_| json) {
+    for (at, (name, of_row)) in columns.iter().enumerate().filter(|_| json) {
         let values: Vec<Value> = (0..rows.len()).map(of_row).collect();
-        // Names of the file may be those of other entries.
-        match applied.time.iter().any(|time| time == name) {
-            true => value["time"][*name] = values.into(),
-            false => value[*name] = values.into(),
-        }
+        let entries = if stamps.contains(&at) { &mut value["time"] } else { &mut value };
+        entries[*name] = values.into();
     }
     Ok(Answer { text, value })
 }

@@ -72,11 +72,14 @@ pub(super) fn schema(table: &dyn RowTable, notes: &Notes) -> Result<Schema> {
     check_history(&schema)?;
     if let Some(windows) = notes.fit.signal {
         let features = windows.features().len();
-        let valid = notes.columns > 0 && notes.columns.is_multiple_of(features);
+        // Columns of time stamps follow the features.
+        let stamps = schema.names.iter().filter(|name| notes.fit.time.contains(name)).count();
+        let columns = notes.columns - stamps;
+        let valid = columns > 0 && columns.is_multiple_of(features);
         require(
             valid,
             "fit.signal",
-            format!("{} columns, expected a multiple of {features}, the number of features per channel", notes.columns),
+            format!("{columns} columns, expected a multiple of {features}, the number of features per channel"),
         )?;
     }
     Ok(schema)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{Cells, Frame, Texts, checksum, input};
+use super::{Cells, Frame, Texts, checksum};
 use crate::error::{Error, Result};
 
 /// Returns the paths with wildcards (`*`, `?`, `[…]`) replaced by the files that match, in the order of their names. A
@@ -33,21 +33,19 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 /// Joins the rows of several files. Columns are matched by name, and every file begins a session.
 ///
 /// # Errors
-/// [`Error::Input`] if a file has other columns than the first.
-pub(crate) fn join(frames: Vec<Frame>) -> Result<Frame> {
-    let count = frames.len();
-    let mut frames = frames.into_iter();
-    let Some(mut all) = frames.next() else { return Ok(Frame::default()) };
-    if count == 1 {
+/// The first error of a file, and [`Error::Input`] if a file has other columns than the first.
+pub(crate) fn join(frames: impl Iterator<Item = Result<Frame>>) -> Result<Frame> {
+    let mut frames = frames.peekable();
+    let Some(mut all) = frames.next().transpose()? else { return Ok(Frame::default()) };
+    if frames.peek().is_none() {
         return Ok(all);
     }
     let mut digests = all.digest.to_le_bytes().to_vec();
     all.files = vec![(all.path.clone(), 0)];
     let mut codes: Vec<HashMap<String, u32>> = all.columns.iter().map(|column| known(&column.cells)).collect();
     for frame in frames {
+        let frame = frame?;
         check_columns(&all, &frame)?;
-        let limits = input::InputLimits::default();
-        limits.check_cells(&frame.path, all.rows() + frame.rows(), all.columns.len())?;
         let first = all.rows();
         let positions = frame.positions(all.columns.iter().map(|column| &column.name))?;
         for ((column, codes), at) in all.columns.iter_mut().zip(&mut codes).zip(positions) {
@@ -58,10 +56,12 @@ pub(crate) fn join(frames: Vec<Frame>) -> Result<Frame> {
         all.lines.extend(&frame.lines);
         all.files.push((frame.path, first));
         all.skipped += frame.skipped;
+        all.bytes += frame.bytes;
         all.remarks.extend(frame.remarks);
         digests.extend(frame.digest.to_le_bytes());
     }
-    let others = if count == 2 { "1 other file".into() } else { format!("{} other files", count - 1) };
+    let others =
+        if all.files.len() == 2 { "1 other file".into() } else { format!("{} other files", all.files.len() - 1) };
     all.path = format!("{} and {others}", all.path.display()).into();
     all.digest = checksum(&digests);
     Ok(all)

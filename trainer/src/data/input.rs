@@ -2,17 +2,22 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
 use crate::error::{Error, Result};
+use crate::observer::{Event, Observer};
 
-/// Limits on one input file. A file that exceeds one of them is refused with [`Error::Input`].
+/// Number of bytes per step of progress.
+pub(crate) const STEP: usize = 1 << 20;
+
+/// Limits on the input files of a command, which share those on bytes and cells. A file that exceeds a limit is refused
+/// with [`Error::Input`].
 ///
 /// Reading takes up to about 150 bytes of memory per cell, if all texts differ, and 10 bytes per sample of a .npy file:
-/// 10 GiB for a file at the default limits.
+/// 10 GiB for files at the default limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InputLimits {
     /// Largest number of bytes, after decompression.
@@ -23,16 +28,21 @@ pub struct InputLimits {
     pub columns: usize,
     /// Largest number of cells: rows times columns.
     pub cells: usize,
+    /// Number of bytes of files that were read before, which count too.
+    pub bytes_before: u64,
+    /// Number of cells of files that were read before, which count too.
+    pub cells_before: usize,
 }
 
 impl Default for InputLimits {
     fn default() -> Self {
-        Self { bytes: 1 << 30, row_bytes: 64 << 20, columns: 1 << 16, cells: 1 << 26 }
+        Self::DEFAULT
     }
 }
 
 /// Limits on files that people write, such as a schema or an order of columns.
-pub(crate) const SMALL: InputLimits = InputLimits { bytes: 16 << 20, row_bytes: 0, columns: 0, cells: 0 };
+pub(crate) const SMALL: InputLimits =
+    InputLimits { bytes: 16 << 20, row_bytes: 0, columns: 0, cells: 0, ..InputLimits::DEFAULT };
 
 /// A number of bytes, which is printed in the largest unit that divides it.
 pub(crate) struct Bytes(pub u64);
@@ -48,16 +58,47 @@ impl fmt::Display for Bytes {
 }
 
 impl InputLimits {
+    /// The default limits.
+    pub const DEFAULT: Self = Self {
+        bytes: 1 << 30,
+        row_bytes: 64 << 20,
+        columns: 1 << 16,
+        cells: 1 << 26,
+        bytes_before: 0,
+        cells_before: 0,
+    };
+
+    /// Returns the limits for what is read after so many more bytes.
+    pub(crate) fn after(&self, bytes: usize) -> Self {
+        Self { bytes_before: self.bytes_before + bytes as u64, ..*self }
+    }
+
+    /// Checks a number of bytes after decompression.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there are too many.
+    pub(crate) fn check_bytes(&self, path: &Path, bytes: u64) -> Result<()> {
+        if bytes.saturating_add(self.bytes_before) <= self.bytes {
+            return Ok(());
+        }
+        let most = Bytes(self.bytes);
+        let message = format!(
+            "more than {most} after decompression, the limit for all files together; supply fewer or smaller files"
+        );
+        Err(Error::input(path, message))
+    }
+
     /// Checks the size of a frame before it takes memory.
     ///
     /// # Errors
     /// [`Error::Input`] if there are too many cells.
     pub(crate) fn check_cells(&self, path: &Path, rows: usize, columns: usize) -> Result<()> {
-        if rows.saturating_mul(columns) <= self.cells {
+        if rows.saturating_mul(columns).saturating_add(self.cells_before) <= self.cells {
             return Ok(());
         }
         let most = self.cells;
-        let message = format!("more than {most} cells ({columns} columns), the limit for one file; supply fewer rows");
+        let message =
+            format!("more than {most} cells ({columns} columns), the limit for all files together; supply fewer rows");
         Err(Error::input(path, message))
     }
 
@@ -94,19 +135,42 @@ fn open(path: &Path, advice: &str) -> Result<File> {
     Ok(file)
 }
 
-/// Reads to the end, but at most `limit` bytes. `path` names the input in messages, and `advice` completes the message
+/// Reports the progress of a reader: one step per MiB.
+pub(crate) struct Observed<'o, R> {
+    reader: R,
+    observer: &'o dyn Observer,
+    read: usize,
+}
+
+impl<'o, R> Observed<'o, R> {
+    /// Begins the stage of reading so many bytes.
+    pub fn new(reader: R, path: &Path, bytes: u64, observer: &'o dyn Observer) -> Self {
+        let steps = usize::try_from(bytes.div_ceil(STEP as u64)).unwrap_or(usize::MAX);
+        observer.event(Event::Stage { name: &format!("reading {}", path.display()), steps });
+        Self { reader, observer, read: 0 }
+    }
+}
+
+impl<R: Read> Read for Observed<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        let before = self.read;
+        self.read += count;
+        (before / STEP..self.read / STEP).for_each(|_| self.observer.event(Event::Step));
+        Ok(count)
+    }
+}
+
+/// Reads to the end, within the limit on bytes. `path` names the input in messages, and `advice` completes the message
 /// if reading fails.
 ///
 /// # Errors
 /// [`Error::Io`] if reading fails, [`Error::Input`] if there are more bytes.
-pub(crate) fn read_to_limit(reader: impl Read, path: &Path, limit: u64, advice: &str) -> Result<Vec<u8>> {
+pub(crate) fn read_to_limit(reader: impl Read, path: &Path, limits: &InputLimits, advice: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    reader.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::io(path, advice))?;
-    if bytes.len() as u64 > limit {
-        let limit = Bytes(limit);
-        let message = format!("more than {limit} after decompression, the limit for one file; supply a smaller file");
-        return Err(Error::input(path, message));
-    }
+    let left = limits.bytes.saturating_sub(limits.bytes_before);
+    reader.take(left.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::io(path, advice))?;
+    limits.check_bytes(path, bytes.len() as u64)?;
     Ok(bytes)
 }
 
@@ -115,7 +179,7 @@ pub(crate) fn read_to_limit(reader: impl Read, path: &Path, limit: u64, advice: 
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::Input`] if it is a device or too large.
 pub(crate) fn read_bytes(path: &Path, limits: &InputLimits, advice: &str) -> Result<Vec<u8>> {
-    read_to_limit(open(path, advice)?, path, limits.bytes, advice)
+    read_to_limit(open(path, advice)?, path, limits, advice)
 }
 
 /// Reads a file that people write. `advice` completes the message if that fails.
@@ -140,33 +204,35 @@ pub(crate) fn shown(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::Input`] if it is a device or too large.
-pub(crate) fn read_decompressed(path: &Path, limits: &InputLimits) -> Result<Vec<u8>> {
-    let source: Box<dyn Read> = if path == Path::new(STDIN) {
-        Box::new(std::io::stdin().lock())
+pub(crate) fn read_decompressed(path: &Path, limits: &InputLimits, observer: &dyn Observer) -> Result<Vec<u8>> {
+    let (source, bytes): (Box<dyn Read>, _) = if path == Path::new(STDIN) {
+        (Box::new(std::io::stdin().lock()), 0)
     } else {
-        Box::new(open(path, "cannot be opened; check the path")?)
+        let file = open(path, "cannot be opened; check the path")?;
+        let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+        (Box::new(file), bytes)
     };
     let path = &shown(path);
-    let mut reader = BufReader::new(source);
+    let mut reader = BufReader::new(Observed::new(source, path, bytes, observer));
     let start = reader.fill_buf().map_err(Error::io(path, "cannot be read; check that it is a file"))?;
     if start.starts_with(&[0x1f, 0x8b]) {
         let advice = "cannot be read to the end; a gzip file may be cut short";
-        return read_to_limit(MultiGzDecoder::new(reader), path, limits.bytes, advice);
+        return read_to_limit(MultiGzDecoder::new(reader), path, limits, advice);
     }
     if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        return zstandard(reader, path, limits.bytes);
+        return zstandard(reader, path, limits);
     }
-    read_to_limit(reader, path, limits.bytes, "cannot be read to the end")
+    read_to_limit(reader, path, limits, "cannot be read to the end")
 }
 
 /// Decompresses all frames of a Zstandard file.
-fn zstandard(mut reader: impl BufRead, path: &Path, limit: u64) -> Result<Vec<u8>> {
+fn zstandard(mut reader: impl BufRead, path: &Path, limits: &InputLimits) -> Result<Vec<u8>> {
     let advice = "cannot be read to the end; a Zstandard file may be cut short";
     let mut bytes = Vec::new();
     while !reader.fill_buf().map_err(Error::io(path, advice))?.is_empty() {
         let frame = ruzstd::decoding::StreamingDecoder::new(&mut reader);
         let frame = frame.map_err(|error| Error::input(path, advice).caused_by(error.to_string()))?;
-        bytes.append(&mut read_to_limit(frame, path, limit.saturating_sub(bytes.len() as u64), advice)?);
+        bytes.append(&mut read_to_limit(frame, path, &limits.after(bytes.len()), advice)?);
     }
     Ok(bytes)
 }
@@ -176,7 +242,7 @@ fn zstandard(mut reader: impl BufRead, path: &Path, limit: u64) -> Result<Vec<u8
 /// # Errors
 /// The errors of [`read_decompressed`].
 pub(crate) fn read_text(path: &Path, limits: &InputLimits) -> Result<Vec<u8>> {
-    let mut text = read_decompressed(path, limits)?;
+    let mut text = read_decompressed(path, limits, &())?;
     if text.starts_with(&[0xEF, 0xBB, 0xBF]) {
         text.drain(..3);
     }

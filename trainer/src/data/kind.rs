@@ -11,6 +11,9 @@ pub(crate) enum Kind {
     Zip,
     /// A sound in RIFF format.
     Wav,
+    /// A table in Parquet format.
+    #[cfg(feature = "parquet")]
+    Parquet,
     /// A file that cannot be read: what it is, and what to do.
     Other(&'static str, &'static str),
 }
@@ -20,10 +23,12 @@ const SAVE_AS_CSV: &str = "save it as CSV in the program that reads it";
 const UNPACK: &str = "unpack it and pass the file in it";
 const TO_CSV: &str =
     "convert it to CSV, for example with duckdb: COPY (FROM 'FILE') TO 'rows.csv', or with pandas: to_csv";
+const PARQUET: &str = "install the command with `cargo install surprisal-cli --features parquet`, or convert it to CSV, for \
+                       example with duckdb: COPY (FROM 'FILE') TO 'rows.csv', or with pandas: to_csv";
 
 /// (first bytes, name, advice) of kinds that cannot be read.
 const OTHERS: [(&[u8], &str, &str); 21] = [
-    (b"PAR1", "a Parquet file", TO_CSV),
+    (b"PAR1", "a Parquet file", PARQUET),
     (b"ARROW1", "an Arrow (Feather) file", TO_CSV),
     (b"SQLite format 3\0", "an SQLite database", "export the table as CSV, for example with sqlite3 -header -csv"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "write its table as CSV, or its samples with numpy.save"),
@@ -57,6 +62,10 @@ impl Kind {
         }
         if (bytes.starts_with(b"RIFF") || bytes.starts_with(b"RF64")) && bytes.get(8..12) == Some(b"WAVE") {
             return Self::Wav;
+        }
+        #[cfg(feature = "parquet")]
+        if bytes.starts_with(b"PAR1") {
+            return Self::Parquet;
         }
         if bytes.get(257..262) == Some(b"ustar") {
             return Self::Other("a tar archive", UNPACK);

@@ -1,23 +1,28 @@
 //! Arrays in NumPy's formats: `.npy` and archives of them, `.npz`.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 
 use flate2::read::DeflateDecoder;
 use npyz::{NpyFile, Order};
 use rawzip::{CompressionMethod, ZipArchive};
 
-use super::input::{InputLimits, read_to_limit};
+use super::input::{InputLimits, Observed, read_to_limit};
 use super::kind::Kind;
 use super::options::ReadOptions;
 use super::{Cells, Frame, FrameColumn, Texts, checksum, default_name};
 use crate::error::{Error, Result};
+use crate::observer::{Event, Observer};
 
 /// Largest size of the header of a .npy file, in bytes: the limit that NumPy's reader has as well.
 const NPY_HEADER: usize = 10_000;
 /// Deepest nesting of brackets in the header of a .npy file. The parser of headers recurses into each, and reads the last
 /// value within each twice or, within a brace, three times: its time grows exponentially with the nesting.
 const NPY_NESTING: usize = 6;
+
+/// Number of numbers per step of progress.
+const STEP: usize = 1 << 18;
 
 /// Numbers of one column.
 #[derive(Clone, Debug)]
@@ -46,14 +51,20 @@ impl Numbers {
     }
 
     /// Returns the numbers as texts, so that kinds of columns are found as in a file of text.
-    fn texts(&self) -> Texts {
-        let (mut texts, mut codes) = (Texts::default(), HashMap::new());
-        match self {
-            Self::F32(values) => values.iter().for_each(|value| texts.push(&value.to_string(), &mut codes)),
-            Self::F64(values) => values.iter().for_each(|value| texts.push(&value.to_string(), &mut codes)),
-            Self::Whole(values) => values.iter().for_each(|value| texts.push(&value.to_string(), &mut codes)),
+    pub fn texts(&self, observer: &dyn Observer) -> Texts {
+        fn push<T: ToString>(values: &[T], observer: &dyn Observer) -> Texts {
+            let (mut texts, mut codes) = (Texts::default(), HashMap::new());
+            for some in values.chunks(STEP) {
+                some.iter().for_each(|value| texts.push(&value.to_string(), &mut codes));
+                observer.event(Event::Step);
+            }
+            texts
         }
-        texts
+        match self {
+            Self::F32(values) => push(values, observer),
+            Self::F64(values) => push(values, observer),
+            Self::Whole(values) => push(values, observer),
+        }
     }
 
     /// Returns every `step`-th number from the index `from` on, `count` in all.
@@ -79,8 +90,8 @@ pub(crate) struct Arrays {
 ///
 /// # Errors
 /// [`Error::Input`] if the file is damaged, is a signal, or holds arrays that are no columns of numbers.
-pub(crate) fn table(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Frame> {
-    let Arrays { columns, is_vector } = arrays(path, bytes, &options.limits)?;
+pub(crate) fn table(path: &Path, bytes: &[u8], options: &ReadOptions, observer: &dyn Observer) -> Result<Frame> {
+    let Arrays { columns, is_vector } = arrays(path, bytes, &options.limits, observer)?;
     if is_vector {
         let message = "a .npy file with one axis is a raw signal; fit it with --signal, for example --signal 2048:512, or pass rows as CSV";
         return Err(Error::input(path, message));
@@ -90,13 +101,16 @@ pub(crate) fn table(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<
     if rows == 0 {
         return Err(Error::input(path, "no rows; expected an array of rows x columns"));
     }
-    let column = |(name, numbers): (String, Numbers)| FrameColumn { name, cells: Cells::Text(numbers.texts()) };
+    let steps = columns.len() * rows.div_ceil(STEP);
+    observer.event(Event::Stage { name: &format!("columns of {}", path.display()), steps });
+    let column = |(name, numbers): (String, Numbers)| FrameColumn { name, cells: Cells::Text(numbers.texts(observer)) };
     Ok(Frame {
         path: path.to_owned(),
         columns: columns.into_iter().map(column).collect(),
         lines: (1..=rows as u64).collect(),
         unit: "row",
         digest: checksum(bytes),
+        bytes: bytes.len(),
         ..Frame::default()
     })
 }
@@ -105,16 +119,16 @@ pub(crate) fn table(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<
 ///
 /// # Errors
 /// [`Error::Input`] if the file is damaged, exceeds the limits, or holds arrays that are no columns of numbers.
-pub(crate) fn arrays(path: &Path, bytes: &[u8], limits: &InputLimits) -> Result<Arrays> {
+pub(crate) fn arrays(path: &Path, bytes: &[u8], limits: &InputLimits, observer: &dyn Observer) -> Result<Arrays> {
     if Kind::of(bytes) != Kind::Zip {
-        let (columns, axes) = array(path, bytes, "", limits)?;
+        let (columns, axes) = array(path, bytes, "", limits, observer)?;
         return Ok(Arrays { columns, is_vector: axes == 1 });
     }
     let damaged =
         |error: rawzip::Error| Error::input(path, "is a damaged ZIP archive; copy the whole file").caused_by(error);
     let archive = ZipArchive::from_slice(bytes).map_err(damaged)?;
     let mut entries = archive.entries();
-    let (mut columns, mut left): (Vec<(String, Numbers)>, u64) = (Vec::new(), limits.bytes);
+    let (mut columns, mut left): (Vec<(String, Numbers)>, _) = (Vec::new(), *limits);
     while let Some(entry) = entries.next_entry().map_err(damaged)? {
         let file = String::from_utf8_lossy(entry.file_path().as_ref()).into_owned();
         let Some(name) = file.strip_suffix(".npy") else {
@@ -128,14 +142,15 @@ pub(crate) fn arrays(path: &Path, bytes: &[u8], limits: &InputLimits) -> Result<
         let stored = archive.get_entry(entry.wayfinder()).map_err(damaged)?;
         let advice = "is a damaged ZIP archive; copy the whole file";
         let content = match entry.compression_method() {
-            CompressionMethod::STORE => read_to_limit(stored.verifying_reader(stored.data()), path, left, advice)?,
+            CompressionMethod::STORE => read_to_limit(stored.verifying_reader(stored.data()), path, &left, advice)?,
             CompressionMethod::DEFLATE => {
-                read_to_limit(stored.verifying_reader(DeflateDecoder::new(stored.data())), path, left, advice)?
+                let data = Observed::new(stored.data(), path, stored.data().len() as u64, observer);
+                read_to_limit(stored.verifying_reader(DeflateDecoder::new(data)), path, &left, advice)?
             }
             _ => return Err(Error::input(path, "has an unknown compression; write it with numpy.savez")),
         };
-        left = left.saturating_sub(content.len() as u64);
-        columns.append(&mut array(path, &content, name, limits)?.0);
+        left = left.after(content.len());
+        columns.append(&mut array(path, &content, name, limits, observer)?.0);
         limits.check_columns(path, columns.len())?;
     }
     let rows = columns.first().map_or(0, |(_, numbers)| numbers.len());
@@ -151,7 +166,13 @@ pub(crate) fn arrays(path: &Path, bytes: &[u8], limits: &InputLimits) -> Result<
 }
 
 /// Reads the columns of one array, and its number of axes. `name` is the name of the array in an archive, or empty.
-fn array(path: &Path, bytes: &[u8], name: &str, limits: &InputLimits) -> Result<(Vec<(String, Numbers)>, usize)> {
+fn array(
+    path: &Path,
+    bytes: &[u8],
+    name: &str,
+    limits: &InputLimits,
+    observer: &dyn Observer,
+) -> Result<(Vec<(String, Numbers)>, usize)> {
     let fault = |message: String| {
         let error = Error::input(path, message);
         if name.is_empty() { error } else { error.column(name) }
@@ -161,7 +182,8 @@ fn array(path: &Path, bytes: &[u8], name: &str, limits: &InputLimits) -> Result<
     if !has_plain_header(bytes) {
         return Err(not_npy());
     }
-    let file = NpyFile::new(bytes).map_err(|error| not_npy().caused_by(error))?;
+    let reader = Observed::new(bytes, path, bytes.len() as u64, observer);
+    let file = NpyFile::new(reader).map_err(|error| not_npy().caused_by(error))?;
     let (shape, order, dtype) = (file.shape().to_vec(), file.order(), file.dtype().descr());
     let count = match shape[..] {
         [_] => 1,
@@ -218,7 +240,7 @@ fn has_plain_header(bytes: &[u8]) -> bool {
 }
 
 /// Reads all numbers of an array.
-fn numbers(file: NpyFile<&[u8]>) -> std::io::Result<Numbers> {
+fn numbers(file: NpyFile<impl Read>) -> std::io::Result<Numbers> {
     let mut file = file;
     macro_rules! try_types {
         ($($type:ty => $variant:ident, $convert:expr;)*) => {$(

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::dialect::{Dialect, is_comment};
-use super::input::{Bytes, read_decompressed, shown};
+use super::input::{Bytes, STEP, read_decompressed, shown};
 use super::kind::Kind;
 use super::lines::{Outcome, Record, Records, Separator};
 use super::options::{Decimal, ReadOptions};
@@ -15,8 +15,6 @@ use crate::warning::Warning;
 
 /// Largest number of bad lines that a message names.
 const NAMED: usize = 20;
-/// Number of bytes of a file per step of progress.
-const STEP: usize = 1 << 20;
 
 impl Frame {
     /// Reads a file of rows within the default limits, and recognises how it is written.
@@ -42,7 +40,7 @@ impl Frame {
     /// # Errors
     /// The errors of [`read_with`](Self::read_with).
     pub fn read_observed(path: &Path, options: &ReadOptions, observer: &dyn Observer) -> Result<Self> {
-        Self::decode(&shown(path), read_decompressed(path, &options.limits)?, options, observer)
+        Self::decode(&shown(path), read_decompressed(path, &options.limits, observer)?, options, observer)
     }
 
     /// Reads rows from the decompressed bytes of a file. `path` names the file in messages.
@@ -53,12 +51,22 @@ impl Frame {
         Self::decode(path, bytes, options, &())
     }
 
-    fn decode(path: &Path, bytes: Vec<u8>, options: &ReadOptions, observer: &dyn Observer) -> Result<Self> {
+    /// Reads rows as [`from_bytes`](Self::from_bytes) does, and reports progress to an observer.
+    ///
+    /// # Errors
+    /// The errors of [`read_with`](Self::read_with).
+    pub(crate) fn decode(path: &Path, bytes: Vec<u8>, options: &ReadOptions, observer: &dyn Observer) -> Result<Self> {
         let kind = Kind::of(&bytes);
         match kind {
             Kind::Text => {}
             Kind::Npy | Kind::Zip => {
-                let mut frame = numpy::table(path, &bytes, options)?;
+                let mut frame = numpy::table(path, &bytes, options, observer)?;
+                frame.empty_codes(options);
+                return Ok(frame);
+            }
+            #[cfg(feature = "parquet")]
+            Kind::Parquet => {
+                let mut frame = super::parquet::table(path, bytes, options, observer)?;
                 frame.empty_codes(options);
                 return Ok(frame);
             }
@@ -72,10 +80,10 @@ impl Frame {
             let message = "not a .npy file; write it with numpy.save, or pass rows as CSV";
             return Err(Error::input(path, message));
         }
-        let digest = checksum(&bytes);
+        let (digest, length) = (checksum(&bytes), bytes.len());
         let (text, encoding) = text::decode(path, bytes, &options.limits)?;
         let mut frame = rows(path, &text, options, observer)?;
-        frame.digest = digest;
+        (frame.digest, frame.bytes) = (digest, length);
         if let Some(encoding) = encoding {
             frame.remark(format!("read as {encoding}, because it is not UTF-8"));
         }
@@ -196,7 +204,8 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
     let (mut bad, mut left_out) = (BadLines::default(), LeftOut::default());
     let mut records = Records::new(text, dialect.separator.unwrap_or(Separator::Comma), limits.row_bytes);
     let mut record = Record::default();
-    let mut is_start = false;
+    // Whether the next row follows a header, or a line that was left out.
+    let (mut is_start, mut is_apart) = (false, false);
     let mut blank: Vec<u64> = Vec::new();
     observer.event(Event::Stage { name: &format!("reading {}", path.display()), steps: text.len().div_ceil(STEP) });
     let mut read = 0;
@@ -215,8 +224,14 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
             }
             _ if line <= dialect.rows_after => continue,
             Outcome::Empty => continue,
-            Outcome::Lost => left_out.lost += 1,
-            Outcome::Bad(reason) => bad.push(line, reason),
+            Outcome::Lost => {
+                left_out.lost += 1;
+                is_apart = true;
+            }
+            Outcome::Bad(reason) => {
+                bad.push(line, reason);
+                is_apart = true;
+            }
             Outcome::Row
                 if dialect.has_comments
                     && is_comment(record.cell(0))
@@ -239,10 +254,11 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
                         left_out.cut = Some(line);
                     } else {
                         bad.push(line, format!("{found} cells, expected {width}"));
+                        is_apart = true;
                     }
                     continue;
                 }
-                if std::mem::take(&mut is_start) && !frame.lines.is_empty() {
+                if (std::mem::take(&mut is_start) | std::mem::take(&mut is_apart)) && !frame.lines.is_empty() {
                     frame.starts.push(frame.lines.len());
                 }
                 limits.check_cells(path, frame.lines.len() + 1 + blank.len(), width)?;
@@ -303,13 +319,19 @@ impl LeftOut {
         if bad.count > 0 {
             let lines: Vec<_> = bad.first.iter().map(|(line, _)| line.to_string()).collect();
             let more = if bad.count > lines.len() { ", …" } else { "" };
-            frame.remark(format!("{} bad lines left out: {}{more}", bad.count, lines.join(", ")));
+            frame.remark(format!(
+                "{} bad lines left out: {}{more}; a new session begins after each",
+                bad.count,
+                lines.join(", ")
+            ));
         }
         if headers > 0 {
             frame.remark(format!("the header is repeated {headers} times; a new session begins after each"));
         }
         if lost > 0 {
-            frame.remark(format!("{lost} lines of NUL bytes left out, as after a loss of power"));
+            frame.remark(format!(
+                "{lost} lines of NUL bytes left out, as after a loss of power; a new session begins after each"
+            ));
         }
         if blank > 0 {
             frame.remark(format!("{blank} rows without any cell at the end left out"));
@@ -322,7 +344,7 @@ impl LeftOut {
 
 /// Returns the names of the columns, and those that had to be made distinct by a suffix. A column without a name is
 /// called x0, x1, … by its position.
-fn column_names(names: Option<&[String]>, width: usize) -> (Vec<String>, Vec<String>) {
+pub(super) fn column_names(names: Option<&[String]>, width: usize) -> (Vec<String>, Vec<String>) {
     let given = |at: usize| names.and_then(|names| names.get(at)).filter(|name| !name.is_empty());
     let mut taken: HashSet<String> = (0..width).filter_map(|at| given(at).cloned()).collect();
     let (mut used, mut next) = (HashSet::new(), HashMap::<String, usize>::new());

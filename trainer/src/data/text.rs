@@ -93,9 +93,12 @@ fn wide(path: &Path, bytes: &[u8], unit: fn([u8; 2]) -> u16, limits: &InputLimit
 }
 
 fn check_size(path: &Path, bytes: usize, limits: &InputLimits) -> Result<()> {
-    if bytes as u64 <= limits.bytes {
+    if bytes as u64 <= limits.bytes.saturating_sub(limits.bytes_before) {
         return Ok(());
     }
     let limit = super::input::Bytes(limits.bytes);
-    Err(Error::input(path, format!("more than {limit} as UTF-8, the limit for one file; supply a smaller file")))
+    Err(Error::input(
+        path,
+        format!("more than {limit} as UTF-8, the limit for all files together; supply fewer or smaller files"),
+    ))
 }

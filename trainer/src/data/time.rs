@@ -7,8 +7,8 @@ use jiff::fmt::strtime::BrokenDownTime;
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::Offset;
 
-use super::{Cell, Frame};
-use crate::error::Result;
+use super::{Cell, Cells, Frame};
+use crate::error::{Error, Result};
 use crate::warning::Warning;
 
 /// A step of more than this many usual steps is a gap.
@@ -140,6 +140,12 @@ impl Steps {
 }
 
 impl Frame {
+    /// Finds sessions as [`find_sessions`](Self::find_sessions) does, unless a column is absent: files of devices in use may
+    /// come without time stamps.
+    pub(crate) fn find_sessions_if_any(&mut self, names: &[String]) -> Result<()> {
+        if self.positions(names).is_ok() { self.find_sessions(names) } else { Ok(()) }
+    }
+
     /// Reads the time stamps in the columns with these names, which together make one time stamp. A gap or a step
     /// backwards begins a session, and a remark names it; another remark says if the rate is irregular.
     ///
@@ -147,7 +153,7 @@ impl Frame {
     ///
     /// # Errors
     /// [`Error::Input`] if there is no such column, or a time stamp cannot be read.
-    pub(crate) fn find_sessions(&mut self, names: &[String]) -> Result<()> {
+    fn find_sessions(&mut self, names: &[String]) -> Result<()> {
         let columns = self.positions(names)?;
         let Some(&first) = columns.first() else { return Ok(()) };
         let (form, times) = self.times(&columns)?;
@@ -193,6 +199,24 @@ impl Frame {
         self.starts.sort_unstable();
         self.starts.dedup();
         Ok(())
+    }
+
+    /// Checks that there are columns of time stamps with these names.
+    ///
+    /// # Errors
+    /// [`Error::Input`] names the first that is absent.
+    pub fn require_stamps(&self, names: &[String]) -> Result<()> {
+        // The other columns of a signal are features, which hold no stamps.
+        let is_text = |at: usize| matches!(self.columns[at].cells, Cells::Text(_));
+        let is_absent = |name: &&String| self.unit == "sample" && !self.position(name).is_ok_and(is_text);
+        let absent = names.iter().find(is_absent);
+        if let Some(name) = absent {
+            let message = format!(
+                "no channel `{name}` for --time; check the names in the first line of the file, or leave --time out"
+            );
+            return Err(Error::input(&self.path, message));
+        }
+        self.positions(names).map(|_| ())
     }
 
     /// Returns the form of the time stamps in these columns, and each in the unit of its form: `[row]`.

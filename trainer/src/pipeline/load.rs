@@ -11,7 +11,6 @@ use super::sampling::Counts;
 use crate::artefact::Artefact;
 use crate::data::Frame;
 use crate::error::{Error, Result};
-use crate::fit::Family;
 use crate::history::{History, split_strategy};
 use crate::observer::{Event, Observer};
 use crate::predictor::PredictorTable;
@@ -167,6 +166,16 @@ impl<'j> Split<'j> {
         self.schema_of(&self.train.rows, cells)
     }
 
+    /// Finds the schema of a model of bits.
+    ///
+    /// # Errors
+    /// Those of [`schema`](Self::schema), and [`Error::Input`] if there are too many bits.
+    pub fn schema_in_bits(&self, cells: usize) -> Result<Schema> {
+        let schema = self.schema(cells)?;
+        schema.check_bits(&self.train.frame)?;
+        Ok(schema)
+    }
+
     /// Finds the schema of some of the training rows.
     pub fn schema_of(&self, rows: &[usize], cells: usize) -> Result<Schema> {
         let mut schema = Schema::find(&self.train.frame, rows, &schema_options(self.job, &self.train.frame, cells))?;
@@ -194,10 +203,7 @@ impl<'j> Split<'j> {
 /// `required` of time stamps; other files need none.
 fn read(job: &Job, paths: &[PathBuf], required: &[String], observer: &dyn Observer) -> Result<Frame> {
     let mut frame = windows::read_observed(job.signal, paths, &job.read_options(), observer)?;
-    frame.positions(required)?;
-    if frame.positions(&job.time).is_ok() {
-        frame.find_sessions(&job.time)?;
-    }
+    frame.require_stamps(required)?;
     let absent = |error: Error| Error::option("--missing", error.to_string());
     if job.signal.is_none() {
         frame.positions(job.reading.missing.columns.keys()).map_err(absent)?;
@@ -259,7 +265,6 @@ fn schema_options(job: &Job, frame: &Frame, cells: usize) -> SchemaOptions {
             .collect(),
         keep_constant: job.keep_constant,
         keep: job.keep.clone(),
-        is_for_tables: job.choices.family == Family::Tables,
         is_time_series: job.history.is_some(),
         cells,
         overrides: job.overrides.clone(),

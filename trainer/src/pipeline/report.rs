@@ -43,6 +43,9 @@ pub struct FitReport {
     pub marginal_valid_ll: f64,
     /// Log-likelihood of the validation rows under the integer table.
     pub valid_ll: f64,
+    /// Logarithm of the unit in which all these log-likelihoods are densities. Models with other cells compare by
+    /// log-likelihood minus this.
+    pub log_unit: f64,
     /// If a sample of the training rows was fitted: how many, and what the rest would gain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,

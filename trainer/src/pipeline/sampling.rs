@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::job::Job;
 use super::load::Split;
 use crate::error::Result;
+use crate::evaluate::mean;
 use crate::fit::Family;
 
 /// Largest number of training rows of a model of bits, unless the job says otherwise.
@@ -16,8 +17,10 @@ pub const BITS_ROWS: usize = 200_000;
 pub const TABLES_ROWS: usize = 1_000_000;
 /// Number of training rows per validation row, of as many training rows as are fitted at most.
 const PER_VALID_ROW: usize = 4;
-/// Shares of the sample, one part of each of these numbers, on which quick fits show how the likelihood grows with rows.
-pub(super) const PARTS: [usize; 3] = [8, 4, 2];
+/// Number of parts of the sample, each of which is fitted on its own.
+pub(super) const PARTS: usize = 4;
+/// Half the width of the range of the gain, in standard errors: 95 % of Student's t with `PARTS` - 1 degrees of freedom.
+const ERRORS: f64 = 3.18;
 
 /// The sample of a large file on which a model was fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -30,9 +33,22 @@ pub struct Sampling {
     pub valid_of: usize,
     /// Number of all calibration rows, of which a uniform sample calibrated the detector if there were many.
     pub calibration_of: usize,
-    /// Estimate of what a fit of all training rows would gain, in nats per row, from quick fits of parts of the sample;
-    /// `None` if the parts are too small.
-    pub gain: Option<f64>,
+    /// What a fit of all training rows would gain; `None` if the sample is too small to tell.
+    pub gain: Option<Gain>,
+}
+
+/// What more rows gain, in nats per validation row. Log-likelihoods are those of densities, so that models with other
+/// cells compare.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Gain {
+    /// Gain of a fit of the sample over a fit of a quarter of it: the mean over the four quarters.
+    pub over_quarter: f64,
+    /// Standard deviation by chance of the fits of the quarters.
+    pub chance: f64,
+    /// Smallest gain of all rows over the sample that agrees with the quarters.
+    pub least: f64,
+    /// Largest such gain.
+    pub most: f64,
 }
 
 /// Numbers of [training, validation, calibration] rows before sampling.
@@ -71,18 +87,61 @@ impl Split<'_> {
         (self.train.rows.len() < self.counts[0]).then_some(self.counts[0])
     }
 
-    /// Describes the sample, or returns `None` for all rows. `likelihood` returns the log-likelihood of the validation rows
-    /// after a quick fit to one of so many parts of the training rows.
-    pub(super) fn sampling(&self, likelihood: impl Fn(usize) -> Result<Option<f64>>) -> Result<Option<Sampling>> {
+    /// Describes the sample, or returns `None` for all rows.
+    ///
+    /// `whole` returns the log-densities of the validation rows after a fit to the sample, and `part` after the same fit to
+    /// each fourth row of it from this one on: `[row]`, or `None` if the part is too small for a fit.
+    pub(super) fn sampling(
+        &self,
+        whole: impl FnOnce() -> Result<Vec<f64>>,
+        part: impl Fn(usize) -> Result<Option<Vec<f64>>>,
+    ) -> Result<Option<Sampling>> {
         let (rows, [_, valid_of, calibration_of]) = (self.train.rows.len(), self.counts);
         let Some(of) = self.sampled_from() else { return Ok(None) };
-        let [eighth, quarter, half] = PARTS.map(likelihood);
-        let gain = match (eighth?, quarter?, half?) {
-            (Some(eighth), Some(quarter), Some(half)) => Some(gain([eighth, quarter, half], of as f64 / rows as f64)),
-            _ => None,
+        let parts: Option<Vec<Vec<f64>>> = (0..PARTS).map(part).collect::<Result<_>>()?;
+        let gain = match parts {
+            Some(parts) => Some(Gain::of(&whole()?, &parts, of as f64 / rows as f64)),
+            None => None,
         };
         Ok(Some(Sampling { rows, of, valid_of, calibration_of, gain }))
     }
+}
+
+impl Gain {
+    /// Returns what `factor` times as many rows gain over a sample, from the log-densities of the validation rows under a
+    /// fit to the sample and under fits to its quarters.
+    ///
+    /// The loss of a fit falls as a power of the number of rows N (Viering and Loog, "The Shape of Learning Curves: a
+    /// Review", 2023). The largest usual power is 1: a model with d parameters, however many rows there are, loses d/2N
+    /// nats (Akaike, 1974). At the power a, `factor` times as many rows gain (1 - `factor`^-a) / (4^a - 1) times what the
+    /// sample gains over a quarter; towards 0, ln `factor` / ln 4 times as much. All powers are between the two.
+    ///
+    /// Cells, trees and prototypes depend on the rows by chance as well, as the fits of the quarters tell. That chance is in
+    /// the fit of the sample twice, in the fit of all rows, and in the mean of the quarters.
+    fn of(whole: &[f64], parts: &[Vec<f64>], factor: f64) -> Self {
+        let count = parts.len() as f64;
+        let of_row = |row: usize| whole[row] - parts.iter().map(|part| part[row]).sum::<f64>() / count;
+        let gained: Vec<f64> = (0..whole.len()).map(of_row).collect();
+        let of_parts: Vec<f64> = parts.iter().map(|part| mean(part)).collect();
+        let (over_quarter, chance) = (mean(&gained), variance(&of_parts));
+        let of_rows = variance(&gained) / gained.len().max(1) as f64;
+        let ends = [(1.0 - 1.0 / factor) / (count - 1.0), factor.ln() / count.ln()].map(|weight| {
+            let fits = 1.0 + (1.0 + weight).powi(2) + weight * weight / count;
+            (weight * over_quarter, ERRORS * (weight * weight * of_rows + fits * chance).sqrt())
+        });
+        Self {
+            over_quarter,
+            chance: chance.sqrt(),
+            least: ends.map(|(gain, error)| gain - error).into_iter().fold(f64::INFINITY, f64::min),
+            most: ends.map(|(gain, error)| gain + error).into_iter().fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+}
+
+/// Returns the variance of numbers, estimated from them as a sample.
+fn variance(numbers: &[f64]) -> f64 {
+    let mean = mean(numbers);
+    numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / numbers.len().saturating_sub(1).max(1) as f64
 }
 
 /// Keeps a random sample of at most `limit` rows, in their order. Each purpose has a stream of its own.
@@ -97,35 +156,27 @@ fn sample(rows: &mut Vec<usize>, limit: usize, seed: u64, stream: u64) {
     *rows = kept.into_iter().map(|at| rows[at]).collect();
 }
 
-/// Returns what `factor` times as many rows would gain over a sample. `likelihoods` are those of an eighth, a quarter and
-/// half of it.
-///
-/// The loss of a fit falls with the number of rows N as a power of it: as 1/N if the number of parameters is fixed, and
-/// more slowly if the model grows with the rows. Each doubling then gains the same share of what the doubling before it
-/// gained.
-fn gain([eighth, quarter, half]: [f64; 3], factor: f64) -> f64 {
-    let (first, second) = (quarter - eighth, half - quarter);
-    if second <= 0.0 || factor <= 1.0 {
-        return 0.0;
-    }
-    let ratio = if first > 0.0 { (second / first).clamp(0.5, 0.95) } else { 0.5 };
-    // Two doublings follow that of the half: first the sample itself, and then the rest.
-    second * ratio * ratio * (1.0 - ratio.powf(factor.log2())) / (1.0 - ratio)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_gain_is_exact_for_powers_of_the_number_of_rows() {
-        for power in [0.3_f64, 0.5, 1.0] {
+    fn the_range_holds_the_gain_for_all_usual_powers_of_the_number_of_rows() {
+        let rows = |mean: f64| [mean - 0.5, mean + 0.5, mean];
+        for power in [0.05_f64, 0.3, 0.5, 1.0] {
             let likelihood = |rows: f64| -13.0 - 7.0 / rows.powf(power);
-            let parts = PARTS.map(|part| likelihood(8000.0 / part as f64));
-            let exact = likelihood(56_000.0) - likelihood(8000.0);
-            assert!((gain(parts, 7.0) - exact).abs() < 1e-9 * exact, "{power}: {} {exact}", gain(parts, 7.0));
+            for factor in [1.2, 2.0, 7.0, 50.0] {
+                let parts = vec![rows(likelihood(2000.0)).to_vec(); PARTS];
+                let gain = Gain::of(&rows(likelihood(8000.0)), &parts, factor);
+                let exact = likelihood(8000.0 * factor) - likelihood(8000.0);
+                assert!((gain.least - 1e-9..=gain.most + 1e-9).contains(&exact), "{power}, {factor}: {gain:?} {exact}");
+                assert!(gain.chance < 1e-9 && gain.over_quarter > 0.0);
+            }
         }
-        assert_eq!(gain([-3.0, -2.0, -2.0], 7.0), 0.0);
+        // Gains that do not stand out from chance leave both signs open.
+        let parts = [-13.01, -12.98, -13.02, -12.97].map(|mean| rows(mean).to_vec());
+        let gain = Gain::of(&rows(-13.0), &parts, 7.0);
+        assert!(gain.least < 0.0 && gain.most > 0.0 && (gain.chance - 0.0238).abs() < 1e-4, "{gain:?}");
     }
 
     #[test]

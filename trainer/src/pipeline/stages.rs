@@ -7,7 +7,7 @@ use surprisal::Reading;
 use super::job::Job;
 use super::load::{FrameRows, Split};
 use super::report::{FitReport, finite};
-use super::sampling::Sampling;
+use super::sampling::{PARTS, Sampling};
 use crate::artefact::{Artefact, Notes, Provenance};
 use crate::bits::Bits;
 use crate::calibrate::Calibration;
@@ -62,14 +62,12 @@ pub(super) struct Selected<'j> {
 pub(super) struct Fitted {
     pub artefact: Artefact,
     pub report: FitReport,
-    /// The logarithm of the unit of the model's densities, so that densities of models with other cells compare.
-    pub unit: f64,
 }
 
 impl Fitted {
     /// Returns the mean log-density of the validation rows in units of the readings.
     pub fn density(&self) -> f64 {
-        self.report.valid_ll - self.unit
+        self.report.valid_ll - self.report.log_unit
     }
 }
 
@@ -85,7 +83,7 @@ impl<'j> Split<'j> {
     /// Finds the schema and encodes the rows. Selects the number of cells (bins) unless the job fixes it.
     pub fn encode(self, observer: &dyn Observer) -> Result<Encoded<'j>> {
         let job = self.job;
-        let schema = self.schema(job.cells.unwrap_or(CELLS))?;
+        let schema = self.schema_in_bits(job.cells.unwrap_or(CELLS))?;
         let warnings = self.warnings(&schema, observer)?;
         let readings = |part: &FrameRows| schema.fitting_readings(&part.frame, &part.rows);
         let (train, valid) = (readings(&self.train)?, readings(&self.valid)?);
@@ -94,9 +92,10 @@ impl<'j> Split<'j> {
         // Readings do not depend on the cells.
         let schema = match job.cells {
             Some(_) => schema,
-            None => choose_cells(schema, &|cells| self.schema(cells), &train, &valid, &job.choices, observer)?,
+            None => choose_cells(schema, &|cells| self.schema_in_bits(cells), &train, &valid, &job.choices, observer)?,
         };
-        let sampling = self.sampling(|part| self.part_ll(part, &schema, &train, &valid, observer))?;
+        let density = |first, step| self.quick_density([first, step], &schema, &train, &valid, observer);
+        let sampling = self.sampling(|| Ok(density(0, 1)?.unwrap_or_default()), |first| density(first, PARTS))?;
         let (train_bits, _) = schema.encode(&train)?;
         let (valid_bits, valid_log_widths) = schema.encode(&valid)?;
         let provenance = Provenance {
@@ -133,27 +132,27 @@ impl<'j> Split<'j> {
 }
 
 impl Split<'_> {
-    /// Returns the log-likelihood of the validation rows after a quick fit to one of `part` parts of the training rows, from
-    /// which the edges of cells follow as well. `None` if the part is too small for a fit.
-    fn part_ll(
+    /// Returns the log-density of each validation row after a quick fit to each `step`-th training row from `first` on, from
+    /// which the edges of cells follow as well. `None` if these rows are too few for a fit.
+    fn quick_density(
         &self,
-        part: usize,
+        [first, step]: [usize; 2],
         schema: &Schema,
         train: &Readings,
         valid: &Readings,
         observer: &dyn Observer,
-    ) -> Result<Option<f64>> {
+    ) -> Result<Option<Vec<f64>>> {
         let choices = &self.job.choices;
         let own = choices.family.has_conditionals_only() && choices.family != Family::Boost;
         let family = if own { choices.family } else { Family::LinearTrees };
         let cells = schema.columns.iter().map(|encoding| encoding.cells).max().unwrap_or(CELLS);
-        let rows: Vec<usize> = self.train.rows.iter().copied().step_by(part).collect();
+        let rows: Vec<usize> = self.train.rows.iter().copied().skip(first).step_by(step).collect();
         let Ok(schema) = self.schema_of(&rows, cells) else { return Ok(None) };
-        let some: Readings = train.iter().step_by(part).cloned().collect();
+        let some: Readings = train.iter().skip(first).step_by(step).cloned().collect();
         let ((bits, _), (valid_bits, log_widths)) = (schema.encode(&some)?, schema.encode(valid)?);
         let each = trial(&schema, &bits, &valid_bits, choices, family, observer);
         let unit: f64 = schema.columns.iter().filter(|encoding| !encoding.observed).map(|encoding| encoding.unit).sum();
-        Ok(Some(mean(&each) - mean(&log_widths) - unit))
+        Ok(Some(each.iter().zip(log_widths).map(|(likelihood, width)| likelihood - width - unit).collect()))
     }
 }
 
@@ -222,6 +221,7 @@ impl Calibrated<'_> {
         let integer_ll = |readings: &Readings| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };
         let (detector, test) = (table.calibration.view(), encoded.test_readings.as_ref());
         let provenance = &artefact.notes.fit;
+        let scored = selection.schema.columns.iter().filter(|encoding| !encoding.observed);
         let report = FitReport {
             family: provenance.family,
             order: provenance.order.clone(),
@@ -237,6 +237,7 @@ impl Calibrated<'_> {
             marginal_valid_ll: marginal_valid_ll - valid_log_width,
             float_valid_ll: selection.valid_ll - valid_log_width,
             valid_ll: integer_ll(&encoded.valid_readings)?,
+            log_unit: scored.map(|encoding| encoding.unit).sum(),
             sampling: encoded.sampling,
             bits_gain: None,
             excluded: selection.excluded,
@@ -260,8 +261,6 @@ impl Calibrated<'_> {
             seconds: start.elapsed().as_secs_f64(),
             float: selection.model,
         };
-        let scored = selection.schema.columns.iter().filter(|encoding| !encoding.observed);
-        let unit = scored.map(|encoding| encoding.unit).sum();
-        Ok(Fitted { artefact, report, unit })
+        Ok(Fitted { artefact, report })
     }
 }

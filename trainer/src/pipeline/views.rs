@@ -95,11 +95,13 @@ impl Split<'_> {
                 Provenance { terms: Some(terms), ..provenance.clone() },
             )
         };
-        let valid_ll = |fitted: &[FittedView]| -> Result<f64> {
-            Ok(-mean(&assemble(&owned(fitted, &schema), fitted)?.surprisals(&valid)?))
+        // The log-density of each validation row, in units of the readings.
+        let density = |fitted: &[FittedView]| -> Result<Vec<f64>> {
+            let surprisals = assemble(&owned(fitted, &schema), fitted)?.surprisals(&valid)?;
+            Ok(surprisals.into_iter().map(|nats| -f64::from(nats) - views::common_unit(fitted)).collect())
         };
 
-        let parts = if self.sampled_from().is_some() { PARTS.len() } else { 0 };
+        let parts = if self.sampled_from().is_some() { PARTS } else { 0 };
         observer.event(Event::Stage { name: "outcome tables", steps: 3 + parts });
         let (mut found, mut largest) = (None, None);
         for (views, leaves) in SIZES.into_iter().filter(|&(views, _)| views <= settings.views) {
@@ -147,19 +149,19 @@ impl Split<'_> {
         observer.event(Event::Step);
         let independent = views::fit(&schema, &train, &ViewSettings { views: 1, leaves: 1, ..settings })?;
         // In the unit of the table, so that the two can be compared.
-        let units = views::common_unit(&fitted) - views::common_unit(&independent);
-        let marginal_valid_ll = valid_ll(&independent)? + units;
+        let log_unit = views::common_unit(&fitted);
+        let marginal_valid_ll = mean(&density(&independent)?) + log_unit;
 
         observer.event(Event::Step);
         let quick = ViewSettings { views: fitted.len(), leaves: taken, ..settings };
-        let sampling = self.sampling(|part| {
+        let part = |first: usize| {
             observer.event(Event::Step);
-            let rows: Vec<usize> = self.train.rows.iter().copied().step_by(part).collect();
+            let rows: Vec<usize> = self.train.rows.iter().copied().skip(first).step_by(PARTS).collect();
             let Ok(schema) = self.schema_of(&rows, cells) else { return Ok(None) };
-            let some: Readings = train.iter().step_by(part).cloned().collect();
-            let quick = views::fit(&schema, &some, &quick)?;
-            Ok(Some(valid_ll(&quick)? - views::common_unit(&quick)))
-        })?;
+            let some: Readings = train.iter().skip(first).step_by(PARTS).cloned().collect();
+            Ok(Some(density(&views::fit(&schema, &some, &quick)?)?))
+        };
+        let sampling = self.sampling(|| density(&fitted), part)?;
 
         let mut table = owned(&fitted, &schema);
         // Not from calibration rows, so that these stay exchangeable with fresh rows.
@@ -178,8 +180,7 @@ impl Split<'_> {
         observer.event(Event::Step);
         let integer_ll = |readings: &Readings| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };
         let (valid_ll, test_ll) = (integer_ll(&valid)?, test.as_ref().map(integer_ll).transpose()?);
-        let unit = views::common_unit(&fitted);
-        let excluded = largest.map(|largest| Excluded { nats: largest.nats - (valid_ll - unit), ..largest });
+        let excluded = largest.map(|largest| Excluded { nats: largest.nats - (valid_ll - log_unit), ..largest });
         let detector = table.calibration.view();
         let provenance = &artefact.notes.fit;
         let report = FitReport {
@@ -198,8 +199,9 @@ impl Split<'_> {
             marginal_valid_ll,
             float_valid_ll: valid_ll,
             valid_ll,
+            log_unit,
             sampling,
-            bits_gain: bits_gain(&schema, &train, &valid, &artefact, unit, observer)?,
+            bits_gain: bits_gain(&schema, &train, &valid, &artefact, log_unit, observer)?,
             excluded: excluded.filter(|excluded| excluded.nats > 0.0),
             test_rows: test.as_ref().map(Vec::len),
             float_test_ll: test_ll,
@@ -220,7 +222,7 @@ impl Split<'_> {
             seconds: start.elapsed().as_secs_f64(),
             float: FloatModel::default(),
         };
-        Ok(Fitted { artefact, report, unit })
+        Ok(Fitted { artefact, report })
     }
 }
 

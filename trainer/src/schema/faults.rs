@@ -162,8 +162,9 @@ fn is_open(text: &str) -> bool {
     text.contains(',') && read(b',') && read(b'.')
 }
 
-/// Leaves out the rows with these indices if `allowed` bad lines permit that, and adds a remark.
-fn leave_out(frame: Frame, rows: &BTreeSet<usize>, allowed: usize) -> Frame {
+/// Leaves out the rows with these indices if `allowed` bad lines permit that, and adds a remark. A session begins
+/// after each, because the rows around it are no neighbours.
+fn leave_out(mut frame: Frame, rows: &BTreeSet<usize>, allowed: usize) -> Frame {
     let count = frame.skipped + rows.len();
     if rows.is_empty() || count > allowed || rows.len() == frame.rows() {
         return frame;
@@ -171,9 +172,16 @@ fn leave_out(frame: Frame, rows: &BTreeSet<usize>, allowed: usize) -> Frame {
     let kept: Vec<usize> = (0..frame.rows()).filter(|row| !rows.contains(row)).collect();
     let lines: Vec<String> = rows.iter().take(NAMED).map(|&row| frame.lines[row].to_string()).collect();
     let more = if rows.len() > NAMED { ", …" } else { "" };
-    let message =
-        format!("{} rows with cells that are no numbers left out: lines {}{more}", rows.len(), lines.join(", "));
+    let message = format!(
+        "{} rows with cells that are no numbers left out: lines {}{more}; a new session begins after each",
+        rows.len(),
+        lines.join(", ")
+    );
+    frame.starts.extend(rows.iter().map(|row| row + 1));
+    frame.starts.sort_unstable();
     let mut frame = frame.select(&kept);
+    frame.starts.retain(|row| (1..kept.len()).contains(row));
+    frame.starts.dedup();
     frame.skipped = count;
     frame.remarks.push(Warning { file: frame.path.display().to_string(), column: String::new(), message });
     frame

@@ -20,7 +20,7 @@ const CELLS_TRIED: [usize; 3] = [8, 16, 32];
 /// the schema with n cells.
 ///
 /// # Errors
-/// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column; any error of `find`.
+/// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column; any error of `find` for fewer cells.
 pub fn choose_cells(
     schema: Schema,
     find: &dyn Fn(usize) -> Result<Schema>,
@@ -40,7 +40,13 @@ pub fn choose_cells(
     let valid = if plain.is_empty() { valid } else { &plain };
     let mut tried: Vec<(Schema, Vec<f64>)> = Vec::new();
     for cells in CELLS_TRIED {
-        let schema = if cells == CELLS { schema.clone() } else { find(cells)? };
+        let schema = match find(cells) {
+            _ if cells == CELLS => schema.clone(),
+            Ok(schema) => schema,
+            // More cells may take more bits than a model holds.
+            Err(_) if cells > CELLS => break,
+            Err(error) => return Err(error),
+        };
         let ((bits, _), (valid_bits, widths)) = (schema.encode(train)?, schema.encode(valid)?);
         let unit: f64 = schema.columns.iter().map(|encoding| encoding.unit).sum();
         let each = trial(&schema, &bits, &valid_bits, choices, Family::LinearTrees, observer);

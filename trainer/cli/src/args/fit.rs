@@ -46,10 +46,11 @@ pub struct FitArgs {
     /// are judged by what is normal at that value.
     #[arg(long, value_name = "COLUMN", hide_short_help = true)]
     pub given: Vec<String>,
-    /// Column of time stamps, which is not modelled. A gap begins a new session, and `score` and `explain` show the stamp.
+    /// Column of time stamps, or channel of a signal, which is not modelled. A gap begins a new session, and `score` and
+    /// `explain` show the stamp.
     ///
     /// Give the option twice if date and time of day are in two columns.
-    #[arg(long, value_name = "COLUMN", hide_short_help = true, conflicts_with = "signal")]
+    #[arg(long, value_name = "COLUMN", hide_short_help = true)]
     pub time: Vec<String>,
     /// Kinds of columns, from a file that `surprisal schema` writes.
     ///

@@ -6,7 +6,7 @@ use surprisal_trainer::data::{Decimal, Header, MissingCodes, ReadOptions, Separa
 use super::{header_help, parse};
 
 /// Options for reading files of rows. What they leave out is recognised from many lines of each file.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Args)]
 #[command(next_help_heading = "Data")]
 pub struct ReadingArgs {
     #[arg(long, default_value_t, value_name = "WHEN", value_parser = parse::named(header_help), hide_short_help = true,

@@ -48,8 +48,15 @@ pub fn models(pair: &Pair, settings: &SamplingSettings, text: &mut Lines, value:
 }
 
 /// Adds how two models agree on the rows of a file, the normal and the anomalous ones apart.
-pub fn on_data(args: &CompareArgs, data: &Path, pair: &Pair, text: &mut Lines, value: &mut Value) -> Result<()> {
-    let [a, b] = [&args.a, &args.b].map(|model| args.rows_of(model, data).apply(&Progress::new(true)));
+pub fn on_data(
+    args: &CompareArgs,
+    data: &Path,
+    pair: &Pair,
+    progress: &Progress,
+    text: &mut Lines,
+    value: &mut Value,
+) -> Result<()> {
+    let [a, b] = [&args.a, &args.b].map(|model| args.rows_of(model, data).apply(progress));
     let (a, b) = (a?, b?);
     // Each model left out other rows if both were fitted to the file.
     let lines = b.rows.iter().map(|&row| (b.frame.lines[row], row));

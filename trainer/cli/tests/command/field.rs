@@ -267,7 +267,7 @@ fn zstandard(content: &[u8]) -> Vec<u8> {
 fn a_file_of_another_kind_is_called_what_it_is() {
     for (bytes, words) in [
         (&b"PK\x03\x04rest of an archive"[..], ["ZIP archive", "copy the whole file"]),
-        (b"PAR1\0\0\0\0", ["a Parquet file", "duckdb"]),
+        (b"PAR1\0\0\0\0", ["a Parquet file", "--features parquet"]),
         (b"SQLite format 3\0", ["SQLite", "CSV"]),
         (b"%PDF-1.7\n", ["a PDF document", "CSV"]),
         (b"\x89PNG\r\n\x1a\n", ["a PNG image", "readings"]),
@@ -381,6 +381,10 @@ fn several_files_are_sessions() {
     folder.refuses(&format!("fit a1.csv other.csv {FIT}"), &["other.csv", "missing `press`", "additional `flow`"]);
     folder.refuses(&format!("fit b*.csv {FIT}"), &["b*.csv: no file matches"]);
     folder.refuses("score model.srp a*.csv -o a1.csv", &["a1.csv", "input"]);
+    folder.write("a[12].csv", &text);
+    folder.json(&format!("fit a[12].csv {FIT}"));
+    assert_eq!(folder.json("eval model.srp a[12].csv")["rows"], 600);
+    assert_eq!(folder.json("eval model.srp a*.csv")["rows"], 1200);
 }
 
 #[test]

@@ -14,12 +14,14 @@ fn a_sample_of_many_rows_is_fitted_and_the_report_says_so() {
         let (report, model) = fit("--max-rows 1000");
         assert_eq!([number(&report, "train_rows"), number(&report["sampling"], "of")], [1000.0, 2800.0]);
         assert_eq!([number(&report, "valid_rows"), number(&report, "calibration_rows")], [250.0, 400.0]);
-        let gain = number(&report["sampling"], "gain");
-        assert!((0.0..1.0).contains(&gain), "{family}: {gain}");
+        let gain = |key| number(&report["sampling"]["gain"], key);
+        assert!((-1.0..1.0).contains(&gain("over_quarter")) && gain("chance") > 0.0, "{family}: {report}");
+        assert!(gain("least") < gain("most"), "{family}: {report}");
         assert!(model == fit("--max-rows 1000 --threads 1").1, "{family}");
         assert!(model != fit("--max-rows 1000 --seed 1").1, "{family}");
         let text = folder.text(&format!("fit data.csv --ignore label --family {family} --max-rows 1000 -o model.srp"));
         assert!(text.contains("a random sample of 1000 of 2800 training rows"), "{text}");
+        assert!(text.contains("a quarter of the sample loses") && text.contains("all rows would gain"), "{text}");
         assert!(folder.text("inspect model.srp").contains("1000 training rows, a sample of 2800"));
         // The rows that are held out do not depend on the sample.
         assert_eq!(number(&folder.json("eval model.srp data.csv --held-out"), "rows"), 400.0);

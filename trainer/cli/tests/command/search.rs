@@ -194,6 +194,28 @@ fn a_search_neither_changes_nor_deletes_a_file_that_is_not_its_journal() {
 /// Ctrl-C ends a search with the best so far, and another run goes on from what was fitted.
 #[cfg(unix)]
 #[test]
+fn auto_takes_tables_where_no_terms_over_bits_fit_and_says_so() {
+    let folder = Folder::new();
+    let mut random = random(3);
+    let mut text = (0..300).map(|at| format!("c{at}")).collect::<Vec<_>>().join(",") + "\n";
+    for _ in 0..200 {
+        let row: Vec<String> = (0..300).map(|_| format!("{:.4}", random.random::<f64>())).collect();
+        text += &(row.join(",") + "\n");
+    }
+    folder.write("wide.csv", text);
+    let words = ["bits, but a model of bits holds at most 4096", "--ignore", "--cells", "--family tables"];
+    folder.refuses("fit wide.csv --family linear -o wide.srp", &words);
+    let report = folder.json("fit wide.csv --family auto --views 1 -o wide.srp");
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("took outcome tables") && warnings.contains("holds at most 4096"), "{report}");
+    assert_eq!((&report["order"], &report["columns"]), (&"chow-liu".into(), &300.into()));
+    assert_eq!(folder.json("eval wide.srp wide.csv")["rows"], 200);
+    // The other remedies.
+    folder.json("fit wide.csv --family marginal --cells 8 -o wide.srp");
+    folder.json("fit wide.csv --family tables --views 1 -o wide.srp");
+}
+
+#[test]
 fn an_interrupted_search_exports_and_remembers() {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};

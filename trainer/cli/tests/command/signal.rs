@@ -168,6 +168,72 @@ fn a_channel_beside_the_signal_is_left_out() {
     );
 }
 
+#[test]
+fn a_clock_beside_the_signal_stamps_each_window_and_no_window_spans_a_gap() {
+    let folder = Folder::new();
+    let (left, right): (Vec<i16>, Vec<i16>) = motor(false).zip(motor(true)).take(9000).unzip();
+    // Half a second is missing after 4500 samples; the first windows after it begin at sample 4501.
+    let seconds = |at: usize| at as f64 / 1000.0 + if at < 4500 { 0.0 } else { 0.5 };
+    let stamps: [&dyn Fn(usize) -> String; 2] =
+        [&|at| format!("{:.3}", seconds(at)), &|at| format!("2024-03-01T00:00:{:06.3}", seconds(at))];
+    let windows = 2 * ((4500 - 128) / 32 + 1);
+    let fit = "--signal 128:32 --bands 2 --family linear --order natural --strength 5 -o motor.srp";
+    for stamp in stamps {
+        let rows = left.iter().zip(&right).enumerate();
+        let csv = rows.fold("clock,ax,ay\n".to_owned(), |mut csv, (at, (x, y))| {
+            writeln!(csv, "{},{x},{y}", stamp(at)).map(|()| csv).unwrap()
+        });
+        folder.write("motor.csv", &csv);
+        let report = folder.json(&format!("fit motor.csv --time clock {fit}"));
+        assert_eq!(report["columns"], 16);
+        assert!(report["warnings"].to_string().contains("0.501 s ahead at line 4502"), "{report}");
+        let scores = folder.text("score motor.srp motor.csv");
+        assert!(scores.starts_with("sample,clock,nats,"), "{scores}");
+        assert_eq!(scores.lines().count(), 1 + windows);
+        for sample in [1, 33, 4501, 4533] {
+            assert!(scores.contains(&format!("\n{sample},{},", stamp(sample - 1))), "{sample}: {scores}");
+        }
+        assert!(folder.text("explain motor.srp motor.csv --line 4501").contains(&format!(", {}: ", stamp(4500))));
+        assert!(folder.text("eval motor.srp motor.csv").contains(&format!("time stamps from {} to ", stamp(0))));
+        assert!(number(&folder.json("eval motor.srp motor.csv --held-out"), "rows") > 10.0);
+        folder.text("export motor.srp -o motor.rs");
+        assert_eq!(String::from_utf8(folder.read("motor.rs")).unwrap().matches("Feature::Mean").count(), 2);
+        let features = folder.text("features motor.csv --signal 128:32 --time clock");
+        assert!(features.lines().next().unwrap().ends_with(",clock") && features.lines().count() == 1 + windows);
+        if stamp(0).contains(':') {
+            folder.refuses(&format!("fit motor.csv {fit}"), &["line 2", "--time clock", "--ignore clock"]);
+        }
+        // Without stamps there is no gap.
+        let plain: String = csv.lines().map(|line| line.split_once(',').expect("a time").1.to_owned() + "\n").collect();
+        folder.write("plain.csv", plain);
+        assert_eq!(folder.text("score motor.srp plain.csv").lines().count(), 1 + (9000 - 128) / 32 + 1);
+        folder.refuses("score motor.srp plain.csv --time clock", &["no channel `clock`"]);
+    }
+    folder.refuses(&format!("fit plain.csv --time rms {fit}"), &["no channel `rms`", "leave --time out"]);
+    let clock: Vec<f64> = (0..9000).map(seconds).collect();
+    let sound = |sides: &[i16]| vector(sides.iter().map(|&x| f64::from(x)).collect::<Vec<_>>().into_iter());
+    folder.write("motor.npz", stored(&[("clock.npy", vector(clock.into_iter())), ("ax.npy", sound(&left))]));
+    let features = folder.text("features motor.npz --signal 128:32 --time clock");
+    assert!(features.starts_with("mean,") && features.contains(",5\n"), "{features}");
+    assert_eq!(features.lines().count(), 1 + windows);
+    folder.write("clock.npz", stored(&[("clock.npy", vector((0..9000).map(seconds)))]));
+    folder.refuses("features clock.npz --signal 128:32 --time clock", &["every channel is left out"]);
+    let named: String = (0..600).map(|at| format!("{at},{}\n", left[at])).collect();
+    folder.write("named.csv", format!("mean,ax\n{named}"));
+    folder.refuses("features named.csv --signal 128:32 --time mean", &["column `mean`", "rename the column"]);
+}
+
+#[test]
+fn no_window_of_a_signal_spans_a_line_that_is_left_out() {
+    let folder = Folder::new();
+    let mut lines: Vec<String> = motor(false).take(1000).map(|x| format!("{x},{x}")).collect();
+    lines[500] = "1,2,3".into();
+    folder.write("motor.csv", format!("ax,ay\n{}\n", lines.join("\n")));
+    let features = folder.text("features motor.csv --signal 100:100 --skip-bad 1");
+    assert_eq!(features.lines().count(), 1 + 5 + 4, "500 and 499 samples");
+    folder.refuses("features motor.csv --signal 600 --skip-bad 1", &["500 samples in the longest session"]);
+}
+
 /// A sound of whole samples, as a recorder writes it.
 fn wav(samples: &[i16], channels: u16) -> Vec<u8> {
     let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();

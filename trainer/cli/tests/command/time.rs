@@ -1,5 +1,6 @@
 //! Columns of time stamps: carried through to every output, never modelled, and gaps begin sessions.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use rand::RngExt;
@@ -77,6 +78,28 @@ fn the_stamp_is_beside_every_row_and_the_next_file_needs_none() {
 }
 
 #[test]
+fn a_stamp_keeps_its_place_beside_a_column_of_the_output_with_its_name() {
+    let folder = Folder::new();
+    folder.write("data.csv", rows(600, &[], iso));
+    folder.json(&format!("fit data.csv --time clock {FIT}"));
+    let plain = folder.json("score model.srp data.csv --mean 3");
+    for own in plain.as_object().unwrap().keys().chain([&"line".into(), &"regime".into()]) {
+        folder.write("named.csv", rows(600, &[], iso).replace("clock", own));
+        let named = folder.json(&format!("score model.srp named.csv --time {own} --mean 3"));
+        assert_eq!(named["time"][own], plain["time"]["clock"], "{own}");
+        for (key, value) in plain.as_object().unwrap().iter().filter(|(key, _)| *key != "time" && *key != "warnings") {
+            assert_eq!(&named[key], value, "{own}: {key}");
+        }
+        let text = folder.text(&format!("score model.srp named.csv --time {own} --mean 3"));
+        let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+        let is_own = plain.get(own).is_some_and(|value| value.is_array() && own != "warnings") || own == "line";
+        assert_eq!(header[1], if is_own { format!("{own}_2") } else { own.clone() });
+        let names: HashSet<&str> = header.iter().copied().collect();
+        assert_eq!(names.len(), header.len(), "{header:?}");
+    }
+}
+
+#[test]
 fn date_and_time_of_day_may_be_in_two_columns() {
     let folder = Folder::new();
     let text = rows(3000, &[(1000, 2000)], iso).replace("clock,", "day;hour;").replace([' ', ','], ";");
@@ -85,6 +108,37 @@ fn date_and_time_of_day_may_be_in_two_columns() {
     let report = folder.json(&format!("fit data.csv --time day --time hour {FIT}"));
     assert!(report["warnings"].to_string().contains("33 h 21 min ahead at line 1003"), "{report}");
     assert!(folder.text("score model.srp data.csv").starts_with("line,day,hour,nats"));
+}
+
+#[test]
+fn each_file_has_its_own_form_of_time_stamps_and_its_own_rate() {
+    let folder = Folder::new();
+    folder.write("iso.csv", rows(400, &[(199, 600)], iso));
+    folder
+        .write("milliseconds.csv", rows(400, &[(99, 90)], |minute| (1_700_000_000_000 + 60_000 * minute).to_string()));
+    folder.write("hours.csv", rows(400, &[], |minute| (1_700_000_000 + 3600 * minute).to_string()));
+    let files = "iso.csv milliseconds.csv hours.csv";
+    let report = folder.json(&format!("fit {files} --time clock --window 8 {FIT}"));
+    let warnings = report["warnings"].as_array().unwrap();
+    let gaps = |file: &str| {
+        let of_file = warnings.iter().filter(|warning| warning["file"] == file);
+        of_file.map(|warning| warning["message"].as_str().unwrap()).filter(|text| text.contains("gaps")).count()
+    };
+    assert_eq!(["iso.csv", "milliseconds.csv", "hours.csv"].map(gaps), [1, 1, 0], "{report}");
+    // Three files and two gaps are five sessions.
+    assert_eq!(folder.text(&format!("score model.srp {files}")).lines().count(), 1 + 1200 - 5 * 8);
+}
+
+#[test]
+fn compare_finds_the_same_sessions() {
+    let folder = Folder::new();
+    folder.write("gaps.csv", rows(800, &[(399, 600)], iso));
+    folder.json(&format!("fit gaps.csv --time clock --window 8 {FIT}"));
+    let rows_of = |options: &str| folder.json(&format!("compare model.srp gaps.csv {options}"))["data_rows"].clone();
+    assert_eq!([rows_of(""), rows_of("--time clock")], [784, 784]);
+    folder.refuses("compare model.srp gaps.csv --time watch", &["no column `watch`", "clock"]);
+    folder.refuses("compare model.srp model.srp --time clock", &["--time", "model.srp is a model", "leave them out"]);
+    folder.refuses("compare model.srp model.srp --skip-bad 1", &["options for reading", "leave them out"]);
 }
 
 #[test]
@@ -102,6 +156,30 @@ fn a_gap_begins_a_session_of_a_series() {
     // Eight rows at the beginning of each of the four sessions have no score.
     assert_eq!(folder.text("score model.srp gaps.csv").lines().count(), 1 + 800 - 4 * 8);
     assert!(number(&folder.json("eval model.srp gaps.csv --held-out"), "rows") > 20.0);
+}
+
+#[test]
+fn a_line_that_is_left_out_begins_a_session() {
+    let folder = Folder::new();
+    folder.write("whole.csv", rows(800, &[], iso));
+    folder.json(&format!("fit whole.csv --time clock --window 8 {}", FIT.replace("model", "whole")));
+    let nul = "\0".repeat(40);
+    // Line 402 is the row with index 400; two bad lines at the end begin no session.
+    let bad = ["1,2,3,4,5", "1", "2024-03-01 06:40:00,\"20,3", "2024-03-01 06:40:00,2\x000.1,7", &nul];
+    for bad in bad.iter().chain(&["2024-03-01 06:40:00,off,7", "2024-03-01 06:40:00,20.1,inf"]) {
+        let mut lines: Vec<String> = rows(800, &[], iso).lines().map(str::to_owned).collect();
+        lines[401] = (*bad).to_owned();
+        lines.extend([(*bad).to_owned(), (*bad).to_owned()]);
+        folder.write("data.csv", lines.join("\n") + "\n");
+        // Two sessions of 400 and 399 rows.
+        let scored = 1 + 799 - 2 * 8;
+        assert_eq!(folder.text("score whole.srp data.csv --skip-bad 3").lines().count(), scored, "{bad:?}");
+        let report = folder.json(&format!("fit data.csv --time clock --window 8 --skip-bad 3 {FIT}"));
+        assert!(report["warnings"].to_string().contains("a new session begins after each"), "{report}");
+        let text = folder.text("score model.srp data.csv --skip-bad 3");
+        assert_eq!(text.lines().count(), scored, "{bad:?}");
+        assert!(text.contains("\n401,") && !text.contains("\n410,") && text.contains("\n411,"), "{bad:?}: {text}");
+    }
 }
 
 #[test]
