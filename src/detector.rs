@@ -64,8 +64,8 @@ pub struct Detector<'t> {
     /// The cap of scores in [`Cusum`], so that one anomalous row does not count as a trend. Normal rows exceed it at
     /// the false-alarm rate; with too few calibration rows it equals [`score_cap`](Self::score_cap).
     pub cusum_cap: Nats,
-    /// The reference value, which [`Cusum`] subtracts from every score: half a standard deviation above the mean of the
-    /// calibration scores, both computed with the [`cusum_cap`](Self::cusum_cap).
+    /// The reference value, which [`Cusum`] subtracts from every score: half a standard deviation and one standard error of
+    /// the mean above the mean of the calibration scores, all computed with the [`cusum_cap`](Self::cusum_cap).
     pub reference: Nats,
     /// The decision interval: [`Cusum`] alarms if its sum exceeds it. [`Nats::IMPOSSIBLE`] means never.
     pub decision_interval: Nats,

@@ -64,7 +64,10 @@ fn a_calibrator_computes_what_a_host_computes() {
                 let near = |nats: Nats, value: f64| (f64::from(nats.raw()) - value).abs() <= 32.0;
                 let ((mean, deviation), (capped, spread)) = (naive(u32::MAX), naive(detector.cusum_cap.raw()));
                 assert!(near(detector.entropy, mean) && near(detector.deviation, deviation), "{detector:?}");
-                assert!(near(detector.reference, capped + spread / 2.0), "{detector:?}");
+                assert!(
+                    near(detector.reference, capped + spread / 2.0 + spread / (count as f64).sqrt()),
+                    "{detector:?}"
+                );
                 let interval = f64::from(detector.decision_interval.raw());
                 assert!((interval - 5.0 * spread).abs() <= 160.0 || spread == 0.0, "{interval}, {spread}");
             }

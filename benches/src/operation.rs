@@ -26,7 +26,8 @@ use super::sets::{self, LABEL, Task, folder};
 const RATE: f64 = 0.01;
 /// Shares of the training rows that are faults.
 const SHARES: [f64; 3] = [0.01, 0.02, 0.05];
-/// Rows of the second unit that calibrate.
+/// Number of second units, and rows of each that calibrate.
+const UNITS: u64 = 10;
 const ROWS: usize = 500;
 /// Largest offset of a column of the second unit, in distances between its quartiles.
 const OFFSET: f64 = 0.25;
@@ -102,7 +103,8 @@ fn job(task: &Task) -> Result<Job> {
 /// offsets.
 fn units(data: &Path) -> Result<()> {
     println!("a second unit: alarms on its normal rows in percent for {} promised, and AUC-ROC", 100.0 * RATE);
-    println!("{:<16}{:>9}{:>18}{:>18}{:>18}{:>18}", "set", "seed", "first unit", "second", "threshold", "offsets");
+    println!("means of {UNITS} units with random offsets; in brackets the largest share of alarms");
+    println!("{:<16}{:>24}{:>24}{:>24}{:>24}", "set", "first unit", "second unit", "new threshold", "new offsets");
     let shuttle = sets::read(&data.join("shuttle/shuttle.csv.gz"))?;
     let set = sets::Set::new(&shuttle, "Class", |class| Some(class != "Rad.Flow"))?;
     let mut tasks = vec![("shuttle", set.task("operation-shuttle", &set.halves(Some(0)))?)];
@@ -111,7 +113,8 @@ fn units(data: &Path) -> Result<()> {
     tasks.push(("skab valve1_0", recorded.task("operation-skab", &valve)?));
     for (name, task) in tasks {
         let (artefact, _) = fit(&job(&task)?)?;
-        for seed in 0..3 {
+        let mut all = Vec::new();
+        for seed in 0..UNITS {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             let second = shifted(&task, &mut random)?;
             let first = Frame::read(&task.folder.join("test.csv"), Header::Yes)?;
@@ -125,15 +128,21 @@ fn units(data: &Path) -> Result<()> {
             let anomalous: Vec<bool> = rows.iter().map(|&row| task.anomalous[row]).collect();
             let rates = Rates { false_alarm: RATE, ..Rates::default() };
             let again = |offsets| recalibrate(&artefact, &frame, &of_normal.train, rates, offsets);
-            let shown = [
+            all.push([
                 judged(&artefact, &first, &rows, &anomalous)?,
                 judged(&artefact, &frame, &rows, &anomalous)?,
                 judged(&again(false)?.0, &frame, &rows, &anomalous)?,
                 judged(&again(true)?.0, &frame, &rows, &anomalous)?,
-            ];
-            let cells = shown.map(|(auc, alarms)| format!("{:>9.2}{auc:>9.2}", 100.0 * alarms));
-            println!("{name:<16}{seed:>9}{}", cells.concat());
+            ]);
         }
+        let cell = |at: usize| {
+            let of = |value: fn((f64, f64)) -> f64| all.iter().map(|unit| value(unit[at])).collect::<Vec<f64>>();
+            let (auc, alarms) = (of(|unit| unit.0), of(|unit| 100.0 * unit.1));
+            let mean = |each: &[f64]| each.iter().sum::<f64>() / each.len() as f64;
+            let most = alarms.iter().copied().fold(0.0, f64::max);
+            format!("{:>8.2} ({most:>5.2}){:>8.2}", mean(&alarms), mean(&auc))
+        };
+        println!("{name:<16}{}", (0..4).map(cell).collect::<String>());
     }
     Ok(())
 }

@@ -12,9 +12,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use surprisal_fuzz::{LIMITS, with_file};
 use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::data::{Frame, Header, ReadOptions, checksum};
 use surprisal_trainer::divergence::{SamplingSettings, models};
 use surprisal_trainer::export::rust_source;
+use surprisal_trainer::recalibrate::recalibrate;
 use surprisal_trainer::sample::{sampled_rows, text};
 use surprisal_trainer::table::cost::Cost;
 use surprisal_trainer::views::operations;
@@ -98,7 +100,7 @@ fn use_rows(artefact: &Artefact, frame: &Frame) {
         let column = artefact.schema.columns.iter().find(|encoding| encoding.source == blame.column);
         let _ = column.map(|encoding| text(encoding, blame.expected));
     }
-    if let Ok(table) = artefact.open() {
-        readings.iter().for_each(|row| _ = table.regime(row));
-    }
+    // A calibration needs twenty rows.
+    let repeated: Vec<usize> = rows.iter().copied().cycle().take(if rows.is_empty() { 0 } else { 24 }).collect();
+    let _ = recalibrate(artefact, frame, &repeated, Rates::default(), repeated.len() > 3);
 }

@@ -61,8 +61,8 @@ impl<const R: usize> Calibrator<R> {
     /// Returns the calibration by the rows so far, for a rate of false alarms.
     ///
     /// Threshold, quantiles and caps are those that a host computes from the same rows, to the last unit; mean and
-    /// deviation agree to within 1/2048 nat. The reference of [`Cusum`](super::Cusum) is half a deviation above the mean,
-    /// and its decision interval is that of `factory` times the ratio of the deviations: rows that follow each other more
+    /// deviation agree to within 1/2048 nat. The reference of [`Cusum`](super::Cusum) is half a deviation and one standard
+    /// error above the mean, and its decision interval is that of `factory` times the ratio of the deviations: rows that follow each other more
     /// closely than those of the fit did cause more false trends than its
     /// [`average_run_length`](Detector::average_run_length) says.
     ///
@@ -79,6 +79,8 @@ impl<const R: usize> Calibrator<R> {
         let scores = || self.scores.iter().take(rows as usize).copied();
         let (entropy, deviation) = moments(scores(), rows);
         let (mean, spread) = moments(scores().map(|score| score.min(cusum_cap)), rows);
+        let squared = u64::from(spread) * u64::from(spread);
+        let error = squared.checked_div(rows.into()).unwrap_or(0).isqrt() as u32;
         // A factory that has no trend leaves it off.
         let scale = u64::from(spread) * u64::from(factory.decision_interval.raw());
         let interval = match scale.checked_div(factory.deviation.raw().into()) {
@@ -93,7 +95,7 @@ impl<const R: usize> Calibrator<R> {
             deviation: Nats::from_raw(deviation),
             score_cap: Nats::from_raw(score_cap),
             cusum_cap: Nats::from_raw(cusum_cap),
-            reference: Nats::from_raw(mean.saturating_add(spread / 2)),
+            reference: Nats::from_raw(mean.saturating_add(spread / 2).saturating_add(error)),
             decision_interval: Nats::from_raw(u32::try_from(interval).unwrap_or(u32::MAX)),
             quantiles: &[],
             baselines: &[],

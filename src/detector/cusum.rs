@@ -8,11 +8,10 @@ use crate::nats::Nats;
 ///
 /// Each score changes the sum S to max(0, S + min(score, [`cusum_cap`](Detector::cusum_cap)) -
 /// [`reference`](Detector::reference)). The sum alarms if S exceeds the
-/// [`decision_interval`](Detector::decision_interval). The reference is half a standard deviation above the mean score
-/// of normal rows, so S returns to zero on normal rows, and grows if the mean has risen by more than that. If rows are
-/// independent, the mean number of normal rows between false alarms is the
-/// [`average_run_length`](Detector::average_run_length). If rows resemble their neighbours, false alarms are more
-/// frequent.
+/// [`decision_interval`](Detector::decision_interval). The reference is about half a standard deviation above the mean
+/// score of normal rows, so S returns to zero on normal rows, and grows if the mean has risen by more than that. The mean
+/// number of normal rows between false alarms is about the [`average_run_length`](Detector::average_run_length), if rows
+/// resemble their neighbours as much as those of the fit did.
 ///
 /// ```
 /// use surprisal::{Cusum, Detector, Nats};
