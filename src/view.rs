@@ -5,7 +5,7 @@
 use crate::encoder::{ColumnStart, Encoder, EncoderSlices, Kind};
 use crate::error::{EncodeError, TableError};
 use crate::nats::Nats;
-use crate::outcome_tables::{OutcomeTables, Start};
+use crate::outcome_tables::{Masses, OutcomeTables, Start};
 use crate::prototypes::Prototypes;
 use crate::reading::Reading;
 
@@ -245,6 +245,39 @@ impl<'t> View<'t> {
         }
     }
 
+    /// Returns, of the conditionals of the column at `at` for the outcomes that an earlier column without a reading may have
+    /// had, the one that gives `outcome` the largest mass: `known`, and those of the lowest and the highest outcomes.
+    ///
+    /// A reading is not surprising as long as it fits one of the values that the lost reading may have had.
+    // Not inlined, because no reading is missing in most rows.
+    #[inline(never)]
+    fn likeliest<const C: usize>(
+        &self,
+        at: usize,
+        start: &[u32; 5],
+        known: Masses<'t>,
+        row: &[u8; C],
+        readings: &[Reading],
+    ) -> Masses<'t> {
+        let &[.., link, first] = start;
+        let start = Start { link: link as usize, row: first as usize };
+        let (mut lowest, mut highest, mut shape) = (*row, *row, [0; 3]);
+        let columns = self.encoder.columns().zip(self.tables.slices().columns);
+        for (position, ((column, _), own)) in columns.take(at + 1).enumerate() {
+            shape = *own;
+            let is_missing = readings.get(usize::from(column.source)).is_some_and(|reading| reading.is_missing());
+            if let (Some(low), Some(high)) = (lowest.get_mut(position), highest.get_mut(position))
+                && is_missing
+                && !column.may_miss
+            {
+                (*low, *high) = (0, own[0].wrapping_sub(1) as u8);
+            }
+        }
+        let outcome = row.get(at).copied().unwrap_or(0);
+        let others = [lowest, highest].into_iter().filter_map(|row| self.tables.conditional(shape, start, &row));
+        others.fold(known, |best, other| if other.mass(outcome) > best.mass(outcome) { other } else { best })
+    }
+
     /// Writes the outcome of each column to `row`, and returns the sum of the log-widths of the scored columns. A column
     /// whose reading is missing although none was missing in training gets its likeliest outcome given the columns before
     /// it, and no log-width.
@@ -307,8 +340,11 @@ impl<'t> View<'t> {
                 return Ok(());
             }
             let (Some(&shape), &[.., link, first]) = (shapes.get(at), start) else { return Ok(()) };
-            let start = Start { link: link as usize, row: first as usize };
-            if let Some(masses) = self.tables.conditional(shape, start, &row) {
+            let place = Start { link: link as usize, row: first as usize };
+            if let Some(mut masses) = self.tables.conditional(shape, place, &row) {
+                if missing > 0 {
+                    masses = self.likeliest(at, start, masses, &row, readings);
+                }
                 let (low, high) = masses.bounds(outcome);
                 // Each is less than 2^24.
                 let own = Nats::of_valid_mass(high.wrapping_sub(low)).wrapping_add(log_width);

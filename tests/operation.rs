@@ -69,7 +69,7 @@ fn a_calibrator_computes_what_a_host_computes() {
                     "{detector:?}"
                 );
                 let interval = f64::from(detector.decision_interval.raw());
-                assert!((interval - 5.0 * spread).abs() <= 160.0 || spread == 0.0, "{interval}, {spread}");
+                assert!((interval - 5.0 * deviation).abs() <= 160.0 || spread == 0.0, "{interval}, {spread}");
             }
         }
     }

@@ -8,12 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use surprisal::{Cusum, Monitor};
+use surprisal::Cusum;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::data::{Frame, Header};
-use surprisal_trainer::fit::Family;
-use surprisal_trainer::history::History;
 use surprisal_trainer::pipeline::{Contamination, Job, run as fit};
 use surprisal_trainer::recalibrate::recalibrate;
 use surprisal_trainer::split::{SplitStrategy, split};
@@ -32,7 +30,7 @@ const ROWS: usize = 500;
 /// Largest offset of a column of the second unit, in distances between its quartiles.
 const OFFSET: f64 = 0.25;
 /// Sets of ADBench in which faults are mixed into the training rows, beside those of OddBench.
-const ADBENCH: [&str; 6] = ["annthyroid", "breastw", "cardio", "mammography", "satellite", "thyroid"];
+const ADBENCH: [&str; 5] = ["annthyroid", "cardio", "fault", "magic_gamma", "satellite"];
 
 /// Arguments of `cargo benches operation`.
 #[derive(clap::Args)]
@@ -69,7 +67,7 @@ pub fn run(args: &Operation) -> Result<()> {
         faults(&args.data)?;
     }
     if wants(Study::Trends) {
-        trends(&args.data)?;
+        trends()?;
     }
     Ok(())
 }
@@ -193,13 +191,10 @@ fn faults(data: &Path) -> Result<()> {
     );
     let mut all: Vec<[f64; 6]> = Vec::new();
     for name in ADBENCH {
-        let path = data.join(format!("adbench/{name}.csv.gz"));
-        if path.exists() {
-            let frame = sets::read(&path)?;
-            let set = sets::Set::labelled(&frame)?;
-            let task = set.task(&format!("faults-{name}"), &set.halves(Some(0)))?;
-            of_set(name, &task, &mut all)?;
-        }
+        let frame = sets::read(&data.join(format!("adbench/{name}.csv.gz")))?;
+        let set = sets::Set::labelled(&frame)?;
+        let task = set.task(&format!("faults-{name}"), &set.halves(Some(0)))?;
+        of_set(name, &task, &mut all)?;
     }
     for set in OddSet::all(data)? {
         let task = set.task("faults", true)?;
@@ -258,8 +253,8 @@ fn of_set(name: &str, task: &Task, all: &mut Vec<[f64; 6]>) -> Result<()> {
     Ok(())
 }
 
-/// Measures the run length of the cumulative sum on fresh rows of autoregressive sensors, and on SKAB.
-fn trends(data: &Path) -> Result<()> {
+/// Measures the run length of the cumulative sum on fresh rows of autoregressive sensors.
+fn trends() -> Result<()> {
     let promised = 1000;
     println!("\ntrends: rows between false alarms of the cumulative sum for {promised} promised, and rows per block");
     for rho in [0.0, 0.5, 0.9] {
@@ -277,35 +272,6 @@ fn trends(data: &Path) -> Result<()> {
             let alarms = scores.iter().filter(|score| cusum.push(&detector, score.nats)).count();
             println!("AR(1), rho {rho}, seed {seed}: {:>7.0} rows, block {}", 200_000.0 / alarms as f64, report.block);
         }
-    }
-    let path = data.join("skab/anomaly-free.csv.gz");
-    if !path.exists() {
-        println!("SKAB: no recording without anomalies in {}", data.display());
-        return Ok(());
-    }
-    let frame = sets::read(&path)?;
-    let columns: Vec<usize> = (0..frame.columns.len()).filter(|&at| frame.columns[at].name != "datetime").collect();
-    let half = frame.rows() / 2;
-    let part = |rows: std::ops::Range<usize>| -> Vec<(usize, bool)> { rows.map(|row| (row, false)).collect() };
-    let (train, test) = (part(0..half), part(half..frame.rows()));
-    let task = sets::write("trends-skab", &columns, (&frame, &train), (&frame, &test))?;
-    for family in [Family::Tables, Family::LinearTrees] {
-        let mut job = job(&task)?;
-        job.rates.average_run_length = promised;
-        job.choices.family = family;
-        job.history = (family == Family::LinearTrees).then_some(History { window: super::skab::WINDOW, session: None });
-        let (artefact, report) = fit(&job)?;
-        let frame = artefact.frame(&task.folder.join("test.csv"), Header::Yes)?;
-        let every: Vec<usize> = (0..frame.rows()).collect();
-        let (detector, mut monitor) = (artefact.detector(), Monitor::new());
-        let scores = artefact.scores_of(&frame, &every, &())?;
-        let reports: Vec<_> = scores.iter().map(|score| monitor.push(&detector, score)).collect();
-        let trends = reports.iter().filter(|report| report.trend).count();
-        println!(
-            "SKAB without anomalies, second half, {family}: {trends} trends in {} rows, block {}",
-            every.len(),
-            report.block
-        );
     }
     Ok(())
 }

@@ -5,8 +5,7 @@ use crate::reading::Reading;
 /// Counts how many rows in a row each of C readings has been missing, to tell a sensor that failed from one that skipped a
 /// row.
 ///
-/// A score leaves a missing reading out, so that one dead sensor neither stops the watch nor alarms for ever. But somebody
-/// should hear of it.
+/// A score leaves a missing reading out, so that a dead sensor does not stop the watch. But somebody should hear of it.
 ///
 /// ```
 /// use surprisal::{Absence, Reading};

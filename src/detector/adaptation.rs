@@ -6,10 +6,11 @@ use crate::nats::Nats;
 /// A slow, bounded correction of the scores of a stream: what all rows of the last weeks add to their scores is subtracted.
 /// Off unless firmware uses it.
 ///
-/// Both numbers of a [`RowScore`] get a correction c of their own, by exponential forgetting with a clipped error:
-/// c ← c + clip(score - c - level, ±2 d) / 2^[`log2_rows`](Self::log2_rows). Here d is the deviation of the calibration
-/// rows; the level of the surprisal is their mean, and that of the anomaly score their median. Then |c| is limited to
-/// [`bound`](Self::bound).
+/// Both numbers of a [`RowScore`] get a correction c of their own, by exponential forgetting. With d, the deviation of the
+/// calibration rows, c of the surprisal grows by clip(score - c - mean, ±2 d) / 2^[`log2_rows`](Self::log2_rows), and c of the
+/// anomaly score by ±d / 2^log2_rows, towards the median (Robbins & Monro, *A Stochastic Approximation Method*, 1951). Then
+/// |c| is limited to [`bound`](Self::bound). Outliers are clipped, so that c of a skewed surprisal settles a little below
+/// zero. A detector without quantiles has no median, and the anomaly score is left as it is.
 ///
 /// A fault is learned away as well if it lasts long enough, which is why the correction is slow and bounded. Each row moves
 /// it by at most 2 d / 2^log2_rows. So a fault that raises scores by f keeps at least f - c, and c needs at least
@@ -53,11 +54,16 @@ impl Adaptation {
         if score.anomaly == Nats::IMPOSSIBLE {
             return *score;
         }
-        let median = detector.median().unwrap_or(detector.entropy);
+        let deviation = i64::from(detector.deviation.raw());
         let [mut nats, mut anomaly] = self.corrections;
+        let clipped = |apart: i64| apart.clamp(-2 * deviation, 2 * deviation);
+        let sign = |apart: i64| deviation * apart.signum();
         let corrected = RowScore {
-            nats: self.step(&mut nats, score.nats, detector.entropy, detector.deviation),
-            anomaly: self.step(&mut anomaly, score.anomaly, median, detector.deviation),
+            nats: self.step(&mut nats, score.nats, detector.entropy, clipped),
+            anomaly: match detector.median() {
+                Some(median) => self.step(&mut anomaly, score.anomaly, median, sign),
+                None => score.anomaly,
+            },
             ..*score
         };
         self.corrections = [nats, anomaly];
@@ -77,17 +83,16 @@ impl Adaptation {
     }
 
     /// Returns a score after its correction, which is then updated.
-    fn step(&self, correction: &mut i64, score: Nats, level: Nats, deviation: Nats) -> Nats {
+    fn step(&self, correction: &mut i64, score: Nats, level: Nats, error: impl Fn(i64) -> i64) -> Nats {
         let whole = *correction >> FINER;
         let corrected = (i64::from(score.raw()) - whole).clamp(0, u32::MAX.into());
-        let most = 2 * i64::from(deviation.raw());
-        let error = (corrected - i64::from(level.raw())).clamp(-most, most);
+        let error = error(corrected - i64::from(level.raw()));
         *correction = self.limited(*correction + ((error << FINER) >> self.log2_rows.clamp(1, 24)));
         Nats::from_raw(corrected as u32)
     }
 
     fn limited(&self, correction: i64) -> i64 {
-        let bound = i64::from(self.bound.raw()) << FINER;
+        let bound = i64::from(self.bound.raw().min(i32::MAX as u32)) << FINER;
         correction.clamp(-bound, bound)
     }
 }

@@ -42,10 +42,13 @@ impl<const R: usize> Calibrator<R> {
     }
 
     /// Adds the score of a normal row, in about 8 R instructions. Returns false, and changes nothing, if there are R rows
-    /// already.
+    /// already. A row without any reading, [`RowScore::IMPOSSIBLE`], does not count.
     pub fn push(&mut self, score: &RowScore) -> bool {
         if self.rows as usize >= R {
             return false;
+        }
+        if score.anomaly == Nats::IMPOSSIBLE {
+            return true;
         }
         insert(&mut self.scores, score.nats.raw());
         insert(&mut self.anomaly_scores, score.anomaly.raw());
@@ -82,7 +85,7 @@ impl<const R: usize> Calibrator<R> {
         let squared = u64::from(spread) * u64::from(spread);
         let error = squared.checked_div(rows.into()).unwrap_or(0).isqrt() as u32;
         // A factory that has no trend leaves it off.
-        let scale = u64::from(spread) * u64::from(factory.decision_interval.raw());
+        let scale = u64::from(deviation) * u64::from(factory.decision_interval.raw());
         let interval = match scale.checked_div(factory.deviation.raw().into()) {
             Some(interval) if factory.decision_interval != Nats::IMPOSSIBLE && spread > 0 => interval,
             _ => u64::MAX,

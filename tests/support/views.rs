@@ -185,20 +185,34 @@ impl RandomView {
         let mut score = Naive { nats, anomaly: 0.0, tails: 0, numbers: 0, missing: 0 };
         for (at, (column, &reading)) in self.columns.iter().zip(&seen).enumerate() {
             let conditional = walk.next(&row)?;
-            let missing =
-                matches!(reading, Reading::Missing) || matches!(reading, Reading::Real(value) if value.is_nan());
+            let missing = is_missing(&reading);
             if missing && !column.may_miss {
                 // The likeliest outcome stands for it, and it is not scored.
                 let likeliest = |masses: surprisal::Masses| {
                     (0..masses.outcomes() as u8).rev().max_by_key(|&outcome| masses.mass(outcome)).unwrap_or(0)
                 };
-                row.push(conditional.map_or(0, likeliest));
+                // A column that is not scored has no masses: the middle of a number, the first code.
+                let is_number = matches!(column.kind, Kind::Integer | Kind::Real);
+                row.push(conditional.map_or(if is_number { (column.outcomes() / 2) as u8 } else { 0 }, likeliest));
                 score.missing += 1;
                 continue;
             }
-            row.push(naive::outcome(column, reading)?.unwrap_or(column.outcomes() - 1) as u8);
-            let Some(masses) = conditional else { continue };
+            let own = naive::outcome(column, reading)?.unwrap_or(column.outcomes() - 1) as u8;
+            row.push(own);
+            let Some(mut masses) = conditional else { continue };
             let (_, width) = naive::encode(column, reading)?;
+            // Of the conditionals for the lowest and highest values of lost readings, the one that suits the outcome.
+            for is_high in [false, true].into_iter().filter(|_| score.missing > 0) {
+                let other: Vec<u8> = (0..=at)
+                    .map(|at| {
+                        let (column, lost) = (&self.columns[at], is_missing(&seen[at]) && !self.columns[at].may_miss);
+                        if lost { if is_high { (column.outcomes() - 1) as u8 } else { 0 } } else { row[at] }
+                    })
+                    .collect();
+                let mut walk = self.view().tables.walk();
+                let of_row = (0..=at).filter_map(|_| walk.next(&other)).last().flatten();
+                masses = of_row.filter(|other| other.mass(own) > masses.mass(own)).unwrap_or(masses);
+            }
             let probability = |outcomes: std::ops::RangeInclusive<u8>| {
                 outcomes.map(|outcome| f64::from(masses.mass(outcome)) / 65536.0).sum::<f64>()
             };
@@ -220,6 +234,10 @@ impl RandomView {
         score.anomaly = if score.numbers == 0 { 0.0 } else { temperature * sum.log2() };
         Some(score)
     }
+}
+
+fn is_missing(reading: &Reading) -> bool {
+    matches!(reading, Reading::Missing) || matches!(reading, Reading::Real(value) if value.is_nan())
 }
 
 /// The score of a row in a view by definition.

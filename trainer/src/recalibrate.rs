@@ -15,13 +15,15 @@ use crate::{with_shape, with_views};
 
 /// Least number of rows from which a calibration is computed.
 const LEAST: usize = 20;
-/// One row in this many determines offsets and baselines; all others determine thresholds, so that these rows stay
+/// One row in this many determines offsets, and baselines of views; all others determine thresholds, so that these rows stay
 /// exchangeable with fresh rows.
 const OFFSETS_SHARE: usize = 3;
 /// Largest number of rows that determine offsets.
 const OFFSETS_ROWS: usize = 600;
 /// Largest number of passes over the columns.
 const PASSES: usize = 4;
+/// Largest number of moves of one column in a pass.
+const MOVES: usize = 64;
 /// Steps of the search for an offset, from a scale of the column down to this share of it.
 const FINEST: f64 = 1.0 / 32.0;
 
@@ -71,9 +73,13 @@ pub fn recalibrate(
     let calibration = Calibration::of(&shifted, &readings, &stream, rates)?;
     let reach = reach(&shifted, &readings, rates.false_alarm)?;
     let mut done = rebuilt(&shifted, &[], Some((&calibration, reach)), None)?;
+    // Offsets count from the machine of the fit, also if the model was calibrated before.
+    let before = artefact.notes.fit.recalibrated.as_ref().map_or(&[][..], |done| &done.offsets);
     let named = |encoding: &ColumnEncoding| {
-        let offset = of_columns[usize::from(encoding.source)];
-        (offset != 0.0).then(|| (artefact.schema.name(encoding).to_owned(), offset))
+        let name = artefact.schema.name(encoding);
+        let old = before.iter().find(|(column, _)| column == name).map_or(0.0, |(_, offset)| *offset);
+        let offset = old + of_columns[usize::from(encoding.source)];
+        (offset != 0.0).then(|| (name.to_owned(), offset))
     };
     done.notes.fit.recalibrated = Some(Recalibrated {
         rows: rest.len(),
@@ -86,8 +92,10 @@ pub fn recalibrate(
 /// Returns the offsets, `[source]`, that make the rows most likely: zero for columns that are no numbers, and where an
 /// offset gains less than it costs.
 fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>]) -> Result<Vec<f64>> {
-    let columns: Vec<&ColumnEncoding> =
-        artefact.schema.columns.iter().filter(|encoding| encoding.is_number() && encoding.values.len() > 1).collect();
+    let has_scale = |encoding: &&ColumnEncoding| {
+        encoding.is_number() && encoding.values.len() > 1 && scale(encoding).is_finite() && scale(encoding) > 0.0
+    };
+    let columns: Vec<&ColumnEncoding> = artefact.schema.columns.iter().filter(has_scale).collect();
     let table = artefact.open()?;
     let nats = |offsets: &[f64]| -> Result<f64> {
         let of_row = |row: &Vec<Reading>| -> Result<f64> {
@@ -104,7 +112,11 @@ fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>]) -> Result<Vec<f64>> 
             let (at, scale) = (usize::from(encoding.source), scale(encoding));
             let smallest = if encoding.kind == Kind::Integer { 1.0f64.max(scale * FINEST) } else { scale * FINEST };
             let mut step = scale.max(smallest);
-            while step >= smallest {
+            // Larger offsets than this many scales are no offsets of a sensor.
+            for _ in 0..MOVES {
+                if step < smallest {
+                    break;
+                }
                 let own = offsets[at];
                 let better = [own - step, own + step].into_iter().find_map(|tried| {
                     offsets[at] = if encoding.kind == Kind::Integer { tried.round() } else { tried };
@@ -172,7 +184,7 @@ fn rebuilt(
     match artefact.shape.views {
         0 => with_shape!(artefact.shape, N, H, K => {
             let mut table = artefact.table::<N, H, K>()?;
-            let values = shifted_values(&table.encoder, &offset)?;
+            let values = shifted_values(&table.encoder, &offset);
             table.encoder = Encoder::new(EncoderSlices { values: &values, ..table.encoder.slices() });
             if let Some((calibration, _)) = calibration {
                 table.detector = calibration.view();
@@ -182,7 +194,7 @@ fn rebuilt(
         _ => with_views!(artefact.shape, C, V => {
             let mut table = ViewTable::<C, V>::from_bytes(artefact.table_bytes())?;
             let shifted: Vec<ShiftedView> =
-                table.views.iter().map(|view| ShiftedView::of(view, &offset)).collect::<Result<_>>()?;
+                table.views.iter().map(|view| ShiftedView::of(view, &offset)).collect();
             for (at, (view, shifted)) in table.views.iter_mut().zip(&shifted).enumerate() {
                 *view = shifted.view(view)?;
                 if let Some((_, reach)) = calibration.filter(|_| view.prototypes.count() > 0) {
@@ -208,16 +220,16 @@ struct ShiftedView {
 }
 
 impl ShiftedView {
-    fn of(view: &View, offset: &dyn Fn(u16) -> f64) -> Result<Self> {
+    fn of(view: &View, offset: &dyn Fn(u16) -> f64) -> Self {
         let mut columns = view.prototypes.slices().columns.to_vec();
         // Residuals stay as they are when the prototypes move.
         let is_residual = |source: u16| columns.iter().any(|column| column[0] == i32::from(source));
-        let values = shifted_values(&view.encoder, &|source| if is_residual(source) { 0.0 } else { offset(source) })?;
+        let values = shifted_values(&view.encoder, &|source| if is_residual(source) { 0.0 } else { offset(source) });
         for [source, scale, origin, _] in &mut columns {
             let steps = offset(*source as u16) * 256.0 / f64::from(*scale).exp2();
             *origin = (f64::from(*origin) + steps).round() as i32;
         }
-        Ok(Self { values, columns })
+        Self { values, columns }
     }
 
     fn view<'t>(&'t self, view: &View<'t>) -> Result<View<'t>> {
@@ -229,21 +241,23 @@ impl ShiftedView {
 }
 
 /// Returns the values of an encoder with the edges of numeric columns shifted by the offset of their source.
-fn shifted_values(encoder: &Encoder, offset: &dyn Fn(u16) -> f64) -> Result<Vec<i32>> {
+fn shifted_values(encoder: &Encoder, offset: &dyn Fn(u16) -> f64) -> Vec<i32> {
     let mut values = Vec::with_capacity(encoder.slices().values.len());
     for (column, _) in encoder.columns() {
         let offset = if column.source == View::REGIME { 0.0 } else { offset(column.source) };
-        let shift = |&edge: &i32| match column.kind {
-            Kind::Integer => (f64::from(edge) + offset.round()) as i32,
-            Kind::Real if offset != 0.0 => total_order((f64::from(from_total_order(edge)) + offset) as f32),
-            _ => edge,
-        };
-        let first = values.len();
-        values.extend(column.values.iter().map(shift));
-        if offset != 0.0 && !values[first..].is_sorted_by(|a, b| a < b) {
-            let message = format!("an offset of {offset} is too large for the precision of a column; check the rows");
-            return Err(Error::option("--offsets", message));
+        let mut last = None;
+        for &edge in column.values {
+            let shifted = match column.kind {
+                Kind::Integer => (f64::from(edge) + offset.round()) as i32,
+                Kind::Real if offset != 0.0 => total_order((f64::from(from_total_order(edge)) + offset) as f32),
+                _ => edge,
+            };
+            // Neighbouring edges of a real column may be closer than its precision after the shift.
+            let is_number = matches!(column.kind, Kind::Integer | Kind::Real) && offset != 0.0;
+            let shifted = last.filter(|_| is_number).map_or(shifted, |last: i32| shifted.max(last.saturating_add(1)));
+            values.push(shifted);
+            last = Some(shifted);
         }
     }
-    Ok(values)
+    values
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use rayon::prelude::*;
-use surprisal::{Constraint, Kind, Reading};
+use surprisal::{Constraint, Kind, Nats, Reading};
 
 use crate::bits::Bits;
 use crate::data::{Frame, MissingCodes, default_name};
@@ -49,6 +49,8 @@ pub struct SchemaOptions {
     pub keep_constant: bool,
     /// Names of the columns that are kept although they never change, or look like a clock, a counter or an identifier.
     pub keep: Vec<String>,
+    /// Whether readings were emptied at random, so that a column that may be missing can be constant.
+    pub is_emptied: bool,
     /// Whether the rows are a time series, in which each number is predicted from earlier rows.
     pub is_time_series: bool,
     /// Number of cells (bins) of each numeric column with more distinct values; [`CELLS`] if zero. `overrides` have
@@ -186,7 +188,7 @@ impl Schema {
             return Ok(());
         }
         let is_kept = |name: &String| keep.contains(name) || overrides.of(name).keep == Some(true);
-        let is_constant = |encoding: &&ColumnEncoding| encoding.constant && !encoding.may_miss;
+        let is_constant = |encoding: &&ColumnEncoding| encoding.constant && (!encoding.may_miss || options.is_emptied);
         let constant: Vec<&ColumnEncoding> =
             self.columns.iter().filter(is_constant).filter(|encoding| !is_kept(&self.names[encoding.file])).collect();
         let Some(encoding) = constant.first() else { return Ok(()) };
@@ -396,8 +398,8 @@ impl Schema {
 
     /// Encodes rows of readings (`[row][source]`), and returns (bits, `[row]` the log-width of each row in nats).
     ///
-    /// The log-width, see [`Encoder::encode`](surprisal::Encoder::encode), turns the surprisal of bits into that of
-    /// readings.
+    /// The log-width of the scored columns, see [`Encoder::encode`](surprisal::Encoder::encode), turns the surprisal of bits
+    /// into that of readings.
     ///
     /// # Errors
     /// [`Error::Encode`] if a reading does not fit its column.
@@ -406,9 +408,16 @@ impl Schema {
         let mut bits = Bits::new(width);
         let mut log_widths = Vec::new();
         with_capacity!(width, N => {
-            let mut row = [false; N];
             for readings in readings {
-                log_widths.push(table.view().encode(readings, &mut row)?.into());
+                let (mut row, mut log_width) = ([false; N], Nats::ZERO);
+                for ((column, own), encoding) in table.view().columns().zip(&self.columns) {
+                    let of_column = column.encode(readings, &mut row[own])?;
+                    // A column that is not scored has no density.
+                    if !encoding.observed {
+                        log_width += of_column;
+                    }
+                }
+                log_widths.push(log_width.into());
                 bits.push(&row);
             }
         });

@@ -267,7 +267,7 @@ pub struct SignalArgs {
     #[arg(long, value_name = "WINDOW[:HOP]", value_parser = parse::windows)]
     pub signal: Option<(usize, usize)>,
     /// Sampling rate of the signal, in samples per second. With this option, bands are named by their centre in Hz.
-    #[arg(long, value_name = "HZ", requires = "signal", value_parser = parse::sampling_rate, help_heading = "Data")]
+    #[arg(long, value_name = "HZ", requires = "signal", value_parser = parse::positive, help_heading = "Data")]
     pub sampling_rate: Option<f64>,
     /// Number of frequency bands into which the range from 0 to half the sampling rate is divided.
     #[arg(long, value_name = "N", requires = "signal", default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=64), help_heading = "Data")]

@@ -10,12 +10,13 @@ use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::output;
 use surprisal_trainer::pipeline::finite;
 use surprisal_trainer::recalibrate::recalibrate;
+use surprisal_trainer::warning::Warning;
 
 use crate::answer::Answer;
 use crate::args::{RateArgs, RowArgs};
-use crate::inspect::{no_alarm, of_threshold};
+use crate::inspect::{no_alarm_but, of_threshold};
 use crate::observer::Progress;
-use crate::terminal::{Lines, line};
+use crate::terminal::{Lines, line, remarks};
 
 pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, progress: &Progress) -> Result<Answer> {
     let inputs = args.inputs();
@@ -32,17 +33,20 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     };
     let rates = rates.rates(defaults)?;
     let normal = read.normal_rows();
+    let schema = &read.artefact.schema;
+    remarks(&schema.unknown_texts(&read.frame, &normal)?);
+    remarks(&schema.unexpected_missing(&read.frame, &normal)?);
+    if read.frame.digest == read.artefact.notes.fit.digest && !args.held_out {
+        let file = read.frame.path.display().to_string();
+        let message = "the model was fitted on this file, and knows its training rows too well for a threshold that holds; pass \
+                       --held-out, or rows of another day";
+        remarks(&[Warning { file, column: String::new(), message: message.into() }]);
+    }
     let (artefact, calibration) = recalibrate(&read.artefact, &read.frame, &normal, rates, offsets)?;
     output::write_whole(path, &artefact.file_bytes(), &inputs)?;
 
     let (new, mut text) = (artefact.detector(), Lines::default());
-    line!(
-        text,
-        "{}: {} bytes, calibrated on {} normal rows",
-        path.display(),
-        artefact.file_bytes().len(),
-        normal.len()
-    );
+    line!(text, "{}: {} bytes, calibrated on {} normal rows", path.display(), artefact.file_bytes().len(), new.rows);
     let moved = artefact.notes.fit.recalibrated.as_ref().map_or(&[][..], |done| &done.offsets);
     for (name, offset) in moved {
         line!(text, "  {name}: {offset:+.6} more than the machine of the fit");
@@ -51,7 +55,7 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
         line!(text, "  no column has an offset that gains more than noise");
     }
     if new.threshold == Nats::IMPOSSIBLE {
-        line!(text, "  {}", no_alarm(&new));
+        line!(text, "  {}", no_alarm_but(&new, "calibrate with --false-alarm", "normal rows"));
     } else {
         line!(text, "  {}; before: {}", of_threshold(&new), old.threshold);
     }
@@ -62,7 +66,7 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
         line!(text, "  trend alarm above {interval:.3} nats, once in {rows} normal rows, by {how}");
     }
     let value = json!({
-        "output": path, "rows": normal.len(), "offsets": moved.iter().cloned().collect::<BTreeMap<_, _>>(),
+        "output": path, "rows": new.rows, "offsets": moved.iter().cloned().collect::<BTreeMap<_, _>>(),
         "threshold": finite(new.threshold), "threshold_before": finite(old.threshold),
         "false_alarm_ppm": new.false_alarm_ppm, "average_run_length": new.average_run_length, "block": calibration.block(),
     });

@@ -121,7 +121,8 @@ fn raised_alarms(applied: &Applied, detector: &Detector, rule: &AlarmArgs, text:
     let per_day = rule.per_day(false_alarms, normal);
     let of_normal =
         applied.anomalous.as_ref().map_or(String::new(), |_| format!(", {false_alarms} of them on normal rows"));
-    let often = per_day.map_or(String::new(), |per_day| format!("; {per_day:.1} false alarms per day"));
+    let kind = if applied.anomalous.is_some() { "false alarms" } else { "alarms" };
+    let often = per_day.map_or(String::new(), |per_day| format!("; {per_day:.1} {kind} per day"));
     line!(text, "  a board raises {alarms} alarms{of_normal} ({}; {trends} trends){often}", rule.words());
     value["raised"] = json!({
         "alarms": alarms, "trends": trends, "on_normal_rows": false_alarms, "false_alarms_per_day": per_day,
@@ -132,7 +133,7 @@ fn raised_alarms(applied: &Applied, detector: &Detector, rule: &AlarmArgs, text:
 /// Reports thresholds and alarms at other rates of false alarms.
 fn swept(applied: &Applied, detector: &Detector, rule: &AlarmArgs, text: &mut Lines, value: &mut Value) {
     line!(text, "  at other rates of false alarms, by the same calibration rows:");
-    let labelled = if applied.anomalous.is_some() { "   recall  precision" } else { "" };
+    let labelled = if applied.anomalous.is_some() { " row recall  precision" } else { "" };
     let (share, daily) = ("rows that alarm", if rule.rate.is_some() { "  raised per day" } else { "" });
     line!(text, "    {:>8} {:>11} {share:>17}{labelled}{daily}", "rate", "threshold");
     let mut rates: Vec<u32> = SWEPT.into_iter().chain([detector.false_alarm_ppm]).collect();
@@ -158,7 +159,7 @@ fn swept(applied: &Applied, detector: &Detector, rule: &AlarmArgs, text: &mut Li
         let raised = reports.iter().zip(anomalous).filter(|(report, anomalous)| report.alarm && !**anomalous).count();
         let mut shares = format!("{:>17}", shown(found.false_alarm_rate));
         if applied.anomalous.is_some() {
-            shares += &format!("{:>9}{:>11}", shown(found.recall), shown(found.precision));
+            shares += &format!("{:>11}{:>11}", shown(found.recall), shown(found.precision));
         }
         let per_day = rule.per_day(raised, normal);
         shares += &per_day.map_or(String::new(), |per_day| format!("{per_day:>16.1}"));

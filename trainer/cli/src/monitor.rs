@@ -9,13 +9,16 @@ use crate::rows::Applied;
 const DAY: f64 = 86_400.0;
 
 impl Applied {
-    /// Returns the report of a board's monitor on each scored row. A session of the file restarts sums and votes.
+    /// Returns the report of a board's monitor on each scored row. A session of the file restarts sums and votes, and so does a
+    /// row whose predecessor in the file is not scored.
     pub fn monitored(&self, detector: &Detector, args: &AlarmArgs) -> Vec<Report> {
         let mut monitor = Monitor::new();
         monitor.rule = args.rule();
         let mut starts = self.frame.starts.iter().copied().peekable();
+        let mut next = None;
         let each = self.rows.iter().zip(&self.scores).map(|(&row, score)| {
-            let mut is_start = false;
+            let mut is_start = next.is_some_and(|next| next != row);
+            next = Some(row + 1);
             while starts.next_if(|&start| start <= row).is_some() {
                 is_start = true;
             }

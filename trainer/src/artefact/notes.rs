@@ -90,6 +90,12 @@ pub struct Provenance {
     /// Channels of a raw signal that are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels_left_out: Vec<String>,
+    /// Share of the rows that were left out as likely faults, or `auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contamination: Option<String>,
+    /// Share of the readings that were emptied at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_fail: Option<f64>,
     /// Windows into which a raw signal is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<Windows>,
@@ -115,7 +121,7 @@ impl Provenance {
         let mut summary =
             format!("{family}, {order} order, {settings}, seed {}; {} training rows{of}", self.seed, self.train_rows);
         if let Some(Recalibrated { rows, digest, offsets }) = &self.recalibrated {
-            summary += &format!("; calibrated anew on {rows} rows (digest {digest:08x})");
+            summary += &format!("; calibrated anew on {rows} rows of a file with the digest {digest:08x}");
             summary += &offsets.iter().map(|(name, offset)| format!(", {name} {offset:+.4}")).collect::<String>();
         }
         summary

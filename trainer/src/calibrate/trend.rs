@@ -67,7 +67,7 @@ fn search(spread: f64, run_length: f64, of: impl Fn(f64) -> f64) -> f64 {
 }
 
 /// Returns the length of the blocks in which a series is resampled: ten times the lag from which on its autocorrelation
-/// stays below twice its standard error (the lag of Politis & White, *Automatic Block-Length Selection for the Dependent
+/// stays below 2 √(log10 n / n) (the lag of Politis & White, *Automatic Block-Length Selection for the Dependent
 /// Bootstrap*, 2004), at most a tenth of the series.
 fn block_length(series: &[f64]) -> usize {
     let n = series.len();

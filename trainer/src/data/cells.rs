@@ -98,8 +98,10 @@ impl FromIterator<String> for Texts {
 
 impl Frame {
     /// Empties a random share of the cells of the columns for which `is_reading` is true.
-    pub(crate) fn empty_at_random(&mut self, share: f64, seed: u64, is_reading: impl Fn(&str) -> bool) {
+    pub(crate) fn empty_at_random(&mut self, share: f64, seed: u64, stream: u64, is_reading: impl Fn(&str) -> bool) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
+        // Not the stream of the split.
+        random.set_stream(u64::MAX - stream);
         for column in self.columns.iter_mut().filter(|column| is_reading(&column.name)) {
             let mut is_lost = || random.random_bool(share);
             match &mut column.cells {

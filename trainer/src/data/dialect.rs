@@ -294,8 +294,13 @@ fn is_names(records: &[Record], at: usize, width: usize) -> bool {
 fn is_numbered(rows: &[Record], names: usize) -> bool {
     let number = |row: &Record| row.cell(0).parse::<usize>().ok();
     let Some(first) = rows.first().and_then(number) else { return false };
+    let mut rows_by_number = rows.iter().enumerate();
     rows.len() > 1
-        && rows.iter().zip(first..).all(|(row, at)| row.trimmed_len() == names + 1 && number(row) == Some(at))
+        && rows_by_number.all(|(at, row)| {
+            // Numbers of rows end before the largest integer.
+            let expected = first.checked_add(at);
+            row.trimmed_len() == names + 1 && expected.is_some() && number(row) == expected
+        })
 }
 
 /// Returns `[column]` whether most cells of the column are numbers.

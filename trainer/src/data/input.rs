@@ -13,7 +13,7 @@ use crate::observer::{Event, Observer};
 /// Number of bytes per step of progress.
 pub(crate) const STEP: usize = 1 << 20;
 
-/// Limits on the input files of a command, which share those on bytes and cells. A file that exceeds a limit is refused
+/// Limits on the input files that are read together, which share those on bytes and cells. A file that exceeds a limit is refused
 /// with [`Error::Input`].
 ///
 /// Reading takes up to about 150 bytes of memory per cell, if all texts differ, and 10 bytes per sample of a .npy file:

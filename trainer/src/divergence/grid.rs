@@ -66,6 +66,12 @@ impl<'a> GridModel<'a> {
     pub(super) fn new(artefact: &'a Artefact, common: &Schema) -> Result<Self> {
         let schema = &artefact.schema;
         let fault = |message: &str| Err(Error::Incomparable(message.to_owned()));
+        if let [name, ..] = artefact.schema.given()[..] {
+            return Err(Error::Incomparable(format!(
+                "the model takes `{name}` as given, so that it is no distribution of whole rows; compare models that were fitted \
+                 without --given"
+            )));
+        }
         if artefact.shape.views > 0 {
             return fault(
                 "the model is of the family tables, whose rows are no points of a grid; compare it over readings",

@@ -42,6 +42,8 @@ pub(super) struct Split<'j> {
     pub valid: FrameRows,
     pub calibrate: FrameRows,
     pub test: Option<FrameRows>,
+    /// Rows of the training file that the fit may see, in the order in which they came.
+    pub seen: Vec<usize>,
     /// Numbers of [training, validation, calibration] rows, of which the fit may see a sample.
     pub counts: Counts,
     /// What was recognised in the files and may surprise.
@@ -85,9 +87,10 @@ impl<'j> Loaded<'j> {
         };
         if let Some(share) = job.may_fail {
             let frames = [Some(&mut loaded.train), loaded.valid.as_mut(), loaded.calibrate.as_mut()];
-            for (stream, frame) in (0..).zip(frames.into_iter().flatten()) {
+            for (stream, frame) in (1..).zip(frames.into_iter().flatten()) {
                 let ignored = ignored(job, frame);
-                frame.empty_at_random(share, job.seed.wrapping_add(stream), |name| !ignored.contains(name));
+                frame.empty_at_random(share, job.seed, stream, |name| !ignored.contains(name));
+                frame.mark_blank(|name| !ignored.contains(name));
             }
         }
         Ok(loaded)
@@ -128,9 +131,15 @@ impl<'j> Loaded<'j> {
             calibrate = rows;
         }
         let train = part(rows.train);
+        let mut seen = [&train, &valid, &calibrate]
+            .into_iter()
+            .filter(|part| Arc::ptr_eq(&part.frame, &train.frame))
+            .flat_map(|part| part.rows.iter().copied())
+            .collect::<Vec<usize>>();
+        seen.sort_unstable();
         let counts = [train.rows.len(), valid.rows.len(), calibrate.rows.len()];
         let split =
-            Split { job, shares, train, valid, calibrate, test: other(self.test)?, counts, prediction, remarks };
+            Split { job, shares, train, valid, calibrate, test: other(self.test)?, counts, seen, prediction, remarks };
         split.check_enough()?;
         Ok(split.limited())
     }
@@ -147,13 +156,13 @@ impl<'j> Split<'j> {
         check_enough(&self.train.frame, [&self.train, &self.valid, &self.calibrate].map(|part| part.rows.len()))
     }
 
-    /// Returns normal rows in the order in which they came: the last of the file that the calibration rows are from.
-    pub fn stream(&self) -> Result<FrameRows> {
+    /// Returns normal rows in the order in which they came: the last of the file that the calibration rows are from, without
+    /// the held-out rows.
+    pub fn stream(&self) -> FrameRows {
         let FrameRows { frame, rows } = &self.calibrate;
-        let is_split = self.shares.is_some() && Arc::ptr_eq(frame, &self.train.frame);
-        let mut rows = if is_split { normal_rows(frame, self.job.label.as_ref())? } else { rows.clone() };
+        let mut rows = if Arc::ptr_eq(frame, &self.train.frame) { self.seen.clone() } else { rows.clone() };
         rows.drain(..rows.len().saturating_sub(STREAM));
-        Ok(FrameRows { frame: Arc::clone(frame), rows })
+        FrameRows { frame: Arc::clone(frame), rows }
     }
 
     /// Returns whether a modelled column holds numbers.
@@ -178,7 +187,17 @@ impl<'j> Split<'j> {
 
     /// Finds the schema of some of the training rows.
     pub fn schema_of(&self, rows: &[usize], cells: usize) -> Result<Schema> {
-        let mut schema = Schema::find(&self.train.frame, rows, &schema_options(self.job, &self.train.frame, cells))?;
+        self.schema_with(rows, &schema_options(self.job, &self.train.frame, cells))
+    }
+
+    /// Finds the schema of some of the training rows, in which a column may be constant by chance.
+    pub fn schema_of_few(&self, rows: &[usize], cells: usize) -> Result<Schema> {
+        let options = schema_options(self.job, &self.train.frame, cells);
+        self.schema_with(rows, &SchemaOptions { keep_constant: true, ..options })
+    }
+
+    fn schema_with(&self, rows: &[usize], options: &SchemaOptions) -> Result<Schema> {
+        let mut schema = Schema::find(&self.train.frame, rows, options)?;
         if let Some(Prediction { channels, predictor, .. }) = &self.prediction {
             History::observe_states(&mut schema, channels, predictor);
         }
@@ -265,6 +284,7 @@ fn schema_options(job: &Job, frame: &Frame, cells: usize) -> SchemaOptions {
             .collect(),
         keep_constant: job.keep_constant,
         keep: job.keep.clone(),
+        is_emptied: job.may_fail.is_some(),
         is_time_series: job.history.is_some(),
         cells,
         overrides: job.overrides.clone(),

@@ -110,6 +110,8 @@ impl<'j> Split<'j> {
             time: job.time.clone(),
             missing: job.read_options().missing,
             channels_left_out: self.train.frame.left_out.clone(),
+            contamination: job.contamination.map(|contamination| contamination.to_string()),
+            may_fail: job.may_fail,
             signal: job.signal,
             history: job.history.clone(),
             ..Provenance::default()
@@ -122,7 +124,7 @@ impl<'j> Split<'j> {
             valid_log_width: mean(&valid_log_widths),
             valid_readings: valid,
             calibration_readings,
-            stream: self.stream()?,
+            stream: self.stream(),
             test_readings,
             sampling,
             warnings,

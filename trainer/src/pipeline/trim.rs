@@ -1,5 +1,8 @@
 //! Training rows that hold faults: finds the rows that the others do not explain, and leaves them out of the fit.
 
+use std::fmt;
+use std::sync::Arc;
+
 use super::job::Job;
 use super::load::{FrameRows, Split};
 use super::views::{CELLS, STRENGTH, assembled};
@@ -30,7 +33,8 @@ impl<'j> Split<'j> {
     /// Leaves out the rows that look like faults, as the job wants.
     ///
     /// Two quick fits, each to half of the training rows, score the rows that they have not seen, so that no fault explains
-    /// itself. The rows with the largest anomaly scores are left out of training, validation and calibration rows.
+    /// itself. The rows with the largest anomaly scores are left out of training rows, and of validation and calibration rows
+    /// of the same files.
     pub fn trimmed(mut self, observer: &dyn Observer) -> Result<Self> {
         let Some(contamination) = self.job.contamination else { return Ok(self) };
         observer.event(Event::Stage { name: "faults in the rows", steps: 2 });
@@ -51,8 +55,12 @@ impl<'j> Split<'j> {
         let of_train = |rows: &[usize]| FrameRows { frame: self.train.frame.clone(), rows: rows.to_vec() };
         score(&models[0], 0, &of_train(&halves[1]))?;
         score(&models[1], 0, &of_train(&halves[0]))?;
-        score(&models[0], 1, &self.valid)?;
-        score(&models[0], 2, &self.calibrate)?;
+        // Files of another day are unlike the training rows, and are not judged by them.
+        for (part, rows) in [(1, &self.valid), (2, &self.calibrate)] {
+            if Arc::ptr_eq(&rows.frame, &self.train.frame) {
+                score(&models[0], part, rows)?;
+            }
+        }
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
         let count = match contamination {
             Contamination::Share(share) => (share * scored.len() as f64).round() as usize,
@@ -67,6 +75,7 @@ impl<'j> Split<'j> {
             let mut gone: Vec<usize> = left_out.iter().filter(|(_, of, _)| *of == part).map(|(.., row)| *row).collect();
             gone.sort_unstable();
             rows.retain(|row| gone.binary_search(row).is_err());
+            self.seen.retain(|row| gone.binary_search(row).is_err());
             self.counts[part] -= gone.len();
         }
         self.check_enough()?;
@@ -76,7 +85,7 @@ impl<'j> Split<'j> {
     /// Fits tables to some rows, with the mean surprisals of other rows as baselines.
     fn quick(&self, rows: &[usize], others: &[usize]) -> Result<Artefact> {
         let Job { seed, .. } = *self.job;
-        let schema = self.schema_of(rows, CELLS)?;
+        let schema = self.schema_of_few(rows, CELLS)?;
         let frame = &self.train.frame;
         let train = schema.fitting_readings(frame, rows)?;
         let settings =
@@ -87,8 +96,12 @@ impl<'j> Split<'j> {
 
     /// Says which rows were left out, and what to do.
     fn remark(&self, left_out: &[(f64, usize, usize)], of: usize) -> Warning {
-        let frame = |part: usize| [&self.train, &self.valid, &self.calibrate][part].frame.as_ref();
-        let place = |&(_, part, row): &(f64, usize, usize)| format!("{} {}", frame(part).unit, frame(part).lines[row]);
+        let frame = &self.train.frame;
+        let place = |&(_, _, row): &(f64, usize, usize)| {
+            let file =
+                if frame.files.is_empty() { String::new() } else { format!("{}: ", frame.path_of(row).display()) };
+            format!("{file}{} {}", frame.unit, frame.lines[row])
+        };
         let named: Vec<String> = left_out.iter().take(NAMED).map(place).collect();
         let more = if left_out.len() > NAMED { " and others" } else { "" };
         let which = if named.is_empty() { String::new() } else { format!(": {}{more}", named.join(", ")) };
@@ -109,8 +122,21 @@ fn beyond_tail(scores: &[f64]) -> usize {
     let at = |share: f64| scores[((share * n) as usize).min(scores.len() - 1)];
     let [near, far] = TAIL;
     let scale = (at(far) - at(near)) / (near / far).ln();
+    if scale <= 0.0 {
+        // Many rows have the same score, and there is no tail to judge by.
+        return 0;
+    }
     let limit = at(far) + scale * (2.0 * n * far).ln();
     scores.iter().take_while(|&&score| score > limit).count().min((MOST * n) as usize)
+}
+
+impl fmt::Display for Contamination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Share(share) => write!(f, "{share}"),
+        }
+    }
 }
 
 impl Contamination {

@@ -77,6 +77,8 @@ impl Split<'_> {
             time: job.time.clone(),
             missing: job.read_options().missing,
             channels_left_out: self.train.frame.left_out.clone(),
+            contamination: job.contamination.map(|contamination| contamination.to_string()),
+            may_fail: job.may_fail,
             signal: job.signal,
             history: job.history.clone(),
             ..Provenance::default()
@@ -169,7 +171,7 @@ impl Split<'_> {
         table.views.iter_mut().zip(baselines).for_each(|(view, baselines)| view.baselines = baselines);
         let uncalibrated = assemble(&table, &fitted)?;
         table.calibration =
-            Calibration::of(&uncalibrated, &calibration, &self.stream()?.surprisals(&uncalibrated)?, job.rates)?;
+            Calibration::of(&uncalibrated, &calibration, &self.stream().surprisals(&uncalibrated)?, job.rates)?;
         let reach = reach(&uncalibrated, &calibration, job.rates.false_alarm)?;
         table.views.iter_mut().for_each(|view| view.reach = if view.regimes() > 0 { reach } else { u32::MAX });
         let artefact = assemble(&table, &fitted)?;

@@ -212,7 +212,7 @@ impl Schema {
         }
         let aligned = self.aligned(&frame)?;
         let mut rows = BTreeSet::new();
-        for encoding in aligned.columns.iter().filter(|encoding| encoding.labels.is_empty() && !encoding.observed) {
+        for encoding in aligned.readings_of_a_row().into_iter().filter(|encoding| encoding.labels.is_empty()) {
             let is_bad =
                 frame.columns[encoding.file].cells.map(|cell| !cell.is_missing() && finite_number(cell).is_none());
             rows.extend((0..frame.rows()).filter(|&row| is_bad[row]));

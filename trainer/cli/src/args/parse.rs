@@ -78,9 +78,3 @@ pub fn votes(text: &str) -> Result<(u8, u8), String> {
         "expected VOTES:ROWS, for example 3:5 for three of the last five rows; ROWS is at most 32".to_owned()
     })
 }
-
-/// Parses a finite number above zero.
-pub fn sampling_rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
-    rate.ok_or_else(|| "expected a number of samples per second above zero, for example 48000".to_owned())
-}

@@ -34,9 +34,14 @@ impl RateArgs {
             (Some(alarms), Some(rate)) => Rates::per_day(alarms, rate),
             _ => Rates { false_alarm: self.false_alarm.unwrap_or(defaults.false_alarm), ..defaults },
         };
-        if !(rates.false_alarm > 0.0 && rates.false_alarm < 1.0) {
+        // A model holds the rate in parts per million.
+        if !(rates.false_alarm >= 1e-6 && rates.false_alarm < 1.0) {
             let option = if self.alarms_per_day.is_some() { "--alarms-per-day" } else { "--false-alarm" };
-            bail!("{option}: expected a rate between 0 and 1 per row, for example 0.001, found {}", rates.false_alarm);
+            bail!(
+                "{option}: expected a rate between 0 and 1 per row, at least one in a million, for example 0.001, found {}; for \
+                 fewer alarms let several rows agree (AlarmRule on the board, --votes in eval)",
+                rates.false_alarm
+            );
         }
         if let Some(rows) = self.average_run_length {
             rates.average_run_length = rows;

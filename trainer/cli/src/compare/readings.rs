@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -56,11 +56,14 @@ pub fn on_data(
     text: &mut Lines,
     value: &mut Value,
 ) -> Result<()> {
+    ensure!(data != Path::new("-"), "-: standard input can be read by one model only; pass a file");
     let [a, b] = [&args.a, &args.b].map(|model| args.rows_of(model, data).apply(progress));
     let (a, b) = (a?, b?);
     // Each model left out other rows if both were fitted to the file.
     let lines = b.rows.iter().map(|&row| (b.frame.lines[row], row));
     let of_b: HashMap<u64, usize> = lines.collect();
+    let any = a.rows.iter().any(|&row| of_b.contains_key(&a.frame.lines[row]));
+    ensure!(any, "{}: no row is common to what both models left out; leave --held-out out", data.display());
     for (name, wanted) in [("normal", false), ("anomalous", true)] {
         let is_wanted = |at: usize| a.anomalous.as_ref().map_or(!wanted, |anomalous| anomalous[at] == wanted);
         let rows = a.rows.iter().enumerate().filter(|(at, _)| is_wanted(*at));

@@ -334,3 +334,25 @@ fn a_column_that_has_the_name_of_an_added_one_is_refused_before_the_fit() {
     folder.write("data.csv", format!("flow,valve,other\n{rows}"));
     folder.text("fit data.csv --window 3 -o out.srp");
 }
+
+/// The largest integers are numbers like others, wherever they stand.
+#[test]
+fn the_largest_integers_do_not_overflow() {
+    for number in ["18446744073709551615", "9223372036854775807", "-9223372036854775808", "4294967295", "1e400"] {
+        for text in [
+            format!("a,b\n{number},1,2\n0,1,2\n1,2,3\n"),
+            format!("{number},n,n\n0,1,2\n{number},2,3\n"),
+            format!("a,b\n{number},2\n{number},3\n"),
+        ] {
+            let folder = Folder::new();
+            folder.write("data.csv", text);
+            for command in
+                ["fit data.csv -o m.srp", "fit data.csv --signal 2 -o m.srp", "schema data.csv", "collect data.csv"]
+            {
+                let output = folder.run(command);
+                assert!(matches!(output.status.code(), Some(0 | 2)), "{command} with {number}");
+                assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{command} with {number}");
+            }
+        }
+    }
+}

@@ -136,7 +136,7 @@ fn signals_that_cannot_be_used() {
     folder.refuses("features motor.npy", &["--signal 2048:512"]);
     folder.refuses("features motor.npy --signal 8 --bands 5", &["10 samples", "--bands fewer"]);
     folder.refuses("features motor.npy --signal 8:9", &["WINDOW:HOP"]);
-    folder.refuses("features motor.npy --signal 8 --sampling-rate 0", &["samples per second"]);
+    folder.refuses("features motor.npy --signal 8 --sampling-rate 0", &["above zero"]);
     folder.refuses("fit motor.npy --signal 128 --label x0 -o motor.srp", &["--label", "--signal"]);
     folder.refuses("fit motor.npy --signal 4096 --family marginal -o motor.srp", &["at least 20 are needed"]);
 }
