@@ -51,8 +51,8 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     /// `readings` holds one reading per column, in the order of the training columns.
     ///
     /// A reading that is missing although no training row misses it is left out: its column is not scored, the column's
-    /// likeliest value given the columns before it stands for it where later columns depend on it, and
-    /// [`RowScore::missing`] counts it. A row in which every scored reading is so missing has the score
+    /// likeliest, its lowest and its highest value are tried where later columns depend on it, of which the one counts that
+    /// surprises least, and [`RowScore::missing`] counts it. A row in which every scored reading is so missing has the score
     /// [`RowScore::IMPOSSIBLE`]: nothing is known of it, so that it must not pass for normal.
     ///
     /// # Errors
