@@ -35,7 +35,8 @@ pub fn flags<P: InputPin, const F: usize>(pins: &mut [P; F]) -> Result<[Reading;
     Ok(readings)
 }
 
-/// Watches one machine: feeds scores to a [`Monitor`], and keeps an alarm pin high while the last row is anomalous.
+/// Watches one machine: feeds scores to a [`Monitor`], and keeps an alarm pin high while enough of the last rows are
+/// anomalous by the [rule](Monitor::rule) of the monitor: while the last row is, unless you set another rule.
 ///
 /// ```
 /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
@@ -145,8 +146,8 @@ impl<'t, P: OutputPin> Watch<'t, P> {
         Ok(Self { monitor: Monitor::new(), detector, alarm })
     }
 
-    /// Updates the monitor with a scored row, sets the pin high if the row is anomalous and low otherwise, and returns
-    /// the report.
+    /// Updates the monitor with a scored row, sets the pin high if enough of the last rows are anomalous and low otherwise,
+    /// see [`Report::is_agreed`], and returns the report.
     ///
     /// A reading that does not fit its column, such as a real number where the training rows had integers, counts as
     /// [`RowScore::IMPOSSIBLE`].
@@ -155,7 +156,7 @@ impl<'t, P: OutputPin> Watch<'t, P> {
     /// The error of the pin, if it cannot be set. The monitor has counted the row even then.
     pub fn judge(&mut self, score: Result<RowScore, EncodeError>) -> Result<Report, P::Error> {
         let report = self.monitor.push(self.detector, &score.unwrap_or(RowScore::IMPOSSIBLE));
-        self.alarm.set_state(report.verdict.is_anomalous().into())?;
+        self.alarm.set_state(report.is_agreed.into())?;
         Ok(report)
     }
 

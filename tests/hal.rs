@@ -5,7 +5,7 @@ use core::ops::ControlFlow;
 use embedded_hal_mock::eh1::MockError;
 use embedded_hal_mock::eh1::delay::{CheckedDelay, NoopDelay, Transaction as Pause};
 use embedded_hal_mock::eh1::digital::{Mock, State, Transaction};
-use surprisal::{Detector, EncodeError, Nats, Reading, RowScore, Watch, WatchError, flags};
+use surprisal::{AlarmRule, Detector, EncodeError, Nats, Reading, RowScore, Watch, WatchError, flags};
 
 /// Rows above five nats are anomalous.
 const DETECTOR: Detector = Detector { threshold: Nats::from_raw(5 << 16), rows: 99, ..Detector::OFF };
@@ -59,6 +59,20 @@ fn the_pin_follows_the_verdicts() {
     assert_eq!(watch.monitor.push(&DETECTOR, &RowScore::default()).drift.rows, 6, "five rows and this one");
     watch.release().done();
     delay.done();
+}
+
+/// With a rule of two of three rows, the pin goes high at the second anomalous row and low when one of three is left.
+#[test]
+fn the_pin_follows_the_rule() {
+    let detector = Detector { threshold: Nats::from_raw(9), ..Detector::OFF };
+    let states = [State::Low, State::Low, State::High, State::High, State::Low];
+    let mut alarm = pin(&states);
+    let mut watch = Watch::new(&detector, alarm.clone()).unwrap();
+    watch.monitor.rule = AlarmRule { votes: 2, of: 3, hold_off: 9 };
+    for nats in [10, 10, 9, 9] {
+        watch.judge(Ok(RowScore::of(&detector, &[(0, Nats::from_raw(nats))]))).unwrap();
+    }
+    alarm.done();
 }
 
 #[test]
