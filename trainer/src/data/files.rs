@@ -104,10 +104,12 @@ fn check_columns(first: &Frame, other: &Frame) -> Result<()> {
     if lacks.is_empty() && adds.is_empty() {
         return Ok(());
     }
-    let (path, lacks) = (Path::display(&first.path), if lacks.is_empty() { "none" } else { &lacks });
-    let adds = if adds.is_empty() { "none" } else { &adds };
+    let parts = [("missing", lacks), ("additional", adds)].into_iter().filter(|(_, names)| !names.is_empty());
+    let parts: Vec<String> = parts.map(|(how, names)| format!("{how} `{names}`")).collect();
     let message = format!(
-        "its columns differ from those of {path}: missing `{lacks}`, additional `{adds}`; pass files of the same columns together"
+        "its columns differ from those of {}: {}; pass files of the same columns together",
+        first.path.display(),
+        parts.join(", ")
     );
     Err(Error::input(&other.path, message))
 }
