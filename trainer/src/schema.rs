@@ -17,6 +17,7 @@ mod encoding;
 mod extremes;
 mod faults;
 mod find;
+mod given;
 mod numbering;
 pub mod toml;
 
@@ -210,26 +211,6 @@ impl Schema {
         Err(Error::input(&frame.path, message).column(&column.name))
     }
 
-    /// Makes the columns with these names context for the others, which is not scored, and moves them to the front.
-    ///
-    /// # Errors
-    /// [`Error::Option`] if no modelled column has one of the names, or no column is left to score.
-    pub fn observe(&mut self, names: &[String]) -> Result<()> {
-        for name in names {
-            let at = self.columns.iter().position(|encoding| self.name(encoding) == name).ok_or_else(|| {
-                let columns: Vec<&str> = self.columns.iter().map(|encoding| self.name(encoding)).collect();
-                let message = format!("no modelled column `{name}`; the columns are {}", columns.join(", "));
-                Error::option("--given", message)
-            })?;
-            self.columns[at].observed = true;
-        }
-        if self.columns.iter().all(|encoding| encoding.observed) {
-            return Err(Error::option("--given", "no column is left to score; leave at least one out of the option"));
-        }
-        self.columns.sort_by_key(|encoding| !encoding.observed);
-        Ok(())
-    }
-
     /// Yields the number of bits of each column, in model order.
     pub fn bits(&self) -> impl Iterator<Item = usize> {
         self.columns.iter().map(|encoding| encoding.column().bits())
@@ -248,21 +229,6 @@ impl Schema {
     /// Returns the name of a modelled column.
     pub fn name(&self, encoding: &ColumnEncoding) -> &str {
         &self.names[encoding.file]
-    }
-
-    /// Returns the encodings of the readings of a row, in file order: of all columns except last values of states.
-    pub fn readings_of_a_row(&self) -> Vec<&ColumnEncoding> {
-        let channels = self.predictor.view().width();
-        let is_last = |encoding: &ColumnEncoding| channels > 0 && usize::from(encoding.source) >= channels;
-        let mut columns: Vec<_> = self.columns.iter().filter(|encoding| !is_last(encoding)).collect();
-        columns.sort_by_key(|encoding| encoding.source);
-        columns
-    }
-
-    /// Returns the names of the columns that the model takes as given, in file order.
-    pub fn given(&self) -> Vec<&str> {
-        let columns = self.readings_of_a_row();
-        columns.into_iter().filter(|encoding| encoding.observed).map(|encoding| self.name(encoding)).collect()
     }
 
     /// Returns whether all columns have the default names x0, x1, … of a file without a header.

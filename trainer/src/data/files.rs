@@ -1,7 +1,7 @@
 //! Several files as one frame, and file names with wildcards.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Cells, Frame, Texts, checksum};
 use crate::error::{Error, Result};
