@@ -11,6 +11,7 @@ use crate::warning::Warning;
 mod cells;
 mod dialect;
 mod files;
+mod header;
 pub mod input;
 mod kind;
 mod lines;

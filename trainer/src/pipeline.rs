@@ -20,10 +20,10 @@ mod stages;
 mod trim;
 mod views;
 
-pub use job::Job;
-pub use report::{BitsGain, Excluded, FitReport, finite};
+pub use crate::select::Excluded;
+pub use job::{Contamination, Job};
+pub use report::{BitsGain, FitReport, finite};
 pub use sampling::{BITS_ROWS, Gain, Sampling, TABLES_ROWS};
-pub use trim::Contamination;
 
 use load::Loaded;
 use stages::Fitted;

@@ -20,7 +20,7 @@ use candidates::Candidates;
 use factorisation::factorisations;
 use grid::{MEDIUM, run};
 
-pub use choices::{Budget, Choices, LayerChoices, OrderTrial, Recipe, Selection};
+pub use choices::{Budget, Choices, Excluded, LayerChoices, OrderTrial, Recipe, Selection};
 pub use grid::trial;
 
 /// Largest budget of flash, in bytes, up to which the family `auto` tries mixtures of trees.

@@ -10,8 +10,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::schema::types::TypePtr;
 
+use super::header::column_names;
 use super::options::ReadOptions;
-use super::read::column_names;
 use super::{Cells, Frame, FrameColumn, Texts, checksum};
 use crate::error::{Error, Result};
 use crate::observer::{Event, Observer};

@@ -1,8 +1,8 @@
 //! Input of a fit: files and settings.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use super::trim::Contamination;
 use crate::calibrate::Rates;
 use crate::data::ReadOptions;
 use crate::error::{Error, Result};
@@ -11,6 +11,15 @@ use crate::history::History;
 use crate::schema::toml::Overrides;
 use crate::select::Choices;
 use crate::windows::Windows;
+
+/// Share of the rows that are faults, which a fit leaves out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Contamination {
+    /// As many as lie beyond the tail of the others.
+    Auto,
+    /// This share of the rows, in 0..0.5.
+    Share(f64),
+}
 
 /// Files to fit on, and all settings of a fit.
 #[derive(Clone, Debug, Default)]
@@ -118,5 +127,30 @@ impl Job {
             Windows::new(window, hop, bands, rate)?;
         }
         self.choices.optimizer.check()
+    }
+}
+
+impl fmt::Display for Contamination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Share(share) => write!(f, "{share}"),
+        }
+    }
+}
+
+impl Contamination {
+    /// Checks the share.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if the share is not in 0..0.5.
+    pub fn check(self) -> Result<()> {
+        match self {
+            Self::Share(share) if !(0.0..0.5).contains(&share) => {
+                let message = format!("expected auto or a share from 0 to below 0.5, for example 0.02, found {share}");
+                Err(Error::option("--contamination", message))
+            }
+            _ => Ok(()),
+        }
     }
 }

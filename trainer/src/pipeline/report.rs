@@ -6,7 +6,7 @@ use surprisal::Nats;
 use super::sampling::Sampling;
 use crate::fit::Family;
 use crate::model::FloatModel;
-use crate::select::OrderTrial;
+use crate::select::{Excluded, OrderTrial};
 use crate::warning::Warning;
 
 /// Report on a fit. Log-likelihoods are means in nats per row, under the integer table unless the name has `float`.
@@ -104,17 +104,6 @@ pub struct FitReport {
 /// Returns a threshold or decision interval in nats, or `None` for [`Nats::IMPOSSIBLE`], which no score exceeds.
 pub fn finite(limit: Nats) -> Option<f64> {
     (limit != Nats::IMPOSSIBLE).then(|| limit.into())
-}
-
-/// The best candidate of a fit, if it exceeds the limits of flash, RAM or operations.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Excluded {
-    /// Log-likelihood of a validation row under the candidate minus that under the chosen model, in nats.
-    pub nats: f64,
-    /// Size of the candidate's file, in bytes.
-    pub file_bytes: usize,
-    /// Largest number of operations that the candidate takes per row.
-    pub operations: usize,
 }
 
 /// What terms over bits, the family linear-trees, gain over outcome tables on validation rows.

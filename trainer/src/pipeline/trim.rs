@@ -1,25 +1,15 @@
 //! Training rows that hold faults: finds the rows that the others do not explain, and leaves them out of the fit.
 
-use std::fmt;
 use std::sync::Arc;
 
-use super::job::Job;
+use super::job::{Contamination, Job};
 use super::load::{FrameRows, Split};
 use super::views::{CELLS, STRENGTH, assembled};
 use crate::artefact::Artefact;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::observer::{Event, Observer};
 use crate::views::{self, ViewSettings};
 use crate::warning::Warning;
-
-/// Share of the rows that are faults, which a fit leaves out.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Contamination {
-    /// As many as lie beyond the tail of the others.
-    Auto,
-    /// This share of the rows, in 0..0.5.
-    Share(f64),
-}
 
 /// Largest share of the rows that is left out by [`Contamination::Auto`].
 const MOST: f64 = 0.1;
@@ -128,29 +118,4 @@ fn beyond_tail(scores: &[f64]) -> usize {
     }
     let limit = at(far) + scale * (2.0 * n * far).ln();
     scores.iter().take_while(|&&score| score > limit).count().min((MOST * n) as usize)
-}
-
-impl fmt::Display for Contamination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Share(share) => write!(f, "{share}"),
-        }
-    }
-}
-
-impl Contamination {
-    /// Checks the share.
-    ///
-    /// # Errors
-    /// [`Error::Option`] if the share is not in 0..0.5.
-    pub fn check(self) -> Result<()> {
-        match self {
-            Self::Share(share) if !(0.0..0.5).contains(&share) => {
-                let message = format!("expected auto or a share from 0 to below 0.5, for example 0.02, found {share}");
-                Err(Error::option("--contamination", message))
-            }
-            _ => Ok(()),
-        }
-    }
 }

@@ -6,7 +6,7 @@ use surprisal::Reading;
 
 use super::job::Job;
 use super::load::{FrameRows, Split};
-use super::report::{BitsGain, Excluded, FitReport, finite};
+use super::report::{BitsGain, FitReport, finite};
 use super::sampling::PARTS;
 use super::stages::Fitted;
 use crate::artefact::{Artefact, Provenance};
@@ -18,7 +18,7 @@ use crate::model::FloatModel;
 use crate::observer::{Event, Observer};
 use crate::order::Order;
 use crate::schema::Schema;
-use crate::select::{Choices, trial};
+use crate::select::{Choices, Excluded, trial};
 use crate::views::{self, FittedView, OwnedViews, ViewSettings};
 
 /// Number of cells (bins) per numeric column. Detection gains from finer cells than likelihood asks for; measured on the

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::choices::{Budget, Choices, Recipe};
+use super::choices::{Budget, Choices, Excluded, Recipe};
 use super::factorisation::Factorisation;
 use super::grid::{grid, run};
 use crate::bits::{PerBit, members};
@@ -13,7 +13,6 @@ use crate::fit::Family;
 use crate::model::{FloatConditional, FloatModel, log_sigmoid, mean_log_likelihood};
 use crate::names::Named;
 use crate::observer::Observer;
-use crate::pipeline::Excluded;
 use crate::shape::Shape;
 use crate::table::OwnedTable;
 use crate::table::quantise::quantise;

@@ -7,7 +7,6 @@ use crate::fit::Family;
 use crate::fit::optimizer::OptimizerChoices;
 use crate::model::FloatModel;
 use crate::order::Order;
-use crate::pipeline::Excluded;
 use crate::schema::Schema;
 use crate::table::OwnedTable;
 
@@ -130,4 +129,15 @@ pub struct OrderTrial {
     pub order: String,
     /// Mean log-likelihood of the validation rows, in nats per row, without log-widths.
     pub valid_ll: f64,
+}
+
+/// The best candidate of a fit, if it exceeds the limits of flash, RAM or operations.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Excluded {
+    /// Log-likelihood of a validation row under the candidate minus that under the chosen model, in nats.
+    pub nats: f64,
+    /// Size of the candidate's file, in bytes.
+    pub file_bytes: usize,
+    /// Largest number of operations that the candidate takes per row.
+    pub operations: usize,
 }
