@@ -7,7 +7,6 @@ use std::sync::Arc;
 use surprisal::Nats;
 
 use super::job::Job;
-use super::sampling::Counts;
 use crate::artefact::Artefact;
 use crate::data::Frame;
 use crate::error::{Error, Result};
@@ -45,7 +44,7 @@ pub(super) struct Split<'j> {
     /// Rows of the training file that the fit may see, in the order in which they came.
     pub seen: Vec<usize>,
     /// Numbers of [training, validation, calibration] rows, of which the fit may see a sample.
-    pub counts: Counts,
+    pub counts: [usize; 3],
     /// What was recognised in the files and may surprise.
     pub remarks: Vec<Warning>,
 }

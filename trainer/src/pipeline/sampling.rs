@@ -51,9 +51,6 @@ pub struct Gain {
     pub most: f64,
 }
 
-/// Numbers of [training, validation, calibration] rows before sampling.
-pub(super) type Counts = [usize; 3];
-
 impl Job {
     /// Returns the largest number of training rows that are fitted.
     fn row_limit(&self) -> usize {
