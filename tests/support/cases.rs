@@ -86,9 +86,9 @@ macro_rules! each_table {
     };
 }
 
-/// The same bytes with one bit turned. A copy in flash, as small boards have no room for it in RAM.
+/// The smallest of the tables with one bit turned. A copy in flash, as small boards have no room for it in RAM.
 static CORRUPT: &Aligned<[u8]> = &Aligned({
-    let mut bytes = *include_bytes!("../golden/shuttle.srp");
+    let mut bytes = *include_bytes!("../golden/mixture.srp");
     bytes[bytes.len() - 5] ^= 1;
     bytes
 });
