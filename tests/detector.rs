@@ -281,7 +281,7 @@ fn the_largest_scores_do_not_wrap() {
     }
     assert_eq!(monitor.cusum.sum(), Nats::IMPOSSIBLE);
     monitor.reset();
-    assert_eq!((monitor, size_of::<Monitor>()), (Monitor::new(), 48), "as the README says");
+    assert_eq!((monitor, size_of::<Monitor>()), (Monitor::new(), 40), "as the README says");
 }
 
 #[test]

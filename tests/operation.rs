@@ -148,7 +148,7 @@ fn alarms_follow_the_rule() {
     let detector = Detector { threshold: Nats::from_raw(9), ..Detector::OFF };
     for _ in 0..300 {
         let mut draw = |most: u64| random.word() % most;
-        let rule = AlarmRule { votes: draw(6) as u8, of: draw(36) as u8, hold_off: draw(5) as u32 };
+        let rule = AlarmRule { votes: draw(6) as u8, of: draw(36) as u8, hold_off: draw(5) as u16 };
         let chance = 1 + draw(9);
         let anomalous: Vec<bool> = (0..200).map(|_| draw(10) < chance).collect();
         let mut monitor = Monitor::new();

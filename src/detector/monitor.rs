@@ -30,7 +30,7 @@ pub struct Monitor {
     /// Whether each of the last 32 rows was anomalous; the last row is the lowest bit.
     recent: u32,
     /// The number of rows until the next alarm may be raised.
-    quiet: u32,
+    quiet: u16,
 }
 
 /// When a [`Monitor`] raises an alarm: at least `votes` of the last `of` rows are anomalous, or scores have been too large
@@ -57,8 +57,8 @@ pub struct AlarmRule {
     pub votes: u8,
     /// The number of last rows among which these are, including the current row: 1 to 32. Larger numbers count as 32.
     pub of: u8,
-    /// The number of rows after an alarm in which no other alarm is raised.
-    pub hold_off: u32,
+    /// The number of rows after an alarm in which no other alarm is raised, at most 65535.
+    pub hold_off: u16,
 }
 
 impl AlarmRule {

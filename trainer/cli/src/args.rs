@@ -243,7 +243,7 @@ pub struct AlarmArgs {
     pub votes: (u8, u8),
     /// Raise no other alarm within this many rows after an alarm.
     #[arg(long, value_name = "ROWS", default_value_t = 0)]
-    pub hold_off: u32,
+    pub hold_off: u16,
     /// Number of rows per second, to show alarms per day.
     #[arg(long, value_name = "HZ", value_parser = parse::positive)]
     pub rate: Option<f64>,
