@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::row_schema::Fingerprint;
+
 /// An error of [`Table::from_bytes`](crate::Table::from_bytes) or a constructor: bytes or slices are not a usable
 /// table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,13 @@ pub enum TableError {
         found: u16,
         /// The number of views that the program expects.
         expected: u16,
+    },
+    /// The columns of the table are others than those that the program was compiled for, or stand in another order.
+    Fingerprint {
+        /// The fingerprint of the table.
+        found: Fingerprint,
+        /// The fingerprint that the program expects.
+        expected: Fingerprint,
     },
     /// The hidden layer has more units than the capacity H of the program.
     TooManyUnits {
@@ -92,6 +101,12 @@ impl fmt::Display for TableError {
             Self::Views { found, .. } => {
                 write!(f, "the table has {found} views: make V in `ViewTable<C, V>` equal to that")
             }
+            Self::Fingerprint { found, expected } => write!(
+                f,
+                "the table is for rows with fingerprint {found}, but this program expects {expected}: its columns, their \
+                 kinds, category codes or order differ; fit with --like the old model, or compile the exported rows of \
+                 this table into the program"
+            ),
             Self::TooManyUnits { units } => {
                 write!(f, "the table has {units} hidden units: make H in `Table<N, H>` at least that")
             }
@@ -121,6 +136,13 @@ pub enum EncodeError {
     NoReading {
         /// The column without a reading.
         column: u16,
+    },
+    /// The row has another number of readings than the table expects.
+    RowLength {
+        /// The number of readings of the row.
+        found: u16,
+        /// The number of readings that the table expects.
+        expected: u16,
     },
     /// The reading is an integer where the training rows had real numbers, or the reverse.
     WrongType {
@@ -152,6 +174,11 @@ impl fmt::Display for EncodeError {
             Self::NoReading { column } => {
                 write!(f, "there is no reading for column {column}: pass one reading per column, in training order")
             }
+            Self::RowLength { found, expected } => write!(
+                f,
+                "the row has {found} readings, but the table expects {expected}: pass one reading per column, in training \
+                 order"
+            ),
             Self::WrongType { column } => write!(
                 f,
                 "the reading for column {column} has the wrong type: pass Integer for integer, flag and category \

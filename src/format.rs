@@ -8,6 +8,7 @@ use crate::encoder::{Encoder, EncoderSlices};
 use crate::error::TableError;
 use crate::model::Model;
 use crate::predictor::{Predictor, PredictorSlices};
+use crate::row_schema::{Fingerprint, RowSchema};
 use crate::table::Table;
 use crate::term::{
     Activation, Forest, ForestSlices, Linear, LinearSlices, LinearWeights, Mixture, MixtureSlices, Nade, NadeSlices,
@@ -16,27 +17,28 @@ use crate::term::{
 
 mod views;
 
-/// The version of the format of a [`Table`], which this library reads and writes. The format of a
-/// [`ViewTable`](crate::ViewTable) has the next version.
-pub const VERSION: u32 = 3;
-/// The version of the format of a `ViewTable`.
-const VIEWS_VERSION: u32 = VERSION + 1;
+/// The version of the format, which this library reads and writes.
+pub const VERSION: u32 = 5;
 
 /// The first four bytes of a file, `SRPL`. A big-endian machine reads another word, and so rejects every file.
 const MAGIC: u32 = u32::from_le_bytes(*b"SRPL");
-/// The number of sections.
-const SECTIONS: usize = 25;
+/// The number of sections that every table has: three of the schema of a row, three of the detector and two of the predictor.
+const SHARED: usize = 8;
+/// The number of sections of a table with a model of bits.
+const SECTIONS: usize = SHARED + 20;
 /// The number of words in the header before the section lengths.
-const HEAD: usize = 5;
+const HEAD: usize = 6;
 pub(crate) const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 /// The first byte that the checksum covers: the byte after the checksum itself.
 const CHECKED: usize = 16;
+/// The bits of the word of flags that hold the number of views, 0 for a model of bits.
+const VIEWS: u32 = 0xFF;
 /// The bit of the word of flags that is set if the linear weights are dense.
-const DENSE: u32 = 1;
+const DENSE: u32 = 1 << 8;
 /// The position, within the word of flags, of the lowest bit of the hidden layer's activation code.
-const ACTIVATION: u32 = 1;
+const ACTIVATION: u32 = 9;
 /// The position, within the word of flags, of the lowest bit of the hidden layer's shift.
-const SHIFT: u32 = 8;
+const SHIFT: u32 = 11;
 /// The position, within the word of flags, of the lowest bit of the number of feature bits of a split.
 const FEATURE_BITS: u32 = 16;
 
@@ -46,24 +48,30 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     /// The table borrows its slices from `bytes`; nothing is copied. Bytes after the table (the notes, with the names
     /// of the columns and the provenance, which only the host reads) are ignored.
     ///
+    /// `expected` is the fingerprint of the columns for which the program was written, `FINGERPRINT` of the exported source,
+    /// so that a table of other columns is refused. [`Fingerprint::ANY`] accepts every table.
+    ///
     /// ```
-    /// use surprisal::{Table, TableError};
+    /// use surprisal::{Fingerprint, Table, TableError};
     /// #[repr(C, align(4))]
     /// struct Aligned<T: ?Sized>(T);
     /// static FLASH: &Aligned<[u8]> =
     ///     &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.srp")));
     ///
-    /// let table = Table::<201>::from_bytes(&FLASH.0)?;
+    /// let table = Table::<201>::from_bytes(&FLASH.0, Fingerprint::ANY)?;
     /// assert_eq!(table.model.bits(), 201);
-    /// assert_eq!(Table::<201>::from_bytes(&FLASH.0[..100]).unwrap_err(), TableError::Truncated);
+    /// let cut = Table::<201>::from_bytes(&FLASH.0[..100], Fingerprint::ANY);
+    /// assert_eq!(cut.unwrap_err(), TableError::Truncated);
     /// # Ok::<(), TableError>(())
     /// ```
     ///
     /// # Errors
     /// [`TableError`] unless `bytes` hold a complete, undamaged table of this [`VERSION`], with at most N bits, H
-    /// hidden units and K mixture components, at an address that is a multiple of four.
-    pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
-        let (flags, mut sections) = checked(bytes, 0, SECTIONS)?;
+    /// hidden units and K mixture components, at an address that is a multiple of four, for rows with the expected
+    /// fingerprint.
+    pub fn from_bytes(bytes: &'t [u8], expected: Fingerprint) -> Result<Self, TableError> {
+        let (flags, mut sections) = checked(bytes, 0, SECTIONS, expected)?;
+        let Shared { schema, detector, predictor } = sections.shared(bytes)?;
         // The fields of a struct literal are evaluated in the order of the source, here the order of the sections.
         let encoder = Encoder::new(EncoderSlices {
             columns: sections.next()?,
@@ -90,7 +98,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
             hidden: Nade::new(NadeSlices {
                 activation: Activation::from_code(flags >> ACTIVATION & 3)
                     .ok_or(TableError::Inconsistent("activation"))?,
-                shift: flags >> SHIFT & 0xFF,
+                shift: flags >> SHIFT & 31,
                 biases: sections.next()?,
                 gains: sections.next()?,
                 inputs: sections.next()?,
@@ -104,8 +112,6 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
             })?,
         };
         let bits = checked_bits(&terms, &encoder)?;
-        let words = sections.next()?.try_into().map_err(|_| TableError::Inconsistent("calibration"))?;
-        let detector = Detector::from_words(words, sections.next()?, sections.next()?).check()?;
         if !detector.baselines.is_empty() && detector.baselines.len() != encoder.columns().count() {
             return Err(TableError::Inconsistent("baselines"));
         }
@@ -117,13 +123,12 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
                 return Err(TableError::Inconsistent("constraints"));
             }
         }
-        let predictor = Predictor::new(PredictorSlices { words: sections.next()?, weights: sections.next()? })?;
-        Ok(Self { encoder, model, detector, predictor })
+        Ok(Self { encoder, model, detector, predictor, schema })
     }
 
     /// Writes the table as the bytes that [`from_bytes`](Self::from_bytes) reads, in pieces that are passed to `sink`.
     pub fn write(&self, mut sink: impl FnMut(&[u8])) {
-        write(VERSION, &mut sink, |sink| self.write_checked(sink));
+        write(&mut sink, |sink| self.write_checked(sink));
     }
 
     /// Passes the bytes that the checksum covers to `sink`.
@@ -136,11 +141,21 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
             LinearWeights::Sparse { starts, entries } => (0, starts, bytes_of(entries)),
         };
         let layer = hidden.activation.code() << ACTIVATION | hidden.shift << SHIFT;
+        sink(&self.schema.fingerprint.get().to_le_bytes());
         sink(&(dense | layer | u32::from(trees.feature_bits) << FEATURE_BITS).to_le_bytes());
-        let (encoder, predictor) = (self.encoder.slices(), self.predictor.slices());
-        let constraints = self.model.constraints();
-        let (calibration, Detector { quantiles, baselines, .. }) = (self.detector.words(), self.detector);
+        let (encoder, constraints) = (self.encoder.slices(), self.model.constraints());
+        let calibration = self.detector.words();
+        let [kinds, rows, scores, words, quantiles, baselines, predictor, weights_of_predictor] =
+            shared_sections(&self.schema, &self.detector, &calibration, &self.predictor);
         let sections: [(usize, &[u8]); SECTIONS] = [
+            kinds,
+            rows,
+            scores,
+            words,
+            quantiles,
+            baselines,
+            predictor,
+            weights_of_predictor,
             (encoder.columns.len(), bytes_of(encoder.columns)),
             (encoder.values.len(), bytes_of(encoder.values)),
             (encoder.log_widths.len(), bytes_of(encoder.log_widths)),
@@ -161,55 +176,76 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
             (mixture.priors.len(), bytes_of(mixture.priors)),
             (mixture.parents.len(), bytes_of(mixture.parents)),
             (mixture.logits.len(), bytes_of(mixture.logits)),
-            (calibration.len(), bytes_of(&calibration)),
-            (quantiles.len(), bytes_of(quantiles)),
-            (baselines.len(), bytes_of(baselines)),
-            (predictor.words.len(), bytes_of(predictor.words)),
-            (predictor.weights.len(), bytes_of(predictor.weights)),
         ];
         write_sections(&sections, sink);
     }
 }
 
-/// Checks the header and the checksum of a file of `views` views, or of a model of bits if that is 0, and returns its word
-/// of flags and its sections.
-fn checked(bytes: &[u8], views: u32, sections: usize) -> Result<(u32, Sections<'_>), TableError> {
+/// Checks the header, the checksum and the fingerprint of a file of `views` views, or of a model of bits if that is 0, and
+/// returns its word of flags and its sections.
+fn checked(
+    bytes: &[u8],
+    views: u32,
+    sections: usize,
+    expected: Fingerprint,
+) -> Result<(u32, Sections<'_>), TableError> {
     let head = bytes.get(..4 * HEAD).ok_or(TableError::Truncated)?;
-    let &[magic, version, length, checksum, flags] = try_cast_slice::<_, u32>(head)
+    let &[magic, version, length, checksum, fingerprint, flags] = try_cast_slice::<_, u32>(head)
         .map_err(|_| TableError::Misaligned)?
         .first_chunk::<HEAD>()
         .ok_or(TableError::Truncated)?;
     if magic != MAGIC {
         return Err(TableError::NotATable);
     }
-    if version != VERSION && version != VIEWS_VERSION {
+    if version != VERSION {
         return Err(TableError::UnsupportedVersion { found: version, supported: VERSION });
     }
     let bytes = bytes.get(..length as usize).ok_or(TableError::Truncated)?;
     if CHECKSUM.checksum(bytes.get(CHECKED..).ok_or(TableError::Truncated)?) != checksum {
         return Err(TableError::Corrupt);
     }
-    let found = if version == VIEWS_VERSION { flags } else { 0 };
+    let found = Fingerprint::new(fingerprint);
+    if expected != Fingerprint::ANY && found != expected {
+        return Err(TableError::Fingerprint { found, expected });
+    }
+    let found = flags & VIEWS;
     if found != views {
         return Err(TableError::Views { found: found as u16, expected: views as u16 });
-    }
-    if version == VIEWS_VERSION && views == 0 {
-        return Err(TableError::Inconsistent("views"));
     }
     let (counts, rest) =
         bytes.get(4 * HEAD..).and_then(|rest| rest.split_at_checked(4 * sections)).ok_or(TableError::Truncated)?;
     Ok((flags, Sections { bytes: rest, counts: try_cast_slice(counts).map_err(|_| TableError::Misaligned)? }))
 }
 
+/// Returns the (number of elements, bytes) of each section that every table has.
+fn shared_sections<'s>(
+    schema: &RowSchema<'s>,
+    detector: &Detector<'s>,
+    calibration: &'s [u32],
+    predictor: &Predictor<'s>,
+) -> [(usize, &'s [u8]); SHARED] {
+    let predictor = predictor.slices();
+    [
+        (schema.kinds.len(), schema.kinds),
+        (schema.golden_readings.len(), bytes_of(schema.golden_readings)),
+        (2 * schema.golden_scores.len(), bytes_of(schema.golden_scores)),
+        (calibration.len(), bytes_of(calibration)),
+        (detector.quantiles.len(), bytes_of(detector.quantiles)),
+        (detector.baselines.len(), bytes_of(detector.baselines)),
+        (predictor.words.len(), bytes_of(predictor.words)),
+        (predictor.weights.len(), bytes_of(predictor.weights)),
+    ]
+}
+
 /// Writes a file: the head, and what `body` writes, whose length and checksum are in the head.
-fn write(version: u32, sink: &mut dyn FnMut(&[u8]), body: impl Fn(&mut dyn FnMut(&[u8]))) {
+fn write(sink: &mut dyn FnMut(&[u8]), body: impl Fn(&mut dyn FnMut(&[u8]))) {
     let mut digest = CHECKSUM.digest();
     let mut length = CHECKED as u32;
     body(&mut |bytes| {
         digest.update(bytes);
         length += bytes.len() as u32;
     });
-    for word in [MAGIC, version, length, digest.finalize()] {
+    for word in [MAGIC, VERSION, length, digest.finalize()] {
         sink(&word.to_le_bytes());
     }
     body(sink);
@@ -255,7 +291,29 @@ struct Sections<'t> {
     counts: &'t [u32],
 }
 
+/// What the sections hold that every table has.
+struct Shared<'t> {
+    schema: RowSchema<'t>,
+    detector: Detector<'t>,
+    predictor: Predictor<'t>,
+}
+
 impl<'t> Sections<'t> {
+    /// Removes the sections that every table has. `file` holds the bytes of the table, whose header has been checked.
+    fn shared(&mut self, file: &[u8]) -> Result<Shared<'t>, TableError> {
+        let fingerprint =
+            file.get(CHECKED..).and_then(|bytes| bytes.first_chunk()).map_or(0, |&word| u32::from_le_bytes(word));
+        // The fields of a struct literal are evaluated in the order of the source, here the order of the sections.
+        let (kinds, golden_readings, scores) = (self.next()?, self.next()?, self.next::<u32>()?);
+        let golden_scores = try_cast_slice(scores).map_err(|_| TableError::Inconsistent("golden rows"))?;
+        let schema =
+            RowSchema { fingerprint: Fingerprint::new(fingerprint), kinds, golden_readings, golden_scores }.check()?;
+        let words = self.next()?.try_into().map_err(|_| TableError::Inconsistent("calibration"))?;
+        let detector = Detector::from_words(words, self.next()?, self.next()?).check()?;
+        let predictor = Predictor::new(PredictorSlices { words: self.next()?, weights: self.next()? })?;
+        Ok(Shared { schema, detector, predictor })
+    }
+
     /// Removes the next section and returns it as a slice of numbers.
     fn next<T: Pod>(&mut self) -> Result<&'t [T], TableError> {
         let (&count, counts) = self.counts.split_first().ok_or(TableError::Truncated)?;

@@ -4,9 +4,9 @@
 //! or a calibration number fills in defaults here, and adds a module for new exports, so that exported files compile
 //! with every later library. Layouts 1 to 3 called the constructors of the library directly and have no module.
 
-/// Layout 4 of exported source: a [`Source`](v4::Source) or [`ViewsSource`](v4::ViewsSource) of sections, and the
+/// Layout 5 of exported source: a [`Source`](v5::Source) or [`ViewsSource`](v5::ViewsSource) of sections, and the
 /// functions that build a table from them.
-pub mod v4 {
+pub mod v5 {
     use crate::detector::{Detector, WORDS};
     use crate::encoder::{Encoder, EncoderSlices};
     use crate::error::TableError;
@@ -15,6 +15,7 @@ pub mod v4 {
     use crate::outcome_tables::{OutcomeTables, OutcomeTablesSlices};
     use crate::predictor::{Predictor, PredictorSlices};
     use crate::prototypes::{Prototypes, PrototypesSlices};
+    use crate::row_schema::{Fingerprint, RowSchema};
     use crate::table::Table;
     use crate::term::{
         Activation, Forest, ForestSlices, Linear, LinearSlices, LinearWeights, Mixture, MixtureSlices, Nade,
@@ -89,6 +90,14 @@ pub mod v4 {
         pub predictor_words: &'t [i32],
         /// The weights of the predictor, see [`PredictorSlices::weights`].
         pub predictor_weights: &'t [i16],
+        /// The number of the fingerprint, see [`RowSchema::fingerprint`].
+        pub fingerprint: u32,
+        /// The kinds of the readings, see [`RowSchema::kinds`].
+        pub reading_kinds: &'t [u8],
+        /// The golden rows, see [`RowSchema::golden_readings`].
+        pub golden_readings: &'t [u32],
+        /// The results of the golden rows, see [`RowSchema::golden_scores`].
+        pub golden_scores: &'t [[u32; 2]],
     }
 
     impl Source<'_> {
@@ -124,6 +133,10 @@ pub mod v4 {
             baselines: &[],
             predictor_words: &[],
             predictor_weights: &[],
+            fingerprint: 0,
+            reading_kinds: &[],
+            golden_readings: &[],
+            golden_scores: &[],
         };
     }
 
@@ -178,11 +191,19 @@ pub mod v4 {
             (Err(error), ..) | (_, Err(error), ..) | (.., Err(error), _) | (.., Err(error)) => return Err(error),
         };
         let detector = Detector::from_words(&calibration(source.calibration), source.quantiles, source.baselines);
-        match (Model::new(terms, source.constraints, source.bits), detector.check(), Predictor::new(predictor)) {
-            (Ok(model), Ok(detector), Ok(predictor)) => {
-                Ok(Table::new(Encoder::new(encoder), model, detector).with_predictor(predictor))
+        let schema = RowSchema {
+            fingerprint: Fingerprint::new(source.fingerprint),
+            kinds: source.reading_kinds,
+            golden_readings: source.golden_readings,
+            golden_scores: source.golden_scores,
+        };
+        let model = Model::new(terms, source.constraints, source.bits);
+        match (model, detector.check(), Predictor::new(predictor), schema.check()) {
+            (Ok(model), Ok(detector), Ok(predictor), Ok(schema)) => {
+                let table = Table::new(Encoder::new(encoder), model, detector);
+                Ok(table.with_predictor(predictor).with_schema(schema))
             }
-            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Err(error),
+            (Err(error), ..) | (_, Err(error), ..) | (.., Err(error), _) | (.., Err(error)) => Err(error),
         }
     }
 
@@ -253,6 +274,14 @@ pub mod v4 {
         pub predictor_words: &'t [i32],
         /// The weights of the predictor, see [`PredictorSlices::weights`].
         pub predictor_weights: &'t [i16],
+        /// The number of the fingerprint, see [`RowSchema::fingerprint`].
+        pub fingerprint: u32,
+        /// The kinds of the readings, see [`RowSchema::kinds`].
+        pub reading_kinds: &'t [u8],
+        /// The golden rows, see [`RowSchema::golden_readings`].
+        pub golden_readings: &'t [u32],
+        /// The results of the golden rows, see [`RowSchema::golden_scores`].
+        pub golden_scores: &'t [[u32; 2]],
     }
 
     impl<const V: usize> ViewsSource<'_, V> {
@@ -264,6 +293,10 @@ pub mod v4 {
             baselines: &[],
             predictor_words: &[],
             predictor_weights: &[],
+            fingerprint: 0,
+            reading_kinds: &[],
+            golden_readings: &[],
+            golden_scores: &[],
         };
     }
 
@@ -296,9 +329,15 @@ pub mod v4 {
         }
         let predictor = PredictorSlices { words: source.predictor_words, weights: source.predictor_weights };
         let detector = Detector::from_words(&calibration(source.calibration), source.quantiles, source.baselines);
-        match (detector.check(), Predictor::new(predictor)) {
-            (Ok(detector), Ok(predictor)) => Ok(ViewTable { views, detector, predictor }),
-            (Err(error), _) | (_, Err(error)) => Err(error),
+        let schema = RowSchema {
+            fingerprint: Fingerprint::new(source.fingerprint),
+            kinds: source.reading_kinds,
+            golden_readings: source.golden_readings,
+            golden_scores: source.golden_scores,
+        };
+        match (detector.check(), Predictor::new(predictor), schema.check()) {
+            (Ok(detector), Ok(predictor), Ok(schema)) => Ok(ViewTable { views, detector, predictor, schema }),
+            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Err(error),
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod error;
 mod reading;
+mod row_schema;
 mod nats;
 mod logit;
 mod signal;
@@ -59,6 +60,7 @@ pub use outcome_tables::{Masses, OutcomeTables, OutcomeTablesSlices, OutcomeWalk
 pub use predictor::{Predictor, PredictorSlices};
 pub use prototypes::{Prototypes, PrototypesSlices};
 pub use reading::{Reading, total_order};
+pub use row_schema::{Fingerprint, RowSchema, SelfTestError};
 pub use score::ColumnScore;
 #[cfg(feature = "libm")]
 pub use signal::Libm;

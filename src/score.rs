@@ -4,6 +4,7 @@ use crate::detector::{RowScore, RowScorer, Verdict};
 use crate::error::EncodeError;
 use crate::nats::Nats;
 use crate::reading::Reading;
+use crate::row_schema::SelfTestError;
 use crate::table::Table;
 
 /// The surprisal of one column in a row, and its baseline.
@@ -65,6 +66,7 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// [`EncodeError`], as for [`score`](Self::score). A reading that is missing although no training row misses it is an
     /// error here, because leaving it out takes as much code as [`score`](Self::score).
     pub fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
+        self.schema.check_row(readings)?;
         let mut row = [false; N];
         let log_widths = self.encode(readings, &mut row)?;
         Ok(self.model.surprisal(&row) + log_widths)
@@ -76,6 +78,23 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// [`EncodeError`], as for [`score`](Self::score).
     pub fn judge(&self, readings: &[Reading]) -> Result<Verdict, EncodeError> {
         Ok(self.detector.judge(self.score(readings)?.anomaly))
+    }
+
+    /// Scores the golden rows of the table and compares the results with those of the host that fitted it.
+    ///
+    /// Call it once at boot. An error says that the core, the compiler or the memory of this device does not compute what the
+    /// trainer did, so that no score can be trusted. R is the capacity for the readings of a row. It takes as long as one
+    /// [`score`](Self::score) per golden row, of which there are at most four.
+    ///
+    /// ```
+    /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
+    /// assert_eq!(shuttle::TABLE.self_test::<{ shuttle::COLUMNS.len() }>(), Ok(()));
+    /// ```
+    ///
+    /// # Errors
+    /// [`SelfTestError`] names the golden row with another score, or says that the table has none.
+    pub fn self_test<const R: usize>(&self) -> Result<(), SelfTestError> {
+        self.schema.self_test::<R>(|row| self.score(row).map(|score| [score.nats.raw(), score.anomaly.raw()]))
     }
 
     /// Writes the surprisal of each column given the columns before it in model order to `each[p]`, where p is the
@@ -138,6 +157,7 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// the row, and the number of columns that are left out because a reading is missing although none was missing in
     /// training.
     fn by_column(&self, readings: &[Reading], mut each: impl FnMut(u16, Nats)) -> Result<(Nats, u16), EncodeError> {
+        self.schema.check_row(readings)?;
         let (mut row, mut state, mut start, mut total) = ([false; N], self.model.start(), 0, Nats::ZERO);
         let mut missing = 0;
         // The bits of a column are neighbours, and are scored as soon as they are known.

@@ -4,6 +4,7 @@ use crate::detector::Detector;
 use crate::encoder::Encoder;
 use crate::model::Model;
 use crate::predictor::Predictor;
+use crate::row_schema::RowSchema;
 use crate::term::Terms;
 
 /// Everything that a board needs to score rows of readings: encoder, model, detector and predictor.
@@ -42,6 +43,8 @@ pub struct Table<'t, const N: usize, const H: usize = 0, const K: usize = 0> {
     /// The predictor, with which a `Stream` turns the rows of a time series into readings for the encoder. It is
     /// [`Predictor::NONE`] if rows do not depend on earlier rows.
     pub predictor: Predictor<'t>,
+    /// The readings that a row holds, and the golden rows of [`self_test`](Self::self_test).
+    pub schema: RowSchema<'t>,
 }
 
 impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
@@ -49,11 +52,16 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     ///
     /// It is not checked whether encoder and model have the same bits. [`from_bytes`](Self::from_bytes) checks that.
     pub const fn new(encoder: Encoder<'t>, model: Model<'t, N, Terms<'t, H, K>>, detector: Detector<'t>) -> Self {
-        Self { encoder, model, detector, predictor: Predictor::NONE }
+        Self { encoder, model, detector, predictor: Predictor::NONE, schema: RowSchema::NONE }
     }
 
     /// Returns this table with another predictor, for the rows of a time series.
     pub const fn with_predictor(self, predictor: Predictor<'t>) -> Self {
         Self { predictor, ..self }
+    }
+
+    /// Returns this table with another schema of a row.
+    pub const fn with_schema(self, schema: RowSchema<'t>) -> Self {
+        Self { schema, ..self }
     }
 }

@@ -7,6 +7,7 @@ use crate::nats::Nats;
 use crate::outcome_tables::tail;
 use crate::predictor::Predictor;
 use crate::reading::Reading;
+use crate::row_schema::{RowSchema, SelfTestError};
 use crate::view::{Regime, View};
 
 /// Everything that a board needs to score rows of readings by outcome tables: views, detector and predictor.
@@ -28,6 +29,8 @@ pub struct ViewTable<'t, const C: usize, const V: usize> {
     pub detector: Detector<'t>,
     /// The predictor of a time series, or [`Predictor::NONE`].
     pub predictor: Predictor<'t>,
+    /// The readings that a row holds, and the golden rows of [`self_test`](Self::self_test).
+    pub schema: RowSchema<'t>,
 }
 
 impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
@@ -43,7 +46,16 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
                 return Err(TableError::TooManyColumns { columns: view.tables.columns() as u16 });
             }
         }
-        if V == 0 { Err(TableError::Inconsistent("views")) } else { Ok(Self { views, detector, predictor }) }
+        if V == 0 {
+            Err(TableError::Inconsistent("views"))
+        } else {
+            Ok(Self { views, detector, predictor, schema: RowSchema::NONE })
+        }
+    }
+
+    /// Returns this table with another schema of a row.
+    pub const fn with_schema(self, schema: RowSchema<'t>) -> Self {
+        Self { schema, ..self }
     }
 
     /// Returns the score of a row: its surprisal, its anomaly score, and the column with the largest surprisal.
@@ -59,6 +71,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     /// [`EncodeError`] names the reading that does not fit its column: it is of the wrong type, or absent.
     #[inline(never)]
     pub fn score(&self, readings: &[Reading]) -> Result<RowScore, EncodeError> {
+        self.schema.check_row(readings)?;
         let mut score = RowScore::default();
         let mut total = None;
         for view in &self.views {
@@ -92,6 +105,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     /// # Errors
     /// [`EncodeError`], as for [`score`](Self::score).
     pub fn surprisal(&self, readings: &[Reading]) -> Result<Nats, EncodeError> {
+        self.schema.check_row(readings)?;
         let mut total = None;
         for view in &self.views {
             total = Some(mixture(total, view.by_column::<C>(readings, |_| {})?.nats + self.share()));
@@ -105,6 +119,14 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     /// [`EncodeError`], as for [`score`](Self::score).
     pub fn judge(&self, readings: &[Reading]) -> Result<Verdict, EncodeError> {
         Ok(self.detector.judge(self.score(readings)?.anomaly))
+    }
+
+    /// Scores the golden rows of the table, as [`Table::self_test`](crate::Table::self_test) does.
+    ///
+    /// # Errors
+    /// [`SelfTestError`], as for a [`Table`](crate::Table).
+    pub fn self_test<const R: usize>(&self) -> Result<(), SelfTestError> {
+        self.schema.self_test::<R>(|row| self.score(row).map(|score| [score.nats.raw(), score.anomaly.raw()]))
     }
 
     /// Returns the operating regime of a row in the first view that has prototypes, or `None` if no view has. A row that is
@@ -123,6 +145,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     /// # Errors
     /// [`EncodeError`], as for [`score`](Self::score).
     pub fn explain(&self, readings: &[Reading], each: &mut [Nats]) -> Result<Nats, EncodeError> {
+        self.schema.check_row(readings)?;
         let (mut total, mut best, mut densest) = (None, Nats::IMPOSSIBLE, 0);
         for (at, view) in self.views.iter().enumerate() {
             let nats = view.by_column::<C>(readings, |_| {})?.nats;

@@ -230,7 +230,7 @@ fn a_column_is_observed_as_a_whole() {
             Detector::OFF,
         );
         let bytes = Aligned::new(&written(&table));
-        Table::<4>::from_bytes(bytes.bytes()).map(|table| {
+        Table::<4>::from_bytes(bytes.bytes(), surprisal::Fingerprint::ANY).map(|table| {
             [[7, 15, 1], [0, 999, 1], [1, -999, 7]].map(|row| {
                 let row = row.map(Reading::Integer);
                 let score = table.surprisal(&row).expect("a reading a column");

@@ -29,13 +29,16 @@ fn each_fault_has_its_own_name() {
     assert_eq!(error(&|bytes| bytes.truncate(100)), TableError::Truncated);
     assert_eq!(error(&|bytes| bytes[40] ^= 1), TableError::Corrupt);
     let aligned = Aligned::new(&[&[0], &whole[..]].concat());
-    assert_eq!(Whole::from_bytes(&aligned.bytes()[1..]).err(), Some(TableError::Misaligned));
     assert_eq!(
-        Table::<4, UNITS, K>::from_bytes(Aligned::new(&whole).bytes()).err(),
+        Whole::from_bytes(&aligned.bytes()[1..], surprisal::Fingerprint::ANY).err(),
+        Some(TableError::Misaligned)
+    );
+    assert_eq!(
+        Table::<4, UNITS, K>::from_bytes(Aligned::new(&whole).bytes(), surprisal::Fingerprint::ANY).err(),
         Some(TableError::TooManyBits { bits: 5 })
     );
-    let units = Table::<N, 0, K>::from_bytes(Aligned::new(&whole).bytes()).err();
-    let components = Table::<N, UNITS, 0>::from_bytes(Aligned::new(&whole).bytes()).err();
+    let units = Table::<N, 0, K>::from_bytes(Aligned::new(&whole).bytes(), surprisal::Fingerprint::ANY).err();
+    let components = Table::<N, UNITS, 0>::from_bytes(Aligned::new(&whole).bytes(), surprisal::Fingerprint::ANY).err();
     assert!(matches!(units, Some(TableError::TooManyUnits { units: 1.. })), "{units:?}");
     assert_eq!(components, Some(TableError::TooManyComponents { components: K as u16 }));
 }
@@ -52,21 +55,21 @@ fn each_fault_of_a_hidden_layer_or_mixture_has_its_own_name() {
         seal(&mut bytes);
         Aligned::new(&bytes).read().map(|_| ())
     };
-    // The flags' first byte holds the activation, in bits 1 and 2, their second one the shift.
-    assert_eq!(error(16, &|flags| flags | 6), Err(TableError::Inconsistent("activation")));
-    assert_eq!(error(17, &|_| 17), Err(TableError::Inconsistent("hidden layer")));
-    assert_eq!(error(17, &|_| 16), Ok(()));
+    // The flags' second byte holds the activation in bits 1 and 2, and the shift in the bits above.
+    assert_eq!(error(21, &|flags| flags | 6), Err(TableError::Inconsistent("activation")));
+    assert_eq!(error(21, &|flags| flags & 7 | 17 << 3), Err(TableError::Inconsistent("hidden layer")));
+    assert_eq!(error(21, &|flags| flags & 7 | 16 << 3), Ok(()));
     let section = |number: usize| COUNTS.start + 4 * number;
     let fewer = |number: usize| error(section(number), &|count| count - 1);
-    assert_eq!(error(section(12), &|_| 7), Err(TableError::TooManyUnits { units: 7 }), "units");
-    assert_eq!(error(section(17), &|_| 4), Err(TableError::TooManyComponents { components: 4 }), "components");
-    for number in [14, 15, 16] {
+    assert_eq!(error(section(20), &|_| 7), Err(TableError::TooManyUnits { units: 7 }), "units");
+    assert_eq!(error(section(25), &|_| 4), Err(TableError::TooManyComponents { components: 4 }), "components");
+    for number in [22, 23, 24] {
         assert_eq!(fewer(number), Err(TableError::Inconsistent("hidden layer")), "section {number}");
     }
-    for number in [17, 18, 19] {
+    for number in [25, 26, 27] {
         assert_eq!(fewer(number), Err(TableError::Inconsistent("mixture")), "section {number}");
     }
-    assert_eq!(fewer(4), Err(TableError::Inconsistent("linear weights")));
+    assert_eq!(fewer(12), Err(TableError::Inconsistent("linear weights")));
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn each_fault_of_a_calibration_has_its_own_name() {
     assert_eq!(read(Detector { log2_temperature: 9, ..detector }), Err(TableError::Inconsistent("calibration")));
     table.detector = detector;
     let mut bytes = written(&table);
-    bytes[COUNTS.start + 4 * 20] = 7;
+    bytes[COUNTS.start + 4 * 3] = 7;
     seal(&mut bytes);
     assert_eq!(Aligned::new(&bytes).read().map(|_| ()), Err(TableError::Inconsistent("calibration")));
 }

@@ -15,10 +15,10 @@ use support::tables::{Aligned, seal};
 use support::views::{C, Make, RandomView, kinds, reading, table};
 use surprisal::{Detector, Nats, Reading, Table, TableError, View, ViewTable};
 
-/// The section lengths, behind the five words of the head.
-const COUNTS: usize = 20;
-/// The sections of the detector and the predictor, then those of each view.
-const SHARED: usize = 5;
+/// The section lengths, behind the six words of the head.
+const COUNTS: usize = 24;
+/// The sections that every table has, then those of each view.
+const SHARED: usize = 8;
 const PER_VIEW: usize = 12;
 
 /// Two views of three readings: a category, an integer and a real number.
@@ -34,7 +34,7 @@ fn bytes<const V: usize>(table: &ViewTable<C, V>) -> Vec<u8> {
 }
 
 fn read<const V: usize>(aligned: &Aligned) -> Result<ViewTable<'_, C, V>, TableError> {
-    ViewTable::from_bytes(aligned.bytes())
+    ViewTable::from_bytes(aligned.bytes(), surprisal::Fingerprint::ANY)
 }
 
 /// No operation of a table that was read panics, whatever the row.
@@ -148,9 +148,12 @@ fn each_fault_has_its_own_name() {
     let aligned = Aligned::new(&whole);
     assert_eq!(read::<1>(&aligned).err(), Some(TableError::Views { found: 2, expected: 1 }));
     assert_eq!(read::<3>(&aligned).err(), Some(TableError::Views { found: 2, expected: 3 }));
-    assert_eq!(Table::<64>::from_bytes(aligned.bytes()).err(), Some(TableError::Views { found: 2, expected: 0 }));
     assert_eq!(
-        ViewTable::<3, 2>::from_bytes(aligned.bytes()).err(),
+        Table::<64>::from_bytes(aligned.bytes(), surprisal::Fingerprint::ANY).err(),
+        Some(TableError::Views { found: 2, expected: 0 })
+    );
+    assert_eq!(
+        ViewTable::<3, 2>::from_bytes(aligned.bytes(), surprisal::Fingerprint::ANY).err(),
         Some(TableError::TooManyColumns { columns: 4 }),
         "the regime is a column as well"
     );
@@ -164,9 +167,11 @@ fn each_fault_has_its_own_name() {
     let fewer = |section| misfit(section, &|count| count - 1);
     let first = SHARED;
     let second = SHARED + PER_VIEW;
-    assert_eq!(fewer(0), Err(TableError::Inconsistent("calibration")));
-    assert_eq!(misfit(1, &|_| 1), Err(TableError::Inconsistent("quantiles")));
-    assert_eq!(misfit(3, &|_| 1), Err(TableError::Inconsistent("predictor")));
+    assert_eq!(misfit(1, &|_| 1), Err(TableError::Inconsistent("golden rows")));
+    assert_eq!(misfit(2, &|_| 1), Err(TableError::Inconsistent("golden rows")));
+    assert_eq!(fewer(3), Err(TableError::Inconsistent("calibration")));
+    assert_eq!(misfit(4, &|_| 1), Err(TableError::Inconsistent("quantiles")));
+    assert_eq!(misfit(6, &|_| 1), Err(TableError::Inconsistent("predictor")));
     assert_eq!(fewer(second + 4), Err(TableError::Inconsistent("prototype points")));
     assert_eq!(misfit(first + 9, &|_| 1), Err(TableError::Inconsistent("view numbers")));
     for (number, name) in [(6, "outcome groups"), (7, "outcome splits"), (8, "outcome rows")] {

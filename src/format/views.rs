@@ -1,18 +1,15 @@
 //! The bytes of a table of views.
 
-use super::{VIEWS_VERSION, bytes_of, checked, write, write_sections};
-use crate::detector::Detector;
+use super::{SHARED, Shared, bytes_of, checked, shared_sections, write, write_sections};
 use crate::encoder::{Encoder, EncoderSlices};
 use crate::error::TableError;
 use crate::nats::Nats;
 use crate::outcome_tables::{OutcomeTables, OutcomeTablesSlices};
-use crate::predictor::{Predictor, PredictorSlices};
 use crate::prototypes::{Prototypes, PrototypesSlices};
+use crate::row_schema::Fingerprint;
 use crate::view::View;
 use crate::view_table::ViewTable;
 
-/// The number of sections that all views share: three of the detector and two of the predictor.
-const SHARED: usize = 5;
 /// The number of sections of a view.
 const PER_VIEW: usize = 12;
 /// The largest number of views.
@@ -21,19 +18,19 @@ const MOST_VIEWS: usize = 4;
 impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     /// Reads a table from the bytes of a `.srp` file in place, in flash or in RAM, and checks it.
     ///
-    /// The table borrows its slices from `bytes`; nothing is copied. Bytes after the table are ignored.
+    /// The table borrows its slices from `bytes`; nothing is copied. Bytes after the table are ignored. `expected` is the
+    /// fingerprint of the columns for which the program was written, `FINGERPRINT` of the exported source, or
+    /// [`Fingerprint::ANY`].
     ///
     /// # Errors
     /// [`TableError`] unless `bytes` hold a complete, undamaged table of V views with at most C columns each, at an
-    /// address that is a multiple of four.
-    pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, TableError> {
+    /// address that is a multiple of four, for rows with the expected fingerprint.
+    pub fn from_bytes(bytes: &'t [u8], expected: Fingerprint) -> Result<Self, TableError> {
         if V == 0 || V > MOST_VIEWS {
             return Err(TableError::Inconsistent("views"));
         }
-        let (_, mut sections) = checked(bytes, V as u32, SHARED + PER_VIEW * V)?;
-        let words = sections.next()?.try_into().map_err(|_| TableError::Inconsistent("calibration"))?;
-        let detector = Detector::from_words(words, sections.next()?, sections.next()?).check()?;
-        let predictor = Predictor::new(PredictorSlices { words: sections.next()?, weights: sections.next()? })?;
+        let (_, mut sections) = checked(bytes, V as u32, SHARED + PER_VIEW * V, expected)?;
+        let Shared { schema, detector, predictor } = sections.shared(bytes)?;
         let mut views = [View::EMPTY; V];
         for view in &mut views {
             // The sections in their order.
@@ -49,25 +46,18 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
             view.baselines = sections.next()?;
             view.starts = sections.next()?;
         }
-        Self::new(views, detector, predictor)
+        Ok(Self::new(views, detector, predictor)?.with_schema(schema))
     }
 
     /// Writes the table as the bytes that [`from_bytes`](Self::from_bytes) reads, in pieces that are passed to `sink`.
     pub fn write(&self, mut sink: impl FnMut(&[u8])) {
-        write(VIEWS_VERSION, &mut sink, |sink| {
+        write(&mut sink, |sink| {
+            sink(&self.schema.fingerprint.get().to_le_bytes());
             sink(&(V as u32).to_le_bytes());
             let calibration = self.detector.words();
-            let Detector { quantiles, baselines, .. } = self.detector;
-            let predictor = self.predictor.slices();
             let mut sections: [(usize, &[u8]); SHARED + PER_VIEW * MOST_VIEWS] =
                 [(0, &[]); SHARED + PER_VIEW * MOST_VIEWS];
-            let shared: [(usize, &[u8]); SHARED] = [
-                (calibration.len(), bytes_of(&calibration)),
-                (quantiles.len(), bytes_of(quantiles)),
-                (baselines.len(), bytes_of(baselines)),
-                (predictor.words.len(), bytes_of(predictor.words)),
-                (predictor.weights.len(), bytes_of(predictor.weights)),
-            ];
+            let shared = shared_sections(&self.schema, &self.detector, &calibration, &self.predictor);
             let numbers = self.views.map(|view| [view.log_unit.raw(), view.reach]);
             let own = self.views.iter().zip(&numbers).flat_map(|(view, numbers)| sections_of(view, numbers));
             sections.iter_mut().zip(shared.into_iter().chain(own)).for_each(|(section, given)| *section = given);

@@ -16,6 +16,8 @@ mod mixture;
 mod motor;
 #[path = "operation.rs"]
 mod operation;
+#[path = "refusals.rs"]
+mod refusals;
 #[path = "../golden/shuttle.rs"]
 #[rustfmt::skip]
 mod shuttle;
@@ -32,10 +34,11 @@ mod tank;
 mod views;
 
 use coin::{Coin, pack};
+use refusals::self_test_passes;
 use shuttle::{BITS, COLUMNS};
 use surprisal::{
-    ColumnScore, Compressor, Decompressor, Libm, Logit, Monitor, Nats, Reading, RowScore, Samples, Stream, Table,
-    TableError,
+    ColumnScore, Compressor, Decompressor, Fingerprint, Libm, Logit, Monitor, Nats, Reading, RowScore, Samples, Stream,
+    Table,
 };
 
 macro_rules! cases {
@@ -94,7 +97,7 @@ static CORRUPT: &Aligned<[u8]> = &Aligned({
 });
 
 fn table<const H: usize, const K: usize>(golden: &Golden) -> Table<'_, BITS, H, K> {
-    Table::from_bytes(&golden.bytes.0).expect("the golden table is whole")
+    Table::from_bytes(&golden.bytes.0, ANY).expect("the golden table is whole")
 }
 
 /// The golden rows and their scores.
@@ -110,6 +113,8 @@ fn rows(golden: &Golden) -> impl Iterator<Item = ([Reading; COLUMNS.len()], Nats
         )
     })
 }
+
+const ANY: Fingerprint = Fingerprint::ANY;
 
 type Any<const H: usize, const K: usize> = Table<'static, BITS, H, K>;
 
@@ -207,7 +212,7 @@ cases! {
     /// Rows of a stream to nats, given the rows before: what the host made of the same rows in a file.
     fn rows_of_a_stream_become_the_golden_scores() {
         static BYTES: &Aligned<[u8]> = &Aligned(*include_bytes!("../golden/stream.srp"));
-        let table = Table::<{ stream::BITS }>::from_bytes(&BYTES.0).expect("the golden table is whole");
+        let table = Table::<{ stream::BITS }>::from_bytes(&BYTES.0, ANY).expect("the golden table is whole");
         is_written_as(&stream::TABLE, &BYTES.0);
         assert_eq!((stream::COLUMNS, stream::WINDOW), (tank::CHANNELS, tank::WINDOW));
         let (nats, _) = include_bytes!("../golden/stream.nats").as_chunks::<4>();
@@ -358,24 +363,19 @@ cases! {
     /// A table asks for room that the program does not have.
     fn more_units_or_components_than_the_capacity_are_refused() {
         let units = flagship::TABLE.model.terms().hidden.units() as u16;
-        let refused = Table::<BITS, 1, 0>::from_bytes(&FLAGSHIP.bytes.0).map(|_| ());
-        assert_eq!(refused, Err(TableError::TooManyUnits { units }));
         let components = mixture::TABLE.model.terms().mixture.components() as u16;
-        let refused = Table::<BITS, 0, 1>::from_bytes(&MIXTURE.bytes.0).map(|_| ());
-        assert_eq!(refused, Err(TableError::TooManyComponents { components }));
+        refusals::capacities_are_checked::<BITS>(&FLAGSHIP.bytes.0, units, &MIXTURE.bytes.0, components);
+    }
+
+    /// Every table tests itself, refuses rows of another length, and is refused where other columns are expected.
+    fn the_schema_of_a_row_is_checked() {
+        each_table!(self_test_passes);
+        refusals::other_columns_are_refused::<BITS>(&SHUTTLE.bytes.0, shuttle::FINGERPRINT);
     }
 
     /// Damage is noticed, and named.
     fn damaged_bytes_are_refused() {
-        let read = |bytes| Table::<BITS>::from_bytes(bytes).map(|_| ());
-        let whole = &SHUTTLE.bytes.0;
-        assert_eq!(read(whole), Ok(()));
-        assert_eq!(read(&CORRUPT.0), Err(TableError::Corrupt));
-        assert_eq!(read(&whole[..whole.len() - 4]), Err(TableError::Truncated));
-        assert_eq!(read(&[]), Err(TableError::Truncated));
-        assert_eq!(read(&whole[1..]), Err(TableError::Misaligned));
-        assert_eq!(read(&whole[4..]), Err(TableError::NotATable));
-        assert_eq!(Table::<8>::from_bytes(whole).map(|_| ()), Err(TableError::TooManyBits { bits: BITS as u16 }));
+        refusals::damage_is_named::<BITS>(&SHUTTLE.bytes.0, &CORRUPT.0);
     }
 
     /// At every step of the link the two masses add up to one, mirror each other, and grow with the logit.

@@ -18,9 +18,9 @@ pub type Whole<'t> = Table<'t, N, UNITS, K>;
 
 /// First byte that the checksum, at bytes 12..16, covers.
 pub const CHECKED: usize = 16;
-/// The section lengths, behind the five words of the head.
-pub const COUNTS: std::ops::Range<usize> = 20..20 + 4 * SECTIONS;
-pub const SECTIONS: usize = 25;
+/// The section lengths, behind the six words of the head.
+pub const COUNTS: std::ops::Range<usize> = 24..24 + 4 * SECTIONS;
+pub const SECTIONS: usize = 28;
 
 /// Bytes at an address that is a multiple of four.
 pub struct Aligned {
@@ -39,7 +39,7 @@ impl Aligned {
     }
 
     pub fn read(&self) -> Result<Whole<'_>, TableError> {
-        Table::from_bytes(self.bytes())
+        Table::from_bytes(self.bytes(), surprisal::Fingerprint::ANY)
     }
 }
 

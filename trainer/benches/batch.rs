@@ -24,14 +24,14 @@ fn rows() -> Vec<Vec<Reading>> {
 
 #[divan::bench]
 fn by_blocks(bencher: Bencher) {
-    let (table, rows) = (Table::<BITS>::from_bytes(&TABLE.0).expect("a table"), rows());
+    let (table, rows) = (Table::<BITS>::from_bytes(&TABLE.0, surprisal::Fingerprint::ANY).expect("a table"), rows());
     let batch = Batch::new(&table).expect("no mixture");
     bencher.counter(ItemsCount::new(rows.len())).bench(|| batch.surprisals(black_box(&rows)));
 }
 
 #[divan::bench]
 fn one_after_another(bencher: Bencher) {
-    let (table, rows) = (Table::<BITS>::from_bytes(&TABLE.0).expect("a table"), rows());
+    let (table, rows) = (Table::<BITS>::from_bytes(&TABLE.0, surprisal::Fingerprint::ANY).expect("a table"), rows());
     let score = |row: &Vec<Reading>| table.surprisal(row);
     bencher
         .counter(ItemsCount::new(rows.len()))

@@ -80,7 +80,7 @@ impl Artefact {
     /// # Errors
     /// [`TableError`] if the table exceeds the capacities N, H and K.
     pub fn table<const N: usize, const H: usize, const K: usize>(&self) -> Result<Table<'_, N, H, K>, TableError> {
-        Table::from_bytes(self.table_bytes())
+        Table::from_bytes(self.table_bytes(), surprisal::Fingerprint::ANY)
     }
 
     /// Returns the table, of either kind, as a trait object.
@@ -98,7 +98,9 @@ impl Artefact {
     pub fn views(&self) -> Result<Vec<View<'_>>, TableError> {
         Ok(match self.shape.views {
             0 => Vec::new(),
-            _ => with_views!(self.shape, C, V => ViewTable::<C, V>::from_bytes(self.table_bytes())?.views.to_vec()),
+            _ => {
+                with_views!(self.shape, C, V => ViewTable::<C, V>::from_bytes(self.table_bytes(), surprisal::Fingerprint::ANY)?.views.to_vec())
+            }
         })
     }
 
@@ -113,7 +115,7 @@ impl Artefact {
         match self.shape.views {
             0 => with_shape!(self.shape, N, H, K => self.table::<N, H, K>().map(|table| table.detector)),
             _ => with_views!(self.shape, C, V => {
-                ViewTable::<C, V>::from_bytes(self.table_bytes()).map(|table| table.detector)
+                ViewTable::<C, V>::from_bytes(self.table_bytes(), surprisal::Fingerprint::ANY).map(|table| table.detector)
             }),
         }
         .expect("`assemble` has read the table before")

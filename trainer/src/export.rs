@@ -2,22 +2,29 @@
 
 use std::fmt::{Debug, Display, Write as _};
 
-use surprisal::{Feature, Kind, LinearWeights, Predictor, Table, ViewTable};
+use surprisal::{Feature, Fingerprint, Kind, LinearWeights, Predictor, RowSchema, Table, ViewTable};
 
 use crate::artefact::Artefact;
 use crate::error::Result;
 use crate::escape::escaped;
+use crate::golden::fingerprint;
 use crate::schema::{ColumnEncoding, Schema};
 use crate::windows::{STATISTICS, Windows};
 use crate::{with_shape, with_views};
 
+mod c;
+mod fields;
+mod rows;
 mod views;
+
+pub use c::c_source;
 
 /// Largest width of a line of numbers in the generated source, in characters.
 const WIDTH: usize = 117;
 
-/// Returns the table as a Rust module with the constants `BITS` (for views `CAPACITY` and `VIEWS`), `COLUMNS` (for a raw signal also `CHANNELS`, for a
-/// time series `WINDOW` and `ROW`) and a `TABLE` that the compiler checks and the linker puts into flash.
+/// Returns the table as a Rust module with the constants `BITS` (for views `CAPACITY` and `VIEWS`), `COLUMNS`,
+/// `FINGERPRINT` (for a raw signal also `CHANNELS`, for a time series `WINDOW` and `ROW`), a struct `Row` with one field per
+/// column (unless the model is of a raw signal), and a `TABLE` that the compiler checks and the linker puts into flash.
 ///
 /// The source calls `surprisal::generated::v4` only, so it compiles with every later version of the device crate. Texts
 /// that come from the model file are escaped.
@@ -28,7 +35,7 @@ pub fn rust_source(artefact: &Artefact) -> Result<String> {
     Ok(match artefact.shape.views {
         0 => with_shape!(artefact.shape, N, H, K => of_bits(artefact, &artefact.table::<N, H, K>()?)),
         _ => with_views!(artefact.shape, C, V => {
-            views::source(artefact, &ViewTable::<C, V>::from_bytes(artefact.table_bytes())?)
+            views::source(artefact, &ViewTable::<C, V>::from_bytes(artefact.table_bytes(), Fingerprint::ANY)?)
         }),
     })
 }
@@ -47,12 +54,12 @@ fn of_bits<const N: usize, const H: usize, const K: usize>(artefact: &Artefact, 
         "{statics}\
          /// The table, checked at compile time.\n\
          pub static TABLE: Table<'static, BITS{capacities}> = {{\n    \
-             let source = v4::Source {{\n        \
+             let source = v5::Source {{\n        \
                  bits: BITS,\n\
          {fields}        \
-                 ..v4::Source::EMPTY\n    \
+                 ..v5::Source::EMPTY\n    \
              }};\n    \
-             match v4::table(source) {{\n        \
+             match v5::table(source) {{\n        \
                  Ok(table) => table,\n        \
                  Err(_) => panic!(\"the table is damaged: export it again\"),\n    \
              }}\n\
@@ -73,7 +80,7 @@ fn head(artefact: &Artefact, kind: &str, constants: &str, predictor: &Predictor)
          // Model: {}, CRC-32 of the data {:08x}.\n\
          // Table: {} bytes.\n\n\
          use surprisal::{};\n\
-         use surprisal::generated::v4;\n\n\
+         use surprisal::generated::v5;\n\n\
          {constants}\n\
          /// The names of the columns, in the order of the readings.\n\
          pub const COLUMNS: [&str; {}] = [\n",
@@ -81,7 +88,11 @@ fn head(artefact: &Artefact, kind: &str, constants: &str, predictor: &Predictor)
         escaped(&fit.summary()),
         fit.digest,
         artefact.table_bytes().len(),
-        if fit.signal.is_some() { format!("{{Feature, Features, {kind}}}") } else { kind.to_owned() },
+        if fit.signal.is_some() {
+            format!("{{Feature, Features, Fingerprint, {kind}}}")
+        } else {
+            format!("{{Fingerprint, Reading, {kind}}}")
+        },
         by_source.len(),
     );
     for encoding in &by_source {
@@ -106,7 +117,25 @@ fn head(artefact: &Artefact, kind: &str, constants: &str, predictor: &Predictor)
             by_source.len() + predictor.states().count(),
         );
     }
+    out += &format!(
+        "/// Identifies the columns, their kinds, category codes and order. `from_bytes` refuses tables with another one.\n\
+         #[allow(dead_code)]\n\
+         pub const FINGERPRINT: Fingerprint = Fingerprint::new({:#010x});\n\n",
+        fingerprint(&artefact.schema).get()
+    );
+    if fit.signal.is_none() {
+        let length = if predictor.window() > 0 { "ROW" } else { "COLUMNS.len()" };
+        out += &rows::rows(artefact, length, predictor.states().count());
+    }
     out
+}
+
+/// Adds the schema of a row to the fields of a table.
+fn schema_section(source: &mut Source, schema: &RowSchema) {
+    source.number("fingerprint", schema.fingerprint.get());
+    source.section("reading_kinds", "u8", schema.kinds);
+    source.section("golden_readings", "u32", schema.golden_readings);
+    source.arrays("golden_scores", "[u32; 2]", schema.golden_scores);
 }
 
 /// Returns the Rust source of `CHANNELS`, which lists the modelled features of each channel of a raw signal.
@@ -133,7 +162,7 @@ fn channels(windows: &Windows, schema: &Schema) -> String {
     )
 }
 
-/// Returns the Rust source of (statics with a table's sections, fields of `v4::Source` that refer to the statics),
+/// Returns the Rust source of (statics with a table's sections, fields of `v5::Source` that refer to the statics),
 /// without empty sections.
 fn sections<const N: usize, const H: usize, const K: usize>(table: &Table<'_, N, H, K>) -> (String, String) {
     let mut source = Source::default();
@@ -178,10 +207,11 @@ fn sections<const N: usize, const H: usize, const K: usize>(table: &Table<'_, N,
     source.section("baselines", "u16", detector.baselines);
     source.section("predictor_words", "i32", predictor.words);
     source.section("predictor_weights", "i16", predictor.weights);
+    schema_section(&mut source, &table.schema);
     (source.statics, source.fields)
 }
 
-/// Rust source of statics and of the `v4::Source` fields that refer to the statics, built section by section.
+/// Rust source of statics and of the `v5::Source` fields that refer to the statics, built section by section.
 #[derive(Default)]
 struct Source {
     statics: String,

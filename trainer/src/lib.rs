@@ -33,6 +33,7 @@ pub mod row_table;
 pub mod calibrate;
 pub mod views;
 pub mod artefact;
+pub mod golden;
 pub mod recalibrate;
 pub mod pipeline;
 pub mod export;

@@ -10,6 +10,7 @@ use crate::artefact::{Artefact, ROWS_AT_ONCE, Recalibrated};
 use crate::calibrate::{Calibration, Rates, reach};
 use crate::data::Frame;
 use crate::error::{Error, Result};
+use crate::golden::with_golden_rows;
 use crate::schema::{ColumnEncoding, from_total_order};
 use crate::{with_shape, with_views};
 
@@ -72,7 +73,8 @@ pub fn recalibrate(
     let readings = shifted.schema.all_readings(frame, &rest)?;
     let calibration = Calibration::of(&shifted, &readings, &stream, rates)?;
     let reach = reach(&shifted, &readings, rates.false_alarm)?;
-    let mut done = rebuilt(&shifted, &[], Some((&calibration, reach)), None)?;
+    let done = rebuilt(&shifted, &[], Some((&calibration, reach)), None)?;
+    let mut done = with_golden_rows(&done, &readings)?;
     // Offsets count from the machine of the fit, also if the model was calibrated before.
     let before = artefact.notes.fit.recalibrated.as_ref().map_or(&[][..], |done| &done.offsets);
     let named = |encoding: &ColumnEncoding| {
@@ -192,7 +194,7 @@ fn rebuilt(
             table.write(&mut sink);
         }),
         _ => with_views!(artefact.shape, C, V => {
-            let mut table = ViewTable::<C, V>::from_bytes(artefact.table_bytes())?;
+            let mut table = ViewTable::<C, V>::from_bytes(artefact.table_bytes(), surprisal::Fingerprint::ANY)?;
             let shifted: Vec<ShiftedView> =
                 table.views.iter().map(|view| ShiftedView::of(view, &offset)).collect();
             for (at, (view, shifted)) in table.views.iter_mut().zip(&shifted).enumerate() {

@@ -142,7 +142,9 @@ impl<const C: usize, const V: usize> RowTable for ViewTable<'_, C, V> {
 /// [`TableError`] if the bytes are not a table.
 pub fn open<'t>(bytes: &'t [u8], shape: Shape) -> Result<Box<dyn RowTable + 't>, TableError> {
     Ok(match shape.views {
-        0 => with_shape!(shape, N, H, K => Box::new(Table::<N, H, K>::from_bytes(bytes)?) as Box<dyn RowTable + 't>),
-        _ => with_views!(shape, C, V => Box::new(ViewTable::<C, V>::from_bytes(bytes)?)),
+        0 => {
+            with_shape!(shape, N, H, K => Box::new(Table::<N, H, K>::from_bytes(bytes, surprisal::Fingerprint::ANY)?) as Box<dyn RowTable + 't>)
+        }
+        _ => with_views!(shape, C, V => Box::new(ViewTable::<C, V>::from_bytes(bytes, surprisal::Fingerprint::ANY)?)),
     })
 }

@@ -30,19 +30,21 @@ impl Shape {
     /// [`TableError`] if the bytes are not a table or if the table exceeds [`LARGEST`](Self::LARGEST).
     pub fn of(bytes: &[u8]) -> Result<Self, TableError> {
         // The table says how many views it has if it is read as a model of bits.
-        match Table::<1>::from_bytes(bytes) {
+        match Table::<1>::from_bytes(bytes, surprisal::Fingerprint::ANY) {
             Err(TableError::Views { found: views @ 1..=2, .. }) => {
                 let shape = Self { views: views.into(), ..Self::LARGEST };
                 return with_views!(shape, C, V => {
-                    let columns = ViewTable::<C, V>::from_bytes(bytes)?.views.map(|view| view.tables.columns());
+                    let columns = ViewTable::<C, V>::from_bytes(bytes, surprisal::Fingerprint::ANY)?.views.map(|view| view.tables.columns());
                     Ok(Self { bits: columns.into_iter().max().unwrap_or(0), views: V, ..Self::default() })
                 });
             }
             Err(error @ TableError::Views { .. }) => return Err(error),
             _ => {}
         }
-        let table =
-            Table::<{ Self::LARGEST.bits }, { Self::LARGEST.units }, { Self::LARGEST.components }>::from_bytes(bytes)?;
+        let table = Table::<{ Self::LARGEST.bits }, { Self::LARGEST.units }, { Self::LARGEST.components }>::from_bytes(
+            bytes,
+            surprisal::Fingerprint::ANY,
+        )?;
         let terms = table.model.terms();
         let (units, components) = (terms.hidden.units(), terms.mixture.components());
         Ok(Self { bits: table.model.bits(), units, components, views: 0 })

@@ -62,7 +62,7 @@ fn blocks_of_golden_tables_score_like_single_rows() {
             .collect();
         let bytes = bytemuck::cast_slice(&words);
         with_shape!(Shape::of(bytes).expect("a table"), N, H, K => {
-            let table = Table::<N, H, K>::from_bytes(bytes).expect("a table");
+            let table = Table::<N, H, K>::from_bytes(bytes, surprisal::Fingerprint::ANY).expect("a table");
             let mut dice = Dice(7);
             let columns = table.encoder.columns().count();
             let rows: Vec<Vec<Reading>> = (0..300)

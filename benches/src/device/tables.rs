@@ -252,7 +252,7 @@ impl Table {
         let shape = Shape::of(bytemuck::cast_slice(&words))?;
         let of_bits = || -> Result<Cost> {
             Ok(with_shape!(shape, N, H, K => {
-                Cost::of(&surprisal::Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?)
+                Cost::of(&surprisal::Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words), surprisal::Fingerprint::ANY)?)
             }))
         };
         let cost = if shape.views == 0 { Some(of_bits()?) } else { None };

@@ -3,7 +3,7 @@
 // Table: 936 bytes.
 
 use surprisal::Table;
-use surprisal::generated::v4;
+use surprisal::generated::v5;
 
 /// The number of bits in a row.
 pub const BITS: usize = 48;
@@ -74,7 +74,7 @@ static BASELINES: [u16; 9] = [
 
 /// The table, checked at compile time.
 pub static TABLE: Table<'static, BITS> = {
-    let source = v4::Source {
+    let source = v5::Source {
         bits: BITS,
         encoder_columns: &ENCODER_COLUMNS,
         encoder_values: &ENCODER_VALUES,
@@ -84,9 +84,9 @@ pub static TABLE: Table<'static, BITS> = {
         calibration: &CALIBRATION,
         quantiles: &QUANTILES,
         baselines: &BASELINES,
-        ..v4::Source::EMPTY
+        ..v5::Source::EMPTY
     };
-    match v4::table(source) {
+    match v5::table(source) {
         Ok(table) => table,
         Err(_) => panic!("the table is damaged: export it again"),
     }

@@ -3,7 +3,7 @@
 // Table: 4232 bytes.
 
 use surprisal::ViewTable;
-use surprisal::generated::v4;
+use surprisal::generated::v5;
 
 /// The largest number of columns of a view.
 pub const CAPACITY: usize = 4;
@@ -203,9 +203,9 @@ static BASELINES: [u16; 3] = [
 /// The table, checked at compile time.
 #[allow(clippy::needless_update, reason = "later versions of the library have more sections")]
 pub static TABLE: ViewTable<'static, CAPACITY, VIEWS> = {
-    let source = v4::ViewsSource {
+    let source = v5::ViewsSource {
         views: [
-            v4::ViewSource {
+            v5::ViewSource {
                 encoder_columns: &VIEW_0_ENCODER_COLUMNS,
                 encoder_values: &VIEW_0_ENCODER_VALUES,
                 encoder_log_widths: &VIEW_0_ENCODER_LOG_WIDTHS,
@@ -214,9 +214,9 @@ pub static TABLE: ViewTable<'static, CAPACITY, VIEWS> = {
                 outcome_rows: &VIEW_0_OUTCOME_ROWS,
                 log_unit: 205345,
                 baselines: &VIEW_0_BASELINES,
-                ..v4::ViewSource::EMPTY
+                ..v5::ViewSource::EMPTY
             },
-            v4::ViewSource {
+            v5::ViewSource {
                 encoder_columns: &VIEW_1_ENCODER_COLUMNS,
                 encoder_values: &VIEW_1_ENCODER_VALUES,
                 encoder_log_widths: &VIEW_1_ENCODER_LOG_WIDTHS,
@@ -227,15 +227,15 @@ pub static TABLE: ViewTable<'static, CAPACITY, VIEWS> = {
                 outcome_rows: &VIEW_1_OUTCOME_ROWS,
                 log_unit: 0,
                 baselines: &VIEW_1_BASELINES,
-                ..v4::ViewSource::EMPTY
+                ..v5::ViewSource::EMPTY
             },
         ],
         calibration: &CALIBRATION,
         quantiles: &QUANTILES,
         baselines: &BASELINES,
-        ..v4::ViewsSource::EMPTY
+        ..v5::ViewsSource::EMPTY
     };
-    match v4::view_table(source) {
+    match v5::view_table(source) {
         Ok(table) => table,
         Err(_) => panic!("the table is damaged: export it again"),
     }

@@ -4,13 +4,13 @@
 use core::fmt::Display;
 use core::hint::black_box;
 use core::iter::Empty;
-use surprisal::generated::v4;
+use surprisal::generated::v5;
 use surprisal::{
     Absence, Activation, Adaptation, AnomalyScore, Blame, Calibrator, Column, ColumnScore, Compressor, Conditional,
-    Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass,
-    Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue, Predictor,
-    Prototypes, Reading, Recalibration, Recent, Report, RowScore, Severity, Stream, Table, TableError, Term, Terms,
-    Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
+    Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Fingerprint, Forest, Linear,
+    Logit, Mass, Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue,
+    Predictor, Prototypes, Reading, Recalibration, Recent, Report, RowSchema, RowScore, SelfTestError, Severity,
+    Stream, Table, TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
@@ -68,24 +68,25 @@ pub fn linked() {
         Reading: is_missing;
         Recalibration: detector from_bytes to_bytes;
         Recent<8>: mean new push reset;
+        RowSchema: check word;
         RowScore: of;
         Severity: word;
         Stream<2, 3>: new push reset;
-        Table<64, 32, 8>: blame explain from_bytes judge new score surprisal top<3> with_predictor;
+        Table<64, 32, 8>: blame explain from_bytes judge new score self_test<9> surprisal top<3> with_predictor with_schema;
         Terms<32, 8>: bits;
         Verdict: is_anomalous;
         View: distance<9> encode<9> explain<9> regime<9> starts;
-        ViewTable<9, 1>: blame explain from_bytes judge new regime score surprisal;
-        ViewTable<9, 2>: blame explain from_bytes judge new regime score surprisal;
+        ViewTable<9, 1>: blame explain from_bytes judge new regime score self_test<9> surprisal with_schema;
+        ViewTable<9, 2>: blame explain from_bytes judge new regime score self_test<9> surprisal with_schema;
         Walk<64, Terms<32, 8>>: next observe;
         Watch<Hardware>: judge new release;
         WatchedRow<()>: named;
     }
     _ = black_box((total_order as *const (), flags::<Hardware, 2> as *const ()));
-    _ = black_box(v4::table::<64, 32, 8> as *const ());
-    _ = black_box(v4::view_table::<9, 2> as *const ());
+    _ = black_box(v5::table::<64, 32, 8> as *const ());
+    _ = black_box(v5::view_table::<9, 2> as *const ());
     terms! { Linear Forest Nade<32> Mixture<8> Terms<32, 8> }
-    shown! { NamedReport Nats PValue Report DriftEstimate EncodeError TableError }
+    shown! { NamedReport Nats PValue Report DriftEstimate EncodeError SelfTestError TableError }
     #[cfg(feature = "features")]
     of_signals();
 }
@@ -95,6 +96,7 @@ fn of_signals() {
     use surprisal::{Feature, Features, Libm, Math, Micromath, Samples};
     linked! {
         Feature: band;
+        Fingerprint: get new;
         Features: row<Libm> row<Micromath>;
         Samples<16, 2>: new push<Libm> push<Micromath>;
     }

@@ -58,8 +58,9 @@ fn scoring<const H: usize, const K: usize>(table: &Table<64, H, K>, readings: &[
 
 /// Calls every function of a table with these capacities.
 fn every_operation<const H: usize, const K: usize>(bytes: &'static [u8], readings: &[Reading]) {
-    let Ok(table) = Table::<64, H, K>::from_bytes(bytes) else { return };
+    let Ok(table) = Table::<64, H, K>::from_bytes(bytes, surprisal::Fingerprint::ANY) else { return };
     scoring(&table, readings);
+    _ = any(table.self_test::<9>().map_err(|error| write!(Sink, "{error}")));
     every_state(&table.detector);
     let mut stream = any(Stream::<2, 3>::new());
     _ = any(stream.push(&table.predictor, any(&mut [Reading::Real(0.5), Reading::Integer(1), Reading::Missing][..])));
@@ -95,8 +96,9 @@ fn scoring_views<const V: usize>(table: &ViewTable<9, V>, readings: &[Reading]) 
 
 /// Calls every function of a table of V views.
 fn every_view<const V: usize>(bytes: &'static [u8], readings: &[Reading]) {
-    let Ok(table) = ViewTable::<9, V>::from_bytes(bytes) else { return };
+    let Ok(table) = ViewTable::<9, V>::from_bytes(bytes, surprisal::Fingerprint::ANY) else { return };
     scoring_views(&table, readings);
+    _ = any(table.self_test::<9>().is_ok());
     table.write(|piece| _ = any(piece));
     _ = any(ViewTable::<9, V>::new(any([View::EMPTY; V]), any(Detector::OFF), any(Predictor::NONE)).is_ok());
 }
@@ -213,7 +215,7 @@ fn main() -> ! {
     every_view::<2>(bytes, readings);
     every_operation::<0, 0>(bytes, readings);
     every_operation::<32, 8>(bytes, readings);
-    if let Ok(table) = Table::from_bytes(bytes) {
+    if let Ok(table) = Table::from_bytes(bytes, surprisal::Fingerprint::ANY) {
         every_pin(&table);
     }
     let slices = MixtureSlices { priors: any(&[]), parents: any(&[]), logits: any(&[]) };

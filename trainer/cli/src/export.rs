@@ -1,4 +1,4 @@
-//! `surprisal export`: writes the table of a model as Rust source or bytes for a board.
+//! `surprisal export`: writes the table of a model as Rust source, as a C header or as bytes for a board.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use surprisal::Nats;
 use surprisal_trainer::artefact::Artefact;
-use surprisal_trainer::export::rust_source;
+use surprisal_trainer::export::{c_source, rust_source};
 use surprisal_trainer::output::write_whole;
 
 use crate::answer::Answer;
@@ -17,9 +17,13 @@ pub fn export(model: &Path, output: &Path) -> Result<Answer> {
     let artefact = Artefact::read(model)?;
     let bytes = match output.extension().and_then(|extension| extension.to_str()) {
         Some("rs") => rust_source(&artefact)?.into_bytes(),
+        Some("h") => {
+            let name = output.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+            c_source(&artefact, name)?.into_bytes()
+        }
         Some("srp") => artefact.table_bytes().to_vec(),
         _ => bail!(
-            "{}: expected a file name that ends in .rs (Rust source) or .srp (bytes for a board)",
+            "{}: expected a file name that ends in .rs (Rust source), .h (C header) or .srp (bytes for a board)",
             output.display()
         ),
     };

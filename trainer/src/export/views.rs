@@ -2,7 +2,7 @@
 
 use surprisal::{View, ViewTable};
 
-use super::{Source, head};
+use super::{Source, head, schema_section};
 use crate::artefact::Artefact;
 
 /// Returns the Rust source of a table of views.
@@ -20,7 +20,7 @@ pub fn source<const C: usize, const V: usize>(artefact: &Artefact, table: &ViewT
         out += &source.statics;
         let fields = source.fields.replace("        ", "                ");
         views += &format!(
-            "            v4::ViewSource {{\n{fields}                ..v4::ViewSource::EMPTY\n            }},\n"
+            "            v5::ViewSource {{\n{fields}                ..v5::ViewSource::EMPTY\n            }},\n"
         );
     }
     let mut shared = Source::default();
@@ -30,19 +30,20 @@ pub fn source<const C: usize, const V: usize>(artefact: &Artefact, table: &ViewT
     shared.section("baselines", "u16", detector.baselines);
     shared.section("predictor_words", "i32", predictor.words);
     shared.section("predictor_weights", "i16", predictor.weights);
+    schema_section(&mut shared, &table.schema);
     let Source { statics, fields, .. } = shared;
     out += &format!(
         "{statics}\
          /// The table, checked at compile time.\n\
          #[allow(clippy::needless_update, reason = \"later versions of the library have more sections\")]\n\
          pub static TABLE: ViewTable<'static, CAPACITY, VIEWS> = {{\n    \
-             let source = v4::ViewsSource {{\n        \
+             let source = v5::ViewsSource {{\n        \
                  views: [\n\
          {views}        ],\n\
          {fields}        \
-                 ..v4::ViewsSource::EMPTY\n    \
+                 ..v5::ViewsSource::EMPTY\n    \
              }};\n    \
-             match v4::view_table(source) {{\n        \
+             match v5::view_table(source) {{\n        \
                  Ok(table) => table,\n        \
                  Err(_) => panic!(\"the table is damaged: export it again\"),\n    \
              }}\n\

@@ -14,6 +14,7 @@ use crate::calibrate::Calibration;
 use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
+use crate::golden::{self, with_golden_rows};
 use crate::observer::Observer;
 use crate::schema::{CELLS, Schema};
 use crate::select::cells::choose_cells;
@@ -162,7 +163,8 @@ impl<'j> Encoded<'j> {
     /// Fits models and selects the best one within the limits of the job.
     pub fn select(self, observer: &dyn Observer) -> Result<Selected<'j>> {
         let Self { job, schema, train, valid, .. } = &self;
-        let calibration = Calibration::bytes(self.calibration_readings.len(), schema.columns.len());
+        let columns = schema.columns.len();
+        let calibration = Calibration::bytes(self.calibration_readings.len(), columns) + golden::bytes(columns);
         let notes = |recipe: &Recipe| Notes::new(schema, job.label.clone(), self.provenance(recipe)).bytes().len();
         let budget = Budget {
             flash: job.flash.unwrap_or(usize::MAX),
@@ -201,7 +203,7 @@ impl<'j> Selected<'j> {
         let uncalibrated = assemble(&table)?;
         let stream = encoded.stream.surprisals(&uncalibrated)?;
         table.calibration = Calibration::of(&uncalibrated, &encoded.calibration_readings, &stream, job.rates)?;
-        let artefact = assemble(&table)?;
+        let artefact = with_golden_rows(&assemble(&table)?, &encoded.calibration_readings)?;
         let file_bytes = artefact.file_bytes().len();
         if job.flash.is_some_and(|flash| file_bytes > flash) {
             return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));

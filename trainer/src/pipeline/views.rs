@@ -14,6 +14,7 @@ use crate::calibrate::{Calibration, reach};
 use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::fit::Family;
+use crate::golden::{self, with_golden_rows};
 use crate::model::FloatModel;
 use crate::observer::{Event, Observer};
 use crate::order::Order;
@@ -114,7 +115,9 @@ impl Split<'_> {
             let table = owned(&fitted, &schema);
             let artefact = assemble(&table, &fitted)?;
             let of_views: usize = fitted.iter().map(|view| (2 * view.columns.len()).next_multiple_of(4)).sum();
-            let calibrated = of_views + Calibration::bytes(calibration.len(), schema.columns.len());
+            let calibrated = of_views
+                + Calibration::bytes(calibration.len(), schema.columns.len())
+                + golden::bytes(schema.columns.len());
             let [file_bytes, operations] =
                 [artefact.file_bytes().len() + calibrated, artefact.views()?.iter().map(views::operations).sum()];
             let size = [
@@ -174,7 +177,7 @@ impl Split<'_> {
             Calibration::of(&uncalibrated, &calibration, &self.stream().surprisals(&uncalibrated)?, job.rates)?;
         let reach = reach(&uncalibrated, &calibration, job.rates.false_alarm)?;
         table.views.iter_mut().for_each(|view| view.reach = if view.regimes() > 0 { reach } else { u32::MAX });
-        let artefact = assemble(&table, &fitted)?;
+        let artefact = with_golden_rows(&assemble(&table, &fitted)?, &calibration)?;
         let file_bytes = artefact.file_bytes().len();
         if job.flash.is_some_and(|flash| file_bytes > flash) {
             return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));

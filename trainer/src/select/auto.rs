@@ -344,7 +344,7 @@ fn integer_log_likelihood(table: &OwnedTable, bits: &Bits) -> Result<f64> {
     let words: Vec<u32> =
         bytes.chunks(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
     Ok(with_shape!(table.shape(), N, H, K => {
-        let table = Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words))?;
+        let table = Table::<N, H, K>::from_bytes(bytemuck::cast_slice(&words), surprisal::Fingerprint::ANY)?;
         let each = (0..bits.rows).into_par_iter().map(|at| {
             let mut row = [false; N];
             bits.row(at, &mut row);

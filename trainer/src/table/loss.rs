@@ -18,7 +18,7 @@ pub fn divergence(model: &FloatModel, table: &[u8], rows: usize, seed: u64) -> R
     let prefixes = model.sample(rows, &mut ChaCha8Rng::seed_from_u64(seed));
     let logits = model.logits(&prefixes);
     with_shape!(Shape::of(table)?, N, H, K => {
-        let table = Table::<N, H, K>::from_bytes(table)?;
+        let table = Table::<N, H, K>::from_bytes(table, surprisal::Fingerprint::ANY)?;
         let each: Vec<f64> = (0..rows).into_par_iter().map(|at| {
             let mut row = [false; N];
             prefixes.row(at, &mut row);
