@@ -959,7 +959,7 @@ static int32_t linear_logit(const surprisal_bits *model, const state_t *state, u
 }
 
 static int32_t tree_logit(const surprisal_bits *model, const state_t *state, uint32_t i) {
-    const uint32_t mask = (1u << model->feature_bits) - 1u;
+    uint32_t mask;
     uint32_t at;
     uint32_t left;
     uint32_t leaf;
@@ -968,6 +968,7 @@ static int32_t tree_logit(const surprisal_bits *model, const state_t *state, uin
     if (model->tree_starts == NULL) {
         return 0;
     }
+    mask = (1u << model->feature_bits) - 1u;
     /* The tree is the `left` splits from `at` on. */
     at = model->tree_starts[i];
     left = (uint32_t)model->tree_starts[i + 1u] - at;
@@ -1950,7 +1951,6 @@ static bool columns_fit(const uint16_t *words, uint32_t word_count, const int32_
     uint32_t value = 0u;
     uint32_t log_width = 0u;
     while (word < word_count) {
-        const uint32_t kind = ((uint32_t)words[word] >> 12) & 7u;
         const uint32_t taken = words_of(words[word]);
         const uint32_t count = ((taken > 1u) && ((word_count - word) >= taken)) ? (uint32_t)words[word + 1u] : 0u;
         if ((taken > (word_count - word)) || (count > (value_count - value))) {
@@ -1968,7 +1968,6 @@ static bool columns_fit(const uint16_t *words, uint32_t word_count, const int32_
             }
             log_width += count + 1u;
         }
-        (void)kind;
         word += taken;
         value += count;
     }
@@ -2244,13 +2243,14 @@ static bool linear_fits(const surprisal_bits *model, uint32_t bits, uint32_t sca
 
 /* Checks the trees. */
 static surprisal_status check_trees(const surprisal_bits *model, uint32_t bits, uint32_t starts, uint32_t splits) {
-    const uint32_t mask = (1u << model->feature_bits) - 1u;
+    uint32_t mask;
     uint32_t taken = 0u;
     uint32_t bit;
     if ((model->feature_bits == 0u) || (model->feature_bits > 15u) || (starts != (bits + 1u)) ||
         (model->leaf_count != (splits + bits))) {
         return SURPRISAL_ERROR_INCONSISTENT;
     }
+    mask = (1u << model->feature_bits) - 1u;
     for (bit = 0u; bit < bits; ++bit) {
         if ((model->tree_starts[bit] != taken) || (model->tree_starts[bit + 1u] < taken) ||
             (model->tree_starts[bit + 1u] > splits)) {
