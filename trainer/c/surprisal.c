@@ -944,8 +944,10 @@ static uint32_t nats_of_bit(int32_t logit, bool bit) {
     return nats;
 }
 
-static int32_t add_logits(int32_t a, int32_t b) {
-    return clamp_64((int64_t)a + (int64_t)b);
+static INLINED int32_t add_logits(int32_t a, int32_t b) {
+    const int32_t sum = (int32_t)((uint32_t)a + (uint32_t)b);
+    const bool overflows = ((a ^ sum) & (b ^ sum)) < 0;
+    return (!overflows) ? sum : ((a < 0) ? INT32_MIN : INT32_MAX);
 }
 
 static int32_t multiply_wrapping(int32_t a, int32_t b) {
@@ -958,7 +960,10 @@ static int32_t linear_logit(const surprisal_bits *model, const state_t *state, u
     return add_logits(multiply_wrapping((int32_t)state->sums[i], scale), bias);
 }
 
-static int32_t tree_logit(const surprisal_bits *model, const state_t *state, uint32_t i) {
+static NOT_INLINED int32_t tree_logit(const surprisal_bits *model, const state_t *state, uint32_t i) {
+    const uint16_t *const splits = model->splits;
+    const uint8_t *const row = state->row;
+    const uint32_t feature_bits = model->feature_bits;
     uint32_t mask;
     uint32_t at;
     uint32_t left;
@@ -968,34 +973,40 @@ static int32_t tree_logit(const surprisal_bits *model, const state_t *state, uin
     if (model->tree_starts == NULL) {
         return 0;
     }
-    mask = (1u << model->feature_bits) - 1u;
+    mask = (1u << feature_bits) - 1u;
     /* The tree is the `left` splits from `at` on. */
     at = model->tree_starts[i];
     left = (uint32_t)model->tree_starts[i + 1u] - at;
     leaf = at + i;
+    if (left == 0u) {
+        return multiply_wrapping((int32_t)model->leaves[leaf], (int32_t)model->leaf_scales[i]);
+    }
     while (more) {
         uint32_t other_at = 0u;
         uint32_t other_left = 0u;
         uint32_t other_leaf = 0u;
         more = false;
         while (left != 0u) {
-            const uint32_t feature = model->splits[at] & mask;
-            const uint32_t counted = (uint32_t)model->splits[at] >> model->feature_bits;
-            const uint32_t low = (counted < (left - 1u)) ? counted : (left - 1u);
-            const uint32_t high_at = at + 1u + low;
-            const uint32_t high_left = left - 1u - low;
-            if ((feature < i) && (state->row[feature] != 0u)) {
-                leaf += counted + 1u;
-                at = high_at;
-                left = high_left;
-            } else {
-                if (feature >= i) {
-                    other_at = high_at;
-                    other_left = high_left;
-                    other_leaf = leaf + counted + 1u;
-                    more = true;
+            const uint32_t word = splits[at];
+            const uint32_t feature = word & mask;
+            const uint32_t counted = word >> feature_bits;
+            uint32_t low;
+            ++at;
+            --left;
+            low = (counted < left) ? counted : left;
+            if (feature < i) {
+                if (row[feature] != 0u) {
+                    leaf += counted + 1u;
+                    at += low;
+                    left -= low;
+                } else {
+                    left = low;
                 }
-                at = at + 1u;
+            } else {
+                other_at = at + low;
+                other_left = left - low;
+                other_leaf = leaf + counted + 1u;
+                more = true;
                 left = low;
             }
         }
@@ -1028,7 +1039,7 @@ static void refresh_units(const surprisal_bits *model, state_t *state) {
     }
 }
 
-static int32_t hidden_logit(const surprisal_bits *model, const state_t *state, uint32_t i) {
+static NOT_INLINED int32_t hidden_logit(const surprisal_bits *model, const state_t *state, uint32_t i) {
     uint32_t sum = 0u;
     uint32_t u;
     uint32_t high;
@@ -1079,7 +1090,7 @@ static int32_t parent_logit(const surprisal_bits *model, const state_t *state, u
     return parent ? logit_of_code((int32_t)(int8_t)model->parents[(2u * i) + 1u]) : 0;
 }
 
-static int32_t mixture_logit(const surprisal_bits *model, state_t *state, uint32_t i) {
+static NOT_INLINED int32_t mixture_logit(const surprisal_bits *model, state_t *state, uint32_t i) {
     uint64_t ones = 0u;
     uint64_t zeros = 0u;
     uint32_t k;
@@ -1116,21 +1127,41 @@ static int32_t mixture_logit(const surprisal_bits *model, state_t *state, uint32
 }
 
 static NOT_INLINED int32_t logit_of_bit(const surprisal_bits *model, state_t *state, uint32_t i) {
-    const int32_t rows = add_logits(linear_logit(model, state, i), tree_logit(model, state, i));
-    return add_logits(rows, add_logits(hidden_logit(model, state, i), mixture_logit(model, state, i)));
+    int32_t logit = add_logits(linear_logit(model, state, i), tree_logit(model, state, i));
+    if (((uint32_t)model->units + (uint32_t)model->components) != 0u) {
+        logit = add_logits(logit, add_logits(hidden_logit(model, state, i), mixture_logit(model, state, i)));
+    }
+    return logit;
+}
+
+/* Moves by the gap of a sparse entry, and adds its weight there. */
+static INLINED int16_t *add_entry(int16_t *before, int32_t entry) {
+    int16_t *const sum = &before[(uint8_t)((uint32_t)entry & 255u)];
+    *sum = (int16_t)(uint16_t)((uint32_t)(int32_t)*sum + (uint32_t)(entry >> 8));
+    return sum;
 }
 
 /* Updates the terms after bit i, which is a one. */
 static NOT_INLINED void observe_one(const surprisal_bits *model, state_t *state, uint32_t i) {
     if (model->weights != NULL) {
         if (model->starts != NULL) {
-            const uint8_t *entry = &model->weights[2u * (uint32_t)model->starts[i]];
-            const uint8_t *const end = &model->weights[2u * (uint32_t)model->starts[i + 1u]];
+            /* Both bytes of an entry are read as one number; its weight is the upper byte. */
+            const int16_t *entry = (const int16_t *)(const void *)model->weights;
+            uint32_t left = (uint32_t)model->starts[i + 1u] - (uint32_t)model->starts[i];
             int16_t *sum = &state->sums[i];
-            while (entry != end) {
-                sum = &sum[entry[0]];
-                *sum = (int16_t)(uint16_t)((uint32_t)(uint16_t)*sum + (uint32_t)(int32_t)(int8_t)entry[1]);
-                entry = &entry[2];
+            entry = &entry[model->starts[i]];
+            while (left >= 4u) {
+                sum = add_entry(sum, entry[0]);
+                sum = add_entry(sum, entry[1]);
+                sum = add_entry(sum, entry[2]);
+                sum = add_entry(sum, entry[3]);
+                entry = &entry[4];
+                left -= 4u;
+            }
+            while (left != 0u) {
+                sum = add_entry(sum, *entry);
+                entry = &entry[1];
+                --left;
             }
         } else {
             const uint32_t n = model->bits;
