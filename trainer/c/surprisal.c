@@ -912,8 +912,14 @@ static surprisal_status explain_views(const surprisal_table *table, const surpri
 
 /* The bits of a row and the state of the terms while it is scored. */
 typedef struct {
-    uint8_t row[SURPRISAL_MAX_BITS];
-    int16_t sums[SURPRISAL_MAX_BITS];
+    union {
+        uint8_t bit[SURPRISAL_MAX_BITS];
+        uint32_t words[4u * (((SURPRISAL_MAX_BITS) + 15u) / 16u)];
+    } row;
+    union {
+        int16_t of_bit[SURPRISAL_MAX_BITS];
+        uint32_t words[4u * (((SURPRISAL_MAX_BITS) + 7u) / 8u)];
+    } sums; /* of weights */
     int32_t unit_values[SURPRISAL_MAX_UNITS];
     int16_t unit_sums[SURPRISAL_MAX_UNITS];
     uint16_t mantissas[SURPRISAL_MAX_COMPONENTS];
@@ -957,12 +963,12 @@ static int32_t multiply_wrapping(int32_t a, int32_t b) {
 static int32_t linear_logit(const surprisal_bits *model, const state_t *state, uint32_t i) {
     const int32_t bias = (model->biases != NULL) ? ((int32_t)model->biases[i] * 64) : 0;
     const int32_t scale = (model->scales != NULL) ? (int32_t)model->scales[i] : 0;
-    return add_logits(multiply_wrapping((int32_t)state->sums[i], scale), bias);
+    return add_logits(multiply_wrapping((int32_t)state->sums.of_bit[i], scale), bias);
 }
 
 static NOT_INLINED int32_t tree_logit(const surprisal_bits *model, const state_t *state, uint32_t i) {
     const uint16_t *const splits = model->splits;
-    const uint8_t *const row = state->row;
+    const uint8_t *const row = state->row.bit;
     const uint32_t feature_bits = model->feature_bits;
     uint32_t mask;
     uint32_t at;
@@ -1086,7 +1092,7 @@ static void normalise(const surprisal_bits *model, state_t *state) {
 /* The logit that the parent of a bit adds to those of the components. */
 static int32_t parent_logit(const surprisal_bits *model, const state_t *state, uint32_t i) {
     const uint32_t gap = model->parents[2u * i];
-    const bool parent = (gap != 0u) && (state->row[i - gap] != 0u);
+    const bool parent = (gap != 0u) && (state->row.bit[i - gap] != 0u);
     return parent ? logit_of_code((int32_t)(int8_t)model->parents[(2u * i) + 1u]) : 0;
 }
 
@@ -1100,7 +1106,7 @@ static NOT_INLINED int32_t mixture_logit(const surprisal_bits *model, state_t *s
     }
     if ((state->evaluated != 0u) && ((state->evaluated - 1u) < i)) {
         const uint32_t before = state->evaluated - 1u;
-        const bool bit = state->row[before] != 0u;
+        const bool bit = state->row.bit[before] != 0u;
         effect = parent_logit(model, state, before);
         for (k = 0u; k < model->components; ++k) {
             const int32_t logit = logit_of_code(model->logits[(before * model->components) + k]) + effect;
@@ -1148,7 +1154,7 @@ static NOT_INLINED void observe_one(const surprisal_bits *model, state_t *state,
             /* Both bytes of an entry are read as one number; its weight is the upper byte. */
             const int16_t *entry = (const int16_t *)(const void *)model->weights;
             uint32_t left = (uint32_t)model->starts[i + 1u] - (uint32_t)model->starts[i];
-            int16_t *sum = &state->sums[i];
+            int16_t *sum = &state->sums.of_bit[i];
             entry = &entry[model->starts[i]];
             while (left >= 4u) {
                 sum = add_entry(sum, entry[0]);
@@ -1168,8 +1174,8 @@ static NOT_INLINED void observe_one(const surprisal_bits *model, state_t *state,
             const uint8_t *weight = &model->weights[(i * ((2u * n) - (i + 1u))) / 2u];
             uint32_t later;
             for (later = i + 1u; later < n; ++later) {
-                state->sums[later] =
-                    (int16_t)(uint16_t)((uint32_t)(uint16_t)state->sums[later] + (uint32_t)(int32_t)(int8_t)*weight);
+                state->sums.of_bit[later] =
+                    (int16_t)(uint16_t)((uint32_t)(uint16_t)state->sums.of_bit[later] + (uint32_t)(int32_t)(int8_t)*weight);
                 ++weight;
             }
         }
@@ -1185,10 +1191,23 @@ static NOT_INLINED void observe_one(const surprisal_bits *model, state_t *state,
     }
 }
 
+/* Clears `fours` times four words. The `memset` of small C libraries takes several instructions per byte. */
+static void clear(uint32_t *words, uint32_t fours) {
+    uint32_t *word = words;
+    uint32_t left;
+    for (left = fours; left != 0u; --left) {
+        word[0] = 0u;
+        word[1] = 0u;
+        word[2] = 0u;
+        word[3] = 0u;
+        word = &word[4];
+    }
+}
+
 static void start_bits(const surprisal_bits *model, state_t *state) {
     uint32_t i;
-    (void)memset(state->row, 0, model->bits);
-    (void)memset(state->sums, 0, (size_t)model->bits * sizeof state->sums[0]);
+    clear(state->row.words, ((uint32_t)model->bits + 15u) / 16u);
+    clear(state->sums.words, ((uint32_t)model->bits + 7u) / 8u);
     for (i = 0u; i < model->units; ++i) {
         state->unit_sums[i] = model->hidden_biases[i];
     }
@@ -1214,7 +1233,7 @@ static bool is_implied(const surprisal_bits *model, const state_t *state, uint32
     }
     word = model->constraints[i];
     *value = ((word >> 13) & 1u) != 0u;
-    return (word < 0xFFFEu) && ((uint32_t)state->row[word & 0xFFFu] == ((word >> 12) & 1u));
+    return (word < 0xFFFEu) && ((uint32_t)state->row.bit[word & 0xFFFu] == ((word >> 12) & 1u));
 }
 
 /* The surprisal of the bits from `first` to before `end`, given the bits before them. */
@@ -1223,7 +1242,7 @@ static uint32_t read_bits(const surprisal_bits *model, state_t *state, uint32_t 
     bool possible = true;
     uint32_t i = first;
     while (i < end) {
-        const bool bit = state->row[i] != 0u;
+        const bool bit = state->row.bit[i] != 0u;
         bool value = false;
         if (!is_observed(model, i)) {
             if (is_implied(model, state, i, &value)) {
@@ -1236,7 +1255,7 @@ static uint32_t read_bits(const surprisal_bits *model, state_t *state, uint32_t 
             observe_one(model, state, i);
         } else if (model->constraints != NULL) {
             /* The run of zeros that are implied by the zero before each. */
-            while (((i + 1u) < end) && ((uint32_t)model->constraints[i + 1u] == i) && (state->row[i + 1u] == 0u)) {
+            while (((i + 1u) < end) && ((uint32_t)model->constraints[i + 1u] == i) && (state->row.bit[i + 1u] == 0u)) {
                 ++i;
             }
         } else {
@@ -1253,13 +1272,13 @@ static void complete_bits(const surprisal_bits *model, state_t *state, uint32_t 
     for (i = first; i < end; ++i) {
         bool value = false;
         if (is_observed(model, i)) {
-            value = state->row[i] != 0u;
+            value = state->row.bit[i] != 0u;
         } else if (!is_implied(model, state, i, &value)) {
             value = logit_of_bit(model, state, i) > 0;
         } else {
             /* The constraint says the value. */
         }
-        state->row[i] = value ? (uint8_t)1u : (uint8_t)0u;
+        state->row.bit[i] = value ? (uint8_t)1u : (uint8_t)0u;
         if (value) {
             observe_one(model, state, i);
         }
@@ -1274,12 +1293,20 @@ static uint32_t bits_of(const column_t *column) {
 static void set_bits(const column_t *column, uint32_t outcome, uint8_t *bits) {
     const uint32_t missing = column->may_miss ? 1u : 0u;
     const uint32_t levels = bits_of(column) - missing;
+    uint32_t first = missing;
+    uint32_t count = 0u;
+    uint32_t at;
     if ((missing != 0u) && (outcome == (outcomes_of(column) - 1u))) {
-        bits[0] = 1u;
+        first = 0u;
+        count = 1u;
     } else if (outcome > column->pivot) {
-        (void)memset(&bits[missing], 1, (size_t)outcome - column->pivot);
+        count = outcome - column->pivot;
     } else {
-        (void)memset(&bits[missing + (levels - column->pivot)], 1, (size_t)column->pivot - outcome);
+        first += levels - column->pivot;
+        count = (uint32_t)column->pivot - outcome;
+    }
+    for (at = first; at < (first + count); ++at) {
+        bits[at] = 1u;
     }
 }
 
@@ -1351,7 +1378,7 @@ static surprisal_status score_bits(const surprisal_table *table, const surprisal
             ++out->missing;
         } else {
             uint32_t nats;
-            set_bits(column, found.outcome, &state.row[columns.first]);
+            set_bits(column, found.outcome, &state.row.bit[columns.first]);
             nats = add_saturating(read_bits(model, &state, columns.first, end), found.log_width);
             if (!is_observed(model, columns.first)) {
                 const uint32_t baseline =
