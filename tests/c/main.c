@@ -63,7 +63,7 @@ static void check_operations(const surprisal_table *table, golden_kind kind, con
     surprisal_reading row[SURPRISAL_MAX_COLUMNS];
     surprisal_reading before[SURPRISAL_MAX_COLUMNS];
     surprisal_monitor monitor;
-    uint64_t sums[4] = {0u, 0u, 0u, 0u};
+    uint64_t sums[5] = {0u, 0u, 0u, 0u, 0u};
     uint32_t votes = 0u;
     size_t at;
     surprisal_monitor_init(&monitor);
@@ -78,6 +78,7 @@ static void check_operations(const surprisal_table *table, golden_kind kind, con
         surprisal_score score;
         surprisal_report report;
         size_t i;
+        size_t k;
         CHECK(surprisal_score_row(table, row, table->readings, &score) == SURPRISAL_OK);
         CHECK(surprisal_explain(table, row, table->readings, shares, &nats) == SURPRISAL_OK);
         for (i = 0u; i < table->readings; ++i) {
@@ -105,6 +106,10 @@ static void check_operations(const surprisal_table *table, golden_kind kind, con
                 CHECK(surprisal_score_row(table, row, table->readings, &score) == SURPRISAL_OK);
                 CHECK(score.missing <= 1u);
                 sums[3] += score.anomaly;
+                CHECK(surprisal_explain(table, row, table->readings, shares, NULL) == SURPRISAL_OK);
+                for (k = 0u; k < table->readings; ++k) {
+                    sums[4] = (sums[4] * 31u) + ((uint64_t)shares[k] ^ k);
+                }
                 row[i] = own;
             }
         }
@@ -117,8 +122,9 @@ static void check_operations(const surprisal_table *table, golden_kind kind, con
         CHECK(surprisal_score_row(table, row, table->readings, &score) == SURPRISAL_OK);
         CHECK((score.nats == SURPRISAL_IMPOSSIBLE) && (score.anomaly == SURPRISAL_IMPOSSIBLE) && (score.missing == 9u));
     }
-    (void)printf("sums: p-values %llu, trends %llu, blame %llu, missing %llu, alarms %u\n", (unsigned long long)sums[0],
-                 (unsigned long long)sums[1], (unsigned long long)sums[2], (unsigned long long)sums[3], votes);
+    (void)printf("blame %llu, missing %llu, shares %llu\np-values %llu, trends %llu, alarms %u\n",
+                 (unsigned long long)sums[2], (unsigned long long)sums[3], (unsigned long long)sums[4],
+                 (unsigned long long)sums[0], (unsigned long long)sums[1], votes);
 }
 
 /* Opens bytes whose checksum is made right, and uses the table if it is accepted. */
