@@ -58,6 +58,8 @@ static uint32_t crc32(const uint8_t *bytes, size_t length) {
     return crc ^ UINT32_MAX;
 }
 
+static uint32_t digest_extremes(const surprisal_table *table, golden_kind kind, const file_t *readings, uint32_t rows);
+
 /* Shares add up, a missing reading is left out, blame restores the row, and the monitor counts. */
 static void check_operations(const surprisal_table *table, golden_kind kind, const file_t *readings) {
     surprisal_reading row[SURPRISAL_MAX_COLUMNS];
@@ -65,6 +67,7 @@ static void check_operations(const surprisal_table *table, golden_kind kind, con
     surprisal_monitor monitor;
     uint64_t sums[5] = {0u, 0u, 0u, 0u, 0u};
     uint32_t votes = 0u;
+    uint32_t digest;
     size_t at;
     surprisal_monitor_init(&monitor);
     monitor.votes = 3u;
@@ -114,6 +117,7 @@ static void check_operations(const surprisal_table *table, golden_kind kind, con
             }
         }
     }
+    digest = digest_extremes(table, kind, readings, (uint32_t)at);
     for (at = 0u; at < table->readings; ++at) {
         row[at] = surprisal_missing();
     }
@@ -122,9 +126,76 @@ static void check_operations(const surprisal_table *table, golden_kind kind, con
         CHECK(surprisal_score_row(table, row, table->readings, &score) == SURPRISAL_OK);
         CHECK((score.nats == SURPRISAL_IMPOSSIBLE) && (score.anomaly == SURPRISAL_IMPOSSIBLE) && (score.missing == 9u));
     }
-    (void)printf("blame %llu, missing %llu, shares %llu\np-values %llu, trends %llu, alarms %u\n",
-                 (unsigned long long)sums[2], (unsigned long long)sums[3], (unsigned long long)sums[4],
+    (void)printf("blame %llu, missing %llu, shares %llu, extremes %u\np-values %llu, trends %llu, alarms %u\n",
+                 (unsigned long long)sums[2], (unsigned long long)sums[3], (unsigned long long)sums[4], digest,
                  (unsigned long long)sums[0], (unsigned long long)sums[1], votes);
+}
+
+static uint32_t next_random(uint32_t *seed) {
+    *seed = (*seed * 1664525u) + 1013904223u;
+    return *seed >> 8;
+}
+
+/* A digest of the scores of 20,000 rows of the file, in each of which about half of the readings are replaced: by a missing
+ * one, by any integer, by any real number, or by one of twice or half the size. */
+static uint32_t digest_extremes(const surprisal_table *table, golden_kind kind, const file_t *readings, uint32_t rows) {
+    surprisal_reading row[SURPRISAL_MAX_COLUMNS];
+    uint32_t digest = 0x811C9DC5u;
+    uint32_t seed = 7u;
+    uint32_t at;
+    for (at = 0u; at < 20000u; ++at) {
+        uint32_t words[8] = {0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u};
+        surprisal_score score;
+        size_t i;
+        (void)golden_row(table, kind, readings->bytes, readings->length, at % rows, row);
+        for (i = 0u; i < table->readings; ++i) {
+            const uint32_t choice = next_random(&seed) >> 4;
+            const uint32_t value = next_random(&seed) ^ (next_random(&seed) << 12);
+            switch (choice % 32u) {
+            case 0:
+                row[i] = surprisal_missing();
+                break;
+            case 1:
+                row[i].value.integer = (int32_t)value;
+                break;
+            case 2:
+                row[i].type = (uint8_t)(((choice >> 5) % 64u == 0u) ? SURPRISAL_REAL : row[i].type);
+                row[i].value.real_bits = value >> ((choice >> 11) & 31u);
+                break;
+            case 3:
+            case 4:
+            case 5:
+                row[i].value.integer = (int32_t)(row[i].value.real_bits + (value & 15u));
+                break;
+            case 6:
+                row[i].value.real_bits ^= 0x80000000u;
+                break;
+            case 7:
+                row[i].value.real_bits ^= value & 0x3F8000u;
+                break;
+            default:
+                break;
+            }
+        }
+        if (surprisal_score_row(table, row, table->readings, &score) == SURPRISAL_OK) {
+            words[0] = score.nats;
+            words[1] = score.anomaly;
+            words[2] = score.largest;
+            words[3] = score.column;
+            words[4] = score.missing;
+            if ((at % 64u) == 0u) {
+                surprisal_blamed blamed;
+                (void)surprisal_blame(table, row, table->readings, &blamed);
+                words[5] = blamed.anomaly;
+                words[6] = blamed.column;
+                words[7] = blamed.expected.value.real_bits;
+            }
+        }
+        for (i = 0u; i < 8u; ++i) {
+            digest = (digest ^ words[i]) * 0x01000193u;
+        }
+    }
+    return digest;
 }
 
 /* Opens bytes whose checksum is made right, and uses the table if it is accepted. */
