@@ -1132,7 +1132,7 @@ static NOT_INLINED int32_t mixture_logit(const surprisal_bits *model, state_t *s
     return ln_of(ones) - ln_of(zeros);
 }
 
-static NOT_INLINED int32_t logit_of_bit(const surprisal_bits *model, state_t *state, uint32_t i) {
+static INLINED int32_t logit_of_bit(const surprisal_bits *model, state_t *state, uint32_t i) {
     int32_t logit = add_logits(linear_logit(model, state, i), tree_logit(model, state, i));
     if (((uint32_t)model->units + (uint32_t)model->components) != 0u) {
         logit = add_logits(logit, add_logits(hidden_logit(model, state, i), mixture_logit(model, state, i)));
@@ -1147,47 +1147,62 @@ static INLINED int16_t *add_entry(int16_t *before, int32_t entry) {
     return sum;
 }
 
+/* Adds column i of the sparse weights to the sums of later bits. */
+static NOT_INLINED void add_sparse(const surprisal_bits *model, int16_t *sums, uint32_t i) {
+    /* Both bytes of an entry are read as one number; its weight is the upper byte. */
+    const int16_t *entry = (const int16_t *)(const void *)model->weights;
+    const uint16_t *const start = &model->starts[i];
+    uint32_t left = (uint32_t)start[1] - (uint32_t)start[0];
+    int16_t *sum = &sums[i];
+    entry = &entry[start[0]];
+    while (left >= 4u) {
+        sum = add_entry(sum, entry[0]);
+        sum = add_entry(sum, entry[1]);
+        sum = add_entry(sum, entry[2]);
+        sum = add_entry(sum, entry[3]);
+        entry = &entry[4];
+        left -= 4u;
+    }
+    while (left != 0u) {
+        sum = add_entry(sum, *entry);
+        entry = &entry[1];
+        --left;
+    }
+}
+
+/* Adds column i of the dense weights to the sums of later bits. */
+static NOT_INLINED void add_dense(const surprisal_bits *model, int16_t *sums, uint32_t i) {
+    const uint32_t n = model->bits;
+    const int8_t *weight = (const int8_t *)&model->weights[(i * ((2u * n) - (i + 1u))) / 2u];
+    uint32_t later;
+    for (later = i + 1u; later < n; ++later) {
+        sums[later] = (int16_t)(uint16_t)((uint32_t)(int32_t)sums[later] + (uint32_t)(int32_t)*weight);
+        weight = &weight[1];
+    }
+}
+
+/* Adds the input weights of bit i to the sums of the hidden units. */
+static NOT_INLINED void add_hidden(const surprisal_bits *model, state_t *state, uint32_t i) {
+    const int8_t *input = &model->hidden_inputs[i * model->units];
+    uint32_t u;
+    for (u = 0u; u < model->units; ++u) {
+        state->unit_sums[u] =
+            (int16_t)(uint16_t)((uint32_t)(int32_t)state->unit_sums[u] + (uint32_t)(int32_t)input[u]);
+    }
+    refresh_units(model, state);
+}
+
 /* Updates the terms after bit i, which is a one. */
-static NOT_INLINED void observe_one(const surprisal_bits *model, state_t *state, uint32_t i) {
-    if (model->weights != NULL) {
-        if (model->starts != NULL) {
-            /* Both bytes of an entry are read as one number; its weight is the upper byte. */
-            const int16_t *entry = (const int16_t *)(const void *)model->weights;
-            uint32_t left = (uint32_t)model->starts[i + 1u] - (uint32_t)model->starts[i];
-            int16_t *sum = &state->sums.of_bit[i];
-            entry = &entry[model->starts[i]];
-            while (left >= 4u) {
-                sum = add_entry(sum, entry[0]);
-                sum = add_entry(sum, entry[1]);
-                sum = add_entry(sum, entry[2]);
-                sum = add_entry(sum, entry[3]);
-                entry = &entry[4];
-                left -= 4u;
-            }
-            while (left != 0u) {
-                sum = add_entry(sum, *entry);
-                entry = &entry[1];
-                --left;
-            }
-        } else {
-            const uint32_t n = model->bits;
-            const uint8_t *weight = &model->weights[(i * ((2u * n) - (i + 1u))) / 2u];
-            uint32_t later;
-            for (later = i + 1u; later < n; ++later) {
-                state->sums.of_bit[later] =
-                    (int16_t)(uint16_t)((uint32_t)(uint16_t)state->sums.of_bit[later] + (uint32_t)(int32_t)(int8_t)*weight);
-                ++weight;
-            }
-        }
+static void observe_one(const surprisal_bits *model, state_t *state, uint32_t i) {
+    if (model->starts != NULL) {
+        add_sparse(model, state->sums.of_bit, i);
+    } else if (model->weights != NULL) {
+        add_dense(model, state->sums.of_bit, i);
+    } else {
+        /* There are no weights. */
     }
     if (model->units != 0u) {
-        const int8_t *input = &model->hidden_inputs[i * model->units];
-        uint32_t u;
-        for (u = 0u; u < model->units; ++u) {
-            state->unit_sums[u] =
-                (int16_t)(uint16_t)((uint32_t)(uint16_t)state->unit_sums[u] + (uint32_t)(int32_t)input[u]);
-        }
-        refresh_units(model, state);
+        add_hidden(model, state, i);
     }
 }
 
@@ -1237,7 +1252,7 @@ static bool is_implied(const surprisal_bits *model, const state_t *state, uint32
 }
 
 /* The surprisal of the bits from `first` to before `end`, given the bits before them. */
-static uint32_t read_bits(const surprisal_bits *model, state_t *state, uint32_t first, uint32_t end) {
+static NOT_INLINED uint32_t read_bits(const surprisal_bits *model, state_t *state, uint32_t first, uint32_t end) {
     uint32_t total = 0u;
     bool possible = true;
     uint32_t i = first;
@@ -2383,7 +2398,7 @@ static surprisal_status open_bits(surprisal_table *table, sections_t *sections, 
     model->biases = (const int16_t *)parts[4];
     model->scales = (const uint16_t *)parts[5];
     model->starts = (const uint16_t *)parts[6];
-    model->weights = (const uint8_t *)parts[7];
+    model->weights = (const uint8_t *)((is_dense || (counts[7] > 0u)) ? parts[7] : (const void *)table->calibration);
     model->tree_starts = (const uint16_t *)parts[8];
     model->splits = (const uint16_t *)parts[9];
     model->leaves = (const int8_t *)parts[10];
@@ -2428,6 +2443,9 @@ static surprisal_status open_bits(surprisal_table *table, sections_t *sections, 
         return SURPRISAL_ERROR_INCONSISTENT;
     }
     model->word_count = (uint16_t)counts[0];
+    /* Without rows there are no sums. */
+    model->starts = (counts[4] > 0u) ? model->starts : NULL;
+    model->weights = (counts[4] > 0u) ? model->weights : NULL;
     if ((counts[8] != 0u) || (counts[9] != 0u) || (counts[10] != 0u) || (counts[11] != 0u)) {
         status = check_trees(model, counts[11], counts[8], counts[9]);
         if (status != SURPRISAL_OK) {
