@@ -17,7 +17,7 @@ mod fields;
 mod rows;
 mod views;
 
-pub use c::c_source;
+pub use c::{READER, c_source};
 
 /// Largest width of a line of numbers in the generated source, in characters.
 const WIDTH: usize = 117;

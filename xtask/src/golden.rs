@@ -71,6 +71,10 @@ fn views(surprisal: &Surprisal) -> Result<()> {
     // Small, because the board with the least flash holds all golden tables.
     surprisal.fit_shuttle(model, &["--family", "tables", "--cells", "8", "--prototypes", "4", "--flash", "5KiB"])?;
     export(surprisal, "views")?;
+    // Not into the folder itself, because the C reader is written beside a header.
+    let header = "target/golden/views.h";
+    surprisal.run(&["export", model, "-o", header])?;
+    fs::copy(root().join(header), root().join("tests/golden/views.h"))?;
     let held_out = HeldOut::of(&root().join(model))?;
     let rows: Vec<Vec<Reading>> =
         spread(&held_out).into_iter().map(|row| held_out.readings[row].map(Reading::Integer).to_vec()).collect();

@@ -78,6 +78,7 @@ pub fn everything() -> Result<()> {
     qemu_run()?;
     msrv()?;
     cargo_deny()?;
+    c()?;
     Ok(())
 }
 
@@ -169,16 +170,16 @@ pub fn qemu() -> Result<()> {
     Ok(())
 }
 
-/// Finds a C compiler for the host and one for Arm, with their libraries. Installs them on Debian as root.
+/// Finds make, two C compilers for the host and one for Arm, with their libraries. Installs them on Debian as root.
 ///
 /// # Errors
 /// They are missing and cannot be installed.
 pub fn c() -> Result<()> {
-    let packages = ["gcc", "libc6-dev", "gcc-arm-none-eabi", "libnewlib-arm-none-eabi"];
-    if !["cc", "arm-none-eabi-gcc"].iter().all(|compiler| starts(compiler)) {
+    let packages = ["gcc", "make", "clang", "libc6-dev", "gcc-arm-none-eabi", "libnewlib-arm-none-eabi"];
+    if !["gcc", "make", "clang", "arm-none-eabi-gcc"].iter().all(|compiler| starts(compiler)) {
         apt(&packages).with_context(|| {
             format!(
-                "a C compiler is missing; install cc and arm-none-eabi-gcc with newlib (on Debian: `apt-get install {}`)",
+                "a C compiler is missing; install gcc, clang, make and arm-none-eabi-gcc with newlib (on Debian: `apt-get install {}`)",
                 packages.join(" ")
             )
         })?;

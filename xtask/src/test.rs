@@ -48,6 +48,8 @@ pub enum Part {
     Device,
     /// The RAM of a time series
     Stream,
+    /// The C reader against the golden tables, on the host and on emulated boards
+    C,
     /// Captures, tables and programs of the firmware examples
     Examples,
     /// `cargo xtask demo`
@@ -99,6 +101,7 @@ impl Part {
             Self::OnTarget => on_target::run(boards),
             Self::Device => benches(&["device", "--golden"]),
             Self::Stream => benches(&["stream"]),
+            Self::C => c(),
             Self::Examples => examples::run(),
             Self::Demo => demo::run(),
             Self::Readme => readme::run(),
@@ -106,6 +109,14 @@ impl Part {
         };
         done.with_context(|| format!("{name} failed"))
     }
+}
+
+fn c() -> Result<()> {
+    setup::c()?;
+    setup::qemu()?;
+    let make = |dir: &str, goals: &[&str]| succeed(Command::new("make").args(goals).current_dir(root().join(dir)));
+    make("tests/c", &["check"])?;
+    make("examples/c", &["run", "run-m0", "run-m4f"])
 }
 
 fn format() -> Result<()> {

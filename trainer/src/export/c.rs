@@ -8,6 +8,10 @@ use crate::error::{Error, Result};
 use crate::escape::escaped;
 use crate::golden::fingerprint;
 
+/// The C99 reader and scorer: (name, content) of the files that firmware compiles beside an exported header.
+pub const READER: [(&str, &str); 2] =
+    [("surprisal.h", include_str!("../../c/surprisal.h")), ("surprisal.c", include_str!("../../c/surprisal.c"))];
+
 /// Words in a line of the table.
 const WORDS_PER_LINE: usize = 8;
 
