@@ -238,8 +238,7 @@ impl Artefact {
         let normal = normal_rows(frame, self.notes.label.as_ref())?;
         let strategy = split_strategy(fit.signal, fit.history.as_ref(), fit.seed);
         let mut rows = split(normal.clone(), shares, strategy).held_out;
-        let is_blank = |row: usize| frame.blank.get(row).copied().unwrap_or(false);
-        rows.extend((0..frame.rows()).filter(|&row| normal.binary_search(&row).is_err() && !is_blank(row)));
+        rows.extend((0..frame.rows()).filter(|&row| normal.binary_search(&row).is_err() && !frame.is_blank(row)));
         rows.sort_unstable();
         Ok(rows)
     }

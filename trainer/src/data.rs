@@ -186,6 +186,16 @@ impl Frame {
         at.checked_sub(1).map_or(&self.path, |file| &self.files[file].0)
     }
 
+    /// Returns whether a row has no reading.
+    pub(crate) fn is_blank(&self, row: usize) -> bool {
+        self.blank.get(row).copied().unwrap_or(false)
+    }
+
+    /// Returns whether a row has a reading, and depends on no anomalous row: such rows are normal unless a label says otherwise.
+    pub fn may_be_normal(&self, row: usize) -> bool {
+        !self.is_blank(row) && !self.mixed.get(row).copied().unwrap_or(false)
+    }
+
     /// Marks the rows that have no reading in the columns whose names `is_reading` accepts.
     pub(crate) fn mark_blank(&mut self, is_reading: impl Fn(&str) -> bool) {
         let mut blank = vec![true; self.rows()];

@@ -116,12 +116,10 @@ pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<b
 /// # Errors
 /// [`Error::Input`] if there is no such column, or no row is normal.
 pub fn normal_rows(frame: &Frame, label: Option<&(String, String)>) -> Result<Vec<usize>> {
-    let is_blank = |row: usize| frame.blank.get(row).copied().unwrap_or(false);
-    let Some((column, normal)) = label else { return Ok((0..frame.rows()).filter(|&row| !is_blank(row)).collect()) };
+    let candidates = (0..frame.rows()).filter(|&row| frame.may_be_normal(row));
+    let Some((column, normal)) = label else { return Ok(candidates.collect()) };
     let anomalous = anomalous_rows(frame, column, normal)?;
-    let is_mixed = |row: usize| frame.mixed.get(row).copied().unwrap_or(false);
-    let rows: Vec<usize> =
-        (0..frame.rows()).filter(|&row| !anomalous[row] && !is_mixed(row) && !is_blank(row)).collect();
+    let rows: Vec<usize> = candidates.filter(|&row| !anomalous[row]).collect();
     if rows.is_empty() {
         let values = frame.columns[frame.position(column)?].cells.counts(&[]);
         let values: Vec<_> = values.into_iter().take(20).map(|(cell, _)| format!("`{}`", cell.text())).collect();

@@ -22,7 +22,6 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     let inputs = args.inputs();
     output::check(path, &inputs)?;
     let read = args.read(progress)?;
-    progress.clear();
     let old = read.artefact.detector();
     let defaults = match old.rows {
         0 => Rates::default(),
@@ -33,9 +32,7 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     };
     let rates = rates.rates(defaults)?;
     let normal = read.normal_rows();
-    let schema = &read.artefact.schema;
-    remarks(&schema.unknown_texts(&read.frame, &normal)?);
-    remarks(&schema.unexpected_missing(&read.frame, &normal)?);
+    read.warn_of_unknown(&normal)?;
     if read.frame.digest == read.artefact.notes.fit.digest && !args.held_out {
         let file = read.frame.path.display().to_string();
         let message = "the model was fitted on this file, and knows its training rows too well for a threshold that holds; pass \

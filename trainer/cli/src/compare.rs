@@ -18,7 +18,7 @@ use surprisal_trainer::divergence::{
 use crate::answer::Answer;
 use crate::args::{CompareArgs, ReadingArgs, RowArgs};
 use crate::observer::Progress;
-use crate::rows::Applied;
+use crate::rows::Read;
 use crate::terminal::{Lines, line};
 
 impl CompareArgs {
@@ -164,7 +164,9 @@ impl CompareArgs {
     /// Returns model A and the readings of the normal rows of B.
     fn normal_readings(&self, progress: &Progress) -> Result<(Artefact, Vec<Vec<Reading>>)> {
         let rows = self.rows_of(&self.a, &self.b);
-        let Applied { artefact, frame, mut rows, anomalous, .. } = rows.apply(progress)?;
+        let read = rows.read(progress)?;
+        read.warn_of_unknown(&read.rows)?;
+        let Read { artefact, frame, mut rows, anomalous } = read;
         if let Some(anomalous) = anomalous {
             let mut anomalous = anomalous.into_iter();
             rows.retain(|_| anomalous.next() == Some(false));

@@ -28,13 +28,21 @@ pub struct Read {
 }
 
 impl Read {
-    /// Returns the selected rows that are not labelled as anomalous and have any reading.
+    /// Returns the selected rows that are normal: those with a reading that neither have an anomalous label nor follow a row
+    /// that has one.
     pub fn normal_rows(&self) -> Vec<usize> {
         let is_anomalous = |at: usize| self.anomalous.as_ref().is_some_and(|anomalous| anomalous[at]);
-        let is_blank = |row: usize| self.frame.blank.get(row).copied().unwrap_or(false);
-        let is_mixed = |row: usize| self.frame.mixed.get(row).copied().unwrap_or(false);
-        let normal = (0..self.rows.len()).filter(|&at| !is_anomalous(at)).map(|at| self.rows[at]);
-        normal.filter(|&row| !is_blank(row) && !is_mixed(row)).collect()
+        let unlabelled = self.rows.iter().enumerate().filter(|(at, _)| !is_anomalous(*at));
+        unlabelled.map(|(_, &row)| row).filter(|&row| self.frame.may_be_normal(row)).collect()
+    }
+
+    /// Warns of texts of categories that no training row has, and of readings that no training row lacks, in some rows of
+    /// the file. Returns the warnings.
+    pub fn warn_of_unknown(&self, rows: &[usize]) -> Result<Vec<Warning>> {
+        let mut unknown = self.artefact.schema.unknown_texts(&self.frame, rows)?;
+        unknown.extend(self.artefact.schema.unexpected_missing(&self.frame, rows)?);
+        remarks(&unknown);
+        Ok(unknown)
     }
 }
 
@@ -135,10 +143,9 @@ impl RowArgs {
 
     /// Reads the model and the data file and scores the selected rows.
     pub fn apply(&self, progress: &Progress) -> Result<Applied> {
-        let Read { artefact, frame, rows, anomalous } = self.read(progress)?;
-        let mut unknown = artefact.schema.unknown_texts(&frame, &rows)?;
-        unknown.extend(artefact.schema.unexpected_missing(&frame, &rows)?);
-        remarks(&unknown);
+        let read = self.read(progress)?;
+        let unknown = read.warn_of_unknown(&read.rows)?;
+        let Read { artefact, frame, rows, anomalous } = read;
         let row_scores = artefact.scores_of(&frame, &rows, progress)?;
         progress.clear();
         let mut time = if self.time.is_empty() { artefact.notes.fit.time.clone() } else { self.time.clone() };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use surprisal::Nats;
 
 use super::job::Job;
-use crate::artefact::Artefact;
+use crate::artefact::{Artefact, Provenance};
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::history::{History, split_strategy};
@@ -159,9 +159,32 @@ impl<'j> Split<'j> {
     /// the held-out rows.
     pub fn stream(&self) -> FrameRows {
         let FrameRows { frame, rows } = &self.calibrate;
-        let mut rows = if Arc::ptr_eq(frame, &self.train.frame) { self.seen.clone() } else { rows.clone() };
-        rows.drain(..rows.len().saturating_sub(STREAM));
+        let rows = if Arc::ptr_eq(frame, &self.train.frame) { &self.seen } else { rows };
+        let rows = rows[rows.len().saturating_sub(STREAM)..].to_vec();
         FrameRows { frame: Arc::clone(frame), rows }
+    }
+
+    /// Returns the provenance of a fit to the training rows, without order, settings and terms of the model.
+    pub fn provenance(&self) -> Provenance {
+        let (job, FrameRows { frame, rows }) = (self.job, &self.train);
+        Provenance {
+            version: env!("CARGO_PKG_VERSION").into(),
+            family: job.choices.family,
+            seed: job.seed,
+            digest: frame.digest,
+            train_rows: rows.len(),
+            split: self.shares,
+            rows: Some(frame.rows()),
+            sampled_from: self.sampled_from(),
+            time: job.time.clone(),
+            missing: job.read_options().missing,
+            channels_left_out: frame.left_out.clone(),
+            contamination: job.contamination.map(|contamination| contamination.to_string()),
+            may_fail: job.may_fail,
+            signal: job.signal,
+            history: job.history.clone(),
+            ..Provenance::default()
+        }
     }
 
     /// Returns whether a modelled column holds numbers.

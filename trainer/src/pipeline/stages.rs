@@ -99,24 +99,7 @@ impl<'j> Split<'j> {
         let sampling = self.sampling(|| Ok(density(0, 1)?.unwrap_or_default()), |first| density(first, PARTS))?;
         let (train_bits, _) = schema.encode(&train)?;
         let (valid_bits, valid_log_widths) = schema.encode(&valid)?;
-        let provenance = Provenance {
-            version: env!("CARGO_PKG_VERSION").into(),
-            family: job.choices.family,
-            seed: job.seed,
-            digest: self.train.frame.digest,
-            train_rows: train.len(),
-            split: self.shares,
-            rows: Some(self.train.frame.rows()),
-            sampled_from: self.sampled_from(),
-            time: job.time.clone(),
-            missing: job.read_options().missing,
-            channels_left_out: self.train.frame.left_out.clone(),
-            contamination: job.contamination.map(|contamination| contamination.to_string()),
-            may_fail: job.may_fail,
-            signal: job.signal,
-            history: job.history.clone(),
-            ..Provenance::default()
-        };
+        let provenance = self.provenance();
         Ok(Encoded {
             job,
             schema,
@@ -154,7 +137,7 @@ impl Split<'_> {
         let some: Readings = train.iter().skip(first).step_by(step).cloned().collect();
         let ((bits, _), (valid_bits, log_widths)) = (schema.encode(&some)?, schema.encode(valid)?);
         let each = trial(&schema, &bits, &valid_bits, choices, family, observer);
-        let unit: f64 = schema.columns.iter().filter(|encoding| !encoding.observed).map(|encoding| encoding.unit).sum();
+        let unit = schema.log_unit();
         Ok(Some(each.iter().zip(log_widths).map(|(likelihood, width)| likelihood - width - unit).collect()))
     }
 }
@@ -225,7 +208,6 @@ impl Calibrated<'_> {
         let integer_ll = |readings: &Readings| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };
         let (detector, test) = (table.calibration.view(), encoded.test_readings.as_ref());
         let provenance = &artefact.notes.fit;
-        let scored = selection.schema.columns.iter().filter(|encoding| !encoding.observed);
         let report = FitReport {
             family: provenance.family,
             order: provenance.order.clone(),
@@ -241,7 +223,7 @@ impl Calibrated<'_> {
             marginal_valid_ll: marginal_valid_ll - valid_log_width,
             float_valid_ll: selection.valid_ll - valid_log_width,
             valid_ll: integer_ll(&encoded.valid_readings)?,
-            log_unit: scored.map(|encoding| encoding.unit).sum(),
+            log_unit: selection.schema.log_unit(),
             sampling: encoded.sampling,
             bits_gain: None,
             excluded: selection.excluded,

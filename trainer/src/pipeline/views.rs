@@ -65,25 +65,7 @@ impl Split<'_> {
             strength: job.choices.strength.unwrap_or(STRENGTH),
             seed: job.seed,
         };
-        let provenance = Provenance {
-            version: env!("CARGO_PKG_VERSION").into(),
-            family: job.choices.family,
-            order: "chow-liu".into(),
-            seed: job.seed,
-            digest: self.train.frame.digest,
-            train_rows: train.len(),
-            split: self.shares,
-            rows: Some(self.train.frame.rows()),
-            sampled_from: self.sampled_from(),
-            time: job.time.clone(),
-            missing: job.read_options().missing,
-            channels_left_out: self.train.frame.left_out.clone(),
-            contamination: job.contamination.map(|contamination| contamination.to_string()),
-            may_fail: job.may_fail,
-            signal: job.signal,
-            history: job.history.clone(),
-            ..Provenance::default()
-        };
+        let provenance = Provenance { order: "chow-liu".into(), ..self.provenance() };
         let assemble = |owned: &OwnedViews, fitted: &[FittedView]| {
             let schema = Schema { columns: fitted[0].columns.clone(), ..schema.clone() };
             let regimes = fitted.get(1).map_or(0, |view| view.owned.regimes());
@@ -251,8 +233,7 @@ fn bits_gain(
     let (train_bits, _) = schema.encode(&train)?;
     let (valid_bits, log_widths) = schema.encode(&valid)?;
     let each = trial(schema, &train_bits, &valid_bits, &Choices::default(), Family::LinearTrees, &());
-    let own_unit: f64 = schema.columns.iter().filter(|encoding| !encoding.observed).map(|encoding| encoding.unit).sum();
-    let of_bits = mean(&each) - mean(&log_widths) - own_unit;
+    let of_bits = mean(&each) - mean(&log_widths) - schema.log_unit();
     let of_tables = -mean(&artefact.surprisals(&valid)?) - unit;
     Ok(Some(BitsGain { nats: of_bits - of_tables, rows: train.len() }))
 }

@@ -24,6 +24,11 @@ impl Schema {
         Ok(())
     }
 
+    /// Returns the logarithm of the unit in which a model of bits states the density of a row: the sum over the scored columns.
+    pub fn log_unit(&self) -> f64 {
+        self.columns.iter().filter(|encoding| !encoding.observed).map(|encoding| encoding.unit).sum()
+    }
+
     /// Returns the encodings of the readings of a row, in file order: of all columns except last values of states.
     pub fn readings_of_a_row(&self) -> Vec<&ColumnEncoding> {
         let channels = self.predictor.view().width();

@@ -48,7 +48,7 @@ pub fn choose_cells(
             Err(error) => return Err(error),
         };
         let ((bits, _), (valid_bits, widths)) = (schema.encode(train)?, schema.encode(valid)?);
-        let unit: f64 = schema.columns.iter().filter(|encoding| !encoding.observed).map(|encoding| encoding.unit).sum();
+        let unit = schema.log_unit();
         let each = trial(&schema, &bits, &valid_bits, choices, Family::LinearTrees, observer);
         tried.push((schema, each.iter().zip(widths).map(|(likelihood, width)| likelihood - width - unit).collect()));
     }

@@ -19,6 +19,7 @@ use super::{BOUNDED, KL, for_programs, shown};
 use crate::args::CompareArgs;
 use crate::inspect::no_alarm;
 use crate::observer::Progress;
+use crate::rows::Read;
 use crate::terminal::{Lines, line};
 
 /// Adds the divergences of two models over readings, estimated from rows that are drawn from each.
@@ -57,8 +58,12 @@ pub fn on_data(
     value: &mut Value,
 ) -> Result<()> {
     ensure!(data != Path::new("-"), "-: standard input can be read by one model only; pass a file");
-    let [a, b] = [&args.a, &args.b].map(|model| args.rows_of(model, data).apply(progress));
-    let (a, b) = (a?, b?);
+    let read = |model: &Path| -> Result<Read> {
+        let read = args.rows_of(model, data).read(progress)?;
+        read.warn_of_unknown(&read.rows)?;
+        Ok(read)
+    };
+    let (a, b) = (read(&args.a)?, read(&args.b)?);
     // Each model left out other rows if both were fitted to the file.
     let lines = b.rows.iter().map(|&row| (b.frame.lines[row], row));
     let of_b: HashMap<u64, usize> = lines.collect();
