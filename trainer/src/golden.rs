@@ -8,6 +8,8 @@ use crate::error::Result;
 use crate::schema::{ColumnEncoding, Schema};
 use crate::{with_shape, with_views};
 
+/// Golden rows take at most one byte in this many of the flash, unless that is less than one row.
+const FLASH_SHARE: usize = 32;
 /// The bit of a reading's kind that says that it was missing in training.
 const MAY_MISS: u8 = 128;
 
@@ -45,34 +47,40 @@ pub fn fingerprint(schema: &Schema) -> Fingerprint {
     Fingerprint::new(checksum(&bytes).max(1))
 }
 
-/// Returns the number of golden rows of a table of this many readings. Wide rows have fewer, so that they stay a small
-/// part of the table.
-fn count(readings: usize) -> usize {
-    match readings {
-        0 => 0,
+/// Returns the number of golden rows of a table of this many readings. Wide rows have fewer, and so have tables of few bytes
+/// of flash, so that golden rows stay a small part of a table.
+pub fn count(readings: usize, flash: Option<usize>) -> usize {
+    let most = match readings {
+        0 => return 0,
         1..=16 => 4,
         17..=64 => 2,
         _ => 1,
-    }
+    };
+    flash.map_or(most, |flash| (flash / FLASH_SHARE / row_bytes(readings)).clamp(1, most))
+}
+
+/// Returns the number of bytes of a golden row.
+fn row_bytes(readings: usize) -> usize {
+    4 * (readings + 2)
 }
 
 /// Returns the number of bytes that the schema of a row and its golden rows add to a table.
-pub fn bytes(readings: usize) -> usize {
-    readings.next_multiple_of(4) + 4 * count(readings) * (readings + 2)
+pub fn bytes(readings: usize, flash: Option<usize>) -> usize {
+    readings.next_multiple_of(4) + count(readings, flash) * row_bytes(readings)
 }
 
-/// Returns the artefact with the schema of its rows, and golden rows that are chosen among `rows` (`[row][source]`): a row
+/// Returns the artefact with the schema of its rows, and up to `count` golden rows that are chosen among `rows` (`[row][source]`): a row
 /// far out of range with one reading missing, and those with the middle, the largest and the smallest anomaly score.
 ///
 /// # Errors
 /// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
-pub fn with_golden_rows(artefact: &Artefact, rows: &[Vec<Reading>]) -> Result<Artefact> {
+pub fn with_golden_rows(artefact: &Artefact, rows: &[Vec<Reading>], count: usize) -> Result<Artefact> {
     let mut columns: Vec<&ColumnEncoding> = artefact.schema.columns.iter().collect();
     columns.sort_by_key(|encoding| encoding.source);
     let kinds: Vec<u8> =
         columns.iter().map(|encoding| kind(encoding) | if encoding.may_miss { MAY_MISS } else { 0 }).collect();
     let mut golden = chosen(artefact, rows)?;
-    golden.truncate(count(kinds.len()));
+    golden.truncate(count);
     let scores = artefact.scores(&golden)?;
     let words: Vec<u32> = golden
         .iter()

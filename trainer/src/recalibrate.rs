@@ -10,7 +10,7 @@ use crate::artefact::{Artefact, ROWS_AT_ONCE, Recalibrated};
 use crate::calibrate::{Calibration, Rates, reach};
 use crate::data::Frame;
 use crate::error::{Error, Result};
-use crate::golden::with_golden_rows;
+use crate::golden::{self, with_golden_rows};
 use crate::schema::{ColumnEncoding, from_total_order};
 use crate::{with_shape, with_views};
 
@@ -74,7 +74,7 @@ pub fn recalibrate(
     let calibration = Calibration::of(&shifted, &readings, &stream, rates)?;
     let reach = reach(&shifted, &readings, rates.false_alarm)?;
     let done = rebuilt(&shifted, &[], Some((&calibration, reach)), None)?;
-    let mut done = with_golden_rows(&done, &readings)?;
+    let mut done = with_golden_rows(&done, &readings, golden::count(artefact.schema.columns.len(), None))?;
     // Offsets count from the machine of the fit, also if the model was calibrated before.
     let before = artefact.notes.fit.recalibrated.as_ref().map_or(&[][..], |done| &done.offsets);
     let named = |encoding: &ColumnEncoding| {

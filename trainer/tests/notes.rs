@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
 use surprisal_trainer::divergence::{SamplingSettings, models};
-use surprisal_trainer::export::rust_source;
+use surprisal_trainer::export::{c_source, rust_source};
 use surprisal_trainer::history::History;
 use surprisal_trainer::pipeline::{Job, run};
 use surprisal_trainer::sample::sample;
@@ -215,10 +215,12 @@ fn texts(notes: &Value) -> Vec<Vec<String>> {
     found.into_iter().filter(|path| notes.pointer(&pointer(path)).is_some_and(Value::is_string)).collect()
 }
 
-/// Exported source holds texts of the notes in comments and string literals only.
+/// Exported source holds texts of the notes in comments and string literals only, and in names as letters and digits.
 #[test]
 fn no_text_of_the_notes_becomes_code() {
     const EVIL: &str = "0.1\npub fn evil() {}\r\"]; pub fn evil() {} // \u{2028}*/\\\u{202e}";
+    // What becomes of the text as the name of a field.
+    const NAME: &str = "n0_1_pub_fn_evil_pub_fn_evil";
     let mut exported = 0;
     for Base { table, mut notes, .. } in bases() {
         notes["fit"]["terms"] = json!("linear-trees");
@@ -229,9 +231,24 @@ fn no_text_of_the_notes_becomes_code() {
             let source = rust_source(&artefact).unwrap();
             assert!(!source.contains(['\r', '\u{2028}', '\u{202e}']), "{path:?}");
             for line in source.lines().filter(|line| line.contains("evil")) {
+                let line = &line.replace(NAME, "name").replace("N01PubFnEvilPubFnEvil", "Name");
                 let (code, _) = line.trim_start().split_once("//").unwrap_or((line, ""));
                 let literal = line.trim_start().strip_prefix(&format!("{EVIL:?},"));
                 assert!(code.is_empty() || literal.is_some() || !code.contains("evil"), "{path:?}: {line}");
+            }
+            if notes["fit"]["signal"].is_null() {
+                let header = c_source(&artefact, "pump").unwrap();
+                assert!(header.is_ascii() || !header.contains(['\r', '\u{2028}', '\u{202e}']), "{path:?}");
+                for line in header.lines().map(|line| line.replace(NAME, "name").replace(&NAME.to_uppercase(), "NAME"))
+                {
+                    // Texts lie in one comment or in one string, neither of which they end.
+                    let in_comment = line.contains("/*") || line.starts_with(" * ");
+                    let comments = line.matches("*/").count();
+                    let in_string = line.trim_start().starts_with('"') && line.ends_with("\",");
+                    let quotes = line.matches('"').count();
+                    let is_code = !(in_comment && comments <= 1 || in_string && quotes == 2);
+                    assert!(!(line.contains("evil") && is_code), "{path:?}: {line}");
+                }
             }
             exported += 1;
         }

@@ -147,7 +147,8 @@ impl<'j> Encoded<'j> {
     pub fn select(self, observer: &dyn Observer) -> Result<Selected<'j>> {
         let Self { job, schema, train, valid, .. } = &self;
         let columns = schema.columns.len();
-        let calibration = Calibration::bytes(self.calibration_readings.len(), columns) + golden::bytes(columns);
+        let calibration =
+            Calibration::bytes(self.calibration_readings.len(), columns) + golden::bytes(columns, job.flash);
         let notes = |recipe: &Recipe| Notes::new(schema, job.label.clone(), self.provenance(recipe)).bytes().len();
         let budget = Budget {
             flash: job.flash.unwrap_or(usize::MAX),
@@ -186,7 +187,11 @@ impl<'j> Selected<'j> {
         let uncalibrated = assemble(&table)?;
         let stream = encoded.stream.surprisals(&uncalibrated)?;
         table.calibration = Calibration::of(&uncalibrated, &encoded.calibration_readings, &stream, job.rates)?;
-        let artefact = with_golden_rows(&assemble(&table)?, &encoded.calibration_readings)?;
+        let artefact = with_golden_rows(
+            &assemble(&table)?,
+            &encoded.calibration_readings,
+            golden::count(selection.schema.columns.len(), job.flash),
+        )?;
         let file_bytes = artefact.file_bytes().len();
         if job.flash.is_some_and(|flash| file_bytes > flash) {
             return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));

@@ -99,7 +99,7 @@ impl Split<'_> {
             let of_views: usize = fitted.iter().map(|view| (2 * view.columns.len()).next_multiple_of(4)).sum();
             let calibrated = of_views
                 + Calibration::bytes(calibration.len(), schema.columns.len())
-                + golden::bytes(schema.columns.len());
+                + golden::bytes(schema.columns.len(), job.flash);
             let [file_bytes, operations] =
                 [artefact.file_bytes().len() + calibrated, artefact.views()?.iter().map(views::operations).sum()];
             let size = [
@@ -159,7 +159,11 @@ impl Split<'_> {
             Calibration::of(&uncalibrated, &calibration, &self.stream().surprisals(&uncalibrated)?, job.rates)?;
         let reach = reach(&uncalibrated, &calibration, job.rates.false_alarm)?;
         table.views.iter_mut().for_each(|view| view.reach = if view.regimes() > 0 { reach } else { u32::MAX });
-        let artefact = with_golden_rows(&assemble(&table, &fitted)?, &calibration)?;
+        let artefact = with_golden_rows(
+            &assemble(&table, &fitted)?,
+            &calibration,
+            golden::count(schema.columns.len(), job.flash),
+        )?;
         let file_bytes = artefact.file_bytes().len();
         if job.flash.is_some_and(|flash| file_bytes > flash) {
             return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));
