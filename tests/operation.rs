@@ -16,7 +16,7 @@ fn row(nats: Nats) -> RowScore {
     RowScore::of(&Detector::OFF, &[(0, nats)])
 }
 
-/// Scores of which some are equal.
+/// Draws scores from 3000 values, so that some are equal.
 fn scores(random: &mut Dice, count: usize) -> Vec<u32> {
     (0..count).map(|_| (random.word() as u32 >> 12) % 3000 * 100).collect()
 }

@@ -72,7 +72,7 @@ pub fn run(args: &Operation) -> Result<()> {
     Ok(())
 }
 
-/// (mean AUC-ROC in percent, share of normal rows that alarm) of an artefact on rows of a frame.
+/// Returns (AUC-ROC in percent, share of normal rows that alarm) of an artefact on rows of a frame.
 fn judged(artefact: &Artefact, frame: &Frame, rows: &[usize], anomalous: &[bool]) -> Result<(f64, f64)> {
     let scores = artefact.scores_of(frame, rows, &())?;
     let detector = artefact.detector();
@@ -276,7 +276,7 @@ fn trends() -> Result<()> {
     Ok(())
 }
 
-/// Rows of three sensors, of which each value is ρ times the last one plus noise.
+/// Draws rows of three sensors as CSV. Each value of a sensor is ρ times its last value plus noise.
 fn autoregressive(rows: usize, rho: f64, seed: u64) -> Result<String> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (mut text, mut state) = (String::from("a,b,c\n"), [0.0f64; 3]);

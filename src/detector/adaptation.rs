@@ -3,8 +3,8 @@
 use super::{Detector, RowScore};
 use crate::nats::Nats;
 
-/// A slow, bounded correction of the scores of a stream: what all rows of the last weeks add to their scores is subtracted.
-/// Off unless firmware uses it.
+/// A slow, bounded correction of the scores of a stream, which subtracts the amount by which scores have risen over weeks. It
+/// is off unless firmware uses it.
 ///
 /// Both numbers of a [`RowScore`] get a correction c of their own, by exponential forgetting. With d, the deviation of the
 /// calibration rows, c of the surprisal grows by clip(score - c - mean, ±2 d) / 2^[`log2_rows`](Self::log2_rows), and c of the
@@ -40,6 +40,7 @@ pub struct Adaptation {
 
 /// log2 of the units of corrections per unit of [`Nats`].
 const FINER: u32 = 16;
+
 impl Adaptation {
     /// Creates an adaptation that corrects nothing yet.
     pub const fn new(log2_rows: u8, bound: Nats) -> Self {

@@ -65,8 +65,8 @@ impl<const R: usize> Calibrator<R> {
     ///
     /// Threshold, quantiles and caps are those that a host computes from the same rows, to the last unit; mean and
     /// deviation agree to within 1/2048 nat. The reference of [`Cusum`](super::Cusum) is half a deviation and one standard
-    /// error above the mean, and its decision interval is that of `factory` times the ratio of the deviations: rows that follow each other more
-    /// closely than those of the fit did cause more false trends than its
+    /// error above the mean. Its decision interval is that of `factory` times the ratio of the deviations, so that rows which resemble
+    /// their neighbours more than the rows of the fit did cause more false trends than
     /// [`average_run_length`](Detector::average_run_length) says.
     ///
     /// With n rows, rates below 1/(n+1) give a threshold of [`Nats::IMPOSSIBLE`], as [`Detector`] says.
@@ -118,7 +118,7 @@ impl<const R: usize> Default for Calibrator<R> {
     }
 }
 
-/// Inserts a number into ascending ones, of which the last is dropped.
+/// Inserts a number into ascending numbers, and drops the largest.
 fn insert(sorted: &mut [u32], number: u32) {
     let mut carried = number;
     for slot in sorted {
@@ -172,7 +172,7 @@ impl Recalibration {
         bytes
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) returned for the same table.
+    /// Reads a calibration from the bytes that [`to_bytes`](Self::to_bytes) returned for the same table.
     ///
     /// # Errors
     /// [`TableError::Truncated`] if there are fewer than [`BYTES`](Self::BYTES) bytes; [`TableError::Corrupt`] if the bytes

@@ -47,7 +47,7 @@ pub struct Monitor {
 /// let mut monitor = Monitor::new();
 /// monitor.rule = AlarmRule { votes: 2, of: 3, hold_off: 2 };
 /// let mut alarm = |nats: u32| monitor.push(&detector, &RowScore::of(&detector, &[(0, Nats::from_raw(nats << 16))])).alarm;
-/// // A single anomalous row, then a fault that lasts: told once, and again after two rows.
+/// // A single anomalous row, then a fault that lasts: it raises one alarm, and another after the two rows of hold-off.
 /// assert_eq!([10, 5, 5, 10, 10, 10, 10, 10].map(&mut alarm), [false, false, false, false, true, false, false, true]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::Detector;
 use crate::nats::Nats;
 
-/// How far an anomaly score lies beyond the threshold, as a name.
+/// The severity of a row: a name for the distance of its anomaly score from the threshold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

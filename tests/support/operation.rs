@@ -1,4 +1,4 @@
-//! What host and boards compute from a stream of scores: detection, calibration, adaptation and alarms.
+//! Detection, calibration, adaptation and alarms on a stream of scores, which host and boards compute alike.
 
 use surprisal::{
     Absence, Adaptation, AlarmRule, Calibrator, Cusum, Detector, Drift, DriftEstimate, Monitor, Nats, PValue, Reading,

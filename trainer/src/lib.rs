@@ -10,6 +10,7 @@
 pub mod error;
 pub mod names;
 pub mod escape;
+pub mod counted;
 pub mod output;
 pub mod warning;
 pub mod observer;

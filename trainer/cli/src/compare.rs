@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use surprisal::Reading;
 use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::counted::counted;
 use surprisal_trainer::divergence::readings::Pair;
 use surprisal_trainer::divergence::{
     Comparison, DataLikelihood, Divergences, ENUMERABLE, Estimate, SamplingSettings, data, models, share_a_grid,
@@ -49,7 +50,7 @@ pub fn compare(args: &CompareArgs, progress: &Progress) -> Result<Answer> {
             "{b}: expected a .srp file, because rows of data come last: surprisal compare A B ROWS"
         );
         let (artefact, readings) = args.normal_readings(progress)?;
-        line!(text, "B = {b}, {} rows of data", readings.len());
+        line!(text, "B = {b}, {} of data", counted(readings.len(), "row"));
         value["data_rows"] = json!(readings.len());
         head(&artefact, &mut text, &mut value);
         if artefact.shape.views > 0 {
@@ -99,9 +100,9 @@ fn head(artefact: &Artefact, text: &mut Lines, value: &mut Value) {
     value["columns"] = json!(columns);
     if artefact.shape.views == 0 {
         value["bits"] = json!(bits);
-        line!(text, "{columns} columns, {bits} bits");
+        line!(text, "{}, {}", counted(columns, "column"), counted(bits, "bit"));
     } else {
-        line!(text, "{columns} columns");
+        line!(text, "{}", counted(columns, "column"));
     }
 }
 

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use surprisal::{Detector, Drift, Nats, PValue};
+use surprisal_trainer::counted::counted;
 use surprisal_trainer::evaluate::{Alarms, auc_pr, auc_roc, mean};
 use surprisal_trainer::pipeline::finite;
 
@@ -28,7 +29,7 @@ pub fn eval(args: &RowArgs, rule: &AlarmArgs, sweep: bool, progress: &Progress) 
         "rows": count, "mean_nats": mean_nats, "log_likelihood": -mean_nats, "alarms": raised
     });
     value["warnings"] = applied.warnings();
-    line!(text, "{count} rows, {mean_nats:.4} nats per row, {raised} alarms");
+    line!(text, "{}, {mean_nats:.4} nats per row, {}", counted(count, "row"), counted(raised, "alarm"));
     let ends = [applied.rows.first(), applied.rows.last()].map(|row| row.and_then(|&row| applied.time_of(row)));
     if let [Some(first), Some(last)] = ends {
         line!(text, "  time stamps from {first} to {last}");
@@ -123,7 +124,8 @@ fn raised_alarms(applied: &Applied, detector: &Detector, rule: &AlarmArgs, text:
         applied.anomalous.as_ref().map_or(String::new(), |_| format!(", {false_alarms} of them on normal rows"));
     let kind = if applied.anomalous.is_some() { "false alarms" } else { "alarms" };
     let often = per_day.map_or(String::new(), |per_day| format!("; {per_day:.1} {kind} per day"));
-    line!(text, "  a board raises {alarms} alarms{of_normal} ({}; {trends} trends){often}", rule.words());
+    let (raised, trending) = (counted(alarms, "alarm"), counted(trends, "trend"));
+    line!(text, "  a board raises {raised}{of_normal} ({}; {trending}){often}", rule.words());
     value["raised"] = json!({
         "alarms": alarms, "trends": trends, "on_normal_rows": false_alarms, "false_alarms_per_day": per_day,
         "votes": rule.votes.0, "of": rule.votes.1, "hold_off": rule.hold_off,

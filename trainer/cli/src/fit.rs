@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::json;
 use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::counted::counted;
 use surprisal_trainer::fit::Family;
 use surprisal_trainer::journal::Journal;
 use surprisal_trainer::output;
@@ -44,8 +45,8 @@ fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
     let mut text = Lines::default();
     let (file, table) = (report.file_bytes, report.table_bytes);
     line!(text, "{}: {file} bytes, {table} of them for the board", output.display());
-    let bits = if artefact.shape.views > 0 { String::new() } else { format!(", {} bits", report.bits) };
-    line!(text, "  {} columns{bits}; {}", report.columns, artefact.notes.fit.summary());
+    let bits = if artefact.shape.views > 0 { String::new() } else { format!(", {}", counted(report.bits, "bit")) };
+    line!(text, "  {}{bits}; {}", counted(report.columns, "column"), artefact.notes.fit.summary());
     line!(text, "  log-likelihood in nats per row  float    integer");
     let mut row = |name: &str, rows: usize, float: f64, integer: f64| {
         line!(text, "    {name:<11} {rows:>8} rows {float:>12.4} {integer:>10.4}");

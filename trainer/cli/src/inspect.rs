@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use surprisal::{Detector, Kind, Nats};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::calibrate::rate_interval;
+use surprisal_trainer::counted::counted;
 use surprisal_trainer::pipeline::finite;
 use surprisal_trainer::table::cost::{Core, Cost};
 use surprisal_trainer::views::operations;
@@ -22,8 +23,8 @@ pub fn inspect(model: &Path) -> Result<Answer> {
     let bytes = artefact.table_bytes().len();
     let mut text = Lines::default();
     let (count, bits) = (schema.columns.len(), artefact.shape.bits);
-    let size = if artefact.shape.views > 0 { String::new() } else { format!(" {bits} bits,") };
-    line!(text, "{}: {count} columns,{size} {bytes} bytes on the board", model.display());
+    let size = if artefact.shape.views > 0 { String::new() } else { format!(" {},", counted(bits, "bit")) };
+    line!(text, "{}: {},{size} {bytes} bytes on the board", model.display(), counted(count, "column"));
     line!(text, "  {} (digest {:08x}), version {}", fit.summary(), fit.digest, fit.version);
     if let Some(windows) = fit.signal {
         line!(text, "  a row is {} samples of a signal, every {} samples", windows.window, windows.hop);
@@ -59,7 +60,8 @@ fn show_views(artefact: &Artefact, text: &mut Lines) -> Result<Value> {
             0 => "the readings".to_owned(),
             count => format!("the differences from the nearest of {count} prototypes"),
         };
-        line!(text, "  view {}: {of}; {} columns, {rows} rows of masses", at + 1, tables.columns.len());
+        let (columns, masses) = (counted(tables.columns.len(), "column"), counted(rows, "row"));
+        line!(text, "  view {}: {of}; {columns}, {masses} of masses", at + 1);
         let axes = prototypes.slices().columns;
         let name = |&[source, ..]: &[i32; 4]| {
             let mut columns = artefact.schema.columns.iter();

@@ -1,6 +1,7 @@
 //! The alarms that a board would raise on the rows of a file, in their order.
 
 use surprisal::{Detector, Monitor, Report};
+use surprisal_trainer::counted::counted;
 
 use crate::args::AlarmArgs;
 use crate::rows::Applied;
@@ -43,8 +44,9 @@ impl AlarmArgs {
             (1, 1) => "every anomalous row".to_owned(),
             (votes, of) => format!("{votes} of {of} rows"),
         };
-        let hold_off =
-            if self.hold_off > 0 { format!(", none within {} rows of another", self.hold_off) } else { String::new() };
-        votes + &hold_off
+        match usize::from(self.hold_off) {
+            0 => votes,
+            rows => format!("{votes}, none within {} of another", counted(rows, "row")),
+        }
     }
 }

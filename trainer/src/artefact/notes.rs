@@ -33,14 +33,14 @@ pub struct Notes {
     pub fit: Provenance,
 }
 
-/// What a recalibration did, as the notes of the model keep it.
+/// A recalibration, as the notes of the model record it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recalibrated {
     /// Number of rows from which threshold and quantiles were computed.
     pub rows: usize,
     /// CRC-32 of their file.
     pub digest: u32,
-    /// (column, what this machine reads more than the one of the fit) for each column with an offset.
+    /// (column, offset of this machine's readings from those of the machine of the fit) for each column with an offset.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offsets: Vec<(String, f64)>,
 }

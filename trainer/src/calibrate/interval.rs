@@ -1,4 +1,4 @@
-//! How well calibration rows determine the rate of false alarms of a threshold.
+//! The uncertainty of the rate of false alarms of a threshold.
 
 /// Rank above which the interval is that of a normal distribution.
 const MANY: usize = 10_000;

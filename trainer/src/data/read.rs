@@ -10,6 +10,7 @@ use super::kind::Kind;
 use super::lines::{Outcome, Record, Records, Separator};
 use super::options::{Decimal, ReadOptions};
 use super::{Cells, Frame, FrameColumn, Header, Texts, checksum, number, numpy, text};
+use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::observer::{Event, Observer};
 use crate::warning::Warning;
@@ -321,21 +322,25 @@ impl LeftOut {
             let lines: Vec<_> = bad.first.iter().map(|(line, _)| line.to_string()).collect();
             let more = if bad.count > lines.len() { ", …" } else { "" };
             frame.remark(format!(
-                "{} bad lines left out: {}{more}; a new session begins after each",
-                bad.count,
+                "{} left out: {}{more}; a new session begins after each",
+                counted(bad.count, "bad line"),
                 lines.join(", ")
             ));
         }
         if headers > 0 {
-            frame.remark(format!("the header is repeated {headers} times; a new session begins after each"));
+            frame.remark(format!(
+                "the header is repeated {}; a new session begins after each",
+                counted(headers, "time")
+            ));
         }
         if lost > 0 {
             frame.remark(format!(
-                "{lost} lines of NUL bytes left out, as after a loss of power; a new session begins after each"
+                "{} of NUL bytes left out, as after a loss of power; a new session begins after each",
+                counted(lost, "line")
             ));
         }
         if blank > 0 {
-            frame.remark(format!("{blank} rows without any cell at the end left out"));
+            frame.remark(format!("{} without any cell at the end left out", counted(blank, "row")));
         }
         if let Some(line) = cut {
             frame.remark(format!("the last line, {line}, is cut short and left out"));

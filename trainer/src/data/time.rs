@@ -8,6 +8,7 @@ use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::Offset;
 
 use super::{Cell, Cells, Frame};
+use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::warning::Warning;
 
@@ -190,7 +191,7 @@ impl Frame {
         }
         let absent = times.iter().filter(|time| time.is_none()).count();
         if absent > 0 {
-            remarks.push(format!("{absent} rows have no time stamp"));
+            remarks.push(format!("{} without a time stamp", counted(absent, "row")));
         }
         let (file, column) = (self.path.display().to_string(), self.columns[first].name.clone());
         let remark = |message| Warning { file: file.clone(), column: column.clone(), message };

@@ -197,8 +197,8 @@ fn corrections_of(view: &View, model: &Artefact) -> Vec<Vec<f64>> {
     view.encoder.columns().map(|(column, _)| of_column(column)).collect()
 }
 
-/// Returns `[outcome]` what the device's surprisal of a number lacks to -ln of its density: the logarithm of the true
-/// width of its cell minus the log-width that the device adds. Empty for columns without cells.
+/// Returns `[outcome]` the correction from the device's surprisal of a number to -ln of its density: the logarithm of the
+/// true width of its cell minus the log-width that the device adds. Empty for columns without cells.
 ///
 /// A column of residuals has (log2 of 256 of its steps, whether the readings are integers): a cell of integers holds at
 /// least one.

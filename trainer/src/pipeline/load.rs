@@ -8,6 +8,7 @@ use surprisal::Nats;
 
 use super::job::Job;
 use crate::artefact::{Artefact, Provenance};
+use crate::counted::counted;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::history::{History, split_strategy};
@@ -43,7 +44,7 @@ pub(super) struct Split<'j> {
     pub test: Option<FrameRows>,
     /// Rows of the training file that the fit may see, in the order in which they came.
     pub seen: Vec<usize>,
-    /// Numbers of [training, validation, calibration] rows, of which the fit may see a sample.
+    /// Numbers of [training, validation, calibration] rows before the fit takes a sample of them.
     pub counts: [usize; 3],
     /// What was recognised in the files and may surprise.
     pub remarks: Vec<Warning>,
@@ -227,9 +228,10 @@ impl<'j> Split<'j> {
         Ok(schema)
     }
 
-    /// Returns what was recognised in the files, and the warnings about the normal rows of the training file, before the prediction of a time series.
+    /// Returns the remarks on the files, and the warnings about the normal rows of the training file before the prediction of
+    /// a time series.
     ///
-    /// The latter are reported to the observer; the former were reported when the files were read.
+    /// The warnings are reported to the observer; the remarks were reported when the files were read.
     pub fn warnings(&self, schema: &Schema, observer: &dyn Observer) -> Result<Vec<Warning>> {
         let found = match &self.prediction {
             Some(prediction) => prediction.warnings.clone(),
@@ -255,7 +257,8 @@ fn read(job: &Job, paths: &[PathBuf], required: &[String], observer: &dyn Observ
     frame.mark_blank(|name| !ignored.contains(name));
     let blank = frame.blank.iter().filter(|&&blank| blank).count();
     if blank > 0 {
-        let message = format!("{blank} rows without any reading are not normal, and are left out of the fit");
+        let rows = counted(blank, "row");
+        let message = format!("{rows} without any reading left out of the fit, because such rows are not normal");
         let file = frame.path.display().to_string();
         frame.remarks.push(Warning { file, column: String::new(), message });
     }

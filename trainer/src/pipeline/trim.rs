@@ -84,7 +84,7 @@ impl<'j> Split<'j> {
         assembled(self.job, &schema, &fitted, &schema.all_readings(frame, others)?)
     }
 
-    /// Says which rows were left out, and what to do.
+    /// Returns a remark that names the rows that were left out.
     fn remark(&self, left_out: &[(f64, usize, usize)], of: usize) -> Warning {
         let frame = &self.train.frame;
         let place = |&(_, _, row): &(f64, usize, usize)| {

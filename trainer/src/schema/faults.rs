@@ -7,6 +7,7 @@ use surprisal::Kind;
 use super::find::finite_number;
 use super::toml::{ColumnKind, ColumnOverride};
 use super::{ColumnEncoding, Schema, SchemaOptions};
+use crate::counted::counted;
 use crate::data::{Cells, Frame, is_written};
 use crate::error::{Error, Result};
 use crate::escape::column_option;
@@ -173,8 +174,9 @@ fn leave_out(mut frame: Frame, rows: &BTreeSet<usize>, allowed: usize) -> Frame 
     let lines: Vec<String> = rows.iter().take(NAMED).map(|&row| frame.lines[row].to_string()).collect();
     let more = if rows.len() > NAMED { ", …" } else { "" };
     let message = format!(
-        "{} rows with cells that are no numbers left out: lines {}{more}; a new session begins after each",
-        rows.len(),
+        "{} with cells that are no numbers left out: {} {}{more}; a new session begins after each",
+        counted(rows.len(), "row"),
+        if rows.len() == 1 { "line" } else { "lines" },
         lines.join(", ")
     );
     frame.starts.extend(rows.iter().map(|row| row + 1));
@@ -245,11 +247,11 @@ impl Schema {
                 let alike = |label: &&String| label.trim().to_lowercase() == text.trim().to_lowercase();
                 let spelled = encoding.labels.iter().find(alike);
                 let hint = spelled.map_or(String::new(), |label| format!(", spelled `{label}` in training"));
-                format!("`{text}` in {count} rows{hint}")
+                format!("`{text}` in {}{hint}", counted(*count, "row"))
             };
             let listed: Vec<String> = unknown.iter().take(NAMED).map(shown).collect();
             let more = if unknown.len() > NAMED {
-                format!(", and {} more texts", unknown.len() - NAMED)
+                format!(", and {}", counted(unknown.len() - NAMED, "more text"))
             } else {
                 String::new()
             };
@@ -276,9 +278,9 @@ impl Schema {
                 file: frame.path.display().to_string(),
                 column: frame.columns[encoding.file].name.clone(),
                 message: format!(
-                    "no reading in {lacking} of {} rows, although every training row has one: the column is left out of the \
+                    "no reading in {lacking} of {}, although every training row has one: the column is left out of the \
                      scores of these rows",
-                    rows.len()
+                    counted(rows.len(), "row")
                 ),
             })
         };

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use surprisal::Reading;
 use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::counted::counted;
 use surprisal_trainer::divergence::readings::{Agreement, Pair};
 use surprisal_trainer::divergence::{Divergences, Estimate, SamplingSettings};
 use surprisal_trainer::pipeline::finite;
@@ -80,8 +81,8 @@ pub fn on_data(
         let of_a = a.artefact.schema.fitting_readings(&a.frame, &of_a)?;
         let of_b = b.artefact.schema.fitting_readings(&b.frame, &of_b)?;
         let agreement = pair.agreement(&[of_a, of_b])?;
-        let kind = if a.anomalous.is_some() { format!("{name} ") } else { String::new() };
-        line!(text, "on {} {kind}rows of {}", agreement.rows, data.display());
+        let kind = if a.anomalous.is_some() { format!("{name} row") } else { "row".into() };
+        line!(text, "on {} of {}", counted(agreement.rows, &kind), data.display());
         line!(text, "  mean of ln A/B   {} nats per row", shown(agreement.ratio));
         line!(text, "  alarms: {}", alarms(&agreement));
         value[format!("on_{name}_data")] = agreement_for_programs(&agreement);
@@ -89,8 +90,8 @@ pub fn on_data(
     Ok(())
 }
 
-/// Adds what is defined between outcome tables and rows of data: the mean surprisal of the rows, beside that of rows that
-/// the tables draw.
+/// Adds the mean surprisal of rows of data under outcome tables, and that of rows that the tables draw. No divergence is
+/// defined between the two.
 pub fn data(
     artefact: &Artefact,
     rows: &[Vec<Reading>],

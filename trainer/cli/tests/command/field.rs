@@ -215,8 +215,8 @@ fn lines_around_the_table_are_recognised() {
     same(plain().replace('\n', ",\n").replacen(",\n", "\n", 1), "", &[]);
     same(plain().replace('\n', ";;\n").replace(',', ";") + &";;;\r\n".repeat(40), "", &["40 rows without any cell"]);
     same(plain() + "20.1", "", &["the last line, 602, is cut short"]);
-    same(plain() + &"\0".repeat(4000), "", &["1 lines of NUL bytes left out"]);
-    same(plain() + "temp,press\n", "", &["the header is repeated 1 times"]);
+    same(plain() + &"\0".repeat(4000), "", &["1 line of NUL bytes left out"]);
+    same(plain() + "temp,press\n", "", &["the header is repeated 1 time"]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ const READ: [(&str, &str, &str); 20] = [
     ("nan_variant_02.csv", "", ""),
     ("nan_variant_03.csv", "", ""),
     ("nan_variant_04.csv", "", ""),
-    ("nul_bytes.csv", "", "lines of NUL bytes left out"),
+    ("nul_bytes.csv", "", "1 line of NUL bytes left out"),
     ("semis.log", "", ""),
     ("sentinel_999_3pct.csv", "", "-999 occurs 105 times"),
     ("tep_head.dat", "", ""),

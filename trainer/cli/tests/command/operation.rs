@@ -12,11 +12,11 @@ use crate::data::{Folder, number, random};
 struct Pump {
     rows: usize,
     faults: usize,
-    /// What this unit's pressure and current read more than the first unit's.
+    /// Constants that this unit adds to the pressure and current of the first unit.
     offsets: [f64; 2],
     /// The share of rows at the third speed.
     fast: f64,
-    /// Whether the pressure of a fault is any, instead of that of another speed.
+    /// Whether the pressure of a fault is random, instead of that of another speed.
     any_fault: bool,
     seed: u64,
 }
@@ -74,7 +74,7 @@ fn another_unit_keeps_the_promise_after_calibration() {
         folder.json("calibrate unit.srp calibrate.csv -o same.srp --false-alarm 0.05");
         folder.json("calibrate model.srp calibrate.csv -o threshold.srp");
         assert!(false_alarms(&folder.json("eval threshold.srp test.csv")) <= 0.03, "{family}");
-        // What a board reads is the calibrated table.
+        // The export holds the calibrated table, which differs from that of the fit.
         folder.text("export unit.srp -o unit.rs");
         assert_ne!(folder.read("unit.srp"), model);
     }
@@ -100,7 +100,7 @@ fn calibrations_that_cannot_be() {
     assert_eq!(number(&folder.json("calibrate model.srp mixed.csv -o unit.srp"), "rows"), 300.0);
 }
 
-/// What `eval` reports is what the monitor of a board does row by row, as `score` lists it.
+/// `eval` reports the alarms that the monitor of a board raises row by row and that `score` lists.
 #[test]
 fn every_alarm_of_a_board_is_reported() {
     let folder = Folder::new();

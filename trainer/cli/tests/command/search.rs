@@ -134,7 +134,7 @@ fn limits_are_promises() {
             assert!(found[1] > 40.0, "{family} {options}: there is a hidden layer");
         }
     }
-    // What the limits cost is said.
+    // The report says how much likelihood the limits cost.
     let report = folder.json("fit flags.csv --family linear-trees --ops 12 -o model.srp");
     let excluded = &report["excluded"];
     assert!(number(excluded, "nats") > 0.0 && number(excluded, "operations") > 12.0, "{report}");
