@@ -271,7 +271,10 @@ fn legend(encoding: &ColumnEncoding) -> String {
         Kind::Flag { .. } => "Integer, 0 or 1".to_owned(),
         Kind::Integer => "Integer".to_owned(),
         Kind::Real => "Real".to_owned(),
-        Kind::Category if encoding.labels.is_empty() => format!("Integer, one of {:?}, or any other", encoding.values),
+        Kind::Category if encoding.labels.is_empty() => {
+            let codes: Vec<i32> = encoding.codes().map(|(code, _)| code).collect();
+            format!("Integer, one of {codes:?}, or any other")
+        }
         _ => format!("Integer: {}, any other = none of them", codes(&encoding.labels)),
     };
     format!(" // {reading}{}", if encoding.may_miss { ", or Missing" } else { "" })

@@ -32,7 +32,7 @@ const STEPS: f64 = 4096.0;
 const MAX_NUMBERS: usize = 256;
 
 /// Returns the name of the added column that holds the previous value of the state `name`.
-fn last_name(name: &str) -> String {
+pub(crate) fn last_name(name: &str) -> String {
     format!("{name} before")
 }
 

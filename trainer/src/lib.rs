@@ -35,6 +35,7 @@ pub mod calibrate;
 pub mod views;
 pub mod artefact;
 pub mod golden;
+pub mod like;
 pub mod recalibrate;
 pub mod pipeline;
 pub mod export;

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::json;
+use surprisal::Fingerprint;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::counted::counted;
 use surprisal_trainer::fit::Family;
+use surprisal_trainer::golden::fingerprint;
 use surprisal_trainer::journal::Journal;
+use surprisal_trainer::like::Like;
 use surprisal_trainer::output;
 use surprisal_trainer::pipeline::{BitsGain, Excluded, FitReport, Gain, Sampling, run_observed};
 
@@ -38,7 +41,34 @@ pub fn fit(args: FitArgs, json: bool) -> Result<Answer> {
     let (artefact, report) = written?;
     let mut value = serde_json::to_value(&report)?;
     value["output"] = json!(args.output);
-    Ok(Answer { text: summary(&args.output, &artefact, &report), value })
+    let fingerprint = fingerprint(&artefact.schema);
+    value["fingerprint"] = json!(format!("{:08x}", fingerprint.get()));
+    let mut text = summary(&args.output, &artefact, &report);
+    if let Some(like) = &job.like {
+        let changes = like.changes(&artefact.schema);
+        value["like"] = json!({ "fingerprint": format!("{:08x}", like.fingerprint().get()), "changes": changes });
+        text += &compared(like, fingerprint, &changes);
+    }
+    Ok(Answer { text, value })
+}
+
+/// Returns whether firmware for the earlier model can read the new table. `changes` are what differs.
+fn compared(like: &Like, fingerprint: Fingerprint, changes: &[String]) -> String {
+    let mut text = Lines::default();
+    let (old, expected) = (like.model(), like.fingerprint());
+    if fingerprint == expected {
+        line!(text, "  fingerprint {:08x}, as {old}: its firmware can read this table", fingerprint.get());
+    } else {
+        let because = if changes.is_empty() { "columns differ".to_owned() } else { changes.join(", and ") };
+        line!(
+            text,
+            "  fingerprint {:08x} differs from {old}, because {because}: firmware that expects {:08x} refuses this table; \
+             compile the exported rows again",
+            fingerprint.get(),
+            expected.get()
+        );
+    }
+    text.into_text()
 }
 
 fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {

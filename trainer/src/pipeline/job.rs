@@ -8,6 +8,7 @@ use crate::data::ReadOptions;
 use crate::error::{Error, Result};
 use crate::fit::Family;
 use crate::history::History;
+use crate::like::Like;
 use crate::schema::toml::Overrides;
 use crate::select::Choices;
 use crate::windows::Windows;
@@ -60,6 +61,8 @@ pub struct Job {
     pub cells: Option<usize>,
     /// Settings of single columns, which take precedence over the settings that the rows determine.
     pub overrides: Overrides,
+    /// An earlier model, whose columns, kinds and category codes the fit keeps, so that its firmware can read the table.
+    pub like: Option<Like>,
     /// Largest number of training rows that are fitted: a seeded sample of more. Zero fits all rows, and `None` sets the
     /// limit by the family.
     pub max_rows: Option<usize>,
@@ -96,6 +99,12 @@ impl Job {
         options
     }
 
+    /// Yields the names of the columns of labels, sessions and time stamps, which are not modelled.
+    pub(super) fn unmodelled(&self) -> impl Iterator<Item = &String> {
+        let session = self.history.as_ref().and_then(|history| history.session.as_ref());
+        session.into_iter().chain(&self.time).chain(self.label.as_ref().map(|(column, _)| column))
+    }
+
     /// Checks the settings that do not depend on data.
     ///
     /// # Errors
@@ -107,6 +116,11 @@ impl Job {
             return Err(Error::option("--false-alarm", message));
         }
         self.contamination.map_or(Ok(()), Contamination::check)?;
+        if let Some(like) = &self.like {
+            like.check_inputs(self.history.is_some(), self.signal.is_some())?;
+            self.unmodelled().chain(&self.ignore).try_for_each(|name| like.check_left_out(name))?;
+            like.check_overrides(&self.overrides)?;
+        }
         if let Some(share) = self.may_fail.filter(|share| !(*share > 0.0 && *share < 0.5)) {
             let message = format!("expected a share between 0 and 0.5, for example 0.01, found {share}");
             return Err(Error::option("--may-fail", message));

@@ -247,6 +247,9 @@ impl<'j> Split<'j> {
 fn read(job: &Job, paths: &[PathBuf], required: &[String], observer: &dyn Observer) -> Result<Frame> {
     let mut frame = windows::read_observed(job.signal, paths, &job.read_options(), observer)?;
     frame.require_stamps(required)?;
+    if let Some(like) = &job.like {
+        like.arrange(&mut frame, |name| job.unmodelled().chain(&job.ignore).any(|other| other == name))?;
+    }
     let absent = |error: Error| Error::option("--missing", error.to_string());
     if job.signal.is_none() {
         frame.positions(job.reading.missing.columns.keys()).map_err(absent)?;
@@ -294,25 +297,23 @@ impl<'j> Prediction<'j> {
 }
 
 fn schema_options(job: &Job, frame: &Frame, cells: usize) -> SchemaOptions {
-    let session = job.history.as_ref().and_then(|history| history.session.as_ref());
-    let label = job.label.as_ref().map(|(column, _)| column);
+    let overrides = job.like.as_ref().map_or_else(|| job.overrides.clone(), |like| like.overrides(&job.overrides));
     SchemaOptions {
         // A channel that was left out is no column.
         ignore: job
             .ignore
             .iter()
             .filter(|name| !frame.left_out.contains(name))
-            .chain(session)
-            .chain(&job.time)
-            .chain(label)
+            .chain(job.unmodelled())
             .cloned()
+            .chain(job.like.iter().flat_map(|like| like.left_out(frame)))
             .collect(),
         keep_constant: job.keep_constant,
         keep: job.keep.clone(),
         is_emptied: job.may_fail.is_some(),
         is_time_series: job.history.is_some(),
         cells,
-        overrides: job.overrides.clone(),
+        overrides,
     }
 }
 

@@ -66,10 +66,12 @@ impl ColumnEncoding {
         matches!(self.kind, Kind::Integer | Kind::Real)
     }
 
-    /// Yields (code, text) of each value of a category, in the order of the outcomes. Texts are empty if the codes are
+    /// Yields (code, text) of each value of a category, in ascending order of the codes. Texts are empty if the codes are
     /// the values of the file.
     pub fn codes(&self) -> impl ExactSizeIterator<Item = (i32, &str)> {
-        self.values.iter().map(|&code| (code, self.labels.get(code as usize).map_or("", String::as_str)))
+        let mut codes = self.values.clone();
+        codes.sort_unstable();
+        codes.into_iter().map(|code| (code, self.labels.get(code as usize).map_or("", String::as_str)))
     }
 
     /// Returns the device crate's column over these slices.

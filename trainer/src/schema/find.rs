@@ -1,12 +1,13 @@
 //! Finds the encoding of a column from its cells.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use surprisal::{Kind, total_order};
 
 use super::cells::cut;
 use super::encoding::{ColumnEncoding, from_total_order, integer};
-use super::toml::{ColumnKind, ColumnOverride};
+use super::toml::{ColumnKind, ColumnOverride, Pinned};
 use crate::data::{Cell, Cells, Frame};
 use crate::error::{Error, Result};
 use crate::escape::{column_option, ignore_option};
@@ -58,6 +59,9 @@ impl ColumnSearch<'_> {
         let kind = self.kind();
         let all_integer =
             numbers.len() == present.len() && numbers.iter().all(|&(number, _)| integer(number).is_some());
+        if let Some(pinned) = settings.pinned.as_ref().filter(|_| kind == Some(ColumnKind::Category)) {
+            return self.pinned_category(encoding, pinned, &present);
+        }
         if kind == Some(ColumnKind::Category) && !all_integer || kind.is_none() && numbers.len() < present.len() {
             self.category(&mut encoding, &present)?;
             return Ok(encoding);
@@ -78,8 +82,15 @@ impl ColumnSearch<'_> {
             if !numbers.iter().all(|&(number, _)| fits(number)) {
                 let row = self.first_row(|cell| finite_number(cell).is_some_and(|number| !fits(number)));
                 let text = frame.columns[file].text(row);
-                let message =
-                    format!("expected {expected} by the schema file, found `{text}`; make the column `real` there");
+                let message = match &settings.pinned {
+                    Some(Pinned { model, .. }) => format!(
+                        "expected {expected}, as the column is in {model}, found `{text}`; correct the cell, or fit without \
+                         --like and compile the exported rows again"
+                    ),
+                    None => {
+                        format!("expected {expected} by the schema file, found `{text}`; make the column `real` there")
+                    }
+                };
                 return Err(frame.fault(row, file, message));
             }
         }
@@ -118,7 +129,59 @@ impl ColumnSearch<'_> {
     /// Makes the column a category with the distinct cells and their counts in `present`. Codes are in the order of
     /// texts, so that they do not depend on the order of rows; outcomes are in the order of falling frequency.
     fn category(&self, encoding: &mut ColumnEncoding, present: &[(Cell, usize)]) -> Result<()> {
-        let count = present.len();
+        self.check_few(present, present.len())?;
+        let mut by_text: Vec<(Cow<str>, usize)> = present.iter().map(|(cell, count)| (cell.text(), *count)).collect();
+        by_text.sort_unstable();
+        Self::set_texts(encoding, by_text);
+        Ok(())
+    }
+
+    /// Makes the column a category with the codes of an earlier model, and the next codes for other values in `present`.
+    fn pinned_category(
+        &self,
+        mut encoding: ColumnEncoding,
+        pinned: &Pinned,
+        present: &[(Cell, usize)],
+    ) -> Result<ColumnEncoding> {
+        if pinned.has_texts() {
+            let mut counts: BTreeMap<Cow<str>, usize> =
+                present.iter().map(|(cell, count)| (cell.text(), *count)).collect();
+            let known: Vec<(Cow<str>, usize)> = pinned
+                .codes
+                .iter()
+                .map(|(_, text)| (Cow::from(text.as_str()), counts.remove(text.as_str()).unwrap_or(0)))
+                .collect();
+            self.check_few(present, known.len() + counts.len())?;
+            Self::set_texts(&mut encoding, known.into_iter().chain(counts).collect());
+            return Ok(encoding);
+        }
+        let is_code = |cell: Cell| cell.number().and_then(integer).is_some();
+        if !present.iter().all(|&(cell, _)| is_code(cell)) {
+            let row = self.first_row(|cell| !cell.is_missing() && !is_code(cell));
+            let message = format!(
+                "expected a whole number, as the codes of the column are in {}, found `{}`; correct the cell, or fit without \
+                 --like and compile the exported rows again",
+                pinned.model,
+                self.frame.columns[self.file].text(row)
+            );
+            return Err(self.frame.fault(row, self.file, message));
+        }
+        let found = present.iter().filter_map(|&(cell, count)| Some((cell.number().and_then(integer)?, count)));
+        let counts = merged(pinned.codes.iter().map(|&(code, _)| (code, 0)).chain(found).collect());
+        encoding.constant = counts.iter().filter(|(_, count)| *count > 0).count() == 1;
+        encoding.values = by_frequency(counts.into_iter());
+        Ok(encoding)
+    }
+
+    /// Sets (text, count in the training rows) of each code, in ascending order of the codes from zero on.
+    fn set_texts(encoding: &mut ColumnEncoding, texts: Vec<(Cow<str>, usize)>) {
+        encoding.values = by_frequency((0..).zip(texts.iter().map(|(_, count)| *count)));
+        encoding.constant = texts.iter().filter(|(_, count)| *count > 0).count() == 1;
+        encoding.labels = texts.into_iter().map(|(text, _)| text.into_owned()).collect();
+    }
+
+    /// Checks that a category has at most 64 texts. `count` is their number.
+    fn check_few(&self, present: &[(Cell, usize)], count: usize) -> Result<()> {
         if count > MANY {
             let name = &self.frame.columns[self.file].name;
             let ignore = ignore_option(name);
@@ -133,11 +196,6 @@ impl ColumnSearch<'_> {
                  has at most {MANY}"
             )));
         }
-        let mut by_text: Vec<(Cow<str>, usize)> = present.iter().map(|(cell, count)| (cell.text(), *count)).collect();
-        by_text.sort_unstable();
-        encoding.values = by_frequency((0..).zip(by_text.iter().map(|(_, count)| *count)));
-        encoding.constant = by_text.iter().filter(|(_, count)| *count > 0).count() == 1;
-        encoding.labels = by_text.into_iter().map(|(text, _)| text.into_owned()).collect();
         Ok(())
     }
 }

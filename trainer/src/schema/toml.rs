@@ -43,6 +43,38 @@ pub struct ColumnOverride {
     /// Codes that stand for a missing reading in the column, such as `-999` or `Bad`.
     #[serde(default)]
     pub missing_codes: Vec<String>,
+    /// What an earlier model fixes, which no schema file states.
+    #[serde(skip)]
+    pub pinned: Option<Pinned>,
+}
+
+/// What an earlier model fixes of a column whose kind is that of the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pinned {
+    /// Name of the file of the earlier model, for messages.
+    pub model: String,
+    /// (code, text) of each value of a category, in ascending order of the codes. Texts are empty if the codes are the
+    /// values of the file. Other kinds have no codes.
+    pub codes: Vec<(i32, String)>,
+}
+
+impl Pinned {
+    /// Returns whether the column is a category of texts.
+    pub fn has_texts(&self) -> bool {
+        self.codes.iter().any(|(_, text)| !text.is_empty())
+    }
+}
+
+impl ColumnKind {
+    /// Returns the kind of an encoding.
+    pub fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Flag { .. } => Self::Flag,
+            Kind::Integer => Self::Integer,
+            Kind::Real => Self::Real,
+            _ => Self::Category,
+        }
+    }
 }
 
 impl ColumnOverride {

@@ -10,6 +10,7 @@ use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::fit::Family;
 use surprisal_trainer::fit::optimizer::{Method, OptimizerChoices, Schedule};
 use surprisal_trainer::history::History;
+use surprisal_trainer::like::Like;
 use surprisal_trainer::order::Order;
 use surprisal_trainer::pipeline::{Contamination, Job};
 use surprisal_trainer::schema::toml::Overrides;
@@ -57,6 +58,10 @@ pub struct FitArgs {
     /// Kinds that the file leaves out are derived from the rows.
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
+    /// Keep the columns, their order, kinds and category codes of this earlier model, and so the fingerprint that firmware
+    /// expects.
+    #[arg(long, value_name = "MODEL", hide_short_help = true)]
+    pub like: Option<PathBuf>,
     /// Read the rows as a time series and model each row given this many preceding rows.
     ///
     /// The training, validation, calibration and held-out rows are then consecutive.
@@ -265,7 +270,7 @@ impl FitArgs {
     /// Returns the paths of all files that the command reads.
     pub fn inputs(&self) -> Vec<&Path> {
         let order = if let Order::File(path) = &self.model.order { Some(path) } else { None };
-        let others = [&self.valid, &self.calibration.calibrate, &self.data_options.test, &self.schema];
+        let others = [&self.valid, &self.calibration.calibrate, &self.data_options.test, &self.schema, &self.like];
         let others = others.into_iter().flatten().chain(order);
         self.data.iter().chain(others).map(PathBuf::as_path).collect()
     }
@@ -299,6 +304,7 @@ impl FitArgs {
             keep: self.columns.keep.clone(),
             cells: self.columns.cells.map(usize::from),
             overrides: self.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default(),
+            like: self.like.as_deref().map(Like::read).transpose()?,
             choices: Choices {
                 family: self.family(),
                 order: model.order.clone(),

@@ -13,6 +13,7 @@ mod operation;
 mod help;
 mod known;
 mod large;
+mod like;
 mod output;
 mod robust;
 mod search;
