@@ -139,8 +139,6 @@ pub enum EncodeError {
     },
     /// The row has another number of readings than the table expects.
     RowLength {
-        /// The number of readings of the row.
-        found: u16,
         /// The number of readings that the table expects.
         expected: u16,
     },
@@ -174,10 +172,10 @@ impl fmt::Display for EncodeError {
             Self::NoReading { column } => {
                 write!(f, "there is no reading for column {column}: pass one reading per column, in training order")
             }
-            Self::RowLength { found, expected } => write!(
+            Self::RowLength { expected } => write!(
                 f,
-                "the row has {found} readings, but the table expects {expected}: pass one reading per column, in training \
-                 order"
+                "the row has another number of readings than the {expected} of the table: pass one reading per column, in \
+                 training order"
             ),
             Self::WrongType { column } => write!(
                 f,

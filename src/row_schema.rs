@@ -91,7 +91,7 @@ impl<'t> RowSchema<'t> {
         if self.kinds.is_empty() || readings.len() == self.kinds.len() {
             return Ok(());
         }
-        Err(EncodeError::RowLength { found: readings.len() as u16, expected: self.kinds.len() as u16 })
+        Err(EncodeError::RowLength { expected: self.kinds.len() as u16 })
     }
 
     /// Returns the word of a golden row that stands for a reading of a column of this kind.

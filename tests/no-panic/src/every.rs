@@ -7,10 +7,10 @@ use core::iter::Empty;
 use surprisal::generated::v5;
 use surprisal::{
     Absence, Activation, Adaptation, AnomalyScore, Blame, Calibrator, Column, ColumnScore, Compressor, Conditional,
-    Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Fingerprint, Forest, Linear,
-    Logit, Mass, Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue,
-    Predictor, Prototypes, Reading, Recalibration, Recent, Report, RowSchema, RowScore, SelfTestError, Severity,
-    Stream, Table, TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
+    Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass,
+    Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue, Predictor,
+    Prototypes, Reading, Recalibration, Recent, Report, RowSchema, RowScore, SelfTestError, Severity, Stream, Table,
+    TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
