@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::row_schema::Fingerprint;
+use crate::fingerprint::Fingerprint;
 
 /// An error of [`Table::from_bytes`](crate::Table::from_bytes) or a constructor: bytes or slices are not a usable
 /// table.

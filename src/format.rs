@@ -6,9 +6,10 @@ use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use crate::detector::Detector;
 use crate::encoder::{Encoder, EncoderSlices};
 use crate::error::TableError;
+use crate::fingerprint::Fingerprint;
 use crate::model::Model;
 use crate::predictor::{Predictor, PredictorSlices};
-use crate::row_schema::{Fingerprint, RowSchema};
+use crate::row_schema::RowSchema;
 use crate::table::Table;
 use crate::term::{
     Activation, Forest, ForestSlices, Linear, LinearSlices, LinearWeights, Mixture, MixtureSlices, Nade, NadeSlices,

@@ -10,12 +10,13 @@ pub mod v5 {
     use crate::detector::{Detector, WORDS};
     use crate::encoder::{Encoder, EncoderSlices};
     use crate::error::TableError;
+    use crate::fingerprint::Fingerprint;
     use crate::model::Model;
     use crate::nats::Nats;
     use crate::outcome_tables::{OutcomeTables, OutcomeTablesSlices};
     use crate::predictor::{Predictor, PredictorSlices};
     use crate::prototypes::{Prototypes, PrototypesSlices};
-    use crate::row_schema::{Fingerprint, RowSchema};
+    use crate::row_schema::RowSchema;
     use crate::table::Table;
     use crate::term::{
         Activation, Forest, ForestSlices, Linear, LinearSlices, LinearWeights, Mixture, MixtureSlices, Nade,

@@ -6,6 +6,7 @@
 // No function panics: these lints forbid indexing and unwrapping, and `tests/no-panic` proves it at link time.
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod fingerprint;
 mod error;
 mod reading;
 mod row_schema;
@@ -50,6 +51,7 @@ pub use detector::{
 };
 pub use encoder::{Column, Encoder, EncoderSlices, Kind};
 pub use error::{EncodeError, TableError};
+pub use fingerprint::Fingerprint;
 pub use format::VERSION;
 #[cfg(feature = "embedded-hal")]
 pub use hal::{NamedReport, Watch, WatchError, WatchedRow, flags};
@@ -60,7 +62,7 @@ pub use outcome_tables::{Masses, OutcomeTables, OutcomeTablesSlices, OutcomeWalk
 pub use predictor::{Predictor, PredictorSlices};
 pub use prototypes::{Prototypes, PrototypesSlices};
 pub use reading::{Reading, total_order};
-pub use row_schema::{Fingerprint, RowSchema, SelfTestError};
+pub use row_schema::{RowSchema, SelfTestError};
 pub use score::ColumnScore;
 #[cfg(feature = "libm")]
 pub use signal::Libm;

@@ -3,10 +3,10 @@
 use super::{SHARED, Shared, bytes_of, checked, shared_sections, write, write_sections};
 use crate::encoder::{Encoder, EncoderSlices};
 use crate::error::TableError;
+use crate::fingerprint::Fingerprint;
 use crate::nats::Nats;
 use crate::outcome_tables::{OutcomeTables, OutcomeTablesSlices};
 use crate::prototypes::{Prototypes, PrototypesSlices};
-use crate::row_schema::Fingerprint;
 use crate::view::View;
 use crate::view_table::ViewTable;
 
