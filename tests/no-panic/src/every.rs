@@ -7,10 +7,10 @@ use core::iter::Empty;
 use surprisal::generated::v5;
 use surprisal::{
     Absence, Activation, Adaptation, AnomalyScore, Blame, Calibrator, Column, ColumnScore, Compressor, Conditional,
-    Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Forest, Linear, Logit, Mass,
-    Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue, Predictor,
-    Prototypes, Reading, Recalibration, Recent, Report, RowSchema, RowScore, SelfTestError, Severity, Stream, Table,
-    TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
+    Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Fingerprint, Forest, Linear,
+    Logit, Mass, Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue,
+    Predictor, Prototypes, Reading, Recalibration, Recent, Report, RowSchema, RowScore, SelfTestError, Severity,
+    Stream, Table, TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
@@ -50,6 +50,7 @@ pub fn linked() {
         Drift: estimate new push reset;
         DriftEstimate: is_drifted;
         Encoder: bits columns encode<64> new slices;
+        Fingerprint: get new;
         Forest: bits new slices;
         Linear: bits new slices;
         Logit: from_raw mass raw step surprisal;
@@ -86,7 +87,7 @@ pub fn linked() {
     _ = black_box(v5::table::<64, 32, 8> as *const ());
     _ = black_box(v5::view_table::<9, 2> as *const ());
     terms! { Linear Forest Nade<32> Mixture<8> Terms<32, 8> }
-    shown! { NamedReport Nats PValue Report DriftEstimate EncodeError SelfTestError TableError }
+    shown! { Fingerprint NamedReport Nats PValue Report DriftEstimate EncodeError SelfTestError TableError }
     #[cfg(feature = "features")]
     of_signals();
 }
@@ -96,7 +97,6 @@ fn of_signals() {
     use surprisal::{Feature, Features, Libm, Math, Micromath, Samples};
     linked! {
         Feature: band;
-        Fingerprint: get new;
         Features: row<Libm> row<Micromath>;
         Samples<16, 2>: new push<Libm> push<Micromath>;
     }
