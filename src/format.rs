@@ -72,7 +72,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
     /// fingerprint.
     pub fn from_bytes(bytes: &'t [u8], expected: Fingerprint) -> Result<Self, TableError> {
         let (flags, mut sections) = checked(bytes, 0, SECTIONS, expected)?;
-        let Shared { schema, detector, predictor } = sections.shared(bytes)?;
+        let Shared { schema, detector, predictor } = sections.shared()?;
         // The fields of a struct literal are evaluated in the order of the source, here the order of the sections.
         let encoder = Encoder::new(EncoderSlices {
             columns: sections.next()?,
@@ -142,21 +142,11 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
             LinearWeights::Sparse { starts, entries } => (0, starts, bytes_of(entries)),
         };
         let layer = hidden.activation.code() << ACTIVATION | hidden.shift << SHIFT;
-        sink(&self.schema.fingerprint.get().to_le_bytes());
-        sink(&(dense | layer | u32::from(trees.feature_bits) << FEATURE_BITS).to_le_bytes());
+        let flags = dense | layer | u32::from(trees.feature_bits) << FEATURE_BITS;
         let (encoder, constraints) = (self.encoder.slices(), self.model.constraints());
         let calibration = self.detector.words();
-        let [kinds, rows, scores, words, quantiles, baselines, predictor, weights_of_predictor] =
-            shared_sections(&self.schema, &self.detector, &calibration, &self.predictor);
-        let sections: [(usize, &[u8]); SECTIONS] = [
-            kinds,
-            rows,
-            scores,
-            words,
-            quantiles,
-            baselines,
-            predictor,
-            weights_of_predictor,
+        let shared = shared_sections(&self.schema, &self.detector, &calibration, &self.predictor);
+        let own: [(usize, &[u8]); SECTIONS - SHARED] = [
             (encoder.columns.len(), bytes_of(encoder.columns)),
             (encoder.values.len(), bytes_of(encoder.values)),
             (encoder.log_widths.len(), bytes_of(encoder.log_widths)),
@@ -178,7 +168,7 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
             (mixture.parents.len(), bytes_of(mixture.parents)),
             (mixture.logits.len(), bytes_of(mixture.logits)),
         ];
-        write_sections(&sections, sink);
+        write_sections(self.schema.fingerprint, flags, shared.into_iter().chain(own), sink);
     }
 }
 
@@ -215,7 +205,8 @@ fn checked(
     }
     let (counts, rest) =
         bytes.get(4 * HEAD..).and_then(|rest| rest.split_at_checked(4 * sections)).ok_or(TableError::Truncated)?;
-    Ok((flags, Sections { bytes: rest, counts: try_cast_slice(counts).map_err(|_| TableError::Misaligned)? }))
+    let counts = try_cast_slice(counts).map_err(|_| TableError::Misaligned)?;
+    Ok((flags, Sections { fingerprint: Fingerprint::new(fingerprint), bytes: rest, counts }))
 }
 
 /// Returns the (number of elements, bytes) of each section that every table has.
@@ -252,9 +243,15 @@ fn write(sink: &mut dyn FnMut(&[u8]), body: impl Fn(&mut dyn FnMut(&[u8]))) {
     body(sink);
 }
 
-/// Writes the number of elements of each section, and then the sections.
-fn write_sections(sections: &[(usize, &[u8])], sink: &mut dyn FnMut(&[u8])) {
-    sections.iter().for_each(|(count, _)| sink(&(*count as u32).to_le_bytes()));
+/// Writes the fingerprint, the flags, the number of elements of each section, and then the sections.
+fn write_sections<'s>(
+    fingerprint: Fingerprint,
+    flags: u32,
+    sections: impl Iterator<Item = (usize, &'s [u8])> + Clone,
+    sink: &mut dyn FnMut(&[u8]),
+) {
+    let counts = sections.clone().map(|(count, _)| count as u32);
+    [fingerprint.get(), flags].into_iter().chain(counts).for_each(|word| sink(&word.to_le_bytes()));
     for (_, bytes) in sections {
         sink(bytes);
         // Every section starts at a multiple of four.
@@ -286,13 +283,15 @@ fn bytes_of<T: Pod>(numbers: &[T]) -> &[u8] {
 
 /// The sections of a table that have not been read yet.
 struct Sections<'t> {
+    /// The fingerprint in the header.
+    fingerprint: Fingerprint,
     /// The bytes of the remaining sections.
     bytes: &'t [u8],
     /// `[section]`: the number of elements of each remaining section.
     counts: &'t [u32],
 }
 
-/// What the sections hold that every table has.
+/// The parts that tables of both kinds have in common.
 struct Shared<'t> {
     schema: RowSchema<'t>,
     detector: Detector<'t>,
@@ -300,15 +299,12 @@ struct Shared<'t> {
 }
 
 impl<'t> Sections<'t> {
-    /// Removes the sections that every table has. `file` holds the bytes of the table, whose header has been checked.
-    fn shared(&mut self, file: &[u8]) -> Result<Shared<'t>, TableError> {
-        let fingerprint =
-            file.get(CHECKED..).and_then(|bytes| bytes.first_chunk()).map_or(0, |&word| u32::from_le_bytes(word));
+    /// Removes the sections that tables of both kinds have, and returns the checked parts that they hold.
+    fn shared(&mut self) -> Result<Shared<'t>, TableError> {
         // The fields of a struct literal are evaluated in the order of the source, here the order of the sections.
         let (kinds, golden_readings, scores) = (self.next()?, self.next()?, self.next::<u32>()?);
         let golden_scores = try_cast_slice(scores).map_err(|_| TableError::Inconsistent("golden rows"))?;
-        let schema =
-            RowSchema { fingerprint: Fingerprint::new(fingerprint), kinds, golden_readings, golden_scores }.check()?;
+        let schema = RowSchema { fingerprint: self.fingerprint, kinds, golden_readings, golden_scores }.check()?;
         let words = self.next()?.try_into().map_err(|_| TableError::Inconsistent("calibration"))?;
         let detector = Detector::from_words(words, self.next()?, self.next()?).check()?;
         let predictor = Predictor::new(PredictorSlices { words: self.next()?, weights: self.next()? })?;

@@ -192,14 +192,10 @@ pub mod v5 {
             (Err(error), ..) | (_, Err(error), ..) | (.., Err(error), _) | (.., Err(error)) => return Err(error),
         };
         let detector = Detector::from_words(&calibration(source.calibration), source.quantiles, source.baselines);
-        let schema = RowSchema {
-            fingerprint: Fingerprint::new(source.fingerprint),
-            kinds: source.reading_kinds,
-            golden_readings: source.golden_readings,
-            golden_scores: source.golden_scores,
-        };
+        let Source { fingerprint, reading_kinds, golden_readings, golden_scores, .. } = source;
+        let schema = schema(fingerprint, reading_kinds, golden_readings, golden_scores);
         let model = Model::new(terms, source.constraints, source.bits);
-        match (model, detector.check(), Predictor::new(predictor), schema.check()) {
+        match (model, detector.check(), Predictor::new(predictor), schema) {
             (Ok(model), Ok(detector), Ok(predictor), Ok(schema)) => {
                 let table = Table::new(Encoder::new(encoder), model, detector);
                 Ok(table.with_predictor(predictor).with_schema(schema))
@@ -330,13 +326,9 @@ pub mod v5 {
         }
         let predictor = PredictorSlices { words: source.predictor_words, weights: source.predictor_weights };
         let detector = Detector::from_words(&calibration(source.calibration), source.quantiles, source.baselines);
-        let schema = RowSchema {
-            fingerprint: Fingerprint::new(source.fingerprint),
-            kinds: source.reading_kinds,
-            golden_readings: source.golden_readings,
-            golden_scores: source.golden_scores,
-        };
-        match (detector.check(), Predictor::new(predictor), schema.check()) {
+        let ViewsSource { fingerprint, reading_kinds, golden_readings, golden_scores, .. } = source;
+        let schema = schema(fingerprint, reading_kinds, golden_readings, golden_scores);
+        match (detector.check(), Predictor::new(predictor), schema) {
             (Ok(detector), Ok(predictor), Ok(schema)) => Ok(ViewTable { views, detector, predictor, schema }),
             (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Err(error),
         }
@@ -371,6 +363,16 @@ pub mod v5 {
             }),
             (Err(error), _) | (_, Err(error)) => Err(error),
         }
+    }
+
+    /// Checks the schema of a row from its sections.
+    const fn schema<'t>(
+        fingerprint: u32,
+        kinds: &'t [u8],
+        golden_readings: &'t [u32],
+        golden_scores: &'t [[u32; 2]],
+    ) -> Result<RowSchema<'t>, TableError> {
+        RowSchema { fingerprint: Fingerprint::new(fingerprint), kinds, golden_readings, golden_scores }.check()
     }
 
     /// Returns all calibration words, see [`Detector::words`]: the words in `given`, then defaults for the missing words.

@@ -84,7 +84,7 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     ///
     /// Call it once at boot. An error says that the core, the compiler or the memory of this device does not compute what the
     /// trainer did, so that no score can be trusted. R is the capacity for the readings of a row. It takes as long as one
-    /// [`score`](Self::score) per golden row, of which there are at most four.
+    /// [`score`](Self::score) per golden row, and a table has at most four golden rows.
     ///
     /// ```
     /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }

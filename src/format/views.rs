@@ -30,7 +30,7 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
             return Err(TableError::Inconsistent("views"));
         }
         let (_, mut sections) = checked(bytes, V as u32, SHARED + PER_VIEW * V, expected)?;
-        let Shared { schema, detector, predictor } = sections.shared(bytes)?;
+        let Shared { schema, detector, predictor } = sections.shared()?;
         let mut views = [View::EMPTY; V];
         for view in &mut views {
             // The sections in their order.
@@ -52,16 +52,11 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     /// Writes the table as the bytes that [`from_bytes`](Self::from_bytes) reads, in pieces that are passed to `sink`.
     pub fn write(&self, mut sink: impl FnMut(&[u8])) {
         write(&mut sink, |sink| {
-            sink(&self.schema.fingerprint.get().to_le_bytes());
-            sink(&(V as u32).to_le_bytes());
             let calibration = self.detector.words();
-            let mut sections: [(usize, &[u8]); SHARED + PER_VIEW * MOST_VIEWS] =
-                [(0, &[]); SHARED + PER_VIEW * MOST_VIEWS];
             let shared = shared_sections(&self.schema, &self.detector, &calibration, &self.predictor);
             let numbers = self.views.map(|view| [view.log_unit.raw(), view.reach]);
             let own = self.views.iter().zip(&numbers).flat_map(|(view, numbers)| sections_of(view, numbers));
-            sections.iter_mut().zip(shared.into_iter().chain(own)).for_each(|(section, given)| *section = given);
-            write_sections(sections.get(..SHARED + PER_VIEW * V).unwrap_or_default(), sink);
+            write_sections(self.schema.fingerprint, V as u32, shared.into_iter().chain(own), sink);
         });
     }
 }

@@ -1,4 +1,5 @@
-//! What a table refuses, on the host and on boards: other capacities, other columns, rows of another length, other scores.
+//! Cases of tables and rows that are refused, for the host and for boards: too small capacities, other columns, damaged bytes,
+//! rows of another length, and golden rows with other scores.
 
 use surprisal::{EncodeError, Fingerprint, Reading, RowSchema, SelfTestError, Table, TableError};
 
