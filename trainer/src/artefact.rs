@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use surprisal::{Blame, Detector, Nats, Reading, RowScore, Table, TableError, View, ViewTable};
+use surprisal::{Blame, Detector, Fingerprint, Nats, Reading, RowScore, Table, TableError, View, ViewTable};
 
 use crate::batch::Batch;
 use crate::data::input::{InputLimits, read_bytes};
@@ -80,7 +80,15 @@ impl Artefact {
     /// # Errors
     /// [`TableError`] if the table exceeds the capacities N, H and K.
     pub fn table<const N: usize, const H: usize, const K: usize>(&self) -> Result<Table<'_, N, H, K>, TableError> {
-        Table::from_bytes(self.table_bytes(), surprisal::Fingerprint::ANY)
+        Table::from_bytes(self.table_bytes(), Fingerprint::ANY)
+    }
+
+    /// Returns the device crate's table of views. Take C and V from [`with_views`].
+    ///
+    /// # Errors
+    /// [`TableError`] if the table has other views, or more columns than C.
+    pub fn view_table<const C: usize, const V: usize>(&self) -> Result<ViewTable<'_, C, V>, TableError> {
+        ViewTable::from_bytes(self.table_bytes(), Fingerprint::ANY)
     }
 
     /// Returns the table, of either kind, as a trait object.
@@ -98,9 +106,7 @@ impl Artefact {
     pub fn views(&self) -> Result<Vec<View<'_>>, TableError> {
         Ok(match self.shape.views {
             0 => Vec::new(),
-            _ => {
-                with_views!(self.shape, C, V => ViewTable::<C, V>::from_bytes(self.table_bytes(), surprisal::Fingerprint::ANY)?.views.to_vec())
-            }
+            _ => with_views!(self.shape, C, V => self.view_table::<C, V>()?.views.to_vec()),
         })
     }
 
@@ -114,9 +120,7 @@ impl Artefact {
         // Read with the lifetime of the bytes, which the trait object hides.
         match self.shape.views {
             0 => with_shape!(self.shape, N, H, K => self.table::<N, H, K>().map(|table| table.detector)),
-            _ => with_views!(self.shape, C, V => {
-                ViewTable::<C, V>::from_bytes(self.table_bytes(), surprisal::Fingerprint::ANY).map(|table| table.detector)
-            }),
+            _ => with_views!(self.shape, C, V => self.view_table::<C, V>().map(|table| table.detector)),
         }
         .expect("`assemble` has read the table before")
     }

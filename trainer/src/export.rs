@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Display, Write as _};
 
-use surprisal::{Feature, Fingerprint, Kind, LinearWeights, Predictor, RowSchema, Table, ViewTable};
+use surprisal::{Feature, Kind, LinearWeights, Predictor, RowSchema, Table};
 
 use crate::artefact::Artefact;
 use crate::error::Result;
@@ -26,7 +26,7 @@ const WIDTH: usize = 117;
 /// `FINGERPRINT` (for a raw signal also `CHANNELS`, for a time series `WINDOW` and `ROW`), a struct `Row` with one field per
 /// column (unless the model is of a raw signal), and a `TABLE` that the compiler checks and the linker puts into flash.
 ///
-/// The source calls `surprisal::generated::v4` only, so it compiles with every later version of the device crate. Texts
+/// The source calls `surprisal::generated::v5` only, so it compiles with every later version of the device crate. Texts
 /// that come from the model file are escaped.
 ///
 /// # Errors
@@ -35,7 +35,7 @@ pub fn rust_source(artefact: &Artefact) -> Result<String> {
     Ok(match artefact.shape.views {
         0 => with_shape!(artefact.shape, N, H, K => of_bits(artefact, &artefact.table::<N, H, K>()?)),
         _ => with_views!(artefact.shape, C, V => {
-            views::source(artefact, &ViewTable::<C, V>::from_bytes(artefact.table_bytes(), Fingerprint::ANY)?)
+            views::source(artefact, &artefact.view_table::<C, V>()?)
         }),
     })
 }

@@ -1,6 +1,6 @@
 //! Golden rows, by which a device tests itself, and the fingerprint of the columns of a row.
 
-use surprisal::{Fingerprint, Kind, Reading, RowSchema, ViewTable};
+use surprisal::{Fingerprint, Kind, Reading, RowSchema};
 
 use crate::artefact::Artefact;
 use crate::data::checksum;
@@ -49,7 +49,7 @@ pub fn fingerprint(schema: &Schema) -> Fingerprint {
 
 /// Returns the number of golden rows of a table of this many readings. Wide rows have fewer, and so have tables of few bytes
 /// of flash, so that golden rows stay a small part of a table.
-pub fn count(readings: usize, flash: Option<usize>) -> usize {
+fn count(readings: usize, flash: Option<usize>) -> usize {
     let most = match readings {
         0 => return 0,
         1..=16 => 4,
@@ -69,18 +69,19 @@ pub fn bytes(readings: usize, flash: Option<usize>) -> usize {
     readings.next_multiple_of(4) + count(readings, flash) * row_bytes(readings)
 }
 
-/// Returns the artefact with the schema of its rows, and up to `count` golden rows that are chosen among `rows` (`[row][source]`): a row
-/// far out of range with one reading missing, and those with the middle, the largest and the smallest anomaly score.
+/// Returns the artefact with the schema of its rows, and golden rows that are chosen among `rows` (`[row][source]`): a row
+/// far out of range with one reading missing, and those with the middle, the largest and the smallest anomaly score. A
+/// limit of flash, in bytes, leaves room for fewer.
 ///
 /// # Errors
 /// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
-pub fn with_golden_rows(artefact: &Artefact, rows: &[Vec<Reading>], count: usize) -> Result<Artefact> {
+pub fn with_golden_rows(artefact: &Artefact, rows: &[Vec<Reading>], flash: Option<usize>) -> Result<Artefact> {
     let mut columns: Vec<&ColumnEncoding> = artefact.schema.columns.iter().collect();
     columns.sort_by_key(|encoding| encoding.source);
     let kinds: Vec<u8> =
         columns.iter().map(|encoding| kind(encoding) | if encoding.may_miss { MAY_MISS } else { 0 }).collect();
     let mut golden = chosen(artefact, rows)?;
-    golden.truncate(count);
+    golden.truncate(count(kinds.len(), flash));
     let scores = artefact.scores(&golden)?;
     let words: Vec<u32> = golden
         .iter()
@@ -98,7 +99,7 @@ pub fn with_golden_rows(artefact: &Artefact, rows: &[Vec<Reading>], count: usize
     match artefact.shape.views {
         0 => with_shape!(artefact.shape, N, H, K => artefact.table::<N, H, K>()?.with_schema(schema).write(sink)),
         _ => with_views!(artefact.shape, C, V => {
-            ViewTable::<C, V>::from_bytes(artefact.table_bytes(), Fingerprint::ANY)?.with_schema(schema).write(sink)
+            artefact.view_table::<C, V>()?.with_schema(schema).write(sink)
         }),
     }
     artefact.with_table(&bytes)
@@ -107,10 +108,9 @@ pub fn with_golden_rows(artefact: &Artefact, rows: &[Vec<Reading>], count: usize
 /// Returns the golden rows, the most telling first.
 fn chosen(artefact: &Artefact, rows: &[Vec<Reading>]) -> Result<Vec<Vec<Reading>>> {
     // The smallest integer stands for a missing reading in a golden row.
-    let rows: Vec<Vec<Reading>> =
-        rows.iter().filter(|row| !row.contains(&Reading::Integer(i32::MIN))).cloned().collect();
-    let scores = artefact.scores(&rows)?;
-    let mut order: Vec<usize> = (0..rows.len()).collect();
+    let mut order: Vec<usize> =
+        (0..rows.len()).filter(|&row| !rows[row].contains(&Reading::Integer(i32::MIN))).collect();
+    let scores = artefact.scores(rows)?;
     order.sort_by_key(|&row| scores[row].anomaly);
     let (Some(&first), Some(&last)) = (order.first(), order.last()) else { return Ok(Vec::new()) };
     let middle = order[order.len() / 2];

@@ -2,15 +2,13 @@
 //! with the model as it is.
 
 use rayon::prelude::*;
-use surprisal::{
-    Encoder, EncoderSlices, Kind, Nats, Prototypes, PrototypesSlices, Reading, View, ViewTable, total_order,
-};
+use surprisal::{Encoder, EncoderSlices, Kind, Nats, Prototypes, PrototypesSlices, Reading, View, total_order};
 
 use crate::artefact::{Artefact, ROWS_AT_ONCE, Recalibrated};
 use crate::calibrate::{Calibration, Rates, reach};
 use crate::data::Frame;
 use crate::error::{Error, Result};
-use crate::golden::{self, with_golden_rows};
+use crate::golden::with_golden_rows;
 use crate::schema::{ColumnEncoding, from_total_order};
 use crate::{with_shape, with_views};
 
@@ -74,7 +72,7 @@ pub fn recalibrate(
     let calibration = Calibration::of(&shifted, &readings, &stream, rates)?;
     let reach = reach(&shifted, &readings, rates.false_alarm)?;
     let done = rebuilt(&shifted, &[], Some((&calibration, reach)), None)?;
-    let mut done = with_golden_rows(&done, &readings, golden::count(artefact.schema.columns.len(), None))?;
+    let mut done = with_golden_rows(&done, &readings, None)?;
     // Offsets count from the machine of the fit, also if the model was calibrated before.
     let before = artefact.notes.fit.recalibrated.as_ref().map_or(&[][..], |done| &done.offsets);
     let named = |encoding: &ColumnEncoding| {
@@ -194,7 +192,7 @@ fn rebuilt(
             table.write(&mut sink);
         }),
         _ => with_views!(artefact.shape, C, V => {
-            let mut table = ViewTable::<C, V>::from_bytes(artefact.table_bytes(), surprisal::Fingerprint::ANY)?;
+            let mut table = artefact.view_table::<C, V>()?;
             let shifted: Vec<ShiftedView> =
                 table.views.iter().map(|view| ShiftedView::of(view, &offset)).collect();
             for (at, (view, shifted)) in table.views.iter_mut().zip(&shifted).enumerate() {

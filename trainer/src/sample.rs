@@ -83,7 +83,7 @@ fn sampler<R: Rng>(artefact: &Artefact) -> Result<Sampler<'_, R>> {
             Box::new(move |before, random| row_of_bits(&table, &artefact.schema, before, random))
         }),
         _ => with_views!(artefact.shape, C, V => {
-            let table = ViewTable::<C, V>::from_bytes(artefact.table_bytes(), surprisal::Fingerprint::ANY)?;
+            let table = artefact.view_table::<C, V>()?;
             Box::new(move |before, random| row_of_views(&table, before, random))
         }),
     })

@@ -219,7 +219,7 @@ fn texts(notes: &Value) -> Vec<Vec<String>> {
 #[test]
 fn no_text_of_the_notes_becomes_code() {
     const EVIL: &str = "0.1\npub fn evil() {}\r\"]; pub fn evil() {} // \u{2028}*/\\\u{202e}";
-    // What becomes of the text as the name of a field.
+    // The name of the field whose column has the text as its name.
     const NAME: &str = "n0_1_pub_fn_evil_pub_fn_evil";
     let mut exported = 0;
     for Base { table, mut notes, .. } in bases() {

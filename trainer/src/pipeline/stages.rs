@@ -187,11 +187,7 @@ impl<'j> Selected<'j> {
         let uncalibrated = assemble(&table)?;
         let stream = encoded.stream.surprisals(&uncalibrated)?;
         table.calibration = Calibration::of(&uncalibrated, &encoded.calibration_readings, &stream, job.rates)?;
-        let artefact = with_golden_rows(
-            &assemble(&table)?,
-            &encoded.calibration_readings,
-            golden::count(selection.schema.columns.len(), job.flash),
-        )?;
+        let artefact = with_golden_rows(&assemble(&table)?, &encoded.calibration_readings, job.flash)?;
         let file_bytes = artefact.file_bytes().len();
         if job.flash.is_some_and(|flash| file_bytes > flash) {
             return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));

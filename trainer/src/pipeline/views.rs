@@ -159,11 +159,7 @@ impl Split<'_> {
             Calibration::of(&uncalibrated, &calibration, &self.stream().surprisals(&uncalibrated)?, job.rates)?;
         let reach = reach(&uncalibrated, &calibration, job.rates.false_alarm)?;
         table.views.iter_mut().for_each(|view| view.reach = if view.regimes() > 0 { reach } else { u32::MAX });
-        let artefact = with_golden_rows(
-            &assemble(&table, &fitted)?,
-            &calibration,
-            golden::count(schema.columns.len(), job.flash),
-        )?;
+        let artefact = with_golden_rows(&assemble(&table, &fitted)?, &calibration, job.flash)?;
         let file_bytes = artefact.file_bytes().len();
         if job.flash.is_some_and(|flash| file_bytes > flash) {
             return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));

@@ -43,12 +43,12 @@ pub struct ColumnOverride {
     /// Codes that stand for a missing reading in the column, such as `-999` or `Bad`.
     #[serde(default)]
     pub missing_codes: Vec<String>,
-    /// What an earlier model fixes, which no schema file states.
+    /// The settings that `--like` takes from an earlier model. A schema file cannot state them.
     #[serde(skip)]
     pub pinned: Option<Pinned>,
 }
 
-/// What an earlier model fixes of a column whose kind is that of the model.
+/// The settings of a column that `--like` takes from an earlier model, beside the kind of the column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pinned {
     /// Name of the file of the earlier model, for messages.
