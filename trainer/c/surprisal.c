@@ -2047,9 +2047,9 @@ static bool columns_fit(const uint16_t *words, uint32_t word_count, const int32_
     return (value == value_count) && (log_width == log_width_count);
 }
 
-/* Notes that a column has this source. */
+/* Notes that a column reads the reading at this position. */
 static void note_source(surprisal_table *table, uint32_t source) {
-    if ((source != REGIME) && ((source + 1u) > table->needed)) {
+    if ((source + 1u) > table->needed) {
         table->needed = source + 1u;
     }
 }
@@ -2267,7 +2267,11 @@ static surprisal_status open_view(surprisal_table *table, surprisal_view *view, 
     view->level = largest_baseline(view->baselines, baselines);
     at = 0u;
     for (columns = 0u; at < words; ++columns) {
-        note_source(table, (uint32_t)view->words[at] & 0xFFFu);
+        const uint32_t source = (uint32_t)view->words[at] & 0xFFFu;
+        /* The regime is no reading. */
+        if (source != REGIME) {
+            note_source(table, source);
+        }
         at += words_of(view->words[at]);
     }
     if (columns != view->columns) {
