@@ -174,11 +174,12 @@ pub enum Command {
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Write the table of a model as Rust source, or as bytes that a board reads.
+    /// Write the table of a model as Rust source, as a C header, or as bytes that a board reads.
     Export {
         /// Model: a .srp file that `fit` wrote.
         model: PathBuf,
-        /// File to write: a name ending in .rs for Rust source, in .srp for the bytes of the table without names.
+        /// File to write: a name ending in .rs for Rust source, in .h for a C header (the C reader is written beside it), in .srp for
+        /// the bytes of the table without names.
         #[arg(short, value_name = "FILE")]
         output: PathBuf,
     },

@@ -1,8 +1,9 @@
 //! `surprisal export`: writes the table of a model as Rust source, as a C header or as bytes for a board.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 use surprisal::Nats;
 use surprisal_trainer::artefact::Artefact;
@@ -19,10 +20,6 @@ pub fn export(model: &Path, output: &Path) -> Result<Answer> {
         Some("rs") => rust_source(&artefact)?.into_bytes(),
         Some("h") => {
             let name = output.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-            // The reader, which is written beside the header, has this name.
-            if name == "surprisal" {
-                bail!("{}: the C reader has this name; name the header after the machine", output.display());
-            }
             c_source(&artefact, name)?.into_bytes()
         }
         Some("srp") => artefact.table_bytes().to_vec(),
@@ -62,6 +59,9 @@ fn reader_beside(header: &Path) -> Result<Vec<String>> {
             Ok(_) => lines.push(format!(
                 "{shown}: kept, although it differs from the reader of this version; delete it and export again to replace it"
             )),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("{shown}: cannot be compared with the C reader"));
+            }
             Err(_) => {
                 write_whole(&path, content.as_bytes(), &[])?;
                 lines.push(format!("{shown}: the C reader; compile it into the firmware"));

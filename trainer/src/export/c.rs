@@ -1,8 +1,9 @@
 //! Writes the table and its typed rows as a C99 header, for the reader `surprisal.c`.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use super::fields::{Field, FieldType, fields, words};
+use super::fields::{Field, FieldType, fields, slots_behind, unique, words};
 use crate::artefact::Artefact;
 use crate::error::{Error, Result};
 use crate::escape::escaped;
@@ -31,6 +32,10 @@ pub fn c_source(artefact: &Artefact, name: &str) -> Result<String> {
         return Err(Error::option("-o", message));
     }
     let name = words(name, "model");
+    if name.split('_').next() == Some("surprisal") {
+        let message = "names that begin with `surprisal` belong to the C reader; name the header after the machine";
+        return Err(Error::option("-o", message));
+    }
     let upper = name.to_uppercase();
     let predictor = artefact.schema.predictor.view();
     let (fields, spare) = (fields(&artefact.schema), predictor.states().count());
@@ -72,12 +77,14 @@ pub fn c_source(artefact: &Artefact, name: &str) -> Result<String> {
         .expect("a string takes any text");
     }
     out.push('\n');
-    for field in &fields {
+    let mut used = Used::default();
+    let types: Vec<String> = fields.iter().map(|field| used.ty(field)).collect();
+    for (field, ty) in fields.iter().zip(&types) {
         if let FieldType::Category(values, other) = &field.ty {
-            out += &category(field, &name, values, *other);
+            out += &category(field, &name, ty, values, *other, &mut used);
         }
     }
-    out += &row(&fields, &name, spare);
+    out += &row(&fields, &types, &name, spare);
     let columns: String = fields.iter().map(|field| format!("    {},\n", quoted(field.column))).collect();
     write!(
         out,
@@ -96,36 +103,78 @@ pub fn c_source(artefact: &Artefact, name: &str) -> Result<String> {
     Ok(out)
 }
 
-/// Returns the enum of a category.
-fn category(field: &Field, name: &str, values: &[(String, i32, &str)], other: i32) -> String {
-    let upper = format!("{name}_{}", field.name).to_uppercase();
+/// The names of a header, without the name of the table before them, so that none stands for two things.
+struct Used {
+    /// Names of types, functions and arrays.
+    types: HashSet<String>,
+    /// Names of macros and of values of enums, in lower case.
+    constants: HashSet<String>,
+}
+
+impl Default for Used {
+    fn default() -> Self {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            types: set(&["row", "readings", "columns", "table"]),
+            constants: set(&["h", "readings", "fingerprint", "table_words", "channels", "window"]),
+        }
+    }
+}
+
+impl Used {
+    /// Returns the name of the enum of a category, and an empty name for other fields.
+    fn ty(&mut self, field: &Field) -> String {
+        match field.ty {
+            FieldType::Category(..) => unique(&mut self.types, &field.name),
+            _ => String::new(),
+        }
+    }
+
+    /// Returns the name of a value of the enum `ty`, in upper case.
+    fn constant(&mut self, ty: &str, value: &str) -> String {
+        unique(&mut self.constants, &format!("{ty}_{value}")).to_uppercase()
+    }
+}
+
+/// Returns the enum `ty` of a category.
+fn category(
+    field: &Field,
+    name: &str,
+    ty: &str,
+    values: &[(String, i32, &str)],
+    other: i32,
+    used: &mut Used,
+) -> String {
+    let upper = name.to_uppercase();
     let mut members = String::new();
     for (value, code, text) in values {
         let shown =
             if text.is_empty() { format!("Code {code}.") } else { format!("{}.", comment(&format!("{text:?}"))) };
         // The smallest integer has no literal in C.
         let code = if *code == i32::MIN { "(-2147483647 - 1)".to_owned() } else { code.to_string() };
-        members += &format!("    {upper}_{} = {code}, /**< {shown} */\n", value.to_uppercase());
+        members += &format!("    {upper}_{} = {code}, /**< {shown} */\n", used.constant(ty, value));
     }
     format!(
-        "/** A value of column {}. */\ntypedef enum {{\n{members}    {upper}_OTHER = {other} /**< Any other value. */\n}} \
-         {name}_{};\n\n",
+        "/** A value of column {}. */\ntypedef enum {{\n{members}    {upper}_{} = {other} /**< Any other value. */\n}} \
+         {name}_{ty};\n\n",
         comment(&format!("{:?}", field.column)),
-        field.name
+        used.constant(ty, "other")
     )
 }
 
-/// Returns the struct of a row, and the function that turns it into readings.
-fn row(fields: &[Field], name: &str, spare: usize) -> String {
+/// Returns the struct of a row, and the function that turns it into readings. `types` are the names of the enums.
+fn row(fields: &[Field], types: &[String], name: &str, spare: usize) -> String {
     let upper = name.to_uppercase();
     let (mut members, mut flags, mut readings) = (String::new(), String::new(), String::new());
-    for (at, field) in fields.iter().enumerate() {
+    for (at, (field, category)) in fields.iter().zip(types).enumerate() {
         let Field { name: own, column, ty, may_miss } = field;
         let (ty, value) = match ty {
             FieldType::Flag => ("bool".to_owned(), format!("surprisal_integer(row->{own} ? 1 : 0)")),
             FieldType::Integer => ("int32_t".to_owned(), format!("surprisal_integer(row->{own})")),
             FieldType::Real => ("float".to_owned(), format!("surprisal_real(row->{own})")),
-            FieldType::Category(..) => (format!("{name}_{own}"), format!("surprisal_integer((int32_t)row->{own})")),
+            FieldType::Category(..) => {
+                (format!("{name}_{category}"), format!("surprisal_integer((int32_t)row->{own})"))
+            }
         };
         let is_real = ty == "float";
         let missing = if is_real { " A NaN is a missing reading." } else { "" };
@@ -147,7 +196,7 @@ fn row(fields: &[Field], name: &str, spare: usize) -> String {
             "    /** True where the reading of a column is missing. */\n    struct {{\n{flags}    }} missing;\n"
         );
     }
-    let behind = if spare > 0 { ", and a slot behind them per flag or category for its last value" } else { "" };
+    let behind = slots_behind(spare);
     format!(
         "/** A row with one field per column. */\n\
          typedef struct {{\n{members}{flags}}} {name}_row;\n\n\
@@ -160,7 +209,8 @@ fn row(fields: &[Field], name: &str, spare: usize) -> String {
 
 /// Returns a text that can stand in a comment of C.
 fn comment(text: &str) -> String {
-    escaped(text).to_string().replace("*/", "* /").replace("/*", "/ *").replace('\\', "/")
+    // The backslashes first, because a slash in place of one may end the comment.
+    escaped(text).replace('\\', "/").replace("*/", "* /").replace("/*", "/ *")
 }
 
 /// Returns a text as a string literal of C: other bytes than plain ASCII are octal escapes, which end after three digits.

@@ -6,13 +6,17 @@ use surprisal::Kind;
 
 use crate::schema::{ColumnEncoding, Schema};
 
-/// Words that are no names in Rust, C or C++, and the name of the flags of missing readings in C.
+/// Words that are no names in Rust, C or C++, names of types and macros of their compilers, and the name of the flags of
+/// missing readings in C.
 const RESERVED: &str = "abstract alignas alignof and as asm async auto await become bitand bitor bool box break case catch \
     char class compl concept const continue crate decltype default delete do double dyn else enum explicit export extern \
     false final float fn for friend gen goto if impl in inline int let long loop macro main match missing mod move mut mutable \
     namespace new noexcept not nullptr operator or override priv private protected pub public ref register requires \
     restrict return self short signed sizeof static struct super switch template this throw trait true try type typedef \
-    typeid typename typeof union unsafe unsized unsigned use using virtual void volatile wchar_t where while xor yield";
+    typeid typename typeof union unsafe unsized unsigned use using virtual void volatile wchar_t where while xor yield \
+    and_eq char8_t char16_t char32_t co_await co_return co_yield const_cast consteval constexpr constinit dynamic_cast errno \
+    i386 int8_t int16_t int32_t int64_t linux mips not_eq or_eq reinterpret_cast size_t static_assert static_cast \
+    thread_local uint8_t uint16_t uint32_t uint64_t unix xor_eq";
 
 /// A field of a typed row.
 pub(super) struct Field<'s> {
@@ -98,12 +102,17 @@ pub(super) fn words(text: &str, other: &str) -> String {
 }
 
 /// Returns a name that is not used yet: the given one, or one with a number.
-fn unique(used: &mut HashSet<String>, name: &str) -> String {
+pub(super) fn unique(used: &mut HashSet<String>, name: &str) -> String {
     let numbered = (2..).map(|number| format!("{name}_{number}"));
     let found = std::iter::once(name.to_owned()).chain(numbered).find(|name| !used.contains(name));
     let found = found.expect("there are more numbers than names");
     used.insert(found.clone());
     found
+}
+
+/// Returns the end of a sentence on readings, if there are `spare` readings behind those of the columns.
+pub(super) fn slots_behind(spare: usize) -> &'static str {
+    if spare > 0 { ", and a slot behind them per flag or category for its last value" } else { "" }
 }
 
 /// Returns a name of lower-case words as one of a type, such as `PumpMode`.

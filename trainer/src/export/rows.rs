@@ -1,11 +1,11 @@
 //! Writes the typed rows of a table as Rust source.
 
-use super::fields::{Field, FieldType, camel, fields};
+use super::fields::{Field, FieldType, camel, fields, slots_behind};
 use crate::artefact::Artefact;
 
 /// Names of types that the exported source uses itself.
-const TAKEN: [&str; 9] =
-    ["Self", "Row", "Reading", "Table", "ViewTable", "Feature", "Features", "Fingerprint", "Option"];
+const TAKEN: [&str; 10] =
+    ["Self", "From", "Row", "Reading", "Table", "ViewTable", "Feature", "Features", "Fingerprint", "Option"];
 
 /// Returns the Rust source of a struct with one field per column, and of an enum per category, with conversions to
 /// readings. `length` is the number of readings of a row as a constant expression, and `spare` the number of readings
@@ -36,7 +36,7 @@ pub(super) fn rows(artefact: &Artefact, length: &str, spare: usize) -> String {
         readings += &format!("            {value},\n");
     }
     readings += &"            Reading::Missing,\n".repeat(spare);
-    let behind = if spare > 0 { ", and a slot behind them per flag or category for its last value" } else { "" };
+    let behind = slots_behind(spare);
     format!(
         "{enums}/// A row with one field per column. A NaN is a missing reading.\n\
          #[allow(dead_code)]\n\

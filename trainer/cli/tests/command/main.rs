@@ -2,6 +2,7 @@
 
 #[path = "../../../../tests/support/budget.rs"]
 mod budget;
+mod c_header;
 mod collect;
 mod compare;
 mod data;
