@@ -2,8 +2,8 @@
 // Model: linear-trees+hidden, learned order, linear-trees + 12 relu, split gain 5, strength 20, seed 0; 31910 training rows, CRC-32 of the data acbfdab6.
 // Table: 15248 bytes.
 
-use surprisal::{Fingerprint, Reading, Table};
 use surprisal::generated::v5;
+use surprisal::{Fingerprint, Reading, Table};
 
 /// The number of bits in a row.
 pub const BITS: usize = 201;

@@ -2,8 +2,8 @@
 // Model: mixture, natural order, 4 components, split gain 0, strength 0.5, seed 0; 31910 training rows, CRC-32 of the data acbfdab6.
 // Table: 3484 bytes.
 
-use surprisal::{Fingerprint, Reading, Table};
 use surprisal::generated::v5;
+use surprisal::{Fingerprint, Reading, Table};
 
 /// The number of bits in a row.
 pub const BITS: usize = 201;

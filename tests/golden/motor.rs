@@ -2,8 +2,8 @@
 // Model: linear-trees, learned order, split gain 1, strength 2.5, seed 0; 89 training rows, CRC-32 of the data c722cbca.
 // Table: 3496 bytes.
 
-use surprisal::{Feature, Features, Fingerprint, Table};
 use surprisal::generated::v5;
+use surprisal::{Feature, Features, Fingerprint, Table};
 
 /// The number of bits in a row.
 pub const BITS: usize = 125;

@@ -2,8 +2,8 @@
 // Model: linear-trees, learned order, settings by conditional, seed 0; 31910 training rows, CRC-32 of the data acbfdab6.
 // Table: 23188 bytes.
 
-use surprisal::{Fingerprint, Reading, Table};
 use surprisal::generated::v5;
+use surprisal::{Fingerprint, Reading, Table};
 
 /// The number of bits in a row.
 pub const BITS: usize = 201;

@@ -2,8 +2,8 @@
 // Model: linear-trees, natural order, settings by conditional, seed 0; 2772 training rows, CRC-32 of the data 71b5eaa1.
 // Table: 3056 bytes.
 
-use surprisal::{Fingerprint, Reading, Table};
 use surprisal::generated::v5;
+use surprisal::{Fingerprint, Reading, Table};
 
 /// The number of bits in a row.
 pub const BITS: usize = 63;

@@ -2,8 +2,8 @@
 // Model: tables, chow-liu order, two views of outcome tables, 4 prototypes, seed 0; 31910 training rows, CRC-32 of the data acbfdab6.
 // Table: 4516 bytes.
 
-use surprisal::{Fingerprint, Reading, ViewTable};
 use surprisal::generated::v5;
+use surprisal::{Fingerprint, Reading, ViewTable};
 
 /// The largest number of columns of a view.
 pub const CAPACITY: usize = 10;

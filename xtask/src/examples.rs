@@ -85,6 +85,9 @@ fn build(name: &str, board: &str, program: &str) -> Result<PathBuf> {
     let mut lint = run("clippy");
     let status = lint.args(["--release", "--quiet", "--", "--deny", "warnings"]).current_dir(&dir).status()?;
     ensure!(status.success(), "examples/{name}: Clippy warns");
+    // The part `format` comes before the export of these tables and sees the committed ones only.
+    let status = cargo().args(["fmt", "--check"]).current_dir(&dir).status()?;
+    ensure!(status.success(), "examples/{name}: the exported table is not in the layout of rustfmt");
     firmware::build_with(run("build"), &dir)
 }
 

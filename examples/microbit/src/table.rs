@@ -2,8 +2,8 @@
 // Model: tables, chow-liu order, two views of outcome tables, 16 prototypes, seed 0; 179 training rows, CRC-32 of the data c805c3a4.
 // Table: 7900 bytes.
 
-use surprisal::{Feature, Features, Fingerprint, ViewTable};
 use surprisal::generated::v5;
+use surprisal::{Feature, Features, Fingerprint, ViewTable};
 
 /// The largest number of columns of a view.
 pub const CAPACITY: usize = 11;

@@ -2,8 +2,8 @@
 // Model: tables, chow-liu order, two views of outcome tables, 16 prototypes, seed 0; 2100 training rows, CRC-32 of the data 9d99f15a.
 // Table: 3696 bytes.
 
-use surprisal::{Fingerprint, Reading, ViewTable};
 use surprisal::generated::v5;
+use surprisal::{Fingerprint, Reading, ViewTable};
 
 /// The largest number of columns of a view.
 pub const CAPACITY: usize = 4;
