@@ -28,6 +28,9 @@ pub struct Cli {
     /// Number of threads, 1 to 1024. The results do not depend on this number.
     #[arg(long, global = true, hide_short_help = true, display_order = 901, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Write nothing but errors to standard error: no progress, no warnings.
+    #[arg(short, long, global = true, hide_short_help = true, display_order = 902)]
+    pub quiet: bool,
     /// Command to run.
     #[command(subcommand)]
     pub command: Command,
@@ -39,12 +42,14 @@ pub enum Command {
     ///
     /// The same command on the same file always writes the same bytes.
     #[command(mut_arg("bands", |arg| arg.hide_short_help(true)), mut_arg("sampling_rate", |arg| arg.hide_short_help(true)))]
+    #[command(after_help = "Example: surprisal fit pico.csv -o pico.srp")]
     Fit(Box<FitArgs>),
     /// Convert the log of a board to CSV, which `fit` reads.
     ///
     /// A line that contains the marker `surprisal: `, followed by cells separated by commas, is a row; text before the
     /// marker is ignored. If no line has the marker, lines that consist of numbers are rows. A line of names begins a
     /// session, because a board prints the names when it starts. Incomplete lines are left out and counted.
+    #[command(after_help = "Example: surprisal collect examples/data/pico.log -o pico.csv")]
     Collect {
         /// File with the output of `probe-rs run` or of a serial port; - reads standard input.
         capture: PathBuf,
@@ -55,6 +60,7 @@ pub enum Command {
         out: OutArgs,
     },
     /// Compute the features of a raw signal as CSV, one row per window, as `fit --signal` does.
+    #[command(after_help = "Example: surprisal features pico.csv --signal 64 --bands 4 -o features.csv")]
     Features {
         /// Files with the signal: .npy, .npz, .wav, or text with one column per channel; - reads standard input.
         #[arg(required = true)]
@@ -73,6 +79,7 @@ pub enum Command {
         out: OutArgs,
     },
     /// Describe the columns of a file as TOML, which you can edit and pass to `fit --schema`.
+    #[command(after_help = "Example: surprisal schema pico.csv -o pico.toml")]
     Schema {
         /// Files with the training rows; - reads standard input.
         #[arg(required = true)]
@@ -88,6 +95,7 @@ pub enum Command {
     /// Calibrate a model anew for another machine of the same kind or another season, by its normal rows.
     ///
     /// Threshold, quantiles, baselines and trend are computed from the rows; what the model has learned stays as it is.
+    #[command(after_help = "Example: surprisal calibrate pico.srp pico.csv --false-alarm 0.001 -o winter.srp")]
     Calibrate {
         #[command(flatten)]
         rows: RowArgs,
@@ -104,6 +112,7 @@ pub enum Command {
     },
     /// Report the mean surprisal of a file's rows. With labels, also report how well the scores separate anomalous from
     /// normal rows; without labels, the drift since the fit.
+    #[command(after_help = "Example: surprisal eval pico.srp pico.csv --held-out --sweep")]
     Eval {
         #[command(flatten)]
         rows: RowArgs,
@@ -117,6 +126,7 @@ pub enum Command {
     },
     /// Score each row as CSV: surprisal, anomaly score, p-value, whether the row is anomalous, and the most surprising
     /// column.
+    #[command(after_help = "Example: surprisal score pico.srp pico.csv -o scores.csv")]
     Score {
         #[command(flatten)]
         rows: RowArgs,
@@ -129,6 +139,7 @@ pub enum Command {
         out: OutArgs,
     },
     /// Show the surprisal of each column for the most anomalous rows.
+    #[command(after_help = "Example: surprisal explain pico.srp pico.csv --top 3")]
     Explain {
         #[command(flatten)]
         rows: RowArgs,
@@ -142,6 +153,7 @@ pub enum Command {
         out: OutArgs,
     },
     /// Draw rows from a model and write them as CSV. From the model of a time series, draw a series.
+    #[command(after_help = "Example: surprisal sample pico.srp -n 100 --seed 1 -o sampled.csv")]
     Sample {
         /// Model: a .srp file that `fit` wrote.
         model: PathBuf,
@@ -161,6 +173,7 @@ pub enum Command {
     /// example of 20 bits. Otherwise they are estimated from samples of the models, with a standard error after the ±.
     /// Wasserstein-1 counts the bits of A that have to be flipped; it is exact up to 2^16 possible rows. Probabilities
     /// refer to outcomes, the bins that readings fall into; the widths of the bins cancel.
+    #[command(after_help = "Example: surprisal compare pico.srp pico.csv")]
     Compare {
         #[command(flatten)]
         compared: CompareArgs,
@@ -168,6 +181,7 @@ pub enum Command {
         out: OutArgs,
     },
     /// Show the content of a model: columns, sizes, provenance, worst-case work per row.
+    #[command(after_help = "Example: surprisal inspect pico.srp")]
     Inspect {
         /// Model: a .srp file that `fit` wrote.
         model: PathBuf,
@@ -175,12 +189,26 @@ pub enum Command {
         out: OutArgs,
     },
     /// Write the table of a model as Rust source, as a C header, or as bytes that a board reads.
+    #[command(after_help = "Example: surprisal export pico.srp -o pico.h")]
     Export {
         /// Model: a .srp file that `fit` wrote.
         model: PathBuf,
         /// File to write: a name ending in .rs for Rust source, in .h for a C header (the C reader is written beside it), in .srp for
         /// the bytes of the table without names.
         #[arg(short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Print the completion script of a shell.
+    #[command(after_help = "Example: surprisal completions bash > surprisal.bash")]
+    Completions {
+        /// Shell that will read the script.
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages of all commands.
+    #[command(after_help = "Example: surprisal man -o man")]
+    Man {
+        /// Folder for the pages; pages of an earlier version there are replaced.
+        #[arg(short, value_name = "FOLDER")]
         output: PathBuf,
     },
 }

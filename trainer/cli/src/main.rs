@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use surprisal_trainer::Error;
 use surprisal_trainer::data::ReadOptions;
 use surprisal_trainer::escape::escaped_json;
@@ -27,6 +27,8 @@ mod sample;
 mod compare;
 mod inspect;
 mod export;
+mod project;
+mod shell;
 
 use answer::Answer;
 use args::{Cli, Command};
@@ -38,13 +40,28 @@ const FAULT: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    match Cli::try_parse() {
-        Ok(cli) => run(cli).map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+    let (arguments, options) = match project::with_options(&mut Cli::command(), std::env::args_os().collect()) {
+        Ok(found) => found,
+        Err(error) => return failed(&error),
+    };
+    let added = (!options.is_empty()).then(|| format!("surprisal.toml adds {}", options.join(" ")));
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => {
+            if cli.quiet {
+                terminal::be_quiet();
+            }
+            added.inspect(|added| terminal::note(format_args!("{added}")));
+            run(cli).map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+        }
         Err(message) => match message.print() {
             Err(error) if !message.use_stderr() && !terminal::is_closed(&error) => {
                 failed(&anyhow::Error::new(error).context("standard output"))
             }
-            _ => ExitCode::from(message.exit_code() as u8),
+            _ => {
+                // The fault may lie in an option that the user did not type.
+                added.filter(|_| message.use_stderr()).inspect(|added| terminal::note(format_args!("{added}")));
+                ExitCode::from(message.exit_code() as u8)
+            }
         },
     }
 }
@@ -95,6 +112,8 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Inspect { model, out } => out.deliver(&[&model], || inspect::inspect(&model))?,
         Command::Export { model, output } => export::export(&model, &output)?,
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man { output } => shell::man(&output)?,
     };
     let text = if cli.json { format!("{}\n", escaped_json(&answer.value.to_string())) } else { answer.text };
     terminal::print(text.as_bytes())

@@ -10,7 +10,7 @@ use surprisal_trainer::escape::escaped;
 use surprisal_trainer::journal::Journal;
 use surprisal_trainer::observer::{Event, Observer};
 
-use crate::terminal::note;
+use crate::terminal::{is_quiet, note};
 
 /// Observer that shows the progress of a fit on standard error.
 #[derive(Debug)]
@@ -23,11 +23,11 @@ pub struct Progress {
 impl Progress {
     /// Returns an observer without a journal. Ctrl-C ends the command at once.
     ///
-    /// The bar is drawn on a terminal only, and not if `hidden`, as for programs that read JSON.
+    /// The bar is drawn on a terminal only, and not if `hidden`, as for programs that read JSON, or with `--quiet`.
     pub fn new(hidden: bool) -> Self {
         let template = "{bar:30} {pos}/{len}  {eta} left  {msg}";
         let style = ProgressStyle::with_template(template).expect("the template is well formed");
-        let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let bar = if hidden || is_quiet() { ProgressBar::hidden() } else { ProgressBar::no_length() };
         Self { bar: bar.with_style(style), interrupted: AtomicBool::new(false), journal: None }
     }
 

@@ -2,11 +2,19 @@
 
 use std::fmt::{Arguments, Display, Write as _};
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use surprisal_trainer::Error;
 use surprisal_trainer::escape::escaped;
 use surprisal_trainer::warning::Warning;
+
+mod excerpt;
+
+use excerpt::excerpt;
+
+/// Whether standard error gets errors only.
+static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// Text for people, line by line. Control characters in a line, which come from names and cells of files, are escaped.
 #[derive(Debug, Default)]
@@ -32,8 +40,21 @@ macro_rules! line {
 
 pub(crate) use line;
 
-/// Writes a line to standard error. Write errors are ignored, because they cannot be reported anywhere.
+/// Writes nothing but errors to standard error from now on.
+pub fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Returns whether standard error gets errors only.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Writes a line to standard error, unless it is quiet. Write errors are ignored, because they cannot be reported anywhere.
 pub fn note(line: Arguments<'_>) {
+    if is_quiet() {
+        return;
+    }
     let line = escaped(&line.to_string()).into_owned() + "\n";
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
@@ -43,13 +64,22 @@ pub fn remarks(warnings: &[Warning]) {
     warnings.iter().for_each(|warning| note(format_args!("warning: {warning}")));
 }
 
-/// Writes an error and its causes to standard error; several errors of the same input each have a line.
+/// Writes an error, its causes and the line of the file that holds it to standard error; several errors of the same input
+/// are shown one after the other.
 pub fn report(error: &anyhow::Error) {
-    if let Some(Error::Several(errors)) = error.downcast_ref() {
-        let text: String = errors.iter().map(|error| format!("error: {}\n", escaped(&error.to_string()))).collect();
-        let _ = io::stderr().lock().write_all(text.as_bytes());
-        return;
-    }
+    let shown = |error: &Error| excerpt(error).unwrap_or_default();
+    let text = match error.downcast_ref() {
+        Some(Error::Several(errors)) => {
+            let each = errors.iter().map(|error| format!("error: {}\n{}", escaped(&error.to_string()), shown(error)));
+            each.collect()
+        }
+        of_library => with_causes(error) + &of_library.map(shown).unwrap_or_default(),
+    };
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Returns the lines of an error and its causes.
+fn with_causes(error: &anyhow::Error) -> String {
     let mut text = String::from("error");
     for (depth, cause) in error.chain().enumerate() {
         let message = cause.to_string();
@@ -60,7 +90,7 @@ pub fn report(error: &anyhow::Error) {
         write!(text, ": {}", lines.join("\n")).expect("a string takes any text");
     }
     text.push('\n');
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    text
 }
 
 /// Writes bytes to standard output.
