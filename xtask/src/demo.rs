@@ -21,11 +21,11 @@ const SCORES: &str = "target/demo/scores.csv";
 /// The AUC that the anomaly score of the device must reach.
 const LEAST_AUC: f64 = 0.99;
 
-/// Fits, exports, builds, runs, measures and compares.
+/// Fits, exports, builds, runs, measures and compares. Returns the closing table, which it prints.
 ///
 /// # Errors
 /// A step fails, the device and the host disagree on a row, or the AUC is too low.
-pub fn run() -> Result<()> {
+pub fn run() -> Result<String> {
     let board = Board::named("m3").map_err(anyhow::Error::msg)?;
     setup::targets(&[board])?;
     setup::qemu()?;
@@ -58,12 +58,13 @@ pub fn run() -> Result<()> {
     let device = fs::read(dir.join("scores.bin")).context("the firmware wrote no scores")?;
     let numbers: Vec<u32> = device.as_chunks().0.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect();
     let device: Vec<Scores> = numbers.as_chunks().0.to_vec();
-    let auc = summary(&held_out, &device, occupied(&program, board.ram)?, &cost)?;
+    let (auc, mut table) = summary(&held_out, &device, occupied(&program, board.ram)?, &cost)?;
     let same = host.iter().zip(&device).filter(|(host, device)| host == device).count();
-    println!("\nhost and device agree bit for bit on {same} of {} rows", host.len());
+    table += &format!("\nhost and device agree bit for bit on {same} of {} rows\n", host.len());
+    println!("\n{}", table.trim_end());
     ensure!(same == host.len() && device.len() == host.len(), "host and device disagree");
     ensure!(auc >= LEAST_AUC, "the AUC of the anomaly score is {auc:.4}, expected at least {LEAST_AUC}");
-    Ok(())
+    Ok(table)
 }
 
 /// Runs the firmware and prints its log while it runs.
@@ -111,8 +112,8 @@ fn host_scores(path: &Path, lines: &[u64]) -> Result<Vec<Scores>> {
     Ok(rows.into_iter().map(|(_, scores)| scores).collect())
 }
 
-/// Prints the results of the device and their cost, and returns the AUC of the anomaly score.
-fn summary(held_out: &HeldOut, device: &[Scores], (flash, ram): (u64, u64), cost: &[u64]) -> Result<f64> {
+/// Returns the AUC of the anomaly score, and the results of the device and their cost as a table.
+fn summary(held_out: &HeldOut, device: &[Scores], (flash, ram): (u64, u64), cost: &[u64]) -> Result<(f64, String)> {
     let anomalous = &held_out.anomalous;
     ensure!(device.len() == anomalous.len(), "the device scored {} of {} rows", device.len(), anomalous.len());
     let &[mean, max, _, stack] = cost else { bail!("expected four numbers of the measured program") };
@@ -125,7 +126,7 @@ fn summary(held_out: &HeldOut, device: &[Scores], (flash, ram): (u64, u64), cost
     let ((found, all), (false_alarms, normal)) = (count(true), count(false));
     let auc = auc_roc(&scores, anomalous).context("expected held-out rows of both kinds")?;
 
-    println!();
+    let mut table = String::new();
     let rate = 100.0 * false_alarms as f64 / normal as f64;
     let promised = f64::from(detector.false_alarm_ppm) / 1e4;
     for (name, value) in [
@@ -139,7 +140,7 @@ fn summary(held_out: &HeldOut, device: &[Scores], (flash, ram): (u64, u64), cost
         ("stack of a score", format!("{stack} bytes")),
         ("instructions per score", format!("mean {mean}, max {max}")),
     ] {
-        println!("{name:<28} {value}");
+        table += &format!("{name:<28} {value}\n");
     }
-    Ok(auc)
+    Ok((auc, table))
 }

@@ -40,11 +40,11 @@ const EXAMPLES: [Example; 3] = [
     Example { name: "nucleo", board: "m4f", header: "voltage,current,off", rows: supply, fit: &[] },
 ];
 
-/// Simulates captures, collects, fits, exports and builds, and prints the sizes of the programs.
+/// Simulates captures, collects, fits, exports and builds. Returns the sizes of the programs as a table, which it prints.
 ///
 /// # Errors
 /// A command fails, or Clippy warns.
-pub fn run() -> Result<()> {
+pub fn run() -> Result<String> {
     let surprisal = Surprisal::build()?;
     fs::create_dir_all(root().join("target/examples"))?;
     let small = "target/examples/shuttle.srp";
@@ -64,11 +64,12 @@ pub fn run() -> Result<()> {
             sizes.push((name, program, occupied(&build(name, board, program)?, RAM)?));
         }
     }
-    println!("\n{:<10} {:<8} {:>12} {:>11}", "example", "program", "flash bytes", "static RAM");
+    let mut table = format!("{:<10} {:<8} {:>12} {:>11}\n", "example", "program", "flash bytes", "static RAM");
     for (name, program, (flash, ram)) in sizes {
-        println!("{name:<10} {program:<8} {flash:>12} {ram:>11}");
+        table += &format!("{name:<10} {program:<8} {flash:>12} {ram:>11}\n");
     }
-    Ok(())
+    println!("\n{}", table.trim_end());
+    Ok(table)
 }
 
 /// Builds a program of an example, without any warning of Clippy, and returns its path.

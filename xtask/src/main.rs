@@ -2,6 +2,7 @@
 
 mod copy;
 mod demo;
+mod documents;
 mod examples;
 mod golden;
 mod link_table;
@@ -50,6 +51,12 @@ enum Command {
         #[arg(value_name = "TABLE")]
         tables: Vec<String>,
     },
+    /// Run the commands that print the tables of README and docs, and write what they print there; benchmarks take hours
+    Numbers {
+        /// Run only commands that contain this text, for example `xtask demo`
+        #[arg(value_name = "TEXT")]
+        only: Option<String>,
+    },
     /// List the functions and constants of a program that scores, the largest first
     Size(size::Size),
 }
@@ -61,10 +68,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Setup => setup::everything(),
-        Command::Demo => demo::run(),
+        Command::Demo => demo::run().map(drop),
         Command::Check => test::check(),
         Command::Test { parts, boards } => test::run(&parts, &boards),
         Command::Golden { tables } => golden::run(&tables),
+        Command::Numbers { only } => documents::renew(only.as_deref()),
         Command::Size(args) => size::run(&args),
     }
 }

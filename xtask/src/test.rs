@@ -1,9 +1,9 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::{demo, examples, no_panic, on_target, package, readme};
-use anyhow::{Context, Result};
+use crate::{demo, documents, examples, no_panic, on_target, package, readme};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use xtask::board::{BOARDS, Board};
 use xtask::setup::{self, cargo, cargo_of, root, succeed};
 
@@ -100,10 +100,10 @@ impl Part {
             Self::NoPanic => no_panic::run(),
             Self::OnTarget => on_target::run(boards),
             Self::Device => benches(&["device", "--golden"]),
-            Self::Stream => benches(&["stream"]),
+            Self::Stream => documents::hold("cargo benches stream", &printed(&["stream"])?),
             Self::C => c(),
-            Self::Examples => examples::run(),
-            Self::Demo => demo::run(),
+            Self::Examples => examples::run().and_then(|table| documents::hold("cargo xtask test examples", &table)),
+            Self::Demo => demo::run().and_then(|table| documents::hold("cargo xtask demo", &table)),
             Self::Readme => readme::run(),
             Self::Package => package::run(),
         };
@@ -183,4 +183,13 @@ fn device_crate(mut cargo: Command, args: &[&str], target_dir: &str) -> Command 
 
 fn benches(args: &[&str]) -> Result<()> {
     succeed(cargo().arg("benches").args(args))
+}
+
+/// Runs a benchmark and returns what it prints, which is shown when it ends.
+fn printed(args: &[&str]) -> Result<String> {
+    let output = cargo().arg("benches").args(args).stderr(Stdio::inherit()).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    print!("{text}");
+    ensure!(output.status.success(), "`cargo benches {}` ended with {}", args.join(" "), output.status);
+    Ok(text)
 }
