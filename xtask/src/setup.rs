@@ -79,7 +79,7 @@ pub fn everything() -> Result<()> {
     msrv()?;
     cargo_deny()?;
     c()?;
-    Ok(())
+    python()
 }
 
 /// Checks that a component of the compiler, `rustfmt` or `clippy`, is there.
@@ -183,6 +183,17 @@ pub fn c() -> Result<()> {
                 packages.join(" ")
             )
         })?;
+    }
+    Ok(())
+}
+
+/// Finds Python 3. Installs it on Debian as root.
+///
+/// # Errors
+/// It is missing and cannot be installed.
+pub fn python() -> Result<()> {
+    if !starts("python3") {
+        apt(&["python3"]).context("Python 3 is missing; install python3 (on Debian: `apt-get install python3`)")?;
     }
     Ok(())
 }

@@ -50,6 +50,8 @@ pub enum Part {
     Stream,
     /// The C reader against the golden tables, on the host and on emulated boards
     C,
+    /// The reader in Python, written from docs/format.md, against the golden tables
+    FormatPage,
     /// Captures, tables and programs of the firmware examples
     Examples,
     /// `cargo xtask demo`
@@ -102,6 +104,7 @@ impl Part {
             Self::Device => benches(&["device", "--golden"]),
             Self::Stream => documents::hold("cargo benches stream", &printed(&["stream"])?),
             Self::C => c(),
+            Self::FormatPage => format_page(),
             Self::Examples => examples::run().and_then(|table| documents::hold("cargo xtask test examples", &table)),
             Self::Demo => demo::run().and_then(|table| documents::hold("cargo xtask demo", &table)),
             Self::Readme => readme::run(),
@@ -117,6 +120,11 @@ fn c() -> Result<()> {
     let make = |dir: &str, goals: &[&str]| succeed(Command::new("make").args(goals).current_dir(root().join(dir)));
     make("tests/c", &["check"])?;
     make("examples/c", &["run", "run-m0", "run-m4f"])
+}
+
+fn format_page() -> Result<()> {
+    setup::python()?;
+    succeed(Command::new("python3").args(["-B", "tests/format/check.py"]).current_dir(root()))
 }
 
 fn format() -> Result<()> {
