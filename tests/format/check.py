@@ -177,11 +177,14 @@ def check_monitor():
 
 
 def check_fingerprints(tables):
-    """The fingerprints of the columns of the shuttle and of the motor."""
+    """The fingerprints of the columns of the shuttle, of the motor and of the stream."""
     same("fingerprint", reader.fingerprint([(f"V{k}", 2, {}) for k in range(1, 10)]), tables["shuttle"].fingerprint)
     names = ["mean", "rms", "peak_to_peak", "crest", "kurtosis", "crossings"]
     names += [f"band_{hertz}" for hertz in range(250, 4000, 500)]
     same("fingerprint of reals", reader.fingerprint([(name, 3, {}) for name in names]), tables["motor"].fingerprint)
+    numbers = [(name, 2, {}) for name in ("speed", "flow", "level", "pressure", "temperature", "current")]
+    categories = [("valve", 0, {}), ("mode", 4, {0: "drain", 1: "fill", 2: "hold"})]
+    same("fingerprint of a category", reader.fingerprint(numbers + categories), tables["stream"].fingerprint)
 
 
 def refused(data, fingerprint=None):

@@ -27,7 +27,7 @@ pub const ROW: usize = 10;
 
 /// Identifies the columns, their kinds, category codes and order. `from_bytes` refuses tables with another one.
 #[allow(dead_code)]
-pub const FINGERPRINT: Fingerprint = Fingerprint::new(0x394ddf96);
+pub const FINGERPRINT: Fingerprint = Fingerprint::new(0xa43fd6c9);
 
 /// A value of column "mode".
 #[allow(dead_code)]
@@ -36,10 +36,10 @@ pub const FINGERPRINT: Fingerprint = Fingerprint::new(0x394ddf96);
 pub enum Mode {
     /// "drain".
     Drain = 0,
-    /// "hold".
-    Hold = 2,
     /// "fill".
     Fill = 1,
+    /// "hold".
+    Hold = 2,
     /// Any other value.
     Other = -1,
 }
