@@ -170,11 +170,7 @@ fn main() {
             assert!(q.iter().zip(&grammatical).all(|(q, grammatical)| (*q > 0.0) == *grammatical));
             mean(&q)
         });
-        println!(
-            "   {name:<18} {:>12.4} {mass:>13.4} {:>7.4} {implied:>10.4} {refitted:>9.4}",
-            mean(&p),
-            -mass.ln()
-        );
+        println!("   {name:<18} {:>12.4} {mass:>13.4} {:>7.4} {implied:>10.4} {refitted:>9.4}", mean(&p), -mass.ln());
         assert!(refitted > implied - MEAN_ROUNDING * N as f64 && refitted > mean(&p) - mass.ln() - 2.0 * ROUNDING);
         gains.push((free, p, mass, refitted));
     }

@@ -114,7 +114,8 @@ fn copy_linked(from: &Path, to: &Path) -> Result<()> {
         names.sort();
         let links = names.iter().map(|name| format!("<a href=\"{name}\">{name}</a>\n"));
         let readme = fs::read_to_string(from.join("README.md")).unwrap_or_default();
-        let page = format!("<meta charset=\"utf-8\">\n<pre>\n{}\n{}</pre>\n", links.collect::<String>(), escaped(readme));
+        let page =
+            format!("<meta charset=\"utf-8\">\n<pre>\n{}\n{}</pre>\n", links.collect::<String>(), escaped(readme));
         fs::write(to.join("index.html"), page)?;
     } else if from.exists() {
         fs::create_dir_all(to.parent().unwrap_or(to))?;
@@ -132,7 +133,8 @@ mod tests {
         let dir = tempfile::tempdir()?;
         fs::create_dir(dir.path().join("docs"))?;
         fs::write(dir.path().join("code.rs"), "")?;
-        let start = "<a href=\"end.html#there\">, <a href=\"../code.rs\">, <a href=\"#here\">, <a href=\"https://a.b/c\">";
+        let start =
+            "<a href=\"end.html#there\">, <a href=\"../code.rs\">, <a href=\"#here\">, <a href=\"https://a.b/c\">";
         let planted = "<a href=\"end.html#gone\">, <a href=\"gone.html\">, <a href=\"../gone.rs\">";
         fs::write(dir.path().join("docs/start.html"), format!("<h1 id=\"here\">{start}{planted} href=&quot;text"))?;
         fs::write(dir.path().join("docs/end.html"), "<h1 id=\"there\">")?;

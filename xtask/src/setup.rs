@@ -16,7 +16,7 @@ const QEMU_RUN: &str = "0.3.1";
 /// The version of `cargo-deny` that `deny.toml` was written for.
 const CARGO_DENY: &str = "0.20.2";
 /// The version of `mdbook` that `docs/book.toml` was written for.
-const MDBOOK: &str = "0.5.0";
+const MDBOOK: &str = "0.5.4";
 /// The minimum supported Rust version of the device crate, as in `rust-version` of its `Cargo.toml`.
 pub const DEVICE_MSRV: &str = "1.88";
 /// The minimum supported Rust version of the trainer and the command, which is also that of this crate.

@@ -3,6 +3,7 @@
 #![no_std]
 #![no_main]
 
+#[rustfmt::skip]
 mod table;
 
 use semihosting::{print, println, process};

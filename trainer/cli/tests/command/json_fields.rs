@@ -11,8 +11,7 @@ use rand::RngExt;
 /// Objects whose fields are columns of the data, or notes that the page does not list.
 const OPEN: [&str; 4] = ["calibrate offsets", "score time", "inspect each_view[].prototypes[]", "inspect fit"];
 /// Objects that the page explains once: estimates and warnings.
-const SHARED: [&[&str]; 2] =
-    [&["exact", "infinite", "standard_error", "value"], &["column", "file", "message"]];
+const SHARED: [&[&str]; 2] = [&["exact", "infinite", "standard_error", "value"], &["column", "file", "message"]];
 
 /// Returns the fields of each command as the page lists them, `[command]`: `a`, `a.b`, `a[].b`.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
@@ -77,7 +76,8 @@ fn the_page_lists_the_fields_of_every_command() {
     let samples: String = (0..8000).map(|_| format!("{}\n", coins.random_range(-500..500))).collect();
     folder.write("signal.csv", format!("x\n{samples}"));
     // A code for missing readings that nobody named, and a reading that is missing in no training row.
-    let coded = |(at, row): (usize, &str)| if at % 100 == 7 { "idle,-999,5,0,50,0\n".into() } else { format!("{row}\n") };
+    let coded =
+        |(at, row): (usize, &str)| if at % 100 == 7 { "idle,-999,5,0,50,0\n".into() } else { format!("{row}\n") };
     folder.write("glitch.csv", mixed(400, 0, 4).lines().enumerate().map(coded).collect::<String>());
     folder.write("lost.csv", "f0,f1,f2,f3\n1,1,,0\n0,0,0,0\n");
 
