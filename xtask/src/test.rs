@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::{demo, documents, examples, no_panic, on_target, package, readme};
+use crate::{book, demo, documents, examples, no_panic, on_target, package, readme};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use xtask::board::{BOARDS, Board};
 use xtask::setup::{self, cargo, cargo_of, root, succeed};
 
 /// Packages outside the workspace, each with its own lock file.
-const OUTSIDE: [&str; 8] = [
+const OUTSIDE: [&str; 9] = [
     "tests/on-target",
     "tests/no-panic",
     "tests/device",
@@ -16,6 +16,7 @@ const OUTSIDE: [&str; 8] = [
     "examples/microbit",
     "examples/nucleo",
     "examples/pico",
+    "examples/pump",
     "fuzz",
 ];
 /// All features of the device crate.
@@ -58,6 +59,8 @@ pub enum Part {
     Demo,
     /// The commands that README and docs show
     Readme,
+    /// The pages of `docs/` as a book, and its links
+    Book,
     /// Packages as they would be published, and what users build from them
     Package,
 }
@@ -108,6 +111,7 @@ impl Part {
             Self::Examples => examples::run().and_then(|table| documents::hold("cargo xtask test examples", &table)),
             Self::Demo => demo::run().and_then(|table| documents::hold("cargo xtask demo", &table)),
             Self::Readme => readme::run(),
+            Self::Book => book::run(),
             Self::Package => package::run(),
         };
         done.with_context(|| format!("{name} failed"))
