@@ -51,6 +51,7 @@ pub fn run() -> Result<()> {
     surprisal.fit_shuttle(small, &SMALL)?;
     surprisal.run(&["export", small, "-o", "examples/cortex-m/src/shuttle.rs"])?;
     build("cortex-m", "m3", "shuttle-monitor")?;
+    build("pump", "m3", "pump")?;
 
     let mut sizes = Vec::new();
     for Example { name, board, header, rows, fit } in EXAMPLES {
