@@ -9,6 +9,7 @@ mod data;
 mod escapes;
 mod faults;
 mod field;
+mod json_fields;
 mod logged;
 mod operation;
 mod help;
