@@ -212,7 +212,8 @@ pub fn data(p: &Artefact, rows: &[Vec<Reading>], settings: &SamplingSettings) ->
         counts.par_iter().map(|(row, &count)| (p.ln_probability(row), f64::from(count) / total)).collect();
     let likelihood = DataLikelihood {
         cross_entropy: found.iter().map(|(ln_p, q)| -q * ln_p).sum(),
-        entropy: found.iter().map(|(_, q)| -q * q.ln()).sum(),
+        // If all rows are equal, the sum is -0.
+        entropy: found.iter().map(|(_, q)| -q * q.ln()).sum::<f64>() + 0.0,
     };
     let mut pairs: Vec<(f64, f64)> = found.iter().map(|(ln_p, q)| (ln_p.exp(), *q)).collect();
     let unseen = 1.0 - pairs.iter().map(|(p, _)| p).sum::<f64>();
