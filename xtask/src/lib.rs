@@ -20,6 +20,8 @@ mod pages {
     mod families {}
     #[doc = include_str!("../../docs/fitting.md")]
     mod fitting {}
+    #[doc = include_str!("../../docs/grammar.md")]
+    mod grammar {}
     #[doc = include_str!("../../docs/scoring.md")]
     mod scoring {}
     #[doc = include_str!("../../docs/signals.md")]

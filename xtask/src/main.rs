@@ -1,5 +1,6 @@
 //! The commands of the repository: `cargo xtask <COMMAND>`.
 
+mod book;
 mod copy;
 mod demo;
 mod examples;

@@ -15,6 +15,8 @@ use std::sync::Once;
 const QEMU_RUN: &str = "0.3.1";
 /// The version of `cargo-deny` that `deny.toml` was written for.
 const CARGO_DENY: &str = "0.20.2";
+/// The version of `mdbook` that `docs/book.toml` was written for.
+const MDBOOK: &str = "0.5.4";
 /// The minimum supported Rust version of the device crate, as in `rust-version` of its `Cargo.toml`.
 pub const DEVICE_MSRV: &str = "1.88";
 /// The minimum supported Rust version of the trainer and the command, which is also that of this crate.
@@ -38,6 +40,13 @@ pub fn cargo() -> Command {
 pub fn cargo_of(version: &str) -> Command {
     let mut command = clean("rustup");
     command.args(["run", version, "cargo"]).current_dir(root());
+    command
+}
+
+/// Returns a shell that runs a line of commands, with the compiler that built this program.
+pub fn shell(line: &str) -> Command {
+    let mut command = clean("sh");
+    command.args(["-c", line]);
     command
 }
 
@@ -78,6 +87,7 @@ pub fn everything() -> Result<()> {
     qemu_run()?;
     msrv()?;
     cargo_deny()?;
+    mdbook()?;
     c()?;
     Ok(())
 }
@@ -201,6 +211,14 @@ pub fn qemu_run() -> Result<PathBuf> {
 /// It is missing and cannot be built.
 pub fn cargo_deny() -> Result<PathBuf> {
     tool("cargo-deny", CARGO_DENY)
+}
+
+/// Returns the program `mdbook`, which makes web pages of `docs/`.
+///
+/// # Errors
+/// It is missing and cannot be built.
+pub fn mdbook() -> Result<PathBuf> {
+    tool("mdbook", MDBOOK)
 }
 
 /// Finds a program on the path, or builds it from crates.io into `target/tools`.

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::{demo, examples, no_panic, on_target, package, readme};
+use crate::{book, demo, examples, no_panic, on_target, package, readme};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::process::Command;
@@ -8,7 +8,7 @@ use xtask::board::{BOARDS, Board};
 use xtask::setup::{self, cargo, cargo_of, root, succeed};
 
 /// Packages outside the workspace, each with its own lock file.
-const OUTSIDE: [&str; 8] = [
+const OUTSIDE: [&str; 9] = [
     "tests/on-target",
     "tests/no-panic",
     "tests/device",
@@ -16,6 +16,7 @@ const OUTSIDE: [&str; 8] = [
     "examples/microbit",
     "examples/nucleo",
     "examples/pico",
+    "examples/pump",
     "fuzz",
 ];
 /// All features of the device crate.
@@ -56,6 +57,8 @@ pub enum Part {
     Demo,
     /// The commands that README and docs show
     Readme,
+    /// The pages of `docs/` as a book, and its links
+    Book,
     /// Packages as they would be published, and what users build from them
     Package,
 }
@@ -105,6 +108,7 @@ impl Part {
             Self::Examples => examples::run(),
             Self::Demo => demo::run(),
             Self::Readme => readme::run(),
+            Self::Book => book::run(),
             Self::Package => package::run(),
         };
         done.with_context(|| format!("{name} failed"))
