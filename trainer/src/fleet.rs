@@ -19,7 +19,7 @@ use crate::windows;
 mod journal;
 mod status;
 
-pub use status::{MachineStatus, status};
+pub use status::{MachineStatus, State, status};
 
 use journal::Journal;
 
@@ -30,6 +30,8 @@ const COMPARED: usize = 500;
 const UNLIKE: f64 = 5.0;
 /// Ratio of the standard deviation of a normal distribution to its median absolute deviation.
 const MAD_TO_DEVIATION: f64 = 1.4826;
+/// Number of machines, in the middle by surprisal, of which one is the typical machine.
+const CANDIDATES: usize = 5;
 /// Least number of machines among which one can be unlike the others.
 const LEAST: usize = 8;
 
@@ -80,7 +82,7 @@ pub struct FleetReport {
     pub kept: usize,
     /// Number of rows that name no machine, which belong to no model.
     pub nameless: usize,
-    /// The machine whose surprisal per row is the median of the fleet.
+    /// The machine whose table describes the rows of the others best, of some that are in the middle by surprisal.
     pub typical: Option<String>,
     /// (machine, by how many nats its rows surprise the typical machine's table more than its own), for machines that are
     /// unlike the others, the most unlike first.
@@ -111,6 +113,10 @@ pub fn fit(job: &Job, column: &str, folder: &Path, observer: &dyn Observer) -> R
     if machines.is_empty() {
         return Err(Error::input(&frame.path, "no row names its machine").column(column));
     }
+    if folder.is_file() {
+        let message = format!("{} is a file; name a folder for the models", folder.display());
+        return Err(Error::option("-o", message));
+    }
     fs::create_dir_all(folder).map_err(Error::io(folder, "the folder of models cannot be made"))?;
     let journal = Journal::open(folder, job)?;
     observer.event(Event::Stage { name: "machines", steps: machines.len() });
@@ -133,7 +139,7 @@ pub fn fit(job: &Job, column: &str, folder: &Path, observer: &dyn Observer) -> R
     let kept = fits.iter().filter(|(_, kept)| *kept).count();
     let fits: Vec<MachineFit> = fits.into_iter().map(|(fit, _)| fit).collect();
     let named: usize = machines.iter().map(|(_, rows)| rows.len()).sum();
-    let (typical, unlike) = unlike_others(&fits, &frame, &machines, folder)?;
+    let (typical, unlike) = unlike_others(&fits, &frame, &machines, folder);
     Ok(FleetReport { nameless: frame.rows() - named, kept, machines: fits, typical, unlike })
 }
 
@@ -190,41 +196,55 @@ fn unlike_others(
     frame: &Frame,
     machines: &[(String, Vec<usize>)],
     folder: &Path,
-) -> Result<(Option<String>, Vec<(String, f64)>)> {
+) -> (Option<String>, Vec<(String, f64)>) {
     let mut by_nats: Vec<(f64, &MachineFit)> =
         fits.iter().filter_map(|fit| Some((fit.fitted.as_ref()?.nats, fit))).collect();
     by_nats.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let Some((_, typical)) = by_nats.get(by_nats.len() / 2) else { return Ok((None, Vec::new())) };
-    let name = Some(typical.machine.clone());
     if by_nats.len() < LEAST {
-        return Ok((name, Vec::new()));
+        return (None, Vec::new());
     }
+    let middle = (by_nats.len() - CANDIDATES) / 2;
     let read = |fit: &MachineFit| Artefact::read(&folder.join(fit.file.as_deref().unwrap_or_default()));
-    let reference = read(typical)?;
+    let candidates: Vec<Artefact> =
+        by_nats[middle..middle + CANDIDATES].iter().filter_map(|(_, fit)| read(fit).ok()).collect();
     let rows: BTreeMap<&str, &Vec<usize>> = machines.iter().map(|(name, rows)| (name.as_str(), rows)).collect();
-    let apart = |fit: &MachineFit| -> Result<(String, f64)> {
-        let all = rows[fit.machine.as_str()];
-        let some: Vec<usize> = all.iter().copied().step_by(all.len().div_ceil(COMPARED)).collect();
-        let rows = frame.rows_of_a_machine(&some);
-        let every: Vec<usize> = (0..rows.rows()).collect();
-        let nats = |artefact: &Artefact| -> Result<f64> {
-            let scores = artefact.scores_of(&rows, &every, &())?;
-            Ok(mean(&scores.iter().map(|score| score.nats).collect::<Vec<_>>()))
-        };
-        Ok((fit.machine.clone(), nats(&reference)? - nats(&read(fit)?)?))
-    };
     // A machine whose columns or codes are others cannot be compared, and is as unlike as can be.
-    let apart = |(_, fit): &(f64, &MachineFit)| apart(fit).unwrap_or_else(|_| (fit.machine.clone(), f64::INFINITY));
-    let mut gaps: Vec<(String, f64)> = by_nats.par_iter().map(apart).collect();
-    let median = |mut each: Vec<f64>| {
-        each.sort_by(f64::total_cmp);
-        each[each.len() / 2]
+    let gaps: Vec<Vec<f64>> = by_nats
+        .par_iter()
+        .map(|(_, fit)| {
+            let all = rows[fit.machine.as_str()];
+            let some: Vec<usize> = all.iter().copied().step_by(all.len().div_ceil(COMPARED)).collect();
+            let rows = frame.rows_of_a_machine(&some);
+            let own = read(fit).and_then(|own| mean_nats(&own, &rows));
+            let gap = |candidate| match (mean_nats(candidate, &rows), &own) {
+                (Ok(nats), Ok(own)) => nats - own,
+                _ => f64::INFINITY,
+            };
+            candidates.iter().map(gap).collect()
+        })
+        .collect();
+    let of_candidate = |at: usize| gaps.iter().map(move |gaps| gaps[at]);
+    let centres: Vec<f64> = (0..candidates.len()).map(|at| median(of_candidate(at))).collect();
+    let Some(at) = (0..centres.len()).min_by(|&a, &b| centres[a].total_cmp(&centres[b])) else {
+        return (None, Vec::new());
     };
-    let centre = median(gaps.iter().map(|(_, gap)| *gap).collect());
-    let deviation = MAD_TO_DEVIATION * median(gaps.iter().map(|(_, gap)| (gap - centre).abs()).collect());
-    gaps.retain(|(_, gap)| gap - centre > UNLIKE * deviation);
-    gaps.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    Ok((name, gaps))
+    let deviation = MAD_TO_DEVIATION * median(of_candidate(at).map(|gap| (gap - centres[at]).abs()));
+    let named = by_nats.iter().zip(of_candidate(at)).map(|((_, fit), gap)| (fit.machine.clone(), gap));
+    let mut unlike: Vec<(String, f64)> = named.filter(|(_, gap)| gap - centres[at] > UNLIKE * deviation).collect();
+    unlike.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    (candidates[at].notes.fit.machine.as_ref().map(|machine| machine.name.clone()), unlike)
+}
+
+fn mean_nats(artefact: &Artefact, rows: &Frame) -> Result<f64> {
+    let every: Vec<usize> = (0..rows.rows()).collect();
+    let scores = artefact.scores_of(rows, &every, &())?;
+    Ok(mean(&scores.iter().map(|score| score.nats).collect::<Vec<_>>()))
+}
+
+fn median(each: impl Iterator<Item = f64>) -> f64 {
+    let mut each: Vec<f64> = each.collect();
+    each.sort_by(f64::total_cmp);
+    each[each.len() / 2]
 }
 
 #[cfg(test)]

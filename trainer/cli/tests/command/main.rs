@@ -12,6 +12,7 @@ mod field;
 mod logged;
 mod manners;
 mod operation;
+mod fleet;
 mod help;
 mod known;
 mod large;
