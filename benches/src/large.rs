@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -172,10 +172,16 @@ fn number(report: &Value, key: &str) -> Result<f64> {
 
 /// Runs a command, and returns its JSON, its seconds and its largest resident memory in MiB; zero where the system
 /// does not say.
-fn measure(command: &mut Command) -> Result<(Value, f64, u64)> {
+pub fn measure(command: &mut Command) -> Result<(Value, f64, u64)> {
     let start = Instant::now();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let (status, mut peak) = (format!("/proc/{}/status", child.id()), 0);
+    // A full pipe would stop the command.
+    let mut stdout = child.stdout.take().context("the output is piped")?;
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stdout.read_to_end(&mut bytes).map(|_| bytes)
+    });
     while child.try_wait()?.is_none() {
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -183,8 +189,8 @@ fn measure(command: &mut Command) -> Result<(Value, f64, u64)> {
         peak = peak.max(kib.unwrap_or(0));
         std::thread::sleep(Duration::from_millis(20));
     }
-    let output = child.wait_with_output()?;
     let seconds = start.elapsed().as_secs_f64();
-    let report = serde_json::from_slice(&output.stdout).with_context(|| format!("{command:?} failed"))?;
+    let output = reader.join().expect("a reader does not panic")?;
+    let report = serde_json::from_slice(&output).with_context(|| format!("{command:?} failed"))?;
     Ok((report, seconds, peak >> 10))
 }

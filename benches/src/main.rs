@@ -7,6 +7,7 @@ mod density;
 mod device;
 mod features;
 mod fitted;
+mod fleet;
 mod host;
 mod large;
 mod oddbench;
@@ -67,6 +68,8 @@ enum Command {
     },
     /// Time, memory and likelihood of fits of large files: of a sample, and of all rows
     Large(large::Large),
+    /// Time and memory of the fits of a fleet, with one thread and with two
+    Fleet(fleet::Fleet),
     /// RAM that scoring a time series of eight channels with a window of ten rows takes on boards
     Stream,
 }
@@ -86,6 +89,7 @@ fn run(command: Command) -> Result<()> {
         Command::Device(args) => device::run(&args),
         Command::Host { data } => host::run(&data),
         Command::Large(args) => large::run(&args),
+        Command::Fleet(args) => fleet::run(&args),
         Command::Stream => stream::run(),
     }
 }

@@ -195,12 +195,23 @@ impl Artefact {
         options.label = self.notes.label.as_ref().map(|(column, _)| column.clone());
         options.channels_left_out.clone_from(channels_left_out);
         let mut frame = windows::read_observed(*signal, paths, &options, observer)?;
+        // A file of one machine need not name it.
+        if let Some(machine) = self.notes.fit.machine.as_ref().filter(|machine| frame.position(&machine.column).is_ok())
+        {
+            frame = frame.of_machine(machine)?;
+        }
         // Rows of devices in use may come without the time stamps of the fit.
         if is_required {
             frame.require_stamps(&options.time)?;
         }
-        if signal.is_none() {
-            frame = self.schema.without_bad_rows(frame, options.skip_bad)?;
+        self.prepared(frame, options.skip_bad)
+    }
+
+    /// Returns rows as the model reads them: without bad rows, of which there may be `skip_bad`, and as residuals of a time
+    /// series.
+    pub(crate) fn prepared(&self, mut frame: Frame, skip_bad: usize) -> Result<Frame> {
+        if self.notes.fit.signal.is_none() {
+            frame = self.schema.without_bad_rows(frame, skip_bad)?;
         }
         let modelled: HashSet<&str> = self.schema.columns.iter().map(|encoding| self.schema.name(encoding)).collect();
         frame.mark_blank(|name| modelled.contains(name));

@@ -15,6 +15,7 @@ mod header;
 pub mod input;
 mod kind;
 mod lines;
+mod machine;
 pub mod missing;
 mod number;
 mod numpy;
@@ -28,6 +29,7 @@ mod text;
 mod time;
 
 pub use lines::Separator;
+pub use machine::Machine;
 pub use missing::{MissingCodes, is_missing};
 pub use options::{Decimal, ReadOptions};
 

@@ -38,6 +38,7 @@ pub mod golden;
 pub mod like;
 pub mod recalibrate;
 pub mod pipeline;
+pub mod fleet;
 pub mod export;
 pub mod batch;
 pub mod evaluate;

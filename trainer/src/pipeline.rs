@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use crate::artefact::Artefact;
+use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::fit::Family;
 use crate::observer::{Event, Observer};
@@ -58,9 +59,18 @@ pub fn run(job: &Job) -> Result<(Artefact, FitReport)> {
 /// The errors of [`run`], and [`Error::Cancelled`] if the observer cancels before there is a
 /// model.
 pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
-    let start = Instant::now();
     job.check()?;
-    let loaded = Loaded::read(job, observer)?;
+    fit(job, Loaded::read(job, observer)?, observer)
+}
+
+/// Fits a job on the rows of its machine, which were read before.
+pub(crate) fn run_machine(job: &Job, frame: Frame, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
+    job.check()?;
+    fit(job, Loaded::machine(job, frame)?, observer)
+}
+
+fn fit(job: &Job, loaded: Loaded, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
+    let start = Instant::now();
     // What was recognised may explain an error that follows.
     loaded.remarks().iter().for_each(|remark| observer.event(Event::Warning(remark)));
     let split = loaded.split()?.trimmed(observer)?;

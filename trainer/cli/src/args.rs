@@ -5,16 +5,19 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use surprisal::AlarmRule;
-use surprisal_trainer::data::{Header, expand};
+use surprisal_trainer::data::expand;
 use surprisal_trainer::divergence::SamplingSettings;
 use surprisal_trainer::windows::Windows;
 
 mod fit;
+mod fleet;
+mod help;
 mod parse;
 mod rates;
 mod reading;
 
 pub use fit::FitArgs;
+pub use fleet::FleetCommand;
 pub use rates::RateArgs;
 pub use reading::ReadingArgs;
 
@@ -198,6 +201,15 @@ pub enum Command {
         #[arg(short, value_name = "FILE")]
         output: PathBuf,
     },
+    /// Look after the machines of a fleet, whose tables `fit --by` writes.
+    #[command(
+        after_help = "Example: surprisal fit pico.csv --by running -o models && surprisal fleet status models pico.csv"
+    )]
+    Fleet {
+        /// What to do.
+        #[command(subcommand)]
+        command: FleetCommand,
+    },
     /// Print the completion script of a shell.
     #[command(after_help = "Example: surprisal completions bash > surprisal.bash")]
     Completions {
@@ -219,6 +231,7 @@ impl Command {
         let data = match &mut self {
             Self::Fit(args) => &mut args.data,
             Self::Features { data, .. } | Self::Schema { data, .. } => data,
+            Self::Fleet { command: FleetCommand::Status { data, .. } } => data,
             Self::Eval { rows, .. }
             | Self::Score { rows, .. }
             | Self::Explain { rows, .. }
@@ -347,13 +360,4 @@ pub struct CompareArgs {
     /// Value of the label column in normal rows; by default 0.
     #[arg(long, value_name = "VALUE", requires = "label", help_heading = "Data", allow_hyphen_values = true)]
     pub normal: Option<String>,
-}
-
-/// Returns the help text of a value of `--header`.
-fn header_help(header: Header) -> &'static str {
-    match header {
-        Header::Auto => "The first line names the columns if no cell of it is a reading",
-        Header::Yes => "The first line names the columns",
-        Header::No => "The first line is a row; columns are called x0, x1, …",
-    }
 }

@@ -22,28 +22,28 @@ use crate::observer::Progress;
 use crate::terminal::{Lines, line};
 
 pub fn fit(args: FitArgs, json: bool) -> Result<Answer> {
-    let inputs = args.inputs();
-    output::check(&args.output, &inputs)?;
+    let (inputs, target) = (args.inputs(), args.target());
+    output::check(target, &inputs)?;
     let job = args.job()?;
     job.check()?;
     let progress = if args.family() == Family::Auto {
-        let journal = Journal::beside(&args.output);
+        let journal = Journal::beside(target);
         output::check(&journal, &inputs)?;
         Progress::resumable(&journal, json)?
     } else {
         Arc::new(Progress::new(json))
     };
     let written = run_observed(&job, &*progress).and_then(|(artefact, report)| {
-        output::write_whole(&args.output, &artefact.file_bytes(), &inputs)?;
+        output::write_whole(target, &artefact.file_bytes(), &inputs)?;
         Ok((artefact, report))
     });
     progress.finish(written.is_ok());
     let (artefact, report) = written?;
     let mut value = serde_json::to_value(&report)?;
-    value["output"] = json!(args.output);
+    value["output"] = json!(target);
     let fingerprint = fingerprint(&artefact.schema);
     value["fingerprint"] = json!(format!("{:08x}", fingerprint.get()));
-    let mut text = summary(&args.output, &artefact, &report);
+    let mut text = summary(target, &artefact, &report);
     if let Some(like) = &job.like {
         let changes = like.changes(&artefact.schema);
         value["like"] = json!({ "fingerprint": format!("{:08x}", like.fingerprint().get()), "changes": changes });

@@ -27,11 +27,12 @@ mod sample;
 mod compare;
 mod inspect;
 mod export;
+mod fleet;
 mod project;
 mod shell;
 
 use answer::Answer;
-use args::{Cli, Command};
+use args::{Cli, Command, FleetCommand};
 use observer::Progress;
 
 /// Exit code for errors in the input, the options or the output.
@@ -83,7 +84,17 @@ fn run(cli: Cli) -> Result<()> {
     }
     let progress = Progress::new(cli.json);
     let answer: Answer = match cli.command.expanded()? {
-        Command::Fit(args) => fit::fit(*args, cli.json)?,
+        Command::Fit(args) => match &args.by {
+            Some(column) => {
+                let job = args.job()?;
+                return fleet::fit(&job, column, args.target(), &progress, |answer| print(&answer, cli.json));
+            }
+            None => fit::fit(*args, cli.json)?,
+        },
+        Command::Fleet { command: FleetCommand::Status { models, data, reading, time, out } } => {
+            let options = ReadOptions { time, ..reading.options() };
+            out.deliver(&paths(&data), || fleet::status(&models, &data, &options, &progress))?
+        }
         Command::Collect { capture, sessions, out } => {
             out.deliver(&[&capture], || collect::collect(&capture, sessions))?
         }
@@ -115,6 +126,13 @@ fn run(cli: Cli) -> Result<()> {
         Command::Completions { shell } => shell::completions(shell),
         Command::Man { output } => shell::man(&output)?,
     };
-    let text = if cli.json { format!("{}\n", escaped_json(&answer.value.to_string())) } else { answer.text };
-    terminal::print(text.as_bytes())
+    print(&answer, cli.json)
+}
+
+fn print(answer: &Answer, json: bool) -> Result<()> {
+    if json {
+        let text = format!("{}\n", escaped_json(&answer.value.to_string()));
+        return terminal::print(text.as_bytes());
+    }
+    terminal::print(answer.text.as_bytes())
 }

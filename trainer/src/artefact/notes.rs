@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{MissingCodes, checksum};
+use crate::data::{Machine, MissingCodes, checksum};
 use crate::error::{Error, Result};
 use crate::fit::Family;
 use crate::history::History;
@@ -90,6 +90,9 @@ pub struct Provenance {
     /// Channels of a raw signal that are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels_left_out: Vec<String>,
+    /// The machine of a fleet whose rows were fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
     /// Share of the rows that were left out as likely faults, or `auto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contamination: Option<String>,

@@ -58,14 +58,14 @@ impl Cells {
         match self {
             Self::Text(texts) => {
                 let mut selected = Texts::default();
-                let mut codes = vec![None; texts.distinct.len()];
+                // A machine of a fleet has few of all texts.
+                let mut codes = HashMap::new();
                 for &row in rows {
-                    let from = texts.codes[row] as usize;
-                    let code = codes[from].unwrap_or_else(|| {
-                        selected.distinct.push(texts.distinct[from].clone());
+                    let from = texts.codes[row];
+                    let code = *codes.entry(from).or_insert_with(|| {
+                        selected.distinct.push(texts.distinct[from as usize].clone());
                         selected.distinct.len() as u32 - 1
                     });
-                    codes[from] = Some(code);
                     selected.codes.push(code);
                 }
                 Self::Text(selected)

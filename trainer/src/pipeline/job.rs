@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::calibrate::Rates;
-use crate::data::ReadOptions;
+use crate::data::{Machine, ReadOptions};
 use crate::error::{Error, Result};
 use crate::fit::Family;
 use crate::history::History;
@@ -44,6 +44,8 @@ pub struct Job {
     pub ignore: Vec<String>,
     /// Names of the columns that make up the time stamp of a row. They are not modelled; a gap begins a session.
     pub time: Vec<String>,
+    /// The machine of a fleet whose rows are fitted; `None` fits all rows.
+    pub machine: Option<Machine>,
     /// Share of the rows that are faults, which are found and left out; `None` leaves out no row.
     pub contamination: Option<Contamination>,
     /// Share of the readings that are left out at random, so that the model knows rows with missing readings; `None` leaves
@@ -99,10 +101,11 @@ impl Job {
         options
     }
 
-    /// Yields the names of the columns of labels, sessions and time stamps, which are not modelled.
+    /// Yields the names of the columns of labels, sessions, time stamps and machines, which are not modelled.
     pub(super) fn unmodelled(&self) -> impl Iterator<Item = &String> {
         let session = self.history.as_ref().and_then(|history| history.session.as_ref());
-        session.into_iter().chain(&self.time).chain(self.label.as_ref().map(|(column, _)| column))
+        let machine = self.machine.as_ref().map(|machine| &machine.column);
+        session.into_iter().chain(&self.time).chain(self.label.as_ref().map(|(column, _)| column)).chain(machine)
     }
 
     /// Checks the settings that do not depend on data.

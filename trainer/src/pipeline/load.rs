@@ -78,22 +78,33 @@ impl<'j> Loaded<'j> {
         let read = |paths: &[PathBuf], time: &[String]| read(job, paths, time, observer);
         let optional =
             |path: &Option<PathBuf>| path.as_ref().map(|path| read(std::slice::from_ref(path), &[])).transpose();
-        let mut loaded = Self {
+        let loaded = Self {
             job,
             train: read(&job.train, &job.time)?,
             valid: optional(&job.valid)?,
             calibrate: optional(&job.calibrate)?,
             test: optional(&job.test)?,
         };
+        loaded.emptied()
+    }
+
+    /// Empties the share of the readings that the job says.
+    fn emptied(mut self) -> Result<Self> {
+        let job = self.job;
         if let Some(share) = job.may_fail {
-            let frames = [Some(&mut loaded.train), loaded.valid.as_mut(), loaded.calibrate.as_mut()];
+            let frames = [Some(&mut self.train), self.valid.as_mut(), self.calibrate.as_mut()];
             for (stream, frame) in (1..).zip(frames.into_iter().flatten()) {
                 let ignored = ignored(job, frame);
                 frame.empty_at_random(share, job.seed, stream, |name| !ignored.contains(name));
                 frame.mark_blank(|name| !ignored.contains(name));
             }
         }
-        Ok(loaded)
+        Ok(self)
+    }
+
+    /// Takes the rows of a machine in place of the files of a job without other files.
+    pub fn machine(job: &'j Job, frame: Frame) -> Result<Self> {
+        Self { job, train: prepared(job, frame)?, valid: None, calibrate: None, test: None }.emptied()
     }
 
     /// Returns what was recognised in the files and may surprise.
@@ -180,6 +191,7 @@ impl<'j> Split<'j> {
             time: job.time.clone(),
             missing: job.read_options().missing,
             channels_left_out: frame.left_out.clone(),
+            machine: job.machine.clone(),
             contamination: job.contamination.map(|contamination| contamination.to_string()),
             may_fail: job.may_fail,
             signal: job.signal,
@@ -245,8 +257,17 @@ impl<'j> Split<'j> {
 /// Reads files of a job, and leaves out bad rows as far as the job permits. The training file must have the columns
 /// `required` of time stamps; other files need none.
 fn read(job: &Job, paths: &[PathBuf], required: &[String], observer: &dyn Observer) -> Result<Frame> {
-    let mut frame = windows::read_observed(job.signal, paths, &job.read_options(), observer)?;
+    let frame = windows::read_observed(job.signal, paths, &job.read_options(), observer)?;
     frame.require_stamps(required)?;
+    let frame = match &job.machine {
+        Some(machine) => frame.of_machine(machine)?,
+        None => frame,
+    };
+    prepared(job, frame)
+}
+
+/// Returns the rows of a file as the job's columns, without bad rows as far as the job permits.
+fn prepared(job: &Job, mut frame: Frame) -> Result<Frame> {
     if let Some(like) = &job.like {
         like.arrange(&mut frame, |name| job.unmodelled().chain(&job.ignore).any(|other| other == name))?;
     }

@@ -16,6 +16,7 @@ use surprisal_trainer::pipeline::{Contamination, Job};
 use surprisal_trainer::schema::toml::Overrides;
 use surprisal_trainer::select::{Choices, LayerChoices};
 
+use super::help::{activation_help, family_help, method_help, schedule_help};
 use super::{RateArgs, ReadingArgs, SignalArgs, parse};
 
 #[derive(Debug, Args)]
@@ -29,9 +30,15 @@ pub struct FitArgs {
     /// detector, and 10 % are held out for `eval --held-out`.
     #[arg(required = true)]
     pub data: Vec<PathBuf>,
-    /// The .srp file to write.
-    #[arg(short, value_name = "FILE", default_value = "model.srp")]
-    pub output: PathBuf,
+    /// The .srp file to write; by default model.srp. With --by, the folder for the models; by default models.
+    #[arg(short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Fit a table for each machine that this column names. The column is not modelled.
+    ///
+    /// Writes a file MACHINE.srp for each machine. A machine whose fit fails does not stop the others, and the same command goes
+    /// on where it was interrupted.
+    #[arg(long, value_name = "COLUMN", hide_short_help = true, conflicts_with_all = ["signal", "valid", "calibrate", "test"])]
+    pub by: Option<String>,
     /// Column that marks anomalies. The column is not modelled, and only normal rows are used.
     #[arg(long, value_name = "COLUMN", conflicts_with = "signal")]
     pub label: Option<String>,
@@ -275,6 +282,12 @@ impl FitArgs {
         self.data.iter().chain(others).map(PathBuf::as_path).collect()
     }
 
+    /// Returns the file or, with `--by`, the folder to write.
+    pub fn target(&self) -> &Path {
+        let default = if self.by.is_some() { "models" } else { "model.srp" };
+        self.output.as_deref().unwrap_or(Path::new(default))
+    }
+
     /// Returns the chosen family of models, or the default one. Models of bits detect better in a time series, measured on
     /// the valve runs of SKAB.
     pub fn family(&self) -> Family {
@@ -295,6 +308,7 @@ impl FitArgs {
             reading: self.reading.options(),
             ignore: self.ignore.clone(),
             given: self.given.clone(),
+            machine: None,
             contamination: self.data_options.contamination,
             may_fail: self.data_options.may_fail,
             time: self.time.clone(),
@@ -347,48 +361,5 @@ impl OptimizerArgs {
             average: self.average,
             weight_decay: self.weight_decay,
         }
-    }
-}
-
-fn family_help(family: Family) -> &'static str {
-    match family {
-        Family::LinearTrees => "A linear term and a tree, fitted jointly",
-        Family::Marginal => "One bias per bit: all columns are independent",
-        Family::ChowLiu => "A tree over the bits of one other column, along a maximum spanning tree",
-        Family::Tree => "A tree over all earlier bits",
-        Family::Linear => "A linear term over all earlier bits",
-        Family::Boost => "Many small trees, each fitted to the residuals of the previous trees",
-        Family::Mixture => "A mixture of trees; the most accurate family for files of 1 KiB",
-        Family::Nade => "A hidden layer that all conditionals share",
-        Family::LinearTreesHidden => "The mean of the logits of linear-trees and a hidden layer",
-        Family::Tables => {
-            "Outcome tables in two views: small and fast detectors of sensor columns; linear-trees if no column is numeric"
-        }
-        Family::Auto => "The model that predicts the validation rows best within --flash, --ram and --ops",
-    }
-}
-
-fn activation_help(activation: Activation) -> &'static str {
-    match activation {
-        Activation::Relu => "max(0, x)",
-        Activation::Sigmoid => "1 / (1 + exp(-x))",
-        _ => "x",
-    }
-}
-
-fn method_help(method: Method) -> &'static str {
-    match method {
-        Method::Sgd => "Plain gradient steps (Robbins & Monro 1951)",
-        Method::Momentum => "A running sum of gradients that keeps nine tenths per step (Polyak 1964)",
-        Method::Adam => "Steps of about the learning rate in every parameter (Kingma & Ba 2015)",
-    }
-}
-
-fn schedule_help(schedule: Schedule) -> &'static str {
-    match schedule {
-        Schedule::Constant => "The rate stays constant",
-        Schedule::Inverse => "The rate is divided by 1 + 10 t, where t is the share of all steps that are done",
-        Schedule::Step => "The rate falls to a tenth after half of all steps, to a hundredth after three quarters",
-        Schedule::Cosine => "The rate falls to zero along half a cosine wave (Loshchilov & Hutter 2017)",
     }
 }

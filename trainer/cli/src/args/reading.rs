@@ -3,7 +3,8 @@
 use clap::Args;
 use surprisal_trainer::data::{Decimal, Header, MissingCodes, ReadOptions, Separator};
 
-use super::{header_help, parse};
+use super::help::header_help;
+use super::parse;
 
 /// Options for reading files of rows. What they leave out is recognised from many lines of each file.
 #[derive(Clone, Debug, Default, PartialEq, Args)]

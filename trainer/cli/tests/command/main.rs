@@ -13,6 +13,7 @@ mod json_fields;
 mod logged;
 mod manners;
 mod operation;
+mod fleet;
 mod help;
 mod known;
 mod large;

@@ -1,0 +1,119 @@
+//! `surprisal fit --by` and `surprisal fleet`: one table per machine, and the state of a fleet in use.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use serde_json::json;
+use surprisal_trainer::counted::counted;
+use surprisal_trainer::data::ReadOptions;
+use surprisal_trainer::fleet::{self, FleetReport, MachineStatus, State};
+use surprisal_trainer::pipeline::Job;
+
+use crate::answer::Answer;
+use crate::observer::Progress;
+use crate::terminal::{Lines, line};
+
+/// Largest number of machines that a list for people names.
+const NAMED: usize = 20;
+
+/// Fits a table for each machine that a column names.
+///
+/// # Errors
+/// Those of the library, and an error after the answer was printed by `print` if some machines have no model.
+pub fn fit(
+    job: &Job,
+    column: &str,
+    folder: &Path,
+    progress: &Progress,
+    print: impl FnOnce(Answer) -> Result<()>,
+) -> Result<()> {
+    let report = fleet::fit(job, column, folder, progress)?;
+    progress.clear();
+    let failed = report.machines.iter().filter(|fit| fit.error.is_some()).count();
+    let all = report.machines.len();
+    print(Answer { text: summary(&report, folder), value: json!({ "folder": folder, "fleet": report }) })?;
+    if failed > 0 {
+        bail!(
+            "{failed} of {} have no model; correct their rows and run the same command again, which keeps the other models",
+            counted(all, "machine")
+        );
+    }
+    Ok(())
+}
+
+fn summary(report: &FleetReport, folder: &Path) -> String {
+    let mut text = Lines::default();
+    let fitted: Vec<_> = report.machines.iter().filter_map(|fit| fit.fitted.as_ref()).collect();
+    let kept = if report.kept > 0 { format!(", {} of them kept from before", report.kept) } else { String::new() };
+    line!(
+        text,
+        "{}: {} of {}{kept}",
+        folder.display(),
+        counted(fitted.len(), "model"),
+        counted(report.machines.len(), "machine")
+    );
+    let mut spread = |name: &str, digits: usize, of: &dyn Fn(&fleet::Fitted) -> Option<f64>| {
+        let mut each: Vec<f64> = fitted.iter().filter_map(|fit| of(fit)).collect();
+        each.sort_by(f64::total_cmp);
+        if let (Some(least), Some(most)) = (each.first(), each.last()) {
+            let median = each[each.len() / 2];
+            line!(text, "  {name:<36} {least:>10.digits$} {median:>10.digits$} {most:>10.digits$}");
+        }
+    };
+    spread("least, median, most: table bytes", 0, &|fit| Some(fit.table_bytes as f64));
+    spread("threshold in nats", 3, &|fit| fit.threshold);
+    spread("nats per validation row", 3, &|fit| Some(fit.nats));
+    spread("better than independent columns by", 3, &|fit| Some(fit.gain));
+    if report.nameless > 0 {
+        line!(text, "  {} without the name of a machine left out", counted(report.nameless, "row"));
+    }
+    if let Some(typical) = report.typical.as_ref().filter(|_| !report.unlike.is_empty()) {
+        line!(text, "  unlike the others, by nats per row that `{typical}`'s table loses on their rows:");
+        for (name, nats) in report.unlike.iter().take(NAMED) {
+            line!(text, "    {name:<30} {nats:>10.3}");
+        }
+        more(&mut text, report.unlike.len());
+    }
+    let failed: Vec<_> = report.machines.iter().filter_map(|fit| Some((&fit.machine, fit.error.as_ref()?))).collect();
+    for (name, error) in failed.iter().take(NAMED) {
+        line!(text, "  `{name}` has no model: {error}");
+    }
+    more(&mut text, failed.len());
+    text.into_text()
+}
+
+fn more(text: &mut Lines, count: usize) {
+    if count > NAMED {
+        line!(text, "    and {} more, which --json lists", count - NAMED);
+    }
+}
+
+/// Compares the scores of fresh rows with the calibration of each machine's model.
+pub fn status(folder: &Path, data: &[PathBuf], options: &ReadOptions, progress: &Progress) -> Result<Answer> {
+    let machines = fleet::status(folder, data, options, progress)?;
+    progress.clear();
+    let mut text = Lines::default();
+    line!(text, "{:<10} {:>8} {:>8} {:>9} {:>19}  machine", "state", "rows", "alarms", "promised", "drift in nats");
+    for MachineStatus { machine, rows, alarm_rate, promised, drift, drift_error, state, error } in &machines {
+        let name = match state {
+            State::Failed => "failed",
+            State::Alarms => "alarms",
+            State::Drifted => "drifted",
+            State::NoModel => "no model",
+            State::NoRows => "no rows",
+            State::Ok => "ok",
+        };
+        if matches!(state, State::Failed | State::NoModel | State::NoRows) {
+            let why = error.as_ref().map_or(String::new(), |error| format!(": {error}"));
+            line!(text, "{name:<10} {rows:>8} {:>8} {:>9} {:>19}  {machine}{why}", "", "", "");
+            continue;
+        }
+        let drift = match drift_error {
+            Some(error) => format!("{drift:+.3} ± {error:.3}"),
+            None => String::new(),
+        };
+        let [alarms, promised] = [alarm_rate, promised].map(|share| format!("{:.2} %", 100.0 * share));
+        line!(text, "{name:<10} {rows:>8} {alarms:>8} {promised:>9} {drift:>19}  {machine}");
+    }
+    Ok(Answer { text: text.into_text(), value: json!({ "machines": machines }) })
+}

@@ -1,0 +1,132 @@
+//! `surprisal fit --by` and `surprisal fleet status`: one table per machine.
+
+use std::fmt::Write as _;
+
+use rand::RngExt;
+
+use crate::data::{Folder, random};
+
+/// Rows of machines with a load, a temperature that follows it, and a level of their own: `rows` of each, by turns.
+fn fleet(machines: &[(&str, f64)], rows: usize, seed: u64) -> String {
+    let mut random = random(seed);
+    let mut text = String::from("machine,load,temperature,label\n");
+    for _ in 0..rows {
+        for (name, level) in machines {
+            let load = random.random_range(0..100);
+            let noise = random.random::<f64>() - 0.5;
+            writeln!(text, "{name},{load},{:.2},0", level + 0.3 * f64::from(load) + 2.0 * noise).unwrap();
+        }
+    }
+    text
+}
+
+const NINE: [(&str, f64); 9] = [
+    ("a/1", 20.0),
+    ("b", 20.5),
+    ("c", 21.0),
+    ("d", 20.2),
+    ("e", 20.8),
+    ("f", 20.4),
+    ("g", 20.6),
+    ("odd one", 60.0),
+    ("short", 20.0),
+];
+
+/// The rows of nine machines, of which the last has too few for a fit.
+fn rows() -> String {
+    let text = fleet(&NINE, 300, 1);
+    let mut seen = 0;
+    let is_kept = |line: &&str| {
+        seen += usize::from(line.starts_with("short,"));
+        !line.starts_with("short,") || seen <= 15
+    };
+    text.lines().filter(is_kept).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn each_machine_has_the_table_of_its_own_rows() {
+    let folder = Folder::new();
+    let all = rows();
+    folder.write("all.csv", &all);
+    let output = folder.run("fit all.csv --by machine --label label -o models --json");
+    assert_eq!(output.status.code(), Some(2), "one machine has too few rows");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("1 of 9 machines have no model"), "{errors}");
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let fits = value["fleet"]["machines"].as_array().unwrap();
+    assert_eq!(fits.len(), 9);
+    assert!(fits[8]["error"].as_str().unwrap().contains("at least"), "{}", fits[8]);
+    assert_eq!(value["fleet"]["unlike"][0][0], "odd one");
+    assert_eq!(value["fleet"]["unlike"].as_array().map(Vec::len), Some(1), "{}", value["fleet"]["unlike"]);
+
+    // The same rows alone give the same bytes, and the model finds its rows among those of others.
+    let header = all.lines().next().unwrap();
+    let own: String = all.lines().filter(|line| line.starts_with("a/1,")).map(|line| format!("{line}\n")).collect();
+    folder.write("own.csv", format!("{header}\n{own}"));
+    folder.text("fit own.csv --by machine --label label -o alone");
+    assert!(folder.read("models/a%2F1.srp") == folder.read("alone/a%2F1.srp"));
+    let scored = |file: &str| folder.json(&format!("eval models/a%2F1.srp {file} --held-out"));
+    assert_eq!(scored("all.csv"), scored("own.csv"));
+    assert_eq!(scored("own.csv")["rows"], 30);
+    folder.write("other.csv", format!("{header}\nz,1,20,0\n"));
+    let errors = folder.run("eval models/a%2F1.srp other.csv");
+    assert!(String::from_utf8_lossy(&errors.stderr).contains("no row of the machine `a/1`; the file has `z`"));
+}
+
+#[test]
+fn an_interrupted_fit_goes_on() {
+    let folder = Folder::new();
+    folder.write("all.csv", fleet(&NINE[..3], 200, 2));
+    let fit = |options: &str| folder.json(&format!("fit all.csv --by machine --label label {options} -o models"));
+    assert_eq!(fit("")["fleet"]["kept"], 0);
+    let before = folder.read("models/b.srp");
+    assert_eq!(fit("")["fleet"]["kept"], 3);
+    // A file that is gone or changed is fitted again, as are all files after other settings or rows.
+    std::fs::remove_file(folder.path("models/b.srp")).unwrap();
+    folder.write("models/c.srp", "damaged");
+    // The last line of an interrupted fit is cut short.
+    let journal = String::from_utf8(folder.read("models/fleet.jsonl")).unwrap();
+    folder.write("models/fleet.jsonl", &journal[..journal.len() - 9]);
+    assert_eq!(fit("")["fleet"]["kept"], 1);
+    assert!(folder.read("models/b.srp") == before);
+    assert_eq!(fit("")["fleet"]["kept"], 3);
+    assert_eq!(fit("--seed 1")["fleet"]["kept"], 0);
+    folder.write("all.csv", fleet(&NINE[..3], 210, 2));
+    assert_eq!(fit("--seed 1")["fleet"]["kept"], 0);
+}
+
+#[test]
+fn a_status_names_the_machines_that_need_attention() {
+    let folder = Folder::new();
+    folder.write("all.csv", fleet(&NINE[..3], 1200, 3));
+    folder.text("fit all.csv --by machine --label label -o models");
+    let mut fresh = fleet(&[("b", 20.5), ("c", 26.0), ("new", 20.0)], 200, 4);
+    fresh += ",1,20,0\n";
+    folder.write("fresh.csv", fresh);
+    let value = folder.json("fleet status models fresh.csv");
+    let machines = value["machines"].as_array().unwrap();
+    let states: Vec<_> =
+        machines.iter().map(|one| (one["machine"].as_str().unwrap(), one["state"].as_str().unwrap())).collect();
+    assert_eq!(states, [("c", "alarms"), ("new", "no-model"), ("a/1", "no-rows"), ("b", "ok")]);
+    assert!(machines[0]["drift"].as_f64().unwrap() > 1.0, "{}", machines[0]);
+    let text = folder.text("fleet status models fresh.csv");
+    assert!(text.lines().nth(1).unwrap().starts_with("alarms ") && text.lines().count() == 5, "{text}");
+}
+
+#[test]
+fn faults_of_a_fleet_are_named() {
+    let folder = Folder::new();
+    folder.write("all.csv", fleet(&NINE[..2], 100, 5));
+    std::fs::create_dir(folder.path("empty")).unwrap();
+    for (arguments, expected) in [
+        ("fit all.csv --by engine -o models", "no column `engine`"),
+        ("fit all.csv --by machine --valid all.csv -o models", "cannot be used with"),
+        ("fit all.csv --by machine -o all.csv", "all.csv is a file; name a folder"),
+        ("fleet status empty all.csv", "holds no model of a machine"),
+        ("fleet status absent all.csv", "absent: the folder of models cannot be read"),
+    ] {
+        let output = folder.run(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && errors.contains(expected), "{arguments}: {errors}");
+    }
+}

@@ -1,0 +1,80 @@
+//! The machines of a fleet that are done, one line of JSON for each, so that a fit can go on where it ended.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use super::MachineFit;
+use crate::data::checksum;
+use crate::error::{Error, Result};
+use crate::pipeline::Job;
+
+/// Name of the file in the folder of models.
+const FILE: &str = "fleet.jsonl";
+
+/// The file, and what it held when it was opened.
+pub(super) struct Journal {
+    folder: PathBuf,
+    path: PathBuf,
+    settings: u32,
+    done: HashMap<String, MachineFit>,
+    file: Mutex<File>,
+}
+
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    /// Checksum of the settings of the fit.
+    settings: u32,
+    #[serde(flatten)]
+    fit: MachineFit,
+}
+
+impl Journal {
+    /// Opens the journal of a folder, or begins one.
+    pub fn open(folder: &Path, job: &Job) -> Result<Self> {
+        let path = folder.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            other => other.map_err(Error::io(&path, "cannot be read; delete it to fit all machines anew"))?,
+        };
+        let settings = settings(job);
+        // The last line of a fit that was interrupted may be cut short; other lines that are no JSON are not ours to judge.
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+        let lines = lines.filter(|line| line.settings == settings && line.fit.error.is_none());
+        let done = lines.map(|line| (line.fit.machine.clone(), line.fit)).collect();
+        let failed = "cannot be written; check the folder";
+        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path, failed))?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            file.write_all(b"\n").map_err(Error::io(&path, failed))?;
+        }
+        Ok(Self { folder: folder.to_owned(), path, settings, done, file: Mutex::new(file) })
+    }
+
+    /// Returns the fit of a machine if it was fitted from rows with this digest, and its file is as it was written.
+    pub fn kept(&self, machine: &str, digest: u32) -> Option<MachineFit> {
+        let done = self.done.get(machine).filter(|done| done.digest == digest)?;
+        let bytes = std::fs::read(self.folder.join(done.file.as_ref()?)).ok()?;
+        (checksum(&bytes) == done.fitted.as_ref()?.crc).then(|| done.clone())
+    }
+
+    /// Adds a fit, and returns it.
+    pub fn add(&self, fit: MachineFit) -> Result<MachineFit> {
+        let line = Line { settings: self.settings, fit };
+        let text = serde_json::to_string(&line).expect("a fit has names for its fields") + "\n";
+        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        file.write_all(text.as_bytes()).map_err(Error::io(&self.path, "cannot be written; check the disk"))?;
+        Ok(line.fit)
+    }
+}
+
+/// Returns a checksum of the settings of a job: all but its files and its machine.
+fn settings(job: &Job) -> u32 {
+    let like = job.like.as_ref().map(|like| like.fingerprint());
+    let job = Job { train: Vec::new(), machine: None, like: None, ..job.clone() };
+    checksum(format!("{} {job:?} {like:?}", env!("CARGO_PKG_VERSION")).as_bytes())
+}

@@ -1,0 +1,147 @@
+//! A fleet in use: the scores of fresh rows beside the calibration of each machine's model.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::Serialize;
+use surprisal::{Drift, Nats};
+
+use crate::artefact::Artefact;
+use crate::data::{Machine, ReadOptions};
+use crate::error::{Error, Result};
+use crate::observer::Observer;
+use crate::windows;
+
+/// Standard deviations by which the share of alarms must exceed the promised rate before it counts.
+const CLEAR: f64 = 3.0;
+
+/// The fresh rows of one machine under its model.
+#[derive(Clone, Debug, Serialize)]
+pub struct MachineStatus {
+    /// Name of the machine.
+    pub machine: String,
+    /// Number of fresh rows.
+    pub rows: usize,
+    /// Share of the rows that alarm, in 0..=1.
+    pub alarm_rate: f64,
+    /// Share of normal rows that may alarm, in 0..=1.
+    pub promised: f64,
+    /// How much the mean surprisal is above that of the calibration rows, in nats per row.
+    pub drift: f64,
+    /// Standard error of the drift, in nats per row; `None` if there are too few rows.
+    pub drift_error: Option<f64>,
+    /// What to look at: `ok`, `drifted`, `alarms`, `no model`, `no rows` or `failed`.
+    pub state: State,
+    /// Why the rows cannot be scored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What to look at in a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// The rows cannot be scored.
+    Failed,
+    /// More rows alarm than promised, beyond chance.
+    Alarms,
+    /// The mean surprisal has changed beyond chance.
+    Drifted,
+    /// There are rows, but no model.
+    NoModel,
+    /// There is a model, but no row.
+    NoRows,
+    /// None of these.
+    Ok,
+}
+
+/// Scores fresh rows of a fleet with the models in a folder, machine by machine. Machines that need attention come first.
+///
+/// # Errors
+/// [`Error::Io`] if the folder or the files cannot be read, [`Error::Input`] if no model in the folder is that of a machine, or
+/// the files lack the column that names machines.
+pub fn status(
+    folder: &Path,
+    data: &[PathBuf],
+    options: &ReadOptions,
+    observer: &dyn Observer,
+) -> Result<Vec<MachineStatus>> {
+    let entries = std::fs::read_dir(folder).map_err(Error::io(folder, "the folder of models cannot be read"))?;
+    let mut models = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(Error::io(folder, "the folder of models cannot be read"))?.path();
+        if path.extension().is_some_and(|extension| extension == "srp") {
+            models.push(path);
+        }
+    }
+    models.sort();
+    let artefacts: Vec<Artefact> = models.iter().map(|path| Artefact::read(path)).collect::<Result<_>>()?;
+    let of_machines: Vec<(&Machine, &Artefact)> =
+        artefacts.iter().filter_map(|artefact| Some((artefact.notes.fit.machine.as_ref()?, artefact))).collect();
+    let Some(&(Machine { column, .. }, first)) = of_machines.first() else {
+        let message = "holds no model of a machine; fit a fleet with `surprisal fit --by COLUMN -o FOLDER`";
+        return Err(Error::input(folder, message));
+    };
+    let mut options = options.clone();
+    options.missing.extend(&first.notes.fit.missing);
+    if options.time.is_empty() {
+        options.time.clone_from(&first.notes.fit.time);
+    }
+    let frame = windows::read_observed(None, data, &options, observer)?;
+    let mut machines = frame.machines(column)?;
+    let mut all: Vec<MachineStatus> = Vec::new();
+    let mut work = Vec::new();
+    for (machine, artefact) in of_machines {
+        match machines.remove(&machine.name) {
+            Some(rows) => work.push((machine, artefact, rows)),
+            None => all.push(MachineStatus::of(&machine.name, 0, State::NoRows)),
+        }
+    }
+    all.extend(machines.iter().map(|(name, rows)| MachineStatus::of(name, rows.len(), State::NoModel)));
+    let scored = work.into_par_iter().map(|(machine, artefact, rows)| {
+        let frame = frame.rows_of_a_machine(&rows);
+        of_machine(&machine.name, artefact, frame).unwrap_or_else(|error| MachineStatus {
+            error: Some(format!("{error:#}")),
+            ..MachineStatus::of(&machine.name, rows.len(), State::Failed)
+        })
+    });
+    all.par_extend(scored);
+    all.sort_by(|a, b| a.state.cmp(&b.state).then_with(|| a.machine.cmp(&b.machine)));
+    Ok(all)
+}
+
+fn of_machine(name: &str, artefact: &Artefact, frame: crate::data::Frame) -> Result<MachineStatus> {
+    let frame = artefact.prepared(frame, 0)?;
+    let rows: Vec<usize> = (0..frame.rows()).collect();
+    let scores = artefact.scores_of(&frame, &rows, &())?;
+    let detector = artefact.detector();
+    let mut drift = Drift::new();
+    scores.iter().for_each(|score| drift.push(&detector, score.nats));
+    let estimate = drift.estimate(&detector);
+    let alarms = scores.iter().filter(|score| detector.judge(score.anomaly).is_anomalous()).count();
+    let count = rows.len() as f64;
+    let promised = f64::from(detector.false_alarm_ppm) / 1e6;
+    let expected = count * promised;
+    let is_alarming = alarms as f64 > expected + CLEAR * (expected * (1.0 - promised)).sqrt().max(1.0);
+    let state = if is_alarming {
+        State::Alarms
+    } else if estimate.is_drifted() {
+        State::Drifted
+    } else {
+        State::Ok
+    };
+    Ok(MachineStatus {
+        alarm_rate: alarms as f64 / count.max(1.0),
+        promised,
+        drift: f64::from(estimate.raw) / 65536.0,
+        drift_error: (estimate.error < Nats::IMPOSSIBLE).then(|| estimate.error.into()),
+        ..MachineStatus::of(name, rows.len(), state)
+    })
+}
+
+impl MachineStatus {
+    fn of(machine: &str, rows: usize, state: State) -> Self {
+        let machine = machine.to_owned();
+        Self { machine, rows, alarm_rate: 0.0, promised: 0.0, drift: 0.0, drift_error: None, state, error: None }
+    }
+}
