@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use surprisal::AlarmRule;
+use surprisal_trainer::alarms::AlarmSettings;
 use surprisal_trainer::data::{Header, expand};
 use surprisal_trainer::divergence::SamplingSettings;
 use surprisal_trainer::windows::Windows;
@@ -32,6 +33,12 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// Example of `surprisal report`, which works in the folder of the repository.
+const REPORT_EXAMPLE: &str = "\
+Example, in the folder of the repository:
+  surprisal fit examples/data/shuttle.csv.gz --label Class --normal Rad.Flow --false-alarm 0.01 -o shuttle.srp
+  surprisal report shuttle.srp examples/data/shuttle.csv.gz --held-out --rate 1 -o report.html";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -141,6 +148,23 @@ pub enum Command {
         #[command(flatten)]
         out: OutArgs,
     },
+    /// Write a page of HTML that shows whether a model is good enough: false alarms, recall, figures, and what each column
+    /// contributes.
+    ///
+    /// The page needs neither scripts nor a network. Rows are selected as for `eval`, and the numbers are the same.
+    #[command(after_long_help = REPORT_EXAMPLE)]
+    Report {
+        #[command(flatten)]
+        rows: RowArgs,
+        #[command(flatten)]
+        alarms: AlarmArgs,
+        /// Compare with this model, a .srp file, on the same rows.
+        #[arg(long, value_name = "MODEL")]
+        against: Option<PathBuf>,
+        /// The .html file to write.
+        #[arg(short, value_name = "FILE")]
+        output: PathBuf,
+    },
     /// Draw rows from a model and write them as CSV. From the model of a time series, draw a series.
     Sample {
         /// Model: a .srp file that `fit` wrote.
@@ -194,6 +218,7 @@ impl Command {
             Self::Eval { rows, .. }
             | Self::Score { rows, .. }
             | Self::Explain { rows, .. }
+            | Self::Report { rows, .. }
             | Self::Calibrate { rows, .. } => &mut rows.data,
             _ => return Ok(self),
         };
@@ -211,7 +236,7 @@ pub struct OutArgs {
 }
 
 /// Arguments that name a model and the rows to which the model is applied.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RowArgs {
     /// Model: a .srp file that `fit` wrote.
     pub model: PathBuf,
@@ -251,9 +276,12 @@ pub struct AlarmArgs {
 }
 
 impl AlarmArgs {
-    /// Returns the rule of the monitor.
-    pub fn rule(&self) -> AlarmRule {
-        AlarmRule { votes: self.votes.0, of: self.votes.1, hold_off: self.hold_off }
+    /// Returns the rule of the monitor, and the number of rows per second.
+    pub fn settings(&self) -> AlarmSettings {
+        AlarmSettings {
+            rule: AlarmRule { votes: self.votes.0, of: self.votes.1, hold_off: self.hold_off },
+            rate: self.rate,
+        }
     }
 }
 
