@@ -26,6 +26,7 @@ mod summary;
 mod tables;
 mod timeline;
 mod walk;
+mod words;
 
 use columns::{BlameMatrix, Columns, TopRow, blame_matrix, columns, top_rows};
 use detection::Detection;

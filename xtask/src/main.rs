@@ -9,6 +9,7 @@ mod no_panic;
 mod on_target;
 mod package;
 mod readme;
+mod report;
 mod test;
 
 use anyhow::Result;

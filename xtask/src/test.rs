@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::{demo, examples, no_panic, on_target, package, readme};
+use crate::{demo, examples, no_panic, on_target, package, readme, report};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::process::Command;
@@ -54,6 +54,8 @@ pub enum Part {
     Examples,
     /// `cargo xtask demo`
     Demo,
+    /// The pages of `surprisal report` in a browser
+    Report,
     /// The commands that README and docs show
     Readme,
     /// Packages as they would be published, and what users build from them
@@ -104,6 +106,7 @@ impl Part {
             Self::C => c(),
             Self::Examples => examples::run(),
             Self::Demo => demo::run(),
+            Self::Report => report::run(),
             Self::Readme => readme::run(),
             Self::Package => package::run(),
         };

@@ -37,7 +37,7 @@ pub struct Cli {
 /// Example of `surprisal report`, which works in the folder of the repository.
 const REPORT_EXAMPLE: &str = "\
 Example, in the folder of the repository:
-  surprisal fit examples/data/shuttle.csv.gz --label Class --normal Rad.Flow --false-alarm 0.01 -o shuttle.srp
+  surprisal fit examples/data/shuttle.csv.gz --label Class --normal Rad.Flow -o shuttle.srp
   surprisal report shuttle.srp examples/data/shuttle.csv.gz --held-out --rate 1 -o report.html";
 
 #[derive(Debug, Subcommand)]

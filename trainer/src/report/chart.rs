@@ -8,6 +8,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::html::escaped_html;
+use super::words::{number, shortened};
 
 /// Size of a chart in pixels.
 const WIDTH: u32 = 720;
@@ -94,6 +95,17 @@ impl Axis {
         Self { title: title.to_owned(), from: low, to: high, ticks, scale }
     }
 
+    /// Returns an axis of positive numbers: logarithmic if they span a factor of five or more.
+    pub fn positive(title: &str, from: f64, to: f64) -> Self {
+        if to < 5.0 * from { Self::linear(title, from, to) } else { Self::log(title, from, to) }
+    }
+
+    /// Returns the number at a place of the axis, where 0 is the begin and 1 the end; the axis must not be one of logits.
+    pub fn at(&self, place: f64) -> f64 {
+        let value = self.from + place * (self.to - self.from);
+        if (self.scale)(10.0) == 1.0 { 10f64.powf(value) } else { value }
+    }
+
     /// Returns an axis of probabilities whose scale is the logit, which spreads both ends.
     pub fn logit(title: &str) -> Self {
         let scale: fn(f64) -> f64 = |share| {
@@ -134,45 +146,6 @@ impl ValueFormatter<f64> for Axis {
     fn format(value: &f64) -> String {
         number(*value)
     }
-}
-
-/// Returns a number for a reader: at most four significant digits, without trailing zeros.
-pub fn number(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return if value.is_finite() { "0".into() } else { "∞".into() };
-    }
-    let size = value.abs().log10().floor() as i32;
-    if size >= 4 {
-        let text = format!("{value:.0}");
-        return grouped(&text);
-    }
-    if size < -6 {
-        return format!("{value:.1e}");
-    }
-    let text = format!("{value:.*}", (3 - size).max(0) as usize);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-/// Puts commas between groups of three digits.
-pub fn grouped(digits: &str) -> String {
-    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
-    let mut out = sign.to_owned();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Returns a name that fits beside an axis.
-pub fn shortened(name: &str) -> String {
-    let mut short: String = name.chars().take(16).collect();
-    if short.len() < name.len() {
-        short.push('…');
-    }
-    short
 }
 
 /// What a series draws.
@@ -311,7 +284,11 @@ impl Chart {
                     chart.draw_series([dashes])?;
                 }
                 Marks::Dots(points) => {
-                    chart.draw_series(points.iter().map(|point| Circle::new(at(point), 4, color.filled())))?;
+                    chart.draw_series(
+                        points.iter().map(|point| {
+                            Circle::new(at(point), if points.len() > 100 { 2 } else { 4 }, color.filled())
+                        }),
+                    )?;
                 }
                 Marks::Whiskers(each) => {
                     let line = |&(left, low, high): &(f64, f64, f64)| {
@@ -350,7 +327,7 @@ pub fn bars(
     let step = 11 * lanes + 9;
     let height = (step * rows.len() as i32 + 10).max(30) as u32;
     let most = rows.iter().flat_map(|(_, each, _)| each).map(|(_, value)| *value).fold(1e-9, f64::max);
-    let (left, right) = (150, 430);
+    let (left, right) = (150, 330);
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();

@@ -1,10 +1,11 @@
 //! The charts of the page, except those over time.
 
-use super::chart::{Axis, Chart, Marks, Paint, Series, bars, number, shortened};
+use super::chart::{Axis, Chart, Marks, Paint, Series, bars};
 use super::columns::OfColumn;
 use super::detection::{Curves, Detection, PShare};
 use super::likelihood::{Bin, Likelihood};
 use super::sampled::Marginal;
+use super::words::{number, shortened};
 use crate::applied::Applied;
 
 /// Number of bins of the histogram of scores.
@@ -74,7 +75,7 @@ pub fn histogram(models: &[(&Applied, &Detection)], range: (f64, f64)) -> String
     Chart::new(
         "Anomaly scores",
         look_for,
-        Axis::log("anomaly score, nats", range.0, range.1),
+        Axis::positive("anomaly score, nats", range.0, range.1),
         Axis::linear("% of the rows of a kind", 0.0, most * 1.05),
         series,
     )

@@ -28,17 +28,24 @@ pub struct Cell {
     hint: String,
     /// Whether the cell names its row.
     is_head: bool,
+    /// Whether the cell is a text of several words.
+    is_note: bool,
 }
 
 impl Cell {
     /// Creates a cell of text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), heat: None, hint: String::new(), is_head: false }
+        Self { text: text.into(), heat: None, hint: String::new(), is_head: false, is_note: false }
     }
 
     /// Creates a cell that names its row.
     pub fn head(text: impl Into<String>) -> Self {
         Self { is_head: true, ..Self::new(text) }
+    }
+
+    /// Creates a cell with a text of several words.
+    pub fn note(text: impl Into<String>) -> Self {
+        Self { is_note: true, ..Self::new(text) }
     }
 
     /// Creates a coloured cell. `share` is the strength of the colour in 0..=1.
@@ -48,7 +55,7 @@ impl Cell {
     }
 
     fn html(&self) -> String {
-        let Self { text, heat, hint, is_head } = self;
+        let Self { text, heat, hint, is_head, is_note } = self;
         let text = escaped_html(text);
         if *is_head {
             return format!("<th scope=\"row\">{text}</th>");
@@ -56,6 +63,7 @@ impl Cell {
         let hint = if hint.is_empty() { String::new() } else { format!(" title=\"{}\"", escaped_html(hint)) };
         match heat {
             Some(share) => format!("<td class=\"heat\" style=\"--h:{:.0}%\"{hint}>{text}</td>", 100.0 * share),
+            None if *is_note => format!("<td class=\"note\">{text}</td>"),
             None => format!("<td{hint}>{text}</td>"),
         }
     }

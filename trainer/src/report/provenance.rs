@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use surprisal::Detector;
 
-use super::chart::{grouped, number};
+use super::words::{count, number};
 use crate::applied::Applied;
 use crate::pipeline::finite;
 use crate::table::cost::{Core, Cost};
@@ -30,16 +30,15 @@ pub fn work(applied: &Applied) -> Option<Work> {
 
 /// Returns the work in words.
 pub fn work_in_words(applied: &Applied) -> String {
-    let words = |count: usize| grouped(&count.to_string());
     match work(applied) {
         Some(Work::Instructions([least, larger])) => format!(
             "at most {} instructions per row on a Cortex-M3 or larger and {} on a Cortex-M0, without encoding the readings",
-            words(larger),
-            words(least)
+            count(larger),
+            count(least)
         ),
-        Some(Work::Operations(count)) => format!(
+        Some(Work::Operations(operations)) => format!(
             "at most {} additions, multiplications, comparisons and tree steps per row beside the fixed work per column",
-            words(count)
+            count(operations)
         ),
         None => "unknown".into(),
     }
@@ -58,15 +57,16 @@ pub fn facts(applied: &Applied) -> Vec<(String, String)> {
         ("version of the fit", fit.version.clone()),
         ("version of this page", env!("CARGO_PKG_VERSION").to_owned()),
         ("file of this page", format!("{}, CRC-32 {:08x}: {same}", frame.path.display(), frame.digest)),
-        ("rows of this page", format!("{} of {} rows of the file", applied.rows.len(), frame.rows())),
+        ("rows of this page", format!("{} of {} rows of the file", count(applied.rows.len()), count(frame.rows()))),
         ("columns", columns.to_string()),
-        ("table", format!("{} bytes", grouped(&artefact.table_bytes().len().to_string()))),
+        ("table", format!("{} bytes", count(artefact.table_bytes().len()))),
         ("state while a row is scored", format!("{} bytes", artefact.shape.state_bytes())),
         ("work", work_in_words(applied)),
         (
             "calibration",
             format!(
-                "{rows} rows; at most {} % false alarms; average run length of the cumulative sum {average_run_length} rows",
+                "{} rows; at most {} % false alarms; average run length of the cumulative sum {average_run_length} rows",
+                count(rows as usize),
                 number(f64::from(false_alarm_ppm) / 1e4)
             ),
         ),

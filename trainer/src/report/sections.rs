@@ -1,9 +1,9 @@
 //! The page from top to bottom.
 
-use super::chart::number;
 use super::columns::OfColumn;
 use super::html::{absent, escaped_html, page as whole, paragraph, section};
 use super::summary::{Grade, Summary};
+use super::words::{count, number};
 use super::{Content, detection, figures, provenance, tables, timeline};
 use crate::evaluate::mean;
 
@@ -85,7 +85,7 @@ fn advantage(content: &Content) -> String {
             let word = if found.nats >= 0.0 { "more" } else { "less" };
             paragraph(&format!(
                 "On {} normal rows, this model makes a row {word} likely than the other by {}{error} nats (mean and standard error).",
-                found.rows,
+                count(found.rows),
                 number(found.nats.abs())
             ))
         }
@@ -119,7 +119,11 @@ fn thresholds(content: &Content) -> String {
     html + &paragraph(&format!(
         "By the rule “{}”, a board raises {} alarms on these rows, {} of them on {} rows that are not labelled as anomalous, and reports a \
          trend of several rows at {} rows.",
-        detection.rule, raised.alarms, raised.on_normal_rows, detection.normal_rows, raised.trends
+        detection.rule,
+        count(raised.alarms),
+        count(raised.on_normal_rows),
+        count(detection.normal_rows),
+        count(raised.trends)
     ))
 }
 
@@ -165,7 +169,7 @@ fn columns(content: &Content) -> String {
     if all.len() > BARS {
         html += &paragraph(&format!("Shown are the {BARS} most important of {} columns.", all.len()));
     }
-    html += &paragraph(&format!("Means are over {normal} normal and {anomalous} anomalous rows."));
+    html += &paragraph(&format!("Means are over {} normal and {} anomalous rows.", count(normal), count(anomalous)));
     html + &match content.blame.labels.is_empty() {
         true => absent("No row is above the threshold, so that no column is blamed."),
         false => tables::blame(&content.blame, all, content.own.detection.anomalous_rows.is_some()),
@@ -194,7 +198,7 @@ fn sampled(content: &Content) -> String {
         "{} rows that the model draws stand beside as many normal rows of the file. Per column, the total variation between both is \
          {} on average and {} at most; 0 is equal, 1 is apart. Below are the columns that differ most: the dots should stand on the \
          bars.",
-        found.rows,
+        count(found.rows),
         number(mean(&variations)),
         number(variations.first().copied().unwrap_or(0.0))
     ));
@@ -227,7 +231,7 @@ fn size(content: &Content) -> String {
     };
     let mut html = figures::sizes(&all);
     html += &tables::likelihoods(&all, &provenance::work_in_words(content.own.applied));
-    html += &paragraph(&format!("Means are over {} normal rows.", own.rows));
+    html += &paragraph(&format!("Means are over {} normal rows.", count(own.rows)));
     html + &own.no_smaller.as_deref().map_or(String::new(), absent)
 }
 

@@ -1,6 +1,5 @@
 //! The tables of the page.
 
-use super::chart::{grouped, number, shortened};
 use super::columns::{BlameMatrix, OfColumn, TopRow};
 use super::detection::{Detection, OfLabel};
 use super::html::{Cell, table};
@@ -8,18 +7,12 @@ use super::interval::Share;
 use super::likelihood::Likelihood;
 use super::sampled::Sampled;
 use super::summary::Tile;
+use super::words::{count, number, per_second, percent, shortened};
 use crate::alarms::AlarmSettings;
+use crate::counted::counted;
 
 /// Largest number of columns of a table that is as wide as the columns of the data.
 pub const WIDE: usize = 14;
-
-fn percent(share: f64) -> String {
-    format!("{} %", number(100.0 * share))
-}
-
-fn count(count: usize) -> String {
-    grouped(&count.to_string())
-}
 
 fn head<const N: usize>(names: [&str; N]) -> Vec<String> {
     names.map(str::to_owned).to_vec()
@@ -56,9 +49,9 @@ pub fn thresholds(detection: &Detection, settings: &AlarmSettings) -> String {
     let rows: Vec<_> = detection.thresholds.iter().map(row).collect();
     let per_day = match settings.rate {
         Some(rate) => format!(
-            " Alarms per day are those that a board raises by the rule “{}” at {} rows per second.",
+            " Alarms per day are those that a board raises by the rule “{}” at {}.",
             detection.rule,
-            number(rate)
+            per_second(rate)
         ),
         None => " Give --rate, the number of rows per second, to see alarms per day.".to_owned(),
     };
@@ -76,17 +69,16 @@ pub fn labels(detection: &Detection, settings: &AlarmSettings) -> String {
         "rows",
         "found",
         "recall",
-        "90 % interval",
         "episodes",
-        "with an alarm",
+        "with alarm",
         "median length",
         "median delay",
-        "longest delay",
+        "longest",
     ]);
     let delay = |rows: Option<usize>| match (rows, settings.rate) {
         (None, _) => "–".to_owned(),
-        (Some(rows), None) => format!("{rows} rows"),
-        (Some(rows), Some(rate)) => format!("{rows} rows, {} s", number(rows as f64 / rate)),
+        (Some(rows), None) => counted(rows, "row"),
+        (Some(rows), Some(rate)) => format!("{}, {} s", counted(rows, "row"), number(rows as f64 / rate)),
     };
     let row = |label: &OfLabel| {
         let Share { hits, of, share, low, high } = label.recall;
@@ -94,11 +86,14 @@ pub fn labels(detection: &Detection, settings: &AlarmSettings) -> String {
             Cell::head(&*label.label),
             Cell::new(count(of)),
             Cell::new(count(hits)),
-            Cell::heat(percent(share), 1.0 - share, "missed rows are coloured"),
-            Cell::new(format!("{} to {}", percent(low), percent(high))),
+            Cell::heat(
+                format!("{} ({} to {})", percent(share), number(100.0 * low), number(100.0 * high)),
+                1.0 - share,
+                "missed rows are coloured",
+            ),
             Cell::new(count(label.episodes)),
             Cell::new(count(label.found)),
-            Cell::new(format!("{} rows", label.median_length)),
+            Cell::new(counted(label.median_length, "row")),
             Cell::new(delay(label.median_delay)),
             Cell::new(delay(label.longest_delay)),
         ]
@@ -109,7 +104,7 @@ pub fn labels(detection: &Detection, settings: &AlarmSettings) -> String {
         count => format!(" {count} rarer values are not listed."),
     };
     let look_for = format!(
-        "Look for values with a low recall: the kinds of fault that the model misses. An episode is a run of consecutive rows of one \
+        "Look for values with a low recall: the kinds of fault that the model misses (90 % interval in brackets). An episode is a run of consecutive rows of one \
          value; its delay is the number of rows until the first alarm by the rule “{}”. Where the median episode is one row long, \
          the file is not in the order of time, and delays mean little.{left_out}",
         detection.rule
@@ -322,6 +317,6 @@ pub fn against(names: [&str; 2], own: &[Tile], other: &[Tile]) -> String {
 
 /// Returns a table of facts.
 pub fn facts(title: &str, look_for: &str, facts: &[(String, String)]) -> String {
-    let rows: Vec<_> = facts.iter().map(|(name, value)| vec![Cell::head(&**name), Cell::new(&**value)]).collect();
-    table(title, look_for, &head(["", ""]), &rows).replace("class=\"table\"", "class=\"table facts\"")
+    let rows: Vec<_> = facts.iter().map(|(name, value)| vec![Cell::head(&**name), Cell::note(&**value)]).collect();
+    table(title, look_for, &head(["", ""]), &rows)
 }

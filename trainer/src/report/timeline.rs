@@ -6,32 +6,38 @@ use super::chart::{Axis, Chart, Marks, Paint, Series};
 use crate::applied::Applied;
 
 /// Largest number of columns of pixels.
-const BUCKETS: usize = 600;
+const BUCKETS: usize = 400;
 /// Largest number of rectangles of the chart of regimes.
-const RECTANGLES: usize = 4000;
+const RECTANGLES: usize = 2000;
 
 /// Returns a chart of the scores in the order of the rows. `range` are the smallest and the largest score of the axis.
 pub fn chart(applied: &Applied, reports: &[Report], range: (f64, f64), threshold: Option<f64>) -> Chart {
     let rows = applied.rows.len();
     let count = rows.clamp(1, BUCKETS);
     let bucket = |at: usize| at * rows / count..((at + 1) * rows / count).max(at * rows / count + 1).min(rows);
+    // Room for two lanes of alarms above the scores.
     let (low, high) = range;
-    let top = high * 1.6;
-    let (mut line, mut faults, mut false_alarms, mut alarms) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let y = Axis::positive("anomaly score, nats", low, high);
+    let top = y.at(1.25);
+    let y = Axis::positive("anomaly score, nats", low, top);
+    let (mut normal, mut anomalous, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut false_alarms, mut alarms) = (Vec::new(), Vec::new());
     for at in 0..count {
         let own = bucket(at);
         let (left, right) = (own.start as f64, own.end as f64);
-        let most = own.clone().map(|row| f64::from(applied.scores[row].anomaly)).fold(0.0, f64::max);
-        line.push((0.5 * (left + right), most.max(low)));
-        if own.clone().any(|row| applied.is_anomalous(row)) {
-            faults.push([left, right, low, top]);
-        }
-        let raised = |kind: bool| own.clone().any(|row| reports[row].alarm && applied.is_anomalous(row) == kind);
         let middle = 0.5 * (left + right);
-        if raised(false) {
-            false_alarms.push((middle, high * 1.15, top));
-        } else if raised(true) {
-            alarms.push((middle, high * 1.15, top));
+        for (kind, scores, lane) in [(false, &mut normal, &mut false_alarms), (true, &mut anomalous, &mut alarms)] {
+            let of_kind = || own.clone().filter(|&row| applied.is_anomalous(row) == kind);
+            if let Some(most) = of_kind().map(|row| applied.scores[row].anomaly).max() {
+                scores.push((middle, f64::from(most).clamp(low, high)));
+            }
+            if of_kind().any(|row| reports[row].alarm) {
+                let lane_at = if kind { 0.93 } else { 0.84 };
+                lane.push((middle, y.at(lane_at), y.at(lane_at + 0.06)));
+            }
+        }
+        if own.clone().any(|row| applied.is_anomalous(row)) {
+            faults.push([left, right, low, y.at(0.82)]);
         }
     }
     merge(&mut faults);
@@ -39,17 +45,19 @@ pub fn chart(applied: &Applied, reports: &[Report], range: (f64, f64), threshold
     let mut series = Vec::new();
     if !faults.is_empty() {
         series.push(Series::new("labelled as fault", Paint::Band, Marks::Bars(faults)));
+        series.push(Series::new("largest score of anomalous rows", Paint::Anomalous, Marks::Dots(anomalous)));
     }
-    series.push(Series::new("largest anomaly score", Paint::Normal, Marks::Line(line)));
+    let name = if is_labelled { "largest score of normal rows" } else { "largest score" };
+    series.push(Series::new(name, Paint::Normal, Marks::Line(normal)));
     if let Some(threshold) = threshold {
         let across = vec![(0.0, threshold), (rows as f64, threshold)];
         series.push(Series::new("threshold", Paint::Alarm, Marks::Dashes(across)));
     }
     if !alarms.is_empty() {
-        series.push(Series::new("alarm on a fault", Paint::Anomalous, Marks::Whiskers(alarms)));
+        series.push(Series::new("alarm on a fault (upper lane)", Paint::Anomalous, Marks::Whiskers(alarms)));
     }
     if !false_alarms.is_empty() {
-        let name = if is_labelled { "false alarm" } else { "alarm" };
+        let name = if is_labelled { "false alarm (lower lane)" } else { "alarm" };
         series.push(Series::new(name, Paint::Alarm, Marks::Whiskers(false_alarms)));
     }
     let what = match (is_labelled, rows > BUCKETS) {
@@ -59,8 +67,7 @@ pub fn chart(applied: &Applied, reports: &[Report], range: (f64, f64), threshold
         }
     };
     let thinned = format!(
-        " Each point is the largest score of {} consecutive scored rows, so that no alarm is lost; where a false alarm and an alarm \
-         on a fault fall together, the false alarm is drawn.",
+        " Each point is the largest score of up to {} consecutive scored rows, so that no alarm is lost.",
         rows.div_ceil(count)
     );
     let look_for = format!("{what}{}", if rows > BUCKETS { thinned.as_str() } else { "" });
@@ -70,7 +77,7 @@ pub fn chart(applied: &Applied, reports: &[Report], range: (f64, f64), threshold
             "Scores and alarms over the file",
             look_for,
             Axis::linear("scored row, in the order of the file", 0.0, rows as f64),
-            Axis::log("anomaly score, nats", low, top),
+            y,
             series,
         )
     }
@@ -106,8 +113,9 @@ pub fn regimes(applied: &Applied) -> Option<Chart> {
         seen.sort_unstable();
         seen.dedup();
         for (index, is_far) in seen {
-            let list = if is_far { &mut far } else { &mut dots };
-            list.push([own.start as f64, own.end as f64, f64::from(index) - 0.4, f64::from(index) + 0.4]);
+            let (list, low) = if is_far { (&mut far, 0.42) } else { (&mut dots, 0.0) };
+            let low = f64::from(index) - low;
+            list.push([own.start as f64, own.end as f64, low, low + 0.42]);
         }
     }
     let names: Vec<String> =
@@ -121,8 +129,8 @@ pub fn regimes(applied: &Applied) -> Option<Chart> {
             Axis::linear("scored row, in the order of the file", 0.0, rows as f64),
             Axis::named("regime", &names),
             vec![
-                Series::new("near the prototype", Paint::Normal, Marks::Bars(dots)),
-                Series::new("far from every prototype", Paint::Anomalous, Marks::Bars(far)),
+                Series::new("near the prototype (upper half)", Paint::Normal, Marks::Bars(dots)),
+                Series::new("far from every prototype (lower half)", Paint::Anomalous, Marks::Bars(far)),
             ],
         )
     })
