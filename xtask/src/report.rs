@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use xtask::command::Surprisal;
 use xtask::setup;
-use xtask::shuttle::DATA;
+use xtask::shuttle::{DATA, HeldOut, READINGS};
 
 /// The folder of the pages, relative to that of the repository.
 const DIR: &str = "target/report";
@@ -43,7 +43,7 @@ pub fn run() -> Result<()> {
     let pages = ["shuttle", "unlabelled", "against"].map(|name| format!("{DIR}/{name}.html"));
     let rows = format!("{DIR}/unlabelled.csv");
     surprisal.run(&["report", MODEL, DATA, "--held-out", "--rate", "1", "-o", &pages[0]])?;
-    surprisal.run(&["sample", MODEL, "-n", "2000", "--seed", "1", "-o", &rows])?;
+    fs::write(setup::root().join(&rows), unlabelled()?)?;
     surprisal.run(&["report", MODEL, &rows, "-o", &pages[1]])?;
     let against = ["--held-out", "--against", "target/report/small.srp", "-o", &pages[2]];
     surprisal.run(&[&["report", MODEL, DATA][..], &against].concat())?;
@@ -56,6 +56,16 @@ pub fn run() -> Result<()> {
         println!("{page}: {figures} figures drawn, nothing loaded, no message");
     }
     control(&chromium, &setup::root().join(&pages[0]))
+}
+
+/// Returns the held-out normal rows of the shuttle data as CSV without labels.
+fn unlabelled() -> Result<String> {
+    let held_out = HeldOut::of(&setup::root().join(MODEL))?;
+    let mut csv = (1..=READINGS).map(|at| format!("V{at}")).collect::<Vec<_>>().join(",") + "\n";
+    for (readings, _) in held_out.readings.iter().zip(&held_out.anomalous).filter(|(_, anomalous)| !**anomalous) {
+        csv += &(readings.map(|reading| reading.to_string()).join(",") + "\n");
+    }
+    Ok(csv)
 }
 
 /// Opens a page, and returns the number of its figures.

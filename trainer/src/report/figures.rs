@@ -16,7 +16,7 @@ pub fn range(models: &[&Applied]) -> (f64, f64) {
     let scores = || models.iter().flat_map(|applied| &applied.scores).map(|score| f64::from(score.anomaly));
     let low = scores().filter(|score| *score > 0.0).fold(f64::INFINITY, f64::min);
     let high = scores().fold(0.1, f64::max).min(1e5);
-    (low.clamp(0.01, high / 2.0), high)
+    (low.max(0.01).min(0.95 * high), high)
 }
 
 /// Returns the histogram of the anomaly scores. `models` are the model of the page and, if any, the other one.
@@ -46,7 +46,8 @@ pub fn histogram(models: &[(&Applied, &Detection)], range: (f64, f64)) -> String
     let (applied, detection) = models[0];
     let labelled = detection.anomalous_rows.is_some();
     let (normal, anomalous) = (counted(applied, false), counted(applied, true));
-    let most = [&normal, &anomalous].into_iter().flatten().flatten().fold(1.0, |a: f64, &b| a.max(b));
+    let old = models.get(1).map_or([None, None], |(other, _)| [false, true].map(|kind| counted(other, kind)));
+    let most = [&normal, &anomalous, &old[0], &old[1]].into_iter().flatten().flatten().fold(1.0, |a: f64, &b| a.max(b));
     let mut series = Vec::new();
     if let (Some(threshold), [low, high]) = (detection.threshold, detection.threshold_interval) {
         if let (Some(low), Some(high)) = (low, high) {
@@ -59,11 +60,9 @@ pub fn histogram(models: &[(&Applied, &Detection)], range: (f64, f64)) -> String
     let name = if labelled { "normal rows" } else { "rows" };
     series.extend(normal.as_ref().map(|shares| Series::new(name, Paint::Normal, bars(shares))));
     series.extend(anomalous.as_ref().map(|shares| Series::new("anomalous rows", Paint::Anomalous, bars(shares))));
-    if let Some((other, _)) = models.get(1) {
-        let old = counted(other, false);
-        series.extend(old.map(|shares| Series::new("other model, normal rows", Paint::Other, outline(&shares))));
-        let old = counted(other, true);
-        series.extend(old.map(|shares| Series::new("other model, anomalous rows", Paint::Ink, outline(&shares))));
+    for (shares, (paint, kind)) in old.iter().zip([(Paint::Other, "normal"), (Paint::Ink, "anomalous")]) {
+        let name = format!("other model, {kind} rows");
+        series.extend(shares.as_ref().map(|shares| Series::new(name, paint, outline(shares))));
     }
     let look_for = if anomalous.is_some() {
         "A good model leaves a gap between both kinds of rows, and the threshold stands in it. Anomalous rows to the left of the \

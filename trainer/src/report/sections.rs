@@ -3,7 +3,7 @@
 use super::columns::OfColumn;
 use super::html::{absent, escaped_html, page as whole, paragraph, section};
 use super::summary::{Grade, Summary};
-use super::words::{count, number};
+use super::words::{count, counted, number};
 use super::{Content, detection, figures, provenance, tables, timeline};
 use crate::evaluate::mean;
 
@@ -116,14 +116,19 @@ fn thresholds(content: &Content) -> String {
         }
     };
     let raised = detection.raised;
+    let of_normal = match detection.anomalous_rows {
+        Some(_) => format!(
+            ", {} of them on the {} rows that are not labelled as anomalous",
+            count(raised.on_normal_rows),
+            count(detection.normal_rows)
+        ),
+        None => String::new(),
+    };
     html + &paragraph(&format!(
-        "By the rule “{}”, a board raises {} alarms on these rows, {} of them on {} rows that are not labelled as anomalous, and reports a \
-         trend of several rows at {} rows.",
+        "By the rule “{}”, a board raises {} on these rows{of_normal}, and reports a trend of several rows {}.",
         detection.rule,
-        count(raised.alarms),
-        count(raised.on_normal_rows),
-        count(detection.normal_rows),
-        count(raised.trends)
+        counted(raised.alarms, "alarm"),
+        counted(raised.trends, "time"),
     ))
 }
 

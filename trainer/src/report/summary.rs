@@ -203,8 +203,11 @@ fn promise(detection: &Detection, detector: &Detector, has_faults: bool) -> Find
         let sentence = format!("{head}. So few rows neither confirm nor refute the promise.");
         return Finding::new(Grade::Partly, "there are too few rows to check the promise on false alarms", sentence);
     }
-    let agrees =
-        if observed.share > detection.promised { "That is more by no more than chance" } else { "The promise is kept" };
+    let agrees = if observed.share > detection.promised {
+        "That is above the promise by no more than chance"
+    } else {
+        "The promise is kept"
+    };
     let clause = format!("{share} of the {rows} are above the threshold, which agrees with the promised {promised}");
     Finding::new(Grade::Yes, clause, format!("{head}. {agrees}."))
 }

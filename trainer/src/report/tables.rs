@@ -7,9 +7,8 @@ use super::interval::Share;
 use super::likelihood::Likelihood;
 use super::sampled::Sampled;
 use super::summary::Tile;
-use super::words::{count, number, per_second, percent, shortened};
+use super::words::{count, counted, number, per_second, percent, shortened};
 use crate::alarms::AlarmSettings;
-use crate::counted::counted;
 
 /// Largest number of columns of a table that is as wide as the columns of the data.
 pub const WIDE: usize = 14;
@@ -226,7 +225,7 @@ pub fn likelihoods(all: &[(&str, &Likelihood)], work: &str) -> String {
             bytes,
             Cell::new(format!("{nats:.3}")),
             Cell::new(format!("{worse:+.3}")),
-            Cell::new(note),
+            Cell::note(note),
         ]
     };
     let mut rows = vec![
@@ -309,7 +308,7 @@ pub fn against(names: [&str; 2], own: &[Tile], other: &[Tile]) -> String {
     let rows: Vec<_> = own.iter().zip(other).map(row).collect();
     table(
         "The four numbers of both models",
-        "Differences are this model minus the other. A difference that is smaller than the intervals is chance.",
+        "Differences are this model minus the other. A difference within the intervals may be chance.",
         &head(["", names[0], names[1], "difference"]),
         &rows,
     )

@@ -1,5 +1,7 @@
 //! Numbers and names for a reader.
 
+use crate::escape::escaped;
+
 /// Returns a number with at most four significant digits, two below a tenth, and without trailing zeros.
 pub fn number(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
@@ -39,10 +41,16 @@ fn grouped(digits: &str) -> String {
     out
 }
 
-/// Returns a name that fits beside an axis.
+/// Returns a count with its noun: "1 alarm", "1,200 alarms".
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// Returns a name that fits beside an axis. Characters that hide or reorder their neighbours are escaped.
 pub fn shortened(name: &str) -> String {
+    let name = escaped(name);
     if name.chars().count() <= 17 {
-        return name.to_owned();
+        return name.into_owned();
     }
     name.chars().take(16).chain(['…']).collect()
 }
