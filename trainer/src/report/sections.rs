@@ -2,6 +2,7 @@
 
 use super::columns::OfColumn;
 use super::html::{absent, escaped_html, page as whole, paragraph, section};
+use super::likelihood::Smaller;
 use super::summary::{Grade, Summary};
 use super::words::{count, counted, number};
 use super::{Content, detection, figures, provenance, tables, timeline};
@@ -11,6 +12,9 @@ use crate::evaluate::mean;
 const BARS: usize = 30;
 /// Number of columns whose outcomes are drawn.
 const MARGINALS: usize = 6;
+
+/// Share of the nats that a model saves which a smaller table may lose.
+const DISPENSABLE: f64 = 0.05;
 
 /// Returns the page.
 pub fn page(content: &Content) -> String {
@@ -174,11 +178,30 @@ fn columns(content: &Content) -> String {
     if all.len() > BARS {
         html += &paragraph(&format!("Shown are the {BARS} most important of {} columns.", all.len()));
     }
+    html += &importance(all);
     html += &paragraph(&format!("Means are over {} normal and {} anomalous rows.", count(normal), count(anomalous)));
     html + &match content.blame.labels.is_empty() {
         true => absent("No row is above the threshold, so that no column is blamed."),
         false => tables::blame(&content.blame, all, content.own.detection.anomalous_rows.is_some()),
     }
+}
+
+/// Returns a sentence on the columns that reveal most.
+fn importance(all: &[OfColumn]) -> String {
+    let excess = |column: &OfColumn| match column.anomalous {
+        Some(anomalous) => (anomalous - column.normal, anomalous, column.normal),
+        None => (column.normal - column.baseline, column.normal, column.baseline),
+    };
+    let words = |column: &OfColumn| {
+        let (_, own, other) = excess(column);
+        format!("{} ({} in place of {})", column.column, number(own), number(other))
+    };
+    let most: Vec<String> = all.iter().filter(|column| excess(column).0 > 0.5).take(3).map(words).collect();
+    let kind = if all[0].anomalous.is_some() { "Anomalous rows" } else { "These rows" };
+    paragraph(&match most.is_empty() {
+        true => format!("{kind} are not more surprising in any one column, by half a nat or more."),
+        false => format!("{kind} are more surprising most of all in {}, in nats.", most.join(", ")),
+    })
 }
 
 fn rows(content: &Content) -> String {
@@ -237,6 +260,20 @@ fn size(content: &Content) -> String {
     let mut html = figures::sizes(&all);
     html += &tables::likelihoods(&all, &provenance::work_in_words(content.own.applied));
     html += &paragraph(&format!("Means are over {} normal rows.", count(own.rows)));
+    // The smallest table that keeps nearly all that the model saves against independent columns.
+    let saved = own.independent - own.model;
+    let keeps = |smaller: &&Smaller| smaller.nats - own.model <= DISPENSABLE * saved;
+    if let Some(smaller) = own.smaller.iter().filter(keeps).min_by_key(|smaller| smaller.bytes) {
+        html += &paragraph(&format!(
+            "A table of about {} bytes in place of {}, without {}, would lose at most {} nats per row of the {} that this model saves \
+             against independent columns.",
+            count(smaller.bytes),
+            count(own.bytes),
+            smaller.without,
+            number(smaller.nats - own.model),
+            number(saved)
+        ));
+    }
     html + &own.no_smaller.as_deref().map_or(String::new(), absent)
 }
 
