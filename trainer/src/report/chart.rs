@@ -10,7 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::html::escaped_html;
 use super::words::{number, shortened};
 
-/// Size of a chart in pixels.
+/// Usual width of a chart in pixels.
 const WIDTH: u32 = 720;
 /// Size of the text in a chart, in the units of `plotters`, which draws it at 1 / 1.24 of that.
 const TEXT: u32 = 15;
@@ -191,6 +191,8 @@ pub struct Chart {
     pub x: Axis,
     /// The vertical axis.
     pub y: Axis,
+    /// Width in pixels.
+    pub width: u32,
     /// Height in pixels.
     pub height: u32,
     /// The series, drawn one over the other.
@@ -200,14 +202,14 @@ pub struct Chart {
 impl Chart {
     /// Creates a chart of the usual height.
     pub fn new(title: &str, look_for: impl Into<String>, x: Axis, y: Axis, series: Vec<Series>) -> Self {
-        Self { title: title.to_owned(), look_for: look_for.into(), x, y, height: 320, series }
+        Self { title: title.to_owned(), look_for: look_for.into(), x, y, width: WIDTH, height: 320, series }
     }
 
     /// Returns the chart as a figure of HTML, with a legend and a caption.
     pub fn figure(&self) -> String {
         let mut svg = String::new();
         {
-            let area = SVGBackend::with_string(&mut svg, (WIDTH, self.height)).into_drawing_area();
+            let area = SVGBackend::with_string(&mut svg, (self.width, self.height)).into_drawing_area();
             self.draw(&area).expect("drawing to a string does not fail");
         }
         self.around(svg)

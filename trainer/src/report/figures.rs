@@ -171,13 +171,13 @@ pub fn columns(columns: &[OfColumn], has_anomalous: bool) -> String {
         (
             &[(Paint::Normal, "normal rows"), (Paint::Anomalous, "anomalous rows")],
             "The longer the bar of anomalous rows against that of normal rows, the more the column reveals faults. “Saves” is what \
-             the other columns tell of this one in normal rows, in nats per row: a column that saves little stands alone.",
+             the columns before it in model order tell of this one, in nats per normal row; the first of them saves nothing.",
         )
     } else {
         (
             &[(Paint::Normal, "these rows"), (Paint::Other, "calibration rows")],
-            "A bar that is longer than that of the calibration rows shows the column that drifts. “Saves” is what the other columns \
-             tell of this one, in nats per row: a column that saves little stands alone.",
+            "A bar that is longer than that of the calibration rows shows the column that drifts. “Saves” is what the columns \
+             before it in model order tell of this one, in nats per row; the first of them saves nothing.",
         )
     };
     bars("Mean surprisal of each column, nats", look_for, &rows, legend)
@@ -243,6 +243,7 @@ pub fn marginals(marginals: &[&Marginal]) -> String {
         let dots = marginal.drawn.iter().enumerate().map(|(at, &share)| (at as f64, 100.0 * share)).collect();
         let most = marginal.real.iter().chain(&marginal.drawn).fold(0.01, |a: f64, &b| a.max(b));
         Chart {
+            width: 420,
             height: 200,
             ..Chart::new(
                 &shortened(&marginal.column),

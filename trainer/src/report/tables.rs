@@ -154,7 +154,14 @@ pub fn blame(matrix: &BlameMatrix, columns: &[OfColumn], labelled: bool) -> Stri
 
 /// Returns the table of the most surprising rows.
 pub fn top(rows: &[TopRow], columns: &[OfColumn], unit: &str, is_series: bool) -> String {
-    let shown: Vec<&OfColumn> = columns.iter().take(WIDE).collect();
+    // The columns first that contribute most to these rows.
+    let nats = |column: &OfColumn| -> f64 {
+        let own = rows.iter().flat_map(|row| &row.columns).filter(|(source, ..)| *source == column.source);
+        own.map(|(_, _, nats)| nats).sum()
+    };
+    let mut shown: Vec<&OfColumn> = columns.iter().collect();
+    shown.sort_by(|a, b| nats(b).total_cmp(&nats(a)));
+    shown.truncate(WIDE);
     let [files, times, labels] = [
         rows.iter().any(|row| row.file.is_some()),
         rows.iter().any(|row| row.time.is_some()),
