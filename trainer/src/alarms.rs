@@ -1,7 +1,7 @@
 //! The alarms that a board would raise on the rows of a file, in their order, and thresholds at other rates.
 
 use serde::Serialize;
-use surprisal::{AlarmRule, Detector, Monitor, Nats, PValue, Report};
+use surprisal::{AlarmRule, Detector, Monitor, PValue, Report};
 
 use crate::applied::Applied;
 use crate::calibrate::rate_interval;
@@ -153,8 +153,7 @@ impl Applied {
     }
 }
 
-/// Returns the rank of the threshold among the calibration rows, from the largest, and the 90 % interval of the share of
-/// normal rows above it if rows are independent.
+/// Returns the 90 % interval of the share of normal rows above the threshold of a detector, if rows are independent.
 pub fn promised_interval(&Detector { false_alarm_ppm, rows, .. }: &Detector) -> (f64, f64) {
     let k = (u64::from(false_alarm_ppm) * (u64::from(rows) + 1) / 1_000_000) as usize;
     rate_interval(k, rows as usize)
@@ -196,9 +195,4 @@ pub fn no_alarm_but(Detector { rows, false_alarm_ppm, .. }: &Detector, lower: &s
         "no alarm ever: {rows} calibration rows are too few for a rate of {rate} false alarms per million rows; {remedy}give at \
          least {needed} {more}"
     )
-}
-
-/// Returns whether a detector has a threshold.
-pub fn has_threshold(detector: &Detector) -> bool {
-    detector.threshold != Nats::IMPOSSIBLE
 }

@@ -316,19 +316,23 @@ impl Chart {
     }
 }
 
-/// Returns a figure with one horizontal bar per name and value, the value in words at the end of the bar.
-///
-/// Each row is (name, (bars of values from zero, with their paint), text).
-pub fn bars(
-    title: &str,
-    look_for: &str,
-    rows: &[(String, Vec<(Paint, f64)>, String)],
-    legend: &[(Paint, &str)],
-) -> String {
-    let lanes = rows.iter().map(|(_, each, _)| each.len()).max().unwrap_or(1).max(1) as i32;
+/// One row of a figure of horizontal bars.
+#[derive(Clone, Debug)]
+pub struct BarRow {
+    /// Name to the left of the bars.
+    pub name: String,
+    /// Bars from zero, one below the other.
+    pub bars: Vec<(Paint, f64)>,
+    /// Text to the right of the bars.
+    pub text: String,
+}
+
+/// Returns a figure of horizontal bars.
+pub fn bars(title: &str, look_for: &str, rows: &[BarRow], legend: &[(Paint, &str)]) -> String {
+    let lanes = rows.iter().map(|row| row.bars.len()).max().unwrap_or(1).max(1) as i32;
     let step = 11 * lanes + 9;
     let height = (step * rows.len() as i32 + 10).max(30) as u32;
-    let most = rows.iter().flat_map(|(_, each, _)| each).map(|(_, value)| *value).fold(1e-9, f64::max);
+    let most = rows.iter().flat_map(|row| &row.bars).map(|(_, value)| *value).fold(1e-9, f64::max);
     let (left, right) = (150, 330);
     let mut svg = String::new();
     {
@@ -337,7 +341,7 @@ pub fn bars(
         let style = |horizontal| {
             TextStyle::from(("sans-serif", TEXT).into_font()).color(&ink).pos(Pos::new(horizontal, VPos::Center))
         };
-        for (at, (name, each, text)) in rows.iter().enumerate() {
+        for (at, BarRow { name, bars, text }) in rows.iter().enumerate() {
             let top = 5 + step * at as i32;
             let middle = top + 11 * lanes / 2;
             let write = |text: &str, x, style: &TextStyle| {
@@ -346,7 +350,7 @@ pub fn bars(
             };
             write(&shortened(name), left - 8, &style(HPos::Right));
             let mut end = left;
-            for (lane, (paint, value)) in each.iter().enumerate() {
+            for (lane, (paint, value)) in bars.iter().enumerate() {
                 let length = (value.max(0.0) / most * f64::from(right)).round() as i32;
                 let from = top + 11 * lane as i32;
                 let bar = Rectangle::new([(left, from), (left + length.max(1), from + 9)], paint.stand_in().filled());

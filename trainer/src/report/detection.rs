@@ -159,14 +159,40 @@ impl Detection {
 /// Returns the threshold at a rate, if the calibration rows determine one.
 fn at_rate(detector: &Detector, rate: f64) -> Option<f64> {
     let ppm = (1e6 * rate).round();
-    (ppm >= 1.0 && ppm < 1e6).then(|| finite(detector.at(PValue::from_ppm(ppm as u32)).threshold)).flatten()
+    (1.0..1e6).contains(&ppm).then(|| finite(detector.at(PValue::from_ppm(ppm as u32)).threshold)).flatten()
+}
+
+/// Rows of one label value.
+#[derive(Default)]
+struct Episodes {
+    /// (number of rows, rows until the first alarm) of each episode.
+    each: Vec<(usize, Option<usize>)>,
+    rows: usize,
+    found: usize,
+}
+
+impl Episodes {
+    fn of_label(self, label: String) -> Option<OfLabel> {
+        let mut delays: Vec<usize> = self.each.iter().filter_map(|(_, delay)| *delay).collect();
+        let mut lengths: Vec<usize> = self.each.iter().map(|(length, _)| *length).collect();
+        delays.sort_unstable();
+        lengths.sort_unstable();
+        Some(OfLabel {
+            label,
+            recall: Share::of(self.found, self.rows)?,
+            episodes: lengths.len(),
+            found: delays.len(),
+            median_delay: delays.get(delays.len() / 2).copied(),
+            longest_delay: delays.last().copied(),
+            median_length: lengths[lengths.len() / 2],
+        })
+    }
 }
 
 /// Returns recall and delays by label value, the most frequent value first.
 fn labels(applied: &Applied, verdicts: &[bool], reports: &[Report]) -> Vec<OfLabel> {
     let resumes = applied.resumes();
-    // (length, delay of the first alarm) of each episode, and (rows, rows found), by value.
-    let mut each: BTreeMap<String, (Vec<(usize, Option<usize>)>, [usize; 2])> = BTreeMap::new();
+    let mut by_label: BTreeMap<String, Episodes> = BTreeMap::new();
     let mut before: Option<String> = None;
     for at in 0..applied.rows.len() {
         if !applied.is_anomalous(at) {
@@ -175,36 +201,22 @@ fn labels(applied: &Applied, verdicts: &[bool], reports: &[Report]) -> Vec<OfLab
         }
         let label = applied.label_of(at).into_owned();
         let continues = !resumes[at] && before.as_ref() == Some(&label);
-        let (episodes, [rows, found]) = each.entry(label.clone()).or_default();
+        let episodes = by_label.entry(label.clone()).or_default();
         if !continues {
-            episodes.push((0, None));
+            episodes.each.push((0, None));
         }
-        if let Some((length, delay)) = episodes.last_mut() {
+        if let Some((length, delay)) = episodes.each.last_mut() {
             if reports[at].alarm && delay.is_none() {
                 *delay = Some(*length);
             }
             *length += 1;
         }
-        *rows += 1;
-        *found += usize::from(verdicts[at]);
+        episodes.rows += 1;
+        episodes.found += usize::from(verdicts[at]);
         before = Some(label);
     }
-    let of_label = |(label, (episodes, [rows, found])): (String, (Vec<(usize, Option<usize>)>, [usize; 2]))| {
-        let mut delays: Vec<usize> = episodes.iter().filter_map(|(_, delay)| *delay).collect();
-        let mut lengths: Vec<usize> = episodes.iter().map(|(length, _)| *length).collect();
-        delays.sort_unstable();
-        lengths.sort_unstable();
-        Some(OfLabel {
-            label,
-            recall: Share::of(found, rows)?,
-            episodes: episodes.len(),
-            found: delays.len(),
-            median_delay: delays.get(delays.len() / 2).copied(),
-            longest_delay: delays.last().copied(),
-            median_length: lengths[lengths.len() / 2],
-        })
-    };
-    let mut labels: Vec<OfLabel> = each.into_iter().filter_map(of_label).collect();
+    let mut labels: Vec<OfLabel> =
+        by_label.into_iter().filter_map(|(label, episodes)| episodes.of_label(label)).collect();
     labels.sort_by_key(|label| std::cmp::Reverse(label.recall.of));
     labels
 }

@@ -1,6 +1,6 @@
 //! The charts of the page, except those over time.
 
-use super::chart::{Axis, Chart, Marks, Paint, Series, bars};
+use super::chart::{Axis, BarRow, Chart, Marks, Paint, Series, bars};
 use super::columns::OfColumn;
 use super::detection::{Curves, Detection, PShare};
 use super::likelihood::{Bin, Likelihood};
@@ -164,7 +164,7 @@ pub fn columns(columns: &[OfColumn], has_anomalous: bool) -> String {
             text = format!("{text}, calibration {}", number(column.baseline));
         }
         text += &column.saved.map_or(String::new(), |saved| format!("; saves {}", number(saved)));
-        (column.column.clone(), each, text)
+        BarRow { name: column.column.clone(), bars: each, text }
     };
     let rows: Vec<_> = columns.iter().map(row).collect();
     let (legend, look_for): (&[(Paint, &str)], &str) = if has_anomalous {
