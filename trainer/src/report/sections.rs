@@ -1,11 +1,12 @@
 //! The page from top to bottom.
 
 use super::columns::OfColumn;
+use super::content::Content;
 use super::html::{absent, escaped_html, page as whole, paragraph, section};
 use super::likelihood::Smaller;
 use super::summary::{Grade, Summary};
 use super::words::{count, counted, number};
-use super::{Content, detection, figures, provenance, tables, timeline};
+use super::{detection, figures, provenance, tables, timeline};
 use crate::evaluate::mean;
 
 /// Largest number of columns that have a bar.
