@@ -292,7 +292,7 @@ impl Artefact {
     }
 
     /// Returns whether a row lacks a reading that no training row lacks, which the device leaves out of the score.
-    fn lacks(&self, row: &[Reading]) -> bool {
+    pub(crate) fn lacks(&self, row: &[Reading]) -> bool {
         let mut strict = self.schema.columns.iter().filter(|encoding| !encoding.may_miss);
         strict.any(|encoding| row.get(usize::from(encoding.source)).is_some_and(|reading| reading.is_missing()))
     }

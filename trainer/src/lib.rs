@@ -44,5 +44,8 @@ pub mod batch;
 pub mod evaluate;
 pub mod divergence;
 pub mod sample;
+pub mod applied;
+pub mod alarms;
+pub mod report;
 
 pub use error::{Error, Result};

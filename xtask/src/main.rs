@@ -11,6 +11,7 @@ mod no_panic;
 mod on_target;
 mod package;
 mod readme;
+mod report;
 mod test;
 
 use anyhow::Result;

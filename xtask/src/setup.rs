@@ -1,6 +1,6 @@
 //! Finds the tools that the commands need, installs those that it can, and names the others.
 //!
-//! Compiler targets come from rustup. On Debian, QEMU comes from apt if this runs as root. Tools that are written in
+//! Compiler targets come from rustup. On Debian, QEMU, C compilers and Chromium come from apt if this runs as root. Tools that are written in
 //! Rust are built into `target/tools`, unless they are on the path already.
 
 use crate::board::{BOARDS, Board};
@@ -89,7 +89,9 @@ pub fn everything() -> Result<()> {
     cargo_deny()?;
     mdbook()?;
     c()?;
-    python()
+    python()?;
+    chromium()?;
+    Ok(())
 }
 
 /// Checks that a component of the compiler, `rustfmt` or `clippy`, is there.
@@ -206,6 +208,18 @@ pub fn python() -> Result<()> {
         apt(&["python3"]).context("Python 3 is missing; install python3 (on Debian: `apt-get install python3`)")?;
     }
     Ok(())
+}
+
+/// Returns the name of a browser without a window. Installs Chromium on Debian as root.
+///
+/// # Errors
+/// It is missing and cannot be installed.
+pub fn chromium() -> Result<String> {
+    let found = || ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|program| starts(program));
+    if found().is_none() {
+        apt(&["chromium"]).context("Chromium is missing; install it (on Debian: `apt-get install chromium`)")?;
+    }
+    found().map(str::to_owned).context("chromium was installed, but does not start")
 }
 
 /// Returns the program `qemu-run`, which runs Arm firmware and decodes its defmt log.

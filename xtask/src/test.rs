@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::{book, demo, documents, examples, no_panic, on_target, package, readme};
+use crate::{book, demo, documents, examples, no_panic, on_target, package, readme, report};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use std::process::{Command, Stdio};
@@ -57,6 +57,8 @@ pub enum Part {
     Examples,
     /// `cargo xtask demo`
     Demo,
+    /// The pages of `surprisal report` in a browser
+    Report,
     /// The commands that README and docs show
     Readme,
     /// The pages of `docs/` as a book, and its links
@@ -110,6 +112,7 @@ impl Part {
             Self::FormatPage => format_page(),
             Self::Examples => examples::run().and_then(|table| documents::hold("cargo xtask test examples", &table)),
             Self::Demo => demo::run().and_then(|table| documents::hold("cargo xtask demo", &table)),
+            Self::Report => report::run(),
             Self::Readme => readme::run(),
             Self::Book => book::run(),
             Self::Package => package::run(),

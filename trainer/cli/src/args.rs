@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use surprisal::AlarmRule;
 use surprisal_trainer::data::expand;
-use surprisal_trainer::divergence::SamplingSettings;
-use surprisal_trainer::windows::Windows;
 
 mod fit;
 mod fleet;
@@ -15,11 +12,13 @@ mod help;
 mod parse;
 mod rates;
 mod reading;
+mod rows;
 
 pub use fit::FitArgs;
 pub use fleet::FleetCommand;
 pub use rates::RateArgs;
 pub use reading::ReadingArgs;
+pub use rows::{AlarmArgs, CompareArgs, RowArgs, SignalArgs};
 
 /// Fits probability models that tell a microcontroller how surprising a reading is.
 #[derive(Debug, Parser)]
@@ -155,6 +154,23 @@ pub enum Command {
         #[command(flatten)]
         out: OutArgs,
     },
+    /// Write a page of HTML that shows whether a model is good enough: false alarms, recall, figures, and what each column
+    /// contributes.
+    ///
+    /// The page needs neither scripts nor a network. Rows are selected as for `eval`, and the numbers are the same.
+    #[command(after_help = "Example: surprisal report pico.srp pico.csv --rate 10 -o report.html")]
+    Report {
+        #[command(flatten)]
+        rows: RowArgs,
+        #[command(flatten)]
+        alarms: AlarmArgs,
+        /// Compare with this model, a .srp file, on the same rows.
+        #[arg(long, value_name = "MODEL")]
+        against: Option<PathBuf>,
+        /// The .html file to write.
+        #[arg(short, value_name = "FILE")]
+        output: PathBuf,
+    },
     /// Draw rows from a model and write them as CSV. From the model of a time series, draw a series.
     #[command(after_help = "Example: surprisal sample pico.srp -n 100 --seed 1 -o sampled.csv")]
     Sample {
@@ -235,6 +251,7 @@ impl Command {
             Self::Eval { rows, .. }
             | Self::Score { rows, .. }
             | Self::Explain { rows, .. }
+            | Self::Report { rows, .. }
             | Self::Calibrate { rows, .. } => &mut rows.data,
             _ => return Ok(self),
         };
@@ -249,115 +266,4 @@ pub struct OutArgs {
     /// Write to this file instead of standard output.
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-}
-
-/// Arguments that name a model and the rows to which the model is applied.
-#[derive(Debug, Args)]
-pub struct RowArgs {
-    /// Model: a .srp file that `fit` wrote.
-    pub model: PathBuf,
-    /// Files with rows that have the columns of the training data; each file begins a session. Names may have wildcards,
-    /// and - reads standard input.
-    #[arg(required = true)]
-    pub data: Vec<PathBuf>,
-    #[command(flatten)]
-    pub reading: ReadingArgs,
-    /// Column of time stamps, which is shown beside each row; by default that of the fit. A gap begins a new session.
-    #[arg(long, value_name = "COLUMN")]
-    pub time: Vec<String>,
-    /// Use only the rows of the training file that `fit` did not use.
-    #[arg(long)]
-    pub held_out: bool,
-    /// Column that marks anomalies; by default the label column of the fit.
-    #[arg(long, value_name = "COLUMN")]
-    pub label: Option<String>,
-    /// Value of the label column in normal rows; by default 0.
-    #[arg(long, value_name = "VALUE", requires = "label", allow_hyphen_values = true)]
-    pub normal: Option<String>,
-}
-
-/// The rule by which a board raises alarms.
-#[derive(Clone, Copy, Debug, Args)]
-#[command(next_help_heading = "Alarms of a board")]
-pub struct AlarmArgs {
-    /// Raise an alarm when VOTES of the last ROWS rows are anomalous.
-    #[arg(long, value_name = "VOTES:ROWS", default_value = "1:1", value_parser = parse::votes)]
-    pub votes: (u8, u8),
-    /// Raise no other alarm within this many rows after an alarm.
-    #[arg(long, value_name = "ROWS", default_value_t = 0)]
-    pub hold_off: u16,
-    /// Number of rows per second, to show alarms per day.
-    #[arg(long, value_name = "HZ", value_parser = parse::positive)]
-    pub rate: Option<f64>,
-}
-
-impl AlarmArgs {
-    /// Returns the rule of the monitor.
-    pub fn rule(&self) -> AlarmRule {
-        AlarmRule { votes: self.votes.0, of: self.votes.1, hold_off: self.hold_off }
-    }
-}
-
-/// Options that convert a raw signal to rows of features.
-#[derive(Clone, Debug, Args)]
-pub struct SignalArgs {
-    /// Read the data as samples of a raw signal, cut into windows of this many samples.
-    ///
-    /// The data are a .npy file (one axis, or samples x channels), a .npz or .wav file, or text with one column per
-    /// channel. Each window of WINDOW samples becomes a row of features. The next window begins HOP samples after the
-    /// start of the previous window, by default at its end.
-    #[arg(long, value_name = "WINDOW[:HOP]", value_parser = parse::windows)]
-    pub signal: Option<(usize, usize)>,
-    /// Sampling rate of the signal, in samples per second. With this option, bands are named by their centre in Hz.
-    #[arg(long, value_name = "HZ", requires = "signal", value_parser = parse::positive, help_heading = "Data")]
-    pub sampling_rate: Option<f64>,
-    /// Number of frequency bands into which the range from 0 to half the sampling rate is divided.
-    #[arg(long, value_name = "N", requires = "signal", default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=64), help_heading = "Data")]
-    pub bands: u16,
-}
-
-impl SignalArgs {
-    /// Returns the windows of a signal, or `None` if the data are rows already.
-    pub fn windows(&self) -> Result<Option<Windows>> {
-        let windows = self.signal.map(|(window, hop)| Windows::new(window, hop, self.bands, self.sampling_rate));
-        Ok(windows.transpose()?)
-    }
-}
-
-/// Arguments that name a model and the model or rows to compare it with.
-#[derive(Debug, Args)]
-pub struct CompareArgs {
-    /// Model A: a .srp file.
-    pub a: PathBuf,
-    /// Model or data B: a .srp file with the same columns in any order, or rows as CSV (plain or .gz).
-    pub b: PathBuf,
-    /// Rows on which models A and B are compared as well, as CSV (plain or .gz).
-    pub data: Option<PathBuf>,
-    /// Number of rows to draw from each model if there are too many possible rows to enumerate.
-    #[arg(short = 'n', default_value_t = SamplingSettings::default().rows as u32, value_name = "ROWS",
-        value_parser = clap::value_parser!(u32).range(2..))]
-    pub rows: u32,
-    /// Number of rows in each of the two samples from which Wasserstein-1 is estimated.
-    ///
-    /// Larger samples bring the estimate closer to the exact value; the time grows with the cube of this number.
-    #[arg(long, default_value_t = SamplingSettings::default().pairs as u32, value_name = "ROWS",
-        value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub pairs: u32,
-    /// Seed of the random samples.
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    #[command(flatten)]
-    pub reading: ReadingArgs,
-    /// Column of time stamps; by default that of the fit. A gap begins a new session of a time series.
-    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
-    pub time: Vec<String>,
-    /// Use only the rows of the training file that `fit` did not use.
-    #[arg(long, help_heading = "Data")]
-    pub held_out: bool,
-    /// Column that marks anomalies; by default the label column of the fit. Only normal rows are compared.
-    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
-    pub label: Option<String>,
-    /// Value of the label column in normal rows; by default 0.
-    #[arg(long, value_name = "VALUE", requires = "label", help_heading = "Data", allow_hyphen_values = true)]
-    pub normal: Option<String>,
 }

@@ -14,9 +14,9 @@ use surprisal_trainer::warning::Warning;
 
 use crate::answer::Answer;
 use crate::args::{RateArgs, RowArgs};
-use crate::inspect::{no_alarm_but, of_threshold};
 use crate::observer::Progress;
 use crate::terminal::{Lines, line, remarks};
+use surprisal_trainer::alarms::{no_alarm_but, of_threshold};
 
 pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, progress: &Progress) -> Result<Answer> {
     let inputs = args.inputs();

@@ -167,7 +167,7 @@ impl CompareArgs {
         let rows = self.rows_of(&self.a, &self.b);
         let read = rows.read(progress)?;
         read.warn_of_unknown(&read.rows)?;
-        let Read { artefact, frame, mut rows, anomalous } = read;
+        let Read { artefact, frame, mut rows, anomalous, .. } = read;
         if let Some(anomalous) = anomalous {
             let mut anomalous = anomalous.into_iter();
             rows.retain(|_| anomalous.next() == Some(false));

@@ -2,33 +2,30 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use surprisal::{Detector, Drift, Nats, PValue};
+use surprisal::{Detector, Nats};
+use surprisal_trainer::alarms::{AlarmSettings, Raised, Threshold, no_alarm, sweep};
+use surprisal_trainer::applied::Applied;
 use surprisal_trainer::counted::counted;
 use surprisal_trainer::evaluate::{Alarms, auc_pr, auc_roc, mean};
 use surprisal_trainer::pipeline::finite;
 
 use crate::answer::Answer;
 use crate::args::{AlarmArgs, RowArgs};
-use crate::inspect::no_alarm;
 use crate::observer::Progress;
-use crate::rows::Applied;
 use crate::terminal::{Lines, line};
 
-/// Rates of false alarms of `--sweep`, in parts per million.
-const SWEPT: [u32; 9] = [100_000, 50_000, 20_000, 10_000, 5000, 2000, 1000, 500, 100];
-
-pub fn eval(args: &RowArgs, rule: &AlarmArgs, sweep: bool, progress: &Progress) -> Result<Answer> {
-    let applied = args.apply(progress)?;
+pub fn eval(args: &RowArgs, rule: &AlarmArgs, with_sweep: bool, progress: &Progress) -> Result<Answer> {
+    let (applied, rule) = (args.apply(progress)?, rule.settings());
     let mean_nats = mean(&applied.surprisals);
     let count = applied.rows.len();
     let detector = applied.artefact.detector();
-    let alarms: Vec<bool> = applied.scores.iter().map(|score| detector.judge(score.anomaly).is_anomalous()).collect();
+    let alarms = applied.verdicts(&detector);
     let raised = alarms.iter().filter(|&&alarm| alarm).count();
     let mut text = Lines::default();
     let mut value = json!({
         "rows": count, "mean_nats": mean_nats, "log_likelihood": -mean_nats, "alarms": raised
     });
-    value["warnings"] = applied.warnings();
+    value["warnings"] = json!(applied.warnings());
     line!(text, "{}, {mean_nats:.4} nats per row, {}", counted(count, "row"), counted(raised, "alarm"));
     let ends = [applied.rows.first(), applied.rows.last()].map(|row| row.and_then(|&row| applied.time_of(row)));
     if let [Some(first), Some(last)] = ends {
@@ -43,14 +40,14 @@ pub fn eval(args: &RowArgs, rule: &AlarmArgs, sweep: bool, progress: &Progress) 
             labelled(&applied, anomalous, &alarms, &mut text, &mut value);
             // Without anomalies there is nothing to separate, and the rows are those of a machine in use.
             if !anomalous.contains(&true) {
-                unlabelled(&applied, &detector, &alarms, &mut text, &mut value);
+                unlabelled(&applied, &alarms, &mut text, &mut value);
             }
         }
-        None => unlabelled(&applied, &detector, &alarms, &mut text, &mut value),
+        None => unlabelled(&applied, &alarms, &mut text, &mut value),
     }
-    raised_alarms(&applied, &detector, rule, &mut text, &mut value);
-    if sweep {
-        swept(&applied, &detector, rule, &mut text, &mut value);
+    raised_alarms(&applied, &detector, &rule, &mut text, &mut value);
+    if with_sweep {
+        swept(&applied, &rule, &mut text, &mut value);
     }
     Ok(Answer { text: text.into_text(), value })
 }
@@ -95,10 +92,9 @@ fn labelled(applied: &Applied, anomalous: &[bool], alarms: &[bool], text: &mut L
 }
 
 /// Reports the share of alarms and the drift of the mean surprisal since the calibration.
-fn unlabelled(applied: &Applied, detector: &Detector, alarms: &[bool], text: &mut Lines, value: &mut Value) {
-    let mut drift = Drift::new();
-    applied.surprisals.iter().for_each(|&nats| drift.push(detector, nats));
-    let estimate = drift.estimate(detector);
+fn unlabelled(applied: &Applied, alarms: &[bool], text: &mut Lines, value: &mut Value) {
+    let all: Vec<usize> = (0..applied.rows.len()).collect();
+    let estimate = applied.drift(&all);
     let raised = alarms.iter().filter(|&&alarm| alarm).count();
     let share = (!alarms.is_empty()).then(|| raised as f64 / alarms.len() as f64);
     value["alarm_rate"] = json!(share);
@@ -113,13 +109,9 @@ fn unlabelled(applied: &Applied, detector: &Detector, alarms: &[bool], text: &mu
 }
 
 /// Reports the alarms that a board would raise by the rule, trends included.
-fn raised_alarms(applied: &Applied, detector: &Detector, rule: &AlarmArgs, text: &mut Lines, value: &mut Value) {
-    let reports = applied.monitored(detector, rule);
-    let is_normal = |at: usize| applied.anomalous.as_ref().is_none_or(|anomalous| !anomalous[at]);
-    let count = |wanted: &dyn Fn(usize) -> bool| (0..reports.len()).filter(|&at| wanted(at)).count();
-    let (alarms, trends) = (count(&|at| reports[at].alarm), count(&|at| reports[at].trend));
-    let (normal, false_alarms) = (count(&is_normal), count(&|at| is_normal(at) && reports[at].alarm));
-    let per_day = rule.per_day(false_alarms, normal);
+fn raised_alarms(applied: &Applied, detector: &Detector, rule: &AlarmSettings, text: &mut Lines, value: &mut Value) {
+    let raised = Raised::of(applied, &applied.monitored(detector, rule.rule), rule);
+    let Raised { alarms, trends, on_normal_rows: false_alarms, false_alarms_per_day: per_day } = raised;
     let of_normal =
         applied.anomalous.as_ref().map_or(String::new(), |_| format!(", {false_alarms} of them on normal rows"));
     let kind = if applied.anomalous.is_some() { "false alarms" } else { "alarms" };
@@ -128,48 +120,29 @@ fn raised_alarms(applied: &Applied, detector: &Detector, rule: &AlarmArgs, text:
     line!(text, "  a board raises {raised}{of_normal} ({}; {trending}){often}", rule.words());
     value["raised"] = json!({
         "alarms": alarms, "trends": trends, "on_normal_rows": false_alarms, "false_alarms_per_day": per_day,
-        "votes": rule.votes.0, "of": rule.votes.1, "hold_off": rule.hold_off,
+        "votes": rule.rule.votes, "of": rule.rule.of, "hold_off": rule.rule.hold_off,
     });
 }
 
 /// Reports thresholds and alarms at other rates of false alarms.
-fn swept(applied: &Applied, detector: &Detector, rule: &AlarmArgs, text: &mut Lines, value: &mut Value) {
+fn swept(applied: &Applied, rule: &AlarmSettings, text: &mut Lines, value: &mut Value) {
     line!(text, "  at other rates of false alarms, by the same calibration rows:");
     let labelled = if applied.anomalous.is_some() { " row recall  precision" } else { "" };
     let (share, daily) = ("rows that alarm", if rule.rate.is_some() { "  raised per day" } else { "" });
     line!(text, "    {:>8} {:>11} {share:>17}{labelled}{daily}", "rate", "threshold");
-    let mut rates: Vec<u32> = SWEPT.into_iter().chain([detector.false_alarm_ppm]).collect();
-    rates.sort_unstable_by(|a, b| b.cmp(a));
-    rates.dedup();
-    let mut rows = Vec::new();
-    for ppm in rates.into_iter().filter(|&ppm| ppm > 0) {
-        // The rate of the fit has its exact threshold; between the levels of p-values that of another rate is interpolated.
-        let at = if ppm == detector.false_alarm_ppm { *detector } else { detector.at(PValue::from_ppm(ppm)) };
-        let rate = f64::from(ppm) / 1e6;
-        let Some(threshold) = finite(at.threshold) else {
+    let shown = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.4}"));
+    let thresholds = sweep(applied, rule);
+    for Threshold { rate, threshold, found, false_alarms_per_day } in &thresholds {
+        let (Some(threshold), Some(found)) = (threshold, found) else {
             line!(text, "    {rate:>8} {:>11}", "too few rows");
-            rows.push(json!({ "rate": rate, "threshold": null }));
             continue;
         };
-        let alarms: Vec<bool> = applied.scores.iter().map(|score| at.judge(score.anomaly).is_anomalous()).collect();
-        let none = vec![false; alarms.len()];
-        let anomalous = applied.anomalous.as_ref().unwrap_or(&none);
-        let found = Alarms::of(&alarms, anomalous);
-        let shown = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.4}"));
-        let reports = applied.monitored(&at, rule);
-        let normal = anomalous.iter().filter(|&&anomalous| !anomalous).count();
-        let raised = reports.iter().zip(anomalous).filter(|(report, anomalous)| report.alarm && !**anomalous).count();
         let mut shares = format!("{:>17}", shown(found.false_alarm_rate));
         if applied.anomalous.is_some() {
             shares += &format!("{:>11}{:>11}", shown(found.recall), shown(found.precision));
         }
-        let per_day = rule.per_day(raised, normal);
-        shares += &per_day.map_or(String::new(), |per_day| format!("{per_day:>16.1}"));
+        shares += &false_alarms_per_day.map_or(String::new(), |per_day| format!("{per_day:>16.1}"));
         line!(text, "    {rate:>8} {threshold:>11.3} {shares}");
-        rows.push(json!({
-            "rate": rate, "threshold": threshold, "false_alarm_rate": found.false_alarm_rate, "recall": found.recall,
-            "precision": found.precision, "false_alarms_per_day": per_day,
-        }));
     }
-    value["sweep"] = rows.into();
+    value["sweep"] = json!(thresholds);
 }

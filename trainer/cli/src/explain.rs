@@ -3,11 +3,11 @@
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use surprisal::Nats;
+use surprisal_trainer::applied::{Applied, Blamed};
 
 use crate::answer::Answer;
 use crate::args::RowArgs;
 use crate::observer::Progress;
-use crate::rows::{Applied, Blamed};
 use crate::terminal::{Lines, line};
 
 pub fn explain(args: &RowArgs, top: usize, line: Option<u64>, progress: &Progress) -> Result<Answer> {
@@ -26,19 +26,14 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>, progress: &Progres
     }
     let chosen: Vec<usize> = shown.iter().map(|&at| rows[at]).collect();
     let aligned = artefact.schema.aligned(frame)?;
-    let readings = aligned.all_readings(frame, &chosen)?;
     let mut by_source: Vec<_> = aligned.columns.iter().collect();
     by_source.sort_by_key(|encoding| encoding.source);
-    let table = artefact.open()?;
-    let explain = |readings: &Vec<_>| {
-        let mut each = vec![Nats::ZERO; by_source.len()];
-        table.explain(readings, &mut each).map(|nats| (nats, each))
-    };
-    let explained: Vec<(Nats, Vec<Nats>)> = readings.iter().map(explain).collect::<Result<_, _>>()?;
+    let explained = applied.explain(&shown)?;
     let detector = artefact.detector();
     let (mut text, mut values) = (Lines::default(), Vec::new());
     let blamed = applied.blame(&shown)?;
-    for ((&at, &row), ((nats, each), blamed)) in shown.iter().zip(&chosen).zip(explained.iter().zip(&blamed)) {
+    for ((&at, &row), (each, blamed)) in shown.iter().zip(&chosen).zip(explained.iter().zip(&blamed)) {
+        let nats = scores[at].nats;
         let mut columns: Vec<_> = by_source.iter().zip(each).collect();
         let excess = |source, nats: Nats| i64::from(nats.raw()) - i64::from(detector.baseline(source).raw());
         columns.sort_by_key(|(encoding, nats)| std::cmp::Reverse(excess(encoding.source, **nats)));
@@ -62,7 +57,7 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>, progress: &Progres
             }));
         }
         values.push(json!({
-            frame.unit: frame.lines[row], "time": applied.time_of(row), "nats": f64::from(*nats), "blame": fault,
+            frame.unit: frame.lines[row], "time": applied.time_of(row), "nats": f64::from(nats), "blame": fault,
             "regime": regime.map(|regime| json!({ "index": regime.index, "far": regime.is_far })), "columns": listed
         }));
     }

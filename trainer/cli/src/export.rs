@@ -11,8 +11,8 @@ use surprisal_trainer::export::{READER, c_source, rust_source};
 use surprisal_trainer::output::write_whole;
 
 use crate::answer::Answer;
-use crate::inspect::no_alarm;
 use crate::terminal::{Lines, line};
+use surprisal_trainer::alarms::no_alarm;
 
 pub fn export(model: &Path, output: &Path) -> Result<Answer> {
     let artefact = Artefact::read(model)?;

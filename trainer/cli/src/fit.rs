@@ -17,9 +17,9 @@ use surprisal_trainer::pipeline::{BitsGain, Excluded, FitReport, Gain, Sampling,
 
 use crate::answer::Answer;
 use crate::args::FitArgs;
-use crate::inspect::{no_alarm, of_threshold};
 use crate::observer::Progress;
 use crate::terminal::{Lines, line};
+use surprisal_trainer::alarms::{no_alarm, of_threshold};
 
 pub fn fit(args: FitArgs, json: bool) -> Result<Answer> {
     let (inputs, target) = (args.inputs(), args.target());

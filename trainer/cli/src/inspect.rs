@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Value, json};
 use surprisal::{Detector, Kind, Nats};
+use surprisal_trainer::alarms::{no_alarm, of_threshold};
 use surprisal_trainer::artefact::Artefact;
-use surprisal_trainer::calibrate::rate_interval;
 use surprisal_trainer::counted::counted;
 use surprisal_trainer::pipeline::finite;
 use surprisal_trainer::table::cost::{Core, Cost};
@@ -161,42 +161,4 @@ fn show_columns(artefact: &Artefact, detector: &Detector, text: &mut Lines) -> V
         }));
     }
     columns
-}
-
-/// Returns a text on the threshold of a detector, the rate that it promises, and how well the calibration rows determine it.
-pub fn of_threshold(&Detector { threshold, false_alarm_ppm, rows, .. }: &Detector) -> String {
-    let k = (u64::from(false_alarm_ppm) * (u64::from(rows) + 1) / 1_000_000) as usize;
-    let (low, high) = rate_interval(k, rows as usize);
-    let percent = |share: f64| (1e6 * share).round() / 1e4;
-    format!(
-        "alarm above an anomaly score of {threshold} nats: at most {} % of normal rows that are like the {rows} calibration rows \
-         (90 % interval, if rows are independent: {} to {} %)",
-        percent(f64::from(false_alarm_ppm) / 1e6),
-        percent(low),
-        percent(high)
-    )
-}
-
-/// Returns a text that explains why a detector has no threshold and how a fit gets one.
-pub fn no_alarm(detector: &Detector) -> String {
-    no_alarm_but(detector, "fit with --false-alarm", "rows with --calibrate")
-}
-
-/// Returns a text that explains why a detector has no threshold. `lower` is followed by a rate.
-pub fn no_alarm_but(Detector { rows, false_alarm_ppm, .. }: &Detector, lower: &str, more: &str) -> String {
-    let rate = 1.05 / (f64::from(*rows) + 1.0);
-    // Two digits: rounding takes less than the margin of 5 %.
-    let decimals = (1.0 - rate.log10().floor()) as usize;
-    let remedy = if rate < 0.5 {
-        format!("{lower} {rate:.decimals$} (in place of --alarms-per-day, if you gave that), or ")
-    } else {
-        String::new()
-    };
-    // One row more than this many is needed for a rate of one in as many.
-    let needed = 1_000_000u32.div_ceil((*false_alarm_ppm).max(1)) - 1;
-    let rate = if *false_alarm_ppm == 0 { "less than 1".to_owned() } else { false_alarm_ppm.to_string() };
-    format!(
-        "no alarm ever: {rows} calibration rows are too few for a rate of {rate} false alarms per million rows; {remedy}give at \
-         least {needed} {more}"
-    )
 }

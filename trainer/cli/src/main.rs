@@ -19,10 +19,10 @@ mod collect;
 mod features;
 mod schema;
 mod calibrate;
-mod monitor;
 mod eval;
 mod score;
 mod explain;
+mod report;
 mod sample;
 mod compare;
 mod inspect;
@@ -116,6 +116,9 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Explain { rows, top, line, out } => {
             out.deliver(&rows.inputs(), || explain::explain(&rows, top, line, &progress))?
+        }
+        Command::Report { rows, alarms, against, output } => {
+            report::report(&rows, &alarms, against.as_deref(), &output, &progress)?
         }
         Command::Sample { model, rows, seed, out } => return sample::sample(&model, rows, seed, &out, cli.json),
         Command::Compare { compared, out } => {

@@ -10,7 +10,7 @@ use surprisal_trainer::evaluate::mean;
 use crate::answer::{Answer, csv_text};
 use crate::args::{AlarmArgs, RowArgs};
 use crate::observer::Progress;
-use crate::rows::Applied;
+use surprisal_trainer::applied::Applied;
 
 /// Largest number of alarms whose column at fault is found.
 const MOST_BLAMED: usize = 1000;
@@ -34,7 +34,7 @@ pub fn score(args: &RowArgs, rule: &AlarmArgs, last: Option<u32>, progress: &Pro
     alarms.truncate(MOST_BLAMED);
     let blamed = applied.blame(&alarms)?.into_iter().map(|blamed| [blamed.column, blamed.expected]);
     let of_alarms: HashMap<usize, [String; 2]> = alarms.into_iter().zip(blamed).collect();
-    let reports = applied.monitored(&detector, rule);
+    let reports = applied.monitored(&detector, rule.settings().rule);
     // Computed row by row, because the cells of a large file do not fit into memory as values.
     let mut columns: Vec<(&str, Cells)> = Vec::new();
     if !frame.files.is_empty() {
@@ -80,7 +80,7 @@ pub fn score(args: &RowArgs, rule: &AlarmArgs, last: Option<u32>, progress: &Pro
         }
     }
     let text = csv_text(&header, (0..rows.len()).map(|at| columns.iter().map(move |(_, value)| cell(value(at)))))?;
-    let mut value = json!({ "rows": rows.len(), "mean_nats": mean(surprisals), "warnings": applied.warnings() });
+    let mut value = json!({ "rows": rows.len(), "mean_nats": mean(surprisals), "warnings": json!(applied.warnings()) });
     for (at, (name, of_row)) in columns.iter().enumerate().filter(|_| json) {
         let values: Vec<Value> = (0..rows.len()).map(of_row).collect();
         let entries = if stamps.contains(&at) { &mut value["time"] } else { &mut value };

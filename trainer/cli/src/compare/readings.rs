@@ -18,10 +18,10 @@ use surprisal_trainer::sample::readings;
 
 use super::{BOUNDED, KL, for_programs, shown};
 use crate::args::CompareArgs;
-use crate::inspect::no_alarm;
 use crate::observer::Progress;
 use crate::rows::Read;
 use crate::terminal::{Lines, line};
+use surprisal_trainer::alarms::no_alarm;
 
 /// Adds the divergences of two models over readings, estimated from rows that are drawn from each.
 pub fn models(pair: &Pair, settings: &SamplingSettings, text: &mut Lines, value: &mut Value) -> Result<()> {

@@ -19,6 +19,7 @@ mod known;
 mod large;
 mod like;
 mod output;
+mod report;
 mod robust;
 mod search;
 mod signal;

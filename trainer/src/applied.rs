@@ -1,0 +1,156 @@
+//! A model applied to rows of a file: scores, verdicts, and columns at fault.
+
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+use surprisal::{Blame, Detector, Drift, DriftEstimate, Nats, RowScore};
+
+use crate::artefact::Artefact;
+use crate::data::Frame;
+use crate::error::Result;
+use crate::observer::Observer;
+use crate::sample::text;
+use crate::warning::Warning;
+
+/// A model, a data file, and the scores of selected rows of the file.
+pub struct Applied {
+    /// Model with which the rows are scored.
+    pub artefact: Artefact,
+    /// Names of the columns of time stamps that the file has.
+    pub time: Vec<String>,
+    /// Content of the data file.
+    pub frame: Frame,
+    /// Indices in `frame` of the rows that are scored.
+    pub rows: Vec<usize>,
+    /// Column of the labels, and its value in normal rows. `None` without a label column.
+    pub label: Option<(String, String)>,
+    /// Whether each scored row has an anomalous label: `[row]`. `None` without a label column.
+    pub anomalous: Option<Vec<bool>>,
+    /// Surprisal, anomaly score and most surprising column of each scored row: `[row]`.
+    pub scores: Vec<RowScore>,
+    /// Surprisal of each scored row: `[row]`.
+    pub surprisals: Vec<Nats>,
+    /// Texts of categories that no training row has, and readings that are missing for the first time.
+    pub unknown: Vec<Warning>,
+}
+
+/// Rows to which a model is applied.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Indices of the rows in the frame, ascending.
+    pub rows: Vec<usize>,
+    /// Column of the labels, and its value in normal rows.
+    pub label: Option<(String, String)>,
+    /// Whether each selected row has an anomalous label: `[row]`. `None` without a label column.
+    pub anomalous: Option<Vec<bool>>,
+    /// Names of the columns of time stamps; if empty, those of the fit. Columns that the frame lacks are left out.
+    pub time: Vec<String>,
+}
+
+/// The column that is most likely at fault in a row.
+pub struct Blamed {
+    /// Name of the column.
+    pub column: String,
+    /// Value that makes the row most normal; empty for a time series, whose model sees residuals.
+    pub expected: String,
+    /// What the device would report.
+    pub blame: Blame,
+    /// Name of the column that explains the row second best.
+    pub runner_up: Option<String>,
+}
+
+impl Applied {
+    /// Scores the selected rows, and reports progress to an observer.
+    ///
+    /// # Errors
+    /// [`Error::Input`](crate::Error::Input) if a cell does not fit its column, and
+    /// [`Error::Encode`](crate::Error::Encode) if a reading does not.
+    pub fn new(artefact: Artefact, frame: Frame, selection: Selection, observer: &dyn Observer) -> Result<Self> {
+        let Selection { rows, label, anomalous, mut time } = selection;
+        let mut unknown = artefact.schema.unknown_texts(&frame, &rows)?;
+        unknown.extend(artefact.schema.unexpected_missing(&frame, &rows)?);
+        let scores = artefact.scores_of(&frame, &rows, observer)?;
+        if time.is_empty() {
+            time.clone_from(&artefact.notes.fit.time);
+        }
+        time.retain(|name| frame.position(name).is_ok());
+        let surprisals = scores.iter().map(|score| score.nats).collect();
+        Ok(Self { artefact, time, frame, rows, label, anomalous, scores, surprisals, unknown })
+    }
+
+    /// Returns whether the scored row at this position has an anomalous label.
+    pub fn is_anomalous(&self, at: usize) -> bool {
+        self.anomalous.as_ref().is_some_and(|anomalous| anomalous[at])
+    }
+
+    /// Returns the positions of the scored rows of a kind: with an anomalous label, or without one.
+    pub fn of_kind(&self, anomalous: bool) -> Vec<usize> {
+        (0..self.rows.len()).filter(|&at| self.is_anomalous(at) == anomalous).collect()
+    }
+
+    /// Returns whether a detector calls each scored row anomalous: `[row]`.
+    pub fn verdicts(&self, detector: &Detector) -> Vec<bool> {
+        self.scores.iter().map(|score| detector.judge(score.anomaly).is_anomalous()).collect()
+    }
+
+    /// Returns the drift of the scored rows at these positions since the calibration.
+    pub fn drift(&self, chosen: &[usize]) -> DriftEstimate {
+        let detector = self.artefact.detector();
+        let mut drift = Drift::new();
+        chosen.iter().for_each(|&at| drift.push(&detector, self.surprisals[at]));
+        drift.estimate(&detector)
+    }
+
+    /// Returns the text of a scored row's label, or an empty text without a label column.
+    pub fn label_of(&self, at: usize) -> Cow<'_, str> {
+        let column = self.label.as_ref().and_then(|(column, _)| self.frame.position(column).ok());
+        column.map_or(Cow::Borrowed(""), |column| self.frame.columns[column].text(self.rows[at]))
+    }
+
+    /// Returns the time stamp of a row of the file as text, or `None` if it has none.
+    pub fn time_of(&self, row: usize) -> Option<String> {
+        let each = self.frame.time_of(row, &self.time);
+        let texts: Vec<String> = each.into_iter().map(|(_, text)| text).collect();
+        (!texts.is_empty()).then(|| texts.join(" "))
+    }
+
+    /// Returns what was recognised in the files, and other findings.
+    pub fn warnings(&self) -> Vec<&Warning> {
+        self.frame.remarks.iter().chain(&self.unknown).collect()
+    }
+
+    /// Returns the surprisal of each column (`[row][source]`) in these scored rows, which are positions in `rows`.
+    ///
+    /// # Errors
+    /// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
+    pub fn explain(&self, chosen: &[usize]) -> Result<Vec<Vec<Nats>>> {
+        let rows: Vec<usize> = chosen.iter().map(|&at| self.rows[at]).collect();
+        let readings = self.artefact.schema.all_readings(&self.frame, &rows)?;
+        let (table, columns) = (self.artefact.open()?, self.artefact.schema.columns.len());
+        let explain = |readings: &Vec<_>| {
+            let mut each = vec![Nats::ZERO; columns];
+            table.explain(readings, &mut each).map(|_| each)
+        };
+        Ok(readings.par_iter().map(explain).collect::<Result<_, _>>()?)
+    }
+
+    /// Returns the column at fault in each of these scored rows, which are positions in `rows`.
+    ///
+    /// # Errors
+    /// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
+    pub fn blame(&self, chosen: &[usize]) -> Result<Vec<Blamed>> {
+        let rows: Vec<usize> = chosen.iter().map(|&at| self.rows[at]).collect();
+        let schema = &self.artefact.schema;
+        let find = |source: u16| schema.columns.iter().find(|encoding| encoding.source == source);
+        let name = |source: u16| find(source).map_or(String::new(), |encoding| schema.name(encoding).to_owned());
+        let is_series = schema.predictor.view().window() > 0;
+        let blamed = |blame: Blame| Blamed {
+            column: name(blame.column),
+            expected: find(blame.column).filter(|_| !is_series).map_or(String::new(), |at| text(at, blame.expected)),
+            runner_up: blame.runner_up.map(|(column, _)| name(column)),
+            blame,
+        };
+        let readings = schema.all_readings(&self.frame, &rows)?;
+        Ok(self.artefact.blame(&readings)?.into_iter().map(blamed).collect())
+    }
+}

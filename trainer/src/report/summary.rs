@@ -1,0 +1,298 @@
+//! Whether the model is good enough, in words and four numbers. The words follow from the numbers and their intervals.
+
+use serde::Serialize;
+use surprisal::Detector;
+
+use super::detection::Detection;
+use super::interval::{Measured, Share};
+use super::likelihood::Likelihood;
+use super::words::{count, number, per_second, percent};
+use crate::alarms::{AlarmSettings, no_alarm};
+
+/// Share of anomalous rows that a good detector surely finds.
+const GOOD_RECALL: f64 = 0.9;
+/// Share of anomalous rows below which a detector surely misses most.
+const POOR_RECALL: f64 = 0.5;
+/// Rows per day at one row per second.
+const DAY: f64 = 86_400.0;
+
+/// How good the model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grade {
+    /// The numbers show that it is good enough.
+    Yes,
+    /// The numbers show a weakness, or leave it open.
+    Partly,
+    /// The numbers show that it is not good enough.
+    No,
+}
+
+/// One of the four numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tile {
+    /// What the number is.
+    pub what: String,
+    /// The number; `None` where it is unknown.
+    pub value: Option<f64>,
+    /// 90 % interval.
+    pub interval: Option<[f64; 2]>,
+    /// What it is compared with, or why it is unknown.
+    pub note: String,
+}
+
+/// The answer of the first screen.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The grade.
+    pub grade: Grade,
+    /// The grade in one sentence.
+    pub verdict: String,
+    /// Sentences that say why.
+    pub reasons: Vec<String>,
+    /// The four numbers.
+    pub tiles: Vec<Tile>,
+}
+
+/// Returns a number with its unit.
+fn tile(what: impl Into<String>, measured: Option<Measured>, note: impl Into<String>) -> Tile {
+    let interval = measured.map(|measured| [measured.low, measured.high]);
+    Tile { what: what.into(), value: measured.map(|measured| measured.value), interval, note: note.into() }
+}
+
+fn scaled(share: Share, scale: f64) -> Measured {
+    Measured { value: scale * share.share, low: scale * share.low, high: scale * share.high }
+}
+
+/// What the numbers say of one question: a clause for the verdict, a sentence, and a grade.
+struct Finding {
+    clause: String,
+    sentence: String,
+    grade: Grade,
+}
+
+impl Finding {
+    fn new(grade: Grade, clause: impl Into<String>, sentence: impl Into<String>) -> Self {
+        Self { clause: clause.into(), sentence: sentence.into(), grade }
+    }
+}
+
+impl Summary {
+    /// Answers whether a model is good enough.
+    pub fn of(
+        detection: &Detection,
+        likelihood: Option<&Likelihood>,
+        detector: &Detector,
+        settings: &AlarmSettings,
+    ) -> Self {
+        let has_faults = detection.recall.is_some();
+        let second = if has_faults { recall(detection) } else { drift(detection) };
+        let findings = [promise(detection, detector, has_faults), second, saved(likelihood)];
+        let grade = match () {
+            () if findings[..2].iter().any(|finding| finding.grade == Grade::No) => Grade::No,
+            () if findings.iter().any(|finding| finding.grade != Grade::Yes) => Grade::Partly,
+            () => Grade::Yes,
+        };
+        let head = match (grade, has_faults) {
+            (Grade::Yes, true) => "Good enough",
+            (Grade::Partly, true) => "Good enough in part",
+            (Grade::No, true) => "Not good enough",
+            (Grade::Yes, false) => "These rows look like the rows of the fit",
+            (Grade::Partly, false) => "These rows look like the rows of the fit in part",
+            (Grade::No, false) => "These rows differ from the rows of the fit",
+        };
+        let [first, second, third] = findings.each_ref().map(|finding| &*finding.clause);
+        let verdict = format!("{head}: {first}, {second}, and {third}.");
+        let reasons = findings.into_iter().map(|finding| finding.sentence).collect();
+        Self { grade, verdict, reasons, tiles: tiles(detection, likelihood, settings, has_faults) }
+    }
+}
+
+fn tiles(
+    detection: &Detection,
+    likelihood: Option<&Likelihood>,
+    settings: &AlarmSettings,
+    has_faults: bool,
+) -> Vec<Tile> {
+    let kind = if has_faults { "false alarms" } else { "alarms" };
+    let raised = Share::of(detection.raised.on_normal_rows, detection.normal_rows);
+    let often = match settings.rate {
+        Some(rate) => tile(
+            format!("{kind} per day"),
+            raised.map(|share| scaled(share, rate * DAY)),
+            format!("raised by the rule “{}” at {}", detection.rule, per_second(rate)),
+        ),
+        None => tile(
+            format!("{kind} per 1,000 rows"),
+            raised.map(|share| scaled(share, 1000.0)),
+            format!(
+                "raised by the rule “{}”; the threshold promises at most {}",
+                detection.rule,
+                number(1000.0 * detection.promised)
+            ),
+        ),
+    };
+    let saved = tile(
+        "nats saved per row",
+        likelihood.and_then(|likelihood| likelihood.saved),
+        "against columns that do not depend on each other",
+    );
+    if has_faults {
+        let recall = tile(
+            "recall, % of anomalous rows",
+            detection.recall.map(|share| scaled(share, 100.0)),
+            detection
+                .recall
+                .map_or(String::new(), |share| format!("{} of {} rows", count(share.hits), count(share.of))),
+        );
+        let auc = tile("AUC of the anomaly score", detection.auc_roc, "0.5 is chance, 1 separates all rows");
+        return vec![often, recall, auc, saved];
+    }
+    let share = tile(
+        "rows above the threshold, %",
+        detection.false_alarms.map(|share| scaled(share, 100.0)),
+        format!("promised: at most {}", percent(detection.promised)),
+    );
+    let drift = tile(
+        "drift, nats per row",
+        detection.drift.error.map(|error| Measured::with_error(detection.drift.estimate, error)),
+        "change of the mean surprisal since the calibration",
+    );
+    vec![often, share, drift, saved]
+}
+
+/// Returns whether the promise on false alarms is kept.
+fn promise(detection: &Detection, detector: &Detector, has_faults: bool) -> Finding {
+    if detection.threshold.is_none() {
+        return Finding::new(Grade::No, "it raises no alarm ever", format!("The model raises {}.", no_alarm(detector)));
+    }
+    let Some(observed) = detection.false_alarms else {
+        let clause = "no row is normal, so that false alarms cannot be counted";
+        return Finding::new(Grade::Partly, clause, "No row is normal, so that false alarms cannot be counted.");
+    };
+    let rows = if has_faults { "normal rows" } else { "rows" };
+    let [_, most] = detection.promised_interval;
+    let (share, promised) = (percent(observed.share), percent(detection.promised));
+    let head = format!(
+        "The threshold calls {} of {} {rows} anomalous, {share} (90 % interval {} to {}); the promise is at most {promised}",
+        count(observed.hits),
+        count(observed.of),
+        percent(observed.low),
+        percent(observed.high),
+    );
+    if observed.low > most {
+        let more = number(observed.share / detection.promised);
+        let why = "these rows are not like the calibration rows, or follow each other so closely that they do not count as independent";
+        let sentence = format!("{head}. The promise is broken by a factor of {more}: {why}.");
+        return Finding::new(
+            Grade::No,
+            format!("{share} of the {rows} are above the threshold, {more} times the promise"),
+            sentence,
+        );
+    }
+    if observed.low > detection.promised {
+        let calibration = count(detection.calibration_rows as usize);
+        let sentence = format!("{head}. That is more, but within what {calibration} calibration rows can promise.");
+        return Finding::new(
+            Grade::Partly,
+            format!("{share} of the {rows} are above the threshold, more than the promised {promised}"),
+            sentence,
+        );
+    }
+    if observed.high > 2.0 * most {
+        let sentence = format!("{head}. So few rows neither confirm nor refute the promise.");
+        return Finding::new(Grade::Partly, "there are too few rows to check the promise on false alarms", sentence);
+    }
+    let agrees = if observed.share > detection.promised {
+        "That is above the promise by no more than chance"
+    } else {
+        "The promise is kept"
+    };
+    let clause = format!("{share} of the {rows} are above the threshold, which agrees with the promised {promised}");
+    Finding::new(Grade::Yes, clause, format!("{head}. {agrees}."))
+}
+
+fn recall(detection: &Detection) -> Finding {
+    let Some(recall) = detection.recall else { return Finding::new(Grade::Partly, "recall is unknown", "") };
+    let share = percent(recall.share);
+    let head = format!(
+        "It finds {} of {} anomalous rows, {share} (90 % interval {} to {})",
+        count(recall.hits),
+        count(recall.of),
+        percent(recall.low),
+        percent(recall.high)
+    );
+    let missed: Vec<_> = detection.labels.iter().filter(|label| label.recall.high < GOOD_RECALL).take(5).collect();
+    if recall.high < POOR_RECALL {
+        let clause = format!("it finds only {share} of the anomalous rows");
+        return Finding::new(Grade::No, clause, format!("{head}: it misses most of them."));
+    }
+    if missed.is_empty() || detection.labels.len() < 2 {
+        let grade = if recall.low >= GOOD_RECALL { Grade::Yes } else { Grade::Partly };
+        return Finding::new(grade, format!("it finds {share} of the anomalous rows"), format!("{head}."));
+    }
+    let counts = missed.iter().map(|label| format!("{} ({} of {})", label.label, label.recall.hits, label.recall.of));
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    let names = missed.iter().map(|label| &*label.label).collect::<Vec<_>>().join(" and ");
+    Finding::new(
+        Grade::Partly,
+        format!("it finds {share} of the anomalous rows but misses more than one in ten of {names}"),
+        format!("{head}. Kinds of which it surely misses more than one row in ten: {counts}."),
+    )
+}
+
+fn drift(detection: &Detection) -> Finding {
+    let drift = detection.drift;
+    let Some(error) = drift.error else {
+        return Finding::new(
+            Grade::Partly,
+            "there are too few rows to measure drift",
+            "There are too few rows to measure drift.",
+        );
+    };
+    let size = format!("{} ± {} nats per row", number(drift.estimate), number(error));
+    if !drift.drifted {
+        let sentence = format!("The mean surprisal has not drifted since the calibration ({size}).");
+        return Finding::new(Grade::Yes, "the mean surprisal has not drifted", sentence);
+    }
+    let direction = if drift.estimate > 0.0 { "more" } else { "less" };
+    let sentence = format!(
+        "The mean surprisal has drifted: rows are {direction} surprising than the calibration rows, by {size}."
+    );
+    // Calm rows are no fault of the machine, but rows of another kind than those of the fit.
+    let grade = if drift.estimate > 0.0 { Grade::No } else { Grade::Partly };
+    Finding::new(grade, format!("rows are {direction} surprising than at the calibration"), sentence)
+}
+
+fn saved(likelihood: Option<&Likelihood>) -> Finding {
+    let Some((likelihood, saved)) = likelihood.and_then(|likelihood| Some((likelihood, likelihood.saved?))) else {
+        let clause = "there are too few normal rows to measure what it knows of dependence";
+        return Finding::new(
+            Grade::Partly,
+            clause,
+            "There are too few normal rows to measure what the model knows of how columns depend on each other.",
+        );
+    };
+    let size =
+        format!("{} nats per row (90 % interval {} to {})", number(saved.value), number(saved.low), number(saved.high));
+    if likelihood.saved_by.len() < 2 {
+        let sentence =
+            format!("The model has one scored column, so that there is no dependence to know: it saves {size}.");
+        return Finding::new(Grade::Yes, "its one column depends on no other", sentence);
+    }
+    if saved.low > 0.0 {
+        let factor = number(saved.value.exp());
+        let sentence = format!(
+            "It knows how the columns depend on each other: that saves {size}, so that a typical normal row is {factor} times as likely as \
+             by the frequencies of the columns alone."
+        );
+        return Finding::new(Grade::Yes, "it knows how the columns depend on each other", sentence);
+    }
+    let than = "than the frequencies of their columns alone do";
+    if saved.high < 0.0 {
+        let sentence = format!("It predicts these rows worse {than}: it saves {size}.");
+        return Finding::new(Grade::Partly, format!("it predicts the rows worse {than}"), sentence);
+    }
+    let sentence = format!("It predicts these rows no better {than}: it saves {size}.");
+    Finding::new(Grade::Partly, format!("it predicts the rows no better {than}"), sentence)
+}
