@@ -13,11 +13,14 @@ use crate::windows::{STATISTICS, Windows};
 use crate::{with_shape, with_views};
 
 mod c;
+mod example;
 mod fields;
+mod package;
 mod rows;
 mod views;
 
-pub use c::{READER, c_source};
+pub use c::{READER, c_name, c_source};
+pub use package::{Ecosystem, Package, package};
 
 /// Largest width of a line of numbers in the generated source, in characters.
 const WIDTH: usize = 117;

@@ -8,6 +8,7 @@ mod link_table;
 mod no_panic;
 mod on_target;
 mod package;
+mod packages;
 mod readme;
 mod test;
 

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::{demo, examples, no_panic, on_target, package, readme};
+use crate::{demo, examples, no_panic, on_target, package, packages, readme};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::process::Command;
@@ -50,6 +50,8 @@ pub enum Part {
     Stream,
     /// The C reader against the golden tables, on the host and on emulated boards
     C,
+    /// Packages of models for Zephyr, Arduino, PlatformIO and ESP-IDF
+    Packages,
     /// Captures, tables and programs of the firmware examples
     Examples,
     /// `cargo xtask demo`
@@ -102,6 +104,7 @@ impl Part {
             Self::Device => benches(&["device", "--golden"]),
             Self::Stream => benches(&["stream"]),
             Self::C => c(),
+            Self::Packages => packages::run(),
             Self::Examples => examples::run(),
             Self::Demo => demo::run(),
             Self::Readme => readme::run(),

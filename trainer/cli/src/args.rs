@@ -9,11 +9,13 @@ use surprisal_trainer::data::{Header, expand};
 use surprisal_trainer::divergence::SamplingSettings;
 use surprisal_trainer::windows::Windows;
 
+mod ecosystem;
 mod fit;
 mod parse;
 mod rates;
 mod reading;
 
+pub use ecosystem::EcosystemArg;
 pub use fit::FitArgs;
 pub use rates::RateArgs;
 pub use reading::ReadingArgs;
@@ -174,14 +176,21 @@ pub enum Command {
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Write the table of a model as Rust source, as a C header, or as bytes that a board reads.
+    /// Write the table of a model as Rust source, as a C header, as bytes that a board reads, or as a library of an
+    /// ecosystem.
+    ///
+    /// `surprisal export pump.srp --package zephyr -o modules/pump` writes the module `pump` with an example, and beside it
+    /// the module `surprisal`, which holds the C reader for all models of a firmware.
     Export {
         /// Model: a .srp file that `fit` wrote.
         model: PathBuf,
         /// File to write: a name ending in .rs for Rust source, in .h for a C header (the C reader is written beside it), in .srp for
-        /// the bytes of the table without names.
+        /// the bytes of the table without names. With --package, the new folder of the model.
         #[arg(short, value_name = "FILE")]
         output: PathBuf,
+        /// Write a library of this ecosystem. Names in C begin with the name of the folder.
+        #[arg(long, value_name = "ECOSYSTEM")]
+        package: Option<EcosystemArg>,
     },
 }
 

@@ -94,7 +94,7 @@ fn run(cli: Cli) -> Result<()> {
             out.deliver(&compared.inputs(), || compare::compare(&compared, &progress))?
         }
         Command::Inspect { model, out } => out.deliver(&[&model], || inspect::inspect(&model))?,
-        Command::Export { model, output } => export::export(&model, &output)?,
+        Command::Export { model, output, package } => export::export(&model, &output, package.map(Into::into))?,
     };
     let text = if cli.json { format!("{}\n", escaped_json(&answer.value.to_string())) } else { answer.text };
     terminal::print(text.as_bytes())
