@@ -4,20 +4,20 @@
 
 #include "@NAME@.h"
 
-/* Writes the readings of a row, and returns false after the last one. These rows come from the model; on your machine, fill a
- * @NAME@_row from the sensors. */
+/* Writes the readings of a row, and returns false after the last one. These rows come from the model; on your machine,
+ * fill a @NAME@_row from the sensors. */
 static bool read_row(unsigned at, surprisal_reading *readings) {
 @ROWS@
 }
 
 static void print_row(const surprisal_table *table, surprisal_reading *readings, const surprisal_score *score) {
     const bool is_anomalous = surprisal_is_anomalous(table, score->anomaly);
-    const unsigned long nats = (unsigned long)(((uint64_t)score->nats * 1000u) >> 16); /* in thousandths */
+    const unsigned long nats = (unsigned long)((((uint64_t)score->nats * 1000u) + 32768u) >> 16); /* in thousandths */
     surprisal_blamed blamed;
     printf("%s: %lu.%03lu nats, p-value %lu ppm", is_anomalous ? "anomalous" : "normal", nats / 1000u, nats % 1000u,
            (unsigned long)surprisal_p_value_ppm(table, score->anomaly));
     if (is_anomalous && (surprisal_blame(table, readings, @UPPER@_READINGS, &blamed) == SURPRISAL_OK)) {
-        printf(", column %s is to blame", @NAME@_columns[blamed.column]);
+        printf("; column %s is to blame", @NAME@_columns[blamed.column]);
     }
     printf("\n");
 }

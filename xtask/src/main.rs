@@ -5,6 +5,7 @@ mod demo;
 mod examples;
 mod golden;
 mod link_table;
+mod new;
 mod no_panic;
 mod on_target;
 mod package;

@@ -32,12 +32,9 @@ pub fn run() -> Result<()> {
     let surprisal = Surprisal::build()?;
     let scratch = tempfile::tempdir()?;
     let dir = scratch.path();
-    let log = root().join("examples/data/pico.log");
-    surprisal.run_in(dir, &["collect", &log.display().to_string(), "-o", "pump.csv"])?;
-    fs::write(dir.join("valve.csv"), valve())?;
-    for (model, data, options) in MODELS {
+    fit(&surprisal, dir)?;
+    for (model, ..) in MODELS {
         let file = format!("{model}.srp");
-        surprisal.run_in(dir, &[&["fit", data, "-o", &file], options].concat())?;
         for ecosystem in ["zephyr", "arduino", "platformio", "esp-idf"] {
             fs::create_dir_all(dir.join(ecosystem))?;
             let folder = format!("{ecosystem}/{model}");
@@ -50,13 +47,27 @@ pub fn run() -> Result<()> {
     esp_idf(&dir.join("esp-idf"), &python)
 }
 
+/// Fits the models of the tests in a folder: `pump.srp`, `valve.srp` and `series.srp`.
+///
+/// # Errors
+/// A fit fails.
+pub fn fit(surprisal: &Surprisal, dir: &Path) -> Result<()> {
+    let log = root().join("examples/data/pico.log");
+    surprisal.run_in(dir, &["collect", &log.display().to_string(), "-o", "pump.csv"])?;
+    fs::write(dir.join("valve.csv"), valve())?;
+    for (model, data, options) in MODELS {
+        surprisal.run_in(dir, &[&["fit", data, "-o", &format!("{model}.srp")], options].concat())?;
+    }
+    Ok(())
+}
+
 /// Returns rows with categories, flags and missing readings.
 fn valve() -> String {
     let row = |at: u32| {
         let (mode, noise) =
             (["idle", "fill up", "drain"][(at * at % 7 % 3) as usize], at.wrapping_mul(2_654_435_761) >> 16);
-        let flow = if at % 11 == 0 { String::new() } else { format!("{:.2}", f64::from(noise % 997) / 100.0) };
-        let class = if at % 13 == 0 { String::new() } else { (40 + noise % 59).to_string() };
+        let flow = if at.is_multiple_of(11) { String::new() } else { format!("{:.2}", f64::from(noise % 997) / 100.0) };
+        let class = if at.is_multiple_of(13) { String::new() } else { (40 + noise % 59).to_string() };
         format!("{mode},{},{},{flow},{class}\n", noise % 5 / 4, noise % 901)
     };
     format!("mode,open,level,flow rate,class\n{}", (0..600).map(row).collect::<String>())

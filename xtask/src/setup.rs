@@ -20,8 +20,8 @@ pub const DEVICE_MSRV: &str = "1.88";
 /// The minimum supported Rust version of the trainer and the command, which is also that of this crate.
 pub const TRAINER_MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
 /// The tools that check packages of the ecosystems, with the versions that docs/boards.md names.
-const PYTHON: [&str; 5] =
-    ["platformio==6.2.0", "idf-component-manager==3.1.2", "west==1.5.0", "pykwalify==1.8.0", "kconfiglib==14.1.0"];
+const PYTHON: [&str; 4] =
+    ["platformio==6.2.0", "idf-component-manager==3.1.2", "pykwalify==1.8.0", "kconfiglib==14.1.0"];
 /// The emulators of all boards.
 const QEMU: [&str; 2] = ["qemu-system-arm", "qemu-system-riscv32"];
 

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::{demo, examples, no_panic, on_target, package, packages, readme};
+use crate::{demo, examples, new, no_panic, on_target, package, packages, readme};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::process::Command;
@@ -52,6 +52,8 @@ pub enum Part {
     C,
     /// Packages of models for Zephyr, Arduino, PlatformIO and ESP-IDF
     Packages,
+    /// Projects that `surprisal new` writes, built for all boards and run on the emulated ones
+    New,
     /// Captures, tables and programs of the firmware examples
     Examples,
     /// `cargo xtask demo`
@@ -105,6 +107,7 @@ impl Part {
             Self::Stream => benches(&["stream"]),
             Self::C => c(),
             Self::Packages => packages::run(),
+            Self::New => new::run(),
             Self::Examples => examples::run(),
             Self::Demo => demo::run(),
             Self::Readme => readme::run(),

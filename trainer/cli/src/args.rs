@@ -9,16 +9,16 @@ use surprisal_trainer::data::{Header, expand};
 use surprisal_trainer::divergence::SamplingSettings;
 use surprisal_trainer::windows::Windows;
 
-mod ecosystem;
 mod fit;
 mod parse;
 mod rates;
 mod reading;
+mod target;
 
-pub use ecosystem::EcosystemArg;
 pub use fit::FitArgs;
 pub use rates::RateArgs;
 pub use reading::ReadingArgs;
+pub use target::{BoardArg, EcosystemArg, LanguageArg};
 
 /// Fits probability models that tell a microcontroller how surprising a reading is.
 #[derive(Debug, Parser)]
@@ -191,6 +191,23 @@ pub enum Command {
         /// Write a library of this ecosystem. Names in C begin with the name of the folder.
         #[arg(long, value_name = "ECOSYSTEM")]
         package: Option<EcosystemArg>,
+    },
+    /// Write a firmware project that scores rows with a model, and builds and runs as it is.
+    ///
+    /// `surprisal new monitor --board qemu-m3` writes the folder `monitor`; `cargo run --release` in it scores rows on an
+    /// emulated board.
+    New {
+        /// Name of the project and of its folder, which is made in the current one.
+        name: String,
+        /// Board that the project is for.
+        #[arg(long)]
+        board: BoardArg,
+        /// Language of the project.
+        #[arg(long, default_value = "rust")]
+        lang: LanguageArg,
+        /// Model: a .srp file that `fit` wrote. By default the model of a pump, as an example.
+        #[arg(long, value_name = "MODEL")]
+        model: Option<PathBuf>,
     },
 }
 

@@ -107,7 +107,8 @@ fn write_package(package: &Package, folder: &Path) -> Result<Reader> {
     // Every library has its sources; a folder without them is something else.
     let is_reader = READER.iter().all(|(name, _)| beside.join("src").join(name).is_file());
     let is_same_ecosystem = !states.first().is_some_and(|state| matches!(state, Found::Nothing));
-    if !is_new && !(is_reader && is_same_ecosystem) {
+    let is_ours = is_reader && is_same_ecosystem;
+    if !(is_new || is_ours) {
         bail!(
             "{shown}: exists and is not the library of the C reader for this ecosystem, which belongs beside {}; export into \
              another folder, such as the one where your other libraries are",

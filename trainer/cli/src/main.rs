@@ -27,6 +27,7 @@ mod sample;
 mod compare;
 mod inspect;
 mod export;
+mod new;
 
 use answer::Answer;
 use args::{Cli, Command};
@@ -95,6 +96,7 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Inspect { model, out } => out.deliver(&[&model], || inspect::inspect(&model))?,
         Command::Export { model, output, package } => export::export(&model, &output, package.map(Into::into))?,
+        Command::New { name, board, lang, model } => new::new(&name, board.into(), lang.into(), model.as_deref())?,
     };
     let text = if cli.json { format!("{}\n", escaped_json(&answer.value.to_string())) } else { answer.text };
     terminal::print(text.as_bytes())

@@ -56,7 +56,6 @@ pub(super) fn c_rows(artefact: &Artefact, name: &str) -> Result<Vec<Row>> {
     Ok(rows(artefact)?.iter().map(with_flags).collect())
 }
 
-#[allow(dead_code)]
 /// Returns the rows of [`c_rows`] as Rust source, with the names of the exported module `table`.
 ///
 /// # Errors
@@ -70,7 +69,7 @@ pub(super) fn rust_rows(artefact: &Artefact) -> Result<Vec<Row>> {
             (FieldType::Integer, Reading::Integer(value)) => value.to_string(),
             (FieldType::Real, Reading::Real(value)) => format!("{value:?}"),
             (FieldType::Category(values, _), reading) => {
-                format!("table::{}::{}", types[at], variants(values)[place(values, reading)])
+                format!("crate::table::{}::{}", types[at], variants(values)[place(values, reading)])
             }
             (FieldType::Real, _) => "f32::NAN".to_owned(),
             _ => "0".to_owned(),

@@ -72,8 +72,7 @@ fn a_c_compiler_takes_a_header_of_any_names() {
     folder.text("export odd.srp -o pump-a.h");
     folder.text("export other.srp -o pump_a.h");
     folder.write("clash.c", "#include \"pump-a.h\"\n#include \"pump_a.h\"\n");
-    let output =
-        Command::new("cc").args(["-fsyntax-only", "clash.c"]).current_dir(folder.path(".")).output().unwrap();
+    let output = Command::new("cc").args(["-fsyntax-only", "clash.c"]).current_dir(folder.path(".")).output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && message.contains("names that begin with pump_a"), "{message}");
     for name in ["surprisal.h", "Surprisal.h", "surprisal_score.h"] {

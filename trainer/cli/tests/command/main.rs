@@ -10,6 +10,7 @@ mod escapes;
 mod faults;
 mod field;
 mod logged;
+mod new;
 mod operation;
 mod help;
 mod known;

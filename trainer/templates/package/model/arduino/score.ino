@@ -23,7 +23,7 @@ static void print_row(surprisal_reading *readings, const surprisal_score *score)
     Serial.print((unsigned long)surprisal_p_value_ppm(&table, score->anomaly));
     Serial.print(" ppm");
     if (is_anomalous && surprisal_blame(&table, readings, @UPPER@_READINGS, &blamed) == SURPRISAL_OK) {
-        Serial.print(", column ");
+        Serial.print("; column ");
         Serial.print(@NAME@_columns[blamed.column]);
         Serial.print(" is to blame");
     }
