@@ -63,7 +63,7 @@ impl<'t> RowSchema<'t> {
     }
 
     /// Returns the reading for which a word of a golden row stands in a column of this kind.
-    fn reading(kind: u8, word: u32) -> Reading {
+    pub fn reading(kind: u8, word: u32) -> Reading {
         match kind & 15 {
             Self::REAL => Reading::Real(f32::from_bits(word)),
             _ if word == Self::MISSING => Reading::Missing,

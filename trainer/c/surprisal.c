@@ -307,8 +307,8 @@ static surprisal_reading integer_of_steps(int64_t steps, int32_t scale) {
 
 /* One column: what its words say. */
 typedef struct {
-    const int32_t *values;
-    const uint16_t *log_widths;
+    const surprisal_int32 *values;
+    const surprisal_uint16 *log_widths;
     uint16_t source;
     uint16_t count; /* values */
     uint16_t pivot;
@@ -328,7 +328,7 @@ static INLINED uint32_t words_of(uint32_t word) {
 }
 
 /* Reads the column whose parts begin at these places. */
-static column_t read_column(const uint16_t *words, const int32_t *values, const uint16_t *log_widths) {
+static column_t read_column(const surprisal_uint16 *words, const surprisal_int32 *values, const surprisal_uint16 *log_widths) {
     const uint32_t word = words[0];
     const uint32_t kind = (word >> 12) & 7u;
     column_t column;
@@ -352,7 +352,7 @@ static uint32_t outcomes_of(const column_t *column) {
 }
 
 /* The number of edges below a key. */
-static INLINED uint32_t edges_below(const int32_t *edges, uint32_t count, int32_t key) {
+static INLINED uint32_t edges_below(const surprisal_int32 *edges, uint32_t count, int32_t key) {
     uint32_t first = 0u;
     uint32_t left = count;
     while (left != 0u) {
@@ -449,7 +449,7 @@ static int64_t shifted(int64_t value, int32_t shift) {
 }
 
 /* The coordinate of a reading whose steps do not fit 32 bits. */
-static NOT_INLINED int8_t far_coordinate(const int32_t *column, const surprisal_reading *reading) {
+static NOT_INLINED int8_t far_coordinate(const surprisal_int32 *column, const surprisal_reading *reading) {
     const int64_t most = (int64_t)1 << 38;
     int64_t steps;
     if (is_missing(reading)) {
@@ -471,7 +471,7 @@ static INLINED bool subtract_fits(int32_t a, int32_t b, int32_t *difference) {
 static uint32_t locate(const surprisal_view *view, const surprisal_reading *readings, int32_t *steps) {
     int8_t row[SURPRISAL_MAX_COLUMNS];
     const uint32_t width = view->width;
-    const int32_t *column = view->prototypes;
+    const surprisal_int32 *column = view->prototypes;
     const int8_t *point = view->points;
     bool any_missing = false;
     uint32_t nearest = 0u;
@@ -511,7 +511,7 @@ static uint32_t locate(const surprisal_view *view, const surprisal_reading *read
 
 /* The value of a column of a prototype, in steps. */
 static int64_t centre_of(const surprisal_view *view, uint32_t column, uint32_t nearest) {
-    const int32_t *words = &view->prototypes[4u * column];
+    const surprisal_int32 *words = &view->prototypes[4u * column];
     return (int64_t)words[2] + shifted((int64_t)view->points[(nearest * view->width) + column], -words[3]);
 }
 
@@ -542,14 +542,15 @@ static INLINED surprisal_reading residual_of(const surprisal_view *view, uint32_
 /* ---- Outcome tables --------------------------------------------------------------------------------------------- */
 
 /* The row of masses of a column: the sums of masses without the last one, or NULL for an observed column. */
-static INLINED const uint16_t *conditional(const surprisal_view *view, const uint16_t *shape, const uint32_t *start,
+static INLINED const surprisal_uint16 *conditional(const surprisal_view *view, const surprisal_uint16 *shape,
+                                                   const surprisal_uint32 *start,
                                            const uint8_t *row) {
     uint32_t at;
     if (shape[1] == 0u) {
         return NULL;
     }
     if (shape[2] == TREE) {
-        const uint32_t *split = &view->splits[start[3]];
+        const surprisal_uint32 *split = &view->splits[start[3]];
         at = 0u;
         for (;;) {
             const uint32_t word = *split;
@@ -576,13 +577,13 @@ static INLINED const uint16_t *conditional(const surprisal_view *view, const uin
 }
 
 /* The sums of the masses below an outcome, and up to and with it. */
-static INLINED void bounds_of(const uint16_t *sums, uint32_t outcomes, uint32_t outcome, uint32_t *low,
+static INLINED void bounds_of(const surprisal_uint16 *sums, uint32_t outcomes, uint32_t outcome, uint32_t *low,
                               uint32_t *high) {
     *low = (outcome == 0u) ? 0u : (uint32_t)sums[outcome - 1u];
     *high = ((outcome + 1u) < outcomes) ? (uint32_t)sums[outcome] : WHOLE;
 }
 
-static uint32_t mass_of(const uint16_t *sums, uint32_t outcomes, uint32_t outcome) {
+static uint32_t mass_of(const surprisal_uint16 *sums, uint32_t outcomes, uint32_t outcome) {
     uint32_t low;
     uint32_t high;
     bounds_of(sums, outcomes, outcome, &low, &high);
@@ -591,13 +592,13 @@ static uint32_t mass_of(const uint16_t *sums, uint32_t outcomes, uint32_t outcom
 
 /* The outcomes of a row of masses by falling mass, and those of equal mass by their number. */
 typedef struct {
-    const uint16_t *sums;
+    const surprisal_uint16 *sums;
     uint32_t outcomes;
     uint32_t mass;    /* of the last outcome, WHOLE + 1 before the first */
     uint32_t outcome; /* the last one */
 } falling_t;
 
-static falling_t falling_of(const uint16_t *sums, uint32_t outcomes) {
+static falling_t falling_of(const surprisal_uint16 *sums, uint32_t outcomes) {
     falling_t falling;
     falling.sums = sums;
     falling.outcomes = outcomes;
@@ -689,13 +690,13 @@ static bool lacks(const surprisal_view *view, uint32_t at, const surprisal_readi
  * given the columns before it, and LEFT_OUT. */
 static NOT_INLINED bool classify_any(const surprisal_view *view, uint32_t at, const surprisal_reading *reading,
                                      const uint8_t *row, outcome_t *out) {
-    const uint32_t *start = &view->starts[5u * at];
+    const surprisal_uint32 *start = &view->starts[5u * at];
     const column_t column =
         read_column(&view->words[start[0]], &view->values[start[1]], &view->log_widths[start[2]]);
     const fit_t fit = classify(&column, reading, out);
     if (fit == LACKS) {
-        const uint16_t *shape = &view->shapes[3u * at];
-        const uint16_t *sums = conditional(view, shape, start, row);
+        const surprisal_uint16 *shape = &view->shapes[3u * at];
+        const surprisal_uint16 *sums = conditional(view, shape, start, row);
         if (sums != NULL) {
             falling_t falling = falling_of(sums, shape[0]);
             (void)next_likeliest(&falling);
@@ -710,15 +711,15 @@ static NOT_INLINED bool classify_any(const surprisal_view *view, uint32_t at, co
 
 /* Of the conditionals of a column for the outcomes that earlier columns without a reading may have had, the one that gives
  * the outcome the largest mass. */
-static NOT_INLINED const uint16_t *likeliest_conditional(const surprisal_view *view, uint32_t at, uint8_t *row,
-                                                         const uint16_t *known, const surprisal_reading *readings) {
+static NOT_INLINED const surprisal_uint16 *likeliest_conditional(const surprisal_view *view, uint32_t at, uint8_t *row,
+                                                         const surprisal_uint16 *known, const surprisal_reading *readings) {
     uint8_t other[SURPRISAL_MAX_COLUMNS];
-    const uint16_t *shape = &view->shapes[3u * at];
+    const surprisal_uint16 *shape = &view->shapes[3u * at];
     const uint32_t outcome = row[at];
-    const uint16_t *best = known;
+    const surprisal_uint16 *best = known;
     uint32_t extreme;
     for (extreme = 0u; extreme < 2u; ++extreme) {
-        const uint16_t *sums;
+        const surprisal_uint16 *sums;
         uint32_t before;
         for (before = 0u; before < at; ++before) {
             other[before] = row[before];
@@ -740,8 +741,8 @@ static NOT_INLINED const uint16_t *likeliest_conditional(const surprisal_view *v
 static NOT_INLINED bool score_view(const surprisal_view *view, const surprisal_reading *readings, uint32_t temperature,
                                    uint8_t *row, uint32_t *each, view_row_t *out) {
     int32_t steps[SURPRISAL_MAX_COLUMNS];
-    const uint32_t *start = view->starts;
-    const uint16_t *shape = view->shapes;
+    const surprisal_uint32 *start = view->starts;
+    const surprisal_uint16 *shape = view->shapes;
     const uint32_t nearest = (view->width > 0u) ? locate(view, readings, steps) : 0u;
     soft_t soft = {0u, 0u};
     uint32_t next = 0u;
@@ -751,7 +752,7 @@ static NOT_INLINED bool score_view(const surprisal_view *view, const surprisal_r
     out->shared = 0u;
     out->nearest = nearest;
     for (at = 0u; at < view->columns; ++at) {
-        const uint16_t *words = &view->words[start[0]];
+        const surprisal_uint16 *words = &view->words[start[0]];
         const uint32_t word = words[0];
         const uint32_t source = word & 0xFFFu;
         const uint32_t kind = (word >> 12) & 7u;
@@ -780,7 +781,7 @@ static NOT_INLINED bool score_view(const surprisal_view *view, const surprisal_r
         if (found.log_width == LEFT_OUT) {
             ++out->missing;
         } else {
-            const uint16_t *sums = conditional(view, shape, start, row);
+            const surprisal_uint16 *sums = conditional(view, shape, start, row);
             if (sums != NULL) {
                 uint32_t low;
                 uint32_t high;
@@ -967,7 +968,7 @@ static int32_t linear_logit(const surprisal_bits *model, const state_t *state, u
 }
 
 static NOT_INLINED int32_t tree_logit(const surprisal_bits *model, const state_t *state, uint32_t i) {
-    const uint16_t *const splits = model->splits;
+    const surprisal_uint16 *const splits = model->splits;
     const uint8_t *const row = state->row.bit;
     const uint32_t feature_bits = model->feature_bits;
     uint32_t mask;
@@ -1150,8 +1151,8 @@ static INLINED int16_t *add_entry(int16_t *before, int32_t entry) {
 /* Adds column i of the sparse weights to the sums of later bits. */
 static NOT_INLINED void add_sparse(const surprisal_bits *model, int16_t *sums, uint32_t i) {
     /* Both bytes of an entry are read as one number; its weight is the upper byte. */
-    const int16_t *entry = (const int16_t *)(const void *)model->weights;
-    const uint16_t *const start = &model->starts[i];
+    const surprisal_int16 *entry = (const surprisal_int16 *)(const void *)model->weights;
+    const surprisal_uint16 *const start = &model->starts[i];
     uint32_t left = (uint32_t)start[1] - (uint32_t)start[0];
     int16_t *sum = &sums[i];
     entry = &entry[start[0]];
@@ -1327,8 +1328,8 @@ static void set_bits(const column_t *column, uint32_t outcome, uint8_t *bits) {
 
 /* Moves to the next column of an encoder. Returns false after the last one. */
 typedef struct {
-    const uint16_t *words;
-    const uint16_t *end;
+    const surprisal_uint16 *words;
+    const surprisal_uint16 *end;
     column_t column;
     uint32_t first; /* bit of the column */
 } columns_t;
@@ -1473,7 +1474,7 @@ surprisal_status surprisal_explain(const surprisal_table *table, const surprisal
 
 surprisal_status surprisal_self_test(const surprisal_table *table) {
     surprisal_reading row[SURPRISAL_MAX_COLUMNS];
-    const uint32_t *word = table->golden_readings;
+    const surprisal_uint32 *word = table->golden_readings;
     surprisal_status status = (table->golden_rows == 0u) ? SURPRISAL_ERROR_NO_GOLDEN_ROWS : SURPRISAL_OK;
     uint32_t at;
     for (at = 0u; (at < table->golden_rows) && (status == SURPRISAL_OK); ++at) {
@@ -1553,7 +1554,7 @@ void surprisal_monitor_init(surprisal_monitor *monitor) {
 
 surprisal_report surprisal_monitor_push(surprisal_monitor *monitor, const surprisal_table *table,
                                         const surprisal_score *score) {
-    const uint32_t *numbers = table->calibration;
+    const surprisal_uint32 *numbers = table->calibration;
     const uint32_t capped = (score->nats < numbers[CUSUM_CAP]) ? score->nats : numbers[CUSUM_CAP];
     const uint32_t of = (monitor->of > 32u) ? 32u : ((monitor->of == 0u) ? 1u : (uint32_t)monitor->of);
     const uint32_t needed = (monitor->votes == 0u) ? 1u : (uint32_t)monitor->votes;
@@ -1716,12 +1717,12 @@ static bool restore(const surprisal_view *view, uint32_t column, uint32_t neares
 /* Tries the values of a column of a view whose outcomes are the likeliest, at most `most`. */
 static void try_likeliest(search_t *search, const surprisal_view *view, uint32_t at, const uint8_t *row,
                           uint32_t nearest, uint32_t most) {
-    const uint32_t *start = &view->starts[5u * at];
-    const uint16_t *shape = &view->shapes[3u * at];
+    const surprisal_uint32 *start = &view->starts[5u * at];
+    const surprisal_uint16 *shape = &view->shapes[3u * at];
     const column_t column =
         read_column(&view->words[start[0]], &view->values[start[1]], &view->log_widths[start[2]]);
     const uint32_t residual = prototype_column(view, column.source);
-    const uint16_t *sums = conditional(view, shape, start, row);
+    const surprisal_uint16 *sums = conditional(view, shape, start, row);
     falling_t falling = falling_of(sums, shape[0]);
     uint32_t taken = 0u;
     while ((sums != NULL) && (taken < most) && next_likeliest(&falling)) {
@@ -1881,7 +1882,7 @@ static void subtract_predictions(const surprisal_stream *stream, const surprisal
                                  const int32_t *now, surprisal_reading *row) {
     int32_t means[SURPRISAL_MAX_COLUMNS];
     const uint32_t channels = table->channels;
-    const int16_t *weight = table->predictor_weights;
+    const surprisal_int16 *weight = table->predictor_weights;
     uint32_t c;
     for (c = 0u; c < channels; ++c) {
         int64_t sum = 0;
@@ -1977,7 +1978,7 @@ surprisal_status surprisal_stream_push(surprisal_stream *stream, const surprisal
 /* The sections that have not been read yet. */
 typedef struct {
     const uint8_t *bytes;
-    const uint32_t *counts;
+    const surprisal_uint32 *counts;
     size_t left; /* bytes */
     uint32_t count; /* elements of the last section that was read */
     bool truncated;
@@ -2018,7 +2019,7 @@ static uint32_t checksum(const uint8_t *bytes, size_t length) {
 }
 
 /* Whether the words of an encoder are whole columns of ascending edges, with as many values and log-widths as there are. */
-static bool columns_fit(const uint16_t *words, uint32_t word_count, const int32_t *values, uint32_t value_count,
+static bool columns_fit(const surprisal_uint16 *words, uint32_t word_count, const surprisal_int32 *values, uint32_t value_count,
                         uint32_t log_width_count) {
     uint32_t word = 0u;
     uint32_t value = 0u;
@@ -2055,7 +2056,7 @@ static void note_source(surprisal_table *table, uint32_t source) {
 }
 
 /* Checks that splits are one tree that tests columns before `position`. */
-static surprisal_status check_tree(const uint32_t *splits, uint32_t count, uint32_t position) {
+static surprisal_status check_tree(const surprisal_uint32 *splits, uint32_t count, uint32_t position) {
     uint8_t pending[256]; /* sizes of right subtrees */
     uint32_t depth = 0u;
     uint32_t size = count;
@@ -2104,10 +2105,10 @@ static surprisal_status check_outcomes(const surprisal_view *view, uint32_t grou
     uint32_t first = 0u;
     uint32_t at;
     for (at = 0u; at < view->columns; ++at) {
-        const uint16_t *shape = &view->shapes[3u * at];
+        const surprisal_uint16 *shape = &view->shapes[3u * at];
         const uint32_t outcomes = shape[0];
         const uint32_t rows = shape[1];
-        const uint32_t *start = &view->starts[5u * at];
+        const surprisal_uint32 *start = &view->starts[5u * at];
         const column_t column = read_column(&view->words[word], &view->values[value], &view->log_widths[log_width]);
         uint32_t i;
         uint32_t sums;
@@ -2181,7 +2182,7 @@ static bool prototypes_fit(const surprisal_view *view, uint32_t point_count) {
     for (at = 0u; at < view->columns; ++at) {
         const uint32_t word = view->words[view->starts[5u * at]];
         if ((next < view->width) && (view->prototypes[4u * next] == (int32_t)(word & 0xFFFu))) {
-            const int32_t *numbers = &view->prototypes[4u * next];
+            const surprisal_int32 *numbers = &view->prototypes[4u * next];
             if ((numbers[0] > 4094) || (((word >> 12) & 7u) != KIND_INTEGER) || (numbers[1] < -128) ||
                 (numbers[1] > 127) || (numbers[3] < -6) || (numbers[3] > 30)) {
                 return false;
@@ -2193,7 +2194,7 @@ static bool prototypes_fit(const surprisal_view *view, uint32_t point_count) {
 }
 
 /* The largest of some baselines, as a surprisal. */
-static uint32_t largest_baseline(const uint16_t *baselines, uint32_t count) {
+static uint32_t largest_baseline(const surprisal_uint16 *baselines, uint32_t count) {
     uint32_t largest = 0u;
     uint32_t at;
     for (at = 0u; at < count; ++at) {
@@ -2216,37 +2217,37 @@ static surprisal_status open_view(surprisal_table *table, surprisal_view *view, 
     uint32_t baselines;
     uint32_t at;
     surprisal_status status;
-    const uint32_t *numbers;
-    view->words = (const uint16_t *)next_section(sections, 2u);
+    const surprisal_uint32 *numbers;
+    view->words = (const surprisal_uint16 *)next_section(sections, 2u);
     words = sections->count;
-    view->values = (const int32_t *)next_section(sections, 4u);
+    view->values = (const surprisal_int32 *)next_section(sections, 4u);
     values = sections->count;
-    view->log_widths = (const uint16_t *)next_section(sections, 2u);
+    view->log_widths = (const surprisal_uint16 *)next_section(sections, 2u);
     log_widths = sections->count;
-    view->prototypes = (const int32_t *)next_section(sections, 16u);
+    view->prototypes = (const surprisal_int32 *)next_section(sections, 16u);
     widths = sections->count;
     view->points = (const int8_t *)next_section(sections, 1u);
     points = sections->count;
-    view->shapes = (const uint16_t *)next_section(sections, 6u);
+    view->shapes = (const surprisal_uint16 *)next_section(sections, 6u);
     columns = sections->count;
     view->groups = (const uint8_t *)next_section(sections, 1u);
     groups = sections->count;
-    view->splits = (const uint32_t *)next_section(sections, 4u);
+    view->splits = (const surprisal_uint32 *)next_section(sections, 4u);
     splits = sections->count;
-    view->rows = (const uint16_t *)next_section(sections, 2u);
+    view->rows = (const surprisal_uint16 *)next_section(sections, 2u);
     rows = sections->count;
-    numbers = (const uint32_t *)next_section(sections, 4u);
+    numbers = (const surprisal_uint32 *)next_section(sections, 4u);
     numbers_count = sections->count;
-    view->baselines = (const uint16_t *)next_section(sections, 2u);
+    view->baselines = (const surprisal_uint16 *)next_section(sections, 2u);
     baselines = sections->count;
-    view->starts = (const uint32_t *)next_section(sections, 20u);
+    view->starts = (const surprisal_uint32 *)next_section(sections, 20u);
     if (sections->truncated) {
         return SURPRISAL_ERROR_TRUNCATED;
     }
     /* Empty sections have an address that nothing is read from. */
-    view->values = (view->values == NULL) ? (const int32_t *)table->calibration : view->values;
-    view->log_widths = (view->log_widths == NULL) ? (const uint16_t *)table->calibration : view->log_widths;
-    view->rows = (view->rows == NULL) ? (const uint16_t *)table->calibration : view->rows;
+    view->values = (view->values == NULL) ? (const surprisal_int32 *)table->calibration : view->values;
+    view->log_widths = (view->log_widths == NULL) ? (const surprisal_uint16 *)table->calibration : view->log_widths;
+    view->rows = (view->rows == NULL) ? (const surprisal_uint16 *)table->calibration : view->rows;
     if ((numbers_count != 2u) || (columns > 4096u) || (sections->count != columns) ||
         ((baselines != 0u) && (baselines != columns)) ||
         (!columns_fit(view->words, words, view->values, values, log_widths))) {
@@ -2395,24 +2396,24 @@ static surprisal_status open_bits(surprisal_table *table, sections_t *sections, 
         return SURPRISAL_ERROR_TRUNCATED;
     }
     /* Empty sections have an address that nothing is read from. */
-    model->words = (const uint16_t *)((counts[0] > 0u) ? parts[0] : (const void *)table->calibration);
-    model->values = (const int32_t *)((counts[1] > 0u) ? parts[1] : (const void *)table->calibration);
-    model->log_widths = (const uint16_t *)((counts[2] > 0u) ? parts[2] : (const void *)table->calibration);
-    model->constraints = (const uint16_t *)parts[3];
-    model->biases = (const int16_t *)parts[4];
-    model->scales = (const uint16_t *)parts[5];
-    model->starts = (const uint16_t *)parts[6];
+    model->words = (const surprisal_uint16 *)((counts[0] > 0u) ? parts[0] : (const void *)table->calibration);
+    model->values = (const surprisal_int32 *)((counts[1] > 0u) ? parts[1] : (const void *)table->calibration);
+    model->log_widths = (const surprisal_uint16 *)((counts[2] > 0u) ? parts[2] : (const void *)table->calibration);
+    model->constraints = (const surprisal_uint16 *)parts[3];
+    model->biases = (const surprisal_int16 *)parts[4];
+    model->scales = (const surprisal_uint16 *)parts[5];
+    model->starts = (const surprisal_uint16 *)parts[6];
     model->weights = (const uint8_t *)((is_dense || (counts[7] > 0u)) ? parts[7] : (const void *)table->calibration);
-    model->tree_starts = (const uint16_t *)parts[8];
-    model->splits = (const uint16_t *)parts[9];
+    model->tree_starts = (const surprisal_uint16 *)parts[8];
+    model->splits = (const surprisal_uint16 *)parts[9];
     model->leaves = (const int8_t *)parts[10];
-    model->leaf_scales = (const uint16_t *)parts[11];
-    model->hidden_biases = (const int16_t *)parts[12];
-    model->hidden_gains = (const uint16_t *)parts[13];
+    model->leaf_scales = (const surprisal_uint16 *)parts[11];
+    model->hidden_biases = (const surprisal_int16 *)parts[12];
+    model->hidden_gains = (const surprisal_uint16 *)parts[13];
     model->hidden_inputs = (const int8_t *)parts[14];
     model->hidden_outputs = (const int8_t *)parts[15];
-    model->hidden_scales = (const uint16_t *)parts[16];
-    model->priors = (const uint16_t *)parts[17];
+    model->hidden_scales = (const surprisal_uint16 *)parts[16];
+    model->priors = (const surprisal_uint16 *)parts[17];
     model->parents = (const uint8_t *)parts[18];
     model->logits = (const int8_t *)parts[19];
     model->feature_bits = (uint8_t)(((flags >> 16) < 255u) ? (flags >> 16) : 255u);
@@ -2522,19 +2523,19 @@ static surprisal_status open_shared(surprisal_table *table, sections_t *sections
     uint32_t i;
     table->kinds = (const uint8_t *)next_section(sections, 1u);
     *readings = sections->count;
-    table->golden_readings = (const uint32_t *)next_section(sections, 4u);
+    table->golden_readings = (const surprisal_uint32 *)next_section(sections, 4u);
     golden = sections->count;
-    table->golden_scores = (const uint32_t *)next_section(sections, 4u);
+    table->golden_scores = (const surprisal_uint32 *)next_section(sections, 4u);
     scores = sections->count;
-    table->calibration = (const uint32_t *)next_section(sections, 4u);
+    table->calibration = (const surprisal_uint32 *)next_section(sections, 4u);
     numbers = sections->count;
-    table->quantiles = (const uint32_t *)next_section(sections, 4u);
+    table->quantiles = (const surprisal_uint32 *)next_section(sections, 4u);
     quantiles = sections->count;
-    table->baselines = (const uint16_t *)next_section(sections, 2u);
+    table->baselines = (const surprisal_uint16 *)next_section(sections, 2u);
     baselines = sections->count;
-    table->predictor = (const int32_t *)next_section(sections, 4u);
+    table->predictor = (const surprisal_int32 *)next_section(sections, 4u);
     words = sections->count;
-    table->predictor_weights = (const int16_t *)next_section(sections, 2u);
+    table->predictor_weights = (const surprisal_int16 *)next_section(sections, 2u);
     if (sections->truncated) {
         return SURPRISAL_ERROR_TRUNCATED;
     }
@@ -2563,7 +2564,7 @@ static surprisal_status open_shared(surprisal_table *table, sections_t *sections
 
 surprisal_status surprisal_open(surprisal_table *table, const void *bytes, size_t length, uint32_t fingerprint) {
     const uint8_t *octets = (const uint8_t *)bytes;
-    const uint32_t *head = (const uint32_t *)bytes;
+    const surprisal_uint32 *head = (const surprisal_uint32 *)bytes;
     sections_t sections;
     surprisal_status status;
     uint32_t flags;

@@ -121,80 +121,93 @@ typedef enum {
 /** @return what a status means and what to do about it, in English, never NULL. */
 const char *surprisal_message(surprisal_status status);
 
+/** Numbers of a table. The table may be declared as an array of any type: loads through these types are defined whatever the
+ * type of the bytes is. A compiler without the attribute must not assume that types do not alias: with IAR's, compile
+ * `surprisal.c` with `--no_tbaa`. Internal. */
+#if defined(__GNUC__)
+#define SURPRISAL_ALIASING __attribute__((__may_alias__))
+#else
+#define SURPRISAL_ALIASING
+#endif
+typedef uint16_t SURPRISAL_ALIASING surprisal_uint16;
+typedef int16_t SURPRISAL_ALIASING surprisal_int16;
+typedef uint32_t SURPRISAL_ALIASING surprisal_uint32;
+typedef int32_t SURPRISAL_ALIASING surprisal_int32;
+
 /** One view of a table: pointers into its bytes. Internal; filled by @ref surprisal_open. */
 typedef struct {
-    const uint16_t *words;      /**< encoder columns */
-    const int32_t *values;      /**< edges and codes */
-    const uint16_t *log_widths; /**< log-widths of cells */
-    const int32_t *prototypes;  /**< four numbers per column of the prototypes */
-    const int8_t *points;       /**< coordinates of the prototypes */
-    const uint16_t *shapes;     /**< three numbers per outcome column */
-    const uint8_t *groups;      /**< rows by the outcomes of parents */
-    const uint32_t *splits;     /**< splits of trees */
-    const uint16_t *rows;       /**< sums of masses */
-    const uint16_t *baselines;  /**< mean surprisal of each column, or NULL */
-    const uint32_t *starts;     /**< five positions per column */
-    uint32_t log_unit;          /**< part of the log-width that all rows have in common */
-    uint32_t reach;             /**< largest usual squared distance from a prototype */
-    uint32_t level;             /**< largest baseline in units of 1/65536 nat */
-    uint16_t columns;           /**< number of columns */
-    uint16_t width;             /**< number of columns of the prototypes */
-    uint16_t points_count;      /**< number of prototypes */
+    const surprisal_uint16 *words;      /**< encoder columns */
+    const surprisal_int32 *values;      /**< edges and codes */
+    const surprisal_uint16 *log_widths; /**< log-widths of cells */
+    const surprisal_int32 *prototypes;  /**< four numbers per column of the prototypes */
+    const int8_t *points;               /**< coordinates of the prototypes */
+    const surprisal_uint16 *shapes;     /**< three numbers per outcome column */
+    const uint8_t *groups;              /**< rows by the outcomes of parents */
+    const surprisal_uint32 *splits;     /**< splits of trees */
+    const surprisal_uint16 *rows;       /**< sums of masses */
+    const surprisal_uint16 *baselines;  /**< mean surprisal of each column, or NULL */
+    const surprisal_uint32 *starts;     /**< five positions per column */
+    uint32_t log_unit;                  /**< part of the log-width that all rows have in common */
+    uint32_t reach;                     /**< largest usual squared distance from a prototype */
+    uint32_t level;                     /**< largest baseline in units of 1/65536 nat */
+    uint16_t columns;                   /**< number of columns */
+    uint16_t width;                     /**< number of columns of the prototypes */
+    uint16_t points_count;              /**< number of prototypes */
 } surprisal_view;
 
 /** The model of bits of a table: pointers into its bytes. Internal; filled by @ref surprisal_open. */
 typedef struct {
-    const uint16_t *words;         /**< encoder columns */
-    const int32_t *values;         /**< edges and codes */
-    const uint16_t *log_widths;    /**< log-widths of cells */
-    const uint16_t *constraints;   /**< one per bit, or NULL */
-    const int16_t *biases;         /**< of the linear term, or NULL */
-    const uint16_t *scales;        /**< of the linear term, or NULL */
-    const uint16_t *starts;        /**< of sparse weights, or NULL if they are dense or absent */
-    const uint8_t *weights;        /**< dense or sparse weights, or NULL */
-    const uint16_t *tree_starts;   /**< splits of each bit, or NULL */
-    const uint16_t *splits;        /**< splits of trees */
-    const int8_t *leaves;          /**< leaves of trees */
-    const uint16_t *leaf_scales;   /**< one per bit */
-    const int16_t *hidden_biases;  /**< one per hidden unit */
-    const uint16_t *hidden_gains;  /**< one per sigmoid */
-    const int8_t *hidden_inputs;   /**< one per bit and unit */
-    const int8_t *hidden_outputs;  /**< one per bit and unit */
-    const uint16_t *hidden_scales; /**< one per bit */
-    const uint16_t *priors;        /**< one per mixture component */
-    const uint8_t *parents;        /**< two bytes per bit */
-    const int8_t *logits;          /**< one per bit and component */
-    uint32_t leaf_count;           /**< number of leaves */
-    uint16_t word_count;           /**< number of words of encoder columns */
-    uint16_t bits;                 /**< number of bits */
-    uint16_t units;                /**< number of hidden units, 0 without a hidden layer */
-    uint16_t components;           /**< number of mixture components, 0 without a mixture */
-    uint8_t feature_bits;          /**< low bits of a split that name a bit */
-    uint8_t activation;            /**< 0 rectified linear, 1 sigmoid, 2 identity */
-    uint8_t shift;                 /**< of the hidden layer */
+    const surprisal_uint16 *words;         /**< encoder columns */
+    const surprisal_int32 *values;         /**< edges and codes */
+    const surprisal_uint16 *log_widths;    /**< log-widths of cells */
+    const surprisal_uint16 *constraints;   /**< one per bit, or NULL */
+    const surprisal_int16 *biases;         /**< of the linear term, or NULL */
+    const surprisal_uint16 *scales;        /**< of the linear term, or NULL */
+    const surprisal_uint16 *starts;        /**< of sparse weights, or NULL if they are dense or absent */
+    const uint8_t *weights;                /**< dense or sparse weights, or NULL */
+    const surprisal_uint16 *tree_starts;   /**< splits of each bit, or NULL */
+    const surprisal_uint16 *splits;        /**< splits of trees */
+    const int8_t *leaves;                  /**< leaves of trees */
+    const surprisal_uint16 *leaf_scales;   /**< one per bit */
+    const surprisal_int16 *hidden_biases;  /**< one per hidden unit */
+    const surprisal_uint16 *hidden_gains;  /**< one per sigmoid */
+    const int8_t *hidden_inputs;           /**< one per bit and unit */
+    const int8_t *hidden_outputs;          /**< one per bit and unit */
+    const surprisal_uint16 *hidden_scales; /**< one per bit */
+    const surprisal_uint16 *priors;        /**< one per mixture component */
+    const uint8_t *parents;                /**< two bytes per bit */
+    const int8_t *logits;                  /**< one per bit and component */
+    uint32_t leaf_count;                   /**< number of leaves */
+    uint16_t word_count;                   /**< number of words of encoder columns */
+    uint16_t bits;                         /**< number of bits */
+    uint16_t units;                        /**< number of hidden units, 0 without a hidden layer */
+    uint16_t components;                   /**< number of mixture components, 0 without a mixture */
+    uint8_t feature_bits;                  /**< low bits of a split that name a bit */
+    uint8_t activation;                    /**< 0 rectified linear, 1 sigmoid, 2 identity */
+    uint8_t shift;                         /**< of the hidden layer */
 } surprisal_bits;
 
 /** A table that is open: pointers into its bytes, which must stay in place unchanged. Its fields are internal, except for
  * those that are documented as yours to read. */
 typedef struct {
-    const uint8_t *kinds;            /**< kind of each reading, or NULL */
-    const uint32_t *golden_readings; /**< words of golden rows */
-    const uint32_t *golden_scores;   /**< two per golden row */
-    const uint32_t *calibration;     /**< eleven numbers of the detector */
-    const uint32_t *quantiles;       /**< of anomaly scores */
-    const uint16_t *baselines;       /**< mean surprisal by reading, or NULL */
-    const int32_t *predictor;        /**< words of the predictor, or NULL */
-    const int16_t *predictor_weights; /**< weights of the predictor */
-    uint32_t golden_rows;            /**< yours to read: number of golden rows */
-    uint32_t needed;                 /**< yours to read after SURPRISAL_ERROR_MAX_...: the capacity that the table needs */
-    uint32_t level;                  /**< largest baseline in units of 1/65536 nat */
-    uint16_t readings;               /**< yours to read: number of readings of a row that is scored */
-    uint16_t channels;               /**< yours to read: channels of a time series, otherwise 0 */
-    uint16_t states;                 /**< yours to read: how many of the channels are flags or categories */
-    uint16_t window;                 /**< yours to read: rows of history of a time series, otherwise 0 */
-    uint16_t quantile_count;         /**< number of quantiles */
-    uint16_t baseline_count;         /**< number of baselines */
-    uint8_t views;                   /**< number of views, 0 for a model of bits */
+    const uint8_t *kinds;                     /**< kind of each reading, or NULL */
+    const surprisal_uint32 *golden_readings;  /**< words of golden rows */
+    const surprisal_uint32 *golden_scores;    /**< two per golden row */
+    const surprisal_uint32 *calibration;      /**< eleven numbers of the detector */
+    const surprisal_uint32 *quantiles;        /**< of anomaly scores */
+    const surprisal_uint16 *baselines;        /**< mean surprisal by reading, or NULL */
+    const surprisal_int32 *predictor;         /**< words of the predictor, or NULL */
+    const surprisal_int16 *predictor_weights; /**< weights of the predictor */
+    uint32_t golden_rows;                     /**< yours to read: number of golden rows */
+    uint32_t needed;                          /**< yours to read after SURPRISAL_ERROR_MAX_...: the capacity that the table needs */
+    uint32_t level;                           /**< largest baseline in units of 1/65536 nat */
+    uint16_t readings;                        /**< yours to read: number of readings of a row that is scored */
+    uint16_t channels;                        /**< yours to read: channels of a time series, otherwise 0 */
+    uint16_t states;                          /**< yours to read: how many of the channels are flags or categories */
+    uint16_t window;                          /**< yours to read: rows of history of a time series, otherwise 0 */
+    uint16_t quantile_count;                  /**< number of quantiles */
+    uint16_t baseline_count;                  /**< number of baselines */
+    uint8_t views;                            /**< number of views, 0 for a model of bits */
     surprisal_view view[SURPRISAL_MAX_VIEWS]; /**< the views */
 #ifndef SURPRISAL_NO_BITS
     surprisal_bits bits; /**< the model of bits */

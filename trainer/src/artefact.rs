@@ -132,7 +132,14 @@ impl Artefact {
     /// or corrupt, or if its notes contradict each other or the table.
     pub fn read(path: &Path) -> Result<Self> {
         let advice = "cannot be read; pass the file that `surprisal fit` wrote";
-        let bytes = read_bytes(path, &InputLimits::default(), advice)?;
+        Self::parse(path, &read_bytes(path, &InputLimits::default(), advice)?)
+    }
+
+    /// Reads the bytes of a `.srp` file. Errors name `path`.
+    ///
+    /// # Errors
+    /// [`Error::Model`], as for [`read`](Self::read).
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let fault = |error: TableError| Error::model(path, error.to_string());
         let word =
             |at: usize| bytes.get(at..at + 4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));

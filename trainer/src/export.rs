@@ -13,11 +13,16 @@ use crate::windows::{STATISTICS, Windows};
 use crate::{with_shape, with_views};
 
 mod c;
+mod example;
 mod fields;
+mod package;
+mod project;
 mod rows;
 mod views;
 
-pub use c::{READER, c_source};
+pub use c::{READER, c_name, c_source};
+pub use package::{Ecosystem, Package, package};
+pub use project::{Board, EXAMPLE_MODEL, Language, project};
 
 /// Largest width of a line of numbers in the generated source, in characters.
 const WIDTH: usize = 117;

@@ -20,6 +20,51 @@ pub fn write_whole(path: &Path, bytes: &[u8], inputs: &[&Path]) -> Result<()> {
     output.commit()
 }
 
+/// Writes a folder with files, all of them or none: `files` holds (path in the folder with `/` between folders, content).
+/// The folder must be new or empty.
+///
+/// # Errors
+/// [`Error::Io`] if `path` is a file or a folder that is not empty, if its parent folder does not exist, or if a file cannot
+/// be written.
+pub fn write_folder(path: &Path, files: &[(String, String)]) -> Result<()> {
+    check_folder(path)?;
+    let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = (|| {
+        let scratch = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempdir_in(parent)?;
+        // Only the owner may read the temporary folder itself.
+        let folder = scratch.path().join("folder");
+        fs::create_dir(&folder)?;
+        for (name, content) in files {
+            let file = folder.join(name);
+            fs::create_dir_all(file.parent().unwrap_or(&folder))?;
+            fs::write(file, content)?;
+        }
+        if path.is_dir() {
+            fs::remove_dir(path)?;
+        }
+        fs::rename(&folder, path)
+    })();
+    written.map_err(|error| failure(path, error))
+}
+
+/// Returns an error unless a folder at `path` could be written: there is nothing yet, or an empty folder.
+///
+/// # Errors
+/// [`Error::Io`] if `path` is a file or a folder that is not empty, or cannot be read.
+pub fn check_folder(path: &Path) -> Result<()> {
+    let taken = match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(_) if path.is_file() => true,
+        Err(error) => return Err(failure(path, error)),
+    };
+    if taken {
+        let reason = "it exists already and is not overwritten; choose another name, or delete it first";
+        return Err(Error::io(path, "cannot be written")(io::Error::other(reason)));
+    }
+    Ok(())
+}
+
 /// Returns an error if `path` leads to one of `inputs`, also through a symbolic link or a hard link.
 ///
 /// Call this function before long work to find the error at once; [`Output::create`] checks again.

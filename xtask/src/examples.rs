@@ -61,6 +61,10 @@ pub fn run() -> Result<String> {
         surprisal.run(&["collect", &log, "-o", &csv])?;
         surprisal.run(&[&["fit", &csv, "-o", &model], fit].concat())?;
         surprisal.run(&["export", &model, "-o", &format!("examples/{name}/src/table.rs")])?;
+        if name == "pico" {
+            // The model of a project of `surprisal new` that is given none.
+            fs::copy(root().join(&model), root().join("trainer/templates/new/pump.srp"))?;
+        }
         for program in ["capture", "watch"] {
             sizes.push((name, program, occupied(&build(name, board, program)?, RAM)?));
         }

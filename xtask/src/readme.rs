@@ -16,7 +16,7 @@ const PAGES: [(&str, usize); 7] = [
     ("docs/families.md", 0),
     ("docs/signals.md", 4),
     ("docs/streams.md", 5),
-    ("docs/boards.md", 3),
+    ("docs/boards.md", 5),
 ];
 /// The pages whose commands stand in blocks ```` ```console ````, each after a `$`, with what they print.
 const CONSOLES: [(&str, usize); 4] =

@@ -21,6 +21,9 @@ const MDBOOK: &str = "0.5.4";
 pub const DEVICE_MSRV: &str = "1.88";
 /// The minimum supported Rust version of the trainer and the command, which is also that of this crate.
 pub const TRAINER_MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
+/// The tools that check packages of the ecosystems, with the versions that docs/boards.md names.
+const PYTHON: [&str; 4] =
+    ["platformio==6.2.0", "idf-component-manager==3.1.2", "pykwalify==1.8.0", "kconfiglib==14.1.0"];
 /// The emulators of all boards.
 const QEMU: [&str; 2] = ["qemu-system-arm", "qemu-system-riscv32"];
 
@@ -90,6 +93,7 @@ pub fn everything() -> Result<()> {
     mdbook()?;
     c()?;
     python()?;
+    python_tools()?;
     chromium()?;
     Ok(())
 }
@@ -187,8 +191,20 @@ pub fn qemu() -> Result<()> {
 /// # Errors
 /// They are missing and cannot be installed.
 pub fn c() -> Result<()> {
-    let packages = ["gcc", "make", "clang", "libc6-dev", "gcc-arm-none-eabi", "libnewlib-arm-none-eabi"];
-    if !["gcc", "make", "clang", "arm-none-eabi-gcc"].iter().all(|compiler| starts(compiler)) {
+    let packages = [
+        "gcc",
+        "g++",
+        "make",
+        "clang",
+        "libc6-dev",
+        "gcc-arm-none-eabi",
+        "libnewlib-arm-none-eabi",
+        "libstdc++-arm-none-eabi-newlib",
+    ];
+    if !["gcc", "g++", "make", "clang", "arm-none-eabi-gcc", "arm-none-eabi-g++"]
+        .iter()
+        .all(|compiler| starts(compiler))
+    {
         apt(&packages).with_context(|| {
             format!(
                 "a C compiler is missing; install gcc, clang, make and arm-none-eabi-gcc with newlib (on Debian: `apt-get install {}`)",
@@ -220,6 +236,34 @@ pub fn chromium() -> Result<String> {
         apt(&["chromium"]).context("Chromium is missing; install it (on Debian: `apt-get install chromium`)")?;
     }
     found().map(str::to_owned).context("chromium was installed, but does not start")
+}
+
+/// Returns the folder with the programs of a virtual environment for Python, which is made in `target/tools` with the tools that
+/// check packages of the ecosystems. Installs CMake and what Python lacks on Debian as root.
+///
+/// # Errors
+/// Something is missing and cannot be installed.
+pub fn python_tools() -> Result<PathBuf> {
+    if !starts("cmake") {
+        apt(&["cmake"]).context("CMake is missing; install it (on Debian: `apt-get install cmake`)")?;
+    }
+    let environment = root().join("target/tools/python");
+    // The list of what was installed, written at the end.
+    let (bin, installed) = (environment.join("bin"), environment.join("installed"));
+    if fs::read_to_string(&installed).is_ok_and(|list| list == PYTHON.join(" ")) {
+        return Ok(bin);
+    }
+    let make = || output(Command::new("python3").args(["-m", "venv"]).arg(&environment));
+    if make().is_err() {
+        apt(&["python3-venv"])
+            .context("Python's module venv is missing; install it (on Debian: `apt-get install python3-venv`)")?;
+        make()?;
+    }
+    say(&format!("pip install {}", PYTHON.join(" ")));
+    output(Command::new(bin.join("pip")).args(["install", "--quiet"]).args(PYTHON))
+        .with_context(|| format!("pip cannot install {}", PYTHON.join(" ")))?;
+    fs::write(installed, PYTHON.join(" "))?;
+    Ok(bin)
 }
 
 /// Returns the program `qemu-run`, which runs Arm firmware and decodes its defmt log.

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::{book, demo, documents, examples, no_panic, on_target, package, readme, report};
+use crate::{book, demo, documents, examples, new, no_panic, on_target, package, packages, readme, report};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use std::process::{Command, Stdio};
@@ -53,6 +53,10 @@ pub enum Part {
     C,
     /// The reader in Python, written from docs/format.md, against the golden tables
     FormatPage,
+    /// Packages of models for Zephyr, Arduino, PlatformIO and ESP-IDF
+    Packages,
+    /// Projects that `surprisal new` writes, built for all boards and run on the emulated ones
+    New,
     /// Captures, tables and programs of the firmware examples
     Examples,
     /// `cargo xtask demo`
@@ -113,6 +117,8 @@ impl Part {
             Self::Examples => examples::run().and_then(|table| documents::hold("cargo xtask test examples", &table)),
             Self::Demo => demo::run().and_then(|table| documents::hold("cargo xtask demo", &table)),
             Self::Report => report::run(),
+            Self::Packages => packages::run(),
+            Self::New => new::run(),
             Self::Readme => readme::run(),
             Self::Book => book::run(),
             Self::Package => package::run(),

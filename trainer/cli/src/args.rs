@@ -13,12 +13,14 @@ mod parse;
 mod rates;
 mod reading;
 mod rows;
+mod target;
 
 pub use fit::FitArgs;
 pub use fleet::FleetCommand;
 pub use rates::RateArgs;
 pub use reading::ReadingArgs;
 pub use rows::{AlarmArgs, CompareArgs, RowArgs, SignalArgs};
+pub use target::{BoardArg, EcosystemArg, LanguageArg};
 
 /// Fits probability models that tell a microcontroller how surprising a reading is.
 #[derive(Debug, Parser)]
@@ -207,15 +209,39 @@ pub enum Command {
         #[command(flatten)]
         out: OutArgs,
     },
-    /// Write the table of a model as Rust source, as a C header, or as bytes that a board reads.
+    /// Write the table of a model as Rust source, as a C header, as bytes that a board reads, or as a library of an
+    /// ecosystem.
+    ///
+    /// `surprisal export pump.srp --package zephyr -o modules/pump` writes the module `pump` with an example, and beside it
+    /// the module `surprisal`, which holds the C reader for all models of a firmware.
     #[command(after_help = "Example: surprisal export pico.srp -o pico.h")]
     Export {
         /// Model: a .srp file that `fit` wrote.
         model: PathBuf,
         /// File to write: a name ending in .rs for Rust source, in .h for a C header (the C reader is written beside it), in .srp for
-        /// the bytes of the table without names.
+        /// the bytes of the table without names. With --package, the new folder of the model.
         #[arg(short, value_name = "FILE")]
         output: PathBuf,
+        /// Write a library of this ecosystem. Names in C begin with the name of the folder.
+        #[arg(long, value_name = "ECOSYSTEM")]
+        package: Option<EcosystemArg>,
+    },
+    /// Write a firmware project that scores rows with a model, and builds and runs as it is.
+    ///
+    /// `cargo run --release` in the folder of an emulated board scores rows there.
+    #[command(after_help = "Example: surprisal new monitor --board qemu-m3")]
+    New {
+        /// Name of the project and of its folder, which is made in the current one.
+        name: String,
+        /// Board that the project is for.
+        #[arg(long)]
+        board: BoardArg,
+        /// Language of the project.
+        #[arg(long, default_value = "rust")]
+        lang: LanguageArg,
+        /// Model: a .srp file that `fit` wrote. By default the model of a pump, as an example.
+        #[arg(long, value_name = "MODEL")]
+        model: Option<PathBuf>,
     },
     /// Look after the machines of a fleet, whose tables `fit --by` writes.
     #[command(

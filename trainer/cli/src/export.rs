@@ -1,72 +1,164 @@
-//! `surprisal export`: writes the table of a model as Rust source, as a C header or as bytes for a board.
+//! `surprisal export`: writes the table of a model as Rust source, as a C header, as bytes for a board, or as a library of an
+//! ecosystem.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use surprisal::Nats;
 use surprisal_trainer::artefact::Artefact;
-use surprisal_trainer::export::{READER, c_source, rust_source};
-use surprisal_trainer::output::write_whole;
+use surprisal_trainer::export::{Ecosystem, Package, READER, c_name, c_source, package, rust_source};
+use surprisal_trainer::output::{check_folder, write_folder, write_whole};
 
 use crate::answer::Answer;
 use crate::terminal::{Lines, line};
 use surprisal_trainer::alarms::no_alarm;
 
-pub fn export(model: &Path, output: &Path) -> Result<Answer> {
+/// What became of the files of the C reader.
+#[derive(Default)]
+struct Reader {
+    /// Paths of all files of the reader, whether written or found.
+    files: Vec<PathBuf>,
+    /// A line of text per file, or one for all of them.
+    lines: Vec<String>,
+}
+
+/// What happened to a file of the C reader.
+enum Found {
+    Same,
+    Other,
+    Nothing,
+}
+
+pub fn export(model: &Path, output: &Path, ecosystem: Option<Ecosystem>) -> Result<Answer> {
     let artefact = Artefact::read(model)?;
-    let bytes = match output.extension().and_then(|extension| extension.to_str()) {
-        Some("rs") => rust_source(&artefact)?.into_bytes(),
-        Some("h") => {
-            let name = output.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-            c_source(&artefact, name)?.into_bytes()
+    let shown = output.display();
+    let extension = output.extension().and_then(|extension| extension.to_str());
+    let mut reader = Reader::default();
+    let mut prefix = None;
+    match (ecosystem, extension) {
+        (Some(ecosystem), _) => {
+            let package = package(&artefact, ecosystem, &file_name(output), &name_of(output, model))?;
+            reader = write_package(&package, output)?;
+            prefix = Some(package.name);
         }
-        Some("srp") => artefact.table_bytes().to_vec(),
+        (None, Some("rs")) => write_whole(output, rust_source(&artefact)?.as_bytes(), &[model])?,
+        (None, Some("h")) => {
+            let name = output.file_stem().unwrap_or_default().to_string_lossy();
+            write_whole(output, c_source(&artefact, &name)?.as_bytes(), &[model])?;
+            reader = reader_beside(output)?;
+            prefix = Some(c_name(&name)?);
+        }
+        (None, Some("srp")) => write_whole(output, artefact.table_bytes(), &[model])?,
         _ => bail!(
-            "{}: expected a file name that ends in .rs (Rust source), .h (C header) or .srp (bytes for a board)",
-            output.display()
+            "{shown}: expected a file name that ends in .rs (Rust source), .h (C header) or .srp (bytes for a board), or \
+             --package for a folder"
         ),
-    };
-    write_whole(output, &bytes, &[model])?;
+    }
     let (table, bits) = (artefact.table_bytes().len(), artefact.shape.bits);
-    let mut text = Lines::default();
-    let is_c = output.extension().is_some_and(|extension| extension == "h");
-    let beside = if is_c { reader_beside(output)? } else { Vec::new() };
     let is_of_views = artefact.shape.views > 0;
     let (count, of) = if is_of_views { (artefact.schema.columns.len(), "columns") } else { (bits, "bits") };
-    line!(text, "{}: a table of {table} bytes for rows of {count} {of}", output.display());
-    for line in beside {
+    let mut text = Lines::default();
+    line!(text, "{shown}: a table of {table} bytes for rows of {count} {of}");
+    if let Some(prefix) = &prefix {
+        line!(text, "  names in C begin with `{prefix}_`");
+    }
+    for line in reader.lines {
         line!(text, "  {line}");
     }
     if artefact.detector().threshold == Nats::IMPOSSIBLE {
         line!(text, "  {}", no_alarm(&artefact.detector()));
     }
-    let value = json!({ "output": output, "table_bytes": table, "bits": bits });
+    let mut value = json!({ "output": output, "table_bytes": table, "bits": bits });
+    if let Some(prefix) = prefix {
+        value["prefix"] = json!(prefix);
+        value["reader"] = json!(reader.files);
+    }
     Ok(Answer { text: text.into_text(), value })
 }
 
-/// Writes the files of the C reader beside a header, where they are not there yet, and returns a line per file. A file of
-/// another content is kept, because it may hold changes.
-fn reader_beside(header: &Path) -> Result<Vec<String>> {
+/// Returns the last name of a path, also of one such as `.` or `../pump/`.
+fn file_name(path: &Path) -> String {
+    let whole = std::path::absolute(path).and_then(|path| if path.exists() { path.canonicalize() } else { Ok(path) });
+    let name = whole.ok().and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
+    name.unwrap_or_default()
+}
+
+/// Returns the name of the folder or, if that has no letters or digits of ASCII, of the model.
+fn name_of(folder: &Path, model: &Path) -> String {
+    let name = file_name(folder);
+    if name.contains(|c: char| c.is_ascii_alphanumeric()) {
+        return name;
+    }
+    model.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Writes the folder of a model and beside it, unless it is there, that of the C reader.
+fn write_package(package: &Package, folder: &Path) -> Result<Reader> {
+    check_folder(folder)?;
+    let beside = folder.parent().unwrap_or(Path::new("")).join(Package::READER);
+    let shown = beside.display();
+    let mut states = Vec::new();
+    for (name, content) in &package.reader {
+        states.push(state(&beside.join(name), content)?);
+    }
+    let is_new = check_folder(&beside).is_ok();
+    // Every library has its sources; a folder without them is something else.
+    let is_reader = READER.iter().all(|(name, _)| beside.join("src").join(name).is_file());
+    let is_same_ecosystem = !states.first().is_some_and(|state| matches!(state, Found::Nothing));
+    let is_ours = is_reader && is_same_ecosystem;
+    if !(is_new || is_ours) {
+        bail!(
+            "{shown}: exists and is not the library of the C reader for this ecosystem, which belongs beside {}; export into \
+             another folder, such as the one where your other libraries are",
+            folder.display()
+        );
+    }
+    let line = if is_new {
+        write_folder(&beside, &package.reader)?;
+        format!("{shown}: the C reader, which all models of a firmware share")
+    } else if states.iter().all(|state| matches!(state, Found::Same)) {
+        format!("{shown}: the C reader, as it is")
+    } else {
+        format!(
+            "{shown}: kept, although it differs from the reader of this version; delete it and export again to replace it"
+        )
+    };
+    write_folder(folder, &package.model)?;
+    let files = package.reader.iter().map(|(name, _)| beside.join(name)).collect();
+    Ok(Reader { files, lines: vec![line] })
+}
+
+/// Writes the files of the C reader beside a header, where they are not there yet. A file of another content is kept,
+/// because it may hold changes.
+fn reader_beside(header: &Path) -> Result<Reader> {
     let folder = header.parent().unwrap_or(Path::new(""));
-    let mut lines = Vec::new();
+    let mut reader = Reader::default();
     for (name, content) in READER {
         let path = folder.join(name);
         let shown = path.display();
-        match std::fs::read(&path) {
-            Ok(found) if found == content.as_bytes() => lines.push(format!("{shown}: the C reader, as it is")),
-            Ok(_) => lines.push(format!(
+        reader.lines.push(match state(&path, content)? {
+            Found::Same => format!("{shown}: the C reader, as it is"),
+            Found::Other => format!(
                 "{shown}: kept, although it differs from the reader of this version; delete it and export again to replace it"
-            )),
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("{shown}: cannot be compared with the C reader"));
-            }
-            Err(_) => {
+            ),
+            Found::Nothing => {
                 write_whole(&path, content.as_bytes(), &[])?;
-                lines.push(format!("{shown}: the C reader; compile it into the firmware"));
+                format!("{shown}: the C reader; compile it into the firmware")
             }
-        }
+        });
+        reader.files.push(path);
     }
-    Ok(lines)
+    Ok(reader)
+}
+
+/// Compares a file with the content that it would be given.
+fn state(path: &Path, content: &str) -> Result<Found> {
+    match std::fs::read(path) {
+        Ok(found) if found == content.as_bytes() => Ok(Found::Same),
+        Ok(_) => Ok(Found::Other),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Found::Nothing),
+        Err(error) => Err(error).with_context(|| format!("{}: cannot be compared with the C reader", path.display())),
+    }
 }

@@ -30,6 +30,7 @@ mod export;
 mod fleet;
 mod project;
 mod shell;
+mod new;
 
 use answer::Answer;
 use args::{Cli, Command, FleetCommand};
@@ -125,9 +126,10 @@ fn run(cli: Cli) -> Result<()> {
             out.deliver(&compared.inputs(), || compare::compare(&compared, &progress))?
         }
         Command::Inspect { model, out } => out.deliver(&[&model], || inspect::inspect(&model))?,
-        Command::Export { model, output } => export::export(&model, &output)?,
         Command::Completions { shell } => shell::completions(shell),
         Command::Man { output } => shell::man(&output)?,
+        Command::Export { model, output, package } => export::export(&model, &output, package.map(Into::into))?,
+        Command::New { name, board, lang, model } => new::new(&name, board.into(), lang.into(), model.as_deref())?,
     };
     print(&answer, cli.json)
 }

@@ -12,16 +12,13 @@ const TAKEN: [&str; 10] =
 /// behind those of the columns.
 pub(super) fn rows(artefact: &Artefact, length: &str, spare: usize) -> String {
     let fields = fields(&artefact.schema);
-    let mut names: Vec<String> = TAKEN.map(str::to_owned).to_vec();
     let (mut enums, mut members, mut readings) = (String::new(), String::new(), String::new());
-    for field in &fields {
+    for (field, name) in fields.iter().zip(types(&fields)) {
         let ty = match &field.ty {
             FieldType::Flag => "bool".to_owned(),
             FieldType::Integer => "i32".to_owned(),
             FieldType::Real => "f32".to_owned(),
             FieldType::Category(values, other) => {
-                let name = free(&names, camel(&field.name));
-                names.push(name.clone());
                 enums += &category(field, &name, values, *other);
                 name
             }
@@ -52,6 +49,26 @@ pub(super) fn rows(artefact: &Artefact, length: &str, spare: usize) -> String {
     )
 }
 
+/// Returns `[field]`: the name of the enum of a category, otherwise an empty name.
+pub(super) fn types(fields: &[Field]) -> Vec<String> {
+    let mut used: Vec<String> = TAKEN.map(str::to_owned).to_vec();
+    let mut name = |field: &Field| {
+        let FieldType::Category(..) = field.ty else { return String::new() };
+        used.push(free(&used, camel(&field.name)));
+        used.last().cloned().unwrap_or_default()
+    };
+    fields.iter().map(&mut name).collect()
+}
+
+/// Returns the names of the variants of a category, the last of which stands for any other value.
+pub(super) fn variants(values: &[(String, i32, &str)]) -> Vec<String> {
+    let mut used = vec!["Other".to_owned(), "Self".to_owned()];
+    for (value, ..) in values {
+        used.push(free(&used, camel(value)));
+    }
+    used.drain(2..).chain(["Other".to_owned()]).collect()
+}
+
 /// Returns the name, with underscores behind it until it is not among the used ones.
 fn free(used: &[String], mut name: String) -> String {
     while used.contains(&name) {
@@ -62,19 +79,17 @@ fn free(used: &[String], mut name: String) -> String {
 
 /// Returns the Rust source of the enum of a category.
 fn category(field: &Field, name: &str, values: &[(String, i32, &str)], other: i32) -> String {
-    let (mut variants, mut used) = (String::new(), vec!["Other".to_owned(), "Self".to_owned()]);
-    for (value, code, text) in values {
+    let mut members = String::new();
+    for ((_, code, text), variant) in values.iter().zip(variants(values)) {
         let shown = if text.is_empty() { format!("Code {code}.") } else { format!("{text:?}.") };
-        let variant = free(&used, camel(value));
-        variants += &format!("    /// {shown}\n    {variant} = {code},\n");
-        used.push(variant);
+        members += &format!("    /// {shown}\n    {variant} = {code},\n");
     }
     format!(
         "/// A value of column {:?}.\n\
          #[allow(dead_code)]\n\
          #[derive(Clone, Copy, Debug, PartialEq, Eq)]\n\
          #[repr(i32)]\n\
-         pub enum {name} {{\n{variants}    /// Any other value.\n    Other = {other},\n}}\n\n\
+         pub enum {name} {{\n{members}    /// Any other value.\n    Other = {other},\n}}\n\n\
          impl From<{name}> for Reading {{\n    \
              fn from(value: {name}) -> Self {{\n        \
                  Self::Integer(value as i32)\n    \

@@ -4,7 +4,7 @@
 #![no_main]
 
 use core::convert::Infallible;
-use microbit::{Board, Error, NAMES};
+use microbit::board::{Board, Error, NAMES};
 use surprisal::{CaptureHeader, CaptureRow};
 
 #[cortex_m_rt::entry]

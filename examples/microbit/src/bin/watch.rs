@@ -5,7 +5,7 @@
 
 use core::convert::Infallible;
 use core::ops::ControlFlow;
-use microbit::Board;
+use microbit::board::Board;
 use microbit::table::{CHANNELS, COLUMNS, TABLE};
 use surprisal::{Libm, Reading, Samples, Watch};
 

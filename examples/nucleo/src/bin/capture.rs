@@ -4,7 +4,7 @@
 #![no_main]
 
 use embedded_hal::delay::DelayNs;
-use nucleo::{Board, NAMES, PAUSE};
+use nucleo::board::{Board, NAMES, PAUSE};
 use surprisal::{CaptureHeader, CaptureRow};
 
 #[cortex_m_rt::entry]

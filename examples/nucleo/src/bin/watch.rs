@@ -5,8 +5,8 @@
 
 use core::convert::Infallible;
 use core::ops::ControlFlow;
+use nucleo::board::{Board, PAUSE};
 use nucleo::table::{COLUMNS, TABLE};
-use nucleo::{Board, PAUSE};
 use surprisal::{Reading, Watch};
 
 #[cortex_m_rt::entry]

@@ -4,7 +4,7 @@
 #![no_main]
 
 use embedded_hal::delay::DelayNs;
-use pico::{Board, NAMES, PAUSE};
+use pico::board::{Board, NAMES, PAUSE};
 use surprisal::{CaptureHeader, CaptureRow};
 
 #[cortex_m_rt::entry]

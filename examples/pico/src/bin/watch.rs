@@ -5,8 +5,8 @@
 
 use core::convert::Infallible;
 use core::ops::ControlFlow;
+use pico::board::{Board, PAUSE};
 use pico::table::{COLUMNS, TABLE};
-use pico::{Board, PAUSE};
 use surprisal::{Reading, Watch};
 
 #[cortex_m_rt::entry]

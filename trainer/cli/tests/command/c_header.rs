@@ -66,6 +66,15 @@ fn a_c_compiler_takes_a_header_of_any_names() {
     // The trait of the same name keeps its name.
     folder.text("export odd.srp -o odd.rs");
     assert!(String::from_utf8(folder.read("odd.rs")).unwrap().contains("pub enum From_ {"));
+    // One prefix for two models of different columns: the compiler says which headers, and not what is defined twice.
+    folder.write("other.csv", odd_names().replace("level", "height"));
+    folder.json("fit other.csv --family tables -o other.srp");
+    folder.text("export odd.srp -o pump-a.h");
+    folder.text("export other.srp -o pump_a.h");
+    folder.write("clash.c", "#include \"pump-a.h\"\n#include \"pump_a.h\"\n");
+    let output = Command::new("cc").args(["-fsyntax-only", "clash.c"]).current_dir(folder.path(".")).output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && message.contains("names that begin with pump_a"), "{message}");
     for name in ["surprisal.h", "Surprisal.h", "surprisal_score.h"] {
         folder.refuses(&format!("export odd.srp -o {name}"), &["C reader"]);
     }
@@ -80,8 +89,41 @@ fn the_c_reader_is_written_once() {
     assert!(folder.text("export odd.srp -o b.h").contains("compile it into the firmware"));
     let reader = folder.read("surprisal.c");
     assert!(folder.text("export odd.srp -o b.h").contains("as it is"));
+    let report = folder.json("export odd.srp -o b.h");
+    assert_eq!((&report["prefix"], &report["reader"]), (&"b".into(), &vec!["surprisal.h", "surprisal.c"].into()));
     folder.write("surprisal.c", "mine");
     assert!(folder.text("export odd.srp -o b.h").contains("kept, although it differs"));
     assert_eq!(folder.read("surprisal.c"), b"mine");
     assert!(reader.len() > 10_000);
+}
+
+/// A package is new, its names begin with its folder's, and the reader lies beside it once.
+#[test]
+fn packages_share_one_reader() {
+    let folder = Folder::with_data();
+    folder.json("fit data.csv --label label --family linear --order natural --strength 5 -o model.srp");
+    std::fs::create_dir(folder.path("libraries")).unwrap();
+    let report = folder.json("export model.srp --package arduino -o libraries/pump-a");
+    assert_eq!(report["prefix"], "pump_a");
+    assert!(report["reader"].as_array().unwrap().contains(&"libraries/surprisal/src/surprisal.c".into()), "{report}");
+    let header = String::from_utf8(folder.read("libraries/pump-a/src/pump_a.h")).unwrap();
+    assert!(header.contains("pump_a_table[PUMP_A_TABLE_WORDS]"));
+    for file in ["library.properties", "README.md", "examples/score/score.ino"] {
+        let text = String::from_utf8(folder.read(&format!("libraries/pump-a/{file}"))).unwrap();
+        assert!(!text.contains('@') && text.contains("pump_a"), "{file}: {text}");
+    }
+    // A name without ASCII letters is that of the model.
+    assert_eq!(folder.json("export model.srp --package arduino -o libraries/ü")["prefix"], "model");
+    let text = folder.text("export model.srp --package arduino -o libraries/valve");
+    assert!(text.contains("as it is"), "{text}");
+
+    folder.refuses("export model.srp --package arduino -o libraries/valve", &["libraries/valve", "exists already"]);
+    folder.refuses("export model.srp --package zephyr -o libraries/tank", &["libraries/surprisal", "this ecosystem"]);
+    folder.refuses("export model.srp --package arduino -o surprisal", &["C reader"]);
+    folder.refuses("export model.srp --package arduino -o none/tank", &["none", "folder exists"]);
+    folder.refuses("export model.srp --package mbed -o tank", &["zephyr", "arduino", "platformio", "esp-idf"]);
+    assert!(!folder.path("libraries/tank").exists() && !folder.path("none").exists());
+    folder.write("libraries/surprisal/src/surprisal.c", "mine");
+    let text = folder.text("export model.srp --package arduino -o libraries/tank");
+    assert!(text.contains("kept, although it differs"), "{text}");
 }

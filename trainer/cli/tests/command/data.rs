@@ -47,9 +47,10 @@ impl Folder {
         std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// Every file's name and content.
+    /// The name and content of every file, without those in folders.
     pub fn content(&self) -> Vec<(String, Vec<u8>)> {
-        let mut content: Vec<_> = self.names().into_iter().map(|name| (name.clone(), self.read(&name))).collect();
+        let files = self.names().into_iter().filter(|name| self.path(name).is_file());
+        let mut content: Vec<_> = files.map(|name| (name.clone(), self.read(&name))).collect();
         content.sort();
         content
     }

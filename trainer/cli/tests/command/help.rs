@@ -12,8 +12,9 @@ fn help(arguments: &str) -> String {
     String::from_utf8(output.stdout).expect("help is text")
 }
 
-const COMMANDS: [&str; 11] =
-    ["fit", "collect", "features", "schema", "eval", "score", "explain", "report", "sample", "compare", "export"];
+const COMMANDS: [&str; 12] = [
+    "fit", "collect", "features", "schema", "eval", "score", "explain", "report", "sample", "compare", "export", "new",
+];
 
 #[test]
 fn short_help_fits_a_screen() {

@@ -12,6 +12,7 @@ mod field;
 mod json_fields;
 mod logged;
 mod manners;
+mod new;
 mod operation;
 mod fleet;
 mod help;

@@ -1,0 +1,57 @@
+//! `surprisal new`: writes a firmware project around a model.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use serde_json::json;
+use surprisal_trainer::artefact::Artefact;
+use surprisal_trainer::export::{Board, EXAMPLE_MODEL, Language, project};
+use surprisal_trainer::output::write_folder;
+
+use crate::answer::Answer;
+use crate::terminal::{Lines, line};
+
+/// Names that Cargo refuses, or that would hide a crate of the project.
+const TAKEN: &str = "alloc build core cortex_m cortex_m_rt defmt defmt_rtt deps embedded_hal examples heapless incremental \
+    panic_probe proc_macro semihosting std surprisal test";
+/// Words of Rust, which are no names of crates.
+const KEYWORDS: &str = "abstract as async await become box break const continue crate do dyn else enum extern false final fn for \
+    gen if impl in let loop macro match mod move mut override priv pub ref return self static struct super trait true try \
+    type typeof unsafe unsized use virtual where while yield";
+
+pub fn new(name: &str, board: Board, language: Language, model: Option<&Path>) -> Result<Answer> {
+    check_name(name)?;
+    let artefact = match model {
+        Some(model) => Artefact::read(model)?,
+        None => Artefact::parse(Path::new("the model of the example"), EXAMPLE_MODEL)?,
+    };
+    let files = project(&artefact, name, board, language, model.is_none())?;
+    write_folder(Path::new(name), &files)?;
+    let mut text = Lines::default();
+    line!(text, "{name}: a project with {} files; {name}/README.md says how to use it", files.len());
+    if model.is_none() {
+        line!(text, "  the model is an example; make a project of your own model with --model MODEL.srp");
+    }
+    let is_emulated = matches!(board, Board::QemuM3 | Board::QemuM4);
+    line!(text, "  cd {name} && {}", if language == Language::C { "make run" } else { "cargo run --release" });
+    if !is_emulated {
+        line!(text, "  this needs probe-rs and the board");
+    }
+    let paths: Vec<PathBuf> = files.iter().map(|(path, _)| Path::new(name).join(path)).collect();
+    Ok(Answer { text: text.into_text(), value: json!({ "output": name, "model": model, "files": paths }) })
+}
+
+/// Returns an error unless the name is one of a crate and of a folder here.
+fn check_name(name: &str) -> Result<()> {
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if !is_plain || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        bail!(
+            "`{name}` is no name of a project: use letters, digits, - and _, with a letter first; the folder is made here"
+        );
+    }
+    let word = name.replace('-', "_");
+    if TAKEN.split_whitespace().chain(KEYWORDS.split_whitespace()).any(|taken| taken == word) {
+        bail!("`{name}` is no name of a project, because Rust uses it; choose another one, such as {name}-monitor");
+    }
+    Ok(())
+}

@@ -1,0 +1,1 @@
+../../../../examples/microbit/src/bin/capture.rs

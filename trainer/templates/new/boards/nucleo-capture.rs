@@ -1,0 +1,1 @@
+../../../../examples/nucleo/src/bin/capture.rs

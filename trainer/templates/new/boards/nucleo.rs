@@ -1,0 +1,1 @@
+../../../../examples/nucleo/src/board.rs
