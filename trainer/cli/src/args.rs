@@ -212,8 +212,8 @@ pub enum Command {
     /// Write the table of a model as Rust source, as a C header, as bytes that a board reads, or as a library of an
     /// ecosystem.
     ///
-    /// `surprisal export pump.srp --package zephyr -o modules/pump` writes the module `pump` with an example, and beside it
-    /// the module `surprisal`, which holds the C reader for all models of a firmware.
+    /// With `--package zephyr -o modules/pump`, the existing folder `modules` gets the module `pump` with an example, and
+    /// beside it the module `surprisal`, which holds the C reader for all models of a firmware.
     #[command(after_help = "Example: surprisal export pico.srp -o pico.h")]
     Export {
         /// Model: a .srp file that `fit` wrote.

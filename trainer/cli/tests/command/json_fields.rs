@@ -9,7 +9,21 @@ use crate::data::{Folder, flags, mixed, random};
 use rand::RngExt;
 
 /// Objects whose fields are columns of the data, or notes that the page does not list.
-const OPEN: [&str; 4] = ["calibrate offsets", "score time", "inspect each_view[].prototypes[]", "inspect fit"];
+const OPEN: [&str; 13] = [
+    "calibrate offsets",
+    "score time",
+    "inspect each_view[].prototypes[]",
+    "inspect fit",
+    "report against",
+    "report blame",
+    "report columns[]",
+    "report detection",
+    "report likelihood",
+    "report provenance",
+    "report sampled",
+    "report summary",
+    "report top_rows[]",
+];
 /// Objects that the page explains once: estimates and warnings.
 const SHARED: [&[&str]; 2] = [&["exact", "infinite", "standard_error", "value"], &["column", "file", "message"]];
 
@@ -115,6 +129,8 @@ fn the_page_lists_the_fields_of_every_command() {
         "inspect bits.srp",
         "sample bits.srp",
         "export model.srp -o model.rs",
+        "export model.srp -o model.h",
+        "new monitor --board qemu-m3",
         "schema data.csv",
         "collect log.txt",
         "features signal.csv --signal 32",
