@@ -14,10 +14,12 @@ use crate::{with_shape, with_views};
 
 mod c;
 mod fields;
+mod file;
 mod rows;
 mod views;
 
 pub use c::{READER, c_source};
+pub use file::{ReaderFile, write};
 
 /// Largest width of a line of numbers in the generated source, in characters.
 const WIDTH: usize = 117;
