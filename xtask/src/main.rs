@@ -9,6 +9,7 @@ mod link_table;
 mod no_panic;
 mod on_target;
 mod package;
+mod python;
 mod readme;
 mod test;
 

@@ -187,6 +187,25 @@ pub fn c() -> Result<()> {
     Ok(())
 }
 
+/// Makes a new virtual environment of Python. Installs Python on Debian as root.
+///
+/// # Errors
+/// Python or its module `venv` is missing and cannot be installed.
+pub fn python_environment(folder: &Path) -> Result<()> {
+    let make = || output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
+    if make().is_err() {
+        let packages = ["python3", "python3-venv"];
+        apt(&packages).with_context(|| {
+            format!(
+                "Python or its module venv is missing; install it (on Debian: `apt-get install {}`)",
+                packages.join(" ")
+            )
+        })?;
+        make()?;
+    }
+    Ok(())
+}
+
 /// Returns the program `qemu-run`, which runs Arm firmware and decodes its defmt log.
 ///
 /// # Errors

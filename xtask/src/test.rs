@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::{demo, documents, examples, no_panic, on_target, package, readme};
+use crate::{demo, documents, examples, no_panic, on_target, package, python, readme};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use xtask::board::{BOARDS, Board};
 use xtask::setup::{self, cargo, cargo_of, root, succeed};
 
 /// Packages outside the workspace, each with its own lock file.
-const OUTSIDE: [&str; 8] = [
+const OUTSIDE: [&str; 9] = [
     "tests/on-target",
     "tests/no-panic",
     "tests/device",
@@ -17,6 +17,7 @@ const OUTSIDE: [&str; 8] = [
     "examples/nucleo",
     "examples/pico",
     "fuzz",
+    "python",
 ];
 /// All features of the device crate.
 const ALL: &str = "defmt,embedded-hal,heapless,libm,micromath";
@@ -56,6 +57,8 @@ pub enum Part {
     Demo,
     /// The commands that README and docs show
     Readme,
+    /// The Python package: its wheel, tests and documentation
+    Python,
     /// Packages as they would be published, and what users build from them
     Package,
 }
@@ -105,6 +108,7 @@ impl Part {
             Self::Examples => examples::run().and_then(|table| documents::hold("cargo xtask test examples", &table)),
             Self::Demo => demo::run().and_then(|table| documents::hold("cargo xtask demo", &table)),
             Self::Readme => readme::run(),
+            Self::Python => python::run(),
             Self::Package => package::run(),
         };
         done.with_context(|| format!("{name} failed"))
@@ -139,11 +143,19 @@ fn docs() -> Result<()> {
 fn deny() -> Result<()> {
     let deny = setup::cargo_deny()?;
     // The database of advisories lies on GitHub, which a machine without access to it cannot reach.
-    succeed(
-        Command::new(deny)
-            .args(["--workspace", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"])
-            .current_dir(root()),
-    )
+    ["Cargo.toml", "python/Cargo.toml"].into_iter().try_for_each(|manifest| {
+        let mut check = Command::new(&deny);
+        check.args([
+            "--manifest-path",
+            manifest,
+            "--workspace",
+            "check",
+            "--config",
+            "deny.toml",
+            "--hide-inclusion-graph",
+        ]);
+        succeed(check.args(["bans", "licenses", "sources"]).current_dir(root()))
+    })
 }
 
 /// Builds the device crate alone, because the features of a workspace add up. Tests the feature of the trainer, and builds
