@@ -150,7 +150,7 @@ class Model:
         columns, _ = source(data)
         core = _surprisal.fit(columns, _for_core(options), threads, progress)
         model = cls(core)
-        for found in json.loads(core.report).get("warnings", []):
+        for found in json.loads(core.report or "{}").get("warnings", []):
             column = f" column `{found['column']}`:" if found["column"] else ""
             warnings.warn(f"{found['file']}:{column} {found['message']}", SurprisalWarning, stacklevel=2)
         return model
