@@ -132,14 +132,14 @@ impl Artefact {
     /// or corrupt, or if its notes contradict each other or the table.
     pub fn read(path: &Path) -> Result<Self> {
         let advice = "cannot be read; pass the file that `surprisal fit` wrote";
-        Self::parse(path, &read_bytes(path, &InputLimits::default(), advice)?)
+        Self::from_bytes(path, &read_bytes(path, &InputLimits::default(), advice)?)
     }
 
-    /// Reads the bytes of a `.srp` file. Errors name `path`.
+    /// Reads the bytes of a `.srp` file, which [`file_bytes`](Self::file_bytes) returns. `path` names them in messages.
     ///
     /// # Errors
-    /// [`Error::Model`], as for [`read`](Self::read).
-    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
+    /// The errors of [`read`](Self::read), except [`Error::Io`].
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
         let fault = |error: TableError| Error::model(path, error.to_string());
         let word =
             |at: usize| bytes.get(at..at + 4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
@@ -192,8 +192,17 @@ impl Artefact {
     /// # Errors
     /// The errors of [`frame_of`](Self::frame_of).
     pub fn frame_observed(&self, paths: &[PathBuf], options: &ReadOptions, observer: &dyn Observer) -> Result<Frame> {
+        self.frame_from(options, |options| windows::read_observed(self.notes.fit.signal, paths, options, observer))
+    }
+
+    /// Prepares rows that `read` returns, as [`frame_of`](Self::frame_of) does those of a file. `read` gets the options with
+    /// those of the fit.
+    ///
+    /// # Errors
+    /// The errors of `read`, and those of [`frame_of`](Self::frame_of).
+    pub fn frame_from(&self, options: &ReadOptions, read: impl FnOnce(&ReadOptions) -> Result<Frame>) -> Result<Frame> {
         let mut options = options.clone();
-        let Provenance { missing, channels_left_out, signal, time, .. } = &self.notes.fit;
+        let Provenance { missing, channels_left_out, time, .. } = &self.notes.fit;
         options.missing.extend(missing);
         let is_required = !options.time.is_empty();
         if !is_required {
@@ -201,7 +210,7 @@ impl Artefact {
         }
         options.label = self.notes.label.as_ref().map(|(column, _)| column.clone());
         options.channels_left_out.clone_from(channels_left_out);
-        let mut frame = windows::read_observed(*signal, paths, &options, observer)?;
+        let mut frame = read(&options)?;
         // A file of one machine need not name it.
         if let Some(machine) = self.notes.fit.machine.as_ref().filter(|machine| frame.position(&machine.column).is_ok())
         {

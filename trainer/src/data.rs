@@ -9,6 +9,7 @@ use crate::names::{Named, display_by_name};
 use crate::warning::Warning;
 
 mod cells;
+mod columns;
 mod dialect;
 mod files;
 mod header;

@@ -15,12 +15,14 @@ use crate::{with_shape, with_views};
 mod c;
 mod example;
 mod fields;
+mod file;
 mod package;
 mod project;
 mod rows;
 mod views;
 
 pub use c::{READER, c_name, c_source};
+pub use file::{ReaderFile, write};
 pub use package::{Ecosystem, Package, package};
 pub use project::{Board, EXAMPLE_MODEL, Language, project};
 

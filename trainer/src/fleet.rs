@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::observer::{Event, Observer};
 use crate::output::write_whole;
-use crate::pipeline::{FitReport, Job, run_machine};
+use crate::pipeline::{FitReport, Job, run_frame};
 use crate::windows;
 
 mod journal;
@@ -100,13 +100,29 @@ pub struct FleetReport {
 /// [`Error::Io`] and [`Error::Input`] if the files cannot be read, have no such column, or the folder cannot be written;
 /// [`Error::Option`] if a setting is invalid; [`Error::Cancelled`] if the observer cancels.
 pub fn fit(job: &Job, column: &str, folder: &Path, observer: &dyn Observer) -> Result<FleetReport> {
+    check(job)?;
+    fit_frame(job, windows::read_observed(None, &job.train, &job.read_options(), observer)?, column, folder, observer)
+}
+
+/// Checks the settings of a job that do not depend on data.
+fn check(job: &Job) -> Result<()> {
     job.check()?;
     if job.signal.is_some() || [&job.valid, &job.calibrate, &job.test].into_iter().any(Option::is_some) {
         let message =
             "expected rows of all machines in the training files; leave out --signal, --valid, --calibrate and --test";
         return Err(Error::option("--by", message));
     }
-    let frame = windows::read_observed(None, &job.train, &job.read_options(), observer)?;
+    Ok(())
+}
+
+/// Fits tables as [`fit`] does, to rows that are in memory in place of the files of the job.
+///
+/// Make them with [`Frame::from_columns`] and the [options](Job::read_options) of the job.
+///
+/// # Errors
+/// The errors of [`fit`].
+pub fn fit_frame(job: &Job, frame: Frame, column: &str, folder: &Path, observer: &dyn Observer) -> Result<FleetReport> {
+    check(job)?;
     frame.require_stamps(&job.time)?;
     frame.remarks.iter().for_each(|remark| observer.event(Event::Warning(remark)));
     let machines: Vec<(String, Vec<usize>)> = frame.machines(column)?.into_iter().collect();
@@ -148,7 +164,7 @@ fn of_machine(job: &Job, machine: Machine, rows: Frame, folder: &Path) -> Result
     let (name, count, digest) = (machine.name.clone(), rows.rows(), rows.digest);
     let job = Job { machine: Some(machine), ..job.clone() };
     let mut done = MachineFit { machine: name, file: None, rows: count, digest, error: None, fitted: None };
-    match run_machine(&job, rows, &()) {
+    match run_frame(&job, rows, &()) {
         Ok((artefact, report)) => {
             let (file, bytes) = (file_name(&done.machine), artefact.file_bytes());
             write_whole(&folder.join(&file), &bytes, &paths(&job.train))?;

@@ -12,6 +12,7 @@ use crate::fit::Family;
 use crate::observer::{Event, Observer};
 use crate::select::Choices;
 use crate::warning::Warning;
+use crate::windows;
 
 mod job;
 mod load;
@@ -60,13 +61,19 @@ pub fn run(job: &Job) -> Result<(Artefact, FitReport)> {
 /// model.
 pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
     job.check()?;
-    fit(job, Loaded::read(job, observer)?, observer)
+    let train = windows::read_observed(job.signal, &job.train, &job.read_options(), observer)?;
+    run_frame(job, train, observer)
 }
 
-/// Fits a job on the rows of its machine, which were read before.
-pub(crate) fn run_machine(job: &Job, frame: Frame, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
+/// Fits a job as [`run_observed`] does, on rows that are in memory in place of its training files.
+///
+/// Make them with [`Frame::from_columns`] and the [options](Job::read_options) of the job.
+///
+/// # Errors
+/// The errors of [`run_observed`].
+pub fn run_frame(job: &Job, train: Frame, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
     job.check()?;
-    fit(job, Loaded::machine(job, frame)?, observer)
+    fit(job, Loaded::new(job, train, observer)?, observer)
 }
 
 fn fit(job: &Job, loaded: Loaded, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {

@@ -12,6 +12,7 @@ mod no_panic;
 mod on_target;
 mod package;
 mod packages;
+mod python;
 mod readme;
 mod report;
 mod test;

@@ -226,6 +226,25 @@ pub fn python() -> Result<()> {
     Ok(())
 }
 
+/// Makes a new virtual environment of Python. Installs Python on Debian as root.
+///
+/// # Errors
+/// Python or its module `venv` is missing and cannot be installed.
+pub fn python_environment(folder: &Path) -> Result<()> {
+    let make = || output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
+    if make().is_err() {
+        let packages = ["python3", "python3-venv"];
+        apt(&packages).with_context(|| {
+            format!(
+                "Python or its module venv is missing; install it (on Debian: `apt-get install {}`)",
+                packages.join(" ")
+            )
+        })?;
+        make()?;
+    }
+    Ok(())
+}
+
 /// Returns the name of a browser without a window. Installs Chromium on Debian as root.
 ///
 /// # Errors
@@ -253,12 +272,7 @@ pub fn python_tools() -> Result<PathBuf> {
     if fs::read_to_string(&installed).is_ok_and(|list| list == PYTHON.join(" ")) {
         return Ok(bin);
     }
-    let make = || output(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-    if make().is_err() {
-        apt(&["python3-venv"])
-            .context("Python's module venv is missing; install it (on Debian: `apt-get install python3-venv`)")?;
-        make()?;
-    }
+    python_environment(&environment)?;
     say(&format!("pip install {}", PYTHON.join(" ")));
     output(Command::new(bin.join("pip")).args(["install", "--quiet"]).args(PYTHON))
         .with_context(|| format!("pip cannot install {}", PYTHON.join(" ")))?;

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::{book, demo, documents, examples, new, no_panic, on_target, package, packages, readme, report};
+use crate::{book, demo, documents, examples, new, no_panic, on_target, package, packages, python, readme, report};
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use std::process::{Command, Stdio};
@@ -18,6 +18,7 @@ const OUTSIDE: [&str; 9] = [
     "examples/pico",
     "examples/pump",
     "fuzz",
+    "python",
 ];
 /// All features of the device crate.
 const ALL: &str = "defmt,embedded-hal,heapless,libm,micromath";
@@ -67,6 +68,8 @@ pub enum Part {
     Readme,
     /// The pages of `docs/` as a book, and its links
     Book,
+    /// The Python package: its wheel, tests and documentation
+    Python,
     /// Packages as they would be published, and what users build from them
     Package,
 }
@@ -121,6 +124,7 @@ impl Part {
             Self::New => new::run(),
             Self::Readme => readme::run(),
             Self::Book => book::run(),
+            Self::Python => python::run(),
             Self::Package => package::run(),
         };
         done.with_context(|| format!("{name} failed"))
@@ -160,11 +164,19 @@ fn docs() -> Result<()> {
 fn deny() -> Result<()> {
     let deny = setup::cargo_deny()?;
     // The database of advisories lies on GitHub, which a machine without access to it cannot reach.
-    succeed(
-        Command::new(deny)
-            .args(["--workspace", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"])
-            .current_dir(root()),
-    )
+    ["Cargo.toml", "python/Cargo.toml"].into_iter().try_for_each(|manifest| {
+        let mut check = Command::new(&deny);
+        check.args([
+            "--manifest-path",
+            manifest,
+            "--workspace",
+            "check",
+            "--config",
+            "deny.toml",
+            "--hide-inclusion-graph",
+        ]);
+        succeed(check.args(["bans", "licenses", "sources"]).current_dir(root()))
+    })
 }
 
 /// Builds the device crate alone, because the features of a workspace add up. Tests the feature of the trainer, and builds

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use surprisal::Nats;
 use surprisal_trainer::artefact::Artefact;
-use surprisal_trainer::export::{Ecosystem, Package, READER, c_name, c_source, package, rust_source};
-use surprisal_trainer::output::{check_folder, write_folder, write_whole};
+use surprisal_trainer::export::{Ecosystem, Package, READER, ReaderFile, c_name, package, write};
+use surprisal_trainer::output::{check_folder, write_folder};
 
 use crate::answer::Answer;
 use crate::terminal::{Lines, line};
@@ -43,14 +43,12 @@ pub fn export(model: &Path, output: &Path, ecosystem: Option<Ecosystem>) -> Resu
             reader = write_package(&package, output)?;
             prefix = Some(package.name);
         }
-        (None, Some("rs")) => write_whole(output, rust_source(&artefact)?.as_bytes(), &[model])?,
-        (None, Some("h")) => {
-            let name = output.file_stem().unwrap_or_default().to_string_lossy();
-            write_whole(output, c_source(&artefact, &name)?.as_bytes(), &[model])?;
-            reader = reader_beside(output)?;
-            prefix = Some(c_name(&name)?);
+        (None, Some("rs" | "h" | "srp")) => {
+            reader = beside(write(&artefact, output, &[model])?);
+            if extension == Some("h") {
+                prefix = Some(c_name(&output.file_stem().unwrap_or_default().to_string_lossy())?);
+            }
         }
-        (None, Some("srp")) => write_whole(output, artefact.table_bytes(), &[model])?,
         _ => bail!(
             "{shown}: expected a file name that ends in .rs (Rust source), .h (C header) or .srp (bytes for a board), or \
              --package for a folder"
@@ -130,27 +128,21 @@ fn write_package(package: &Package, folder: &Path) -> Result<Reader> {
     Ok(Reader { files, lines: vec![line] })
 }
 
-/// Writes the files of the C reader beside a header, where they are not there yet. A file of another content is kept,
-/// because it may hold changes.
-fn reader_beside(header: &Path) -> Result<Reader> {
-    let folder = header.parent().unwrap_or(Path::new(""));
+/// Says what became of the files of the C reader beside a header.
+fn beside(files: Vec<(PathBuf, ReaderFile)>) -> Reader {
     let mut reader = Reader::default();
-    for (name, content) in READER {
-        let path = folder.join(name);
-        let shown = path.display();
-        reader.lines.push(match state(&path, content)? {
-            Found::Same => format!("{shown}: the C reader, as it is"),
-            Found::Other => format!(
-                "{shown}: kept, although it differs from the reader of this version; delete it and export again to replace it"
-            ),
-            Found::Nothing => {
-                write_whole(&path, content.as_bytes(), &[])?;
-                format!("{shown}: the C reader; compile it into the firmware")
+    for (path, state) in files {
+        let what = match state {
+            ReaderFile::Written => "the C reader; compile it into the firmware",
+            ReaderFile::Unchanged => "the C reader, as it is",
+            ReaderFile::Kept => {
+                "kept, although it differs from the reader of this version; delete it and export again to replace it"
             }
-        });
+        };
+        reader.lines.push(format!("{}: {what}", path.display()));
         reader.files.push(path);
     }
-    Ok(reader)
+    reader
 }
 
 /// Compares a file with the content that it would be given.

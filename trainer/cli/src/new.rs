@@ -23,7 +23,7 @@ pub fn new(name: &str, board: Board, language: Language, model: Option<&Path>) -
     check_name(name)?;
     let artefact = match model {
         Some(model) => Artefact::read(model)?,
-        None => Artefact::parse(Path::new("the model of the example"), EXAMPLE_MODEL)?,
+        None => Artefact::from_bytes(Path::new("the model of the example"), EXAMPLE_MODEL)?,
     };
     let files = project(&artefact, name, board, language, model.is_none())?;
     write_folder(Path::new(name), &files)?;

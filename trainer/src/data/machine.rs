@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Frame, checksum};
+use super::Frame;
 use crate::error::{Error, Result};
 
 /// One machine of a fleet: the rows that have its name in a column.
@@ -54,16 +54,7 @@ impl Frame {
     /// whatever other machines the file holds.
     pub(crate) fn rows_of_a_machine(&self, rows: &[usize]) -> Self {
         let mut frame = self.select(rows);
-        let mut cells = Vec::new();
-        for column in &frame.columns {
-            cells.extend_from_slice(column.name.as_bytes());
-            cells.push(0);
-            for row in 0..rows.len() {
-                cells.extend_from_slice(column.cells.get(row).text().as_bytes());
-                cells.push(0);
-            }
-        }
-        frame.digest = checksum(&cells);
+        frame.digest = frame.digest_of_cells();
         frame
     }
 }

@@ -100,8 +100,15 @@ impl Frame {
         self.remarks.push(Warning { file, column: String::new(), message });
     }
 
+    /// Adds a remark about columns whose names had to be made distinct.
+    pub(super) fn remark_renamed(&mut self, renamed: &[String]) {
+        if !renamed.is_empty() {
+            self.remark(format!("several columns have one name; they are called {}", renamed.join(", ")));
+        }
+    }
+
     /// Rewrites numbers with decimal commas, thousands separators or units as programs write numbers.
-    fn rewrite_numbers(&mut self, options: &ReadOptions) {
+    pub(super) fn rewrite_numbers(&mut self, options: &ReadOptions) {
         let decimal = options.decimal;
         let is_comma = decimal == Some(Decimal::Comma);
         let find = |column: &FrameColumn| match &column.cells {
@@ -286,9 +293,7 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
     dialect.remarks.iter().for_each(|remark| frame.remark(remark.clone()));
     left_out.report(&mut frame, &bad);
     let (names, renamed) = column_names(names, width);
-    if !renamed.is_empty() {
-        frame.remark(format!("several columns have one name; they are called {}", renamed.join(", ")));
-    }
+    frame.remark_renamed(&renamed);
     let is_padding = |(at, texts): (usize, &Texts)| {
         dialect.names.as_ref().is_none_or(|names| names[at].is_empty()) && texts.distinct.iter().all(String::is_empty)
     };

@@ -114,8 +114,9 @@ impl Job {
     /// [`Error::Option`] names the setting and the expected value.
     pub fn check(&self) -> Result<()> {
         let rate = self.rates.false_alarm;
-        if !(rate > 0.0 && rate < 1.0) {
-            let message = format!("expected a rate between 0 and 1, for example 0.001, found {rate}");
+        // A model holds the rate in parts per million.
+        if !(1e-6..1.0).contains(&rate) {
+            let message = format!("expected a rate from 0.000001 to below 1, for example 0.001, found {rate}");
             return Err(Error::option("--false-alarm", message));
         }
         self.contamination.map_or(Ok(()), Contamination::check)?;

@@ -1,7 +1,7 @@
 //! The first stages of a fit: reads the files, and splits their rows by purpose.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use surprisal::Nats;
@@ -73,14 +73,14 @@ struct Prediction<'j> {
 }
 
 impl<'j> Loaded<'j> {
-    /// Reads the files of a job.
-    pub fn read(job: &'j Job, observer: &dyn Observer) -> Result<Self> {
-        let read = |paths: &[PathBuf], time: &[String]| read(job, paths, time, observer);
-        let optional =
-            |path: &Option<PathBuf>| path.as_ref().map(|path| read(std::slice::from_ref(path), &[])).transpose();
+    /// Takes the training rows of a job, and reads its other files.
+    pub fn new(job: &'j Job, train: Frame, observer: &dyn Observer) -> Result<Self> {
+        // Only the training rows must have the columns of time stamps.
+        train.require_stamps(&job.time)?;
+        let optional = |path: &Option<PathBuf>| path.as_ref().map(|path| read(job, path, observer)).transpose();
         let loaded = Self {
             job,
-            train: read(&job.train, &job.time)?,
+            train: prepared(job, train)?,
             valid: optional(&job.valid)?,
             calibrate: optional(&job.calibrate)?,
             test: optional(&job.test)?,
@@ -100,11 +100,6 @@ impl<'j> Loaded<'j> {
             }
         }
         Ok(self)
-    }
-
-    /// Takes the rows of a machine in place of the files of a job without other files.
-    pub fn machine(job: &'j Job, frame: Frame) -> Result<Self> {
-        Self { job, train: prepared(job, frame)?, valid: None, calibrate: None, test: None }.emptied()
     }
 
     /// Returns what was recognised in the files and may surprise.
@@ -254,20 +249,16 @@ impl<'j> Split<'j> {
     }
 }
 
-/// Reads files of a job, and leaves out bad rows as far as the job permits. The training file must have the columns
-/// `required` of time stamps; other files need none.
-fn read(job: &Job, paths: &[PathBuf], required: &[String], observer: &dyn Observer) -> Result<Frame> {
-    let frame = windows::read_observed(job.signal, paths, &job.read_options(), observer)?;
-    frame.require_stamps(required)?;
-    let frame = match &job.machine {
-        Some(machine) => frame.of_machine(machine)?,
-        None => frame,
-    };
-    prepared(job, frame)
+/// Reads a file of a job.
+fn read(job: &Job, path: &Path, observer: &dyn Observer) -> Result<Frame> {
+    prepared(job, windows::read_observed(job.signal, &[path.to_owned()], &job.read_options(), observer)?)
 }
 
-/// Returns the rows of a file as the job's columns, without bad rows as far as the job permits.
+/// Returns the rows of the job's machine as the job's columns, without bad rows as far as the job permits.
 fn prepared(job: &Job, mut frame: Frame) -> Result<Frame> {
+    if let Some(machine) = &job.machine {
+        frame = frame.of_machine(machine)?;
+    }
     if let Some(like) = &job.like {
         like.arrange(&mut frame, |name| job.unmodelled().chain(&job.ignore).any(|other| other == name))?;
     }

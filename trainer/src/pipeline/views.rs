@@ -90,9 +90,7 @@ impl Split<'_> {
         observer.event(Event::Stage { name: "outcome tables", steps: 3 + parts });
         let (mut found, mut largest) = (None, None);
         for (views, leaves) in SIZES.into_iter().filter(|&(views, _)| views <= settings.views) {
-            if observer.is_cancelled() {
-                return Err(Error::Cancelled);
-            }
+            go_on(observer)?;
             let fitted = views::fit(&schema, &train, &ViewSettings { views, leaves, ..settings })?;
             let table = owned(&fitted, &schema);
             let artefact = assemble(&table, &fitted)?;
@@ -134,6 +132,7 @@ impl Split<'_> {
             None => return Err(Error::option("--views", "expected 1 or 2")),
         };
         observer.event(Event::Step);
+        go_on(observer)?;
         let independent = views::fit(&schema, &train, &ViewSettings { views: 1, leaves: 1, ..settings })?;
         // In the unit of the table, so that the two can be compared.
         let log_unit = views::common_unit(&fitted);
@@ -143,6 +142,7 @@ impl Split<'_> {
         let quick = ViewSettings { views: fitted.len(), leaves: taken, ..settings };
         let part = |first: usize| {
             observer.event(Event::Step);
+            go_on(observer)?;
             let rows: Vec<usize> = self.train.rows.iter().copied().skip(first).step_by(PARTS).collect();
             let Ok(schema) = self.schema_of(&rows, cells) else { return Ok(None) };
             let some: Readings = train.iter().skip(first).step_by(PARTS).cloned().collect();
@@ -150,6 +150,7 @@ impl Split<'_> {
         };
         let sampling = self.sampling(|| density(&fitted), part)?;
 
+        go_on(observer)?;
         let mut table = owned(&fitted, &schema);
         // Not from calibration rows, so that these stay exchangeable with fresh rows.
         let baselines = assemble(&table, &fitted)?.open()?.view_baselines(&valid)?;
@@ -211,6 +212,11 @@ impl Split<'_> {
         };
         Ok(Fitted { artefact, report })
     }
+}
+
+/// Returns an error if the observer cancels the fit.
+fn go_on(observer: &dyn Observer) -> Result<()> {
+    if observer.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
 /// Returns how many nats per validation row a quick fit of terms over bits predicts better than the table, whose unit of

@@ -1,0 +1,503 @@
+"""The class ``Model`` and the fit of fleets."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+
+from . import _surprisal
+from ._data import source
+from ._options import checked
+
+#: Raw units per nat.
+_NAT = 65536
+
+
+class SurprisalWarning(UserWarning):
+    """Data that can be used, but may spoil a fit or a score. The message says what to do."""
+
+
+class Scores(NamedTuple):
+    """Everything a score says of the rows: arrays of the shape (rows,), see :meth:`Model.scores`."""
+
+    #: Surprisal in units of 1/65536 nat, uint32; 4294967295 where a row has no score.
+    raw: np.ndarray
+    #: Surprisal in nats, float64; NaN where a row has no score.
+    nats: np.ndarray
+    #: Anomaly score in nats, float64; NaN where a row has no score.
+    anomaly: np.ndarray
+    #: Share of normal rows with such an anomaly score or a larger one, float64; NaN where a row has no score.
+    p_value: np.ndarray
+    #: Whether the anomaly score exceeds the threshold, bool.
+    is_anomalous: np.ndarray
+
+
+class Blame(NamedTuple):
+    """The column that is most likely at fault in a row, see :meth:`Model.blame`."""
+
+    #: Name of the column.
+    column: str
+    #: Value that makes the row most normal, as text; empty for a time series, whose model sees changes.
+    expected: str
+    #: Name of the column that explains the row second best, or None.
+    runner_up: Optional[str]
+
+
+class Model:
+    """A fitted model: the table of a board, and the names of its columns.
+
+    Make one with :meth:`fit`, :meth:`load` or :meth:`from_bytes`. A model never changes, can be pickled, and can be used from
+    several threads at a time.
+
+    Every method that takes ``data`` takes a pandas DataFrame, a NumPy array with two axes (columns ``x0``, ``x1``, …) or with
+    named fields, a pyarrow Table or anything else with ``__arrow_c_stream__``, a dict of columns, or the path of a file.
+    ``None``, ``NaN``, ``NA`` and ``NaT`` are missing readings.
+    """
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core):
+        if not isinstance(core, _surprisal.Model):
+            raise TypeError("make a model with Model.fit, Model.load or Model.from_bytes")
+        self._core = core
+
+    @classmethod
+    def fit(
+        cls,
+        data: Any,
+        *,
+        label: str | None = None,
+        normal: object = "0",
+        ignore: str | Iterable[str] = (),
+        given: str | Iterable[str] = (),
+        time: str | Iterable[str] = (),
+        missing: str | Iterable[str] = (),
+        machine: tuple[str, object] | None = None,
+        window: int | None = None,
+        session: str | None = None,
+        schema: str | os.PathLike[str] | None = None,
+        like: Model | str | os.PathLike[str] | None = None,
+        family: str | None = None,
+        flash: int | str | None = None,
+        ram: int | str | None = None,
+        ops: int | None = None,
+        seed: int = 0,
+        false_alarm: float = 0.01,
+        average_run_length: int = 10_000,
+        max_rows: int | None = None,
+        contamination: float | str | None = None,
+        may_fail: float | None = None,
+        keep: str | Iterable[str] = (),
+        keep_constant: bool = False,
+        cells: int | None = None,
+        order: str | None = None,
+        strength: float | None = None,
+        gamma: float | None = None,
+        components: int | None = None,
+        units: int | None = None,
+        views: int | None = None,
+        prototypes: int | None = None,
+        valid: str | os.PathLike[str] | None = None,
+        calibrate: str | os.PathLike[str] | None = None,
+        test: str | os.PathLike[str] | None = None,
+        threads: int | None = None,
+        progress: Callable[[str, int, int], object] | None = None,
+    ) -> Model:
+        """Fit a model of normal rows.
+
+        The settings are those of the command ``surprisal fit``, whose ``--help`` explains each; a fit of a data frame gives
+        the same table as the command gives for the file that ``to_csv(index=False)`` writes. The result depends on the data,
+        the settings and ``seed`` only, and not on ``threads``.
+
+        Args:
+            data: Normal rows, at least 30 of them: see :class:`Model`.
+            label: Column that marks anomalies; only rows whose label is ``normal`` are fitted.
+            ignore, given, time: Columns that are left out, that are context only, that hold the time stamp.
+            missing: Codes of missing readings such as ``"-999"``, or ``"column=code"``.
+            machine: (column, name): fit only the rows of this machine.
+            window: Number of earlier rows on which a row depends, 1 to 4096, for a time series; ``session`` is a column that
+                changes where another series begins.
+            schema: Path of a schema file. like: Earlier model, or its path, whose columns and codes are kept.
+            family: Name of the family of models, for example ``"tables"``.
+            flash, ram: Largest sizes in bytes, or as text such as ``"16KiB"``. ops: largest number of operations per row.
+            false_alarm: Share of normal rows that may be called anomalous, from 1e-6 to below 1.
+            average_run_length: Mean number of normal rows between alarms of the cumulative sum, at least 2.
+            valid, calibrate, test: Paths of files with further rows.
+            threads: Number of threads; one per core by default.
+            progress: Function that is called with (stage, steps done, steps in all), at most 20 times per second. An
+                exception that it raises ends the fit.
+
+        Raises:
+            SurprisalError: The data or a setting cannot be used; settings have the names of the command line.
+            OSError: A file cannot be read.
+            TypeError: The data is of a type that cannot be read.
+            KeyboardInterrupt: Ctrl-C.
+
+        >>> from surprisal import Model, datasets
+        >>> model = Model.fit(datasets.motor(), flash="16KiB")
+        >>> model.columns
+        ['load', 'current', 'fan']
+        >>> model.fit_report["train_rows"]
+        700
+        """
+        options = {name: value for name, value in locals().items() if name in _OPTIONS}
+        columns, _ = source(data)
+        core = _surprisal.fit(columns, _for_core(options), threads, progress)
+        model = cls(core)
+        for found in json.loads(core.report or "{}").get("warnings", []):
+            column = f" column `{found['column']}`:" if found["column"] else ""
+            warnings.warn(f"{found['file']}:{column} {found['message']}", SurprisalWarning, stacklevel=2)
+        return model
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Model:
+        """Read a ``.srp`` file that :meth:`save` or the command ``surprisal fit`` wrote.
+
+        Raises OSError if the file cannot be read, SurprisalError if it is damaged or no such file.
+
+        >>> Model.load("absent.srp")
+        Traceback (most recent call last):
+        FileNotFoundError: [Errno 2] cannot be read; pass the file that `surprisal fit` wrote: No such file or directory (os error 2): 'absent.srp'
+        """
+        return cls(_surprisal.Model.load(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Model:
+        """Read the bytes that :meth:`to_bytes` returned. Raises SurprisalError if they are damaged.
+
+        >>> Model.from_bytes(b"SRP")
+        Traceback (most recent call last):
+        surprisal.SurprisalError: bytes: not a table: the first four bytes are not SRPL
+        """
+        return cls(_surprisal.Model.from_bytes(bytes(data)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a ``.srp`` file, whole or not at all. Raises OSError if it cannot be written.
+
+        >>> import pathlib, tempfile
+        >>> from surprisal import Model, datasets
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "motor.srp"
+        >>> Model.fit(datasets.motor()).save(path)
+        >>> Model.load(path).columns
+        ['load', 'current', 'fan']
+        """
+        self._core.save(path)
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes of the ``.srp`` file.
+
+        >>> from surprisal import Model, datasets
+        >>> Model.fit(datasets.motor()).to_bytes()[:4]
+        b'SRPL'
+        """
+        return self._core.to_bytes()
+
+    def table_bytes(self) -> bytes:
+        """Return the bytes of the table that a board reads: the ``.srp`` file without names and notes.
+
+        >>> from surprisal import Model, datasets
+        >>> model = Model.fit(datasets.motor())
+        >>> model.to_bytes().startswith(model.table_bytes())
+        True
+        """
+        return self._core.table_bytes()
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the table for firmware: a name ending in ``.rs`` makes Rust source, ``.h`` a C header, ``.srp`` bytes.
+
+        The C reader, ``surprisal.h`` and ``surprisal.c``, is written beside a header unless files of these names are there.
+        Raises SurprisalError for another ending, OSError if a file cannot be written.
+
+        >>> import pathlib, tempfile
+        >>> from surprisal import Model, datasets
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> Model.fit(datasets.motor()).export(folder / "motor.h")
+        >>> sorted(file.name for file in folder.iterdir())
+        ['motor.h', 'surprisal.c', 'surprisal.h']
+        """
+        self._core.export(path)
+
+    def scores(self, data: Any) -> Scores:
+        """Score rows, and return everything a score says as :class:`Scores`, whose arrays have the shape (rows,).
+
+        A row of a time series without enough earlier rows, and a row of another machine, has no score. For the path of a file,
+        the arrays have an entry for each row that has a score.
+
+        Raises SurprisalError if a column is absent or a cell cannot be read. Warns with SurprisalWarning of texts that no
+        training row has, and of readings that no training row misses; both are scored as on the board.
+
+        >>> from surprisal import Model, datasets
+        >>> model = Model.fit(datasets.motor())
+        >>> scores = model.scores({"load": [50, 60], "current": [5.0, 1.0], "fan": ["off", "on"]})
+        >>> scores.is_anomalous
+        array([False,  True])
+        """
+        columns, rows = source(data)
+        (lines, raw, anomaly, ppm, flags), found = self._core.score(columns)
+        for message in found:
+            warnings.warn(message, SurprisalWarning, stacklevel=3)
+        at = _rows(lines)
+        raw, anomaly, ppm = (np.frombuffer(column, np.uint32) for column in (raw, anomaly, ppm))
+        flags = np.frombuffer(flags, np.uint8) != 0
+        return Scores(
+            raw=_spread(raw, at, rows, 2**32 - 1),
+            nats=_spread(raw / _NAT, at, rows, np.nan),
+            anomaly=_spread(anomaly / _NAT, at, rows, np.nan),
+            p_value=_spread(ppm / 1e6, at, rows, np.nan),
+            is_anomalous=_spread(flags, at, rows, False),
+        )
+
+    def score(self, data: Any) -> np.ndarray:
+        """Return the surprisal of each row, -ln p(row), in nats: float64 of the shape (rows,). See :meth:`scores`.
+
+        >>> from surprisal import Model, datasets
+        >>> rows = datasets.motor()
+        >>> nats = Model.fit(rows).score(rows)
+        >>> nats.shape, bool((nats > 0).all())
+        ((1000,), True)
+        """
+        return self.scores(data).nats
+
+    def score_raw(self, data: Any) -> np.ndarray:
+        """Return the surprisal of each row in units of 1/65536 nat, as the board has it: uint32 of the shape (rows,).
+
+        >>> from surprisal import Model, datasets
+        >>> rows = datasets.motor()
+        >>> model = Model.fit(rows)
+        >>> bool((model.score_raw(rows) / 65536 == model.score(rows)).all())
+        True
+        """
+        return self.scores(data).raw
+
+    def anomaly(self, data: Any) -> np.ndarray:
+        """Return the anomaly score of each row in nats, which the threshold is for: float64 of the shape (rows,).
+
+        >>> from surprisal import Model, datasets
+        >>> rows = datasets.motor()
+        >>> model = Model.fit(rows)
+        >>> bool(((model.anomaly(rows) > model.threshold) == model.is_anomalous(rows)).all())
+        True
+        """
+        return self.scores(data).anomaly
+
+    def p_value(self, data: Any) -> np.ndarray:
+        """Return the share of normal rows that are as anomalous as each row or more, 0 to 1: float64 of the shape (rows,).
+
+        >>> from surprisal import Model, datasets
+        >>> model = Model.fit(datasets.motor())
+        >>> bool(model.p_value({"load": [60], "current": [1.0], "fan": ["on"]})[0] < 0.01)
+        True
+        """
+        return self.scores(data).p_value
+
+    def is_anomalous(self, data: Any) -> np.ndarray:
+        """Return whether each row is anomalous: bool of the shape (rows,). Without a threshold, no row is.
+
+        >>> from surprisal import Model, datasets
+        >>> model = Model.fit(datasets.motor())
+        >>> model.is_anomalous({"load": [50, 60], "current": [5.0, 1.0], "fan": ["off", "on"]})
+        array([False,  True])
+        """
+        return self.scores(data).is_anomalous
+
+    def explain(self, data: Any) -> np.ndarray:
+        """Return the nats of each column of each row: float64 of the shape (rows, len(columns)).
+
+        The nats of a row add up to its score exactly.
+
+        >>> from surprisal import Model, datasets
+        >>> rows = datasets.motor()
+        >>> model = Model.fit(rows)
+        >>> bool((model.explain(rows).sum(axis=1) == model.score(rows)).all())
+        True
+        """
+        columns, rows = source(data)
+        names, (lines, raw) = self._core.explain(columns)
+        nats = np.frombuffer(raw, np.uint32).reshape(-1, len(names)) / _NAT
+        # The last states of a time series come last; they are context and cost nothing.
+        nats = nats[:, : len(self.columns)]
+        return _spread(nats, _rows(lines), rows, np.nan)
+
+    def blame(self, data: Any) -> list[Blame | None]:
+        """Return the column that is most likely at fault in each row as a list of :class:`Blame`; None without a score.
+
+        The work per row is many times that of a score, so pass anomalous rows only.
+
+        >>> from surprisal import Model, datasets
+        >>> model = Model.fit(datasets.motor())
+        >>> model.blame({"load": [60], "current": [1.0], "fan": ["on"]})[0].column
+        'current'
+        """
+        columns, rows = source(data)
+        lines, faults = self._core.blame(columns)
+        found = [Blame(*fault) for fault in faults]
+        if rows is None:
+            return list(found)
+        spread: list[Blame | None] = [None] * rows
+        for at, fault in zip(_rows(lines).tolist(), found):
+            spread[at] = fault
+        return spread
+
+    def sample(self, n: int, seed: int = 0) -> Any:
+        """Draw ``n`` rows: a DataFrame if pandas is installed, otherwise a dict of arrays. The same seed draws the same rows.
+
+        A column whose cells are numbers is an array of numbers, in which NaN is a missing reading.
+        Raises SurprisalError if the model takes a column as given.
+
+        >>> from surprisal import Model, datasets
+        >>> len(Model.fit(datasets.motor()).sample(5)["load"])
+        5
+        """
+        names, rows = self._core.sample(n, seed)
+        columns = {name: _numbers([row[at] for row in rows]) for at, name in enumerate(names)}
+        try:
+            import pandas
+        except ImportError:
+            return columns
+        return pandas.DataFrame(columns)
+
+    @property
+    def threshold(self) -> float | None:
+        """Anomaly score in nats above which a row is anomalous; None if there were too few calibration rows for the rate.
+
+        >>> from surprisal import Model, datasets
+        >>> Model.fit(datasets.motor()).threshold > 0
+        True
+        """
+        return self._core.threshold
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that a row must have, in the order of the data.
+
+        >>> from surprisal import Model, datasets
+        >>> Model.fit(datasets.motor(), ignore="fan").columns
+        ['load', 'current']
+        """
+        return self._core.columns
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of columns and codes, which firmware compares: eight hexadecimal digits.
+
+        >>> from surprisal import Model, datasets
+        >>> len(Model.fit(datasets.motor()).fingerprint)
+        8
+        """
+        return self._core.fingerprint
+
+    @property
+    def fit_report(self) -> dict[str, Any] | None:
+        """What the fit reported, as the command prints it with ``--json``; None for a model that was loaded.
+
+        Likelihoods are means in nats per row, sizes are in bytes.
+
+        >>> from surprisal import Model, datasets
+        >>> Model.fit(datasets.motor()).fit_report["calibration_rows"]
+        100
+        """
+        return None if self._core.report is None else json.loads(self._core.report)
+
+    def __reduce__(self):
+        return type(self).from_bytes, (self.to_bytes(),)
+
+    def __repr__(self):
+        return f"<surprisal.Model of {', '.join(self.columns)}; fingerprint {self.fingerprint}>"
+
+
+def fit_fleet(
+    data: Any,
+    by: str,
+    folder: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """Fit a model for each machine that the column ``by`` names, and write each to ``folder`` as ``MACHINE.srp``.
+
+    The data is read once and the machines are fitted in parallel. ``options`` are those of :meth:`Model.fit`. A model that was
+    fitted from the same rows with the same settings is kept, so that a fit that was interrupted goes on where it ended.
+
+    Returns a list with a dict per machine, in alphabetical order: ``machine``, ``file``, ``rows``, ``error`` (None, or why there
+    is no model), ``threshold`` and ``nats`` (mean surprisal per row) of the fit, and ``unlike``: by how many nats the rows
+    surprise the model of the typical machine more than their own, for machines that are unlike the others, or None.
+
+    Raises what :meth:`Model.fit` raises, except for faults of one machine, which are in its ``error``.
+
+    >>> import tempfile
+    >>> from surprisal import datasets, fit_fleet
+    >>> rows = datasets.motor()
+    >>> rows["machine"] = ["A", "B"] * 500
+    >>> [fit["machine"] for fit in fit_fleet(rows, "machine", tempfile.mkdtemp())]
+    ['A', 'B']
+    """
+    unknown = sorted(set(options) - set(_OPTIONS))
+    if unknown:
+        raise TypeError(f"fit_fleet() got unexpected settings: {', '.join(unknown)}")
+    columns, _ = source(data)
+    options = _for_core({**_OPTIONS, **options})
+    report = json.loads(_surprisal.fit_fleet(columns, str(by), os.fspath(folder), options, threads, progress))
+    unlike = dict(report["unlike"])
+    rows = []
+    for fit in report["machines"]:
+        fitted = fit.get("fitted") or {}
+        rows.append(
+            {
+                "machine": fit["machine"],
+                "file": fit["file"],
+                "rows": fit["rows"],
+                "error": fit.get("error"),
+                "threshold": fitted.get("threshold"),
+                "nats": fitted.get("nats"),
+                "unlike": unlike.get(fit["machine"]),
+            }
+        )
+    return rows
+
+
+def _for_core(options):
+    options = checked(options)
+    like = options["like"]
+    if like is not None:
+        model, name = (like, "the earlier model") if isinstance(like, Model) else (Model.load(like), os.fspath(like))
+        options["like"] = (model._core, name)
+    return options
+
+
+def _rows(lines):
+    """Return the indices of rows whose numbers, from 1, are in these bytes."""
+    return np.frombuffer(lines, np.uint64).astype(np.int64) - 1
+
+
+def _spread(values, at, rows, fill):
+    """Return an array with the values at these rows of the data and ``fill`` at the others."""
+    if rows is None:
+        return values
+    spread = np.full((rows, *values.shape[1:]), fill, dtype=values.dtype)
+    spread[at] = values
+    return spread
+
+
+def _numbers(cells):
+    """Return cells as an array of numbers if all are numbers or empty, otherwise as they are."""
+    for number in (int, float):
+        try:
+            return np.array([number(cell) if cell or number is int else np.nan for cell in cells])
+        except ValueError:
+            pass
+    return np.array([cell or None for cell in cells], dtype=object)
+
+
+#: Defaults of the settings of a fit.
+_OPTIONS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(Model.fit).parameters.items()
+    if name not in ("data", "threads", "progress")
+}

@@ -1,0 +1,78 @@
+//! The compiled part of the Python package `surprisal`: the trainer, with data and results as bytes.
+//!
+//! Columns of numbers come and go as `bytes` of a NumPy array, so that no unsafe code and no NumPy binding is needed. The
+//! Python code in `python/surprisal` turns data frames into such columns, and results into arrays.
+
+use pyo3::prelude::*;
+
+mod columns;
+mod errors;
+mod model;
+mod number;
+mod options;
+mod work;
+
+use columns::Source;
+use errors::SurprisalError;
+use model::Model;
+use options::Options;
+use surprisal_trainer::{fleet, pipeline};
+
+/// Fits a model. `progress` is called with (stage, steps done, steps in all).
+#[pyfunction]
+#[pyo3(signature = (source, options, threads, progress))]
+fn fit(
+    py: Python<'_>,
+    source: Source,
+    options: Options,
+    threads: Option<usize>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Model> {
+    let mut job = options.job()?;
+    let (artefact, report) = work::supervised(py, threads, progress.as_ref(), move |observer| match source {
+        Source::Columns(columns) => {
+            let frame = columns::frame(columns, &job.read_options())?;
+            pipeline::run_frame(&job, frame, observer)
+        }
+        Source::Path(path) => {
+            job.train = surprisal_trainer::data::expand(&[path])?;
+            pipeline::run_observed(&job, observer)
+        }
+    })?;
+    Model::fitted(artefact, &report)
+}
+
+/// Fits a model for each machine that the column `by` names, writes them to a folder, and returns the report as JSON.
+#[pyfunction]
+#[pyo3(signature = (source, by, folder, options, threads, progress))]
+fn fit_fleet(
+    py: Python<'_>,
+    source: Source,
+    by: String,
+    folder: std::path::PathBuf,
+    options: Options,
+    threads: Option<usize>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<String> {
+    let mut job = options.job()?;
+    let report = work::supervised(py, threads, progress.as_ref(), move |observer| match source {
+        Source::Columns(columns) => {
+            let frame = columns::frame(columns, &job.read_options())?;
+            fleet::fit_frame(&job, frame, &by, &folder, observer)
+        }
+        Source::Path(path) => {
+            job.train = surprisal_trainer::data::expand(&[path])?;
+            fleet::fit(&job, &by, &folder, observer)
+        }
+    })?;
+    errors::json(&report)
+}
+
+#[pymodule]
+fn _surprisal(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("SurprisalError", module.py().get_type::<SurprisalError>())?;
+    module.add_class::<Model>()?;
+    module.add_function(wrap_pyfunction!(fit, module)?)?;
+    module.add_function(wrap_pyfunction!(fit_fleet, module)?)
+}
