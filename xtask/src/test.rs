@@ -8,7 +8,7 @@ use xtask::board::{BOARDS, Board};
 use xtask::setup::{self, cargo, cargo_of, root, succeed};
 
 /// Packages outside the workspace, each with its own lock file.
-const OUTSIDE: [&str; 9] = [
+const OUTSIDE: [&str; 10] = [
     "tests/on-target",
     "tests/no-panic",
     "tests/device",

@@ -35,7 +35,7 @@ pub fn export(model: &Path, output: &Path, ecosystem: Option<Ecosystem>) -> Resu
     let artefact = Artefact::read(model)?;
     let shown = output.display();
     let extension = output.extension().and_then(|extension| extension.to_str());
-    let mut reader = Reader::default();
+    let reader;
     let mut prefix = None;
     match (ecosystem, extension) {
         (Some(ecosystem), _) => {

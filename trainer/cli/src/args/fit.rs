@@ -317,7 +317,6 @@ impl FitArgs {
             keep_constant: self.columns.keep_constant,
             keep: self.columns.keep.clone(),
             cells: self.columns.cells.map(usize::from),
-            machine: None,
             overrides: self.schema.as_deref().map(Overrides::read).transpose()?.unwrap_or_default(),
             like: self.like.as_deref().map(Like::read).transpose()?,
             choices: Choices {
