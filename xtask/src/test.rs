@@ -166,16 +166,9 @@ fn deny() -> Result<()> {
     // The database of advisories lies on GitHub, which a machine without access to it cannot reach.
     ["Cargo.toml", "python/Cargo.toml"].into_iter().try_for_each(|manifest| {
         let mut check = Command::new(&deny);
-        check.args([
-            "--manifest-path",
-            manifest,
-            "--workspace",
-            "check",
-            "--config",
-            "deny.toml",
-            "--hide-inclusion-graph",
-        ]);
-        succeed(check.args(["bans", "licenses", "sources"]).current_dir(root()))
+        check.args(["--manifest-path", manifest, "--workspace", "--config"]).arg(root().join("deny.toml"));
+        check.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
+        succeed(check.current_dir(root()))
     })
 }
 
