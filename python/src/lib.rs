@@ -57,7 +57,7 @@ fn fit_fleet(
     let mut job = options.job()?;
     let report = work::supervised(py, threads, progress.as_ref(), move |observer| match source {
         Source::Columns(columns) => {
-            let frame = columns::frame(columns, &job.read_options())?;
+            let frame = columns::frame(columns, &fleet::read_options(&job, &by))?;
             fleet::fit_frame(&job, frame, &by, &folder, observer)
         }
         Source::Path(path) => {

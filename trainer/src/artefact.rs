@@ -210,11 +210,12 @@ impl Artefact {
         }
         options.label = self.notes.label.as_ref().map(|(column, _)| column.clone());
         options.channels_left_out.clone_from(channels_left_out);
+        options.machine = self.notes.fit.machine.as_ref().map(|machine| machine.column.clone());
         let mut frame = read(&options)?;
         // A file of one machine need not name it.
         if let Some(machine) = self.notes.fit.machine.as_ref().filter(|machine| frame.position(&machine.column).is_ok())
         {
-            frame = frame.of_machine(machine)?;
+            frame = frame.of_machine(machine, &options.time)?;
         }
         // Rows of devices in use may come without the time stamps of the fit.
         if is_required {

@@ -199,7 +199,7 @@ pub fn read_observed(
             Some(windows) => windows.frame_observed(path, &options, observer)?,
             None => {
                 let mut frame = Frame::read_observed(path, &options, observer)?;
-                frame.find_sessions_if_any(&options.time)?;
+                frame.find_sessions_if_any(&options)?;
                 frame
             }
         };
@@ -310,7 +310,7 @@ impl Signal {
             unit: "sample",
             ..Frame::default()
         };
-        stamps.find_sessions_if_any(&options.time)?;
+        stamps.find_sessions_if_any(options)?;
         let channels = channels.into_iter().map(|(name, numbers)| (name, numbers.samples())).collect();
         let Frame { columns: stamps, starts, remarks, .. } = stamps;
         let mut signal = Self { channels, stamps, starts, left_out: Vec::new(), digest, remarks };
@@ -327,7 +327,7 @@ impl Signal {
     }
 
     fn text(mut frame: Frame, options: &ReadOptions) -> Result<Self> {
-        frame.find_sessions_if_any(&options.time)?;
+        frame.find_sessions_if_any(options)?;
         let stamps = frame.columns.extract_if(.., |column| options.time.contains(&column.name)).collect();
         let sample = |cell: Cell| match cell.number() {
             Some(number) => Some(number as f32),

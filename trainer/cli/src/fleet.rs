@@ -64,6 +64,14 @@ fn summary(report: &FleetReport, folder: &Path) -> String {
     spread("threshold in nats", 3, &|fit| fit.threshold);
     spread("nats per validation row", 3, &|fit| Some(fit.nats));
     spread("better than independent columns by", 3, &|fit| Some(fit.gain));
+    let silent = fitted.iter().filter(|fit| fit.threshold.is_none()).count();
+    if silent > 0 {
+        line!(
+            text,
+            "  {silent} of these never alarm, because their calibration rows are too few for the rate; pass a higher --false-alarm, \
+             or more rows"
+        );
+    }
     if report.nameless > 0 {
         line!(text, "  {} without the name of a machine left out", counted(report.nameless, "row"));
     }
@@ -74,6 +82,10 @@ fn summary(report: &FleetReport, folder: &Path) -> String {
         }
         more(&mut text, report.unlike.len());
     }
+    for (name, reason) in report.apart.iter().take(NAMED) {
+        line!(text, "  `{name}` cannot be compared with the others: {reason}");
+    }
+    more(&mut text, report.apart.len());
     let failed: Vec<_> = report.machines.iter().filter_map(|fit| Some((&fit.machine, fit.error.as_ref()?))).collect();
     for (name, error) in failed.iter().take(NAMED) {
         line!(text, "  `{name}` has no model: {error}");
@@ -99,6 +111,7 @@ pub fn status(folder: &Path, data: &[PathBuf], options: &ReadOptions, progress: 
             State::Failed => "failed",
             State::Alarms => "alarms",
             State::Drifted => "drifted",
+            State::NoThreshold => "silent",
             State::NoModel => "no model",
             State::NoRows => "no rows",
             State::Ok => "ok",

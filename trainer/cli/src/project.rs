@@ -1,5 +1,6 @@
 //! `surprisal.toml`: options of a project, which apply to every command that is run in the same folder.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -13,24 +14,50 @@ const FILE: &str = "surprisal.toml";
 /// Largest file, in bytes, that is read.
 const LARGEST: u64 = 1 << 16;
 
+/// Options of which each has a meaning only beside another: (option, the other).
+const BESIDE: [(&str, &str); 5] = [
+    ("normal", "label"),
+    ("session", "window"),
+    ("sampling-rate", "signal"),
+    ("bands", "signal"),
+    ("rate", "alarms-per-day"),
+];
+
 /// Returns the arguments with the options of the project inserted before those of the user, and the inserted options.
 ///
 /// Keys at the top of the file apply to every command that has the option; keys of a table such as `[fit]` apply to this
-/// command. An option that the user gives, or that contradicts an option that the user gives, is left out.
+/// command. An option that the user gives, that contradicts an option that the user gives, or that belongs to one which the
+/// user gives, is left out.
 pub fn with_options(command: &mut Command, mut arguments: Vec<OsString>) -> Result<(Vec<OsString>, Vec<String>)> {
     command.build();
-    let is_command = |argument: &OsString| argument.to_str().and_then(|name| command.find_subcommand(name)).is_some();
-    let (Some(file), Some(at)) = (read(Path::new(FILE))?, arguments.iter().skip(1).position(is_command)) else {
+    let named = |command: &Command, argument: &OsString| {
+        argument.to_str().and_then(|name| command.find_subcommand(name)).is_some()
+    };
+    let Some(mut at) = arguments.iter().skip(1).position(|argument| named(command, argument)).map(|at| at + 1) else {
         return Ok((arguments, Vec::new()));
     };
-    let at = at + 1;
-    let chosen = arguments[at].to_str().and_then(|name| command.find_subcommand(name)).context(FILE)?;
-    let given = |arg: &Arg| arguments[at..].iter().any(|argument| sets(argument, arg));
+    let Some(file) = read(Path::new(FILE))? else { return Ok((arguments, Vec::new())) };
+    let first = arguments[at].to_str().unwrap_or_default().to_owned();
+    let mut chosen = command.find_subcommand(&first).context(FILE)?;
+    if let Some(next) = arguments.get(at + 1).filter(|next| named(chosen, next)) {
+        chosen = next.to_str().and_then(|name| chosen.find_subcommand(name)).context(FILE)?;
+        at += 1;
+    }
+    let given: Vec<&Arg> = chosen
+        .get_arguments()
+        .filter(|arg| arguments[at..].iter().any(|argument| sets(argument, arg, chosen)))
+        .collect();
+    let is_given = |key: &str| given.iter().any(|arg| arg.get_long() == Some(key));
     let mut options = Vec::new();
-    for (key, value) in options_of(&file, command, chosen)? {
+    for (key, value) in options_of(&file, command, &first)? {
         let Some(arg) = find(chosen, key) else { continue };
-        let contradicted = chosen.get_arg_conflicts_with(arg).into_iter().any(given);
-        if !given(arg) && !contradicted {
+        let contradicts = |other: &&Arg| {
+            let conflict =
+                |a: &Arg, b: &Arg| chosen.get_arg_conflicts_with(a).iter().any(|arg| arg.get_id() == b.get_id());
+            conflict(arg, other) || conflict(other, arg)
+        };
+        let is_replaced = BESIDE.iter().any(|(option, other)| *option == key && is_given(other));
+        if !given.iter().any(|other| other.get_id() == arg.get_id()) && !given.iter().any(contradicts) && !is_replaced {
             options.extend(words(key, arg, value)?);
         }
     }
@@ -51,30 +78,28 @@ fn read(path: &Path) -> Result<Option<Table>> {
 }
 
 /// Returns the keys and values for a command. A key in its table comes before the same key at the top.
-fn options_of<'f>(file: &'f Table, all: &Command, chosen: &Command) -> Result<Vec<(&'f str, &'f Value)>> {
-    let mut options = Vec::new();
-    for (key, value) in file {
-        let Value::Table(table) = value else {
-            if !all.get_subcommands().any(|command| find(command, key).is_some()) {
-                bail!("{FILE}: no command has an option --{key}; correct the name or remove the line");
-            }
-            options.push((key.as_str(), value));
-            continue;
-        };
-        let Some(command) = all.find_subcommand(key) else {
-            bail!("{FILE}: [{key}] is no command; expected the name of a command, such as [fit]");
-        };
-        if let Some(unknown) = table.keys().find(|key| find(command, key).is_none()) {
-            bail!("{FILE}: `surprisal {key}` has no option --{unknown}; see `surprisal {key} --help`");
+fn options_of<'f>(file: &'f Table, all: &Command, chosen: &str) -> Result<BTreeMap<&'f str, &'f Value>> {
+    let has = |command: &Command, key: &str| {
+        find(command, key).is_some() || command.get_subcommands().any(|command| find(command, key).is_some())
+    };
+    let mut options = BTreeMap::new();
+    for (key, value) in file.iter().filter(|(_, value)| !value.is_table()) {
+        if !all.get_subcommands().any(|command| has(command, key)) {
+            bail!("{FILE}: no command has an option --{key}; correct the name or remove the line");
         }
-        if command.get_name() == chosen.get_name() {
-            options.retain(|(name, _)| !table.contains_key(*name));
+        options.insert(key.as_str(), value);
+    }
+    for (name, table) in file.iter().filter_map(|(name, value)| Some((name, value.as_table()?))) {
+        let Some(command) = all.find_subcommand(name) else {
+            bail!("{FILE}: [{name}] is no command; expected the name of a command, such as [fit]");
+        };
+        if let Some(unknown) = table.keys().find(|key| !has(command, key)) {
+            bail!("{FILE}: `surprisal {name}` has no option --{unknown}; see `surprisal {name} --help`");
+        }
+        if name == chosen {
             options.extend(table.iter().map(|(key, value)| (key.as_str(), value)));
         }
     }
-    let own = file.get(chosen.get_name()).and_then(Value::as_table);
-    let is_first = |(key, value): &(&str, &Value)| own.and_then(|own| own.get(*key)).is_none_or(|own| own == *value);
-    options.retain(is_first);
     Ok(options)
 }
 
@@ -84,15 +109,24 @@ fn find<'c>(command: &'c Command, key: &str) -> Option<&'c Arg> {
     command.get_arguments().find(is_named)
 }
 
-/// Returns whether an argument of the command line sets this option.
-fn sets(argument: &OsString, arg: &Arg) -> bool {
+/// Returns whether an argument of the command line sets this option of a command.
+fn sets(argument: &OsString, arg: &Arg, command: &Command) -> bool {
     let Some(argument) = argument.to_str() else { return false };
-    let name = argument.split('=').next().unwrap_or_default();
-    let mut longs = arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default());
-    match name.strip_prefix("--") {
-        Some(name) => longs.any(|long| long == name),
-        None => argument.starts_with('-') && arg.get_short().is_some_and(|short| argument[1..].starts_with(short)),
+    if let Some(name) = argument.strip_prefix("--") {
+        let name = name.split('=').next().unwrap_or_default();
+        return arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default()).any(|long| long == name);
     }
+    // Flags may stand together, and the first option with a value takes the rest.
+    for short in argument.strip_prefix('-').unwrap_or_default().chars() {
+        if arg.get_short() == Some(short) {
+            return true;
+        }
+        let is_flag = |arg: &Arg| arg.get_short() == Some(short) && !arg.get_action().takes_values();
+        if !command.get_arguments().any(is_flag) {
+            return false;
+        }
+    }
+    false
 }
 
 /// Returns an option as words of a command line.

@@ -53,7 +53,7 @@ impl Frame {
         frame.remark_renamed(&renamed);
         frame.rewrite_numbers(options);
         frame.empty_codes(options);
-        frame.find_sessions_if_any(&options.time)?;
+        frame.find_sessions_if_any(options)?;
         Ok(frame)
     }
 

@@ -35,11 +35,12 @@ impl Frame {
         Ok(machines)
     }
 
-    /// Returns the rows of a machine, with the digest that they would have in a file of their own.
+    /// Returns the rows of a machine, with the digest that they would have in a file of their own, and with the sessions that
+    /// gaps between its time stamps begin, which are in the columns `time`.
     ///
     /// # Errors
-    /// [`Error::Input`] if there is no such column, or no row of the machine.
-    pub fn of_machine(&self, machine: &Machine) -> Result<Self> {
+    /// [`Error::Input`] if there is no such column, no row of the machine, or a time stamp cannot be read.
+    pub fn of_machine(&self, machine: &Machine, time: &[String]) -> Result<Self> {
         let Machine { column, name } = machine;
         let machines = self.machines(column)?;
         let rows = machines.get(name).ok_or_else(|| {
@@ -47,7 +48,11 @@ impl Frame {
             let message = format!("no row of the machine `{name}`; the file has {}", names.join(", "));
             Error::input(&self.path, message).column(column)
         })?;
-        Ok(self.rows_of_a_machine(rows))
+        let mut frame = self.rows_of_a_machine(rows);
+        if frame.positions(time).is_ok() {
+            frame.find_sessions(time)?;
+        }
+        Ok(frame)
     }
 
     /// Returns some rows, with a digest of their cells in place of that of the file, so that a machine's rows are the same rows

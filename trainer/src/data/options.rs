@@ -42,6 +42,9 @@ pub struct ReadOptions {
     pub label: Option<String>,
     /// Columns of time stamps, which are never read as numbers.
     pub time: Vec<String>,
+    /// Column that names the machine of a row, if the file may hold several. Gaps in time are then those of each machine, and
+    /// are found when its rows are [selected](super::Frame::of_machine).
+    pub machine: Option<String>,
     /// Channels of a raw signal that are left out.
     pub channels_left_out: Vec<String>,
     /// Channels of a raw signal that are kept although they only rise, as a clock does; `None` keeps all such channels.

@@ -7,7 +7,7 @@ use jiff::fmt::strtime::BrokenDownTime;
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::Offset;
 
-use super::{Cell, Cells, Frame};
+use super::{Cell, Cells, Frame, ReadOptions};
 use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::warning::Warning;
@@ -141,10 +141,11 @@ impl Steps {
 }
 
 impl Frame {
-    /// Finds sessions as [`find_sessions`](Self::find_sessions) does, unless a column is absent: files of devices in use may
-    /// come without time stamps.
-    pub(crate) fn find_sessions_if_any(&mut self, names: &[String]) -> Result<()> {
-        if self.positions(names).is_ok() { self.find_sessions(names) } else { Ok(()) }
+    /// Finds sessions as [`find_sessions`](Self::find_sessions) does, unless a column is absent, because files of devices in
+    /// use may come without time stamps, or the rows are those of several machines.
+    pub(crate) fn find_sessions_if_any(&mut self, options: &ReadOptions) -> Result<()> {
+        let of_many = options.machine.as_ref().is_some_and(|column| self.position(column).is_ok());
+        if of_many || self.positions(&options.time).is_err() { Ok(()) } else { self.find_sessions(&options.time) }
     }
 
     /// Reads the time stamps in the columns with these names, which together make one time stamp. A gap or a step
@@ -154,7 +155,7 @@ impl Frame {
     ///
     /// # Errors
     /// [`Error::Input`] if there is no such column, or a time stamp cannot be read.
-    fn find_sessions(&mut self, names: &[String]) -> Result<()> {
+    pub(super) fn find_sessions(&mut self, names: &[String]) -> Result<()> {
         let columns = self.positions(names)?;
         let Some(&first) = columns.first() else { return Ok(()) };
         let (form, times) = self.times(&columns)?;

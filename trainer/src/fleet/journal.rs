@@ -72,6 +72,18 @@ impl Journal {
     }
 }
 
+/// Returns the machines in a folder whose last fit failed, each with the reason.
+pub(super) fn failures(folder: &Path) -> Result<HashMap<String, String>> {
+    let path = folder.join(FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        other => other.map_err(Error::io(&path, "cannot be read; check the folder"))?,
+    };
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    let last: HashMap<String, Option<String>> = lines.map(|line| (line.fit.machine, line.fit.error)).collect();
+    Ok(last.into_iter().filter_map(|(machine, error)| Some((machine, error?))).collect())
+}
+
 /// Returns a checksum of the settings of a job: all but its files and its machine.
 fn settings(job: &Job) -> u32 {
     let like = job.like.as_ref().map(|like| like.fingerprint());

@@ -6,13 +6,15 @@ use rayon::prelude::*;
 use serde::Serialize;
 use surprisal::{Drift, Nats};
 
+use super::journal;
+use crate::alarms::promised_interval;
 use crate::artefact::Artefact;
-use crate::data::{Machine, ReadOptions};
+use crate::data::{Frame, Machine, ReadOptions};
 use crate::error::{Error, Result};
 use crate::observer::Observer;
 use crate::windows;
 
-/// Standard deviations by which the share of alarms must exceed the promised rate before it counts.
+/// Standard deviations by which the share of alarms must exceed the highest rate that the calibration leaves open.
 const CLEAR: f64 = 3.0;
 
 /// The fresh rows of one machine under its model.
@@ -30,7 +32,7 @@ pub struct MachineStatus {
     pub drift: f64,
     /// Standard error of the drift, in nats per row; `None` if there are too few rows.
     pub drift_error: Option<f64>,
-    /// What to look at: `ok`, `drifted`, `alarms`, `no model`, `no rows` or `failed`.
+    /// What to look at.
     pub state: State,
     /// Why the rows cannot be scored.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +49,8 @@ pub enum State {
     Alarms,
     /// The mean surprisal has changed beyond chance.
     Drifted,
+    /// The model never alarms, because its calibration rows are too few for the rate.
+    NoThreshold,
     /// There are rows, but no model.
     NoModel,
     /// There is a model, but no row.
@@ -75,7 +79,18 @@ pub fn status(
         }
     }
     models.sort();
-    let artefacts: Vec<Artefact> = models.iter().map(|path| Artefact::read(path)).collect::<Result<_>>()?;
+    let mut all: Vec<MachineStatus> = Vec::new();
+    let mut artefacts: Vec<Artefact> = Vec::new();
+    for path in &models {
+        match Artefact::read(path) {
+            Ok(artefact) => artefacts.push(artefact),
+            Err(error) => all.push(MachineStatus {
+                error: Some(format!("{error:#}")),
+                ..MachineStatus::of(&path.file_stem().unwrap_or_default().to_string_lossy(), 0, State::Failed)
+            }),
+        }
+    }
+    let failures = journal::failures(folder)?;
     let of_machines: Vec<(&Machine, &Artefact)> =
         artefacts.iter().filter_map(|artefact| Some((artefact.notes.fit.machine.as_ref()?, artefact))).collect();
     let Some(&(Machine { column, .. }, first)) = of_machines.first() else {
@@ -87,9 +102,9 @@ pub fn status(
     if options.time.is_empty() {
         options.time.clone_from(&first.notes.fit.time);
     }
+    options.machine = Some(column.clone());
     let frame = windows::read_observed(None, data, &options, observer)?;
     let mut machines = frame.machines(column)?;
-    let mut all: Vec<MachineStatus> = Vec::new();
     let mut work = Vec::new();
     for (machine, artefact) in of_machines {
         match machines.remove(&machine.name) {
@@ -99,8 +114,14 @@ pub fn status(
     }
     all.extend(machines.iter().map(|(name, rows)| MachineStatus::of(name, rows.len(), State::NoModel)));
     let scored = work.into_par_iter().map(|(machine, artefact, rows)| {
-        let frame = frame.rows_of_a_machine(&rows);
-        of_machine(&machine.name, artefact, frame).unwrap_or_else(|error| MachineStatus {
+        if let Some(error) = failures.get(&machine.name) {
+            let error = format!("its last fit failed, and the model is from before: {error}");
+            return MachineStatus { error: Some(error), ..MachineStatus::of(&machine.name, rows.len(), State::Failed) };
+        }
+        let own = frame.rows_of_a_machine(&rows);
+        let read = artefact.frame_from(&options, |_| Ok(own));
+        let scored = read.and_then(|own| of_machine(&machine.name, artefact, &own));
+        scored.unwrap_or_else(|error| MachineStatus {
             error: Some(format!("{error:#}")),
             ..MachineStatus::of(&machine.name, rows.len(), State::Failed)
         })
@@ -110,10 +131,9 @@ pub fn status(
     Ok(all)
 }
 
-fn of_machine(name: &str, artefact: &Artefact, frame: crate::data::Frame) -> Result<MachineStatus> {
-    let frame = artefact.prepared(frame, 0)?;
+fn of_machine(name: &str, artefact: &Artefact, frame: &Frame) -> Result<MachineStatus> {
     let rows: Vec<usize> = (0..frame.rows()).collect();
-    let scores = artefact.scores_of(&frame, &rows, &())?;
+    let scores = artefact.scores_of(frame, &rows, &())?;
     let detector = artefact.detector();
     let mut drift = Drift::new();
     scores.iter().for_each(|score| drift.push(&detector, score.nats));
@@ -121,12 +141,15 @@ fn of_machine(name: &str, artefact: &Artefact, frame: crate::data::Frame) -> Res
     let alarms = scores.iter().filter(|score| detector.judge(score.anomaly).is_anomalous()).count();
     let count = rows.len() as f64;
     let promised = f64::from(detector.false_alarm_ppm) / 1e6;
-    let expected = count * promised;
-    let is_alarming = alarms as f64 > expected + CLEAR * (expected * (1.0 - promised)).sqrt().max(1.0);
+    // The calibration rows determine the rate only so well, and the fresh rows the share of alarms.
+    let (_, most) = promised_interval(&detector);
+    let is_alarming = alarms as f64 > count * most + CLEAR * (count * most * (1.0 - most)).sqrt().max(1.0);
     let state = if is_alarming {
         State::Alarms
     } else if estimate.is_drifted() {
         State::Drifted
+    } else if detector.threshold == Nats::IMPOSSIBLE {
+        State::NoThreshold
     } else {
         State::Ok
     };

@@ -93,6 +93,7 @@ impl Job {
         let mut options = self.reading.clone();
         options.missing.extend(&self.overrides.codes());
         options.time.clone_from(&self.time);
+        options.machine = self.machine.as_ref().map(|machine| machine.column.clone());
         options.label = self.label.as_ref().map(|(column, _)| column.clone());
         if self.signal.is_some() {
             options.channels_left_out = self.ignore.clone();

@@ -257,7 +257,7 @@ fn read(job: &Job, path: &Path, observer: &dyn Observer) -> Result<Frame> {
 /// Returns the rows of the job's machine as the job's columns, without bad rows as far as the job permits.
 fn prepared(job: &Job, mut frame: Frame) -> Result<Frame> {
     if let Some(machine) = &job.machine {
-        frame = frame.of_machine(machine)?;
+        frame = frame.of_machine(machine, &job.time)?;
     }
     if let Some(like) = &job.like {
         like.arrange(&mut frame, |name| job.unmodelled().chain(&job.ignore).any(|other| other == name))?;

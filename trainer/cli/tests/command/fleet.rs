@@ -130,3 +130,64 @@ fn faults_of_a_fleet_are_named() {
         assert!(!output.status.success() && errors.contains(expected), "{arguments}: {errors}");
     }
 }
+
+/// Two machines that take turns, the second two hours behind, and one gap of the first while the second goes on.
+fn clocked(rows: u32) -> String {
+    let mut random = random(6);
+    let mut text = String::from("machine,time,load,temperature\n");
+    for row in 0..rows {
+        for (name, behind) in [("m1", 0), ("m2", 7200)] {
+            let gap = if name == "m1" && row >= rows / 2 { 3600 } else { 0 };
+            let load = random.random_range(0..100);
+            let temperature = 20.0 + 0.3 * f64::from(load) + random.random::<f64>();
+            writeln!(text, "{name},{},{load},{temperature:.2}", 1_700_000_000 + row + gap - behind).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn gaps_in_time_are_those_of_each_machine() {
+    let folder = Folder::new();
+    let all = clocked(400);
+    folder.write("all.csv", &all);
+    let own: String = all.lines().filter(|line| !line.starts_with("m2")).map(|line| format!("{line}\n")).collect();
+    folder.write("own.csv", own);
+    let fit = |file: &str, models: &str| {
+        folder.json(&format!(
+            "fit {file} --by machine --time time --window 2 --family linear --order natural --strength 5 -o {models}"
+        ));
+        folder.read(&format!("{models}/m1.srp"))
+    };
+    assert!(fit("all.csv", "models") == fit("own.csv", "alone"));
+    let eval = |file: &str| folder.run(&format!("eval models/m1.srp {file}"));
+    let (of_all, of_own) = (eval("all.csv"), eval("own.csv"));
+    assert_eq!(of_all.stdout, of_own.stdout);
+    assert!(String::from_utf8_lossy(&of_all.stderr).contains("1 gaps or steps backwards"), "{of_all:?}");
+}
+
+#[test]
+fn a_healthy_fleet_does_not_alarm_and_a_silent_one_says_so() {
+    let folder = Folder::new();
+    let machines: Vec<(String, f64)> = (0..10).map(|at| (format!("p{at}"), 20.0)).collect();
+    let machines: Vec<(&str, f64)> = machines.iter().map(|(name, level)| (name.as_str(), *level)).collect();
+    folder.write("all.csv", fleet(&machines, 1500, 7));
+    folder.write("fresh.csv", fleet(&machines, 2000, 8));
+    folder.text("fit all.csv --by machine --label label -o models");
+    let states = |models: &str| -> Vec<String> {
+        let value = folder.json(&format!("fleet status {models} fresh.csv"));
+        let machines = value["machines"].as_array().unwrap();
+        machines.iter().map(|one| one["state"].as_str().unwrap().to_owned()).collect()
+    };
+    let healthy = states("models");
+    assert!(healthy.iter().all(|state| state == "ok"), "{healthy:?}");
+    let text = folder.text("fit all.csv --by machine --label label --false-alarm 0.0001 -o silent");
+    assert!(text.contains("10 of these never alarm"), "{text}");
+    assert!(states("silent").iter().all(|state| state == "no-threshold"));
+    // A damaged model is a line of its own, and a refit that fails is not taken for a model.
+    folder.write("models/p0.srp", "damaged");
+    folder.write("all.csv", fleet(&machines[1..2], 10, 9));
+    assert_eq!(folder.run("fit all.csv --by machine --label label -o models").status.code(), Some(2));
+    let states = states("models");
+    assert_eq!(states.iter().filter(|state| *state == "failed").count(), 2, "{states:?}");
+}

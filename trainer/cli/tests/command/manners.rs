@@ -93,6 +93,17 @@ fn a_project_adds_options_that_the_user_does_not_give() {
     folder.write("surprisal.toml", "[fit]\nfalse-alarm = 0.5\n");
     folder.text("fit data.csv --label label --alarms-per-day 9 --rate 1 -o five.srp");
     assert_ne!(folder.json("inspect five.srp")["false_alarm"], 0.5);
+    // The same key may stand in both places, and what belongs to an option that the user replaces is left out.
+    folder.write("surprisal.toml", "label = \"label\"\nnormal = \"1\"\n[fit]\nlabel = \"label\"\nnormal = \"0\"\n");
+    folder.text("fit data.csv -qo both.srp");
+    assert!(errors(&folder.run("fit data.csv --label label -o six.srp")).find("normal").is_none());
+    folder.write("surprisal.toml", "[fit]\ncalibrate = \"data.csv\"\noutput = \"other.srp\"\n");
+    folder.text("fit data.csv --label label --by mode -qo fleet");
+    assert!(!folder.path("other.srp").exists());
+    folder.write("surprisal.toml", "[fleet]\nskip-bad = 3\n");
+    assert!(errors(&folder.run("fleet status fleet data.csv")).contains("surprisal.toml adds --skip-bad=3"));
+    folder.write("surprisal.toml", "label = fault");
+    folder.text("--version");
     // An option of another command does not disturb.
     folder.write("surprisal.toml", "top = 2\n[score]\nmean = 3\n");
     assert_eq!(folder.json("explain m.srp data.csv")["rows"].as_array().map(Vec::len), Some(2));
