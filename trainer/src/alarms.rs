@@ -10,7 +10,7 @@ use crate::evaluate::Alarms;
 use crate::pipeline::finite;
 
 /// Seconds per day.
-const DAY: f64 = 86_400.0;
+pub(crate) const DAY: f64 = 86_400.0;
 /// Rates of false alarms for which [`sweep`] lists thresholds, in parts per million.
 const SWEPT: [u32; 9] = [100_000, 50_000, 20_000, 10_000, 5000, 2000, 1000, 500, 100];
 

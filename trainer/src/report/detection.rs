@@ -12,8 +12,6 @@ use crate::calibrate::rate_interval;
 use crate::evaluate::{Alarms, auc_pr, auc_roc, mean};
 use crate::pipeline::finite;
 
-/// Largest number of label values that are listed one by one.
-const MOST_LABELS: usize = 20;
 /// Largest number of points of a curve.
 const POINTS: usize = 250;
 
@@ -56,10 +54,8 @@ pub struct Detection {
     pub promised_interval: [f64; 2],
     /// Number of calibration rows.
     pub calibration_rows: u32,
-    /// Recall and delay by label value.
+    /// Recall and delay by label value, the most frequent value first.
     pub labels: Vec<OfLabel>,
-    /// Number of label values that are not listed.
-    pub labels_left_out: usize,
     /// Thresholds at several rates.
     pub thresholds: Vec<Threshold>,
     /// Promised and observed shares of p-values on normal rows.
@@ -122,7 +118,6 @@ impl Detection {
         let found = Alarms::of(&verdicts, &is_anomalous);
         let scores: Vec<_> = applied.scores.iter().map(|score| score.anomaly).collect();
         let (low, high) = promised_interval(&detector);
-        let labels = labels(applied, &verdicts, reports);
         let drift = applied.drift(&normal);
         Self {
             rows: applied.rows.len(),
@@ -143,8 +138,7 @@ impl Detection {
             promised: f64::from(detector.false_alarm_ppm) / 1e6,
             promised_interval: [low, high],
             calibration_rows: detector.rows,
-            labels_left_out: labels.len().saturating_sub(MOST_LABELS),
-            labels: labels.into_iter().take(MOST_LABELS).collect(),
+            labels: labels(applied, &verdicts, reports),
             thresholds: sweep(applied, settings),
             p_values: p_values(applied, &detector, &normal),
             drift: OfDrift {

@@ -26,20 +26,21 @@ impl Share {
         if of == 0 {
             return None;
         }
-        let (n, share, z) = (of as f64, hits as f64 / of as f64, DEVIATIONS);
-        let middle = share + z * z / (2.0 * n);
-        let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-        let scale = 1.0 + z * z / n;
-        let (low, high) = (((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0));
-        // Rounding must not move the ends off the exact shares 0 and 1.
-        Some(Self {
-            hits,
-            of,
-            share,
-            low: if hits == 0 { 0.0 } else { low },
-            high: if hits == of { 1.0 } else { high },
-        })
+        let share = hits as f64 / of as f64;
+        let [low, high] = wilson(share, of as f64);
+        Some(Self { hits, of, share, low, high })
     }
+}
+
+/// Returns the interval of Wilson of a share of `n` rows.
+fn wilson(share: f64, n: f64) -> [f64; 2] {
+    let z = DEVIATIONS;
+    let middle = share + z * z / (2.0 * n);
+    let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z * z / n;
+    let (low, high) = (((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0));
+    // Rounding must not move the ends off the exact shares 0 and 1.
+    [if share == 0.0 { 0.0 } else { low }, if share == 1.0 { 1.0 } else { high }]
 }
 
 /// A number with its 90 % interval.
@@ -71,13 +72,18 @@ impl Measured {
     }
 
     /// Returns the area under a ROC curve with its interval (Hanley & McNeil, *The Meaning and Use of the Area under a ROC
-    /// Curve*, 1982).
+    /// Curve*, 1982). Where that interval reaches 0 or 1, it is Wilson's for as many rows as there are of the rarer kind.
     pub fn auc(value: f64, anomalous: usize, normal: usize) -> Self {
         let (m, n) = (anomalous as f64, normal as f64);
         let (q1, q2) = (value / (2.0 - value), 2.0 * value * value / (1.0 + value));
         let variance = value * (1.0 - value) + (m - 1.0) * (q1 - value * value) + (n - 1.0) * (q2 - value * value);
         let measured = Self::with_error(value, (variance.max(0.0) / (m * n)).sqrt());
-        Self { low: measured.low.max(0.0), high: measured.high.min(1.0), ..measured }
+        if measured.low > 0.0 && measured.high < 1.0 {
+            return measured;
+        }
+        // The standard error vanishes at the ends; value (1 - value) / min(m, n) is the largest variance of any two samples.
+        let [low, high] = wilson(value, m.min(n));
+        Self { value, low, high }
     }
 }
 
@@ -105,9 +111,21 @@ mod tests {
     #[test]
     fn interval_of_an_area() {
         let auc = Measured::auc(0.8, 50, 50);
-        // The worked formula gives a standard error of 0.0449.
-        assert!((auc.high - auc.low - 2.0 * DEVIATIONS * 0.0449).abs() < 2e-3, "{auc:?}");
-        assert_eq!(Measured::auc(1.0, 50, 50).low, 1.0);
+        // By hand: √((0.16 + 49 · 0.02667 + 49 · 0.07111) / 2500) = 0.0445.
+        assert!((auc.high - auc.low - 2.0 * DEVIATIONS * 0.0445).abs() < 1e-4, "{auc:?}");
+    }
+
+    #[test]
+    fn interval_of_an_area_at_the_ends_depends_on_the_rarer_rows() {
+        // By hand: n / (n + 1.645²), for 50 rows and for one.
+        for (anomalous, normal, low) in [(50, 50, 0.9487), (50, 4000, 0.9487), (1, 4000, 0.2699), (4000, 1, 0.2699)] {
+            let best = Measured::auc(1.0, anomalous, normal);
+            assert!((best.low - low).abs() < 1e-4 && best.high == 1.0, "{best:?}");
+            let worst = Measured::auc(0.0, anomalous, normal);
+            assert!((worst.high - (1.0 - low)).abs() < 1e-4 && worst.low == 0.0, "{worst:?}");
+        }
+        let near = Measured::auc(0.9999, 1, 4000);
+        assert!(near.low < 0.3 && near.high > 0.9999, "{near:?}");
     }
 
     #[test]

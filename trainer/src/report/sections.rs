@@ -79,8 +79,8 @@ fn first_screen(content: &Content) -> String {
         );
     }
     html + "<p class=\"soft\">Intervals count rows as independent; rows that follow each other closely make them too narrow. The \
-            grade asks for a kept promise on false alarms, and for a recall that is surely above 90 % of the rows and of each kind, or \
-            without labels for no drift.</p>\n"
+            best grade asks for a kept promise on false alarms, for intervals of recall, of all anomalous rows and of each kind, that \
+            begin at 90 % or above (without labels, for no drift), and for a model that saves nats.</p>\n"
 }
 
 fn advantage(content: &Content) -> String {
@@ -261,21 +261,33 @@ fn size(content: &Content) -> String {
     let mut html = figures::sizes(&all);
     html += &tables::likelihoods(&all, &provenance::work_in_words(content.own.applied));
     html += &paragraph(&format!("Means are over {} normal rows.", count(own.rows)));
-    // The smallest table that keeps nearly all that the model saves against independent columns.
     let saved = own.independent - own.model;
-    let keeps = |smaller: &&Smaller| smaller.nats - own.model <= DISPENSABLE * saved;
-    if let Some(smaller) = own.smaller.iter().filter(keeps).min_by_key(|smaller| smaller.bytes) {
-        html += &paragraph(&format!(
-            "A table of about {} bytes in place of {}, without {}, would lose at most {} nats per row of the {} that this model saves \
-             against independent columns.",
-            count(smaller.bytes),
-            count(own.bytes),
-            smaller.without,
-            number(smaller.nats - own.model),
-            number(saved)
+    html += &smaller(&own.smaller, own.bytes, own.model, saved).map_or(String::new(), |words| paragraph(&words));
+    html + &own.no_smaller.as_deref().map_or(String::new(), absent)
+}
+
+/// Returns a sentence on the smallest table that keeps nearly all that the model saves against independent columns, or is
+/// better than the model. `nats` and `saved` are those of the model, per row.
+fn smaller(tables: &[Smaller], bytes: usize, nats: f64, saved: f64) -> Option<String> {
+    let keeps = |smaller: &&Smaller| smaller.nats - nats <= DISPENSABLE * saved.max(0.0);
+    let smallest = tables.iter().filter(keeps).min_by_key(|smaller| smaller.bytes)?;
+    let lost = smallest.nats - nats;
+    let head = format!(
+        "A table of about {} bytes in place of {}, without {},",
+        count(smallest.bytes),
+        count(bytes),
+        smallest.without
+    );
+    if lost < 0.0 {
+        let gained = number(-lost);
+        return Some(format!(
+            "{head} is smaller and better: it lowers the mean surprisal of these rows by {gained} nats."
         ));
     }
-    html + &own.no_smaller.as_deref().map_or(String::new(), absent)
+    (lost > 0.0 && saved > 0.0).then(|| {
+        let (lost, saved) = (number(lost), number(saved));
+        format!("{head} would lose at most {lost} nats per row of the {saved} that this model saves against independent columns.")
+    })
 }
 
 fn drift(content: &Content) -> String {
@@ -311,4 +323,25 @@ fn origin(content: &Content) -> String {
         html += &tables::facts("The other model", look_for, &provenance::facts(other.applied));
     }
     html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smaller_table_loses_or_is_better() {
+        let table = |bytes, nats| Smaller { bytes, nats, without: "heat".into() };
+        let words = |tables: &[Smaller], saved| smaller(tables, 2000, 5.0, saved);
+        let loses = words(&[table(1500, 5.1), table(1000, 7.0)], 3.0).unwrap();
+        assert!(loses.contains("1,500 bytes in place of 2,000") && loses.contains("at most 0.1 nats"), "{loses}");
+        for saved in [3.0, -3.0] {
+            let better = words(&[table(1500, 2.5)], saved).unwrap();
+            assert!(better.contains("smaller and better") && better.contains("by 2.5 nats"), "{better}");
+            assert!(!better.contains("lose") && !better.contains('-'), "{better}");
+        }
+        // A model that saves nothing has nothing to lose.
+        assert_eq!(words(&[table(1500, 5.1)], -3.0), None);
+        assert_eq!(words(&[table(1000, 7.0)], 3.0), None);
+    }
 }

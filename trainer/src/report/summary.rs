@@ -3,18 +3,18 @@
 use serde::Serialize;
 use surprisal::Detector;
 
-use super::detection::Detection;
+use super::detection::{Detection, OfLabel};
 use super::interval::{Measured, Share};
 use super::likelihood::Likelihood;
 use super::words::{count, number, per_second, percent};
-use crate::alarms::{AlarmSettings, no_alarm};
+use crate::alarms::{AlarmSettings, DAY, no_alarm};
 
 /// Share of anomalous rows that a good detector surely finds.
 const GOOD_RECALL: f64 = 0.9;
 /// Share of anomalous rows below which a detector surely misses most.
 const POOR_RECALL: f64 = 0.5;
-/// Rows per day at one row per second.
-const DAY: f64 = 86_400.0;
+/// Largest number of missed kinds of anomaly that are named.
+const NAMED: usize = 5;
 
 /// How good the model is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -86,7 +86,7 @@ impl Summary {
         settings: &AlarmSettings,
     ) -> Self {
         let has_faults = detection.recall.is_some();
-        let second = if has_faults { recall(detection) } else { drift(detection) };
+        let second = if has_faults { recall(detection.recall, &detection.labels) } else { drift(detection) };
         let findings = [promise(detection, detector, has_faults), second, saved(likelihood)];
         let grade = match () {
             () if findings[..2].iter().any(|finding| finding.grade == Grade::No) => Grade::No,
@@ -212,8 +212,9 @@ fn promise(detection: &Detection, detector: &Detector, has_faults: bool) -> Find
     Finding::new(Grade::Yes, clause, format!("{head}. {agrees}."))
 }
 
-fn recall(detection: &Detection) -> Finding {
-    let Some(recall) = detection.recall else { return Finding::new(Grade::Partly, "recall is unknown", "") };
+/// Returns whether the model surely finds the anomalous rows, and those of each kind: of each value of `labels`.
+fn recall(recall: Option<Share>, labels: &[OfLabel]) -> Finding {
+    let Some(recall) = recall else { return Finding::new(Grade::Partly, "recall is unknown", "") };
     let share = percent(recall.share);
     let head = format!(
         "It finds {} of {} anomalous rows, {share} (90 % interval {} to {})",
@@ -222,22 +223,41 @@ fn recall(detection: &Detection) -> Finding {
         percent(recall.low),
         percent(recall.high)
     );
-    let missed: Vec<_> = detection.labels.iter().filter(|label| label.recall.high < GOOD_RECALL).take(5).collect();
     if recall.high < POOR_RECALL {
         let clause = format!("it finds only {share} of the anomalous rows");
         return Finding::new(Grade::No, clause, format!("{head}: it misses most of them."));
     }
-    if missed.is_empty() || detection.labels.len() < 2 {
-        let grade = if recall.low >= GOOD_RECALL { Grade::Yes } else { Grade::Partly };
-        return Finding::new(grade, format!("it finds {share} of the anomalous rows"), format!("{head}."));
+    let clause = format!("it finds {share} of the anomalous rows");
+    let mut missed: Vec<_> = labels.iter().filter(|label| label.recall.high < GOOD_RECALL).collect();
+    if missed.is_empty() || labels.len() < 2 {
+        let open = labels.iter().filter(|label| label.recall.low < GOOD_RECALL).count();
+        if recall.low >= GOOD_RECALL && open == 0 {
+            return Finding::new(Grade::Yes, clause, format!("{head}."));
+        }
+        if labels.len() < 2 {
+            return Finding::new(Grade::Partly, clause, format!("{head}."));
+        }
+        let good = percent(GOOD_RECALL);
+        return Finding::new(
+            Grade::Partly,
+            format!("{clause}, though not surely {good} of each kind"),
+            format!("{head}. Of {open} of {} kinds it is not sure that the model finds {good}.", labels.len()),
+        );
     }
+    // Of equal shares, that of more rows is worse.
+    missed.sort_by(|a, b| a.recall.share.total_cmp(&b.recall.share).then(a.recall.high.total_cmp(&b.recall.high)));
+    let more = match missed.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    missed.truncate(NAMED);
     let counts = missed.iter().map(|label| format!("{} ({} of {})", label.label, label.recall.hits, label.recall.of));
     let counts = counts.collect::<Vec<_>>().join(", ");
     let names = missed.iter().map(|label| &*label.label).collect::<Vec<_>>().join(" and ");
     Finding::new(
         Grade::Partly,
-        format!("it finds {share} of the anomalous rows but misses more than one in ten of {names}"),
-        format!("{head}. Kinds of which it surely misses more than one row in ten: {counts}."),
+        format!("{clause} but misses more than one in ten of {names}{more}"),
+        format!("{head}. Kinds of which it surely misses more than one row in ten, the worst first: {counts}{more}."),
     )
 }
 
@@ -295,4 +315,57 @@ fn saved(likelihood: Option<&Likelihood>) -> Finding {
     }
     let sentence = format!("It predicts these rows no better {than}: it saves {size}.");
     Finding::new(Grade::Partly, format!("it predicts the rows no better {than}"), sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Judges kinds of which so many of so many rows are found.
+    fn judged(kinds: &[(&str, usize, usize)]) -> Finding {
+        let label = |&(name, hits, of): &(&str, usize, usize)| OfLabel {
+            label: name.into(),
+            recall: Share::of(hits, of).unwrap(),
+            episodes: of,
+            found: hits,
+            median_delay: None,
+            longest_delay: None,
+            median_length: 1,
+        };
+        let (hits, of) = kinds.iter().fold((0, 0), |sum, kind| (sum.0 + kind.1, sum.1 + kind.2));
+        recall(Share::of(hits, of), &kinds.iter().map(label).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn every_kind_must_surely_be_found() {
+        // Of 25 rows, 90 % are surely found only if all are; of 24, never.
+        assert_eq!(judged(&[("leak", 1000, 1000), ("jam", 25, 25)]).grade, Grade::Yes);
+        let open = judged(&[("leak", 1000, 1000), ("jam", 24, 24)]);
+        assert_eq!(open.grade, Grade::Partly);
+        assert!(
+            open.sentence.contains("Of 1 of 2 kinds it is not sure that the model finds 90 %"),
+            "{}",
+            open.sentence
+        );
+        assert_eq!(judged(&[("leak", 940, 1000)]).grade, Grade::Yes);
+        assert_eq!(judged(&[("leak", 24, 24)]).grade, Grade::Partly);
+        assert_eq!(judged(&[("leak", 100, 1000), ("jam", 25, 25)]).grade, Grade::No);
+    }
+
+    #[test]
+    fn missed_kinds_are_named_worst_first() {
+        let found = judged(&[
+            ("a", 1000, 1000),
+            ("b", 80, 100),
+            ("c", 0, 3),
+            ("d", 0, 9),
+            ("e", 9, 30),
+            ("f", 2, 9),
+            ("g", 6, 10),
+        ]);
+        assert_eq!(found.grade, Grade::Partly);
+        let worst = "the worst first: d (0 of 9), c (0 of 3), f (2 of 9), e (9 of 30), g (6 of 10) and 1 more.";
+        assert!(found.sentence.ends_with(worst), "{}", found.sentence);
+        assert!(found.clause.ends_with("d and c and f and e and g and 1 more"), "{}", found.clause);
+    }
 }

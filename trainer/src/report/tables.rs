@@ -12,6 +12,8 @@ use crate::alarms::AlarmSettings;
 
 /// Largest number of columns of a table that is as wide as the columns of the data.
 pub const WIDE: usize = 14;
+/// Largest number of label values that are listed one by one.
+const MOST_LABELS: usize = 20;
 
 fn head<const N: usize>(names: [&str; N]) -> Vec<String> {
     names.map(str::to_owned).to_vec()
@@ -97,8 +99,8 @@ pub fn labels(detection: &Detection, settings: &AlarmSettings) -> String {
             Cell::new(delay(label.longest_delay)),
         ]
     };
-    let rows: Vec<_> = detection.labels.iter().map(row).collect();
-    let left_out = match detection.labels_left_out {
+    let rows: Vec<_> = detection.labels.iter().take(MOST_LABELS).map(row).collect();
+    let left_out = match detection.labels.len() - rows.len() {
         0 => String::new(),
         count => format!(" {count} rarer values are not listed."),
     };

@@ -53,13 +53,29 @@ fn an_error_shows_the_line_and_marks_the_cell() {
 }
 
 #[test]
-fn a_line_of_control_characters_is_not_shown() {
+fn a_line_of_unsafe_characters_is_not_shown() {
     let folder = Folder::new();
-    folder.write("rows.csv", format!("a,b\n{}1,\u{1b}[31mred\n", "1,2\n3,4\n".repeat(50)));
     folder.write("kinds.toml", "[columns.b]\nkind = \"integer\"\n");
-    let message = errors(&folder.run("fit rows.csv --schema kinds.toml -o m.srp"));
-    assert!(message.starts_with("error: rows.csv: line 102"), "{message}");
-    assert!(!message.contains('\u{1b}') && !message.contains("-->"), "{message:?}");
+    for cell in ["\u{1b}[31mred", "\u{202e}der", "r\u{200b}ed"] {
+        folder.write("rows.csv", format!("a,b\n{}1,{cell}\n", "1,2\n3,4\n".repeat(50)));
+        let message = errors(&folder.run("fit rows.csv --schema kinds.toml -o m.srp"));
+        assert!(message.starts_with("error: rows.csv: line 102"), "{message}");
+        assert!(!message.contains(cell) && !message.contains("-->"), "{message:?}");
+    }
+}
+
+#[test]
+fn the_name_of_a_file_is_escaped_beside_its_line() {
+    let folder = Folder::new();
+    let name = "ro\u{1b}[31mws.csv";
+    folder.write(name, format!("a,b\n{}1,x2\n", "1,2\n3,4\n".repeat(50)));
+    folder.write("kinds.toml", "[columns.b]\nkind = \"integer\"\n");
+    // With forced colours, no later step removes an escape sequence.
+    let line = format!("CLICOLOR_FORCE=1 surprisal fit '{name}' --schema kinds.toml -o m.srp");
+    let message = errors(&shell(&folder, &line));
+    assert!(message.contains("-->") && message.contains("\u{1b}["), "a line in colours: {message:?}");
+    assert_eq!(message.matches("ro\\u{1b}[31mws.csv").count(), 2, "{message:?}");
+    assert!(!message.contains("ro\u{1b}"), "{message:?}");
 }
 
 #[test]

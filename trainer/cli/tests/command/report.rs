@@ -122,6 +122,34 @@ fn words_follow_from_numbers() {
     assert!(number(&worn["likelihood"]["saved"], "value") < number(&same["likelihood"]["saved"], "value"));
 }
 
+/// Kinds of fault that are too rare for the table of the page are judged too.
+#[test]
+fn rare_kinds_that_are_missed_are_named() {
+    let folder = Folder::new();
+    let mut random = random(6);
+    let mut normal = || format!("{},{}", random.random_range(0..20), random.random_range(0..20));
+    let mut fit = String::from("heat,flow,fault\n");
+    (0..600).for_each(|_| writeln!(fit, "{},0", normal()).unwrap());
+    let mut rows = fit.clone();
+    for kind in 1..=20 {
+        (0..30).for_each(|_| writeln!(rows, "{},{},loud{kind}", 500 + kind, 700 + kind).unwrap());
+    }
+    // Rows of these kinds are normal rows in all but their label.
+    let usual = fit.lines().nth(1).unwrap().rsplit_once(',').unwrap().0;
+    for kind in 1..=5 {
+        (0..3 + kind).for_each(|_| writeln!(rows, "{usual},quiet{kind}").unwrap());
+    }
+    folder.write("fit.csv", &fit);
+    folder.write("rows.csv", &rows);
+    folder.text("fit fit.csv --label fault --normal 0 --false-alarm 0.02 -o model.srp");
+    let (page, value) = report(&folder, "model.srp rows.csv --label fault --normal 0");
+    assert_eq!(value["detection"]["labels"].as_array().unwrap().len(), 25);
+    assert!(page.contains("5 rarer values are not listed"));
+    assert_eq!(value["summary"]["grade"], "partly", "{}", value["summary"]);
+    let names = "quiet5 (0 of 8), quiet4 (0 of 7), quiet3 (0 of 6), quiet2 (0 of 5), quiet1 (0 of 4)";
+    assert!(page.contains(&format!("more than one row in ten, the worst first: {names}.")), "{}", value["summary"]);
+}
+
 #[test]
 fn bits_with_and_without_layers_have_a_page() {
     let folder = Folder::new();
