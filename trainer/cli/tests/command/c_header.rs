@@ -127,3 +127,28 @@ fn packages_share_one_reader() {
     let text = folder.text("export model.srp --package arduino -o libraries/tank");
     assert!(text.contains("kept, although it differs"), "{text}");
 }
+
+/// Where the folder of a model cannot be written, that of the reader is not written either.
+#[test]
+fn a_package_is_written_whole_or_not_at_all() {
+    let folder = Folder::with_data();
+    folder.json("fit data.csv --label label --family linear --order natural --strength 5 -o model.srp");
+    // The name of the header is too long for a file, but that of the folder is not.
+    let long = "a".repeat(254);
+    let mut targets =
+        vec![(".", "new folder"), ("..", "new folder"), ("libraries/..", "new folder"), (&long, "cannot be written")];
+    #[cfg(unix)]
+    {
+        std::fs::create_dir(folder.path("empty")).unwrap();
+        std::os::unix::fs::symlink("empty", folder.path("link")).unwrap();
+        std::os::unix::fs::symlink("nothing", folder.path("dangling")).unwrap();
+        targets.extend(["link", "link/", "dangling"].map(|link| (link, "symbolic link")));
+    }
+    for (target, message) in targets {
+        folder.refuses(&format!("export model.srp --package zephyr -o {target}"), &[target, message]);
+        assert!(!folder.path("surprisal").exists(), "{target}");
+        assert!(!folder.path(&long).exists() && !folder.path("nothing").exists(), "{target}");
+    }
+    folder.text("export model.srp --package zephyr -o ./pump/");
+    assert!(folder.path("surprisal/src/surprisal.c").exists() && folder.path("pump/src/pump.h").exists());
+}
