@@ -147,6 +147,7 @@ fn what(state: ReaderFile) -> &'static str {
     match state {
         ReaderFile::Written => "the C reader; compile it into the firmware",
         ReaderFile::Unchanged => "the C reader, as it is",
+        ReaderFile::InLibrary => "the C reader of the library beside, which the header uses",
         ReaderFile::Kept => {
             "kept, although it differs from the reader of this version; delete it and export again to replace it"
         }

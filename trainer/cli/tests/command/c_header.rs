@@ -112,6 +112,13 @@ fn packages_share_one_reader() {
         let text = String::from_utf8(folder.read(&format!("libraries/pump-a/{file}"))).unwrap();
         assert!(!text.contains('@') && text.contains("pump_a"), "{file}: {text}");
     }
+    // A new fit replaces the header, and the reader stays where it is.
+    let text = folder.text("export model.srp -o libraries/pump-a/src/pump_a.h");
+    assert!(
+        text.contains("libraries/pump-a/src/../../surprisal/src/surprisal.c: the C reader of the library"),
+        "{text}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path("libraries/pump-a/src")).unwrap().count(), 1);
     // A name without ASCII letters is that of the model.
     assert_eq!(folder.json("export model.srp --package arduino -o libraries/ü")["prefix"], "model");
     let text = folder.text("export model.srp --package arduino -o libraries/valve");
