@@ -78,6 +78,12 @@ fn a_c_compiler_takes_a_header_of_any_names() {
     for name in ["surprisal.h", "Surprisal.h", "surprisal_score.h"] {
         folder.refuses(&format!("export odd.srp -o {name}"), &["C reader"]);
     }
+    // Names of other headers, whatever the case, because some file systems make no difference.
+    for (output, word) in [("String.h", "string"), ("float.h", "float"), ("time --package arduino", "time")] {
+        folder.refuses(&format!("export odd.srp -o {output}"), &[&format!("{word}.h"), &format!("{word}_model")]);
+        assert!(!folder.path("time").exists() && !folder.path("surprisal").exists());
+    }
+    folder.text("export odd.srp -o time_model.h");
 }
 
 /// The reader is written beside a header, and a file of another content is kept and named.
