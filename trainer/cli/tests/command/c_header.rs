@@ -148,8 +148,12 @@ fn a_package_is_written_whole_or_not_at_all() {
     folder.json("fit data.csv --label label --family linear --order natural --strength 5 -o model.srp");
     // The name of the header is too long for a file, but that of the folder is not.
     let long = "a".repeat(254);
-    let mut targets =
-        vec![(".", "new folder"), ("..", "new folder"), ("libraries/..", "new folder"), (&long, "cannot be written")];
+    let mut targets = vec![
+        (".", "new folder"),
+        ("..", "new folder"),
+        ("libraries/..", "new folder"),
+        (long.as_str(), "cannot be written"),
+    ];
     #[cfg(unix)]
     {
         std::fs::create_dir(folder.path("empty")).unwrap();
