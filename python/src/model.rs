@@ -99,7 +99,7 @@ impl Model {
         write_whole(&path, &self.artefact.file_bytes(), &[]).map_err(exception)
     }
 
-    /// Writes the table as Rust source, C header or bytes. The C reader is written beside a header.
+    /// Writes the table as Rust source, C header or bytes. The C reader is written beside a header, unless its library is there.
     fn export(&self, path: PathBuf) -> PyResult<()> {
         write(&self.artefact, &path, &[]).map(drop).map_err(exception)
     }

@@ -218,7 +218,7 @@ pub enum Command {
     Export {
         /// Model: a .srp file that `fit` wrote.
         model: PathBuf,
-        /// File to write: a name ending in .rs for Rust source, in .h for a C header (the C reader is written beside it), in .srp for
+        /// File to write: a name ending in .rs for Rust source, in .h for a C header (the C reader is written beside it, unless its library is there), in .srp for
         /// the bytes of the table without names. With --package, the new folder of the model.
         #[arg(short, value_name = "FILE")]
         output: PathBuf,

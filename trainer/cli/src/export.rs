@@ -24,13 +24,6 @@ struct Reader {
     lines: Vec<String>,
 }
 
-/// What happened to a file of the C reader.
-enum Found {
-    Same,
-    Other,
-    Nothing,
-}
-
 pub fn export(model: &Path, output: &Path, ecosystem: Option<Ecosystem>) -> Result<Answer> {
     let artefact = Artefact::read(model)?;
     let shown = output.display();
@@ -39,14 +32,18 @@ pub fn export(model: &Path, output: &Path, ecosystem: Option<Ecosystem>) -> Resu
     let mut prefix = None;
     match (ecosystem, extension) {
         (Some(ecosystem), _) => {
-            let package = package(&artefact, ecosystem, &file_name(output), &name_of(output, model))?;
+            let folder = folder_name(output)?;
+            // A name without ASCII letters and digits gives no names in C; that of the model does.
+            let has_words = folder.contains(|c: char| c.is_ascii_alphanumeric());
+            let name = if has_words { folder.clone() } else { stem(model) };
+            let package = package(&artefact, ecosystem, &folder, &name)?;
             reader = write_package(&package, output)?;
             prefix = Some(package.name);
         }
         (None, Some("rs" | "h" | "srp")) => {
             reader = beside(write(&artefact, output, &[model])?);
             if extension == Some("h") {
-                prefix = Some(c_name(&output.file_stem().unwrap_or_default().to_string_lossy())?);
+                prefix = Some(c_name(&stem(output))?);
             }
         }
         _ => bail!(
@@ -76,23 +73,27 @@ pub fn export(model: &Path, output: &Path, ecosystem: Option<Ecosystem>) -> Resu
     Ok(Answer { text: text.into_text(), value })
 }
 
-/// Returns the last name of a path, also of one such as `.` or `../pump/`.
-fn file_name(path: &Path) -> String {
-    let whole = std::path::absolute(path).and_then(|path| if path.exists() { path.canonicalize() } else { Ok(path) });
-    let name = whole.ok().and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
-    name.unwrap_or_default()
-}
-
-/// Returns the name of the folder or, if that has no letters or digits of ASCII, of the model.
-fn name_of(folder: &Path, model: &Path) -> String {
-    let name = file_name(folder);
-    if name.contains(|c: char| c.is_ascii_alphanumeric()) {
-        return name;
+/// Returns the last name of the path of a new folder, or an error if its end is no name or the name of a symbolic link.
+fn folder_name(folder: &Path) -> Result<String> {
+    let shown = folder.display();
+    let Some(name) = folder.file_name() else {
+        bail!("{shown}: expected the name of a new folder, beside which the C reader belongs, such as `-o pump`");
+    };
+    // The components have no `/` at the end, with which the system would follow the link.
+    if folder.components().as_path().is_symlink() {
+        bail!(
+            "{shown}: is a symbolic link, which a folder does not replace; choose another name, or delete the link first"
+        );
     }
-    model.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    Ok(name.to_string_lossy().into_owned())
 }
 
-/// Writes the folder of a model and beside it, unless it is there, that of the C reader.
+/// Returns the name of a file without its ending.
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Writes the folder of a model and beside it, unless it is there, that of the C reader: both or, after an error, none.
 fn write_package(package: &Package, folder: &Path) -> Result<Reader> {
     check_folder(folder)?;
     let beside = folder.parent().unwrap_or(Path::new("")).join(Package::READER);
@@ -104,7 +105,7 @@ fn write_package(package: &Package, folder: &Path) -> Result<Reader> {
     let is_new = check_folder(&beside).is_ok();
     // Every library has its sources; a folder without them is something else.
     let is_reader = READER.iter().all(|(name, _)| beside.join("src").join(name).is_file());
-    let is_same_ecosystem = !states.first().is_some_and(|state| matches!(state, Found::Nothing));
+    let is_same_ecosystem = states.first() != Some(&ReaderFile::Written);
     let is_ours = is_reader && is_same_ecosystem;
     if !(is_new || is_ours) {
         bail!(
@@ -113,44 +114,52 @@ fn write_package(package: &Package, folder: &Path) -> Result<Reader> {
             folder.display()
         );
     }
-    let line = if is_new {
+    let what = if is_new {
         write_folder(&beside, &package.reader)?;
-        format!("{shown}: the C reader, which all models of a firmware share")
-    } else if states.iter().all(|state| matches!(state, Found::Same)) {
-        format!("{shown}: the C reader, as it is")
+        "the C reader, which all models of a firmware share"
+    } else if states.iter().all(|state| *state == ReaderFile::Unchanged) {
+        what(ReaderFile::Unchanged)
     } else {
-        format!(
-            "{shown}: kept, although it differs from the reader of this version; delete it and export again to replace it"
-        )
+        what(ReaderFile::Kept)
     };
-    write_folder(folder, &package.model)?;
+    if let Err(error) = write_folder(folder, &package.model) {
+        if is_new {
+            std::fs::remove_dir_all(&beside).with_context(|| format!("{shown}: cannot be removed again"))?;
+        }
+        return Err(error.into());
+    }
     let files = package.reader.iter().map(|(name, _)| beside.join(name)).collect();
-    Ok(Reader { files, lines: vec![line] })
+    Ok(Reader { files, lines: vec![format!("{shown}: {what}")] })
 }
 
 /// Says what became of the files of the C reader beside a header.
 fn beside(files: Vec<(PathBuf, ReaderFile)>) -> Reader {
     let mut reader = Reader::default();
     for (path, state) in files {
-        let what = match state {
-            ReaderFile::Written => "the C reader; compile it into the firmware",
-            ReaderFile::Unchanged => "the C reader, as it is",
-            ReaderFile::Kept => {
-                "kept, although it differs from the reader of this version; delete it and export again to replace it"
-            }
-        };
-        reader.lines.push(format!("{}: {what}", path.display()));
+        reader.lines.push(format!("{}: {}", path.display(), what(state)));
         reader.files.push(path);
     }
     reader
 }
 
-/// Compares a file with the content that it would be given.
-fn state(path: &Path, content: &str) -> Result<Found> {
+/// Says what became of a file of the C reader.
+fn what(state: ReaderFile) -> &'static str {
+    match state {
+        ReaderFile::Written => "the C reader; compile it into the firmware",
+        ReaderFile::Unchanged => "the C reader, as it is",
+        ReaderFile::InLibrary => "the C reader of the library beside, which the header uses",
+        ReaderFile::Kept => {
+            "kept, although it differs from the reader of this version; delete it and export again to replace it"
+        }
+    }
+}
+
+/// Returns what would become of a file of the C reader.
+fn state(path: &Path, content: &str) -> Result<ReaderFile> {
     match std::fs::read(path) {
-        Ok(found) if found == content.as_bytes() => Ok(Found::Same),
-        Ok(_) => Ok(Found::Other),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Found::Nothing),
+        Ok(found) if found == content.as_bytes() => Ok(ReaderFile::Unchanged),
+        Ok(_) => Ok(ReaderFile::Kept),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(ReaderFile::Written),
         Err(error) => Err(error).with_context(|| format!("{}: cannot be compared with the C reader", path.display())),
     }
 }

@@ -11,11 +11,10 @@ use surprisal_trainer::output::write_folder;
 use crate::answer::Answer;
 use crate::terminal::{Lines, line};
 
-/// Names that Cargo refuses, or that would hide a crate of the project.
-const TAKEN: &str = "alloc build core cortex_m cortex_m_rt defmt defmt_rtt deps embedded_hal examples heapless incremental \
-    panic_probe proc_macro semihosting std surprisal test";
+/// Names that Cargo refuses, that the project's own programs have, or that would hide a crate on which its dependencies rest.
+const TAKEN: &str = "alloc build capture core critical_section deps examples heapless incremental proc_macro std test";
 /// Words of Rust, which are no names of crates.
-const KEYWORDS: &str = "abstract as async await become box break const continue crate do dyn else enum extern false final fn for \
+const KEYWORDS: &str = "Self abstract as async await become box break const continue crate do dyn else enum extern false final fn for \
     gen if impl in let loop macro match mod move mut override priv pub ref return self static struct super trait true try \
     type typeof unsafe unsized use virtual where while yield";
 
@@ -50,8 +49,11 @@ fn check_name(name: &str) -> Result<()> {
         );
     }
     let word = name.replace('-', "_");
-    if TAKEN.split_whitespace().chain(KEYWORDS.split_whitespace()).any(|taken| taken == word) {
-        bail!("`{name}` is no name of a project, because Rust uses it; choose another one, such as {name}-monitor");
+    let mut taken = TAKEN.split_whitespace().chain(KEYWORDS.split_whitespace()).chain(Board::dependencies());
+    if taken.any(|taken| taken.replace('-', "_") == word) {
+        bail!(
+            "`{name}` is no name of a project, because Rust or the project uses it; choose another one, such as {name}-monitor"
+        );
     }
     Ok(())
 }

@@ -14,6 +14,11 @@ use crate::golden::fingerprint;
 pub const READER: [(&str, &str); 2] =
     [("surprisal.h", include_str!("../../c/surprisal.h")), ("surprisal.c", include_str!("../../c/surprisal.c"))];
 
+/// Names of headers of C, of its systems and of the ecosystems of boards, whose files a header of the same name would hide.
+const HEADERS: &str = "arduino assert complex ctype device errno fenv float inttypes iso646 kernel limits locale malloc math \
+    memory process sched semaphore setjmp signal stdalign stdarg stdatomic stdbool stdckdint stddef stdint stdio \
+    stdlib stdnoreturn string strings termios tgmath threads time uchar unistd utime wchar wctype zephyr";
+
 /// Words in a line of the table.
 const WORDS_PER_LINE: usize = 8;
 
@@ -107,11 +112,20 @@ pub fn c_source(artefact: &Artefact, name: &str) -> Result<String> {
 /// Returns the start of the names of a header: a text as lower-case words, or `model` if it has no ASCII letters or digits.
 ///
 /// # Errors
-/// [`Error::Option`] if names with this start belong to the C reader.
+/// [`Error::Option`] if names with this start belong to the C reader, or if `NAME.h` is a header of C or of an ecosystem.
 pub fn c_name(text: &str) -> Result<String> {
     let name = words(text, "model");
     if name.split('_').next() == Some("surprisal") {
         let message = "names that begin with `surprisal` belong to the C reader; name the output after the machine";
+        return Err(Error::option("-o", message));
+    }
+    // Reserved words have a `_` at their end, but the name of the file may have none.
+    let word = name.trim_end_matches('_');
+    if HEADERS.split_whitespace().any(|header| header == word) {
+        let message = format!(
+            "`{word}.h` is a header of C or of an ecosystem, which the header of the model would hide; choose another name, \
+             such as {word}_model"
+        );
         return Err(Error::option("-o", message));
     }
     Ok(name)

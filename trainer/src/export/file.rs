@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{READER, c_source, rust_source};
+use super::{Package, READER, c_source, rust_source};
 use crate::artefact::Artefact;
 use crate::error::{Error, Result};
 use crate::output::write_whole;
@@ -17,11 +17,15 @@ pub enum ReaderFile {
     Unchanged,
     /// A file of another content was there and is kept, because it may hold changes.
     Kept,
+    /// Not written, because the header lies in a library of [`package`](super::package()), which has its reader beside it:
+    /// the path is that of the library's file.
+    InLibrary,
 }
 
 /// Writes the table to `output`, whose name ends in `.rs` (Rust source), `.h` (C header) or `.srp` (bytes for a board), and
-/// never over one of `inputs`. The files of the C reader are written beside a header where they are not there yet; each is
-/// returned with what became of it.
+/// never over one of `inputs`. The files of the C reader are written beside a header where they are not there yet, unless the
+/// header lies in a library of [`package`](super::package()), which has its reader beside it; each file is returned with what
+/// became of it.
 ///
 /// # Errors
 /// [`Error::Option`] if the name has another ending; [`Error::OutputIsInput`]; [`Error::Io`] if a file cannot be written;
@@ -48,6 +52,11 @@ pub fn write(artefact: &Artefact, output: &Path, inputs: &[&Path]) -> Result<Vec
         return Ok(Vec::new());
     }
     let folder = output.parent().unwrap_or(Path::new(""));
+    // With a second copy beside the header, a build would define every function of the reader twice.
+    let library = folder.join("../..").join(Package::READER).join("src");
+    if READER.iter().all(|(name, _)| library.join(name).is_file()) {
+        return Ok(READER.map(|(name, _)| (library.join(name), ReaderFile::InLibrary)).into());
+    }
     let beside = |(name, content): (&str, &str)| {
         let path = folder.join(name);
         let state = match std::fs::read(&path) {

@@ -79,6 +79,21 @@ const PICO: Hardware = hardware!("pico", "a Raspberry Pi Pico", "");
 const NUCLEO: Hardware = hardware!("nucleo", "an STM32 NUCLEO-F401RE", "");
 
 impl Board {
+    /// Returns the names of the crates on which the projects in Rust of any board depend, as their manifests write them and
+    /// possibly more than once. No project can have the name of one.
+    pub fn dependencies() -> impl Iterator<Item = &'static str> {
+        let manifests = [MICROBIT.manifest, PICO.manifest, NUCLEO.manifest, template!("rust/qemu.toml")];
+        manifests.into_iter().flat_map(|manifest| {
+            let mut is_dependency = false;
+            manifest.lines().filter_map(move |line| {
+                if line.starts_with('[') {
+                    is_dependency = line.ends_with("dependencies]");
+                }
+                line.split_once(" = ").filter(|_| is_dependency).map(|(name, _)| name)
+            })
+        })
+    }
+
     /// Returns the files of a real board.
     fn hardware(self) -> Option<Hardware> {
         match self {

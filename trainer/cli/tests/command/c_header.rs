@@ -78,6 +78,12 @@ fn a_c_compiler_takes_a_header_of_any_names() {
     for name in ["surprisal.h", "Surprisal.h", "surprisal_score.h"] {
         folder.refuses(&format!("export odd.srp -o {name}"), &["C reader"]);
     }
+    // Names of other headers, whatever the case, because some file systems make no difference.
+    for (output, word) in [("String.h", "string"), ("float.h", "float"), ("time --package arduino", "time")] {
+        folder.refuses(&format!("export odd.srp -o {output}"), &[&format!("{word}.h"), &format!("{word}_model")]);
+        assert!(!folder.path("time").exists() && !folder.path("surprisal").exists());
+    }
+    folder.text("export odd.srp -o time_model.h");
 }
 
 /// The reader is written beside a header, and a file of another content is kept and named.
@@ -112,6 +118,13 @@ fn packages_share_one_reader() {
         let text = String::from_utf8(folder.read(&format!("libraries/pump-a/{file}"))).unwrap();
         assert!(!text.contains('@') && text.contains("pump_a"), "{file}: {text}");
     }
+    // A new fit replaces the header, and the reader stays where it is.
+    let text = folder.text("export model.srp -o libraries/pump-a/src/pump_a.h");
+    assert!(
+        text.contains("libraries/pump-a/src/../../surprisal/src/surprisal.c: the C reader of the library"),
+        "{text}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path("libraries/pump-a/src")).unwrap().count(), 1);
     // A name without ASCII letters is that of the model.
     assert_eq!(folder.json("export model.srp --package arduino -o libraries/ü")["prefix"], "model");
     let text = folder.text("export model.srp --package arduino -o libraries/valve");
@@ -126,4 +139,33 @@ fn packages_share_one_reader() {
     folder.write("libraries/surprisal/src/surprisal.c", "mine");
     let text = folder.text("export model.srp --package arduino -o libraries/tank");
     assert!(text.contains("kept, although it differs"), "{text}");
+}
+
+/// Where the folder of a model cannot be written, that of the reader is not written either.
+#[test]
+fn a_package_is_written_whole_or_not_at_all() {
+    let folder = Folder::with_data();
+    folder.json("fit data.csv --label label --family linear --order natural --strength 5 -o model.srp");
+    // The name of the header is too long for a file, but that of the folder is not.
+    let long = "a".repeat(254);
+    let mut targets = vec![
+        (".", "new folder"),
+        ("..", "new folder"),
+        ("libraries/..", "new folder"),
+        (long.as_str(), "cannot be written"),
+    ];
+    #[cfg(unix)]
+    {
+        std::fs::create_dir(folder.path("empty")).unwrap();
+        std::os::unix::fs::symlink("empty", folder.path("link")).unwrap();
+        std::os::unix::fs::symlink("nothing", folder.path("dangling")).unwrap();
+        targets.extend(["link", "link/", "dangling"].map(|link| (link, "symbolic link")));
+    }
+    for (target, message) in targets {
+        folder.refuses(&format!("export model.srp --package zephyr -o {target}"), &[target, message]);
+        assert!(!folder.path("surprisal").exists(), "{target}");
+        assert!(!folder.path(&long).exists() && !folder.path("nothing").exists(), "{target}");
+    }
+    folder.text("export model.srp --package zephyr -o ./pump/");
+    assert!(folder.path("surprisal/src/surprisal.c").exists() && folder.path("pump/src/pump.h").exists());
 }

@@ -45,7 +45,9 @@ fn names_and_combinations_are_checked() {
     for name in ["9lives", "a/b", "..", "ü", "a.b", "_"] {
         folder.refuses(&format!("new {name} --board pico"), &["no name of a project", "letters, digits"]);
     }
-    for name in ["test", "surprisal", "fn", "core"] {
+    for name in
+        ["test", "surprisal", "fn", "core", "Self", "crate", "rp2040-hal", "lsm303agr", "critical-section", "capture"]
+    {
         folder.refuses(&format!("new {name} --board pico"), &[&format!("{name}-monitor")]);
     }
     folder.refuses("new monitor --board pico --lang c", &["--lang", "qemu-m3", "--package"]);
