@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use serde_json::json;
+use surprisal::Nats;
+use surprisal_trainer::alarms::no_alarm;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::export::{Board, EXAMPLE_MODEL, Language, project};
 use surprisal_trainer::output::write_folder;
@@ -35,6 +37,9 @@ pub fn new(name: &str, board: Board, language: Language, model: Option<&Path>) -
     line!(text, "  cd {name} && {}", if language == Language::C { "make run" } else { "cargo run --release" });
     if !is_emulated {
         line!(text, "  this needs probe-rs and the board");
+    }
+    if artefact.detector().threshold == Nats::IMPOSSIBLE {
+        line!(text, "  {}", no_alarm(&artefact.detector()));
     }
     let paths: Vec<PathBuf> = files.iter().map(|(path, _)| Path::new(name).join(path)).collect();
     Ok(Answer { text: text.into_text(), value: json!({ "output": name, "model": model, "files": paths }) })

@@ -48,15 +48,23 @@ pub fn with_options(command: &mut Command, mut arguments: Vec<OsString>) -> Resu
         .filter(|arg| arguments[at..].iter().any(|argument| sets(argument, arg, chosen)))
         .collect();
     let is_given = |key: &str| given.iter().any(|arg| arg.get_long() == Some(key));
+    let found = options_of(&file, command, &first)?;
+    // A rate goes with a number of alarms that the user types; other options describe what the file names beside them.
+    let is_beside = |key: &str, other: &str| match key {
+        "rate" => is_given(other) || found.contains_key(other),
+        _ => !is_given(other) && found.contains_key(other),
+    };
     let mut options = Vec::new();
-    for (key, value) in options_of(&file, command, &first)? {
+    for (&key, &value) in &found {
         let Some(arg) = find(chosen, key) else { continue };
         let contradicts = |other: &&Arg| {
             let conflict =
                 |a: &Arg, b: &Arg| chosen.get_arg_conflicts_with(a).iter().any(|arg| arg.get_id() == b.get_id());
             conflict(arg, other) || conflict(other, arg)
         };
-        let is_replaced = BESIDE.iter().any(|(option, other)| *option == key && is_given(other));
+        let lacks =
+            |(option, other): &(&str, &str)| *option == key && find(chosen, other).is_some() && !is_beside(key, other);
+        let is_replaced = BESIDE.iter().any(lacks);
         if !given.iter().any(|other| other.get_id() == arg.get_id()) && !given.iter().any(contradicts) && !is_replaced {
             options.extend(words(key, arg, value)?);
         }

@@ -251,7 +251,8 @@ fn recall(recall: Option<Share>, labels: &[OfLabel]) -> Finding {
         more => format!(" and {more} more"),
     };
     missed.truncate(NAMED);
-    let counts = missed.iter().map(|label| format!("{} ({} of {})", label.label, label.recall.hits, label.recall.of));
+    let counts =
+        missed.iter().map(|label| format!("{} (found {} of {})", label.label, label.recall.hits, label.recall.of));
     let counts = counts.collect::<Vec<_>>().join(", ");
     let names = missed.iter().map(|label| &*label.label).collect::<Vec<_>>().join(" and ");
     Finding::new(
@@ -272,7 +273,9 @@ fn drift(detection: &Detection) -> Finding {
     };
     let size = format!("{} ± {} nats per row", number(drift.estimate), number(error));
     if !drift.drifted {
-        let sentence = format!("The mean surprisal has not drifted since the calibration ({size}).");
+        let sentence = format!(
+            "The mean surprisal has not drifted since the calibration: {size} is within four standard errors, the rule of a board."
+        );
         return Finding::new(Grade::Yes, "the mean surprisal has not drifted", sentence);
     }
     let direction = if drift.estimate > 0.0 { "more" } else { "less" };

@@ -120,6 +120,10 @@ fn a_project_adds_options_that_the_user_does_not_give() {
     assert!(errors(&folder.run("fleet status fleet data.csv")).contains("surprisal.toml adds --skip-bad=3"));
     folder.write("surprisal.toml", "label = fault");
     folder.text("--version");
+    folder.write("surprisal.toml", "rate = 1\n");
+    folder.text("fit data.csv --label label -o six.srp");
+    assert!(folder.text("eval six.srp data.csv --held-out").contains("per day"));
+    folder.text("fit data.csv --label label --alarms-per-day 900 -o seven.srp");
     // An option of another command does not disturb.
     folder.write("surprisal.toml", "top = 2\n[score]\nmean = 3\n");
     assert_eq!(folder.json("explain m.srp data.csv")["rows"].as_array().map(Vec::len), Some(2));

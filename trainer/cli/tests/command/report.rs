@@ -146,7 +146,7 @@ fn rare_kinds_that_are_missed_are_named() {
     assert_eq!(value["detection"]["labels"].as_array().unwrap().len(), 25);
     assert!(page.contains("5 rarer values are not listed"));
     assert_eq!(value["summary"]["grade"], "partly", "{}", value["summary"]);
-    let names = "quiet5 (0 of 8), quiet4 (0 of 7), quiet3 (0 of 6), quiet2 (0 of 5), quiet1 (0 of 4)";
+    let names = "quiet5 (found 0 of 8), quiet4 (found 0 of 7), quiet3 (found 0 of 6), quiet2 (found 0 of 5), quiet1 (found 0 of 4)";
     assert!(page.contains(&format!("more than one row in ten, the worst first: {names}.")), "{}", value["summary"]);
 }
 
