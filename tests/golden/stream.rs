@@ -276,7 +276,7 @@ pub static TABLE: Table<'static, BITS> = {
         baselines: &BASELINES,
         predictor_words: &PREDICTOR_WORDS,
         predictor_weights: &PREDICTOR_WEIGHTS,
-        fingerprint: 961404822,
+        fingerprint: 2755647177,
         reading_kinds: &READING_KINDS,
         golden_readings: &GOLDEN_READINGS,
         golden_scores: &GOLDEN_SCORES,

@@ -69,7 +69,7 @@ pub fn linked() {
         Reading: is_missing;
         Recalibration: detector from_bytes to_bytes;
         Recent<8>: mean new push reset;
-        RowSchema: check word;
+        RowSchema: check reading word;
         RowScore: of;
         Severity: word;
         Stream<2, 3>: new push reset;

@@ -142,23 +142,35 @@ pub(super) fn filled(template: &str, values: &[(&str, String)]) -> String {
     values.iter().fold(template.to_owned(), |text, (key, value)| text.replace(&format!("@{key}@"), value))
 }
 
-/// Returns the body of the function of C that writes the readings of a recorded row.
+/// Returns the body of the function of C that writes the readings of a recorded row. Sensors that did not answer stand in the
+/// row, so that rows can be replaced.
 pub(super) fn c_recorded(rows: &[Row], name: &str) -> String {
-    let mut out = format!("    static const {name}_row ROWS[] = {{\n");
+    let most = rows.iter().map(|row| row.failed.len()).max().unwrap_or(0);
+    let mut out = match most {
+        0 => format!("    static const {name}_row ROWS[] = {{\n"),
+        _ => format!(
+            "    static const struct {{\n        {name}_row row;\n        uint16_t failures; /* number of sensors that did not \
+             answer */\n        uint16_t failed[{most}]; /* their columns */\n    }} ROWS[] = {{\n"
+        ),
+    };
     for row in rows {
         let fields: Vec<String> = row.fields.iter().map(|(field, value)| format!(".{field} = {value}")).collect();
-        out += &format!("        {{{}}},\n", fields.join(", "));
+        let fields = format!("{{{}}}", fields.join(", "));
+        let failed: Vec<String> = row.failed.iter().map(|column| format!("{column}u")).collect();
+        out += &match (most, failed.is_empty()) {
+            (0, _) => format!("        {fields},\n"),
+            (_, true) => format!("        {{{fields}, 0u, {{0u}}}},\n"),
+            _ => format!("        {{{fields}, {}u, {{{}}}}},\n", failed.len(), failed.join(", ")),
+        };
     }
+    let of_row = if most > 0 { ".row" } else { "" };
     out += &format!(
         "    }};\n    if (at >= sizeof ROWS / sizeof ROWS[0]) {{\n        return false;\n    }}\n    \
-         {name}_readings(&ROWS[at], readings);\n"
+         {name}_readings(&ROWS[at]{of_row}, readings);\n"
     );
-    for (at, row) in rows.iter().enumerate().filter(|(_, row)| !row.failed.is_empty()) {
-        out += &format!("    if (at == {at}u) {{ /* sensors that did not answer */\n");
-        for column in &row.failed {
-            out += &format!("        readings[{column}] = surprisal_missing();\n");
-        }
-        out += "    }\n";
+    if most > 0 {
+        out += "    for (uint16_t i = 0u; i < ROWS[at].failures; i++) {\n        \
+                readings[ROWS[at].failed[i]] = surprisal_missing();\n    }\n";
     }
     out + "    return true;"
 }
