@@ -367,7 +367,7 @@ mod tests {
             ("g", 6, 10),
         ]);
         assert_eq!(found.grade, Grade::Partly);
-        let worst = "the worst first: d (0 of 9), c (0 of 3), f (2 of 9), e (9 of 30), g (6 of 10) and 1 more.";
+        let worst = "the worst first: d (found 0 of 9), c (found 0 of 3), f (found 2 of 9), e (found 9 of 30), g (found 6 of 10) and 1 more.";
         assert!(found.sentence.ends_with(worst), "{}", found.sentence);
         assert!(found.clause.ends_with("d and c and f and e and g and 1 more"), "{}", found.clause);
     }

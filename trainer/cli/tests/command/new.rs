@@ -33,7 +33,7 @@ fn projects_have_the_columns_of_their_model() {
     }
     folder.text("new own --board qemu-m4 --lang c --model model.srp");
     let main = text(&folder, "own/main.c");
-    assert!(main.contains("static const model_row ROWS[]") && !main.contains('@'), "{main}");
+    assert!(main.contains("} ROWS[] = {") && main.contains("model_row row;") && !main.contains('@'), "{main}");
     let readme = text(&folder, "own/README.md");
     assert!(!readme.contains("is an example") && !readme.contains('@'), "{readme}");
     assert!(text(&folder, "own/Makefile").contains("mps2-an386"));
