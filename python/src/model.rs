@@ -7,14 +7,15 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use surprisal::{Blame, Nats};
+use surprisal::Nats;
+use surprisal_trainer::applied::blamed;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, ReadOptions};
 use surprisal_trainer::export::write;
 use surprisal_trainer::golden::fingerprint;
 use surprisal_trainer::output::write_whole;
 use surprisal_trainer::pipeline::{FitReport, finite};
-use surprisal_trainer::sample::{sample, sampled_columns, text};
+use surprisal_trainer::sample::{sample, sampled_columns};
 use surprisal_trainer::schema::{ColumnEncoding, Schema};
 use surprisal_trainer::{Error, Result};
 
@@ -131,8 +132,7 @@ impl Model {
             let detector = artefact.detector();
             let nats = |of: &dyn Fn(usize) -> u32| rows.iter().flat_map(|&row| of(row).to_ne_bytes()).collect();
             let mut warnings = frame.remarks.clone();
-            warnings.extend(artefact.schema.unknown_texts(frame, rows)?);
-            warnings.extend(artefact.schema.unexpected_missing(frame, rows)?);
+            warnings.extend(artefact.schema.unfamiliar(frame, rows)?);
             let columns: Vec<Vec<u8>> = vec![
                 lines(frame),
                 nats(&|row| scores[row].nats.raw()),
@@ -167,18 +167,9 @@ impl Model {
     /// explains the row second best.
     fn blame<'py>(&self, py: Python<'py>, source: Source) -> PyResult<(Bound<'py, PyBytes>, Vec<Fault>)> {
         let (lines, faults) = self.on_rows(py, source, |artefact, frame, rows| {
-            let schema = &artefact.schema;
-            // The model of a time series sees residuals, which are no values to expect.
-            let is_series = schema.predictor.view().window() > 0;
-            let find = |source: u16| schema.columns.iter().find(|encoding| encoding.source == source);
-            let name = |source: u16| find(source).map_or(String::new(), |encoding| schema.name(encoding).to_owned());
-            let fault = |blame: Blame| {
-                let expected = find(blame.column).filter(|_| !is_series);
-                let expected = expected.map_or(String::new(), |encoding| text(encoding, blame.expected));
-                (name(blame.column), expected, blame.runner_up.map(|(column, _)| name(column)))
-            };
-            let blames = artefact.blame(&schema.all_readings(frame, rows)?)?;
-            Ok((lines(frame), blames.into_iter().map(fault).collect()))
+            let faults = blamed(artefact, &artefact.schema.all_readings(frame, rows)?)?;
+            let faults = faults.into_iter().map(|found| (found.column, found.expected, found.runner_up));
+            Ok((lines(frame), faults.collect()))
         })?;
         Ok((PyBytes::new(py, &lines), faults))
     }

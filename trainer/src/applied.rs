@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use rayon::prelude::*;
-use surprisal::{Blame, Detector, Drift, DriftEstimate, Nats, RowScore};
+use surprisal::{Blame, Detector, Drift, DriftEstimate, Nats, Reading, RowScore};
 
 use crate::artefact::Artefact;
 use crate::data::Frame;
@@ -67,8 +67,7 @@ impl Applied {
     /// [`Error::Encode`](crate::Error::Encode) if a reading does not.
     pub fn new(artefact: Artefact, frame: Frame, selection: Selection, observer: &dyn Observer) -> Result<Self> {
         let Selection { rows, label, anomalous, mut time } = selection;
-        let mut unknown = artefact.schema.unknown_texts(&frame, &rows)?;
-        unknown.extend(artefact.schema.unexpected_missing(&frame, &rows)?);
+        let unknown = artefact.schema.unfamiliar(&frame, &rows)?;
         let scores = artefact.scores_of(&frame, &rows, observer)?;
         if time.is_empty() {
             time.clone_from(&artefact.notes.fit.time);
@@ -140,17 +139,26 @@ impl Applied {
     /// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
     pub fn blame(&self, chosen: &[usize]) -> Result<Vec<Blamed>> {
         let rows: Vec<usize> = chosen.iter().map(|&at| self.rows[at]).collect();
-        let schema = &self.artefact.schema;
-        let find = |source: u16| schema.columns.iter().find(|encoding| encoding.source == source);
-        let name = |source: u16| find(source).map_or(String::new(), |encoding| schema.name(encoding).to_owned());
-        let is_series = schema.predictor.view().window() > 0;
-        let blamed = |blame: Blame| Blamed {
-            column: name(blame.column),
-            expected: find(blame.column).filter(|_| !is_series).map_or(String::new(), |at| text(at, blame.expected)),
-            runner_up: blame.runner_up.map(|(column, _)| name(column)),
-            blame,
-        };
-        let readings = schema.all_readings(&self.frame, &rows)?;
-        Ok(self.artefact.blame(&readings)?.into_iter().map(blamed).collect())
+        blamed(&self.artefact, &self.artefact.schema.all_readings(&self.frame, &rows)?)
     }
+}
+
+/// Returns the column at fault in each of these rows of readings.
+///
+/// # Errors
+/// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
+pub fn blamed(artefact: &Artefact, readings: &[Vec<Reading>]) -> Result<Vec<Blamed>> {
+    let schema = &artefact.schema;
+    let name = |source: u16| schema.of_source(source).map_or(String::new(), |at| schema.name(at).to_owned());
+    // The model of a time series sees residuals, which are no values to expect.
+    let is_series = schema.predictor.view().window() > 0;
+    let expected =
+        |blame: &Blame| schema.of_source(blame.column).filter(|_| !is_series).map(|at| text(at, blame.expected));
+    let blamed = |blame: Blame| Blamed {
+        column: name(blame.column),
+        expected: expected(&blame).unwrap_or_default(),
+        runner_up: blame.runner_up.map(|(column, _)| name(column)),
+        blame,
+    };
+    Ok(artefact.blame(readings)?.into_iter().map(blamed).collect())
 }

@@ -99,7 +99,7 @@ fn row_of_bits<const N: usize, const H: usize, const K: usize>(
     // Observed columns come first in model order.
     let (mut bits, mut observed) = ([false; N], 0);
     for (column, own) in table.encoder.columns() {
-        if schema.columns.iter().any(|encoding| encoding.source == column.source && encoding.observed) {
+        if schema.of_source(column.source).is_some_and(|encoding| encoding.observed) {
             column.encode(before, &mut bits[own.clone()])?;
             observed = own.end;
         }

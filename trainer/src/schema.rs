@@ -231,6 +231,11 @@ impl Schema {
         &self.names[encoding.file]
     }
 
+    /// Returns the column whose reading is at this position of a row, if it is modelled.
+    pub fn of_source(&self, source: u16) -> Option<&ColumnEncoding> {
+        self.columns.iter().find(|encoding| encoding.source == source)
+    }
+
     /// Returns whether all columns have the default names x0, x1, … of a file without a header.
     pub fn is_unnamed(&self) -> bool {
         self.names.iter().enumerate().all(|(at, name)| *name == default_name(at))

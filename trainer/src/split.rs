@@ -107,6 +107,17 @@ pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<b
     Ok(cells.map(|cell| !is_normal(cell)))
 }
 
+/// Returns whether each of these rows is anomalous, `[row]`, or `None` without a label: (column that marks anomalies, its value in
+/// normal rows).
+///
+/// # Errors
+/// [`Error::Input`] if there is no such column.
+pub fn labels_of(frame: &Frame, rows: &[usize], label: Option<&(String, String)>) -> Result<Option<Vec<bool>>> {
+    let Some((column, normal)) = label else { return Ok(None) };
+    let anomalous = anomalous_rows(frame, column, normal)?;
+    Ok(Some(rows.iter().map(|&row| anomalous[row]).collect()))
+}
+
 /// Returns the indices of the normal rows: all rows without a label, otherwise the rows whose label is normal. Rows
 /// without any reading are not normal.
 ///

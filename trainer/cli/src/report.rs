@@ -9,7 +9,7 @@ use surprisal_trainer::applied::{Applied, Selection};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::output;
 use surprisal_trainer::report::{PageSettings, page};
-use surprisal_trainer::split::anomalous_rows;
+use surprisal_trainer::split::labels_of;
 
 use crate::answer::Answer;
 use crate::args::{AlarmArgs, RowArgs};
@@ -75,8 +75,7 @@ fn of_other(args: &RowArgs, model: &Path, applied: &Applied, progress: &Progress
         applied.rows.len()
     );
     let label = applied.label.clone();
-    let anomalous = label.as_ref().map(|(column, normal)| anomalous_rows(&frame, column, normal)).transpose()?;
-    let anomalous = anomalous.map(|anomalous| rows.iter().map(|&row| anomalous[row]).collect());
+    let anomalous = labels_of(&frame, &rows, label.as_ref())?;
     let selection = Selection { rows, label, anomalous, time: args.time.clone() };
     Applied::new(artefact, frame, selection, progress)
         .with_context(|| format!("--against: {shown} cannot score the rows"))

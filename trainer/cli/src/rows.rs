@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use surprisal_trainer::applied::{Applied, Selection};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, ReadOptions};
-use surprisal_trainer::split::anomalous_rows;
+use surprisal_trainer::split::labels_of;
 use surprisal_trainer::warning::Warning;
 
 use crate::args::RowArgs;
@@ -39,8 +39,7 @@ impl Read {
     /// Warns of texts of categories that no training row has, and of readings that no training row lacks, in some rows of
     /// the file. Returns the warnings.
     pub fn warn_of_unknown(&self, rows: &[usize]) -> Result<Vec<Warning>> {
-        let mut unknown = self.artefact.schema.unknown_texts(&self.frame, rows)?;
-        unknown.extend(self.artefact.schema.unexpected_missing(&self.frame, rows)?);
+        let unknown = self.artefact.schema.unfamiliar(&self.frame, rows)?;
         remarks(&unknown);
         Ok(unknown)
     }
@@ -74,8 +73,7 @@ impl RowArgs {
             // Rows without the label column, for example from devices in use, are scored without labels.
             None => artefact.notes.label.clone().filter(|(column, _)| frame.position(column).is_ok()),
         };
-        let anomalous = label.as_ref().map(|(column, normal)| anomalous_rows(&frame, column, normal)).transpose()?;
-        let anomalous = anomalous.map(|anomalous| rows.iter().map(|&row| anomalous[row]).collect());
+        let anomalous = labels_of(&frame, &rows, label.as_ref())?;
         Ok(Read { artefact, frame, rows, label, anomalous })
     }
 

@@ -23,10 +23,7 @@ pub fn score(args: &RowArgs, rule: &AlarmArgs, last: Option<u32>, progress: &Pro
     let applied = args.apply(progress)?;
     let Applied { artefact, frame, rows, scores, surprisals, .. } = &applied;
     let (detector, schema) = (artefact.detector(), &artefact.schema);
-    let name = |column: u16| {
-        let encoding = schema.columns.iter().find(|encoding| encoding.source == column);
-        encoding.map_or("", |encoding| schema.name(encoding))
-    };
+    let name = |column: u16| schema.of_source(column).map_or("", |encoding| schema.name(encoding));
     let is_alarm = |&at: &usize| detector.judge(scores[at].anomaly).is_anomalous();
     let mut alarms: Vec<usize> = (0..rows.len()).filter(is_alarm).collect();
     // A replacement is scored many times, so that only the most anomalous rows get one.

@@ -173,7 +173,7 @@ pub fn top_rows(applied: &Applied) -> Result<Vec<TopRow>> {
     for ((&at, each), blamed) in chosen.iter().zip(explained).zip(blamed) {
         let row = rows[at];
         let reading = |file: usize| frame.columns[file].text(row).into_owned();
-        let of = aligned.columns.iter().find(|encoding| encoding.source == blamed.blame.column);
+        let of = aligned.of_source(blamed.blame.column);
         let columns = aligned.columns.iter().map(|encoding| {
             let nats = each.get(usize::from(encoding.source)).copied().unwrap_or(Nats::ZERO);
             (encoding.source, reading(encoding.file), f64::from(nats))

@@ -252,6 +252,5 @@ pub fn name_of(applied: &Applied, source: u16) -> String {
         return "the regime".into();
     }
     let schema = &applied.artefact.schema;
-    let found = schema.columns.iter().find(|encoding| encoding.source == source);
-    found.map_or(String::new(), |encoding| schema.name(encoding).to_owned())
+    schema.of_source(source).map_or(String::new(), |encoding| schema.name(encoding).to_owned())
 }

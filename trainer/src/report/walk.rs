@@ -149,7 +149,7 @@ fn of_bits(artefact: &Artefact, readings: &[Vec<Reading>], forecast: Forecast) -
 }
 
 fn is_observed(artefact: &Artefact, source: u16) -> bool {
-    artefact.schema.columns.iter().any(|encoding| encoding.source == source && encoding.observed)
+    artefact.schema.of_source(source).is_some_and(|encoding| encoding.observed)
 }
 
 /// Returns the bytes of weights and trees by bit.

@@ -265,6 +265,17 @@ impl Schema {
         Ok(warnings)
     }
 
+    /// Returns warnings of what rows with these indices hold that no training row has: texts of categories, and readings that are
+    /// missing.
+    ///
+    /// # Errors
+    /// The errors of [`aligned`](Self::aligned).
+    pub fn unfamiliar(&self, frame: &Frame, rows: &[usize]) -> Result<Vec<Warning>> {
+        let mut found = self.unknown_texts(frame, rows)?;
+        found.extend(self.unexpected_missing(frame, rows)?);
+        Ok(found)
+    }
+
     /// Returns a warning for each column that the rows with these indices lack although no training row lacks it: the column
     /// is left out of their scores.
     ///
