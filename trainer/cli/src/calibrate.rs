@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 use surprisal::Nats;
+use surprisal_trainer::alarms::{no_alarm_but, of_threshold};
 use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::output;
 use surprisal_trainer::pipeline::finite;
@@ -16,7 +17,6 @@ use crate::answer::Answer;
 use crate::args::{RateArgs, RowArgs};
 use crate::observer::Progress;
 use crate::terminal::{Lines, line, remarks};
-use surprisal_trainer::alarms::{no_alarm_but, of_threshold};
 
 pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, progress: &Progress) -> Result<Answer> {
     let inputs = args.inputs();

@@ -1,19 +1,18 @@
 //! `surprisal export`: writes the table of a model as Rust source, as a C header, as bytes for a board, or as a library of an
 //! ecosystem.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use surprisal::Nats;
+use surprisal_trainer::alarms::no_alarm;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::export::{Ecosystem, Package, READER, ReaderFile, c_name, package, write};
 use surprisal_trainer::output::{check_folder, write_folder};
 
 use crate::answer::Answer;
 use crate::terminal::{Lines, line};
-use surprisal_trainer::alarms::no_alarm;
 
 /// What became of the files of the C reader.
 #[derive(Default)]
@@ -100,7 +99,7 @@ fn write_package(package: &Package, folder: &Path) -> Result<Reader> {
     let shown = beside.display();
     let mut states = Vec::new();
     for (name, content) in &package.reader {
-        states.push(state(&beside.join(name), content)?);
+        states.push(ReaderFile::of(&beside.join(name), content)?);
     }
     let is_new = check_folder(&beside).is_ok();
     // Every library has its sources; a folder without them is something else.
@@ -151,15 +150,5 @@ fn what(state: ReaderFile) -> &'static str {
         ReaderFile::Kept => {
             "kept, although it differs from the reader of this version; delete it and export again to replace it"
         }
-    }
-}
-
-/// Returns what would become of a file of the C reader.
-fn state(path: &Path, content: &str) -> Result<ReaderFile> {
-    match std::fs::read(path) {
-        Ok(found) if found == content.as_bytes() => Ok(ReaderFile::Unchanged),
-        Ok(_) => Ok(ReaderFile::Kept),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(ReaderFile::Written),
-        Err(error) => Err(error).with_context(|| format!("{}: cannot be compared with the C reader", path.display())),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::json;
 use surprisal::Fingerprint;
+use surprisal_trainer::alarms::{no_alarm, of_threshold};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::counted::counted;
 use surprisal_trainer::fit::Family;
@@ -19,7 +20,6 @@ use crate::answer::Answer;
 use crate::args::FitArgs;
 use crate::observer::Progress;
 use crate::terminal::{Lines, line};
-use surprisal_trainer::alarms::{no_alarm, of_threshold};
 
 pub fn fit(args: FitArgs, json: bool) -> Result<Answer> {
     let (inputs, target) = (args.inputs(), args.target());

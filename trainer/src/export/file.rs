@@ -22,6 +22,21 @@ pub enum ReaderFile {
     InLibrary,
 }
 
+impl ReaderFile {
+    /// Returns what would become of a file with this content.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if there is a file that cannot be read.
+    pub fn of(path: &Path, content: &str) -> Result<Self> {
+        match std::fs::read(path) {
+            Ok(found) if found == content.as_bytes() => Ok(Self::Unchanged),
+            Ok(_) => Ok(Self::Kept),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Self::Written),
+            Err(error) => Err(Error::io(path, "cannot be compared with the C reader")(error)),
+        }
+    }
+}
+
 /// Writes the table to `output`, whose name ends in `.rs` (Rust source), `.h` (C header) or `.srp` (bytes for a board), and
 /// never over one of `inputs`. The files of the C reader are written beside a header where they are not there yet, unless the
 /// header lies in a library of [`package`](super::package()), which has its reader beside it; each file is returned with what
@@ -59,17 +74,10 @@ pub fn write(artefact: &Artefact, output: &Path, inputs: &[&Path]) -> Result<Vec
     }
     let beside = |(name, content): (&str, &str)| {
         let path = folder.join(name);
-        let state = match std::fs::read(&path) {
-            Ok(found) if found == content.as_bytes() => ReaderFile::Unchanged,
-            Ok(_) => ReaderFile::Kept,
-            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Err(Error::io(&path, "cannot be compared with the C reader")(error));
-            }
-            Err(_) => {
-                write_whole(&path, content.as_bytes(), &[])?;
-                ReaderFile::Written
-            }
-        };
+        let state = ReaderFile::of(&path, content)?;
+        if state == ReaderFile::Written {
+            write_whole(&path, content.as_bytes(), &[])?;
+        }
         Ok((path, state))
     };
     READER.into_iter().map(beside).collect()
