@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use surprisal_trainer::data::expand;
+use surprisal_trainer::export::{Board, Ecosystem, Language};
 
 mod fit;
 mod fleet;
@@ -13,14 +14,14 @@ mod parse;
 mod rates;
 mod reading;
 mod rows;
-mod target;
+
+use help::{board_help, ecosystem_help, language_help};
 
 pub use fit::FitArgs;
 pub use fleet::FleetCommand;
 pub use rates::RateArgs;
 pub use reading::ReadingArgs;
 pub use rows::{AlarmArgs, CompareArgs, RowArgs, SignalArgs};
-pub use target::{BoardArg, EcosystemArg, LanguageArg};
 
 /// Fits probability models that tell a microcontroller how surprising a reading is.
 #[derive(Debug, Parser)]
@@ -223,8 +224,8 @@ pub enum Command {
         #[arg(short, value_name = "FILE")]
         output: PathBuf,
         /// Write a library of this ecosystem. Names in C begin with the name of the folder.
-        #[arg(long, value_name = "ECOSYSTEM")]
-        package: Option<EcosystemArg>,
+        #[arg(long, value_name = "ECOSYSTEM", value_parser = parse::named(ecosystem_help))]
+        package: Option<Ecosystem>,
     },
     /// Write a firmware project that scores rows with a model, and builds and runs as it is.
     ///
@@ -234,11 +235,11 @@ pub enum Command {
         /// Name of the project and of its folder, which is made in the current one.
         name: String,
         /// Board that the project is for.
-        #[arg(long)]
-        board: BoardArg,
+        #[arg(long, value_parser = parse::named(board_help))]
+        board: Board,
         /// Language of the project.
-        #[arg(long, default_value = "rust")]
-        lang: LanguageArg,
+        #[arg(long, default_value = "rust", value_parser = parse::named(language_help))]
+        lang: Language,
         /// Model: a .srp file that `fit` wrote. By default the model of a pump, as an example.
         #[arg(long, value_name = "MODEL")]
         model: Option<PathBuf>,

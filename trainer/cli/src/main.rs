@@ -128,8 +128,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Inspect { model, out } => out.deliver(&[&model], || inspect::inspect(&model))?,
         Command::Completions { shell } => shell::completions(shell),
         Command::Man { output } => shell::man(&output)?,
-        Command::Export { model, output, package } => export::export(&model, &output, package.map(Into::into))?,
-        Command::New { name, board, lang, model } => new::new(&name, board.into(), lang.into(), model.as_deref())?,
+        Command::Export { model, output, package } => export::export(&model, &output, package)?,
+        Command::New { name, board, lang, model } => new::new(&name, board, lang, model.as_deref())?,
     };
     print(&answer, cli.json)
 }

@@ -4,6 +4,7 @@ use super::c::{READER, c_name, c_source};
 use super::example::{Row, c_rows};
 use crate::artefact::Artefact;
 use crate::error::Result;
+use crate::names::Named;
 
 /// An ecosystem with its own form of a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,16 @@ pub enum Ecosystem {
     Platformio,
     /// ESP-IDF: components.
     EspIdf,
+}
+
+impl Named for Ecosystem {
+    const OPTION: &'static str = "--package";
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("zephyr", Self::Zephyr),
+        ("arduino", Self::Arduino),
+        ("platformio", Self::Platformio),
+        ("esp-idf", Self::EspIdf),
+    ];
 }
 
 /// The files of two libraries: that of a model, and that of the C reader, which all models of a firmware share.

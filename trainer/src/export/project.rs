@@ -6,6 +6,7 @@ use super::package::{c_recorded, filled};
 use super::rust_source;
 use crate::artefact::Artefact;
 use crate::error::{Error, Result};
+use crate::names::Named;
 
 /// The model of a pump that a project has if no other one is given: a `.srp` file.
 pub const EXAMPLE_MODEL: &[u8] = include_bytes!("../../templates/new/pump.srp");
@@ -32,6 +33,22 @@ pub enum Language {
     Rust,
     /// C99, with the C reader. For emulated boards only.
     C,
+}
+
+impl Named for Board {
+    const OPTION: &'static str = "--board";
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("microbit", Self::Microbit),
+        ("pico", Self::Pico),
+        ("nucleo", Self::Nucleo),
+        ("qemu-m3", Self::QemuM3),
+        ("qemu-m4", Self::QemuM4),
+    ];
+}
+
+impl Named for Language {
+    const OPTION: &'static str = "--lang";
+    const NAMES: &'static [(&'static str, Self)] = &[("rust", Self::Rust), ("c", Self::C)];
 }
 
 /// Files of a project: (path in its folder with `/` between folders, content).
@@ -104,15 +121,14 @@ impl Board {
         }
     }
 
-    /// Returns the name on the command line, the Rust target, and for emulated boards QEMU's machine and the options of gcc.
-    fn names(self) -> [&'static str; 4] {
+    /// Returns the Rust target, and for emulated boards QEMU's machine and the options of gcc.
+    fn target(self) -> [&'static str; 3] {
         match self {
-            Self::Microbit => ["microbit", "thumbv7em-none-eabihf", "", ""],
-            Self::Pico => ["pico", "thumbv6m-none-eabi", "", ""],
-            Self::Nucleo => ["nucleo", "thumbv7em-none-eabihf", "", ""],
-            Self::QemuM3 => ["qemu-m3", "thumbv7m-none-eabi", "mps2-an385", "-mcpu=cortex-m3"],
+            Self::Microbit | Self::Nucleo => ["thumbv7em-none-eabihf", "", ""],
+            Self::Pico => ["thumbv6m-none-eabi", "", ""],
+            Self::QemuM3 => ["thumbv7m-none-eabi", "mps2-an385", "-mcpu=cortex-m3"],
             Self::QemuM4 => {
-                ["qemu-m4", "thumbv7em-none-eabihf", "mps2-an386", "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard"]
+                ["thumbv7em-none-eabihf", "mps2-an386", "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard"]
             }
         }
     }
@@ -130,13 +146,13 @@ pub fn project(artefact: &Artefact, name: &str, board: Board, language: Language
                        start from the example for the micro:bit, which docs/boards.md describes";
         return Err(Error::option("--model", message));
     }
-    let [board_name, target, machine, core] = board.names();
-    let (lang, source) = match language {
-        Language::Rust => ("rust", "src/table.rs"),
-        Language::C => ("c", "model.h"),
+    let [target, machine, core] = board.target();
+    let source = match language {
+        Language::Rust => "src/table.rs",
+        Language::C => "model.h",
     };
     let values = [
-        ("MODEL", about_model(artefact, is_example, [board_name, lang, source])),
+        ("MODEL", about_model(artefact, is_example, [board.name(), language.name(), source])),
         ("NAME", name.to_owned()),
         ("CRATE", name.replace('-', "_")),
         ("VERSION", env!("CARGO_PKG_VERSION").to_owned()),

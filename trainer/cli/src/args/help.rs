@@ -2,6 +2,7 @@
 
 use surprisal::Activation;
 use surprisal_trainer::data::Header;
+use surprisal_trainer::export::{Board, Ecosystem, Language};
 use surprisal_trainer::fit::Family;
 use surprisal_trainer::fit::optimizer::{Method, Schedule};
 
@@ -58,5 +59,34 @@ pub fn header_help(header: Header) -> &'static str {
         Header::Auto => "The first line names the columns if no cell of it is a reading",
         Header::Yes => "The first line names the columns",
         Header::No => "The first line is a row; columns are called x0, x1, …",
+    }
+}
+
+/// Returns the help text of a value of `--package`.
+pub fn ecosystem_help(ecosystem: Ecosystem) -> &'static str {
+    match ecosystem {
+        Ecosystem::Zephyr => "A Zephyr module",
+        Ecosystem::Arduino => "An Arduino library",
+        Ecosystem::Platformio => "A PlatformIO library",
+        Ecosystem::EspIdf => "An ESP-IDF component",
+    }
+}
+
+/// Returns the help text of a value of `--board`.
+pub fn board_help(board: Board) -> &'static str {
+    match board {
+        Board::Microbit => "A BBC micro:bit v2",
+        Board::Pico => "A Raspberry Pi Pico",
+        Board::Nucleo => "An STM32 NUCLEO-F401RE",
+        Board::QemuM3 => "An emulated Cortex-M3: QEMU's mps2-an385",
+        Board::QemuM4 => "An emulated Cortex-M4F: QEMU's mps2-an386",
+    }
+}
+
+/// Returns the help text of a value of `--lang`.
+pub fn language_help(language: Language) -> &'static str {
+    match language {
+        Language::Rust => "Rust, with the crate surprisal",
+        Language::C => "C99, with the C reader; for emulated boards",
     }
 }
