@@ -60,9 +60,10 @@ pub fn run(job: &Job) -> Result<(Artefact, FitReport)> {
 /// The errors of [`run`], and [`Error::Cancelled`] if the observer cancels before there is a
 /// model.
 pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
+    let start = Instant::now();
     job.check()?;
     let train = windows::read_observed(job.signal, &job.train, &job.read_options(), observer)?;
-    run_frame(job, train, observer)
+    fit(job, train, start, observer)
 }
 
 /// Fits a job as [`run_observed`] does, on rows that are in memory in place of its training files.
@@ -72,12 +73,14 @@ pub fn run_observed(job: &Job, observer: &dyn Observer) -> Result<(Artefact, Fit
 /// # Errors
 /// The errors of [`run_observed`].
 pub fn run_frame(job: &Job, train: Frame, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
+    let start = Instant::now();
     job.check()?;
-    fit(job, Loaded::new(job, train, observer)?, observer)
+    fit(job, train, start, observer)
 }
 
-fn fit(job: &Job, loaded: Loaded, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
-    let start = Instant::now();
+/// Fits a job that was checked. The report counts the seconds since `start`.
+fn fit(job: &Job, train: Frame, start: Instant, observer: &dyn Observer) -> Result<(Artefact, FitReport)> {
+    let loaded = Loaded::new(job, train, observer)?;
     // What was recognised may explain an error that follows.
     loaded.remarks().iter().for_each(|remark| observer.event(Event::Warning(remark)));
     let split = loaded.split()?.trimmed(observer)?;

@@ -78,28 +78,22 @@ impl<'j> Loaded<'j> {
         // Only the training rows must have the columns of time stamps.
         train.require_stamps(&job.time)?;
         let optional = |path: &Option<PathBuf>| path.as_ref().map(|path| read(job, path, observer)).transpose();
-        let loaded = Self {
+        let mut loaded = Self {
             job,
             train: prepared(job, train)?,
             valid: optional(&job.valid)?,
             calibrate: optional(&job.calibrate)?,
             test: optional(&job.test)?,
         };
-        loaded.emptied()
-    }
-
-    /// Empties the share of the readings that the job says.
-    fn emptied(mut self) -> Result<Self> {
-        let job = self.job;
         if let Some(share) = job.may_fail {
-            let frames = [Some(&mut self.train), self.valid.as_mut(), self.calibrate.as_mut()];
+            let frames = [Some(&mut loaded.train), loaded.valid.as_mut(), loaded.calibrate.as_mut()];
             for (stream, frame) in (1..).zip(frames.into_iter().flatten()) {
                 let ignored = ignored(job, frame);
                 frame.empty_at_random(share, job.seed, stream, |name| !ignored.contains(name));
                 frame.mark_blank(|name| !ignored.contains(name));
             }
         }
-        Ok(self)
+        Ok(loaded)
     }
 
     /// Returns what was recognised in the files and may surprise.
