@@ -66,18 +66,15 @@ pub fn renew(only: Option<&str>) -> Result<()> {
         let output = Command::new(program).args(words).current_dir(root()).stderr(Stdio::inherit()).output()?;
         let printed = String::from_utf8(output.stdout).with_context(|| format!("{command}: expected text"))?;
         // A part of the tests that found a stale table fails after it printed the new one.
-        let mut found = false;
         for path in pages()? {
             let mut lines: Vec<String> = fs::read_to_string(&path)?.lines().map(str::to_owned).collect();
             for block in blocks(&(lines.join("\n") + "\n"))?.into_iter().rev().filter(|block| block.command == *command)
             {
                 let new = block.among(&printed).with_context(|| format!("`{command}` prints {printed}"))?;
                 lines.splice(block.start..block.start + block.lines.len(), new);
-                found = true;
             }
             fs::write(&path, lines.join("\n") + "\n")?;
         }
-        ensure!(found, "`{command}`: no table");
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
 use crate::{book, demo, documents, examples, new, no_panic, on_target, package, packages, python, readme, report};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use xtask::board::{BOARDS, Board};
-use xtask::setup::{self, cargo, cargo_of, root, succeed};
+use xtask::setup::{self, cargo, cargo_of, output, root, succeed};
 
 /// Packages outside the workspace, each with its own lock file.
 const OUTSIDE: [&str; 10] = [
@@ -213,9 +213,7 @@ fn benches(args: &[&str]) -> Result<()> {
 
 /// Runs a benchmark and returns what it prints, which is shown when it ends.
 fn printed(args: &[&str]) -> Result<String> {
-    let output = cargo().arg("benches").args(args).stderr(Stdio::inherit()).output()?;
-    let text = String::from_utf8(output.stdout)?;
-    print!("{text}");
-    ensure!(output.status.success(), "`cargo benches {}` ended with {}", args.join(" "), output.status);
+    let text = output(cargo().arg("benches").args(args))?;
+    println!("{text}");
     Ok(text)
 }

@@ -48,6 +48,11 @@ impl Frame {
             let message = format!("no row of the machine `{name}`; the file has {}", names.join(", "));
             Error::input(&self.path, message).column(column)
         })?;
+        self.with_own_sessions(rows, time)
+    }
+
+    /// Returns some rows of one machine, with the sessions that gaps between their time stamps begin.
+    pub(crate) fn with_own_sessions(&self, rows: &[usize], time: &[String]) -> Result<Self> {
         let mut frame = self.rows_of_a_machine(rows);
         if frame.positions(time).is_ok() {
             frame.find_sessions(time)?;

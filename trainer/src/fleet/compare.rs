@@ -8,7 +8,7 @@ use surprisal::Nats;
 
 use super::MachineFit;
 use crate::artefact::Artefact;
-use crate::data::{Frame, Machine};
+use crate::data::Frame;
 use crate::error::Result;
 use crate::evaluate::mean;
 use crate::pipeline::Job;
@@ -62,9 +62,7 @@ pub(super) fn compare(
         let own = read(fit)?;
         let all = rows[fit.machine.as_str()];
         let first = (all.len() - all.len().min(COMPARED)) / 2;
-        let some = frame.rows_of_a_machine(&all[first..first + all.len().min(COMPARED)]);
-        let column = own.notes.fit.machine.as_ref().map_or(String::new(), |machine| machine.column.clone());
-        let some = some.of_machine(&Machine { column, name: fit.machine.clone() }, &job.time)?;
+        let some = frame.with_own_sessions(&all[first..first + all.len().min(COMPARED)], &job.time)?;
         let score = |artefact: &Artefact| surprisals(artefact, &some, job.reading.skip_bad);
         let of_own = score(&own)?;
         candidates.iter().map(|candidate| Ok(Gap::of(&score(candidate)?, &of_own))).collect()

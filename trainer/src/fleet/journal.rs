@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -38,14 +38,9 @@ impl Journal {
     /// Opens the journal of a folder, or begins one.
     pub fn open(folder: &Path, job: &Job) -> Result<Self> {
         let path = folder.join(FILE);
-        let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            other => other.map_err(Error::io(&path, "cannot be read; delete it to fit all machines anew"))?,
-        };
+        let text = read(&path, "cannot be read; delete it to fit all machines anew")?;
         let settings = settings(job);
-        // The last line of a fit that was interrupted may be cut short; other lines that are no JSON are not ours to judge.
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
-        let lines = lines.filter(|line| line.settings == settings && line.fit.error.is_none());
+        let lines = lines(&text).filter(|line| line.settings == settings && line.fit.error.is_none());
         let done = lines.map(|line| (line.fit.machine.clone(), line.fit)).collect();
         let failed = "cannot be written; check the folder";
         let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path, failed))?;
@@ -72,15 +67,24 @@ impl Journal {
     }
 }
 
+/// Returns the text of a journal, which is empty if there is none yet.
+fn read(path: &Path, failed: &str) -> Result<String> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        other => other.map_err(Error::io(path, failed)),
+    }
+}
+
+/// Yields the lines of a journal. The last line of a fit that was interrupted may be cut short; other lines that are no JSON are
+/// not ours to judge.
+fn lines(text: &str) -> impl Iterator<Item = Line> {
+    text.lines().filter_map(|line| serde_json::from_str(line).ok())
+}
+
 /// Returns the machines in a folder whose last fit failed, each with the reason.
 pub(super) fn failures(folder: &Path) -> Result<HashMap<String, String>> {
-    let path = folder.join(FILE);
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        other => other.map_err(Error::io(&path, "cannot be read; check the folder"))?,
-    };
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    let last: HashMap<String, Option<String>> = lines.map(|line| (line.fit.machine, line.fit.error)).collect();
+    let text = read(&folder.join(FILE), "cannot be read; check the folder")?;
+    let last: HashMap<String, Option<String>> = lines(&text).map(|line| (line.fit.machine, line.fit.error)).collect();
     Ok(last.into_iter().filter_map(|(machine, error)| Some((machine, error?))).collect())
 }
 

@@ -12,6 +12,7 @@ use crate::artefact::Artefact;
 use crate::data::{Frame, Machine, ReadOptions};
 use crate::error::{Error, Result};
 use crate::observer::Observer;
+use crate::pipeline::finite;
 use crate::windows;
 
 /// Standard deviations by which the share of alarms must exceed the highest rate that the calibration leaves open.
@@ -157,7 +158,7 @@ fn of_machine(name: &str, artefact: &Artefact, frame: &Frame) -> Result<MachineS
         alarm_rate: alarms as f64 / count.max(1.0),
         promised,
         drift: f64::from(estimate.raw) / 65536.0,
-        drift_error: (estimate.error < Nats::IMPOSSIBLE).then(|| estimate.error.into()),
+        drift_error: finite(estimate.error),
         ..MachineStatus::of(name, rows.len(), state)
     })
 }
