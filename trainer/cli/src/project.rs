@@ -14,13 +14,14 @@ const FILE: &str = "surprisal.toml";
 /// Largest file, in bytes, that is read.
 const LARGEST: u64 = 1 << 16;
 
-/// Options of which each has a meaning only beside another: (option, the other).
-const BESIDE: [(&str, &str); 5] = [
-    ("normal", "label"),
-    ("session", "window"),
-    ("sampling-rate", "signal"),
-    ("bands", "signal"),
-    ("rate", "alarms-per-day"),
+/// Options of which each has a meaning only beside another: (option, the other, whether the other may be one that the user types;
+/// if not, the option describes what the file names).
+const BESIDE: [(&str, &str, bool); 5] = [
+    ("normal", "label", false),
+    ("session", "window", false),
+    ("sampling-rate", "signal", false),
+    ("bands", "signal", false),
+    ("rate", "alarms-per-day", true),
 ];
 
 /// Returns the arguments with the options of the project inserted before those of the user, and the inserted options.
@@ -49,11 +50,6 @@ pub fn with_options(command: &mut Command, mut arguments: Vec<OsString>) -> Resu
         .collect();
     let is_given = |key: &str| given.iter().any(|arg| arg.get_long() == Some(key));
     let found = options_of(&file, command, &first)?;
-    // A rate goes with a number of alarms that the user types; other options describe what the file names beside them.
-    let is_beside = |key: &str, other: &str| match key {
-        "rate" => is_given(other) || found.contains_key(other),
-        _ => !is_given(other) && found.contains_key(other),
-    };
     let mut options = Vec::new();
     for (&key, &value) in &found {
         let Some(arg) = find(chosen, key) else { continue };
@@ -62,8 +58,10 @@ pub fn with_options(command: &mut Command, mut arguments: Vec<OsString>) -> Resu
                 |a: &Arg, b: &Arg| chosen.get_arg_conflicts_with(a).iter().any(|arg| arg.get_id() == b.get_id());
             conflict(arg, other) || conflict(other, arg)
         };
-        let lacks =
-            |(option, other): &(&str, &str)| *option == key && find(chosen, other).is_some() && !is_beside(key, other);
+        let lacks = |&(option, other, may_be_typed): &(&str, &str, bool)| {
+            let is_there = if is_given(other) { may_be_typed } else { found.contains_key(other) };
+            option == key && find(chosen, other).is_some() && !is_there
+        };
         let is_replaced = BESIDE.iter().any(lacks);
         if !given.iter().any(|other| other.get_id() == arg.get_id()) && !given.iter().any(contradicts) && !is_replaced {
             options.extend(words(key, arg, value)?);
