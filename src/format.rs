@@ -16,7 +16,12 @@ use crate::term::{
     Terms,
 };
 
+#[cfg(feature = "embedded-storage")]
+mod arrival;
 mod views;
+
+#[cfg(feature = "embedded-storage")]
+pub(crate) use arrival::Arrival;
 
 /// The version of the format, which this library reads and writes.
 pub const VERSION: u32 = 5;
@@ -185,20 +190,13 @@ fn checked(
         .map_err(|_| TableError::Misaligned)?
         .first_chunk::<HEAD>()
         .ok_or(TableError::Truncated)?;
-    if magic != MAGIC {
-        return Err(TableError::NotATable);
-    }
-    if version != VERSION {
-        return Err(TableError::UnsupportedVersion { found: version, supported: VERSION });
-    }
+    check_kind(magic, version)?;
     let bytes = bytes.get(..length as usize).ok_or(TableError::Truncated)?;
     if CHECKSUM.checksum(bytes.get(CHECKED..).ok_or(TableError::Truncated)?) != checksum {
         return Err(TableError::Corrupt);
     }
-    let found = Fingerprint::new(fingerprint);
-    if expected != Fingerprint::ANY && found != expected {
-        return Err(TableError::Fingerprint { found, expected });
-    }
+    let fingerprint = Fingerprint::new(fingerprint);
+    check_fingerprint(fingerprint, expected)?;
     let found = flags & VIEWS;
     if found != views {
         return Err(TableError::Views { found: found as u16, expected: views as u16 });
@@ -206,7 +204,22 @@ fn checked(
     let (counts, rest) =
         bytes.get(4 * HEAD..).and_then(|rest| rest.split_at_checked(4 * sections)).ok_or(TableError::Truncated)?;
     let counts = try_cast_slice(counts).map_err(|_| TableError::Misaligned)?;
-    Ok((flags, Sections { fingerprint: Fingerprint::new(fingerprint), bytes: rest, counts }))
+    Ok((flags, Sections { fingerprint, bytes: rest, counts }))
+}
+
+/// Checks the first two words of a file.
+fn check_kind(magic: u32, version: u32) -> Result<(), TableError> {
+    match version {
+        _ if magic != MAGIC => Err(TableError::NotATable),
+        VERSION => Ok(()),
+        found => Err(TableError::UnsupportedVersion { found, supported: VERSION }),
+    }
+}
+
+/// Checks that a table is for rows with the expected fingerprint.
+fn check_fingerprint(found: Fingerprint, expected: Fingerprint) -> Result<(), TableError> {
+    let is_expected = expected == Fingerprint::ANY || found == expected;
+    if is_expected { Ok(()) } else { Err(TableError::Fingerprint { found, expected }) }
 }
 
 /// Returns the (number of elements, bytes) of each section that every table has.

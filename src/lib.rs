@@ -37,6 +37,8 @@ pub mod generated;
 mod capture;
 #[cfg(feature = "embedded-hal")]
 mod hal;
+#[cfg(feature = "embedded-storage")]
+mod update;
 
 pub use blame::Blame;
 #[cfg(feature = "defmt")]
@@ -76,6 +78,8 @@ pub use term::{
     Activation, Forest, ForestSlices, Linear, LinearSlices, LinearWeights, Mixture, MixtureSlices, Nade, NadeSlices,
     Term, Terms,
 };
+#[cfg(feature = "embedded-storage")]
+pub use update::{Accepted, Incoming, Installed, Received, Slots, UpdateError, UpdateHeader};
 pub use view::{Regime, View};
 pub use view_table::ViewTable;
 pub use walk::Walk;
