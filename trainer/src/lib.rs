@@ -40,6 +40,7 @@ pub mod recalibrate;
 pub mod pipeline;
 pub mod fleet;
 pub mod export;
+pub mod signing;
 pub mod batch;
 pub mod evaluate;
 pub mod divergence;

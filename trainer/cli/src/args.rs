@@ -14,6 +14,7 @@ mod parse;
 mod rates;
 mod reading;
 mod rows;
+mod signing;
 
 use help::{board_help, ecosystem_help, language_help};
 
@@ -22,6 +23,7 @@ pub use fleet::FleetCommand;
 pub use rates::RateArgs;
 pub use reading::ReadingArgs;
 pub use rows::{AlarmArgs, CompareArgs, RowArgs, SignalArgs};
+pub use signing::{SignArgs, VerifyArgs};
 
 /// Fits probability models that tell a microcontroller how surprising a reading is.
 #[derive(Debug, Parser)]
@@ -244,6 +246,23 @@ pub enum Command {
         #[arg(long, value_name = "MODEL")]
         model: Option<PathBuf>,
     },
+    /// Generate the key pair with which you sign updates and by which your devices know them.
+    ///
+    /// The private key never leaves the file. The public key goes into the firmware.
+    #[command(after_help = "Example: surprisal keygen -o update.pem")]
+    Keygen {
+        /// New PEM file for the private key.
+        #[arg(short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Sign the table of a model as an update, which devices with the public key accept while they run.
+    #[command(
+        after_help = "Example: surprisal keygen -o my.pem && surprisal sign pico.srp --key my.pem --release 2 -o pico.sru"
+    )]
+    Sign(SignArgs),
+    /// Check that an update is whole and signed by the owner of a key.
+    #[command(after_help = "Example: surprisal verify pico.sru --key my.pem --model pico.srp")]
+    Verify(VerifyArgs),
     /// Look after the machines of a fleet, whose tables `fit --by` writes.
     #[command(
         after_help = "Example: surprisal fit pico.csv --by running -o models && surprisal fleet status models pico.csv"

@@ -27,6 +27,7 @@ mod sample;
 mod compare;
 mod inspect;
 mod export;
+mod signing;
 mod fleet;
 mod project;
 mod shell;
@@ -129,6 +130,9 @@ fn run(cli: Cli) -> Result<()> {
         Command::Completions { shell } => shell::completions(shell),
         Command::Man { output } => shell::man(&output)?,
         Command::Export { model, output, package } => export::export(&model, &output, package)?,
+        Command::Keygen { output } => signing::keygen(&output)?,
+        Command::Sign(args) => signing::sign(&args)?,
+        Command::Verify(args) => signing::verify(&args)?,
         Command::New { name, board, lang, model } => new::new(&name, board, lang, model.as_deref())?,
     };
     print(&answer, cli.json)

@@ -24,6 +24,7 @@ mod report;
 mod robust;
 mod search;
 mod signal;
+mod signing;
 mod streams;
 mod time;
 
