@@ -181,21 +181,77 @@ impl<'t, P: OutputPin> Watch<'t, P> {
         mut report: impl FnMut(WatchedRow<R>) -> ControlFlow<B>,
     ) -> Result<B, WatchError<E, P::Error>> {
         loop {
-            let row = match read() {
-                Ok(row) => row,
-                Err(error) => {
-                    self.alarm.set_high().map_err(WatchError::Alarm)?;
-                    return Err(WatchError::Read(error));
-                }
-            };
-            if let Some(score) = score(&row).transpose() {
-                let judged = self.judge(score).map_err(WatchError::Alarm)?;
-                if let ControlFlow::Break(value) = report(WatchedRow { row: &row, report: judged, score }) {
-                    return Ok(value);
-                }
+            if let ControlFlow::Break(value) = self.turn(read(), &mut score, &mut report)? {
+                return Ok(value);
             }
             delay.delay_ms(pause);
         }
+    }
+
+    /// Does what [`run`](Self::run) does, but waits for rows and pauses without blocking: for an executor such as Embassy's, in
+    /// which other tasks run meanwhile.
+    ///
+    /// ```
+    /// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
+    /// use core::{convert::Infallible, ops::ControlFlow};
+    /// use embedded_hal_mock::eh1::{delay::NoopDelay, digital::{Mock, State, Transaction}};
+    /// use shuttle::TABLE;
+    /// use surprisal::{Reading, Watch};
+    /// let mut pin = Mock::new(&[State::Low, State::High].map(Transaction::set));
+    /// let mut watch = Watch::new(&TABLE.detector, pin.clone())?;
+    /// let mut delay = NoopDelay::new(); // on a board: `embassy_time::Delay`
+    /// let task = watch.run_async(
+    ///     &mut delay,
+    ///     100,
+    ///     async || Ok::<_, Infallible>([37, 0, 77, 0, 28, 0, 40, 48, 80].map(Reading::Integer)),
+    ///     |row| TABLE.score(row).map(Some),
+    ///     |row| ControlFlow::Break(row.report.verdict.is_anomalous()),
+    /// );
+    /// # let task = core::pin::pin!(task);
+    /// # let context = &mut core::task::Context::from_waker(core::task::Waker::noop());
+    /// # let core::task::Poll::Ready(ended) = task.poll(context) else { panic!("nothing waits") };
+    /// // In a task: `let ended = task.await;`
+    /// assert_eq!(ended?, true);
+    /// pin.done();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`WatchError`], as for [`run`](Self::run).
+    #[cfg(feature = "embedded-hal-async")]
+    pub async fn run_async<R, E, B>(
+        &mut self,
+        delay: &mut impl embedded_hal_async::delay::DelayNs,
+        pause: u32,
+        mut read: impl AsyncFnMut() -> Result<R, E>,
+        mut score: impl FnMut(&R) -> Result<Option<RowScore>, EncodeError>,
+        mut report: impl FnMut(WatchedRow<R>) -> ControlFlow<B>,
+    ) -> Result<B, WatchError<E, P::Error>> {
+        loop {
+            if let ControlFlow::Break(value) = self.turn(read().await, &mut score, &mut report)? {
+                return Ok(value);
+            }
+            delay.delay_ms(pause).await;
+        }
+    }
+
+    /// Scores, judges and reports a row that was read.
+    fn turn<R, E, B>(
+        &mut self,
+        row: Result<R, E>,
+        score: impl FnOnce(&R) -> Result<Option<RowScore>, EncodeError>,
+        report: impl FnOnce(WatchedRow<R>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, WatchError<E, P::Error>> {
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => {
+                self.alarm.set_high().map_err(WatchError::Alarm)?;
+                return Err(WatchError::Read(error));
+            }
+        };
+        let Some(score) = score(&row).transpose() else { return Ok(ControlFlow::Continue(())) };
+        let judged = self.judge(score).map_err(WatchError::Alarm)?;
+        Ok(report(WatchedRow { row: &row, report: judged, score }))
     }
 
     /// Ends the watch and returns the alarm pin.

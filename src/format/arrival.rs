@@ -16,12 +16,12 @@ pub(crate) struct Arrival {
 
 impl Arrival {
     /// Expects the first byte of a table.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { head: [0; 4 * HEAD], arrived: 0, digest: CHECKSUM.digest() }
     }
 
     /// Adds the next bytes.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         let free = self.head.get_mut(self.arrived..).unwrap_or_default();
         free.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
         self.digest.update(bytes.get(CHECKED.saturating_sub(self.arrived)..).unwrap_or_default());
@@ -32,7 +32,7 @@ impl Arrival {
     ///
     /// # Errors
     /// [`TableError`], as for [`Table::from_bytes`](crate::Table::from_bytes).
-    pub fn check_header(&self, length: u32, expected: Fingerprint) -> Result<u32, TableError> {
+    pub(crate) fn check_header(&self, length: u32, expected: Fingerprint) -> Result<u32, TableError> {
         if self.arrived < self.head.len() {
             return Err(TableError::Truncated);
         }
@@ -52,7 +52,7 @@ impl Arrival {
     ///
     /// # Errors
     /// [`TableError`], as for [`Table::from_bytes`](crate::Table::from_bytes).
-    pub fn finish(self, length: u32, expected: Fingerprint) -> Result<(), TableError> {
+    pub(crate) fn finish(self, length: u32, expected: Fingerprint) -> Result<(), TableError> {
         let checksum = self.check_header(length, expected)?;
         if self.digest.finalize() == checksum { Ok(()) } else { Err(TableError::Corrupt) }
     }

@@ -18,6 +18,9 @@ const OPT_LEVELS: [&str; 2] = ["\"s\"", "3"];
 /// `levels`, `Drift::estimate`, `Recent::mean` and `Predictor::mean`.
 const INTEGER: [(&str, bool); 2] = [("", true), ("scoring", false)];
 
+/// Public functions that the probe leaves out, because they call a library whose code may panic.
+const FOREIGN: [&str; 1] = ["Received::verify"];
+
 /// Links the probe for the smallest core and for a common one.
 ///
 /// # Errors
@@ -63,8 +66,8 @@ pub fn run() -> Result<()> {
 /// Lists the public functions of the device crate that the probe does not link.
 fn unprobed() -> Result<Vec<String>> {
     let probe = root().join("tests/no-panic/src");
-    let [list, calls] = ["every.rs", "main.rs"].map(|file| fs::read_to_string(probe.join(file)));
-    let (list, calls) = (list?, calls?);
+    let [list, calls, flash] = ["every.rs", "main.rs", "flash.rs"].map(|file| fs::read_to_string(probe.join(file)));
+    let (list, calls) = (list?, calls? + &flash?);
     let missing = |text: String| {
         let list = &list;
         let calls = &calls;
@@ -82,6 +85,7 @@ fn unprobed() -> Result<Vec<String>> {
             }
         }
     }
+    missed.retain(|name| !FOREIGN.contains(&name.as_str()));
     missed.sort();
     Ok(missed)
 }

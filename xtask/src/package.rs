@@ -9,7 +9,7 @@ use xtask::board::Board;
 use xtask::setup::{self, cargo, root, succeed};
 
 /// Features of the device crate whose documentation tests run on a host.
-const HOST: &str = "embedded-hal,heapless,libm,micromath";
+const HOST: &str = "ed25519,embedded-hal-async,heapless,libm,micromath";
 /// The firmware examples, each with an emulated board that has its target.
 const EXAMPLES: [(&str, &str); 5] =
     [("cortex-m", "m3"), ("microbit", "m4f"), ("nucleo", "m4f"), ("pico", "m0"), ("pump", "m3")];

@@ -21,9 +21,20 @@ const OUTSIDE: [&str; 10] = [
     "python",
 ];
 /// All features of the device crate.
-const ALL: &str = "defmt,embedded-hal,heapless,libm,micromath";
+const ALL: &str = "defmt,ed25519,embedded-hal-async,heapless,libm,micromath";
 /// The sets of features with which the device crate is built.
-const FEATURES: [&str; 7] = ["", "defmt", "embedded-hal", "heapless", "libm", "micromath", ALL];
+const FEATURES: [&str; 10] = [
+    "",
+    "defmt",
+    "ed25519",
+    "embedded-hal",
+    "embedded-hal-async",
+    "embedded-storage",
+    "heapless",
+    "libm",
+    "micromath",
+    ALL,
+];
 
 /// A part of the tests. The order is that in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]

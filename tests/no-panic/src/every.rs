@@ -4,13 +4,15 @@
 use core::fmt::Display;
 use core::hint::black_box;
 use core::iter::Empty;
+use embedded_storage::nor_flash::NorFlashErrorKind;
 use surprisal::generated::v5;
 use surprisal::{
-    Absence, Activation, Adaptation, AnomalyScore, Blame, Calibrator, Column, ColumnScore, Compressor, Conditional,
-    Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Fingerprint, Forest, Linear,
-    Logit, Mass, Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats, OutcomeTables, OutcomeWalk, PValue,
-    Predictor, Prototypes, Reading, Recalibration, Recent, Report, RowSchema, RowScore, SelfTestError, Severity,
-    Stream, Table, TableError, Term, Terms, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
+    Absence, Accepted, Activation, Adaptation, AnomalyScore, Blame, Calibrator, Column, ColumnScore, Compressor,
+    Conditional, Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Fingerprint,
+    Forest, Incoming, Installed, Linear, Logit, Mass, Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats,
+    OutcomeTables, OutcomeWalk, PValue, Predictor, Prototypes, Reading, Recalibration, Received, Recent, Report,
+    RowSchema, RowScore, SelfTestError, Severity, Slots, Stream, Table, TableError, Term, Terms, UpdateError,
+    UpdateHeader, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
@@ -34,6 +36,7 @@ macro_rules! shown {
 pub fn linked() {
     linked! {
         Absence<4>: new push rows;
+        Accepted: install<Hardware> table;
         Activation: code;
         Adaptation: corrections new push resume;
         AnomalyScore: nats new push;
@@ -52,6 +55,8 @@ pub fn linked() {
         Encoder: bits columns encode<64> new slices;
         Fingerprint: get new;
         Forest: bits new slices;
+        Incoming: finish<Hardware> new<NorFlashErrorKind> progress push<Hardware>;
+        Installed: is_confirmed release table;
         Linear: bits new slices;
         Logit: from_raw mass raw step surprisal;
         Mass: decide of;
@@ -68,13 +73,16 @@ pub fn linked() {
         Prototypes: centre count nearest<9> new residual slices;
         Reading: is_missing;
         Recalibration: detector from_bytes to_bytes;
+        Received: header table without_signature;
         Recent<8>: mean new push reset;
         RowSchema: check reading word;
         RowScore: of;
         Severity: word;
+        Slots: capacity confirm<Hardware> discard<Hardware> new start<Hardware> with_factory_release;
         Stream<2, 3>: new push reset;
         Table<64, 32, 8>: blame explain from_bytes judge new score self_test<9> surprisal top<3> with_predictor with_schema;
         Terms<32, 8>: bits;
+        UpdateHeader: from_bytes to_bytes;
         Verdict: is_anomalous;
         View: distance<9> encode<9> explain<9> regime<9> starts;
         ViewTable<9, 1>: blame explain from_bytes judge new regime score self_test<9> surprisal with_schema;
@@ -87,7 +95,7 @@ pub fn linked() {
     _ = black_box(v5::table::<64, 32, 8> as *const ());
     _ = black_box(v5::view_table::<9, 2> as *const ());
     terms! { Linear Forest Nade<32> Mixture<8> Terms<32, 8> }
-    shown! { Fingerprint NamedReport Nats PValue Report DriftEstimate EncodeError SelfTestError TableError }
+    shown! { Fingerprint NamedReport Nats PValue Report DriftEstimate EncodeError SelfTestError TableError UpdateError<NorFlashErrorKind> }
     #[cfg(feature = "features")]
     of_signals();
 }

@@ -5,11 +5,14 @@
 #![no_main]
 
 mod every;
+mod flash;
 
 use core::fmt::{self, Write};
 use core::hint::black_box;
 use core::ops::ControlFlow;
 use core::panic::PanicInfo;
+use core::pin::pin;
+use core::task::{Context, Waker};
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use surprisal::{
@@ -161,6 +164,12 @@ impl OutputPin for Hardware {
     }
 }
 
+impl embedded_hal_async::delay::DelayNs for Hardware {
+    async fn delay_ns(&mut self, ns: u32) {
+        _ = any(ns);
+    }
+}
+
 impl DelayNs for Hardware {
     fn delay_ns(&mut self, ns: u32) {
         _ = any(ns);
@@ -175,6 +184,10 @@ fn every_pin(table: &Table<64>) {
     let score = |row: &[Reading; 2]| table.score(row).map(any(Some));
     let ended = watch.run(&mut Hardware, any(1), read, score, |row| any(ControlFlow::<Report>::Break(row.report)));
     _ = any(ended);
+    let row = async || any(Ok::<_, i32>(any([Reading::Integer(1); 2])));
+    let mut delay = Hardware;
+    let task = watch.run_async(&mut delay, any(1), row, score, |row| any(ControlFlow::<Report>::Break(row.report)));
+    _ = any(pin!(task).poll(&mut Context::from_waker(Waker::noop())));
     _ = any(watch.release());
 }
 
@@ -218,6 +231,7 @@ fn main() -> ! {
     if let Ok(table) = Table::from_bytes(bytes, surprisal::Fingerprint::ANY) {
         every_pin(&table);
     }
+    _ = any(flash::update(bytes).map_err(|error| write!(Sink, "{error}")));
     let slices = MixtureSlices { priors: any(&[]), parents: any(&[]), logits: any(&[]) };
     _ = any((Mixture::<4>::logit_of(any(0)), Mixture::<4>::new(slices).is_ok()));
     let slices = NadeSlices {
