@@ -14,7 +14,7 @@ use xtask::{firmware, signal};
 /// The RAM of all these chips.
 const RAM: Region = Region { origin: 0x2000_0000, kib: 0 };
 /// The capture that docs/boards.md collects, which is in the repository.
-const SHOWN: &str = "examples/data/pico.log";
+pub const SHOWN: &str = "examples/data/pico.log";
 /// The options that fit the small table of `examples/cortex-m`.
 const SMALL: [&str; 4] = ["--family", "marginal", "--cells", "4"];
 
@@ -62,8 +62,10 @@ pub fn run() -> Result<String> {
         surprisal.run(&[&["fit", &csv, "-o", &model], fit].concat())?;
         surprisal.run(&["export", &model, "-o", &format!("examples/{name}/src/table.rs")])?;
         if name == "pico" {
-            // The model of a project of `surprisal new` that is given none.
+            // The model of a project of `surprisal new` that is given none, and that of a device that takes updates.
             fs::copy(root().join(&model), root().join("trainer/templates/new/pump.srp"))?;
+            surprisal.run(&["export", &model, "-o", "examples/update/src/table.rs"])?;
+            build("update", "m0", "update")?;
         }
         for program in ["capture", "watch"] {
             sizes.push((name, program, occupied(&build(name, board, program)?, RAM)?));

@@ -16,6 +16,7 @@ mod python;
 mod readme;
 mod report;
 mod test;
+mod update;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -1,6 +1,8 @@
 //! `cargo xtask test`: everything that must hold before a change goes in, in parts.
 
-use crate::{book, demo, documents, examples, new, no_panic, on_target, package, packages, python, readme, report};
+use crate::{
+    book, demo, documents, examples, new, no_panic, on_target, package, packages, python, readme, report, update,
+};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::process::Command;
@@ -8,7 +10,7 @@ use xtask::board::{BOARDS, Board};
 use xtask::setup::{self, cargo, cargo_of, output, root, succeed};
 
 /// Packages outside the workspace, each with its own lock file.
-const OUTSIDE: [&str; 10] = [
+const OUTSIDE: [&str; 11] = [
     "tests/on-target",
     "tests/no-panic",
     "tests/device",
@@ -17,6 +19,7 @@ const OUTSIDE: [&str; 10] = [
     "examples/nucleo",
     "examples/pico",
     "examples/pump",
+    "examples/update",
     "fuzz",
     "python",
 ];
@@ -71,6 +74,8 @@ pub enum Part {
     New,
     /// Captures, tables and programs of the firmware examples
     Examples,
+    /// The example device takes an update over the air, and refuses a cut, a forged, a foreign and an old one
+    Update,
     /// `cargo xtask demo`
     Demo,
     /// The pages of `surprisal report` in a browser
@@ -131,6 +136,7 @@ impl Part {
             Self::Examples => examples::run().and_then(|table| documents::hold("cargo xtask test examples", &table)),
             Self::Demo => demo::run().and_then(|table| documents::hold("cargo xtask demo", &table)),
             Self::Report => report::run(),
+            Self::Update => update::run(),
             Self::Packages => packages::run(),
             Self::New => new::run(),
             Self::Readme => readme::run(),
