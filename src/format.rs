@@ -1,7 +1,7 @@
 //! The bytes of a table: the `.srp` format, which `docs/format.md` describes. No other module knows the layout.
 
 use bytemuck::{Pod, try_cast_slice};
-use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+use crc::{CRC_32_ISO_HDLC, Crc, Table as LookUp};
 
 use crate::detector::Detector;
 use crate::encoder::{Encoder, EncoderSlices};
@@ -34,7 +34,8 @@ const SHARED: usize = 8;
 const SECTIONS: usize = SHARED + 20;
 /// The number of words in the header before the section lengths.
 const HEAD: usize = 6;
-pub(crate) const CHECKSUM: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+/// With a look-up table of 1 KiB, because bit by bit a checksum takes most of the time of reading a table.
+pub(crate) static CHECKSUM: Crc<u32, LookUp<1>> = Crc::<u32, LookUp<1>>::new(&CRC_32_ISO_HDLC);
 /// The first byte that the checksum covers: the byte after the checksum itself.
 const CHECKED: usize = 16;
 /// The bits of the word of flags that hold the number of views, 0 for a model of bits.

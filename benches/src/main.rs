@@ -17,6 +17,7 @@ mod report;
 mod sets;
 mod skab;
 mod stream;
+mod update;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -70,6 +71,8 @@ enum Command {
     Large(large::Large),
     /// Time and memory of the fits of a fleet, with one thread and with two
     Fleet(fleet::Fleet),
+    /// Instructions, stack and flash of an update: reading and checking a table, its self-test, its signature
+    Update,
     /// RAM that scoring a time series of eight channels with a window of ten rows takes on boards
     Stream,
 }
@@ -90,6 +93,7 @@ fn run(command: Command) -> Result<()> {
         Command::Host { data } => host::run(&data),
         Command::Large(args) => large::run(&args),
         Command::Fleet(args) => fleet::run(&args),
+        Command::Update => update::run(),
         Command::Stream => stream::run(),
     }
 }

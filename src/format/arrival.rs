@@ -1,6 +1,6 @@
 //! The check of a table whose bytes arrive in pieces: its header, its checksum and its fingerprint, but not its sections.
 
-use crc::{Digest, NoTable};
+use crc::{Digest, Table};
 
 use super::{CHECKED, CHECKSUM, HEAD, check_fingerprint, check_kind};
 use crate::error::TableError;
@@ -11,7 +11,7 @@ pub(crate) struct Arrival {
     head: [u8; 4 * HEAD],
     /// The number of bytes that have arrived.
     arrived: usize,
-    digest: Digest<'static, u32, NoTable>,
+    digest: Digest<'static, u32, Table<1>>,
 }
 
 impl Arrival {

@@ -26,7 +26,7 @@ impl Instructions {
         Self { empty, known: turned(TURNS + 1) - turned(1) }
     }
 
-    /// Returns the result of `work` and the number of its instructions, which must not exceed ten million.
+    /// Returns the result of `work` and the number of its instructions, which must not exceed a hundred million.
     pub fn count<T>(&self, work: impl FnOnce() -> T) -> (T, u32) {
         let (result, ticks) = ticks(work);
         let ticks = u64::from(ticks.saturating_sub(self.empty));
