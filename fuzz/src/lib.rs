@@ -1,11 +1,23 @@
-//! What the fuzz targets share: files on disk, options drawn from the input, and the steps that follow reading.
+//! The fuzz targets as functions of an input, and what they share: files on disk, options drawn from the input, and the steps
+//! that follow reading. The tests of the trainer include this file and run each target for a short time.
 
 use std::path::Path;
 
 use surprisal_trainer::data::input::InputLimits;
-use surprisal_trainer::data::{Decimal, Frame, Header, ReadOptions, Separator};
+use surprisal_trainer::data::{Decimal, Frame, Header, ReadOptions, Separator, checksum};
 use surprisal_trainer::schema::{Schema, SchemaOptions, without_bad_rows};
 use surprisal_trainer::windows::Windows;
+
+mod models;
+mod readers;
+pub mod seeds;
+mod tables;
+mod updates;
+
+pub use models::models;
+pub use readers::{arrays, compressed, logs, rows, schemas, sounds};
+pub use tables::tables;
+pub use updates::updates;
 
 /// Number of bytes at the start of an input that [`options`] takes.
 pub const OPTION_BYTES: usize = 4;
@@ -17,9 +29,11 @@ pub const LIMITS: InputLimits =
 
 /// Writes the bytes to a file with this suffix in the folder for temporary files, and passes its path on.
 pub fn with_file(suffix: &str, bytes: &[u8], read: impl FnOnce(&Path)) {
-    let path = std::env::temp_dir().join(format!("surprisal-fuzz-{}{suffix}", std::process::id()));
+    let owner = format!("{}-{:?}", std::process::id(), std::thread::current().id());
+    let path = std::env::temp_dir().join(format!("surprisal-fuzz-{owner}{suffix}"));
     std::fs::write(&path, bytes).expect("the folder for temporary files can be written to; TMPDIR names another");
     read(&path);
+    let _ = std::fs::remove_file(&path);
 }
 
 /// Splits an input into the options for reading a file, the windows of a signal, and the content of the file.
@@ -65,4 +79,15 @@ pub fn use_frame(frame: Frame, options: &ReadOptions) {
             let _ = schema.all_readings(&frame, &rows).and_then(|readings| schema.encode(&readings));
         }
     }
+}
+
+/// Returns the file with the length of its notes and both checksums corrected, or `None` if it has no place for them.
+pub fn repaired(input: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = input.to_vec();
+    let length = u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?) as usize;
+    let (table, notes) = (checksum(bytes.get(16..length)?), bytes.get(length.checked_add(8)?..)?.to_vec());
+    bytes[12..16].copy_from_slice(&table.to_le_bytes());
+    bytes[length..length + 4].copy_from_slice(&(notes.len() as u32).to_le_bytes());
+    bytes[length + 4..length + 8].copy_from_slice(&checksum(&notes).to_le_bytes());
+    Some(bytes)
 }

@@ -1,66 +1,102 @@
-//! Writes the first inputs of every target to `corpus/`: small valid files of each kind, all computed here.
+//! The first inputs of every target: small valid files of each kind, all computed here.
 
 use std::fs;
-use std::io::{Result, Write};
-use std::path::PathBuf;
+use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use surprisal_fuzz::OPTION_BYTES;
+use surprisal::UpdateHeader;
 use surprisal_trainer::data::checksum;
 use surprisal_trainer::fit::Family;
 use surprisal_trainer::history::History;
 use surprisal_trainer::pipeline::{Job, run};
 use surprisal_trainer::windows::Windows;
 
+use super::OPTION_BYTES;
+use super::tables::READING_BYTES;
+
 /// Options of a file that is recognised as it is.
 const PLAIN: [u8; OPTION_BYTES] = [0; OPTION_BYTES];
 /// Options of a signal in windows of six samples with two bands.
 const SIGNAL: [u8; OPTION_BYTES] = [0, 0, 1, 0x42];
 
-fn main() -> Result<()> {
-    for (at, text) in texts().into_iter().enumerate() {
-        write("rows", at, &[&PLAIN[..], text.as_bytes()].concat())?;
-        // The same with other options: no header, a separator, missing codes and bad lines.
-        write("rows", 100 + at, &[&[1 + (at as u8 % 5) * 4, 0x20, 0x3f, 0][..], text.as_bytes()].concat())?;
-        write("compressed", at, &[&PLAIN[..], &gzip(text.as_bytes())].concat())?;
-        write("compressed", 100 + at, &[&PLAIN[..], &zstandard(text.as_bytes())].concat())?;
+/// The names of all targets.
+pub const TARGETS: [&str; 9] =
+    ["rows", "arrays", "compressed", "sounds", "logs", "schemas", "models", "tables", "updates"];
+
+/// Returns small valid inputs of a target, none for other names.
+pub fn of(target: &str) -> Vec<Vec<u8>> {
+    let with = |options: [u8; OPTION_BYTES], content: &[u8]| [&options[..], content].concat();
+    match target {
+        "rows" => rows(),
+        "arrays" => arrays(|array| {
+            [with(PLAIN, array), with(SIGNAL, array), with(PLAIN, &zip(&[("a.npy", array), ("b.npy", array)]))].to_vec()
+        }),
+        "compressed" => {
+            let texts = texts().into_iter().flat_map(|text| [gzip(text.as_bytes()), zstandard(text.as_bytes())]);
+            let texts = texts.map(|file| with(PLAIN, &file));
+            texts.chain(arrays(|array| vec![with(PLAIN, &gzip(array))])).collect()
+        }
+        "sounds" => {
+            let forms = [(1, 1, 16), (1, 2, 8), (1, 1, 24), (3, 1, 32)];
+            forms.map(|(format, channels, bits)| with(SIGNAL, &wav(format, channels, bits))).to_vec()
+        }
+        "logs" => logs().into_iter().map(String::into_bytes).collect(),
+        "schemas" => schemas().into_iter().map(String::into_bytes).collect(),
+        "models" => {
+            let fitted = jobs().into_iter().map(|job| run(&job).expect("the rows can be fitted").0);
+            fitted.map(|artefact| artefact.file_bytes()).collect()
+        }
+        "tables" => GOLDEN.map(|file| [&[0; READING_BYTES][..], table_of(file)].concat()).to_vec(),
+        "updates" => {
+            let header = |table: &[u8]| UpdateHeader { signature: [0; 64], release: 1, length: table.len() as u32 };
+            GOLDEN.map(table_of).map(|table| [&[47], &header(table).to_bytes()[..], table].concat()).to_vec()
+        }
+        _ => Vec::new(),
     }
-    let wide: Vec<u8> = "x;y\n1,5;2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    write("rows", 200, &[&PLAIN[..], &[0xff, 0xfe], &wide].concat())?;
-    write("rows", 201, &[&PLAIN[..], b"Temp \xb0C,y\n1,2\n3,4\n"].concat())?;
-    for (at, (dtype, shape, size)) in
-        [("<f4", "(24, 2)", 4), ("<i2", "(48,)", 2), ("|u1", "(6, 8)", 1), ("<f8", "(12, 3)", 8), ("|b1", "(32, 1)", 1)]
-            .into_iter()
-            .enumerate()
-    {
-        let array = npy(dtype, shape, &(0..96 * size).map(|i| (i * 7 % 61) as u8).collect::<Vec<_>>());
-        write("arrays", at, &[&PLAIN[..], &array].concat())?;
-        write("arrays", 100 + at, &[&SIGNAL[..], &array].concat())?;
-        let archive = zip(&[("a.npy", &array), ("b.npy", &array)]);
-        write("arrays", 200 + at, &[&PLAIN[..], &archive].concat())?;
-        write("compressed", 200 + at, &[&PLAIN[..], &gzip(&array)].concat())?;
-    }
-    for (at, (format, channels, bits)) in [(1, 1, 16), (1, 2, 8), (1, 1, 24), (3, 1, 32)].into_iter().enumerate() {
-        write("sounds", at, &[&SIGNAL[..], &wav(format, channels, bits)].concat())?;
-    }
-    for (at, log) in logs().into_iter().enumerate() {
-        write("logs", at, log.as_bytes())?;
-    }
-    for (at, schema) in schemas().into_iter().enumerate() {
-        write("schemas", at, schema.as_bytes())?;
-    }
-    for (at, job) in jobs().into_iter().enumerate() {
-        let (artefact, _) = run(&job).expect("the rows can be fitted");
-        write("models", at, &artefact.file_bytes())?;
-    }
-    Ok(())
 }
 
-fn write(target: &str, at: usize, bytes: &[u8]) -> Result<()> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join(format!("seed-{at:03}")), bytes)
+/// Golden tables of bits, with a hidden layer, of a mixture, of a series and of views.
+const GOLDEN: [&[u8]; 5] = [
+    include_bytes!("../../tests/golden/shuttle.srp"),
+    include_bytes!("../../tests/golden/flagship.srp"),
+    include_bytes!("../../tests/golden/mixture.srp"),
+    include_bytes!("../../tests/golden/stream.srp"),
+    include_bytes!("../../tests/golden/views.srp"),
+];
+
+/// Returns a file without its notes.
+fn table_of(file: &[u8]) -> &[u8] {
+    let length = file[8..12].iter().rev().fold(0, |word, byte| word << 8 | usize::from(*byte));
+    &file[..length]
+}
+
+/// Returns texts as they are, and with other options: no header, a separator, missing codes and bad lines.
+fn rows() -> Vec<Vec<u8>> {
+    let mut inputs = Vec::new();
+    for (at, text) in texts().into_iter().enumerate() {
+        inputs.push([&PLAIN[..], text.as_bytes()].concat());
+        inputs.push([&[1 + (at as u8 % 5) * 4, 0x20, 0x3f, 0][..], text.as_bytes()].concat());
+    }
+    let wide: Vec<u8> = "x;y\n1,5;2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    inputs.push([&PLAIN[..], &[0xff, 0xfe], &wide].concat());
+    inputs.push([&PLAIN[..], b"Temp \xb0C,y\n1,2\n3,4\n"].concat());
+    inputs
+}
+
+/// Returns what `inputs` makes of small arrays of each type.
+fn arrays(inputs: impl Fn(&[u8]) -> Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let forms = [
+        ("<f4", "(24, 2)", 4),
+        ("<i2", "(48,)", 2),
+        ("|u1", "(6, 8)", 1),
+        ("<f8", "(12, 3)", 8),
+        ("|b1", "(32, 1)", 1),
+    ];
+    let array = |(dtype, shape, size): (&str, &str, usize)| {
+        npy(dtype, shape, &(0..96 * size).map(|i| (i * 7 % 61) as u8).collect::<Vec<_>>())
+    };
+    forms.into_iter().flat_map(|form| inputs(&array(form))).collect()
 }
 
 /// Returns rows in the dialects of loggers, spreadsheets and instruments.
