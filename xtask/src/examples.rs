@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use xtask::board::{Board, Region};
 use xtask::command::Surprisal;
-use xtask::setup::{self, cargo, root};
+use xtask::setup::{self, cargo, root, succeed};
 use xtask::size::occupied;
 use xtask::{firmware, signal};
 
@@ -62,10 +62,14 @@ pub fn run() -> Result<String> {
         surprisal.run(&[&["fit", &csv, "-o", &model], fit].concat())?;
         surprisal.run(&["export", &model, "-o", &format!("examples/{name}/src/table.rs")])?;
         if name == "pico" {
-            // The model of a project of `surprisal new` that is given none, and that of a device that takes updates.
+            // The model of a project of `surprisal new` that is given none, and of two more examples.
             fs::copy(root().join(&model), root().join("trainer/templates/new/pump.srp"))?;
-            surprisal.run(&["export", &model, "-o", "examples/update/src/table.rs"])?;
-            build("update", "m0", "update")?;
+            for (name, program) in [("update", "update"), ("embassy", "watch")] {
+                surprisal.run(&["export", &model, "-o", &format!("examples/{name}/src/table.rs")])?;
+                build(name, "m0", program)?;
+            }
+            let dir = root().join("examples/embassy");
+            succeed(cargo().args(["build", "--release", "--quiet", "--test", "board"]).current_dir(dir))?;
         }
         for program in ["capture", "watch"] {
             sizes.push((name, program, occupied(&build(name, board, program)?, RAM)?));

@@ -11,8 +11,15 @@ use xtask::setup::{self, cargo, root, succeed};
 /// Features of the device crate whose documentation tests run on a host.
 const HOST: &str = "ed25519,embedded-hal-async,heapless,libm,micromath";
 /// The firmware examples, each with an emulated board that has its target.
-const EXAMPLES: [(&str, &str); 6] =
-    [("cortex-m", "m3"), ("microbit", "m4f"), ("nucleo", "m4f"), ("pico", "m0"), ("pump", "m3"), ("update", "m0")];
+const EXAMPLES: [(&str, &str); 7] = [
+    ("cortex-m", "m3"),
+    ("embassy", "m0"),
+    ("microbit", "m4f"),
+    ("nucleo", "m4f"),
+    ("pico", "m0"),
+    ("pump", "m3"),
+    ("update", "m0"),
+];
 /// The library of a new user, who scores with an exported table.
 const NEW_USER: &str = "#![no_std]\n\npub mod table;\n\nuse surprisal::{EncodeError, Reading};\n\n\
     pub fn is_anomalous(row: &[Reading; 9]) -> Result<bool, EncodeError> {\n    \

@@ -10,11 +10,12 @@ use xtask::board::{BOARDS, Board};
 use xtask::setup::{self, cargo, cargo_of, output, root, succeed};
 
 /// Packages outside the workspace, each with its own lock file.
-const OUTSIDE: [&str; 11] = [
+const OUTSIDE: [&str; 12] = [
     "tests/on-target",
     "tests/no-panic",
     "tests/device",
     "examples/cortex-m",
+    "examples/embassy",
     "examples/microbit",
     "examples/nucleo",
     "examples/pico",
