@@ -1,8 +1,8 @@
 //! Tables that arrive while the device runs: two slots in flash, one with the table in use and one for the next.
 //!
 //! The bytes of an update go into the slot that is not in use. They count only after they are complete, undamaged and of
-//! the right columns, after their signature was verified, and after one last write that marks the slot as installed. Power
-//! may fail at any moment: the next start finds the old table or the new one, whole.
+//! the right columns, after their signature was verified, and after one last write that marks the slot as installed. If the
+//! power fails in between, the next start finds the old table or the new one, whole.
 
 use core::ops::Range;
 
@@ -16,10 +16,17 @@ pub use error::UpdateError;
 pub use header::UpdateHeader;
 pub use incoming::{Accepted, Incoming, Received};
 
+/// Bytes at an address that every flash driver can write from.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(4))]
+struct Aligned<const N: usize>([u8; N]);
+
 /// The bytes of a mark. Its length is a multiple of every write size that is supported.
-const MARK: [u8; 32] = *b"surprisal: slot has this mark...";
+static MARK: Aligned<32> = Aligned(*b"surprisal: slot has this mark...");
 /// The marks at the end of a slot, in the order in which they are written.
 const MARKS: u32 = 3;
+/// The number of bytes of a mark.
+const MARK_SIZE: usize = 32;
 
 /// A mark of a slot, which is written once after the slot was erased.
 #[derive(Clone, Copy)]
@@ -32,7 +39,7 @@ enum Mark {
     Confirmed,
 }
 
-/// The two slots for tables in a flash memory, behind one another.
+/// The two slots for tables in a flash memory, one after the other.
 ///
 /// A slot holds an update: its [header](UpdateHeader), its table, and at its end 96 bytes of marks. The flash erases in
 /// pages of which a slot is a multiple, so that no page belongs to both.
@@ -50,7 +57,7 @@ enum Mark {
 /// let mut in_use = SLOTS.start(&mut flash)?;
 /// assert!(in_use.is_none()); // a new device, which scores with the table of its firmware
 ///
-/// let mut incoming = Incoming::new(SLOTS, in_use.as_ref(), Fingerprint::ANY)?;
+/// let mut incoming = Incoming::new(&flash, SLOTS, in_use.as_ref(), Fingerprint::ANY)?;
 /// for chunk in update.chunks(48) {
 ///     incoming.push(&mut flash, chunk)?; // and score the next row in between
 /// }
@@ -73,8 +80,8 @@ pub struct Slots {
     factory: u32,
 }
 
-/// A table in a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A table in a slot, as [`Slots::start`] found it.
+#[derive(Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Installed {
     slot: Slot,
@@ -90,7 +97,7 @@ impl Installed {
     ///
     /// If the processor reads the flash as memory, pass the bytes at these addresses to
     /// [`Table::from_bytes`](crate::Table::from_bytes): nothing writes to them until the table is
-    /// [discarded](Slots::discard) or the second next update is received. Otherwise read them into RAM.
+    /// [discarded](Slots::discard) or another table takes its place and a later update arrives. Otherwise read them into RAM.
     pub const fn table(&self) -> Range<u32> {
         self.table..self.table + self.length
     }
@@ -125,7 +132,7 @@ impl Slot {
 
 impl Slots {
     /// The bytes of a slot that the marks take.
-    const MARK_BYTES: u32 = MARKS * MARK.len() as u32;
+    const MARK_BYTES: u32 = MARKS * MARK_SIZE as u32;
 
     /// Creates two slots of `size` bytes each, the first at offset `start` of the flash. Both numbers must be multiples of
     /// the flash's erase size.
@@ -148,28 +155,22 @@ impl Slots {
     /// firmware.
     ///
     /// Call it once after each start of the device, and once after each installation. A table that is used for the first
-    /// time is on trial: if the device starts again before [`confirm`](Self::confirm), the table does not count any more,
-    /// and the one in the other slot is used.
+    /// time is on trial: if the device starts again before [`confirm`](Self::confirm), for whatever reason, the table does
+    /// not count any more, and the one in the other slot is used.
     ///
     /// Only the marks and the header are read. [`from_bytes`](crate::Table::from_bytes) checks the table itself; if it
-    /// refuses the table, call [`discard`](Self::discard) and `start` again.
+    /// refuses the table, call [`discard`](Self::discard) and `start` again. A slot that cannot be read, or whose trial cannot
+    /// be marked, does not count either, so that a damaged word never stops a device.
     ///
     /// # Errors
-    /// [`UpdateError::Geometry`] if the slots do not fit the flash; [`UpdateError::Flash`] if it cannot be read or written.
+    /// [`UpdateError::Geometry`] if the slots do not fit the flash.
     pub fn start<F: NorFlash>(&self, flash: &mut F) -> Result<Option<Installed>, UpdateError<F::Error>> {
         self.check(flash)?;
-        let mut newest: Option<Installed> = None;
-        for slot in [Slot::First, Slot::Second] {
-            let found = self.installed(flash, slot)?;
-            newest = match (newest, found) {
-                (Some(newest), Some(found)) if found.release <= newest.release => Some(newest),
-                (newest, found) => found.or(newest),
-            };
-        }
-        if let Some(found) = newest.filter(|found| !found.is_confirmed) {
-            self.mark(flash, found.slot, Mark::Tried)?;
-        }
-        Ok(newest)
+        let [first, second] = [Slot::First, Slot::Second].map(|slot| self.installed(flash, slot));
+        let release = |found: &Option<Installed>| found.as_ref().map_or(0, |found| found.release);
+        let newest_first = if release(&first) >= release(&second) { [first, second] } else { [second, first] };
+        let mut usable = newest_first.into_iter().flatten();
+        Ok(usable.find(|found| found.is_confirmed || self.mark(flash, found.slot, Mark::Tried).is_ok()))
     }
 
     /// Ends the trial of a table, so that later starts use it.
@@ -187,8 +188,8 @@ impl Slots {
         Ok(())
     }
 
-    /// Erases a table, because it is damaged or of no use. Call [`start`](Self::start) then, which finds the other one. No
-    /// slice of its bytes may be in use.
+    /// Erases a table that is damaged or that the firmware rejects. Call [`start`](Self::start) then, which finds the other
+    /// one. No slice of its bytes may be in use. It takes the time of erasing a whole slot.
     ///
     /// # Errors
     /// [`UpdateError::Flash`], or [`UpdateError::Geometry`] if the slots do not fit the flash.
@@ -206,8 +207,8 @@ impl Slots {
         let page = F::ERASE_SIZE as u32;
         let divides = |size: usize, whole: u32| size > 0 && whole.is_multiple_of(size as u32);
         let is_possible = divides(F::READ_SIZE, 16)
-            && divides(F::WRITE_SIZE, MARK.len() as u32)
-            && page.is_multiple_of(MARK.len() as u32)
+            && divides(F::WRITE_SIZE, MARK_SIZE as u32)
+            && page.is_multiple_of(MARK_SIZE as u32)
             && page >= Self::MARK_BYTES
             && [self.start, self.size].iter().all(|size| size.is_multiple_of(page))
             && self.capacity() > 0
@@ -225,47 +226,36 @@ impl Slots {
     }
 
     /// Returns the table in a slot if it was installed and has not failed its trial.
-    fn installed<F: NorFlash>(&self, flash: &mut F, slot: Slot) -> Result<Option<Installed>, UpdateError<F::Error>> {
-        if self.read_mark(flash, slot, Mark::Installed)? != MARK {
-            return Ok(None);
-        }
-        // Power may have failed during a write, so that any bit counts as the mark.
-        let [tried, confirmed] = [Mark::Tried, Mark::Confirmed]
-            .map(|mark| self.read_mark(flash, slot, mark).map(|bytes| bytes != [u8::MAX; MARK.len()]));
-        let (tried, is_confirmed) = (tried?, confirmed?);
+    fn installed<F: NorFlash>(&self, flash: &mut F, slot: Slot) -> Option<Installed> {
+        let [installed, tried, confirmed] =
+            [Mark::Installed, Mark::Tried, Mark::Confirmed].map(|mark| self.read_mark(flash, slot, mark));
+        // Power may have failed during a write. A mark that was torn must never make a slot count that does not: the marks
+        // that speak for it must be whole, and any bit of the mark that speaks against it is enough.
+        let [is_installed, is_confirmed] = [installed, confirmed].map(|mark| mark == Some(MARK.0));
+        let is_untried = tried == Some([u8::MAX; MARK_SIZE]);
         let (at, _) = self.range(slot);
         let mut bytes = [0; UpdateHeader::BYTES];
-        flash.read(at, &mut bytes).map_err(UpdateError::Flash)?;
-        let header = UpdateHeader::from_bytes(&bytes).filter(|header| {
-            header.length <= self.capacity() && header.release > self.factory && (is_confirmed || !tried)
-        });
-        Ok(header.map(|UpdateHeader { release, length, .. }| Installed {
-            slot,
-            table: at + UpdateHeader::BYTES as u32,
-            length,
-            release,
-            is_confirmed,
-        }))
+        flash.read(at, &mut bytes).ok()?;
+        let UpdateHeader { release, length, .. } = UpdateHeader::from_bytes(&bytes)?;
+        let counts =
+            is_installed && (is_confirmed || is_untried) && release > self.factory && length <= self.capacity();
+        let table = at + UpdateHeader::BYTES as u32;
+        counts.then_some(Installed { slot, table, length, release, is_confirmed })
     }
 
     /// Returns the offset of a mark.
     fn place(&self, slot: Slot, mark: Mark) -> u32 {
         let (_, end) = self.range(slot);
-        end - Self::MARK_BYTES + mark as u32 * MARK.len() as u32
+        end - Self::MARK_BYTES + mark as u32 * MARK_SIZE as u32
     }
 
-    fn read_mark<F: NorFlash>(
-        &self,
-        flash: &mut F,
-        slot: Slot,
-        mark: Mark,
-    ) -> Result<[u8; MARK.len()], UpdateError<F::Error>> {
-        let mut bytes = [0; MARK.len()];
-        flash.read(self.place(slot, mark), &mut bytes).map_err(UpdateError::Flash)?;
-        Ok(bytes)
+    /// Returns the bytes of a mark, or `None` if they cannot be read.
+    fn read_mark<F: NorFlash>(&self, flash: &mut F, slot: Slot, mark: Mark) -> Option<[u8; MARK_SIZE]> {
+        let mut bytes = [0; MARK_SIZE];
+        flash.read(self.place(slot, mark), &mut bytes).ok().map(|()| bytes)
     }
 
     fn mark<F: NorFlash>(&self, flash: &mut F, slot: Slot, mark: Mark) -> Result<(), UpdateError<F::Error>> {
-        flash.write(self.place(slot, mark), &MARK).map_err(UpdateError::Flash)
+        flash.write(self.place(slot, mark), &MARK.0).map_err(UpdateError::Flash)
     }
 }

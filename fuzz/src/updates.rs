@@ -19,21 +19,46 @@ pub fn updates(input: &[u8]) {
     if let Some(table) = repaired.get(UpdateHeader::BYTES + 16..) {
         let crc = checksum(table);
         repaired[UpdateHeader::BYTES + 12..UpdateHeader::BYTES + 16].copy_from_slice(&crc.to_le_bytes());
+        let crc = checksum(&repaired[64..76]);
+        repaired[76..80].copy_from_slice(&crc.to_le_bytes());
         let _ = received(&repaired, size);
     }
 }
 
+/// A public key, that of the example in RFC 8410.
+const KEY: [u8; 32] = *include_bytes!("../../examples/update/demo.key");
+
 fn received(update: &[u8], size: u8) -> Result<(), UpdateError<NorFlashErrorKind>> {
     let mut flash = Flash::<4, 1024>::new(64 << 10);
-    let mut incoming = Incoming::new(SLOTS, None, Fingerprint::ANY)?;
-    update.chunks(usize::from(size) + 1).try_for_each(|chunk| incoming.push(&mut flash, chunk))?;
+    let whole = UpdateHeader::split(update).is_ok();
+    let mut incoming = Incoming::new(&flash, SLOTS, None, Fingerprint::ANY)?;
+    // As a firmware that ignores the errors of chunks.
+    let chunks = update.chunks(usize::from(size) + 1).map(|chunk| incoming.push(&mut flash, chunk));
+    let is_taken = chunks.fold(true, |all, chunk| all && chunk.is_ok());
     let received = incoming.finish(&mut flash)?;
+    assert!(is_taken && whole, "host and device disagree");
     // The bytes that count are those that were sent.
     let place = received.table();
     assert_eq!(&flash.bytes[place.start as usize..place.end as usize], &update[UpdateHeader::BYTES..]);
-    // Nobody finds a signature by chance.
-    assert_eq!(received.clone().verify(&mut flash, &[7; 32]).err(), Some(UpdateError::Forged));
+    received.signed_bytes(&mut flash, |bytes| assert!(!bytes.is_empty()))?;
     received.without_signature().install(&mut flash)?;
-    let installed = SLOTS.start(&mut flash)?.filter(|table| table.release() > 0);
-    installed.map_or(Ok(()), |table| SLOTS.discard(&mut flash, table))
+    let Some(mut installed) = SLOTS.start(&mut flash)? else { return Ok(()) };
+    SLOTS.confirm(&mut flash, &mut installed)?;
+
+    // The same update again is no newer one. With a higher number it is received beside the first, and is forged.
+    let mut newer = update.to_vec();
+    newer[68..72].copy_from_slice(&installed.release().saturating_add(1).to_le_bytes());
+    let crc = checksum(&newer[64..76]);
+    newer[76..80].copy_from_slice(&crc.to_le_bytes());
+    for (bytes, is_newer) in [(update, false), (&newer, installed.release() < u32::MAX)] {
+        let mut incoming = Incoming::new(&flash, SLOTS, Some(&installed), Fingerprint::ANY)?;
+        let _ = incoming.push(&mut flash, bytes);
+        let received = incoming.finish(&mut flash);
+        assert_eq!(received.is_ok(), is_newer);
+        if let Ok(received) = received {
+            assert_eq!(received.verify(&mut flash, &KEY).err(), Some(UpdateError::Forged));
+        }
+        assert_eq!(SLOTS.start(&mut flash)?.map(|table| table.release()), Some(installed.release()));
+    }
+    SLOTS.discard(&mut flash, installed)
 }

@@ -4,7 +4,8 @@ use core::fmt;
 
 use crate::error::TableError;
 
-/// An error of [`Slots`](super::Slots) or [`Incoming`](super::Incoming). The table in use is never affected.
+/// An error of [`Slots`](super::Slots) or [`Incoming`](super::Incoming). An update that is refused does not affect the table in
+/// use.
 ///
 /// E is the error of the flash driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub enum UpdateError<E> {
     Geometry,
     /// The table in use is on trial, and the other slot holds the one to return to.
     OnTrial,
-    /// The bytes do not begin with the header of an update.
+    /// The bytes do not begin with the header of an update of this version.
     NotAnUpdate,
     /// The table is larger than a slot.
     TooLarge {
@@ -53,11 +54,14 @@ impl<E: fmt::Debug> fmt::Display for UpdateError<E> {
                 write!(f, "the flash cannot be read or written: {error:?}; check its driver and supply")
             }
             Self::Geometry => f.write_str(
-                "the slots do not fit the flash: start and size must be multiples of its erase size, 2 * size must fit \
-                 behind start, READ_SIZE must divide 16 and WRITE_SIZE must divide 32",
+                "the slots do not fit the flash: start and size must be multiples of its erase size, which must be a \
+                 multiple of 32 and at least 96, 2 * size must fit behind start, READ_SIZE must divide 16 and WRITE_SIZE \
+                 must divide 32",
             ),
             Self::OnTrial => f.write_str("the table in use is on trial: confirm or discard it before the next update"),
-            Self::NotAnUpdate => f.write_str("not an update: send a file that `surprisal sign` wrote"),
+            Self::NotAnUpdate => f.write_str(
+                "not an update, or one of another version: send a file that `surprisal sign` of the firmware's library version wrote",
+            ),
             Self::TooLarge { length, capacity } => write!(
                 f,
                 "the table has {length} bytes, but a slot has room for {capacity}: make the slots larger, or fit with \

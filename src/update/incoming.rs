@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use embedded_storage::nor_flash::NorFlash;
 
-use super::{Installed, Mark, Slot, Slots, UpdateError, UpdateHeader};
+use super::{Aligned, Installed, Mark, Slot, Slots, UpdateError, UpdateHeader};
 use crate::fingerprint::Fingerprint;
 use crate::format::Arrival;
 
@@ -14,9 +14,12 @@ const BLOCK: usize = 128;
 
 /// Receives an update in chunks of any size, and writes it to the slot that is not in use.
 ///
-/// Pages are erased as the bytes arrive, so that [`push`](Self::push) never takes longer than an erase of two pages. Nothing
-/// is erased before the header has been checked. See [`Slots`] for an example. It takes about 200 bytes of RAM.
-#[derive(Clone, Debug)]
+/// Pages are erased as the bytes arrive: each 128 bytes of a chunk erase one page at most, and the first 128 bytes two.
+/// Nothing is erased before the header has been checked. See [`Slots`] for an example. It takes about 250 bytes of RAM.
+///
+/// A device receives one update at a time: no other `Incoming` of the same slots may be in use until the update is installed or
+/// dropped.
+#[derive(Debug)]
 pub struct Incoming {
     slots: Slots,
     slot: Slot,
@@ -24,7 +27,7 @@ pub struct Incoming {
     in_use: u32,
     fingerprint: Fingerprint,
     /// The bytes that are not written yet, and their number.
-    block: [u8; BLOCK],
+    block: Aligned<BLOCK>,
     filled: usize,
     /// The number of bytes that are written.
     written: u32,
@@ -32,17 +35,26 @@ pub struct Incoming {
     erased: u32,
     /// The header, as soon as it has arrived.
     header: Option<UpdateHeader>,
+    /// Whether an error has ended the update.
+    has_failed: bool,
 }
 
 impl Incoming {
-    /// Expects an update for the slot that `in_use`, the result of [`Slots::start`], does not occupy.
+    /// Expects an update for the slot that `in_use`, the last result of [`Slots::start`], does not occupy.
     ///
     /// Tables of other columns than `fingerprint` are refused. It is the `FINGERPRINT` of the exported source, or
     /// [`Fingerprint::ANY`].
     ///
     /// # Errors
-    /// [`UpdateError::OnTrial`] if the table in use is not confirmed, because the other slot holds the one to return to.
-    pub fn new<E>(slots: Slots, in_use: Option<&Installed>, fingerprint: Fingerprint) -> Result<Self, UpdateError<E>> {
+    /// [`UpdateError::OnTrial`] if the table in use is not confirmed, because the other slot holds the one to return to;
+    /// [`UpdateError::Geometry`] if the slots do not fit the flash.
+    pub fn new<F: NorFlash>(
+        flash: &F,
+        slots: Slots,
+        in_use: Option<&Installed>,
+        fingerprint: Fingerprint,
+    ) -> Result<Self, UpdateError<F::Error>> {
+        slots.check(flash)?;
         if in_use.is_some_and(|table| !table.is_confirmed()) {
             return Err(UpdateError::OnTrial);
         }
@@ -51,35 +63,52 @@ impl Incoming {
             slot: in_use.map_or(Slot::First, |table| table.slot.other()),
             in_use: in_use.map_or(slots.factory, Installed::release),
             fingerprint,
-            block: [u8::MAX; BLOCK],
+            block: Aligned([u8::MAX; BLOCK]),
             filled: 0,
             written: 0,
             erased: 0,
             header: None,
+            has_failed: false,
         })
     }
 
-    /// Adds the next bytes of the update. After an error the update cannot go on; receive it again from the start.
+    /// Adds the next bytes of the update. After an error the update is lost, and so is every later chunk of it.
     ///
     /// # Errors
     /// [`UpdateError`] if the first bytes are not the header of a newer update that fits the slot and the columns, if there are
-    /// more bytes than it announces, or if the flash fails.
-    pub fn push<F: NorFlash>(&mut self, flash: &mut F, mut chunk: &[u8]) -> Result<(), UpdateError<F::Error>> {
+    /// more bytes than it announces, or if the flash fails; [`UpdateError::Incomplete`] after an earlier error.
+    pub fn push<F: NorFlash>(&mut self, flash: &mut F, chunk: &[u8]) -> Result<(), UpdateError<F::Error>> {
+        if self.has_failed {
+            return Err(UpdateError::Incomplete { missing: self.missing() });
+        }
+        let added = self.add(flash, chunk);
+        self.has_failed = added.is_err();
+        added
+    }
+
+    fn add<F: NorFlash>(&mut self, flash: &mut F, mut chunk: &[u8]) -> Result<(), UpdateError<F::Error>> {
         while !chunk.is_empty() {
             if self.filled == BLOCK {
                 self.flush(flash)?;
             }
-            let free = self.block.get_mut(self.filled..).unwrap_or_default();
+            let most = self.header.map_or(u32::MAX, |_| self.missing());
+            let free = self.block.0.get_mut(self.filled..).unwrap_or_default();
             let (now, later) = chunk.split_at_checked(free.len()).unwrap_or((chunk, &[]));
+            // Before the bytes are stored: none after the announced length may reach the flash, where the marks are.
+            if now.len() as u32 > most {
+                return Err(UpdateError::TooLong);
+            }
             free.iter_mut().zip(now).for_each(|(slot, byte)| *slot = *byte);
             self.filled += now.len();
             chunk = later;
-            let arrived = self.written + self.filled as u32;
-            if self.header.is_some_and(|header| arrived > header.length + UpdateHeader::BYTES as u32) {
-                return Err(UpdateError::TooLong);
-            }
         }
         Ok(())
+    }
+
+    /// Returns the number of bytes that are missing, as far as is known.
+    fn missing(&self) -> u32 {
+        let (arrived, whole) = self.progress();
+        whole.map_or(1, |whole| whole.saturating_sub(arrived))
     }
 
     /// Returns the number of bytes that have arrived, and the number of bytes of the whole update once its header is known.
@@ -94,13 +123,12 @@ impl Incoming {
     /// # Errors
     /// [`UpdateError::Incomplete`], [`UpdateError::Table`], any error of [`push`](Self::push).
     pub fn finish<F: NorFlash>(mut self, flash: &mut F) -> Result<Received, UpdateError<F::Error>> {
-        if self.filled > 0 {
+        if self.filled > 0 && !self.has_failed {
             self.flush(flash)?;
         }
-        let (arrived, whole) = self.progress();
         let header = self.header.ok_or(UpdateError::NotAnUpdate)?;
-        let missing = whole.unwrap_or_default().saturating_sub(arrived);
-        if missing > 0 {
+        let missing = self.missing();
+        if missing > 0 || self.has_failed {
             return Err(UpdateError::Incomplete { missing });
         }
         let received = Received { slots: self.slots, slot: self.slot, header };
@@ -116,33 +144,40 @@ impl Incoming {
         let page = F::ERASE_SIZE as u32;
         let last = end - page;
         if self.written == 0 {
-            self.slots.check(flash)?;
             let header = self.checked_header()?;
             // The marks are in the last page. Without them the slot is empty, whatever happens next.
             flash.erase(last, end).map_err(UpdateError::Flash)?;
             self.header = Some(header);
         }
         let at = start + self.written;
-        let until = at + (self.filled.next_multiple_of(F::WRITE_SIZE)) as u32;
+        let until = at + self.filled.next_multiple_of(F::WRITE_SIZE) as u32;
         let mut erased = start + self.erased;
         while erased < until.min(last) {
             flash.erase(erased, erased + page).map_err(UpdateError::Flash)?;
             erased += page;
         }
         self.erased = erased - start;
-        let block = self.block.get(..(until - at) as usize).unwrap_or_default();
+        let block = self.block.0.get(..(until - at) as usize).unwrap_or_default();
         flash.write(at, block).map_err(UpdateError::Flash)?;
         self.written += self.filled as u32;
         self.filled = 0;
-        self.block = [u8::MAX; BLOCK];
+        self.block = Aligned([u8::MAX; BLOCK]);
         Ok(())
     }
 
     /// Checks the first block: the header of the update and what it holds of the header of the table.
     fn checked_header<E>(&self) -> Result<UpdateHeader, UpdateError<E>> {
-        let header =
-            self.block.first_chunk().and_then(UpdateHeader::from_bytes).filter(|_| self.filled >= UpdateHeader::BYTES);
+        let header = self
+            .block
+            .0
+            .first_chunk()
+            .and_then(UpdateHeader::from_bytes)
+            .filter(|_| self.filled >= UpdateHeader::BYTES);
         let header = header.ok_or(UpdateError::NotAnUpdate)?;
+        let whole = header.length.saturating_add(UpdateHeader::BYTES as u32);
+        if self.filled as u32 > whole {
+            return Err(UpdateError::TooLong);
+        }
         let (UpdateHeader { release, length, .. }, capacity) = (header, self.slots.capacity());
         if length > capacity {
             return Err(UpdateError::TooLarge { length, capacity });
@@ -151,14 +186,14 @@ impl Incoming {
             return Err(UpdateError::NotNewer { release, in_use: self.in_use });
         }
         let mut arrival = Arrival::new();
-        arrival.push(self.block.get(UpdateHeader::BYTES..self.filled).unwrap_or_default());
+        arrival.push(self.block.0.get(UpdateHeader::BYTES..self.filled).unwrap_or_default());
         arrival.check_header(length, self.fingerprint).map_err(UpdateError::Table)?;
         Ok(header)
     }
 }
 
 /// An update that has arrived whole and undamaged. Nobody knows yet who sent it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Received {
     slots: Slots,
     slot: Slot,
@@ -194,8 +229,7 @@ impl Received {
     /// Accepts the update if its signature is that of the key, by Ed25519 (RFC 8032) over all bytes as they stand in the
     /// flash. The firmware holds the public key, 32 bytes that `surprisal keygen` prints.
     ///
-    /// The code is that of the crate `ed25519-compact`. It takes about 20 KiB of flash and 2 KiB of stack;
-    /// `docs/updates.md` has the instructions.
+    /// The code is that of the crate `ed25519-compact`. `docs/updates.md` has its bytes and instructions.
     ///
     /// # Errors
     /// [`UpdateError::Forged`]; [`UpdateError::Flash`] if the flash cannot be read.
@@ -238,7 +272,7 @@ impl Received {
 }
 
 /// An update that may be installed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Accepted(Received);
 
 impl Accepted {

@@ -1,9 +1,28 @@
-// A simulated flash memory, which breaks every rule on purpose that a flash memory may break when its power fails. Included
-// by tests and by the documentation, so that it names its crates in full.
+// A simulated flash memory, whose power may fail at any step. Included by tests, the fuzz targets and the documentation, so that
+// it names its crates in full.
 
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
+
+/// What a step leaves at which the power fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Torn {
+    /// The memory as it was before.
+    Nothing,
+    /// The step is done, but nobody learns of it.
+    Everything,
+    /// The first half of the bytes is done.
+    Half,
+    /// Random bits: those that a write does not change stay, and an erased page may hold anything.
+    Random,
+}
+
+#[allow(dead_code, reason = "the documentation and the fuzzer do not cut the power")]
+impl Torn {
+    /// All outcomes.
+    pub const ALL: [Self; 4] = [Self::Nothing, Self::Everything, Self::Half, Self::Random];
+}
 
 /// A flash memory that writes words of WRITE bytes once after each erase, and erases pages of PAGE bytes.
 #[derive(Clone)]
@@ -14,22 +33,22 @@ pub struct Flash<const WRITE: usize, const PAGE: usize> {
     written: Vec<bool>,
     /// The number of words that were written and of pages that were erased.
     pub steps: usize,
-    /// The step at which the power fails.
-    pub fails_at: Option<usize>,
-    /// The state of the generator of the bits that an interrupted step leaves.
-    chaos: u64,
+    /// The step at which the power fails, and what it leaves.
+    fails_at: Option<(usize, Torn)>,
+    /// The state of the generator of random bits.
+    random: u64,
 }
 
 #[allow(dead_code, reason = "each test uses some of the functions")]
 impl<const WRITE: usize, const PAGE: usize> Flash<WRITE, PAGE> {
     /// Creates an erased memory of `bytes` bytes.
     pub fn new(bytes: usize) -> Self {
-        Self { bytes: vec![0xFF; bytes], written: vec![false; bytes / WRITE], steps: 0, fails_at: None, chaos: 1 }
+        Self { bytes: vec![0xFF; bytes], written: vec![false; bytes / WRITE], steps: 0, fails_at: None, random: 1 }
     }
 
-    /// Lets the power fail at a step, which stays half done, with bits that depend on `seed`.
-    pub fn fail_at(&mut self, step: usize, seed: u64) {
-        (self.steps, self.fails_at, self.chaos) = (0, Some(step), seed | 1);
+    /// Lets the power fail at a step, counted from 0.
+    pub fn fail_at(&mut self, step: usize, torn: Torn) {
+        (self.steps, self.fails_at, self.random) = (0, Some((step, torn)), 2 * step as u64 + 1);
     }
 
     /// Switches the power on.
@@ -37,22 +56,34 @@ impl<const WRITE: usize, const PAGE: usize> Flash<WRITE, PAGE> {
         (self.steps, self.fails_at) = (0, None);
     }
 
-    /// Counts a step. Returns an error at the step at which the power fails, and after it.
-    fn step(&mut self) -> (bool, Result<(), NorFlashErrorKind>) {
+    /// Changes bytes in one step. `new` returns what becomes of an old byte, given its place in the step and random bits to
+    /// keep, which are none if the step is done. The power fails at its step, and is off after it.
+    fn step(&mut self, at: usize, length: usize, new: impl Fn(u8, usize, u8) -> u8) -> Result<(), NorFlashErrorKind> {
         self.steps += 1;
-        match self.fails_at {
-            Some(at) if self.steps == at + 1 => (true, Err(NorFlashErrorKind::Other)),
-            Some(at) if self.steps > at + 1 => (false, Err(NorFlashErrorKind::Other)),
-            _ => (false, Ok(())),
+        let torn = match self.fails_at {
+            Some((step, _)) if self.steps > step + 1 => return Err(NorFlashErrorKind::Other),
+            Some((step, torn)) if self.steps == step + 1 => Some(torn),
+            _ => None,
+        };
+        for place in 0..length {
+            let (old, random) = (self.bytes[at + place], self.random());
+            self.bytes[at + place] = match torn {
+                None | Some(Torn::Everything) => new(old, place, 0),
+                Some(Torn::Nothing) => old,
+                Some(Torn::Half) if place < length / 2 => new(old, place, 0),
+                Some(Torn::Half) => old,
+                Some(Torn::Random) => new(old, place, random),
+            };
         }
+        torn.map_or(Ok(()), |_| Err(NorFlashErrorKind::Other))
     }
 
     /// Returns a byte of random bits (xorshift, Marsaglia 2003).
-    fn chaos(&mut self) -> u8 {
-        self.chaos ^= self.chaos << 13;
-        self.chaos ^= self.chaos >> 7;
-        self.chaos ^= self.chaos << 17;
-        (self.chaos >> 32) as u8
+    fn random(&mut self) -> u8 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random >> 32) as u8
     }
 }
 
@@ -81,23 +112,11 @@ impl<const WRITE: usize, const PAGE: usize> NorFlash for Flash<WRITE, PAGE> {
     fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
         check_erase(self, from, to)?;
         for page in (from as usize..to as usize).step_by(PAGE) {
-            let (half_done, result) = self.step();
-            let how = self.chaos() & 3;
-            for at in page..page + PAGE {
-                let (old, random) = (self.bytes[at], self.chaos());
-                if half_done || result.is_ok() {
-                    self.written[at / WRITE] = half_done;
-                    // An interrupted erase leaves the old bytes, erased ones, both, or anything.
-                    self.bytes[at] = match how {
-                        _ if !half_done => 0xFF,
-                        0 => old,
-                        1 => 0xFF,
-                        2 => old | if random & 1 == 0 { 0xFF } else { 0 },
-                        _ => random,
-                    };
-                }
+            let erased = self.step(page, PAGE, |old, _, keep| if keep == 0 { 0xFF } else { !keep | old & keep });
+            for word in page / WRITE..(page + PAGE) / WRITE {
+                self.written[word] = self.bytes[word * WRITE..][..WRITE].iter().any(|&byte| byte != 0xFF);
             }
-            result?;
+            erased?;
         }
         Ok(())
     }
@@ -105,25 +124,11 @@ impl<const WRITE: usize, const PAGE: usize> NorFlash for Flash<WRITE, PAGE> {
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
         check_write(self, offset, bytes.len())?;
         for (at, word) in (offset as usize..).step_by(WRITE).zip(bytes.chunks(WRITE)) {
-            let (half_done, result) = self.step();
-            if half_done || result.is_ok() {
-                assert!(!self.written[at / WRITE], "the word at {at} is written twice");
-                let how = self.chaos() & 3;
-                for (place, byte) in (at..).zip(word) {
-                    // An interrupted write leaves all, none or some bits as they were.
-                    let late = match how {
-                        _ if !half_done => 0,
-                        0 => 0xFF,
-                        1 => 0,
-                        _ => self.chaos(),
-                    };
-                    self.bytes[place] &= byte | late;
-                }
-                // Who reads a word that an interrupted write left erased cannot know that it is not.
-                self.written[at / WRITE] =
-                    !half_done || self.bytes[at..at + word.len()].iter().any(|&byte| byte != 0xFF);
-            }
-            result?;
+            assert!(!self.written[at / WRITE], "the word at {at} is written twice");
+            let written = self.step(at, WRITE, |old, place, keep| old & (word[place] | keep));
+            // Nobody can know that an interrupted write has left a word that reads as erased.
+            self.written[at / WRITE] = written.is_ok() || self.bytes[at..at + WRITE].iter().any(|&byte| byte != 0xFF);
+            written?;
         }
         Ok(())
     }

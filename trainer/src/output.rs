@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -65,18 +65,29 @@ pub fn check_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Returns an error if `path` leads to one of `inputs`, also through a symbolic link or a hard link.
+/// Returns an error if `path` leads to one of `inputs`, also through a symbolic link or a hard link, or to a private key.
 ///
 /// Call this function before long work to find the error at once; [`Output::create`] checks again.
 ///
 /// # Errors
-/// [`Error::OutputIsInput`] if `path` leads to one of `inputs`.
+/// [`Error::OutputIsInput`] if `path` leads to one of `inputs`; [`Error::Io`] if it leads to a private key in PEM.
 pub fn check(path: &Path, inputs: &[&Path]) -> Result<()> {
     // Writing to a pipe or a device overwrites no input.
     if path.is_file() && inputs.iter().any(|input| is_same(path, input)) {
         return Err(Error::OutputIsInput(path.to_owned()));
     }
+    if is_private_key(path) {
+        let reason = "it holds a private key, which is not overwritten; choose another name";
+        return Err(Error::io(path, "cannot be written")(io::Error::other(reason)));
+    }
     Ok(())
+}
+
+/// Returns whether a file begins as a private key in PEM, without which the devices that know its owner take no update again.
+fn is_private_key(path: &Path) -> bool {
+    const BEGIN: &[u8] = b"-----BEGIN PRIVATE KEY-----";
+    let mut start = [0; BEGIN.len()];
+    path.is_file() && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == BEGIN
 }
 
 /// A file being written. Its content replaces the target when it is [committed](Self::commit); if it is dropped before,

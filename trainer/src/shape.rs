@@ -1,5 +1,7 @@
 //! Capacities of a table (bits, hidden units, mixture components), and macros for code that is generic over them.
 
+use std::fmt;
+
 use surprisal::{Table, TableError, ViewTable};
 
 use crate::with_views;
@@ -50,6 +52,12 @@ impl Shape {
         Ok(Self { bits: table.model.bits(), units, components, views: 0 })
     }
 
+    /// Returns whether firmware with the capacities of another table reads a table of this shape.
+    pub const fn fits(self, other: Self) -> bool {
+        let is_smaller = self.bits <= other.bits && self.units <= other.units && self.components <= other.components;
+        is_smaller && self.views == other.views
+    }
+
     /// Returns the number of bytes of stack that a row and the state of its model take: three per bit, six per hidden
     /// unit, four per component, and 16 for the position in the row. For views, six per column and 64.
     pub const fn state_bytes(self) -> usize {
@@ -57,6 +65,15 @@ impl Shape {
             return (6 * self.bits).next_multiple_of(4) + 64;
         }
         (3 * self.bits).next_multiple_of(4) + Self::UNIT_BYTES * self.units + 4 * self.components + 16
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.views {
+            0 => write!(f, "Table<{}, {}, {}>", self.bits, self.units, self.components),
+            views => write!(f, "ViewTable<{}, {views}>", self.bits),
+        }
     }
 }
 

@@ -8,16 +8,15 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use ed25519_compact::{KeyPair, PublicKey, Signature};
-use surprisal::{Fingerprint, TableError, UpdateHeader};
+use surprisal::UpdateHeader;
 
-use crate::data::checksum;
 use crate::data::input::{InputLimits, read_bytes};
 use crate::error::{Error, Result};
 
 /// The part of an update that is signed starts here.
 const SIGNED: usize = UpdateHeader::SIGNATURE_BYTES;
-/// What to do about a file that is no update.
-const ADVICE: &str = "pass the file that `surprisal sign` wrote";
+/// A key file is a few lines.
+const LIMITS: InputLimits = InputLimits { bytes: 1 << 16, ..InputLimits::DEFAULT };
 
 /// The private key with which an owner signs updates.
 ///
@@ -59,7 +58,7 @@ impl PrivateKey {
         })
     }
 
-    /// Writes the key to a new PEM file, which only its owner may read.
+    /// Writes the key to a new PEM file, which on Unix only its owner may read.
     ///
     /// # Errors
     /// [`Error::Io`] if the file exists, because devices trust the key in it, or if it cannot be written.
@@ -75,7 +74,7 @@ impl PrivateKey {
             }
             _ => Error::io(path, "cannot be written")(error),
         })?;
-        let written = file.write_all(self.0.to_pem().as_bytes()).and_then(|()| file.sync_all());
+        let written = file.write_all(self.0.sk.to_pem().as_bytes()).and_then(|()| file.sync_all());
         written.map_err(|error| {
             // Half a key is of no use.
             let _ = fs::remove_file(path);
@@ -88,7 +87,7 @@ impl PrivateKey {
         OwnerKey(*self.0.pk)
     }
 
-    /// Returns an update with this table: its header, signed, and the bytes of the table.
+    /// Returns an update with this table: its header, signed, and the bytes of the table. `release` is at least 1.
     pub fn sign(&self, table: &[u8], release: u32) -> Vec<u8> {
         let header = UpdateHeader { signature: [0; SIGNED], release, length: table.len() as u32 };
         let mut bytes = [&header.to_bytes()[..], table].concat();
@@ -145,8 +144,8 @@ impl Update {
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; the errors of [`from_bytes`](Self::from_bytes).
     pub fn read(path: &Path) -> Result<Self> {
-        let advice = format!("cannot be read; {ADVICE}");
-        Self::from_bytes(path, read_bytes(path, &InputLimits::default(), &advice)?)
+        let advice = "cannot be read; pass the file that `surprisal sign` wrote";
+        Self::from_bytes(path, read_bytes(path, &InputLimits::default(), advice)?)
     }
 
     /// Reads the bytes of an update. `path` names them in messages.
@@ -154,31 +153,7 @@ impl Update {
     /// # Errors
     /// [`Error::Model`] if the bytes are no update, are cut, or hold a damaged table.
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self> {
-        let fault = |message: String| Error::model(path, message);
-        let header = bytes.first_chunk().and_then(UpdateHeader::from_bytes);
-        let header = header.ok_or_else(|| fault(format!("is not an update; {ADVICE}")))?;
-        let table = &bytes[UpdateHeader::BYTES..];
-        let announced = header.length as usize;
-        if table.len() != announced {
-            let found = table.len();
-            return Err(fault(format!("holds {found} bytes of a table, but its header says {announced}; {ADVICE}")));
-        }
-        let word =
-            |at: usize| table.get(at..at + 4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
-        let (Some(length), Some(crc)) = (word(8), word(12)) else {
-            return Err(fault(TableError::Truncated.to_string()));
-        };
-        if !table.starts_with(b"SRPL") {
-            return Err(fault(TableError::NotATable.to_string()));
-        }
-        if word(4) != Some(surprisal::VERSION) {
-            let found = word(4).unwrap_or_default();
-            let error = TableError::UnsupportedVersion { found, supported: surprisal::VERSION };
-            return Err(fault(error.to_string()));
-        }
-        if length as usize != announced || checksum(&table[16..]) != crc {
-            return Err(fault(TableError::Corrupt.to_string()));
-        }
+        let (header, _) = UpdateHeader::split(&bytes).map_err(|error| Error::model(path, error.to_string()))?;
         Ok(Self { header, bytes })
     }
 
@@ -192,12 +167,6 @@ impl Update {
         &self.bytes[UpdateHeader::BYTES..]
     }
 
-    /// Returns the fingerprint of the columns of the table.
-    pub fn fingerprint(&self) -> Fingerprint {
-        let word = self.table().get(16..20).and_then(|word| word.try_into().ok()).unwrap_or_default();
-        Fingerprint::new(u32::from_le_bytes(word))
-    }
-
     /// Returns whether the owner of the key signed the update.
     pub fn is_signed_by(&self, key: &OwnerKey) -> bool {
         let signature = Signature::new(self.header.signature);
@@ -206,7 +175,8 @@ impl Update {
 }
 
 fn text_of(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(Error::io(path, "cannot be read as a key; pass a PEM file"))
+    let advice = "cannot be read as a key; pass a PEM file, or the 64 digits of a public key where one is asked for";
+    Ok(String::from_utf8_lossy(&read_bytes(path, &LIMITS, advice)?).into_owned())
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {

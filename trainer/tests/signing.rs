@@ -15,7 +15,7 @@ const VIEWS: &[u8] = include_bytes!("../../tests/golden/views.srp");
 
 fn device(update: &[u8], key: &OwnerKey) -> Result<(), UpdateError<NorFlashErrorKind>> {
     let mut flash = Flash::<4, 1024>::new(16 << 10);
-    let mut incoming = Incoming::new(SLOTS, None, Fingerprint::ANY)?;
+    let mut incoming = Incoming::new(&flash, SLOTS, None, Fingerprint::ANY)?;
     incoming.push(&mut flash, update)?;
     incoming.finish(&mut flash)?.verify(&mut flash, key.bytes()).map(drop)
 }
@@ -25,7 +25,7 @@ fn host(update: &[u8], key: &OwnerKey) -> bool {
 }
 
 #[test]
-fn host_and_device_agree_on_every_damaged_byte() {
+fn host_and_device_agree_on_damage() {
     let length = u32::from_le_bytes(VIEWS[8..12].try_into().unwrap()) as usize;
     let key = PrivateKey::generate();
     let update = key.sign(&VIEWS[..length], 3);
@@ -34,7 +34,7 @@ fn host_and_device_agree_on_every_damaged_byte() {
     let other = PrivateKey::generate().public();
     assert!(!host(&update, &other));
     assert_eq!(device(&update, &other), Err(UpdateError::Forged));
-    for at in (0..104).chain((104..update.len()).step_by(97)) {
+    for at in (0..104).chain((104..update.len()).step_by(13)) {
         let mut damaged = update.clone();
         damaged[at] ^= 1 << (at % 8);
         assert!(!host(&damaged, &key.public()), "byte {at}");

@@ -1,4 +1,5 @@
-//! The example device on its emulated board takes an update, refuses four others, and keeps scoring all the while.
+//! The example device on its emulated board takes an update, refuses four others, rejects one after its trial, and keeps scoring
+//! all the while.
 
 use crate::examples::SHOWN;
 use anyhow::{Context, Result, ensure};
@@ -16,7 +17,7 @@ use xtask::setup::{self, root};
 /// The key whose public half the example holds.
 const KEY: &str = "examples/update/demo.pem";
 /// What the device says of each update and start, in this order.
-const SAID: [&str; 13] = [
+const SAID: [&str; 17] = [
     "release 1 in use, the table of the firmware",
     "threshold of the fit",
     "cut.sru: refused, 1840 bytes of the update are missing",
@@ -26,7 +27,11 @@ const SAID: [&str; 13] = [
     "threshold of this pump after 200 rows",
     "release 2 in use, on trial",
     "release 2: ",
-    "threshold of this pump after 200 rows",
+    "release 3 in use, on trial",
+    "release 3: ",
+    "release 3: rejected",
+    "release 2 in use, confirmed",
+    "threshold of this pump after 199 rows",
     "restart",
     "release 2 in use, confirmed",
     "threshold of this pump",
@@ -57,7 +62,9 @@ pub fn run() -> Result<()> {
     call("fit pump.csv -o pump.srp")?;
     call("fit pump.csv --like pump.srp --seed 5 --false-alarm 0.02 -o better.srp")?;
     call("fit narrow.csv -o narrow.srp")?;
-    call(&format!("sign better.srp --key {key} --release 2 -o better.sru"))?;
+    call("fit pump.csv --like pump.srp --seed 6 --false-alarm 0.4 -o restless.srp")?;
+    call(&format!("sign better.srp --like pump.srp --key {key} --release 2 -o better.sru"))?;
+    call(&format!("sign restless.srp --like pump.srp --key {key} --release 3 -o restless.sru"))?;
     call(&format!("sign pump.srp --key {key} --release 1 -o old.sru"))?;
     call(&format!("sign narrow.srp --key {key} --release 3 -o foreign.sru"))?;
     call("sign better.srp --key other.pem --release 3 -o forged.sru")?;
@@ -66,8 +73,9 @@ pub fn run() -> Result<()> {
     fs::write(dir.join("cut.sru"), &whole[..whole.len() - 1840])?;
 
     let frame = Frame::read(&dir.join("pump.csv"), Header::Auto)?;
-    let [old, new] = ["pump.srp", "better.srp"].map(|model| scores(&dir.join(model), &frame));
-    let (old, new) = (old?, new?);
+    // `[release - 1]`: the scores of the rows.
+    let expected = ["pump.srp", "better.srp", "restless.srp"].map(|model| scores(&dir.join(model), &frame));
+    let expected: Vec<_> = expected.into_iter().collect::<Result<_>>()?;
     let readings =
         rows.lines().skip(1).flat_map(|row| row.split(',')).map(|cell| Ok(cell.parse::<i32>()?.to_le_bytes()));
     fs::write(dir.join("readings.bin"), readings.collect::<Result<Vec<_>>>()?.as_flattened())?;
@@ -82,23 +90,21 @@ pub fn run() -> Result<()> {
         "the device should say:\n{}",
         SAID.join("\n")
     );
-    for (file, releases) in [("scores-1.bin", &[1, 2][..]), ("scores-2.bin", &[2])] {
+    for (file, releases) in [("scores-1.bin", &[1, 2, 3, 2][..]), ("scores-2.bin", &[2])] {
         let bytes = fs::read(dir.join(file))?;
         let words: Vec<u32> = bytes.as_chunks().0.iter().map(|&word| u32::from_le_bytes(word)).collect();
         let lines = words.as_chunks::<3>().0;
-        ensure!(lines.len() == old.len(), "{file}: {} of {} rows were scored", lines.len(), old.len());
-        ensure!(lines.is_sorted_by_key(|line| line[0]), "{file}: a device goes back to an older table");
-        for release in releases {
-            let own = lines.iter().enumerate().filter(|(_, line)| line[0] == *release);
-            let expected = if *release == 1 { &old } else { &new };
-            let (mut rows, mut same) = (0, 0);
-            for (at, &[_, nats, anomaly]) in own {
-                rows += 1;
-                same += usize::from(expected[at] == [nats, anomaly]);
-            }
-            println!("{file}: release {release} scored {rows} rows, {same} of them as the host");
-            ensure!(rows > 100 && same == rows, "device and host disagree");
+        ensure!(lines.len() == expected[0].len(), "{file}: {} of {} rows were scored", lines.len(), expected[0].len());
+        let mut at = 0;
+        for (run, release) in lines.chunk_by(|one, next| one[0] == next[0]).zip(releases) {
+            ensure!(run[0][0] == *release, "{file}: release {} scores rows of release {release}", run[0][0]);
+            let host = &expected[*release as usize - 1][at..];
+            let same = run.iter().zip(host).filter(|(line, host)| **host == line[1..]).count();
+            println!("{file}: release {release} scored {} rows, {same} of them as the host", run.len());
+            ensure!(same == run.len(), "device and host disagree");
+            at += run.len();
         }
+        ensure!(at == lines.len(), "{file}: more releases than {releases:?} scored rows");
     }
     Ok(())
 }

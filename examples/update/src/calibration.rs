@@ -12,7 +12,7 @@ use crate::nvmc::Nvmc;
 
 /// Four pages behind the slots.
 const PLACE: core::ops::Range<u32> = 0x3_C000..0x3_D000;
-/// The key of the calibration, beside which a firmware may store other settings.
+/// The key of the calibration.
 const KEY: u8 = 1;
 /// The longest item: the calibration and its key, and what rounding to words adds.
 const BUFFER: usize = Recalibration::BYTES + 8;
@@ -29,7 +29,7 @@ pub fn store(flash: &mut Nvmc, calibration: &Recalibration, factory: &Detector) 
     let bytes = calibration.to_bytes(factory);
     let mut storage = storage(flash);
     if block_on(storage.store_item(&mut [0; BUFFER], &KEY, &&bytes[..])).is_err() {
-        // The pages were never erased, or hold something else.
+        // The pages were never erased, or hold something else. Nothing else is stored there.
         block_on(storage.erase_all()).expect("the flash can be erased");
         block_on(storage.store_item(&mut [0; BUFFER], &KEY, &&bytes[..])).expect("the flash can be written");
     }

@@ -16,14 +16,14 @@ use nvmc::Nvmc;
 use radio::{Packet, Radio};
 use semihosting::fs::File;
 use semihosting::io::{Read, Write};
-use semihosting::{print, println, process};
-use surprisal::{Calibrator, Incoming, Installed, Monitor, PValue, Reading, Slots, UpdateError, ViewTable};
+use semihosting::{println, process};
+use surprisal::{Calibrator, Incoming, Installed, Monitor, PValue, Reading, Slots, TableError, UpdateError, ViewTable};
 use table::{CAPACITY, COLUMNS, FINGERPRINT, TABLE, VIEWS};
 
 /// Two slots of 24 KiB behind the program. The table of the firmware is release 1.
 const SLOTS: Slots = Slots::new(0x3_0000, 24 << 10).with_factory_release(1);
-/// The public key of the owner, as `surprisal keygen` prints it. **Replace it**: everybody knows the private key of this
-/// one, which is the example of RFC 8410.
+/// The public key of the owner. **Replace it** by the array that `surprisal keygen` prints: everybody knows the private key of
+/// this one, which is the example of RFC 8410.
 const UPDATE_KEY: [u8; 32] = *include_bytes!("../demo.key");
 /// The rows that a new table scores before it is confirmed, and how many of them may alarm.
 const TRIAL: (u32, u32) = (100, 10);
@@ -48,40 +48,50 @@ fn main() -> ! {
     let mut own = calibration::load(&mut flash, &table.detector);
     println!("threshold of {}", if own.is_some() { "this pump" } else { "the fit" });
     let mut calibrator = Calibrator::<CALIBRATION>::new();
-    let (mut rows, mut alarms) = (0, 0);
+    let (mut rows, mut alarms, mut is_rejected) = (0, 0, false);
     while let Some(readings) = next_row(&mut sensors) {
         let score = table.score(&readings).expect("every integer is a reading of these columns");
         let detector = own.as_ref().map_or(table.detector, |own| own.detector(&table.detector));
         let report = monitor.push(&detector, &score);
         rows += 1;
         alarms += u32::from(report.verdict.is_anomalous());
-        let release = in_use.map_or(1, |table| table.release());
+        let release = in_use.as_ref().map_or(1, |table| table.release());
         let line = [release, score.nats.raw(), score.anomaly.raw()].map(u32::to_le_bytes);
         scores.write_all(line.as_flattened()).expect("the scores cannot be written");
 
         if let Some(table) = in_use.as_mut().filter(|table| !table.is_confirmed() && rows == TRIAL.0) {
             println!("release {}: {alarms} alarms in {rows} rows", table.release());
-            if alarms <= TRIAL.1 {
+            is_rejected = alarms > TRIAL.1;
+            if !is_rejected {
                 SLOTS.confirm(&mut flash, table).expect("the flash can be written");
             }
         }
-        // Only on a machine that is known to be well.
-        if own.is_none() && calibrator.push(&score) && calibrator.rows() as usize == CALIBRATION {
+        if let Some(rejected) = in_use.take_if(|_| is_rejected) {
+            println!("release {}: rejected", rejected.release());
+            SLOTS.discard(&mut flash, rejected).expect("the flash can be written");
+            (table, in_use) = start(&mut flash);
+            is_rejected = false;
+            own = calibration::load(&mut flash, &table.detector);
+            (monitor, calibrator, rows, alarms) = (Monitor::new(), Calibrator::new(), 0, 0);
+        }
+        // Only on a machine that is known to be well, and with a table that stays.
+        let stays = in_use.as_ref().is_none_or(|table| table.is_confirmed());
+        if stays && own.is_none() && calibrator.push(&score) && calibrator.rows() as usize == CALIBRATION {
             let found = calibrator.finish(&table.detector, PValue::from_ppm(10_000));
             calibration::store(&mut flash, &found, &table.detector);
             own = Some(found);
             println!("threshold of this pump after {rows} rows");
         }
 
-        // One packet of the radio for each row, so that no row waits for the whole update.
-        match take(radio.receive(), &mut incoming, in_use.as_ref(), &mut flash) {
+        // One packet of the radio for each row, so that no row waits for the whole update. The sender waits for the end of a
+        // trial.
+        let packet = if stays { radio.receive() } else { Packet::Silence };
+        match take(packet, &mut incoming, in_use.as_ref(), &mut flash) {
             Ok(false) => {}
             Ok(true) => {
                 (table, in_use) = start(&mut flash);
-                monitor = Monitor::new();
                 own = calibration::load(&mut flash, &table.detector);
-                calibrator = Calibrator::new();
-                (rows, alarms) = (0, 0);
+                (monitor, calibrator, rows, alarms) = (Monitor::new(), Calibrator::new(), 0, 0);
             }
             Err(error) => {
                 println!("{}: refused, {error}", radio.name());
@@ -107,21 +117,30 @@ fn start(flash: &mut Nvmc) -> (Table, Option<Installed>) {
             return (TABLE, None);
         };
         match checked(installed.table()) {
-            Some(table) => {
+            Ok(table) => {
                 let state = if installed.is_confirmed() { "confirmed" } else { "on trial" };
                 println!("release {} in use, {state}", installed.release());
                 return (table, Some(installed));
             }
-            None => SLOTS.discard(flash, installed).expect("the flash can be written"),
+            Err(error) => {
+                println!("release {}: {error}", installed.release());
+                SLOTS.discard(flash, installed).expect("the flash can be written");
+            }
         }
     }
 }
 
-/// Returns the table at these addresses if it is whole and computes here what it computed on the host.
-fn checked(place: core::ops::Range<u32>) -> Option<Table> {
+/// Returns the table at these addresses if it is whole, of the firmware's type, and computes here what it computed on the host.
+fn checked(place: core::ops::Range<u32>) -> Result<Table, Failure> {
     // SAFETY: nothing writes to a slot whose table is in use, as `Installed::table` says.
-    let table = Table::from_bytes(unsafe { nvmc::mapped(place) }, FINGERPRINT).ok()?;
-    table.self_test::<{ COLUMNS.len() }>().ok().map(|()| table)
+    let table = Table::from_bytes(unsafe { nvmc::mapped(place) }, FINGERPRINT).map_err(Failure::Table)?;
+    match table.self_test::<{ COLUMNS.len() }>() {
+        Ok(()) => Ok(table),
+        Err(error) => {
+            println!("{error}");
+            Err(Failure::Table(TableError::Corrupt))
+        }
+    }
 }
 
 /// Takes a packet of an update. Returns whether a new table was installed.
@@ -136,7 +155,7 @@ fn take(
         Packet::Chunk(bytes, length) => {
             let update = match incoming {
                 Some(update) => update,
-                None => incoming.insert(Incoming::new(SLOTS, in_use, FINGERPRINT)?),
+                None => incoming.insert(Incoming::new(flash, SLOTS, in_use, FINGERPRINT)?),
             };
             update.push(flash, bytes.get(..length).unwrap_or_default())?;
             Ok(false)
@@ -144,10 +163,7 @@ fn take(
         Packet::End => {
             let Some(update) = incoming.take() else { return Ok(false) };
             let accepted = update.finish(flash)?.verify(flash, &UPDATE_KEY)?;
-            if checked(accepted.table()).is_none() {
-                print!("the self-test fails: ");
-                return Err(Failure::NotAnUpdate);
-            }
+            checked(accepted.table())?;
             accepted.install(flash)?;
             Ok(true)
         }

@@ -8,6 +8,8 @@ use embedded_storage::nor_flash::{
 
 /// The bytes of the flash, which begins at address 0.
 const BYTES: usize = 256 << 10;
+/// The first byte behind the program, before which this driver writes nothing.
+const FREE: u32 = 0x3_0000;
 const READY: *const u32 = 0x4001_E400 as *const u32;
 const CONFIG: *mut u32 = 0x4001_E504 as *mut u32;
 const ERASEPAGE: *mut u32 = 0x4001_E508 as *mut u32;
@@ -37,6 +39,11 @@ impl Nvmc {
     }
 }
 
+/// Refuses the flash of the program.
+fn check_free(offset: u32) -> Result<(), NorFlashErrorKind> {
+    if offset < FREE { Err(NorFlashErrorKind::OutOfBounds) } else { Ok(()) }
+}
+
 impl ErrorType for Nvmc {
     type Error = NorFlashErrorKind;
 }
@@ -64,8 +71,9 @@ impl NorFlash for Nvmc {
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
         check_erase(self, from, to)?;
+        check_free(from)?;
         for page in (from..to).step_by(Self::ERASE_SIZE) {
-            // SAFETY: the page lies in the flash, and a slot or the calibration owns it.
+            // SAFETY: the page lies behind the program, and `Slots` writes to no slot whose table is in use.
             self.allow(2, || unsafe { ERASEPAGE.write_volatile(page) });
         }
         Ok(())
@@ -73,8 +81,9 @@ impl NorFlash for Nvmc {
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
         check_write(self, offset, bytes.len())?;
+        check_free(offset)?;
         for (word, address) in bytes.as_chunks().0.iter().zip((offset..).step_by(4)) {
-            // SAFETY: the word lies in the flash, and a slot or the calibration owns it.
+            // SAFETY: as for a page.
             self.allow(1, || unsafe { (address as *mut u32).write_volatile(u32::from_le_bytes(*word)) });
         }
         Ok(())

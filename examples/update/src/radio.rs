@@ -6,13 +6,14 @@ use semihosting::io::Read;
 
 /// The bytes of a packet, as many as a LoRa packet holds at the slowest rate, without its header.
 const PACKET: usize = 48;
-/// What arrives, in this order: four updates that must be refused, and one that must not.
-const ARRIVING: [(&CStr, &str); 5] = [
+/// What arrives, in this order: four updates that must be refused, one that must not, and one that alarms too often.
+const ARRIVING: [(&CStr, &str); 6] = [
     (c"cut.sru", "cut.sru"),
     (c"forged.sru", "forged.sru"),
     (c"foreign.sru", "foreign.sru"),
     (c"old.sru", "old.sru"),
     (c"better.sru", "better.sru"),
+    (c"restless.sru", "restless.sru"),
 ];
 
 /// What the radio has for the firmware.

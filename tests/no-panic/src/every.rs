@@ -55,7 +55,7 @@ pub fn linked() {
         Encoder: bits columns encode<64> new slices;
         Fingerprint: get new;
         Forest: bits new slices;
-        Incoming: finish<Hardware> new<NorFlashErrorKind> progress push<Hardware>;
+        Incoming: finish<Hardware> new<Hardware> progress push<Hardware>;
         Installed: is_confirmed release table;
         Linear: bits new slices;
         Logit: from_raw mass raw step surprisal;
@@ -82,7 +82,7 @@ pub fn linked() {
         Stream<2, 3>: new push reset;
         Table<64, 32, 8>: blame explain from_bytes judge new score self_test<9> surprisal top<3> with_predictor with_schema;
         Terms<32, 8>: bits;
-        UpdateHeader: from_bytes to_bytes;
+        UpdateHeader: from_bytes split to_bytes;
         Verdict: is_anomalous;
         View: distance<9> encode<9> explain<9> regime<9> starts;
         ViewTable<9, 1>: blame explain from_bytes judge new regime score self_test<9> surprisal with_schema;

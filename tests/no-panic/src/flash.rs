@@ -42,10 +42,11 @@ impl NorFlash for Hardware {
 pub fn update(bytes: &[u8]) -> Result<(), surprisal::UpdateError<NorFlashErrorKind>> {
     let (flash, slots) = (&mut Hardware, black_box(Slots::new(0, 1 << 14)).with_factory_release(black_box(1)));
     let in_use = slots.start(flash)?;
-    let mut incoming = Incoming::new(slots, in_use.as_ref(), Fingerprint::ANY)?;
+    let mut incoming = Incoming::new(flash, slots, in_use.as_ref(), Fingerprint::ANY)?;
     incoming.push(flash, bytes)?;
     let received = incoming.finish(flash)?;
     received.signed_bytes(flash, |bytes| _ = black_box(bytes))?;
+    _ = black_box(surprisal::UpdateHeader::split(bytes).is_ok());
     received.without_signature().install(flash)?;
     if let Some(mut table) = slots.start(flash)? {
         slots.confirm(flash, &mut table)?;

@@ -25,8 +25,11 @@ pub fn keygen(output: &Path) -> Result<Answer> {
     Ok(Answer { text: text.into_text(), value })
 }
 
-pub fn sign(SignArgs { model, key, release, output }: &SignArgs) -> Result<Answer> {
+pub fn sign(SignArgs { model, key, release, like, output }: &SignArgs) -> Result<Answer> {
     let artefact = Artefact::read(model)?;
+    if let Some(old) = like {
+        check_shape(model, &artefact, old)?;
+    }
     let private = PrivateKey::read(key)?;
     let update = private.sign(artefact.table_bytes(), *release);
     write_whole(output, &update, &[model, key])?;
@@ -66,9 +69,9 @@ pub fn verify(VerifyArgs { update: path, key, model }: &VerifyArgs) -> Result<An
     {
         bail!("{shown}: holds another table than {}; sign that model", model.display());
     }
-    let (release, fingerprint, table_bytes) = (update.release(), update.fingerprint(), update.table().len());
+    let (release, table_bytes) = (update.release(), update.table().len());
     let mut text = Lines::default();
-    line!(text, "{shown}: release {release}, a table of {table_bytes} bytes for rows with fingerprint {fingerprint}");
+    line!(text, "{shown}: release {release}, a table of {table_bytes} bytes");
     line!(text, "  signed by {}", owner.hex());
     if let Some(model) = model {
         line!(text, "  it is the table of {}", model.display());
@@ -76,8 +79,25 @@ pub fn verify(VerifyArgs { update: path, key, model }: &VerifyArgs) -> Result<An
     let value = json!({
         "release": release,
         "table_bytes": table_bytes,
-        "fingerprint": fingerprint.to_string(),
         "public_key": owner.hex(),
     });
     Ok(Answer { text: text.into_text(), value })
+}
+
+/// Checks that firmware for the table of an old model takes the new one.
+fn check_shape(model: &Path, new: &Artefact, old: &Path) -> Result<()> {
+    let of = Artefact::read(old)?;
+    let (shown, old) = (model.display(), old.display());
+    if fingerprint(&new.schema) != fingerprint(&of.schema) {
+        bail!("{shown}: has other columns, kinds or codes than {old}; fit with --like {old}");
+    }
+    if !new.shape.fits(of.shape) {
+        bail!(
+            "{shown}: does not fit the capacities of firmware for {old}: {} in place of {}; fit with the options of {old}, or \
+             flash a firmware that is compiled with this model",
+            new.shape,
+            of.shape
+        );
+    }
+    Ok(())
 }

@@ -14,6 +14,9 @@ pub struct SignArgs {
     /// Release number of the table. Devices refuse a number that is not higher than the one in use.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub release: u32,
+    /// Refuse to sign unless firmware that was compiled with this model, a .srp file, takes the table.
+    #[arg(long, value_name = "MODEL")]
+    pub like: Option<PathBuf>,
     /// Update to write, such as pump.sru.
     #[arg(short, value_name = "FILE")]
     pub output: PathBuf,

@@ -67,7 +67,7 @@ fn faults_of_keys_and_updates_are_named() {
         bytes
     };
     folder.write("table.sru", changed(300));
-    folder.write("release.sru", changed(72));
+    folder.write("release.sru", changed(68));
     folder.write("signature.sru", changed(3));
     folder.text("fit data.csv --label label --false-alarm 0.05 --seed 9 --max-rows 200 -o other.srp");
 
@@ -82,18 +82,36 @@ fn faults_of_keys_and_updates_are_named() {
     folder.refuses("sign model.srp --key rfc.pem --release 1 -o model.srp", &["model.srp"]);
     folder.refuses("sign model.srp --key rfc.pem --release 1 -o rfc.pem", &["rfc.pem"]);
     folder.refuses("sign model.sru --key rfc.pem --release 1 -o new.sru", &["model.sru"]);
+    // No command overwrites a private key, whether it reads it or not.
+    folder.text("keygen -o other.pem");
+    folder.refuses("sign model.srp --key rfc.pem --release 1 -o other.pem", &["other.pem", "private key"]);
+    folder.refuses("export model.srp -o other.pem", &["other.pem"]);
+    folder.refuses("score model.srp data.csv -o other.pem", &["other.pem", "private key"]);
     for (name, words) in [
-        ("model.srp", "is not an update"),
-        ("cut.sru", "its header says"),
-        ("short.sru", "its header says"),
-        ("head.sru", "its header says"),
-        ("long.sru", "its header says"),
+        ("model.srp", "not an update"),
+        ("cut.sru", "1 bytes of the update are missing"),
+        ("short.sru", "are missing"),
+        ("head.sru", "are missing"),
+        ("long.sru", "longer than its header says"),
         ("table.sru", "checksum"),
-        ("release.sru", "signature"),
+        ("release.sru", "not an update"),
         ("signature.sru", "signature"),
         ("absent.sru", "cannot be read"),
     ] {
         folder.refuses(&format!("verify {name} --key {DIGITS}"), &[name, words]);
     }
     folder.refuses(&format!("verify model.sru --key {DIGITS} --model other.srp"), &["model.sru", "another table"]);
+}
+
+#[test]
+fn a_table_that_the_firmware_does_not_take_is_not_signed() {
+    let folder = with_update();
+    folder.text("fit data.csv --label label --false-alarm 0.05 --like model.srp --seed 3 -o same.srp");
+    folder.text("fit data.csv --label label --false-alarm 0.05 --like model.srp --views 1 -o views.srp");
+    folder.text("fit data.csv --label label --false-alarm 0.05 --ignore humid -o narrow.srp");
+    folder.text("sign same.srp --like model.srp --key rfc.pem --release 8 -o new.sru");
+    std::fs::remove_file(folder.path("new.sru")).expect("it was written");
+    let sign = |model: &str| format!("sign {model} --like model.srp --key rfc.pem --release 8 -o new.sru");
+    folder.refuses(&sign("views.srp"), &["views.srp", "ViewTable<", "capacities"]);
+    folder.refuses(&sign("narrow.srp"), &["narrow.srp", "--like model.srp"]);
 }
