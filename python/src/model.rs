@@ -8,15 +8,18 @@ use pyo3::types::PyBytes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use surprisal::Nats;
-use surprisal_trainer::applied::blamed;
+use surprisal_trainer::alarms::AlarmSettings;
+use surprisal_trainer::applied::{Applied, Selection, blamed};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, ReadOptions};
 use surprisal_trainer::export::write;
 use surprisal_trainer::golden::fingerprint;
 use surprisal_trainer::output::write_whole;
 use surprisal_trainer::pipeline::{FitReport, finite};
+use surprisal_trainer::report::{PageSettings, page};
 use surprisal_trainer::sample::{sample, sampled_columns};
 use surprisal_trainer::schema::{ColumnEncoding, Schema};
+use surprisal_trainer::split::labels_of;
 use surprisal_trainer::{Error, Result};
 
 use crate::columns::{Source, frame};
@@ -172,6 +175,33 @@ impl Model {
             Ok((lines(frame), faults.collect()))
         })?;
         Ok((PyBytes::new(py, &lines), faults))
+    }
+
+    /// Writes the page of HTML about the model on rows of data, and returns its numbers as JSON. `label` is (column that marks
+    /// anomalies, its value in normal rows); without it, the column of the fit counts where the data has it.
+    fn report(
+        &self,
+        py: Python<'_>,
+        source: Source,
+        path: PathBuf,
+        name: String,
+        label: Option<(String, String)>,
+        rate: Option<f64>,
+    ) -> PyResult<String> {
+        let page = self.on_rows(py, source, move |artefact, frame, rows| {
+            if rows.is_empty() {
+                return Err(Error::input(&frame.path, "no row to report on; pass other rows"));
+            }
+            let of_fit = artefact.notes.label.clone().filter(|(column, _)| frame.position(column).is_ok());
+            let label = label.or(of_fit);
+            let anomalous = labels_of(frame, rows, label.as_ref())?;
+            let selection = Selection { rows: rows.to_vec(), label, anomalous, time: Vec::new() };
+            let applied = Applied::new(artefact.clone(), frame.clone(), selection, &())?;
+            let alarms = AlarmSettings { rate, ..AlarmSettings::default() };
+            page(&applied, None, &PageSettings { alarms, model: name, ..PageSettings::default() })
+        })?;
+        write_whole(&path, page.html.as_bytes(), &[]).map_err(exception)?;
+        Ok(page.numbers.to_string())
     }
 
     /// Draws rows, and returns the names of the columns and the cells of each row as texts.

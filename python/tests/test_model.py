@@ -154,7 +154,7 @@ def test_a_fleet_tells_machines_that_fail(tmp_path):
         fit_fleet(rows, "absent", tmp_path)
 
 
-def test_spark_and_ray_fit_the_bytes_of_one_machine():
+def test_an_engine_fits_the_bytes_of_one_machine():
     from surprisal.spark import SCHEMA, fit_machine
 
     rows = pd.DataFrame(datasets.motor()).assign(machine="A")
@@ -163,16 +163,6 @@ def test_spark_and_ray_fit_the_bytes_of_one_machine():
     assert fitted.loc[0, "srp"] == Model.fit(rows, machine=("machine", "A"), seed=2).to_bytes()
     failed = fit_machine("machine")(rows[:5])
     assert failed.loc[0, "srp"] is None and "needed" in failed.loc[0, "error"]
-
-
-def test_ray_fits_a_fleet():
-    pytest.importorskip("ray")
-    from surprisal.ray import fit_fleet as fit
-
-    rows = pd.DataFrame(datasets.motor()).assign(machine=["A", "B"] * 500)
-    fitted = fit(rows, "machine")
-    assert fitted["machine"].tolist() == ["A", "B"]
-    assert fitted.loc[1, "srp"] == Model.fit(rows, machine=("machine", "B")).to_bytes()
 
 
 def test_progress_is_reported(motor):
