@@ -16,7 +16,8 @@ use columns::Source;
 use errors::SurprisalError;
 use model::Model;
 use options::Options;
-use surprisal_trainer::{fleet, pipeline};
+use surprisal_trainer::fleet::{self, Fleet};
+use surprisal_trainer::pipeline;
 
 /// Fits a model. `progress` is called with (stage, steps done, steps in all).
 #[pyfunction]
@@ -42,27 +43,29 @@ fn fit(
     Model::fitted(artefact, &report)
 }
 
-/// Fits a model for each machine that the column `by` names, writes them to a folder, and returns the report as JSON.
+/// Fits a model for each machine of a fleet (column that names the machines, folder for the models, whether machines may share a
+/// table), and returns the report as JSON.
 #[pyfunction]
-#[pyo3(signature = (source, by, folder, options, threads, progress))]
+#[pyo3(signature = (source, fleet, options, threads, progress))]
 fn fit_fleet(
     py: Python<'_>,
     source: Source,
-    by: String,
-    folder: std::path::PathBuf,
+    fleet: (String, std::path::PathBuf, bool),
     options: Options,
     threads: Option<usize>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<String> {
     let mut job = options.job()?;
+    let (column, folder, is_shared) = fleet;
+    let fleet = Fleet { column, folder, is_shared };
     let report = work::supervised(py, threads, progress.as_ref(), move |observer| match source {
         Source::Columns(columns) => {
-            let frame = columns::frame(columns, &fleet::read_options(&job, &by))?;
-            fleet::fit_frame(&job, frame, &by, &folder, observer)
+            let frame = columns::frame(columns, &fleet::read_options(&job, &fleet.column))?;
+            fleet::fit_frame(&job, frame, &fleet, observer)
         }
         Source::Path(path) => {
             job.train = surprisal_trainer::data::expand(&[path])?;
-            fleet::fit(&job, &by, &folder, observer)
+            fleet::fit(&job, &fleet, observer)
         }
     })?;
     errors::json(&report)

@@ -11,11 +11,12 @@ use surprisal::Nats;
 use surprisal_trainer::alarms::AlarmSettings;
 use surprisal_trainer::applied::{Applied, Selection, blamed};
 use surprisal_trainer::artefact::Artefact;
-use surprisal_trainer::data::{Frame, ReadOptions};
+use surprisal_trainer::data::{Frame, ReadOptions, expand};
 use surprisal_trainer::export::write;
 use surprisal_trainer::golden::fingerprint;
 use surprisal_trainer::output::write_whole;
 use surprisal_trainer::pipeline::{FitReport, finite};
+use surprisal_trainer::recalibrate;
 use surprisal_trainer::report::{PageSettings, page};
 use surprisal_trainer::sample::{sample, sampled_columns};
 use surprisal_trainer::schema::{ColumnEncoding, Schema};
@@ -64,9 +65,7 @@ impl Model {
             let options = ReadOptions::default();
             let frame = match source {
                 Source::Columns(columns) => artefact.frame_from(&options, |options| frame(columns, options)),
-                Source::Path(path) => {
-                    artefact.frame_observed(&surprisal_trainer::data::expand(&[path])?, &options, observer)
-                }
+                Source::Path(path) => artefact.frame_observed(&expand(&[path])?, &options, observer),
             }?;
             let rows: Vec<usize> = (0..frame.rows()).collect();
             work(&artefact, &frame, &rows)
@@ -79,7 +78,7 @@ impl Model {
     /// Reads a `.srp` file.
     #[staticmethod]
     fn load(path: PathBuf) -> PyResult<Self> {
-        Artefact::read(&path).map(Self::from).map_err(exception)
+        recalibrate::read(&path).map(Self::from).map_err(exception)
     }
 
     /// Reads the bytes of a `.srp` file.
@@ -188,6 +187,11 @@ impl Model {
         label: Option<(String, String)>,
         rate: Option<f64>,
     ) -> PyResult<String> {
+        let inputs = match &source {
+            Source::Path(path) => expand(std::slice::from_ref(path)).map_err(exception)?,
+            Source::Columns(_) => Vec::new(),
+        };
+        let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
         let page = self.on_rows(py, source, move |artefact, frame, rows| {
             if rows.is_empty() {
                 return Err(Error::input(&frame.path, "no row to report on; pass other rows"));
@@ -200,7 +204,7 @@ impl Model {
             let alarms = AlarmSettings { rate, ..AlarmSettings::default() };
             page(&applied, None, &PageSettings { alarms, model: name, ..PageSettings::default() })
         })?;
-        write_whole(&path, page.html.as_bytes(), &[]).map_err(exception)?;
+        write_whole(&path, page.html.as_bytes(), &inputs).map_err(exception)?;
         Ok(page.numbers.to_string())
     }
 

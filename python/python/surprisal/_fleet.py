@@ -21,6 +21,7 @@ def fit_fleet(
     by: str,
     folder: str | os.PathLike[str],
     *,
+    shared: bool = False,
     threads: int | None = None,
     progress: Callable[[str, int, int], object] | None = None,
     **options: Any,
@@ -29,6 +30,9 @@ def fit_fleet(
 
     The data is read once and the machines are fitted in parallel. ``options`` are those of :meth:`Model.fit`. A model that was
     fitted from the same rows with the same settings is kept, so that a fit that was interrupted goes on where it ended.
+
+    With ``shared``, one table is fitted for all machines as well, and ``MACHINE.cal`` holds a small calibration of it for each machine
+    whose own table does not predict its validation rows better. :meth:`Model.load` reads it.
 
     Returns a list with a dict per machine, in alphabetical order: ``machine``, ``file``, ``rows``, ``error`` (None, or why there
     is no model), ``threshold`` and ``nats`` (mean surprisal per row) of the fit, and ``unlike``: by how many nats the rows
@@ -43,10 +47,10 @@ def fit_fleet(
     >>> [fit["machine"] for fit in fit_fleet(rows, "machine", tempfile.mkdtemp())]
     ['A', 'B']
     """
-
     options = for_core(options)
     columns, _ = source(data)
-    report = json.loads(_surprisal.fit_fleet(columns, str(by), os.fspath(folder), options, threads, progress))
+    fleet = (str(by), os.fspath(folder), bool(shared))
+    report = json.loads(_surprisal.fit_fleet(columns, fleet, options, threads, progress))
     unlike = dict(report["unlike"])
     rows = []
     for fit in report["machines"]:

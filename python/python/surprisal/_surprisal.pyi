@@ -36,5 +36,5 @@ class Model:
 
 def fit(source: _Source, options: dict[str, Any], threads: Optional[int], progress: _Progress) -> Model: ...
 def fit_fleet(
-    source: _Source, by: str, folder: _Path, options: dict[str, Any], threads: Optional[int], progress: _Progress
+    source: _Source, fleet: tuple[str, _Path, bool], options: dict[str, Any], threads: Optional[int], progress: _Progress
 ) -> str: ...

@@ -1,8 +1,7 @@
 """One model per machine of a fleet, fitted by Ray."""
 
-import os
-
 from ._fleet import row_of_machine
+from .parquet import dataset
 
 
 def fit_fleet(data, by, *, sort=None, **options):
@@ -31,9 +30,9 @@ def fit_fleet(data, by, *, sort=None, **options):
         parts = [(str(name), rows) for name, rows in data.groupby(by, sort=True)]
         task = ray.remote(fit)
     else:
-        dataset = _dataset(data)
-        parts = [(str(name), name) for name in _names(dataset, by)]
-        task = ray.remote(lambda name: fit(dataset.to_table(filter=_is(by, name))))
+        files = dataset(data)
+        parts = [(str(name), name) for name in _names(files, by)]
+        task = ray.remote(lambda name: fit(files.to_table(filter=_is(by, name))))
     tasks = [(machine, task.remote(part)) for machine, part in parts]
     rows = []
     for machine, running in tasks:
@@ -47,23 +46,15 @@ def fit_fleet(data, by, *, sort=None, **options):
     return pandas.DataFrame(rows, columns=["machine", "rows", "srp", "error"], dtype=object)
 
 
-def _dataset(data):
-    import pyarrow.dataset as datasets
-
-    if isinstance(data, datasets.Dataset):
-        return data
-    return datasets.dataset(os.fspath(data), format="parquet", partitioning="hive")
-
-
 def _is(by, name):
     import pyarrow.dataset as datasets
 
     return datasets.field(by) == name
 
 
-def _names(dataset, by):
+def _names(files, by):
     """Return the values of a column in ascending order, without those that are missing."""
     names = set()
-    for batch in dataset.to_batches(columns=[by]):
+    for batch in files.to_batches(columns=[by]):
         names.update(batch.column(0).unique().drop_null().to_pylist())
     return sorted(names)

@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use surprisal_trainer::applied::{Applied, Selection};
-use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::output;
+use surprisal_trainer::recalibrate;
 use surprisal_trainer::report::{PageSettings, page};
 use surprisal_trainer::split::labels_of;
 
@@ -59,7 +59,7 @@ pub fn report(
 /// Applies another model to the rows to which the first was applied, which it may read differently.
 fn of_other(args: &RowArgs, model: &Path, applied: &Applied, progress: &Progress) -> Result<Applied> {
     let shown = model.display();
-    let artefact = Artefact::read(model)?;
+    let artefact = recalibrate::read(model)?;
     let options = args.options();
     let frame = artefact
         .frame_observed(&args.data, &options, progress)
