@@ -17,7 +17,7 @@ use errors::SurprisalError;
 use model::Model;
 use options::Options;
 use surprisal_trainer::fleet::{self, Fleet};
-use surprisal_trainer::pipeline;
+use surprisal_trainer::pipeline::{self, Gain};
 
 /// Fits a model. `progress` is called with (stage, steps done, steps in all).
 #[pyfunction]
@@ -71,11 +71,20 @@ fn fit_fleet(
     errors::json(&report)
 }
 
+/// Returns what `factor` times as many rows gain over a sample, from log-densities of the same rows under a fit of the sample and
+/// fits of its four quarters: (gain over a quarter, chance, least gain, largest gain).
+#[pyfunction]
+fn gain(whole: Vec<f64>, quarters: Vec<Vec<f64>>, factor: f64) -> (f64, f64, f64, f64) {
+    let Gain { over_quarter, chance, least, most } = Gain::of(&whole, &quarters, factor);
+    (over_quarter, chance, least, most)
+}
+
 #[pymodule]
 fn _surprisal(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("SurprisalError", module.py().get_type::<SurprisalError>())?;
     module.add_class::<Model>()?;
     module.add_function(wrap_pyfunction!(fit, module)?)?;
+    module.add_function(wrap_pyfunction!(gain, module)?)?;
     module.add_function(wrap_pyfunction!(fit_fleet, module)?)
 }

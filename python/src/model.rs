@@ -193,9 +193,6 @@ impl Model {
         };
         let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
         let page = self.on_rows(py, source, move |artefact, frame, rows| {
-            if rows.is_empty() {
-                return Err(Error::input(&frame.path, "no row to report on; pass other rows"));
-            }
             let of_fit = artefact.notes.label.clone().filter(|(column, _)| frame.position(column).is_ok());
             let label = label.or(of_fit);
             let anomalous = labels_of(frame, rows, label.as_ref())?;

@@ -31,11 +31,6 @@ pub fn report(
         "--against: standard input cannot be read for two models; write the rows to a file first"
     );
     let applied = args.apply(progress)?;
-    ensure!(
-        !applied.rows.is_empty(),
-        "{}: no row to report on; leave --held-out out, or pass other rows",
-        applied.frame.path.display()
-    );
     let other = against.map(|model| of_other(args, model, &applied, progress)).transpose()?;
     let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).display().to_string();
     let settings = PageSettings {

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use rand::RngExt;
+use serde_json::json;
+use surprisal_trainer::data::checksum;
 
 use crate::data::{Folder, random};
 
@@ -258,6 +260,31 @@ fn calibrations_of_machines_are_checked() {
         assert!(damaged != whole);
         folder.write("models/b.cal", damaged);
         refused("models/b.cal: is damaged");
+    }
+    // Calibrations with a correct checksum that no fit writes.
+    let json: serde_json::Value = serde_json::from_str(whole.lines().next().unwrap()).unwrap();
+    for (field, value) in [
+        (
+            "recalibrated",
+            json!({ "rows": 20, "digest": 0, "offsets": [["load", 1e300], ["temperature", -1e300], ["none", 1]] }),
+        ),
+        ("detector", json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 99])),
+        ("detector", json!([u32::MAX; 11])),
+        ("quantiles", json!([5, 1])),
+        ("quantiles", json!(vec![1; 5000])),
+        ("baselines", json!(vec![65535; 5000])),
+        ("views", json!([])),
+        ("views", json!(vec![vec![1; 300]; 9])),
+        ("table", json!("../models/shared.srp")),
+        ("machine", json!({ "column": "", "name": "" })),
+    ] {
+        let mut other = json.clone();
+        other[field] = value;
+        let text = other.to_string();
+        folder.write("models/b.cal", format!("{text}\n{:08x}\n", checksum(text.as_bytes())));
+        let output = folder.run("score models/b.cal all.csv");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 2)) && !errors.contains("panicked"), "{field}: {errors}");
     }
     folder.write("models/b.cal", &whole);
     folder.text("inspect models/b.cal");
