@@ -178,7 +178,7 @@ impl Model {
 
     /// Writes the page of HTML about the model on rows of data, and returns its numbers as JSON. `label` is (column that marks
     /// anomalies, its value in normal rows); without it, the column of the fit counts where the data has it.
-    fn report(
+    fn write_report(
         &self,
         py: Python<'_>,
         source: Source,

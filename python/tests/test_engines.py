@@ -171,7 +171,8 @@ def test_spark_fits_data_frames_of_pandas(spark, folder, rows):
     from surprisal.spark import SCHEMA, fit_machine
 
     frame = spark.read.parquet(str(folder)).where("machine = 'B'")
-    fit = fit_machine("machine", sort="at", **OPTIONS)
+    like = Model.fit(rows, ignore=["at", "machine"])
+    fit = fit_machine("machine", sort="at", like=like, **OPTIONS)
     [fitted] = frame.groupBy("machine").applyInPandas(fit, SCHEMA).collect()
     alone = rows.filter(pa.compute.equal(rows["machine"], "B")).to_pandas()
-    assert bytes(fitted["srp"]) == Model.fit(alone, machine=("machine", "B"), **OPTIONS).to_bytes()
+    assert bytes(fitted["srp"]) == Model.fit(alone, machine=("machine", "B"), like=like, **OPTIONS).to_bytes()

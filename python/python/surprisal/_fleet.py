@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _surprisal
 from ._data import source
-from ._model import Model, for_core
+from ._model import for_core
 from ._surprisal import SurprisalError
 
 #: Columns of the rows that the function of :func:`fit_machine` returns, as Spark names them.
@@ -108,8 +108,10 @@ def fit_machine(by: str, *, sort: str | None = None, **options: Any) -> Callable
 
 def row_of_machine(by, sort, options):
     """Return the function from the rows of one machine to a dict that :func:`fit_machine` makes a table of."""
-    options = {"threads": 1, **options}
-    for_core({name: value for name, value in options.items() if name not in ("threads", "progress")})
+    options = dict(options)
+    threads, progress = options.pop("threads", 1), options.pop("progress", None)
+    # What cannot be used is refused before a task begins.
+    for_core(options)
 
     def fit(rows):
         is_frame = hasattr(rows, "iloc")
@@ -118,7 +120,10 @@ def row_of_machine(by, sort, options):
         name = str(rows[by].iloc[0] if is_frame else rows[by][0]).strip()
         row = {"machine": name, "rows": len(rows), "srp": None, "error": None}
         try:
-            return {**row, "srp": Model.fit(rows, machine=(by, name), **options).to_bytes()}
+            columns, _ = source(rows)
+            settings = for_core({**options, "machine": (by, name)}, brief=True)
+            model = _surprisal.fit(columns, settings, threads, progress)
+            return {**row, "srp": model.to_bytes()}
         except SurprisalError as fault:
             return {**row, "error": str(fault)}
 

@@ -263,7 +263,7 @@ class Model(StoredModel):
             raise SurprisalError(f"rate: expected a number of rows per second above zero, found {rate}")
         columns, _ = source(data)
         labels = None if label is None else (str(label), str(normal))
-        return json.loads(self._core.report(columns, os.fspath(path), "model", labels, rate))
+        return json.loads(self._core.write_report(columns, os.fspath(path), "model", labels, rate))
 
     def sample(self, n: int, seed: int = 0) -> Any:
         """Draw ``n`` rows: a DataFrame if pandas is installed, otherwise a dict of arrays. The same seed draws the same rows.
@@ -284,8 +284,11 @@ class Model(StoredModel):
         return pandas.DataFrame(columns)
 
 
-def for_core(options):
-    """Return the settings of a fit as the compiled part expects them. Raises SurprisalError for one that cannot be used."""
+def for_core(options, brief=False):
+    """Return the settings of a fit as the compiled part expects them. Raises SurprisalError for one that cannot be used.
+
+    A brief report leaves out the comparison with another family, which takes longer than the fit of a small file.
+    """
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
         raise TypeError(f"unexpected settings: {', '.join(unknown)}")
@@ -294,7 +297,7 @@ def for_core(options):
     if like is not None:
         model, name = (like, "the earlier model") if isinstance(like, Model) else (Model.load(like), os.fspath(like))
         options["like"] = (model._core, name)
-    return options
+    return {**options, "brief": brief}
 
 
 #: Defaults of the settings of a fit.

@@ -80,6 +80,7 @@ impl Shared {
                 // The rows are without likely faults, and with their readings left out at random, already.
                 contamination: None,
                 may_fail: None,
+                is_brief: true,
                 ignore: job.ignore.iter().cloned().chain([column.to_owned()]).collect(),
                 ..job.clone()
             };
@@ -146,5 +147,6 @@ impl Candidate {
 
 /// Returns the job of one machine.
 pub(super) fn of(job: &Job, column: &str, name: &str) -> Job {
-    Job { machine: Some(Machine { column: column.to_owned(), name: name.to_owned() }), ..job.clone() }
+    let machine = Some(Machine { column: column.to_owned(), name: name.to_owned() });
+    Job { machine, is_brief: true, ..job.clone() }
 }

@@ -351,6 +351,7 @@ impl FitArgs {
             operations: self.limits.ops,
             seed: self.seed,
             rates: self.rates.rates(Rates::default())?,
+            is_brief: false,
         })
     }
 }
