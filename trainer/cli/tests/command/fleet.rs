@@ -269,7 +269,7 @@ fn calibrations_of_machines_are_checked() {
             json!({ "rows": 20, "digest": 0, "offsets": [["load", 1e300], ["temperature", -1e300], ["none", 1]] }),
         ),
         ("detector", json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 99])),
-        ("detector", json!([u32::MAX; 11])),
+        ("detector", json!(vec![u32::MAX; 11])),
         ("quantiles", json!([5, 1])),
         ("quantiles", json!(vec![1; 5000])),
         ("baselines", json!(vec![65535; 5000])),
