@@ -80,8 +80,8 @@ pub struct Job {
     pub seed: u64,
     /// Rates of false alarms that the detector is calibrated for.
     pub rates: Rates,
-    /// Whether the report leaves out [`FitReport::bits_gain`](super::FitReport::bits_gain), which takes longer than the fit of a small
-    /// file.
+    /// Whether the report leaves out what takes further fits: [`FitReport::bits_gain`](super::FitReport::bits_gain) and
+    /// [`Sampling::gain`](super::Sampling::gain).
     pub is_brief: bool,
 }
 

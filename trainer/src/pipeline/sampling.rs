@@ -33,7 +33,8 @@ pub struct Sampling {
     pub valid_of: usize,
     /// Number of all calibration rows, of which a uniform sample calibrated the detector if there were many.
     pub calibration_of: usize,
-    /// What a fit of all training rows would gain; `None` if the sample is too small to tell.
+    /// What a fit of all training rows would gain; `None` if the sample is too small to tell, or the report is
+    /// [brief](Job::is_brief).
     pub gain: Option<Gain>,
 }
 
@@ -95,7 +96,10 @@ impl Split<'_> {
     ) -> Result<Option<Sampling>> {
         let (rows, [_, valid_of, calibration_of]) = (self.train.rows.len(), self.counts);
         let Some(of) = self.sampled_from() else { return Ok(None) };
-        let parts: Option<Vec<Vec<f64>>> = (0..PARTS).map(part).collect::<Result<_>>()?;
+        let parts: Option<Vec<Vec<f64>>> = match self.job.is_brief {
+            true => None,
+            false => (0..PARTS).map(part).collect::<Result<_>>()?,
+        };
         let gain = match parts {
             Some(parts) => Some(Gain::of(&whole()?, &parts, of as f64 / rows as f64)),
             None => None,
