@@ -46,8 +46,8 @@ class Sampled(NamedTuple):
 def fit(data: Any, *, rows: int = 1_000_000, held_out: int = 100_000, seed: int = 0, columns=None, **options: Any) -> Sampled:
     """Fit a model to a random sample of the rows of Parquet files, and measure what the sample costs.
 
-    The files are read once, batch by batch, so that memory holds the sample only: about 1.5 KiB per row of ten columns of numbers
-    during the fit. The sample is uniform, and depends on the number of rows and ``seed`` only. Its rows keep their order, but are not
+    The files are read once, batch by batch, so that memory holds the sample only: about half a KiB per row of ten columns during the
+    fit. The sample is uniform, and depends on the number of rows and ``seed`` only. Its rows keep their order, but are not
     neighbours, so that there is no time series of them.
 
     Args:
@@ -114,7 +114,7 @@ def _distinct(random, total, count):
         return np.sort(random.permutation(total)[:count])
     found = np.unique(random.integers(total, size=count))
     while len(found) < count:
-        # Until there are enough: which of them come first does not depend on the numbers.
+        # Draw again until there are enough. What is taken of them is uniform, because no number is preferred.
         found = np.unique(np.concatenate([found, random.integers(total, size=count)]))
     return np.sort(random.permutation(found)[:count])
 
