@@ -65,10 +65,10 @@ fn summary(report: &FleetReport, folder: &Path) -> String {
         let sizes =
             report.machines.iter().filter(of_calibration).filter_map(|fit| Some(fit.fitted.as_ref()?.file_bytes));
         let most = sizes.max().unwrap_or(0);
+        let others = if *machines < fitted.len() { "; the others predict better by tables of their own" } else { "" };
         line!(
             text,
-            "  {machines} of these use {file} ({table_bytes} bytes for the board) with calibrations of {most} bytes at most; the \
-             others predict better by tables of their own"
+            "  {machines} of these use {file} ({table_bytes} bytes for the board) with calibrations of {most} bytes at most{others}"
         );
     }
     let silent = fitted.iter().filter(|fit| fit.threshold.is_none()).count();
