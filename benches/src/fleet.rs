@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use surprisal_trainer::evaluate::mean;
 use xtask::command::Surprisal;
 
 const SEED: u64 = 1;
@@ -19,9 +20,13 @@ pub struct Fleet {
     /// Number of rows of each machine
     #[arg(long, default_value_t = 5000)]
     rows: usize,
+    /// Numbers of threads
+    #[arg(long, default_values_t = [1, 2])]
+    threads: Vec<usize>,
 }
 
-/// Fits the fleet with one thread and with two, and prints time, peak memory and sizes.
+/// Fits the fleet with these numbers of threads, with tables of their own and with a shared one, and prints time, peak memory, mean
+/// size of a machine's file, how many machines share, and the mean surprisal of their validation rows.
 ///
 /// # Errors
 /// A fit fails.
@@ -30,22 +35,28 @@ pub fn run(args: &Fleet) -> Result<()> {
     let folder = std::env::temp_dir().join(format!("surprisal-fleet-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     println!(
-        "{:>8} {:>6} {:>8} {:>8} {:>16} {:>6} {:>12}",
-        "machines", "rows", "threads", "seconds", "s per machine", "MiB", "table bytes"
+        "{:>8} {:>6} {:>8} {:>7} {:>8} {:>14} {:>6} {:>12} {:>8} {:>7}",
+        "machines", "rows", "threads", "tables", "seconds", "s per machine", "MiB", "file bytes", "sharing", "nats"
     );
-    let measured = [1, 2].into_iter().try_for_each(|threads| {
+    let data = folder.join("fleet.csv");
+    write(&data, args.machines, args.rows)?;
+    let runs = args.threads.iter().flat_map(|&threads| [(threads, false), (threads, true)]);
+    let measured = runs.into_iter().try_for_each(|(threads, is_shared)| {
         let machines = args.machines;
-        let data = folder.join("fleet.csv");
-        write(&data, machines, args.rows)?;
         let mut command = surprisal.command(&[]);
         command.arg("fit").arg(&data).args(["--by", "machine", "--json", "--threads", &threads.to_string()]);
-        let models = folder.join(format!("models-{threads}"));
+        command.args(is_shared.then_some("--shared"));
+        let models = folder.join(format!("models-{threads}-{is_shared}"));
         let (report, seconds, peak) = measure(command.arg("-o").arg(&models))?;
         let fits = report["fleet"]["machines"].as_array().context("the report lists machines")?;
-        let bytes: Vec<u64> = fits.iter().filter_map(|fit| fit["fitted"]["table_bytes"].as_u64()).collect();
-        let mean = bytes.iter().sum::<u64>() / bytes.len().max(1) as u64;
-        let each = seconds / machines as f64;
-        println!("{machines:>8} {:>6} {threads:>8} {seconds:>8.1} {each:>16.3} {peak:>6} {mean:>12}", args.rows);
+        let of = |name: &str| fits.iter().filter_map(|fit| fit["fitted"][name].as_f64()).collect::<Vec<f64>>();
+        let (bytes, nats, each) = (mean(&of("file_bytes")), mean(&of("nats")), seconds / machines as f64);
+        let sharing = report["fleet"]["shared"]["machines"].as_u64().unwrap_or(0);
+        let tables = if is_shared { "shared" } else { "own" };
+        println!(
+            "{machines:>8} {:>6} {threads:>8} {tables:>7} {seconds:>8.1} {each:>14.3} {peak:>6} {bytes:>12.0} {sharing:>8} {nats:>7.3}",
+            args.rows
+        );
         Ok(())
     });
     std::fs::remove_dir_all(&folder)?;

@@ -16,7 +16,8 @@ use columns::Source;
 use errors::SurprisalError;
 use model::Model;
 use options::Options;
-use surprisal_trainer::{fleet, pipeline};
+use surprisal_trainer::fleet::{self, Fleet};
+use surprisal_trainer::pipeline::{self, Gain};
 
 /// Fits a model. `progress` is called with (stage, steps done, steps in all).
 #[pyfunction]
@@ -42,30 +43,40 @@ fn fit(
     Model::fitted(artefact, &report)
 }
 
-/// Fits a model for each machine that the column `by` names, writes them to a folder, and returns the report as JSON.
+/// Fits a model for each machine of a fleet (column that names the machines, folder for the models, whether machines may share a
+/// table), and returns the report as JSON.
 #[pyfunction]
-#[pyo3(signature = (source, by, folder, options, threads, progress))]
+#[pyo3(signature = (source, fleet, options, threads, progress))]
 fn fit_fleet(
     py: Python<'_>,
     source: Source,
-    by: String,
-    folder: std::path::PathBuf,
+    fleet: (String, std::path::PathBuf, bool),
     options: Options,
     threads: Option<usize>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<String> {
     let mut job = options.job()?;
+    let (column, folder, is_shared) = fleet;
+    let fleet = Fleet { column, folder, is_shared };
     let report = work::supervised(py, threads, progress.as_ref(), move |observer| match source {
         Source::Columns(columns) => {
-            let frame = columns::frame(columns, &fleet::read_options(&job, &by))?;
-            fleet::fit_frame(&job, frame, &by, &folder, observer)
+            let frame = columns::frame(columns, &fleet::read_options(&job, &fleet.column))?;
+            fleet::fit_frame(&job, frame, &fleet, observer)
         }
         Source::Path(path) => {
             job.train = surprisal_trainer::data::expand(&[path])?;
-            fleet::fit(&job, &by, &folder, observer)
+            fleet::fit(&job, &fleet, observer)
         }
     })?;
     errors::json(&report)
+}
+
+/// Returns what `factor` times as many rows gain over a sample, from log-densities of the same rows under a fit of the sample and
+/// fits of its four quarters: (gain over a quarter, chance, least gain, largest gain).
+#[pyfunction]
+fn gain(whole: Vec<f64>, quarters: Vec<Vec<f64>>, factor: f64) -> (f64, f64, f64, f64) {
+    let Gain { over_quarter, chance, least, most } = Gain::of(&whole, &quarters, factor);
+    (over_quarter, chance, least, most)
 }
 
 #[pymodule]
@@ -74,5 +85,6 @@ fn _surprisal(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("SurprisalError", module.py().get_type::<SurprisalError>())?;
     module.add_class::<Model>()?;
     module.add_function(wrap_pyfunction!(fit, module)?)?;
+    module.add_function(wrap_pyfunction!(gain, module)?)?;
     module.add_function(wrap_pyfunction!(fit_fleet, module)?)
 }

@@ -8,15 +8,19 @@ use pyo3::types::PyBytes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use surprisal::Nats;
-use surprisal_trainer::applied::blamed;
+use surprisal_trainer::alarms::AlarmSettings;
+use surprisal_trainer::applied::{Applied, Selection, blamed};
 use surprisal_trainer::artefact::Artefact;
-use surprisal_trainer::data::{Frame, ReadOptions};
+use surprisal_trainer::data::{Frame, ReadOptions, expand};
 use surprisal_trainer::export::write;
 use surprisal_trainer::golden::fingerprint;
 use surprisal_trainer::output::write_whole;
 use surprisal_trainer::pipeline::{FitReport, finite};
+use surprisal_trainer::recalibrate;
+use surprisal_trainer::report::{PageSettings, page};
 use surprisal_trainer::sample::{sample, sampled_columns};
 use surprisal_trainer::schema::{ColumnEncoding, Schema};
+use surprisal_trainer::split::labels_of;
 use surprisal_trainer::{Error, Result};
 
 use crate::columns::{Source, frame};
@@ -61,9 +65,7 @@ impl Model {
             let options = ReadOptions::default();
             let frame = match source {
                 Source::Columns(columns) => artefact.frame_from(&options, |options| frame(columns, options)),
-                Source::Path(path) => {
-                    artefact.frame_observed(&surprisal_trainer::data::expand(&[path])?, &options, observer)
-                }
+                Source::Path(path) => artefact.frame_observed(&expand(&[path])?, &options, observer),
             }?;
             let rows: Vec<usize> = (0..frame.rows()).collect();
             work(&artefact, &frame, &rows)
@@ -76,7 +78,7 @@ impl Model {
     /// Reads a `.srp` file.
     #[staticmethod]
     fn load(path: PathBuf) -> PyResult<Self> {
-        Artefact::read(&path).map(Self::from).map_err(exception)
+        recalibrate::read(&path).map(Self::from).map_err(exception)
     }
 
     /// Reads the bytes of a `.srp` file.
@@ -172,6 +174,35 @@ impl Model {
             Ok((lines(frame), faults.collect()))
         })?;
         Ok((PyBytes::new(py, &lines), faults))
+    }
+
+    /// Writes the page of HTML about the model on rows of data, and returns its numbers as JSON. `label` is (column that marks
+    /// anomalies, its value in normal rows); without it, the column of the fit counts where the data has it.
+    fn write_report(
+        &self,
+        py: Python<'_>,
+        source: Source,
+        path: PathBuf,
+        name: String,
+        label: Option<(String, String)>,
+        rate: Option<f64>,
+    ) -> PyResult<String> {
+        let inputs = match &source {
+            Source::Path(path) => expand(std::slice::from_ref(path)).map_err(exception)?,
+            Source::Columns(_) => Vec::new(),
+        };
+        let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+        let page = self.on_rows(py, source, move |artefact, frame, rows| {
+            let of_fit = artefact.notes.label.clone().filter(|(column, _)| frame.position(column).is_ok());
+            let label = label.or(of_fit);
+            let anomalous = labels_of(frame, rows, label.as_ref())?;
+            let selection = Selection { rows: rows.to_vec(), label, anomalous, time: Vec::new() };
+            let applied = Applied::new(artefact.clone(), frame.clone(), selection, &())?;
+            let alarms = AlarmSettings { rate, ..AlarmSettings::default() };
+            page(&applied, None, &PageSettings { alarms, model: name, ..PageSettings::default() })
+        })?;
+        write_whole(&path, page.html.as_bytes(), &inputs).map_err(exception)?;
+        Ok(page.numbers.to_string())
     }
 
     /// Draws rows, and returns the names of the columns and the cells of each row as texts.

@@ -22,6 +22,8 @@ use crate::model::Model;
 #[pyo3(from_item_all)]
 pub struct Options {
     average_run_length: u32,
+    /// Whether the report leaves out what takes long.
+    brief: bool,
     calibrate: Option<PathBuf>,
     cells: Option<usize>,
     components: Option<usize>,
@@ -109,6 +111,7 @@ impl Options {
             operations: self.ops,
             seed: self.seed,
             rates: Rates { false_alarm: self.false_alarm, average_run_length: self.average_run_length },
+            is_brief: self.brief,
             ..Job::default()
         };
         job.check()?;

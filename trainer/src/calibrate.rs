@@ -167,6 +167,12 @@ impl Calibration {
         Ok(Self { baselines, ..calibration })
     }
 
+    /// Returns the calibration of a detector.
+    pub(crate) fn of_detector(detector: &Detector, block: usize) -> Self {
+        let numbers = Detector { quantiles: &[], baselines: &[], ..*detector };
+        Self { numbers, quantiles: detector.quantiles.to_vec(), baselines: detector.baselines.to_vec(), block }
+    }
+
     /// Returns a calibration that only sets the temperature of the anomaly score of a row of `columns` columns.
     pub fn of_columns(columns: usize) -> Self {
         Self { numbers: Detector { log2_temperature: log2_temperature(columns), ..Detector::OFF }, ..Self::default() }

@@ -51,6 +51,20 @@ pub fn mean<T: Copy + Into<f64>>(each: &[T]) -> f64 {
     each.iter().map(|&one| one.into()).sum::<f64>() / each.len().max(1) as f64
 }
 
+/// Returns the median, or the mean of the two numbers in the middle; `None` for an empty slice.
+///
+/// ```
+/// use surprisal_trainer::evaluate::median;
+/// assert_eq!((median(&[3.0, 1.0, 8.0]), median(&[3.0, 1.0]), median(&[])), (Some(3.0), Some(2.0), None));
+/// ```
+pub fn median(each: &[f64]) -> Option<f64> {
+    let mut each = each.to_vec();
+    each.sort_by(f64::total_cmp);
+    let middle = each.len() / 2;
+    let upper = *each.get(middle)?;
+    Some(if each.len() % 2 == 1 { upper } else { (each[middle - 1] + upper) / 2.0 })
+}
+
 /// Rates of alarms on labelled rows. A rate whose denominator is zero is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Alarms {

@@ -136,3 +136,19 @@ fn chosen(artefact: &Artefact, rows: &[Vec<Reading>]) -> Result<Vec<Vec<Reading>
     }
     Ok(golden)
 }
+
+/// Returns the golden rows of a table: `[row][source]`.
+pub(crate) fn golden_rows(artefact: &Artefact) -> Result<Vec<Vec<Reading>>> {
+    let decoded = |schema: RowSchema| -> Vec<Vec<Reading>> {
+        let reading = |(&kind, &word)| match RowSchema::reading(kind, word) {
+            Reading::Real(value) if value.is_nan() => Reading::Missing,
+            reading => reading,
+        };
+        let rows = schema.golden_readings.chunks_exact(schema.kinds.len().max(1));
+        rows.map(|words| schema.kinds.iter().zip(words).map(reading).collect()).collect()
+    };
+    Ok(match artefact.shape.views {
+        0 => with_shape!(artefact.shape, N, H, K => decoded(artefact.table::<N, H, K>()?.schema)),
+        _ => with_views!(artefact.shape, C, V => decoded(artefact.view_table::<C, V>()?.schema)),
+    })
+}

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::escape::{column_option, escaped, ignore_option};
 use crate::golden::fingerprint;
 use crate::history::last_name;
+use crate::recalibrate;
 use crate::schema::toml::{ColumnKind, ColumnOverride, Overrides, Pinned};
 use crate::schema::{ColumnEncoding, Schema};
 use crate::warning::Warning;
@@ -38,9 +39,9 @@ impl Like {
     /// Reads the columns of a `.srp` file.
     ///
     /// # Errors
-    /// The errors of [`Artefact::read`], and [`Error::Model`] if the table has no columns.
+    /// The errors of [`recalibrate::read`], and [`Error::Model`] if the table has no columns.
     pub fn read(path: &Path) -> Result<Self> {
-        let artefact = Artefact::read(path)?;
+        let artefact = recalibrate::read(path)?;
         if artefact.schema.columns.is_empty() {
             return Err(Error::model(path, "has no columns that a fit could keep"));
         }

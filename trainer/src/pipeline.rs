@@ -3,6 +3,7 @@
 //! A fit is a chain of stages, each of which consumes the one before: `Loaded` (files), `Split` (rows by purpose),
 //! `Encoded` (bits), `Selected` (model), `Calibrated` (table with detector), [`Artefact`].
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::artefact::Artefact;
@@ -76,6 +77,23 @@ pub fn run_frame(job: &Job, train: Frame, observer: &dyn Observer) -> Result<(Ar
     let start = Instant::now();
     job.check()?;
     fit(job, train, start, observer)
+}
+
+/// The rows of a training file by purpose.
+pub(crate) struct Shares {
+    pub frame: Arc<Frame>,
+    pub train: Vec<usize>,
+    pub valid: Vec<usize>,
+    pub calibrate: Vec<usize>,
+    /// All rows that the fit may see, in the order in which they came.
+    pub seen: Vec<usize>,
+}
+
+/// Splits the rows of a job as its fit does.
+pub(crate) fn shares(job: &Job, train: Frame) -> Result<Shares> {
+    let split = Loaded::new(job, train, &())?.split()?.trimmed(&())?;
+    let (valid, calibrate, seen) = (split.valid.rows, split.calibrate.rows, split.seen);
+    Ok(Shares { frame: split.train.frame, train: split.train.rows, valid, calibrate, seen })
 }
 
 /// Fits a job that was checked. The report counts the seconds since `start`.

@@ -12,6 +12,11 @@ use crate::golden::with_golden_rows;
 use crate::schema::{ColumnEncoding, from_total_order};
 use crate::{with_shape, with_views};
 
+mod stored;
+
+pub use stored::read;
+pub(crate) use stored::{ENDING, Stored};
+
 /// Least number of rows from which a calibration is computed.
 const LEAST: usize = 20;
 /// One row in this many determines offsets, and baselines of views; all others determine thresholds, so that these rows stay
@@ -57,36 +62,69 @@ pub fn recalibrate(
         (0..rows.len()).filter(|&at| is_for_offsets(at) == wanted).map(|at| rows[at]).collect()
     };
     let (first, rest) = (part(true), part(false));
-    let mut of_columns = vec![0.0; artefact.schema.columns.len()];
-    let mut shifted = artefact.clone();
-    if offsets {
-        let few: Vec<usize> = first.iter().copied().step_by(first.len().div_ceil(OFFSETS_ROWS)).collect();
-        of_columns = find_offsets(artefact, &artefact.schema.all_readings(frame, &few)?)?;
-        shifted = rebuilt(artefact, &of_columns, None, None)?;
-        let some = &first[..first.len().min(ROWS_AT_ONCE)];
-        let baselines = shifted.open()?.view_baselines(&shifted.schema.all_readings(frame, some)?)?;
-        shifted = rebuilt(&shifted, &[], None, Some(&baselines))?;
+    let readings = artefact.schema.all_readings(frame, &rest)?;
+    let adjustment = Adjustment::find(artefact, frame, [&first, rows], &readings, rates)?;
+    let done = adjustment.applied(artefact, &readings, frame.digest)?;
+    Ok((done, adjustment.calibration))
+}
+
+/// What a calibration for another machine changes in a table.
+pub(crate) struct Adjustment {
+    /// `[source]`: by how much more this machine's readings are than those of the machine of the fit.
+    pub offsets: Vec<f64>,
+    /// `[view][column]`: baselines of the views; none if they stay as they are.
+    pub baselines: Vec<Vec<u16>>,
+    /// Threshold, quantiles, and baselines of a model of bits.
+    pub calibration: Calibration,
+    /// Squared distance from a prototype that normal rows exceed rarely.
+    pub reach: u32,
+}
+
+impl Adjustment {
+    /// Finds offsets and baselines by the rows `first`, no offsets if there are none; and the calibration by `readings` of rows
+    /// that neither they nor the fit have seen. `stream` are normal rows in the order in which they came.
+    pub fn find(
+        artefact: &Artefact,
+        frame: &Frame,
+        [first, stream]: [&[usize]; 2],
+        readings: &[Vec<Reading>],
+        rates: Rates,
+    ) -> Result<Self> {
+        let (mut offsets, mut baselines) = (vec![0.0; artefact.schema.columns.len()], Vec::new());
+        let mut shifted = artefact.clone();
+        if !first.is_empty() {
+            let few: Vec<usize> = first.iter().copied().step_by(first.len().div_ceil(OFFSETS_ROWS)).collect();
+            offsets = find_offsets(artefact, &artefact.schema.all_readings(frame, &few)?)?;
+            shifted = rebuilt(artefact, &offsets, None, &[])?;
+            let some = &first[..first.len().min(ROWS_AT_ONCE)];
+            baselines = shifted.open()?.view_baselines(&shifted.schema.all_readings(frame, some)?)?;
+            shifted = rebuilt(&shifted, &[], None, &baselines)?;
+        }
+        let stream: Vec<Nats> = shifted.scores_of(frame, stream, &())?.iter().map(|score| score.nats).collect();
+        let calibration = Calibration::of(&shifted, readings, &stream, rates)?;
+        let reach = reach(&shifted, readings, rates.false_alarm)?;
+        Ok(Self { offsets, baselines, calibration, reach })
     }
-    let stream: Vec<Nats> = shifted.scores_of(frame, rows, &())?.iter().map(|score| score.nats).collect();
-    let readings = shifted.schema.all_readings(frame, &rest)?;
-    let calibration = Calibration::of(&shifted, &readings, &stream, rates)?;
-    let reach = reach(&shifted, &readings, rates.false_alarm)?;
-    let done = rebuilt(&shifted, &[], Some((&calibration, reach)), None)?;
-    let mut done = with_golden_rows(&done, &readings, None)?;
-    // Offsets count from the machine of the fit, also if the model was calibrated before.
-    let before = artefact.notes.fit.recalibrated.as_ref().map_or(&[][..], |done| &done.offsets);
-    let named = |encoding: &ColumnEncoding| {
-        let name = artefact.schema.name(encoding);
-        let old = before.iter().find(|(column, _)| column == name).map_or(0.0, |(_, offset)| *offset);
-        let offset = old + of_columns[usize::from(encoding.source)];
-        (offset != 0.0).then(|| (name.to_owned(), offset))
-    };
-    done.notes.fit.recalibrated = Some(Recalibrated {
-        rows: rest.len(),
-        digest: frame.digest,
-        offsets: artefact.schema.columns.iter().filter_map(named).collect(),
-    });
-    Ok((done, calibration))
+
+    /// Returns the table of this machine, with golden rows among `readings`. `digest` is that of its rows.
+    pub fn applied(&self, artefact: &Artefact, readings: &[Vec<Reading>], digest: u32) -> Result<Artefact> {
+        let done = rebuilt(artefact, &self.offsets, Some((&self.calibration, self.reach)), &self.baselines)?;
+        let mut done = with_golden_rows(&done, readings, None)?;
+        // Offsets count from the machine of the fit, also if the model was calibrated before.
+        let before = artefact.notes.fit.recalibrated.as_ref().map_or(&[][..], |done| &done.offsets);
+        let named = |encoding: &ColumnEncoding| {
+            let name = artefact.schema.name(encoding);
+            let old = before.iter().find(|(column, _)| column == name).map_or(0.0, |(_, offset)| *offset);
+            let offset = old + self.offsets[usize::from(encoding.source)];
+            (offset != 0.0).then(|| (name.to_owned(), offset))
+        };
+        done.notes.fit.recalibrated = Some(Recalibrated {
+            rows: self.calibration.view().rows as usize,
+            digest,
+            offsets: artefact.schema.columns.iter().filter_map(named).collect(),
+        });
+        Ok(done)
+    }
 }
 
 /// Returns the offsets, `[source]`, that make the rows most likely: zero for columns that are no numbers, and where an
@@ -171,12 +209,12 @@ fn less(reading: Reading, offset: f64) -> Reading {
 }
 
 /// Returns an artefact whose columns are shifted by offsets (`[source]`, none if empty), with (a calibration, the reach of
-/// its prototypes) and baselines of views in place of its own.
+/// its prototypes) and baselines of views (none if empty) in place of its own.
 fn rebuilt(
     artefact: &Artefact,
     offsets: &[f64],
     calibration: Option<(&Calibration, u32)>,
-    baselines: Option<&[Vec<u16>]>,
+    baselines: &[Vec<u16>],
 ) -> Result<Artefact> {
     let mut bytes = Vec::new();
     let mut sink = |piece: &[u8]| bytes.extend_from_slice(piece);
@@ -200,7 +238,7 @@ fn rebuilt(
                 if let Some((_, reach)) = calibration.filter(|_| view.prototypes.count() > 0) {
                     view.reach = reach;
                 }
-                if let Some(baselines) = baselines.and_then(|baselines| baselines.get(at)) {
+                if let Some(baselines) = baselines.get(at) {
                     view.baselines = baselines;
                 }
             }

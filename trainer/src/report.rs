@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::applied::Applied;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 mod chart;
 mod columns;
@@ -61,8 +61,12 @@ pub struct Page {
 /// ```
 ///
 /// # Errors
-/// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
+/// [`Error::Input`] if there is no row; [`Error::Encode`] if a reading does not fit its column.
 pub fn page(applied: &Applied, other: Option<&Applied>, settings: &PageSettings) -> Result<Page> {
+    if applied.rows.is_empty() {
+        let message = "no row to report on; leave --held-out out, or pass other rows";
+        return Err(Error::input(&applied.frame.path, message));
+    }
     let content = Content::of(applied, other, settings)?;
     let (html, verdict) = (sections::page(&content), content.own.summary.verdict.clone());
     Ok(Page { html, numbers: content.numbers(), verdict })

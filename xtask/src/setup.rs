@@ -1,6 +1,6 @@
 //! Finds the tools that the commands need, installs those that it can, and names the others.
 //!
-//! Compiler targets come from rustup. On Debian, QEMU, C compilers and Chromium come from apt if this runs as root. Tools that are written in
+//! Compiler targets come from rustup. On Debian, QEMU, C compilers, Java and Chromium come from apt if this runs as root. Tools that are written in
 //! Rust are built into `target/tools`, unless they are on the path already.
 
 use crate::board::{BOARDS, Board};
@@ -93,6 +93,7 @@ pub fn everything() -> Result<()> {
     mdbook()?;
     c()?;
     python()?;
+    java()?;
     python_tools()?;
     chromium()?;
     Ok(())
@@ -222,6 +223,19 @@ pub fn c() -> Result<()> {
 pub fn python() -> Result<()> {
     if !starts("python3") {
         apt(&["python3"]).context("Python 3 is missing; install python3 (on Debian: `apt-get install python3`)")?;
+    }
+    Ok(())
+}
+
+/// Finds Java, which Spark needs. Installs it on Debian as root.
+///
+/// # Errors
+/// It is missing and cannot be installed.
+pub fn java() -> Result<()> {
+    if !starts("java") {
+        apt(&["default-jre-headless"]).context(
+            "Java is missing; install version 17 or later (on Debian: `apt-get install default-jre-headless`)",
+        )?;
     }
     Ok(())
 }

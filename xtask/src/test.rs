@@ -87,6 +87,8 @@ pub enum Part {
     Book,
     /// The Python package: its wheel, tests and documentation
     Python,
+    /// The fleet jobs of the Python package on local clusters of Ray and Spark
+    Engines,
     /// Packages as they would be published, and what users build from them
     Package,
 }
@@ -143,6 +145,7 @@ impl Part {
             Self::Readme => readme::run(),
             Self::Book => book::run(),
             Self::Python => python::run(),
+            Self::Engines => python::engines(),
             Self::Package => package::run(),
         };
         done.with_context(|| format!("{name} failed"))

@@ -16,7 +16,9 @@ array([False,  True])
 """
 
 from . import datasets
-from ._model import Blame, Model, Scores, SurprisalWarning, fit_fleet
+from ._fleet import fit_fleet
+from ._model import Model, SurprisalWarning
+from ._results import Blame, Scores
 from ._surprisal import SurprisalError, __version__
 
 __all__ = ["Blame", "Model", "Scores", "SurprisalError", "SurprisalWarning", "__version__", "datasets", "fit_fleet"]

@@ -1,4 +1,4 @@
-"""The class ``Model`` and the fit of fleets."""
+"""The class ``Model``."""
 
 from __future__ import annotations
 
@@ -7,49 +7,23 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Optional
+from typing import Any
 
 import numpy as np
 
 from . import _surprisal
 from ._data import source
 from ._options import checked
-
-#: Raw units per nat.
-_NAT = 65536
+from ._results import NAT, Blame, Scores, numbers, row_indices, spread
+from ._stored import StoredModel
+from ._surprisal import SurprisalError
 
 
 class SurprisalWarning(UserWarning):
     """Data that can be used, but may spoil a fit or a score. The message says what to do."""
 
 
-class Scores(NamedTuple):
-    """Everything a score says of the rows: arrays of the shape (rows,), see :meth:`Model.scores`."""
-
-    #: Surprisal in units of 1/65536 nat, uint32; 4294967295 where a row has no score.
-    raw: np.ndarray
-    #: Surprisal in nats, float64; NaN where a row has no score.
-    nats: np.ndarray
-    #: Anomaly score in nats, float64; NaN where a row has no score.
-    anomaly: np.ndarray
-    #: Share of normal rows with such an anomaly score or a larger one, float64; NaN where a row has no score.
-    p_value: np.ndarray
-    #: Whether the anomaly score exceeds the threshold, bool.
-    is_anomalous: np.ndarray
-
-
-class Blame(NamedTuple):
-    """The column that is most likely at fault in a row, see :meth:`Model.blame`."""
-
-    #: Name of the column.
-    column: str
-    #: Value that makes the row most normal, as text; empty for a time series, whose model sees changes.
-    expected: str
-    #: Name of the column that explains the row second best, or None.
-    runner_up: Optional[str]
-
-
-class Model:
+class Model(StoredModel):
     """A fitted model: the table of a board, and the names of its columns.
 
     Make one with :meth:`fit`, :meth:`load` or :meth:`from_bytes`. A model never changes, can be pickled, and can be used from
@@ -60,12 +34,7 @@ class Model:
     ``None``, ``NaN``, ``NA`` and ``NaT`` are missing readings.
     """
 
-    __slots__ = ("_core",)
-
-    def __init__(self, core):
-        if not isinstance(core, _surprisal.Model):
-            raise TypeError("make a model with Model.fit, Model.load or Model.from_bytes")
-        self._core = core
+    __slots__ = ()
 
     @classmethod
     def fit(
@@ -148,80 +117,12 @@ class Model:
         """
         options = {name: value for name, value in locals().items() if name in _OPTIONS}
         columns, _ = source(data)
-        core = _surprisal.fit(columns, _for_core(options), threads, progress)
+        core = _surprisal.fit(columns, for_core(options), threads, progress)
         model = cls(core)
         for found in json.loads(core.report or "{}").get("warnings", []):
             column = f" column `{found['column']}`:" if found["column"] else ""
             warnings.warn(f"{found['file']}:{column} {found['message']}", SurprisalWarning, stacklevel=2)
         return model
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Model:
-        """Read a ``.srp`` file that :meth:`save` or the command ``surprisal fit`` wrote.
-
-        Raises OSError if the file cannot be read, SurprisalError if it is damaged or no such file.
-
-        >>> Model.load("absent.srp")
-        Traceback (most recent call last):
-        FileNotFoundError: [Errno 2] cannot be read; pass the file that `surprisal fit` wrote: No such file or directory (os error 2): 'absent.srp'
-        """
-        return cls(_surprisal.Model.load(path))
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Model:
-        """Read the bytes that :meth:`to_bytes` returned. Raises SurprisalError if they are damaged.
-
-        >>> Model.from_bytes(b"SRP")
-        Traceback (most recent call last):
-        surprisal.SurprisalError: bytes: not a table: the first four bytes are not SRPL
-        """
-        return cls(_surprisal.Model.from_bytes(bytes(data)))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a ``.srp`` file, whole or not at all. Raises OSError if it cannot be written.
-
-        >>> import pathlib, tempfile
-        >>> from surprisal import Model, datasets
-        >>> path = pathlib.Path(tempfile.mkdtemp()) / "motor.srp"
-        >>> Model.fit(datasets.motor()).save(path)
-        >>> Model.load(path).columns
-        ['load', 'current', 'fan']
-        """
-        self._core.save(path)
-
-    def to_bytes(self) -> bytes:
-        """Return the bytes of the ``.srp`` file.
-
-        >>> from surprisal import Model, datasets
-        >>> Model.fit(datasets.motor()).to_bytes()[:4]
-        b'SRPL'
-        """
-        return self._core.to_bytes()
-
-    def table_bytes(self) -> bytes:
-        """Return the bytes of the table that a board reads: the ``.srp`` file without names and notes.
-
-        >>> from surprisal import Model, datasets
-        >>> model = Model.fit(datasets.motor())
-        >>> model.to_bytes().startswith(model.table_bytes())
-        True
-        """
-        return self._core.table_bytes()
-
-    def export(self, path: str | os.PathLike[str]) -> None:
-        """Write the table for firmware: a name ending in ``.rs`` makes Rust source, ``.h`` a C header, ``.srp`` bytes.
-
-        The C reader, ``surprisal.h`` and ``surprisal.c``, is written beside a header unless files of these names are there.
-        Raises SurprisalError for another ending, OSError if a file cannot be written.
-
-        >>> import pathlib, tempfile
-        >>> from surprisal import Model, datasets
-        >>> folder = pathlib.Path(tempfile.mkdtemp())
-        >>> Model.fit(datasets.motor()).export(folder / "motor.h")
-        >>> sorted(file.name for file in folder.iterdir())
-        ['motor.h', 'surprisal.c', 'surprisal.h']
-        """
-        self._core.export(path)
 
     def scores(self, data: Any) -> Scores:
         """Score rows, and return everything a score says as :class:`Scores`, whose arrays have the shape (rows,).
@@ -239,19 +140,10 @@ class Model:
         array([False,  True])
         """
         columns, rows = source(data)
-        (lines, raw, anomaly, ppm, flags), found = self._core.score(columns)
+        scored, found = self._core.score(columns)
         for message in found:
             warnings.warn(message, SurprisalWarning, stacklevel=3)
-        at = _rows(lines)
-        raw, anomaly, ppm = (np.frombuffer(column, np.uint32) for column in (raw, anomaly, ppm))
-        flags = np.frombuffer(flags, np.uint8) != 0
-        return Scores(
-            raw=_spread(raw, at, rows, 2**32 - 1),
-            nats=_spread(raw / _NAT, at, rows, np.nan),
-            anomaly=_spread(anomaly / _NAT, at, rows, np.nan),
-            p_value=_spread(ppm / 1e6, at, rows, np.nan),
-            is_anomalous=_spread(flags, at, rows, False),
-        )
+        return Scores.of_columns(scored, rows)
 
     def score(self, data: Any) -> np.ndarray:
         """Return the surprisal of each row, -ln p(row), in nats: float64 of the shape (rows,). See :meth:`scores`.
@@ -319,10 +211,10 @@ class Model:
         """
         columns, rows = source(data)
         names, (lines, raw) = self._core.explain(columns)
-        nats = np.frombuffer(raw, np.uint32).reshape(-1, len(names)) / _NAT
+        nats = np.frombuffer(raw, np.uint32).reshape(-1, len(names)) / NAT
         # The last states of a time series come last; they are context and cost nothing.
         nats = nats[:, : len(self.columns)]
-        return _spread(nats, _rows(lines), rows, np.nan)
+        return spread(nats, row_indices(lines), rows, np.nan)
 
     def blame(self, data: Any) -> list[Blame | None]:
         """Return the column that is most likely at fault in each row as a list of :class:`Blame`; None without a score.
@@ -339,10 +231,39 @@ class Model:
         found = [Blame(*fault) for fault in faults]
         if rows is None:
             return list(found)
-        spread: list[Blame | None] = [None] * rows
-        for at, fault in zip(_rows(lines).tolist(), found):
-            spread[at] = fault
-        return spread
+        faults_of_rows: list[Blame | None] = [None] * rows
+        for at, fault in zip(row_indices(lines).tolist(), found):
+            faults_of_rows[at] = fault
+        return faults_of_rows
+
+    def report(
+        self,
+        data: Any,
+        path: str | os.PathLike[str],
+        *,
+        label: str | None = None,
+        normal: object = "0",
+        rate: float | None = None,
+    ) -> dict[str, Any]:
+        """Write a page of HTML that shows whether the model is good enough for these rows, and return its numbers.
+
+        The page and the numbers are those of the command ``surprisal report``. ``label`` and ``normal`` are as for :meth:`fit`,
+        by default those of the fit; ``rate`` is the number of rows per second, to show alarms per day. Pass rows that the fit has
+        not seen.
+
+        Raises SurprisalError if the rows cannot be scored, OSError if the file cannot be written.
+
+        >>> import pathlib, tempfile
+        >>> from surprisal import Model, datasets
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "motor.html"
+        >>> Model.fit(datasets.motor()).report(datasets.motor(seed=1), path)["detection"]["rows"]
+        1000
+        """
+        if rate is not None and not 0 < rate < float("inf"):
+            raise SurprisalError(f"rate: expected a number of rows per second above zero, found {rate}")
+        columns, _ = source(data)
+        labels = None if label is None else (str(label), str(normal))
+        return json.loads(self._core.write_report(columns, os.fspath(path), "model", labels, rate))
 
     def sample(self, n: int, seed: int = 0) -> Any:
         """Draw ``n`` rows: a DataFrame if pandas is installed, otherwise a dict of arrays. The same seed draws the same rows.
@@ -355,144 +276,28 @@ class Model:
         5
         """
         names, rows = self._core.sample(n, seed)
-        columns = {name: _numbers([row[at] for row in rows]) for at, name in enumerate(names)}
+        columns = {name: numbers([row[at] for row in rows]) for at, name in enumerate(names)}
         try:
             import pandas
         except ImportError:
             return columns
         return pandas.DataFrame(columns)
 
-    @property
-    def threshold(self) -> float | None:
-        """Anomaly score in nats above which a row is anomalous; None if there were too few calibration rows for the rate.
 
-        >>> from surprisal import Model, datasets
-        >>> Model.fit(datasets.motor()).threshold > 0
-        True
-        """
-        return self._core.threshold
+def for_core(options, brief=False):
+    """Return the settings of a fit as the compiled part expects them. Raises SurprisalError for one that cannot be used.
 
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns that a row must have, in the order of the data.
-
-        >>> from surprisal import Model, datasets
-        >>> Model.fit(datasets.motor(), ignore="fan").columns
-        ['load', 'current']
-        """
-        return self._core.columns
-
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of columns and codes, which firmware compares: eight hexadecimal digits.
-
-        >>> from surprisal import Model, datasets
-        >>> len(Model.fit(datasets.motor()).fingerprint)
-        8
-        """
-        return self._core.fingerprint
-
-    @property
-    def fit_report(self) -> dict[str, Any] | None:
-        """What the fit reported, as the command prints it with ``--json``; None for a model that was loaded.
-
-        Likelihoods are means in nats per row, sizes are in bytes.
-
-        >>> from surprisal import Model, datasets
-        >>> Model.fit(datasets.motor()).fit_report["calibration_rows"]
-        100
-        """
-        return None if self._core.report is None else json.loads(self._core.report)
-
-    def __reduce__(self):
-        return type(self).from_bytes, (self.to_bytes(),)
-
-    def __repr__(self):
-        return f"<surprisal.Model of {', '.join(self.columns)}; fingerprint {self.fingerprint}>"
-
-
-def fit_fleet(
-    data: Any,
-    by: str,
-    folder: str | os.PathLike[str],
-    *,
-    threads: int | None = None,
-    progress: Callable[[str, int, int], object] | None = None,
-    **options: Any,
-) -> list[dict[str, Any]]:
-    """Fit a model for each machine that the column ``by`` names, and write each to ``folder`` as ``MACHINE.srp``.
-
-    The data is read once and the machines are fitted in parallel. ``options`` are those of :meth:`Model.fit`. A model that was
-    fitted from the same rows with the same settings is kept, so that a fit that was interrupted goes on where it ended.
-
-    Returns a list with a dict per machine, in alphabetical order: ``machine``, ``file``, ``rows``, ``error`` (None, or why there
-    is no model), ``threshold`` and ``nats`` (mean surprisal per row) of the fit, and ``unlike``: by how many nats the rows
-    surprise the model of the typical machine more than their own, for machines that are unlike the others, or None.
-
-    Raises what :meth:`Model.fit` raises, except for faults of one machine, which are in its ``error``.
-
-    >>> import tempfile
-    >>> from surprisal import datasets, fit_fleet
-    >>> rows = datasets.motor()
-    >>> rows["machine"] = ["A", "B"] * 500
-    >>> [fit["machine"] for fit in fit_fleet(rows, "machine", tempfile.mkdtemp())]
-    ['A', 'B']
+    A brief report leaves out the comparison with another family, which takes longer than the fit of a small file.
     """
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
-        raise TypeError(f"fit_fleet() got unexpected settings: {', '.join(unknown)}")
-    columns, _ = source(data)
-    options = _for_core({**_OPTIONS, **options})
-    report = json.loads(_surprisal.fit_fleet(columns, str(by), os.fspath(folder), options, threads, progress))
-    unlike = dict(report["unlike"])
-    rows = []
-    for fit in report["machines"]:
-        fitted = fit.get("fitted") or {}
-        rows.append(
-            {
-                "machine": fit["machine"],
-                "file": fit["file"],
-                "rows": fit["rows"],
-                "error": fit.get("error"),
-                "threshold": fitted.get("threshold"),
-                "nats": fitted.get("nats"),
-                "unlike": unlike.get(fit["machine"]),
-            }
-        )
-    return rows
-
-
-def _for_core(options):
-    options = checked(options)
+        raise TypeError(f"unexpected settings: {', '.join(unknown)}")
+    options = checked({**_OPTIONS, **options})
     like = options["like"]
     if like is not None:
         model, name = (like, "the earlier model") if isinstance(like, Model) else (Model.load(like), os.fspath(like))
         options["like"] = (model._core, name)
-    return options
-
-
-def _rows(lines):
-    """Return the indices of rows whose numbers, from 1, are in these bytes."""
-    return np.frombuffer(lines, np.uint64).astype(np.int64) - 1
-
-
-def _spread(values, at, rows, fill):
-    """Return an array with the values at these rows of the data and ``fill`` at the others."""
-    if rows is None:
-        return values
-    spread = np.full((rows, *values.shape[1:]), fill, dtype=values.dtype)
-    spread[at] = values
-    return spread
-
-
-def _numbers(cells):
-    """Return cells as an array of numbers if all are numbers or empty, otherwise as they are."""
-    for number in (int, float):
-        try:
-            return np.array([number(cell) if cell or number is int else np.nan for cell in cells])
-        except ValueError:
-            pass
-    return np.array([cell or None for cell in cells], dtype=object)
+    return {**options, "brief": brief}
 
 
 #: Defaults of the settings of a fit.

@@ -15,6 +15,7 @@ use surprisal_trainer::divergence::readings::Pair;
 use surprisal_trainer::divergence::{
     Comparison, DataLikelihood, Divergences, ENUMERABLE, Estimate, SamplingSettings, data, models, share_a_grid,
 };
+use surprisal_trainer::recalibrate;
 
 use crate::answer::Answer;
 use crate::args::{CompareArgs, ReadingArgs, RowArgs};
@@ -75,7 +76,7 @@ pub fn compare(args: &CompareArgs, progress: &Progress) -> Result<Answer> {
         !for_data || args.data.is_some(),
         "--time, --held-out, --label and options for reading apply to data, but {b} is a model; leave them out, or pass a CSV file"
     );
-    let (p, q) = (Artefact::read(&args.a)?, Artefact::read(&args.b)?);
+    let (p, q) = (recalibrate::read(&args.a)?, recalibrate::read(&args.b)?);
     line!(text, "B = {b}, a model");
     head(&p, &mut text, &mut value);
     let cannot = || format!("{a} and {b} cannot be compared");

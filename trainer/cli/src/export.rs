@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use surprisal::Nats;
 use surprisal_trainer::alarms::no_alarm;
-use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::export::{Ecosystem, Package, READER, ReaderFile, c_name, package, write};
 use surprisal_trainer::output::{check_folder, write_folder};
+use surprisal_trainer::recalibrate;
 
 use crate::answer::Answer;
 use crate::terminal::{Lines, line};
@@ -24,7 +24,7 @@ struct Reader {
 }
 
 pub fn export(model: &Path, output: &Path, ecosystem: Option<Ecosystem>) -> Result<Answer> {
-    let artefact = Artefact::read(model)?;
+    let artefact = recalibrate::read(model)?;
     let shown = output.display();
     let extension = output.extension().and_then(|extension| extension.to_str());
     let reader;

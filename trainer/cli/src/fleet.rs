@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use surprisal_trainer::counted::counted;
 use surprisal_trainer::data::ReadOptions;
-use surprisal_trainer::fleet::{self, FleetReport, MachineStatus, State};
+use surprisal_trainer::evaluate::median;
+use surprisal_trainer::fleet::{self, Fleet, FleetReport, MachineStatus, SharedReport, State};
 use surprisal_trainer::pipeline::Job;
 
 use crate::answer::Answer;
@@ -20,14 +21,9 @@ const NAMED: usize = 20;
 ///
 /// # Errors
 /// Those of the library, and an error after the answer was printed by `print` if some machines have no model.
-pub fn fit(
-    job: &Job,
-    column: &str,
-    folder: &Path,
-    progress: &Progress,
-    print: impl FnOnce(Answer) -> Result<()>,
-) -> Result<()> {
-    let report = fleet::fit(job, column, folder, progress)?;
+pub fn fit(job: &Job, fleet: &Fleet, progress: &Progress, print: impl FnOnce(Answer) -> Result<()>) -> Result<()> {
+    let report = fleet::fit(job, fleet, progress)?;
+    let folder = &fleet.folder;
     progress.clear();
     let failed = report.machines.iter().filter(|fit| fit.error.is_some()).count();
     let all = report.machines.len();
@@ -55,15 +51,26 @@ fn summary(report: &FleetReport, folder: &Path) -> String {
     let mut spread = |name: &str, digits: usize, of: &dyn Fn(&fleet::Fitted) -> Option<f64>| {
         let mut each: Vec<f64> = fitted.iter().filter_map(|fit| of(fit)).collect();
         each.sort_by(f64::total_cmp);
-        if let (Some(least), Some(most)) = (each.first(), each.last()) {
-            let median = each[each.len() / 2];
+        if let (Some(least), Some(median), Some(most)) = (each.first(), median(&each), each.last()) {
             line!(text, "  {name:<36} {least:>10.digits$} {median:>10.digits$} {most:>10.digits$}");
         }
     };
     spread("least, median, most: table bytes", 0, &|fit| Some(fit.table_bytes as f64));
     spread("threshold in nats", 3, &|fit| fit.threshold);
     spread("nats per validation row", 3, &|fit| Some(fit.nats));
-    spread("better than independent columns by", 3, &|fit| Some(fit.gain));
+    spread("better than independent columns by", 3, &|fit| fit.gain);
+    spread("nats that a shared table loses", 3, &|fit| fit.shared_loss);
+    if let Some(SharedReport { file, table_bytes, machines }) = &report.shared {
+        let of_calibration = |fit: &&fleet::MachineFit| fit.file.as_ref().is_some_and(|file| file.ends_with(".cal"));
+        let sizes =
+            report.machines.iter().filter(of_calibration).filter_map(|fit| Some(fit.fitted.as_ref()?.file_bytes));
+        let most = sizes.max().unwrap_or(0);
+        let others = if *machines < fitted.len() { "; the others predict better by tables of their own" } else { "" };
+        line!(
+            text,
+            "  {machines} of these use {file} ({table_bytes} bytes for the board) with calibrations of {most} bytes at most{others}"
+        );
+    }
     let silent = fitted.iter().filter(|fit| fit.threshold.is_none()).count();
     if silent > 0 {
         line!(
@@ -105,20 +112,20 @@ pub fn status(folder: &Path, data: &[PathBuf], options: &ReadOptions, progress: 
     let machines = fleet::status(folder, data, options, progress)?;
     progress.clear();
     let mut text = Lines::default();
-    line!(text, "{:<10} {:>8} {:>8} {:>9} {:>19}  machine", "state", "rows", "alarms", "promised", "drift in nats");
+    line!(text, "{:<12} {:>8} {:>8} {:>9} {:>19}  machine", "state", "rows", "alarms", "promised", "drift in nats");
     for MachineStatus { machine, rows, alarm_rate, promised, drift, drift_error, state, error } in &machines {
         let name = match state {
             State::Failed => "failed",
             State::Alarms => "alarms",
             State::Drifted => "drifted",
-            State::NoThreshold => "silent",
+            State::NoThreshold => "no threshold",
             State::NoModel => "no model",
             State::NoRows => "no rows",
             State::Ok => "ok",
         };
         if matches!(state, State::Failed | State::NoModel | State::NoRows) {
             let why = error.as_ref().map_or(String::new(), |error| format!(": {error}"));
-            line!(text, "{name:<10} {rows:>8} {:>8} {:>9} {:>19}  {machine}{why}", "", "", "");
+            line!(text, "{name:<12} {rows:>8} {:>8} {:>9} {:>19}  {machine}{why}", "", "", "");
             continue;
         }
         let drift = match drift_error {
@@ -126,7 +133,7 @@ pub fn status(folder: &Path, data: &[PathBuf], options: &ReadOptions, progress: 
             None => String::new(),
         };
         let [alarms, promised] = [alarm_rate, promised].map(|share| format!("{:.2} %", 100.0 * share));
-        line!(text, "{name:<10} {rows:>8} {alarms:>8} {promised:>9} {drift:>19}  {machine}");
+        line!(text, "{name:<12} {rows:>8} {alarms:>8} {promised:>9} {drift:>19}  {machine}");
     }
     Ok(Answer { text: text.into_text(), value: json!({ "machines": machines }) })
 }

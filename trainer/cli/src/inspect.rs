@@ -9,6 +9,7 @@ use surprisal_trainer::alarms::{no_alarm, of_threshold};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::counted::counted;
 use surprisal_trainer::pipeline::finite;
+use surprisal_trainer::recalibrate;
 use surprisal_trainer::table::cost::{Core, Cost};
 use surprisal_trainer::views::operations;
 use surprisal_trainer::with_shape;
@@ -17,7 +18,7 @@ use crate::answer::Answer;
 use crate::terminal::{Lines, line};
 
 pub fn inspect(model: &Path) -> Result<Answer> {
-    let artefact = Artefact::read(model)?;
+    let artefact = recalibrate::read(model)?;
     let (schema, fit) = (&artefact.schema, &artefact.notes.fit);
     let detector = artefact.detector();
     let bytes = artefact.table_bytes().len();

@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser};
 use surprisal_trainer::Error;
 use surprisal_trainer::data::ReadOptions;
 use surprisal_trainer::escape::escaped_json;
+use surprisal_trainer::fleet::Fleet;
 
 mod args;
 mod terminal;
@@ -89,7 +90,9 @@ fn run(cli: Cli) -> Result<()> {
         Command::Fit(args) => match &args.by {
             Some(column) => {
                 let job = args.job()?;
-                return fleet::fit(&job, column, args.target(), &progress, |answer| print(&answer, cli.json));
+                let (column, folder) = (column.clone(), args.target().to_owned());
+                let fleet = Fleet { column, folder, is_shared: args.shared };
+                return fleet::fit(&job, &fleet, &progress, |answer| print(&answer, cli.json));
             }
             None => fit::fit(*args, cli.json)?,
         },

@@ -9,6 +9,7 @@ use surprisal_trainer::alarms::no_alarm;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::export::{Board, EXAMPLE_MODEL, Language, project};
 use surprisal_trainer::output::write_folder;
+use surprisal_trainer::recalibrate;
 
 use crate::answer::Answer;
 use crate::terminal::{Lines, line};
@@ -23,7 +24,7 @@ const KEYWORDS: &str = "Self abstract as async await become box break const cont
 pub fn new(name: &str, board: Board, language: Language, model: Option<&Path>) -> Result<Answer> {
     check_name(name)?;
     let artefact = match model {
-        Some(model) => Artefact::read(model)?,
+        Some(model) => recalibrate::read(model)?,
         None => Artefact::from_bytes(Path::new("the model of the example"), EXAMPLE_MODEL)?,
     };
     let files = project(&artefact, name, board, language, model.is_none())?;

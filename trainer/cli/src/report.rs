@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use surprisal_trainer::applied::{Applied, Selection};
-use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::output;
+use surprisal_trainer::recalibrate;
 use surprisal_trainer::report::{PageSettings, page};
 use surprisal_trainer::split::labels_of;
 
@@ -31,11 +31,6 @@ pub fn report(
         "--against: standard input cannot be read for two models; write the rows to a file first"
     );
     let applied = args.apply(progress)?;
-    ensure!(
-        !applied.rows.is_empty(),
-        "{}: no row to report on; leave --held-out out, or pass other rows",
-        applied.frame.path.display()
-    );
     let other = against.map(|model| of_other(args, model, &applied, progress)).transpose()?;
     let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).display().to_string();
     let settings = PageSettings {
@@ -59,7 +54,7 @@ pub fn report(
 /// Applies another model to the rows to which the first was applied, which it may read differently.
 fn of_other(args: &RowArgs, model: &Path, applied: &Applied, progress: &Progress) -> Result<Applied> {
     let shown = model.display();
-    let artefact = Artefact::read(model)?;
+    let artefact = recalibrate::read(model)?;
     let options = args.options();
     let frame = artefact
         .frame_observed(&args.data, &options, progress)

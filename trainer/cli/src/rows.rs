@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use surprisal_trainer::applied::{Applied, Selection};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, ReadOptions};
+use surprisal_trainer::recalibrate;
 use surprisal_trainer::split::labels_of;
 use surprisal_trainer::warning::Warning;
 
@@ -58,7 +59,7 @@ impl RowArgs {
 
     /// Reads the model and the data file, and selects rows.
     pub fn read(&self, progress: &Progress) -> Result<Read> {
-        let artefact = Artefact::read(&self.model)?;
+        let artefact = recalibrate::read(&self.model)?;
         let fit = &artefact.notes.fit;
         let has_own_sessions = !self.time.is_empty() && self.time != fit.time && fit.history.is_some();
         if self.held_out && has_own_sessions {

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::escape::escaped_json;
 use surprisal_trainer::output::Output;
+use surprisal_trainer::recalibrate;
 use surprisal_trainer::sample::{sample as draw, sampled_columns};
 
 use crate::args::OutArgs;
@@ -17,7 +18,7 @@ use crate::terminal::is_closed;
 
 /// Draws rows and writes them as CSV to the output file or to standard output, or as JSON to standard output.
 pub fn sample(model: &Path, rows: u64, seed: u64, out: &OutArgs, json: bool) -> Result<()> {
-    let artefact = Artefact::read(model)?;
+    let artefact = recalibrate::read(model)?;
     if let Some(path) = &out.output {
         let mut output = Output::create(path, &[model])?;
         let written = as_csv(&artefact, rows, seed, &mut output);

@@ -8,7 +8,7 @@ use super::Frame;
 use crate::error::{Error, Result};
 
 /// One machine of a fleet: the rows that have its name in a column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Name of the column that names the machine of a row. The column is not modelled.
     pub column: String,

@@ -2,16 +2,16 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use surprisal::{Kind, Reading, RowSchema};
+use surprisal::{Kind, Reading};
 
 use super::c::{Names, integer};
 use super::fields::{Field, FieldType, fields};
 use super::rows::{types, variants};
 use crate::artefact::Artefact;
 use crate::error::Result;
+use crate::golden::golden_rows;
 use crate::sample::sampled_rows;
 use crate::schema::ColumnEncoding;
-use crate::{with_shape, with_views};
 
 /// Number of rows that are drawn where a model has no golden rows, or where its golden rows are no rows of a series.
 const DRAWN: usize = 4;
@@ -136,19 +136,4 @@ fn reading(encoding: &ColumnEncoding, cell: &str, is_series: bool) -> Reading {
         Kind::Integer if is_series => cell.parse().map_or(Reading::Missing, Reading::Real),
         _ => cell.parse().map_or(Reading::Missing, Reading::Integer),
     }
-}
-
-fn golden_rows(artefact: &Artefact) -> Result<Vec<Vec<Reading>>> {
-    let decoded = |schema: RowSchema| -> Vec<Vec<Reading>> {
-        let reading = |(&kind, &word)| match RowSchema::reading(kind, word) {
-            Reading::Real(value) if value.is_nan() => Reading::Missing,
-            reading => reading,
-        };
-        let rows = schema.golden_readings.chunks_exact(schema.kinds.len().max(1));
-        rows.map(|words| schema.kinds.iter().zip(words).map(reading).collect()).collect()
-    };
-    Ok(match artefact.shape.views {
-        0 => with_shape!(artefact.shape, N, H, K => decoded(artefact.table::<N, H, K>()?.schema)),
-        _ => with_views!(artefact.shape, C, V => decoded(artefact.view_table::<C, V>()?.schema)),
-    })
 }

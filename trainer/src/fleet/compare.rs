@@ -10,8 +10,9 @@ use super::MachineFit;
 use crate::artefact::Artefact;
 use crate::data::Frame;
 use crate::error::Result;
-use crate::evaluate::mean;
+use crate::evaluate::{mean, median};
 use crate::pipeline::Job;
+use crate::recalibrate;
 
 /// Number of rows of each machine, in the middle of its rows, that are compared.
 const COMPARED: usize = 2000;
@@ -34,9 +35,9 @@ pub(super) struct Compared {
 
 /// How much more a machine's rows surprise another table than their own, in nats per row, with the standard error.
 #[derive(Clone, Copy)]
-struct Gap {
-    nats: f64,
-    error: f64,
+pub(super) struct Gap {
+    pub nats: f64,
+    pub error: f64,
 }
 
 /// Finds the typical machine, and the machines unlike the others.
@@ -54,7 +55,7 @@ pub(super) fn compare(
         return Compared::default();
     }
     let middle = (by_nats.len() - CANDIDATES) / 2;
-    let read = |fit: &MachineFit| Artefact::read(&folder.join(fit.file.as_deref().unwrap_or_default()));
+    let read = |fit: &MachineFit| recalibrate::read(&folder.join(fit.file.as_deref().unwrap_or_default()));
     let candidates: Vec<Artefact> =
         by_nats[middle..middle + CANDIDATES].iter().filter_map(|(_, fit)| read(fit).ok()).collect();
     let rows: BTreeMap<&str, &Vec<usize>> = machines.iter().map(|(name, rows)| (name.as_str(), rows)).collect();
@@ -77,12 +78,12 @@ pub(super) fn compare(
         }
     }
     apart.sort();
-    let centre = |at: usize| median(gaps.iter().map(|(_, gaps)| gaps[at].nats).collect());
+    let centre = |at: usize| median(&gaps.iter().map(|(_, gaps)| gaps[at].nats).collect::<Vec<_>>());
     let centres: Vec<f64> = (0..candidates.len()).filter_map(centre).collect();
     let Some(at) = (0..centres.len()).min_by(|&a, &b| centres[a].total_cmp(&centres[b])) else {
         return Compared { apart, ..Compared::default() };
     };
-    let spread = median(gaps.iter().map(|(_, gaps)| (gaps[at].nats - centres[at]).abs()).collect());
+    let spread = median(&gaps.iter().map(|(_, gaps)| (gaps[at].nats - centres[at]).abs()).collect::<Vec<_>>());
     let deviation = MAD_TO_DEVIATION * spread.unwrap_or(0.0);
     // Machines of one kind differ by chance at least.
     let is_unlike = |gap: Gap| gap.nats - centres[at] > UNLIKE * deviation.max(gap.error);
@@ -98,24 +99,21 @@ pub(super) fn compare(
 fn surprisals(artefact: &Artefact, rows: &Frame, skip_bad: usize) -> Result<Vec<Nats>> {
     let frame = artefact.prepared(rows.clone(), skip_bad)?;
     let every: Vec<usize> = (0..frame.rows()).collect();
-    Ok(artefact.scores_of(&frame, &every, &())?.iter().map(|score| score.nats).collect())
+    surprisals_of(artefact, &frame, &every)
+}
+
+/// Returns the surprisals of some rows of a frame that was prepared.
+pub(super) fn surprisals_of(artefact: &Artefact, frame: &Frame, rows: &[usize]) -> Result<Vec<Nats>> {
+    Ok(artefact.scores_of(frame, rows, &())?.iter().map(|score| score.nats).collect())
 }
 
 impl Gap {
     /// Two lists of the same rows, unless the models left out different bad rows.
-    fn of(other: &[Nats], own: &[Nats]) -> Self {
+    pub fn of(other: &[Nats], own: &[Nats]) -> Self {
         let nats = mean(other) - mean(own);
         let apart = |(other, own): (&Nats, &Nats)| f64::from(*other) - f64::from(*own) - nats;
         let squares: f64 = other.iter().zip(own).map(apart).map(|apart| apart * apart).sum();
         let count = own.len().max(2) as f64;
         Self { nats, error: (squares / (count - 1.0) / count).sqrt() }
     }
-}
-
-/// Returns the median, or the mean of the two in the middle.
-fn median(mut each: Vec<f64>) -> Option<f64> {
-    each.sort_by(f64::total_cmp);
-    let middle = each.len() / 2;
-    let upper = *each.get(middle)?;
-    Some(if each.len() % 2 == 1 { upper } else { (each[middle - 1] + upper) / 2.0 })
 }

@@ -35,11 +35,11 @@ struct Line {
 }
 
 impl Journal {
-    /// Opens the journal of a folder, or begins one.
-    pub fn open(folder: &Path, job: &Job) -> Result<Self> {
+    /// Opens the journal of a folder, or begins one. `is_shared` is whether machines may share a table.
+    pub fn open(folder: &Path, job: &Job, is_shared: bool) -> Result<Self> {
         let path = folder.join(FILE);
         let text = read(&path, "cannot be read; delete it to fit all machines anew")?;
-        let settings = settings(job);
+        let settings = settings(job, is_shared);
         let lines = lines(&text).filter(|line| line.settings == settings && line.fit.error.is_none());
         let done = lines.map(|line| (line.fit.machine.clone(), line.fit)).collect();
         let failed = "cannot be written; check the folder";
@@ -89,8 +89,9 @@ pub(super) fn failures(folder: &Path) -> Result<HashMap<String, String>> {
 }
 
 /// Returns a checksum of the settings of a job: all but its files and its machine.
-fn settings(job: &Job) -> u32 {
+fn settings(job: &Job, is_shared: bool) -> u32 {
     let like = job.like.as_ref().map(|like| like.fingerprint());
     let job = Job { train: Vec::new(), machine: None, like: None, ..job.clone() };
-    checksum(format!("{} {job:?} {like:?}", env!("CARGO_PKG_VERSION")).as_bytes())
+    let shared = if is_shared { " shared" } else { "" };
+    checksum(format!("{} {job:?} {like:?}{shared}", env!("CARGO_PKG_VERSION")).as_bytes())
 }

@@ -8,19 +8,22 @@ use crate::data::checksum;
 const LONGEST: usize = 150;
 /// Names that Windows keeps for devices, whatever their ending.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
+/// Name of the table that machines share.
+const SHARED: &str = "shared";
 
-/// Returns the names of the files of machines: letters, digits, `-`, `_` and dots other than the first stay, and each other byte
+/// Returns the names of the files of machines without their endings: letters, digits, `-`, `_` and dots other than the first stay, and each other byte
 /// becomes `%` and its two hexadecimal digits. A long name is cut, and a name that another equals but for capital letters, or
-/// that is a device's, gets a checksum, so that any two machines have different files on every file system.
+/// that is a device's or the shared table's, gets a checksum, so that any two machines have different files on every file system.
 pub(super) fn file_names<'m>(machines: impl Iterator<Item = &'m str> + Clone) -> Vec<String> {
     let mut counts = HashMap::<String, usize>::new();
     machines.clone().for_each(|machine| *counts.entry(plain(machine).to_lowercase()).or_default() += 1);
     let name = |machine: &str| {
         let plain = plain(machine);
         let is_device = DEVICES.contains(&plain.trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase().as_str());
-        let is_own = counts[&plain.to_lowercase()] == 1 && plain.len() <= LONGEST && !is_device;
+        let is_taken = is_device || plain.to_lowercase() == SHARED;
+        let is_own = counts[&plain.to_lowercase()] == 1 && plain.len() <= LONGEST && !is_taken;
         let cut: String = plain.chars().take(LONGEST).collect();
-        if is_own { plain + ".srp" } else { format!("{cut}%%{:08x}.srp", checksum(machine.as_bytes())) }
+        if is_own { plain } else { format!("{cut}%%{:08x}", checksum(machine.as_bytes())) }
     };
     machines.map(name).collect()
 }
@@ -44,16 +47,17 @@ mod tests {
     #[test]
     fn machines_have_different_and_harmless_files() {
         let long = ["a", "b"].map(|end| "x".repeat(300) + end);
-        let mut machines =
-            vec!["pump 7", "pump/7", "pump%207", "..", ".", "7.5", "é", "con\n", "a.srp", "P1", "p1", "NUL", "com1"];
+        let mut machines = vec!["pump 7", "pump/7", "pump%207", "..", ".", "7.5", "é", "con\n", "a.srp", "P1", "p1"];
+        machines.extend(["NUL", "com1", "Shared"]);
         machines.extend(long.iter().map(String::as_str));
         let names = file_names(machines.iter().copied());
-        assert_eq!(names[..6], ["pump%207.srp", "pump%2F7.srp", "pump%25207.srp", "%2E..srp", "%2E.srp", "7.5.srp"]);
+        assert_eq!(names[..6], ["pump%207", "pump%2F7", "pump%25207", "%2E.", "%2E", "7.5"]);
         for (at, name) in names.iter().enumerate() {
             assert!(!name.contains(['/', '\\', '\n']) && !name.starts_with('.') && name.len() < 200, "{name}");
             let is_other = |other: &String| other.to_lowercase() != name.to_lowercase();
             assert!(names[..at].iter().all(is_other), "{name}");
         }
         assert!(names[11].starts_with("NUL%%") && names[12].starts_with("com1%%"), "{names:?}");
+        assert!(names[13].starts_with("Shared%%"), "{names:?}");
     }
 }

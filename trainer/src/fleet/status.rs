@@ -1,5 +1,6 @@
 //! A fleet in use: the scores of fresh rows beside the calibration of each machine's model.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -13,6 +14,7 @@ use crate::data::{Frame, Machine, ReadOptions};
 use crate::error::{Error, Result};
 use crate::observer::Observer;
 use crate::pipeline::finite;
+use crate::recalibrate::{self, ENDING};
 use crate::windows;
 
 /// Standard deviations by which the share of alarms must exceed the highest rate that the calibration leaves open.
@@ -75,7 +77,8 @@ pub fn status(
     let mut models = Vec::new();
     for entry in entries {
         let path = entry.map_err(Error::io(folder, "the folder of models cannot be read"))?.path();
-        if path.extension().is_some_and(|extension| extension == "srp") {
+        let is_model = |ending: &OsStr| ending == "srp" || ending == ENDING;
+        if path.extension().is_some_and(is_model) {
             models.push(path);
         }
     }
@@ -83,7 +86,7 @@ pub fn status(
     let mut all: Vec<MachineStatus> = Vec::new();
     let mut artefacts: Vec<Artefact> = Vec::new();
     for path in &models {
-        match Artefact::read(path) {
+        match recalibrate::read(path) {
             Ok(artefact) => artefacts.push(artefact),
             Err(error) => all.push(MachineStatus {
                 error: Some(format!("{error:#}")),

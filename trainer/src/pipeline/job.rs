@@ -80,6 +80,9 @@ pub struct Job {
     pub seed: u64,
     /// Rates of false alarms that the detector is calibrated for.
     pub rates: Rates,
+    /// Whether the report leaves out what takes further fits: [`FitReport::bits_gain`](super::FitReport::bits_gain) and
+    /// [`Sampling::gain`](super::Sampling::gain).
+    pub is_brief: bool,
 }
 
 impl Job {

@@ -189,7 +189,10 @@ impl Split<'_> {
             valid_ll,
             log_unit,
             sampling,
-            bits_gain: bits_gain(&schema, &train, &valid, &artefact, log_unit, observer)?,
+            bits_gain: match job.is_brief {
+                true => None,
+                false => bits_gain(&schema, &train, &valid, &artefact, log_unit, observer)?,
+            },
             excluded: excluded.filter(|excluded| excluded.nats > 0.0),
             test_rows: test.as_ref().map(Vec::len),
             float_test_ll: test_ll,

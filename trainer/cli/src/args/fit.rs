@@ -39,6 +39,13 @@ pub struct FitArgs {
     /// on where it was interrupted.
     #[arg(long, value_name = "COLUMN", hide_short_help = true, conflicts_with_all = ["signal", "valid", "calibrate", "test"])]
     pub by: Option<String>,
+    /// Fit one table for all machines as well, and give a machine a table of its own only where that predicts better.
+    ///
+    /// shared.srp is fitted to the training rows of all machines. For each machine, MACHINE.cal holds the offsets of its sensors,
+    /// baselines, threshold and quantiles in some hundred bytes, unless a table of its own predicts its validation rows better by
+    /// more than one standard error. All commands read a .cal file in place of a .srp file.
+    #[arg(long, hide_short_help = true, requires = "by", conflicts_with = "window")]
+    pub shared: bool,
     /// Column that marks anomalies. The column is not modelled, and only normal rows are used.
     #[arg(long, value_name = "COLUMN", conflicts_with = "signal")]
     pub label: Option<String>,
@@ -344,6 +351,7 @@ impl FitArgs {
             operations: self.limits.ops,
             seed: self.seed,
             rates: self.rates.rates(Rates::default())?,
+            is_brief: false,
         })
     }
 }

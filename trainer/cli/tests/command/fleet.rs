@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use rand::RngExt;
+use serde_json::json;
+use surprisal_trainer::data::checksum;
 
 use crate::data::{Folder, random};
 
@@ -190,4 +192,108 @@ fn a_healthy_fleet_does_not_alarm_and_a_silent_one_says_so() {
     assert_eq!(folder.run("fit all.csv --by machine --label label -o models").status.code(), Some(2));
     let states = states("models");
     assert_eq!(states.iter().filter(|state| *state == "failed").count(), 2, "{states:?}");
+}
+
+#[test]
+fn machines_share_a_table_unless_one_of_their_own_predicts_better() {
+    let folder = Folder::new();
+    // The sensors of the last machine are not like the others': its temperature falls with the load.
+    let mut all = fleet(&NINE[..7], 400, 7);
+    let mut random = random(8);
+    for _ in 0..400 {
+        let load = random.random_range(0..100);
+        writeln!(all, "other,{load},{:.2},0", 70.0 - 0.4 * f64::from(load) + random.random::<f64>()).unwrap();
+    }
+    folder.write("all.csv", &all);
+    let fit = |options: &str| {
+        folder.json(&format!("fit all.csv --by machine --label label --false-alarm 0.05 --shared {options} -o models"))
+    };
+    let value = fit("");
+    let fits = value["fleet"]["machines"].as_array().unwrap();
+    let files: Vec<_> = fits.iter().map(|fit| fit["file"].as_str().unwrap()).collect();
+    assert_eq!(files[..7], ["a%2F1.cal", "b.cal", "c.cal", "d.cal", "e.cal", "f.cal", "g.cal"]);
+    assert_eq!(files[7], "other.srp");
+    assert_eq!(value["fleet"]["shared"]["machines"], 7);
+    assert!(fits[7]["fitted"]["shared_loss"].as_f64().unwrap() > 0.1, "{}", fits[7]);
+    for fit in &fits[..7] {
+        let fitted = &fit["fitted"];
+        assert!(fitted["file_bytes"].as_u64().unwrap() < 1024, "{fitted}");
+        assert!(fitted["threshold"].as_f64().unwrap() > 0.0);
+    }
+
+    // A machine's level is its offset from the others, and its table is one that a board reads.
+    let offset = |name: &str| {
+        let inspected = folder.text(&format!("inspect models/{name}"));
+        inspected.contains("calibrated anew on 40 rows")
+    };
+    assert!(files[..7].iter().all(|file| offset(file)));
+    let whole = folder.json("eval models/c.cal all.csv --held-out");
+    assert_eq!(whole["rows"], 40);
+    assert!(whole["false_alarm_rate"].as_f64().is_none_or(|rate| rate < 0.3), "{whole}");
+    folder.text("export models/c.cal -o c.h");
+    folder.text("report models/c.cal all.csv -o c.html");
+    let status = folder.json("fleet status models all.csv");
+    assert!(status["machines"].as_array().unwrap().iter().all(|one| one["state"] == "ok"), "{status}");
+
+    // The same again keeps all, a lost calibration is made anew, and without --shared each machine has its own table.
+    let before = folder.read("models/b.cal");
+    assert_eq!(fit("")["fleet"]["kept"], 8);
+    std::fs::remove_file(folder.path("models/b.cal")).unwrap();
+    assert_eq!(fit("")["fleet"]["kept"], 7);
+    assert!(folder.read("models/b.cal") == before);
+    assert!(folder.text("fit all.csv --by machine --label label -o models").contains("8 models of 8 machines"));
+    assert!(!folder.path("models/b.cal").exists() && folder.path("models/b.srp").exists());
+}
+
+#[test]
+fn calibrations_of_machines_are_checked() {
+    let folder = Folder::new();
+    folder.write("all.csv", fleet(&NINE[..3], 200, 9));
+    folder.text("fit all.csv --by machine --label label --shared -o models");
+    let whole = String::from_utf8(folder.read("models/b.cal")).unwrap();
+    let refused = |expected: &str| {
+        let output = folder.run("inspect models/b.cal");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && errors.contains(expected), "{expected}: {errors}");
+    };
+    for damaged in [whole.replace("\"rows\":20", "\"rows\":21"), whole[..whole.len() / 2].to_owned(), String::new()] {
+        assert!(damaged != whole);
+        folder.write("models/b.cal", damaged);
+        refused("models/b.cal: is damaged");
+    }
+    // Calibrations with a correct checksum that no fit writes.
+    let json: serde_json::Value = serde_json::from_str(whole.lines().next().unwrap()).unwrap();
+    for (field, value) in [
+        (
+            "recalibrated",
+            json!({ "rows": 20, "digest": 0, "offsets": [["load", 1e300], ["temperature", -1e300], ["none", 1]] }),
+        ),
+        ("detector", json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 99])),
+        ("detector", json!(vec![u32::MAX; 11])),
+        ("quantiles", json!([5, 1])),
+        ("quantiles", json!(vec![1; 5000])),
+        ("baselines", json!(vec![65535; 5000])),
+        ("views", json!([])),
+        ("views", json!(vec![vec![1; 300]; 9])),
+        ("table", json!("../models/shared.srp")),
+        ("machine", json!({ "column": "", "name": "" })),
+    ] {
+        let mut other = json.clone();
+        other[field] = value;
+        let text = other.to_string();
+        folder.write("models/b.cal", format!("{text}\n{:08x}\n", checksum(text.as_bytes())));
+        let output = folder.run("score models/b.cal all.csv");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 2)) && !errors.contains("panicked"), "{field}: {errors}");
+    }
+    folder.write("models/b.cal", &whole);
+    folder.text("inspect models/b.cal");
+    folder.write("models/shared.srp", folder.read("models/shared.srp").split_last().unwrap().1);
+    refused("is the calibration of another table than models/shared.srp; fit the fleet again");
+    std::fs::remove_file(folder.path("models/shared.srp")).unwrap();
+    refused("models/shared.srp: cannot be read; keep it beside the calibrations of its machines");
+    let output = folder.run("fit all.csv --by machine --window 3 --shared -o models");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be used with"));
+    let output = folder.run("fit all.csv --shared -o model.srp");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--by"));
 }

@@ -122,6 +122,7 @@ fn the_page_lists_the_fields_of_every_command() {
         "report model.srp data.csv --rate 1 -o report.html",
         "report timed.srp timed.csv --against timed.srp -o timed.html",
         "fit data.csv --label label --by mode -o models",
+        "fit data.csv --label label --by mode --shared -o shared",
         "fleet status models data.csv",
         "completions bash",
         "man -o pages",
