@@ -1,0 +1,361 @@
+//! Rows of readings to symbols and back: the outcomes by the model, then the place of each reading within its cell.
+
+use core::ops::Range;
+
+use crc::{CRC_16_IBM_3740, Crc, NoTable};
+
+use super::history::History;
+use super::place::{Cell, Grid, around, raw};
+use super::tables::PacketTable;
+use crate::codec::{Compressor, Decompressor, Symbols};
+use crate::encoder::{Column, Kind};
+use crate::error::{EncodeError, TableError};
+use crate::logit::Mass;
+use crate::predictor::Predictor;
+use crate::reading::Reading;
+use crate::row_schema::RowSchema;
+use crate::view::View;
+
+/// The checksum of packets, which detects every error of one or two bits, and every burst of up to 16 bits.
+pub(super) const CHECKSUM: Crc<u16, NoTable> = Crc::<u16, NoTable>::new(&CRC_16_IBM_3740);
+
+/// The probability that a row has readings that do not fit their columns, 1/65536.
+const MISFIT_ROW: Mass = Mass::new(1);
+/// The probability that a reading of such a row does not fit, 1/16.
+const MISFIT: Mass = Mass::new(1 << 12);
+/// log2 of the steps of a predictor per standard deviation, which the first row of a time series is coded with.
+const SERIES_TAIL: i8 = 12;
+
+/// Codes rows of readings by a table, without loss: the readings come back bit for bit.
+///
+/// A row takes as many nats as its surprisal in the readings themselves: -ln of the probability of its cells, plus ln of
+/// the number of readings in each cell. That is the surprisal of [`Table::score`](crate::Table::score) plus a constant, the
+/// logarithm of the number of readings in each column's narrowest cell, apart from the exceptions in `docs/telemetry.md`.
+/// Of two views, the one in which the row is denser codes it, for ln 2 nats.
+///
+/// `decimals` says which real numbers can occur: element `p` is the number of decimals (0 to 9) of the reading at position
+/// `p` of a row. [`RowCodec::FLOAT`] stands for all real numbers, and so does a position past the end. Both sides of a link
+/// need the same table and the same decimals; [`tag`](Self::tag) tells whether they are.
+///
+/// Readings that do not fit their column (of another type, out of the grid of decimals, missing for the first time) take
+/// about 40 bits each, and 16 bits once per row.
+#[derive(Debug)]
+pub struct RowCodec<'a, T> {
+    table: &'a T,
+    decimals: &'a [u8],
+    history: History<'a>,
+    /// The view of the readings themselves.
+    plain: usize,
+    /// Whether a row is coded in the view in which it is the densest.
+    is_mixture: bool,
+    tag: u16,
+}
+
+impl<'a, T: PacketTable> RowCodec<'a, T> {
+    /// Stands for real numbers without a number of decimals.
+    pub const FLOAT: u8 = 255;
+
+    /// Creates a codec. `history` is memory for the earlier rows of a time series, of
+    /// [`history_length`](Self::history_length) elements, and may be empty for other tables.
+    ///
+    /// # Errors
+    /// [`TableError::Inconsistent`] if the history is too short or the table has no view of the readings themselves.
+    pub fn new(table: &'a T, decimals: &'a [u8], history: &'a mut [i32]) -> Result<Self, TableError> {
+        let predictor = table.predictor();
+        let history = History::new(&predictor, history).ok_or(TableError::Inconsistent("history"))?;
+        let plain = (0..table.views()).find(|&view| table.prototypes(view).count() == 0);
+        let plain = plain.ok_or(TableError::Inconsistent("view of the readings"))?;
+        let schema = table.schema();
+        let mut digest = CHECKSUM.digest();
+        digest.update(&schema.fingerprint.get().to_le_bytes());
+        schema.golden_scores.iter().for_each(|[nats, _]| digest.update(&nats.to_le_bytes()));
+        digest.update(decimals);
+        let mut codec = Self { table, decimals, history, plain, is_mixture: false, tag: digest.finalize() };
+        // Residuals from prototypes are coded in decimals, and those of a time series are residuals already.
+        let is_coarse = |(column, _): (Column, _)| column.kind != Kind::Real || codec.decimals_of(&column).is_some();
+        codec.is_mixture =
+            predictor.window() == 0 && table.views() > 1 && table.encoder(plain).columns().all(is_coarse);
+        Ok(codec)
+    }
+
+    /// Returns the number of elements that the history of a table takes: two more rows than the window of a time series.
+    pub fn history_length(table: &T) -> usize {
+        History::length(&table.predictor())
+    }
+
+    /// Returns a number that tells tables with other columns, other golden scores or other decimals apart.
+    pub fn tag(&self) -> u16 {
+        self.tag
+    }
+
+    /// Returns the number of readings of a row, or 0 if the table does not know it.
+    pub fn readings(&self) -> usize {
+        if self.width() > 0 { self.width() } else { self.table.schema().kinds.len() }
+    }
+
+    /// Begins a packet: forgets the earlier rows.
+    pub(super) fn restart(&mut self) {
+        self.history.restart();
+    }
+
+    /// Encodes a row.
+    ///
+    /// # Errors
+    /// [`EncodeError::RowLength`] if the table expects another number of readings.
+    pub(super) fn encode<S: FnMut(u8)>(
+        &mut self,
+        readings: &[Reading],
+        into: &mut Compressor<S>,
+    ) -> Result<(), EncodeError> {
+        self.check(readings)?;
+        let given = |at: u16| readings.get(usize::from(at)).copied().unwrap_or(Reading::Missing);
+        let mut view = if self.is_mixture { self.table.densest(readings) } else { self.plain };
+        let nearest = self.table.nearest(view, readings);
+        let mut row = self.table.start();
+        let mut fits = self.outcomes(view, nearest, given, &mut row);
+        if !fits && view != self.plain {
+            (view, row) = (self.plain, self.table.start());
+            fits = self.outcomes(view, nearest, given, &mut row);
+        }
+        into.flag(!fits, MISFIT_ROW);
+        self.header(view, fits, into);
+        self.observed(view, &mut row, into);
+        if !self.is_first() {
+            self.table.compress(view, &row, into)?;
+        }
+        self.places(view, nearest, &row, given, |_, _| {}, into);
+        if !fits {
+            self.misfits(given, |_, _| {}, into);
+        }
+        Ok(())
+    }
+
+    /// Decodes a row.
+    ///
+    /// # Errors
+    /// [`EncodeError::RowLength`] if the table expects another number of readings.
+    pub(super) fn decode<I: Iterator<Item = u8>>(
+        &mut self,
+        readings: &mut [Reading],
+        from: &mut Decompressor<I>,
+    ) -> Result<(), EncodeError> {
+        self.check(readings)?;
+        readings.fill(Reading::Missing);
+        let mut store = |at: u16, reading| {
+            readings.get_mut(usize::from(at)).into_iter().for_each(|slot| *slot = reading);
+        };
+        let given = |_| Reading::Missing;
+        let fits = !from.flag(false, MISFIT_ROW);
+        let view = self.header(self.plain, fits, from);
+        let mut row = self.table.start();
+        if self.width() > 0 {
+            self.history.begin(&self.table.predictor());
+            self.last_states(&mut row);
+        }
+        self.observed(view, &mut row, from);
+        if !self.is_first() {
+            self.table.decompress(view, &mut row, from);
+        }
+        let nearest = self.regime(view, &row);
+        self.places(view, nearest, &row, given, &mut store, from);
+        if !fits {
+            self.misfits(given, store, from);
+        }
+        Ok(())
+    }
+
+    fn check(&self, readings: &[Reading]) -> Result<(), EncodeError> {
+        let expected = self.readings();
+        if expected != 0 && readings.len() != expected {
+            return Err(EncodeError::RowLength { expected: expected as u16 });
+        }
+        Ok(())
+    }
+
+    /// Returns the number of channels of a time series, and 0 for other rows.
+    fn width(&self) -> usize {
+        self.table.predictor().width()
+    }
+
+    /// Returns whether the next row is the first of a time series in its packet, which nothing predicts.
+    fn is_first(&self) -> bool {
+        self.width() > 0 && self.history.is_empty()
+    }
+
+    fn decimals_of(&self, column: &Column) -> Option<u8> {
+        let decimals = self.decimals.get(usize::from(column.source)).copied();
+        decimals.filter(|&decimals| decimals <= Reading::MOST_DECIMALS)
+    }
+
+    /// Codes which view the rest of a row is coded in.
+    fn header(&self, view: usize, fits: bool, coder: &mut impl Symbols) -> usize {
+        if self.is_mixture && fits {
+            coder.uniform(view as u32, self.table.views() as u32) as usize
+        } else {
+            self.plain
+        }
+    }
+
+    /// Returns the grid of a column. `next` is the column of the prototypes that comes next.
+    fn grid(&self, view: usize, nearest: u8, column: &Column, next: &mut usize) -> Grid {
+        let decimals = self.decimals_of(column);
+        if let Some((scale, centre)) = self.table.predictor().number(column.source.into()) {
+            let predicted = if self.is_first() {
+                0
+            } else {
+                self.history.prediction(&self.table.predictor(), column.source.into())
+            };
+            let decimals = decimals.filter(|&decimals| decimals > 0);
+            return Grid::Residual { decimals, scale, base: predicted.saturating_add(centre.into()) };
+        }
+        let prototypes = self.table.prototypes(view);
+        if let Some(&[source, scale, ..]) = prototypes.slices().columns.get(*next)
+            && source == i32::from(column.source)
+        {
+            let base = prototypes.centre(*next, nearest);
+            *next += 1;
+            let kind = self.table.schema().kinds.get(usize::from(column.source));
+            let decimals = decimals.filter(|_| kind.is_some_and(|kind| kind & 15 == RowSchema::REAL));
+            return Grid::Residual { decimals, scale: scale as i8, base };
+        }
+        match column.kind {
+            Kind::Real => decimals.map_or(Grid::Float, Grid::Decimal),
+            _ => Grid::Integer,
+        }
+    }
+
+    /// Sets the outcomes of a row, and returns whether all its readings fit the columns of the view.
+    fn outcomes(&mut self, view: usize, nearest: u8, given: impl Fn(u16) -> Reading, row: &mut T::Row) -> bool {
+        let (table, mut next, mut fits) = (self.table, 0, true);
+        if self.width() > 0 {
+            self.history.begin(&table.predictor());
+            self.last_states(row);
+        }
+        for (at, column, bits) in columns(table, view) {
+            let cell = if column.source == View::REGIME {
+                let cell = Cell::of(&column, Grid::Integer, Reading::Integer(nearest.into()));
+                // The decoder knows the regime by its outcome.
+                fits &= cell.outcome.map_or(0, |outcome| regime_of(&column, outcome)) == nearest;
+                cell
+            } else {
+                let grid = self.grid(view, nearest, &column, &mut next);
+                let cell = Cell::of(&column, grid, given(column.source));
+                if self.width() > 0 {
+                    self.history.push(&table.predictor(), column.source.into(), cell.reading(&column, grid));
+                }
+                cell
+            };
+            fits &= cell.fits;
+            T::set(row, &column, at, bits, cell.outcome);
+        }
+        fits
+    }
+
+    /// Sets the outcomes of the last values of the states of a time series, which the model has as observed columns.
+    fn last_states(&self, row: &mut T::Row) {
+        let (predictor, encoder) = (self.table.predictor(), self.table.encoder(self.plain));
+        for (slot, channel) in predictor.states().enumerate() {
+            let mut columns = encoder.columns().enumerate();
+            let source = self.width() + slot;
+            let found = columns.find(|(_, (column, _))| usize::from(column.source) == source);
+            if let Some((at, (column, bits))) = found {
+                let last = match self.history.last(channel) {
+                    Predictor::STATE => Reading::Missing,
+                    code => Reading::Integer(code),
+                };
+                T::set(row, &column, at, bits, Cell::of(&column, Grid::Integer, last).outcome);
+            }
+        }
+    }
+
+    /// Codes the outcomes that no model tells: those of observed columns, and in the first row of a time series those of states
+    /// and whether numbers are missing.
+    fn observed<S: Symbols>(&self, view: usize, row: &mut T::Row, coder: &mut S) {
+        for (at, column, bits) in columns(self.table, view) {
+            let is_first = self.is_first();
+            if !is_first && !self.table.is_observed(view, at, bits.start) {
+                continue;
+            }
+            let is_number = is_first && self.table.predictor().number(column.source.into()).is_some();
+            let last = if is_number { column.may_miss.into() } else { column.outcomes().wrapping_sub(1) };
+            let outcome =
+                T::outcome(row, &column, at, bits.clone()).map_or(last, |outcome| if is_number { 0 } else { outcome });
+            let outcome = coder.up_to(outcome as u32, last as u32) as usize;
+            if !S::ENCODES {
+                T::set(row, &column, at, bits, (!column.may_miss || outcome < last).then_some(outcome));
+            }
+        }
+    }
+
+    /// Codes the places of the readings of a row within their cells.
+    fn places<S: Symbols>(
+        &mut self,
+        view: usize,
+        nearest: u8,
+        row: &T::Row,
+        given: impl Fn(u16) -> Reading,
+        mut store: impl FnMut(u16, Reading),
+        coder: &mut S,
+    ) {
+        let (table, mut next) = (self.table, 0);
+        for (at, column, bits) in columns(table, view).filter(|(_, column, _)| column.source != View::REGIME) {
+            let grid = self.grid(view, nearest, &column, &mut next);
+            let cell = if S::ENCODES {
+                Cell::of(&column, grid, given(column.source))
+            } else {
+                Cell { outcome: T::outcome(row, &column, at, bits), number: 0, fits: true }
+            };
+            let reading = match (self.is_first(), grid) {
+                (true, Grid::Residual { .. }) if cell.outcome.is_some() => {
+                    grid.reading(around(grid.last(0), cell.number, grid.tail_scale(SERIES_TAIL), coder))
+                }
+                _ => cell.code(&column, grid, coder),
+            };
+            if self.width() > 0 {
+                self.history.push(&table.predictor(), column.source.into(), reading);
+            }
+            store(column.source, reading);
+        }
+        if self.width() > 0 {
+            self.history.commit();
+        }
+    }
+
+    /// Codes the readings that do not fit their columns, bit for bit.
+    fn misfits<S: Symbols>(&self, given: impl Fn(u16) -> Reading, mut store: impl FnMut(u16, Reading), coder: &mut S) {
+        for (_, column, _) in columns(self.table, self.plain) {
+            let reading = given(column.source);
+            let fits = || Cell::of(&column, self.grid(self.plain, 0, &column, &mut 0), reading).fits;
+            if coder.flag(S::ENCODES && !fits(), MISFIT) {
+                store(column.source, raw(reading, coder));
+            }
+        }
+    }
+
+    /// Returns the index of the prototype that a decoded row belongs to.
+    fn regime(&self, view: usize, row: &T::Row) -> u8 {
+        let mut columns = columns(self.table, view).filter(|(_, column, _)| column.source == View::REGIME);
+        let outcome = columns.next().map(|(at, column, bits)| (column, T::outcome(row, &column, at, bits)));
+        outcome.map_or(0, |(column, outcome)| regime_of(&column, outcome.unwrap_or(0)))
+    }
+}
+
+/// Returns the index of the prototype that an outcome stands for.
+fn regime_of(column: &Column, outcome: usize) -> u8 {
+    match column.typical(outcome) {
+        Some(Reading::Integer(index)) => index as u8,
+        _ => 0,
+    }
+}
+
+/// Yields (position, column, bits) of the columns of a view, in model order or, for a time series, of its channels in the
+/// order in which they are predicted.
+fn columns<T: PacketTable>(table: &T, view: usize) -> impl Iterator<Item = (usize, Column<'_>, Range<usize>)> {
+    let (encoder, width) = (table.encoder(view), table.predictor().width());
+    let channels = (0..width).filter_map(move |channel| {
+        let mut columns = encoder.columns().enumerate();
+        columns.find(|(_, (column, _))| usize::from(column.source) == channel)
+    });
+    let columns = encoder.columns().enumerate().take_while(move |_| width == 0);
+    columns.chain(channels).map(|(at, (column, bits))| (at, column, bits))
+}
