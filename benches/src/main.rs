@@ -3,6 +3,7 @@
 mod anomaly;
 mod baseline;
 mod blame;
+mod compress;
 mod density;
 mod device;
 mod features;
@@ -70,6 +71,8 @@ enum Command {
     Large(large::Large),
     /// Time and memory of the fits of a fleet, with one thread and with two
     Fleet(fleet::Fleet),
+    /// Bytes of rows in packets, beside compressors of text and independent columns
+    Compress(compress::Compress),
     /// RAM that scoring a time series of eight channels with a window of ten rows takes on boards
     Stream,
 }
@@ -90,6 +93,7 @@ fn run(command: Command) -> Result<()> {
         Command::Host { data } => host::run(&data),
         Command::Large(args) => large::run(&args),
         Command::Fleet(args) => fleet::run(&args),
+        Command::Compress(args) => compress::run(&args),
         Command::Stream => stream::run(),
     }
 }

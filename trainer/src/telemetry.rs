@@ -49,6 +49,8 @@ pub struct Compressed {
     pub text_bytes: usize,
     /// Number of bytes of the packets of rows.
     pub packet_bytes: usize,
+    /// Number of these bytes that are headers and checks.
+    pub overhead_bytes: usize,
     /// Number of bytes of the file.
     pub file_bytes: usize,
     /// Number of cells that are kept as text, because their readings do not tell how they are written.
@@ -157,6 +159,7 @@ pub fn compress(
             done.packets += part.packets;
             done.text_bytes += part.text_bytes;
             done.packet_bytes += part.packet_bytes;
+            done.overhead_bytes += part.overhead_bytes;
             done.file_bytes += bytes.len();
             done.texts += part.texts;
         }
@@ -224,6 +227,7 @@ impl<'a> Coding<'a> {
             bytes.extend(&packet);
             done.packets += 1;
             done.packet_bytes += packet.len();
+            done.overhead_bytes += if packet[0] & 0x80 == 0 { 4 } else { 6 };
             (first, texts) = (first + count, rest);
         }
         Ok((bytes, done))
