@@ -47,6 +47,10 @@ fn main() -> Result<()> {
     for (at, log) in logs().into_iter().enumerate() {
         write("logs", at, log.as_bytes())?;
     }
+    for at in 0..16 {
+        let payload: Vec<u8> = (0..9 * at).map(|i| (i * 37 % 251) as u8).collect();
+        write("packets", at.into(), &[&[at, 1 + at % 5, 0, 2, 255, 7][..], &payload].concat())?;
+    }
     for (at, schema) in schemas().into_iter().enumerate() {
         write("schemas", at, schema.as_bytes())?;
     }

@@ -11,6 +11,7 @@ use crate::codec::{Compressor, Decompressor, Symbols};
 use crate::encoder::{Column, Kind};
 use crate::error::{EncodeError, TableError};
 use crate::logit::Mass;
+use crate::nats::Nats;
 use crate::predictor::Predictor;
 use crate::reading::Reading;
 use crate::row_schema::RowSchema;
@@ -23,6 +24,9 @@ pub(super) const CHECKSUM: Crc<u16, NoTable> = Crc::<u16, NoTable>::new(&CRC_16_
 const MISFIT_ROW: Mass = Mass::new(1);
 /// The probability that a reading of such a row does not fit, 1/16.
 const MISFIT: Mass = Mass::new(1 << 12);
+/// The probability of the second view at the beginning of a packet, and the largest one, in units of 1/65536.
+const HALF: u16 = 1 << 15;
+const LIKELIEST: u16 = 65_000;
 /// log2 of the steps of a predictor per standard deviation, which the first row of a time series is coded with.
 const SERIES_TAIL: i8 = 12;
 
@@ -31,7 +35,7 @@ const SERIES_TAIL: i8 = 12;
 /// A row takes as many nats as its surprisal in the readings themselves: -ln of the probability of its cells, plus ln of
 /// the number of readings in each cell. That is the surprisal of [`Table::score`](crate::Table::score) plus a constant, the
 /// logarithm of the number of readings in each column's narrowest cell, apart from the exceptions in `docs/telemetry.md`.
-/// Of two views, the one in which the row is denser codes it, for ln 2 nats.
+/// Of two views, the one in which the row is denser codes it.
 ///
 /// `decimals` says which real numbers can occur: element `p` is the number of decimals (0 to 9) of the reading at position
 /// `p` of a row. [`RowCodec::FLOAT`] stands for all real numbers, and so does a position past the end. Both sides of a link
@@ -46,8 +50,9 @@ pub struct RowCodec<'a, T> {
     history: History<'a>,
     /// The view of the readings themselves.
     plain: usize,
-    /// Whether a row is coded in the view in which it is the densest.
-    is_mixture: bool,
+    /// The probability of the second view, in units of 1/65536, if a row is coded in one of two. It follows the earlier rows of
+    /// the packet.
+    second: Option<u16>,
     tag: u16,
 }
 
@@ -70,11 +75,11 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
         digest.update(&schema.fingerprint.get().to_le_bytes());
         schema.golden_scores.iter().for_each(|[nats, _]| digest.update(&nats.to_le_bytes()));
         digest.update(decimals);
-        let mut codec = Self { table, decimals, history, plain, is_mixture: false, tag: digest.finalize() };
+        let mut codec = Self { table, decimals, history, plain, second: None, tag: digest.finalize() };
         // Residuals from prototypes are coded in decimals, and those of a time series are residuals already.
         let is_coarse = |(column, _): (Column, _)| column.kind != Kind::Real || codec.decimals_of(&column).is_some();
-        codec.is_mixture =
-            predictor.window() == 0 && table.views() > 1 && table.encoder(plain).columns().all(is_coarse);
+        let has_two = predictor.window() == 0 && table.views() == 2 && table.encoder(plain).columns().all(is_coarse);
+        codec.second = has_two.then_some(HALF);
         Ok(codec)
     }
 
@@ -96,20 +101,26 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
     /// Begins a packet: forgets the earlier rows.
     pub(super) fn restart(&mut self) {
         self.history.restart();
+        self.second = self.second.map(|_| HALF);
     }
 
-    /// Encodes a row.
+    /// Encodes a row of the right length, after which no row can be encoded if there is an error.
     ///
     /// # Errors
-    /// [`EncodeError::RowLength`] if the table expects another number of readings.
+    /// [`EncodeError::Impossible`] if the constraints of the table contradict its encoder.
     pub(super) fn encode<S: FnMut(u8)>(
         &mut self,
         readings: &[Reading],
         into: &mut Compressor<S>,
     ) -> Result<(), EncodeError> {
-        self.check(readings)?;
         let given = |at: u16| readings.get(usize::from(at)).copied().unwrap_or(Reading::Missing);
-        let mut view = if self.is_mixture { self.table.densest(readings) } else { self.plain };
+        let mut view = match self.second {
+            Some(second) => {
+                let mass = Mass::new(second);
+                self.table.densest(readings, |view| Nats::of_mass(mass.of(view == 1)))
+            }
+            None => self.plain,
+        };
         let nearest = self.table.nearest(view, readings);
         let mut row = self.table.start();
         let mut fits = self.outcomes(view, nearest, given, &mut row);
@@ -164,7 +175,11 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
         Ok(())
     }
 
-    fn check(&self, readings: &[Reading]) -> Result<(), EncodeError> {
+    /// Checks the length of a row.
+    ///
+    /// # Errors
+    /// [`EncodeError::RowLength`] if the table expects another number of readings.
+    pub(super) fn check(&self, readings: &[Reading]) -> Result<(), EncodeError> {
         let expected = self.readings();
         if expected != 0 && readings.len() != expected {
             return Err(EncodeError::RowLength { expected: expected as u16 });
@@ -187,13 +202,13 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
         decimals.filter(|&decimals| decimals <= Reading::MOST_DECIMALS)
     }
 
-    /// Codes which view the rest of a row is coded in.
-    fn header(&self, view: usize, fits: bool, coder: &mut impl Symbols) -> usize {
-        if self.is_mixture && fits {
-            coder.uniform(view as u32, self.table.views() as u32) as usize
-        } else {
-            self.plain
-        }
+    /// Codes which view the rest of a row is coded in. Views come in runs, so that the probability follows the earlier rows.
+    fn header(&mut self, view: usize, fits: bool, coder: &mut impl Symbols) -> usize {
+        let Some(second) = self.second.filter(|_| fits) else { return self.plain };
+        let is_second = coder.flag(view == 1, Mass::new(second));
+        let limit = if is_second { LIKELIEST } else { u16::MAX - LIKELIEST };
+        self.second = Some(second.wrapping_add_signed((i32::from(limit).wrapping_sub(second.into()) >> 4) as i16));
+        is_second.into()
     }
 
     /// Returns the grid of a column. `next` is the column of the prototypes that comes next.

@@ -5,6 +5,7 @@ use core::ops::Range;
 use crate::codec::{Compressor, Decompressor};
 use crate::encoder::{Column, Encoder};
 use crate::error::EncodeError;
+use crate::nats::Nats;
 use crate::outcome_tables::OutcomeTables;
 use crate::predictor::Predictor;
 use crate::prototypes::Prototypes;
@@ -39,8 +40,8 @@ pub trait Outcomes {
     fn prototypes(&self, view: usize) -> Prototypes<'_>;
     /// Returns the index of the prototype of a view that is nearest to a row.
     fn nearest(&self, view: usize, readings: &[Reading]) -> u8;
-    /// Returns the view in which a row has the highest density.
-    fn densest(&self, readings: &[Reading]) -> usize;
+    /// Returns the view in which a row has the highest density, given the surprisal of each view itself.
+    fn densest(&self, readings: &[Reading], of_view: impl Fn(usize) -> Nats) -> usize;
     /// Returns whether a column of a view, at this position and with this first bit, is not scored.
     fn is_observed(&self, view: usize, at: usize, first: usize) -> bool;
     /// Returns a row before its outcomes are known.
@@ -86,7 +87,7 @@ impl<const N: usize, const H: usize, const K: usize> Outcomes for Table<'_, N, H
         0
     }
 
-    fn densest(&self, _: &[Reading]) -> usize {
+    fn densest(&self, _: &[Reading], _: impl Fn(usize) -> Nats) -> usize {
         0
     }
 
@@ -148,9 +149,9 @@ impl<const C: usize, const V: usize> Outcomes for ViewTable<'_, C, V> {
         self.prototypes(view).nearest::<C>(readings)
     }
 
-    fn densest(&self, readings: &[Reading]) -> usize {
+    fn densest(&self, readings: &[Reading], of_view: impl Fn(usize) -> Nats) -> usize {
         let nats = |view: &View| view.by_column::<C>(readings, |_| {}).map(|scored| scored.nats).ok();
-        let views = self.views.iter().enumerate().filter_map(|(at, view)| Some((nats(view)?, at)));
+        let views = self.views.iter().enumerate().filter_map(|(at, view)| Some((nats(view)? + of_view(at), at)));
         views.min().map_or(0, |(_, at)| at)
     }
 

@@ -144,7 +144,7 @@ pub fn compress(
         None => blocks.next()?,
     } {
         if coding.is_none() {
-            let (made, header) = Coding::new(&*table, channels(&aligned, &frame), separator.clone(), named)?;
+            let (made, header) = Coding::new(&*table, channels(&aligned, &frame), separator.clone(), named, None)?;
             output.write_all(&header).map_err(|error| output.failed(error))?;
             done.file_bytes += header.len();
             coding = Some(made);
@@ -187,16 +187,17 @@ struct Coding<'a> {
 }
 
 impl<'a> Coding<'a> {
-    /// Returns the coding of a file and the bytes of its header.
+    /// Returns the coding of a file and the bytes of its header. The decimals of bare packets are those of the board.
     fn new(
         table: &'a dyn RowTable,
         channels: Vec<Channel<'a>>,
         separator: String,
         named: bool,
+        bare: Option<&[u8]>,
     ) -> Result<(Self, Vec<u8>)> {
         let columns = channels.iter().map(|channel| channel.format.clone()).collect();
         let header = FileHeader { tag: 0, separator, named, columns };
-        let decimals = header.decimals();
+        let decimals = bare.map_or_else(|| header.decimals(), <[u8]>::to_vec);
         let tag = table.tag(&decimals)?;
         Ok((Self { table, channels, decimals, tag }, FileHeader { tag, ..header }.bytes()))
     }
@@ -271,11 +272,12 @@ pub fn decompress(
     let (mut reader, advice) = decompressed(input, &ReadOptions::default().limits, observer)?;
     let path = shown(input);
     let failed = |error| Error::io(&path, advice)(error);
-    let header = if reader.fill_buf().map_err(failed)?.starts_with(MAGIC) {
+    let is_bare = !reader.fill_buf().map_err(failed)?.starts_with(MAGIC);
+    let header = if is_bare {
+        bare(&schema, decimals)
+    } else {
         reader.consume(MAGIC.len());
         FileHeader::read(&path, &mut reader, schema.columns.len())?
-    } else {
-        bare(&schema, decimals)
     };
     let encoding = |format: &Format| schema.of_source(format.source).map(|encoding| (encoding, format.clone()));
     let is_series = schema.predictor.view().window() > 0;
@@ -285,7 +287,8 @@ pub fn decompress(
         format,
     };
     let channels = header.columns.iter().filter_map(encoding).map(channel).collect();
-    let (coding, _) = Coding::new(&*table, channels, header.separator.clone(), header.named)?;
+    let (coding, _) =
+        Coding::new(&*table, channels, header.separator.clone(), header.named, is_bare.then_some(decimals))?;
     if header.tag != 0 && header.tag != coding.tag {
         let message = "was compressed with another model, or this model was fitted again since; pass the model with which it was \
                        compressed";

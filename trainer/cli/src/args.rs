@@ -254,9 +254,7 @@ pub enum Command {
     /// Decompress a file that `compress` wrote, or the packets of a board.
     ///
     /// If packets are damaged, the rows of all others are written, and the command ends with an error.
-    #[command(
-        after_help = "Example: surprisal compress pico.srp pico.csv -o pico.srpd && surprisal decompress pico.srp pico.srpd -o again.csv"
-    )]
+    #[command(after_help = "Example: surprisal decompress pico.srp pico.srpd -o again.csv")]
     Decompress(DecompressArgs),
     /// Look after the machines of a fleet, whose tables `fit --by` writes.
     #[command(

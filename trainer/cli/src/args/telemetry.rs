@@ -36,7 +36,7 @@ pub struct DecompressArgs {
     /// File of rows to write.
     #[arg(short, value_name = "FILE")]
     pub output: PathBuf,
-    /// Decimals of each reading, as the board has them, for packets of a board: 2,0,255 for hundredths, whole numbers and
+    /// Decimals for packets of a board, exactly as its program has them, or none: 2,0,255 for hundredths, whole numbers and
     /// floats of any value.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub decimals: Vec<u8>,

@@ -25,6 +25,7 @@ mod robust;
 mod search;
 mod signal;
 mod streams;
+mod telemetry;
 mod time;
 
 use data::{Folder, mixed, number};
