@@ -1,5 +1,6 @@
 //! Bytes of rows in packets of a table, beside compressors of text, and models of independent columns.
 
+mod boards;
 mod data;
 mod peers;
 
@@ -25,6 +26,9 @@ pub struct Compress {
     /// The folder that holds debd/, adbench/, shuttle/ and skab/
     #[arg(long, value_name = "DIR", default_value = "../shared/data")]
     data: PathBuf,
+    /// Measure instructions and stack on emulated boards instead
+    #[arg(long)]
+    boards: bool,
     /// Sets to measure; if none is given, all are measured
     #[arg(value_name = "SET")]
     sets: Vec<String>,
@@ -35,6 +39,9 @@ pub struct Compress {
 /// # Errors
 /// Data are missing, a command fails, or rows do not come back as they were.
 pub fn run(args: &Compress) -> Result<()> {
+    if args.boards {
+        return boards::run();
+    }
     let surprisal = Surprisal::build()?;
     println!(
         "bytes per test row: of their text, compressed, and in packets with all overhead (whole files with header)"
