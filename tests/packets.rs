@@ -5,6 +5,7 @@ mod support {
     pub mod mixture;
     pub mod naive;
     pub mod outcomes;
+    pub mod packets;
     pub mod random;
     pub mod tables;
     pub mod views;
@@ -13,11 +14,10 @@ mod support {
 use proptest::prelude::*;
 use support::budget;
 use support::mixture::RandomMixture;
+use support::packets::{assert_return, bits, packed, shuttle, unpacked, wild};
 use support::random::{Dice, Random, cases, encoder_slices};
 use support::views::{Make, RandomView, kinds, reading, table};
-use surprisal::{
-    Damage, Detector, Encoder, EncoderSlices, Nats, PacketError, PacketTable, PacketWriter, Packets, Reading, RowCodec,
-};
+use surprisal::{Detector, Encoder, EncoderSlices, Nats, Reading, RowCodec};
 
 #[allow(dead_code, reason = "the exported source")]
 #[path = "golden/stream.rs"]
@@ -25,83 +25,6 @@ mod stream;
 #[allow(dead_code, reason = "the exported source")]
 #[path = "golden/views.rs"]
 mod views;
-
-/// Readings are equal if they are so bit for bit; `==` would take no NaN for itself.
-fn bits(row: &[Reading]) -> Vec<(u8, u32)> {
-    let of = |reading: &Reading| match *reading {
-        Reading::Integer(value) => (0, value as u32),
-        Reading::Real(value) => (1, value.to_bits()),
-        Reading::Missing => (2, 0),
-    };
-    row.iter().map(of).collect()
-}
-
-/// Packs rows into packets of at most `capacity` bytes, as a node does.
-fn packed<T: PacketTable>(codec: &mut RowCodec<'_, T>, rows: &[Vec<Reading>], capacity: usize) -> Vec<Vec<u8>> {
-    let (mut packets, mut at) = (Vec::new(), 0);
-    while at < rows.len() {
-        let mut buffer = vec![0; capacity];
-        let mut writer = PacketWriter::new(codec, &mut buffer);
-        let first = at;
-        while let Some(row) = rows.get(at) {
-            match writer.push(row) {
-                Ok(()) => at += 1,
-                Err(PacketError::Full) => break,
-                Err(error) => panic!("{error}"),
-            }
-        }
-        assert_eq!(usize::from(writer.rows()), at - first);
-        assert!(at > first, "a row of {} readings fits no packet of {capacity} bytes", rows[at].len());
-        packets.push(writer.finish().to_vec());
-    }
-    packets
-}
-
-/// The rows of all packets in `bytes`, each packet apart, and the damage.
-fn unpacked<T: PacketTable>(
-    codec: &mut RowCodec<'_, T>,
-    bytes: &[u8],
-    width: usize,
-) -> (Vec<Vec<Vec<Reading>>>, Vec<Damage>) {
-    let (mut packets, mut damages) = (Vec::new(), Vec::new());
-    for found in Packets::new(bytes, &[codec.tag()]) {
-        match found {
-            Ok(packet) => {
-                let (mut rows, mut row) = (Vec::new(), vec![Reading::Missing; width]);
-                let mut from = packet.rows(codec);
-                while from.next(&mut row).expect("the width is right") {
-                    rows.push(row.clone());
-                }
-                assert_eq!(rows.len(), usize::from(packet.row_count()));
-                packets.push(rows);
-            }
-            Err(damage) => damages.push(damage),
-        }
-    }
-    (packets, damages)
-}
-
-fn assert_return<T: PacketTable>(codec: &mut RowCodec<'_, T>, rows: &[Vec<Reading>], capacity: usize) {
-    let bytes = packed(codec, rows, capacity).concat();
-    let (packets, damages) = unpacked(codec, &bytes, rows[0].len());
-    assert_eq!(damages, []);
-    let back: Vec<_> = packets.concat().iter().map(|row| bits(row)).collect();
-    assert_eq!(back, rows.iter().map(|row| bits(row)).collect::<Vec<_>>());
-}
-
-/// Any reading at all, also one that no column of a kind can have.
-fn wild(dice: &mut Dice) -> Reading {
-    match dice.between(0, 5) {
-        0 => Reading::Missing,
-        1 => Reading::Integer(dice.word() as i32),
-        2 => Reading::Integer(dice.between(-3, 3) as i32),
-        3 => Reading::Real(f32::from_bits(dice.word() as u32)),
-        4 => Reading::Real(dice.between(-999, 999) as f32 / 8.0),
-        _ => Reading::Real(
-            [0.0, -0.0, f32::NAN, f32::INFINITY, f32::MIN, f32::MIN_POSITIVE][dice.between(0, 5) as usize],
-        ),
-    }
-}
 
 /// A reading of a kind, of which some are wild.
 fn any(kind: i64, decimals: u8, dice: &mut Dice) -> Reading {
@@ -226,13 +149,6 @@ fn time_series_come_back_and_packets_stand_alone() {
     assert!(RowCodec::new(table, &decimals, &mut []).is_err());
 }
 
-/// Rows of the golden table of views, which are of Shuttle.
-fn shuttle() -> Vec<Vec<Reading>> {
-    let readings = include_bytes!("golden/shuttle.readings");
-    let rows = readings.as_chunks::<2>().0.iter().map(|&bytes| Reading::Integer(i16::from_le_bytes(bytes).into()));
-    rows.collect::<Vec<_>>().chunks_exact(9).map(<[Reading]>::to_vec).collect()
-}
-
 /// The exact length of a row in nats: -ln of the mass of each cell times the number of integers in it, in the denser view.
 fn length(second: &mut u16, readings: &[Reading]) -> f64 {
     let of_view = |view: &surprisal::View| -> f64 {
@@ -305,111 +221,39 @@ fn rows_take_the_surprisal_of_their_readings() {
     assert!(found < 1.0005 * expected + 2.0, "{found} bytes, expected {expected}");
 }
 
-#[test]
-fn a_row_that_does_not_fit_leaves_the_others_as_they_are() {
-    let rows = shuttle();
+/// Rows like those of Shuttle, of which some readings are drawn anew.
+fn random_rows(count: usize, seed: u64) {
+    let golden = shuttle();
+    let mut dice = Dice(seed);
     let mut codec = RowCodec::new(&views::TABLE, &[], &mut []).unwrap();
-    for capacity in [0, 3, 4, 20, 51, 131, 132, 222] {
-        let mut buffer = vec![0xAA; capacity];
-        let mut writer = PacketWriter::new(&mut codec, &mut buffer);
-        let fit = rows.iter().take_while(|row| writer.push(row) == Ok(())).count();
-        assert_eq!(writer.push(&rows[0]), Err(PacketError::Full), "a full packet stays full");
-        assert_eq!(usize::from(writer.rows()), fit);
-        let packet = writer.finish().to_vec();
-        assert!(packet.len() <= capacity);
-        let (back, damages) = unpacked(&mut codec, &packet, 9);
-        assert_eq!((back.concat(), damages), (rows[..fit].to_vec(), vec![]));
+    for _ in 0..count / 1000 {
+        let row = |dice: &mut Dice| {
+            let mut row = golden[dice.between(0, golden.len() as i64 - 1) as usize].clone();
+            for slot in &mut row {
+                if !dice.one_in(4) {
+                    continue;
+                }
+                *slot = match dice.between(0, 99) {
+                    0 => wild(dice),
+                    1 => Reading::Integer(dice.word() as i32),
+                    _ => Reading::Integer(dice.between(-200, 200) as i32),
+                };
+            }
+            row
+        };
+        let rows: Vec<Vec<Reading>> = (0..1000).map(|_| row(&mut dice)).collect();
+        assert_return(&mut codec, &rows, 32_000);
     }
-    let mut buffer = [0; 51];
-    let mut writer = PacketWriter::new(&mut codec, &mut buffer);
-    let short = PacketError::Row(surprisal::EncodeError::RowLength { expected: 9 });
-    assert_eq!(writer.push(&rows[0][1..]), Err(short));
-    assert_eq!(writer.push(&rows[0]), Ok(()), "a row of the wrong length changes nothing");
 }
 
 #[test]
-fn a_buffer_for_long_packets_holds_short_ones_in_short() {
-    let rows = shuttle();
-    let mut codec = RowCodec::new(&views::TABLE, &[], &mut []).unwrap();
-    let [long, short] = [30_000, 131].map(|capacity| packed(&mut codec, &rows[..3], capacity));
-    assert_eq!(long, short);
+fn random_rows_come_back() {
+    random_rows(20_000, 1);
 }
 
+/// Minutes: `cargo test --release --test packets -- --ignored`.
 #[test]
-fn damage_costs_the_packets_that_it_hits() {
-    let rows = shuttle();
-    let mut codec = RowCodec::new(&views::TABLE, &[], &mut []).unwrap();
-    let packets = packed(&mut codec, &rows, 60);
-    let (whole, _) = unpacked(&mut codec, &packets.concat(), 9);
-    let mut dice = Dice(5);
-    for hit in 0..packets.len() {
-        let mut damaged = packets.clone();
-        let at = dice.between(0, damaged[hit].len() as i64 - 1) as usize;
-        damaged[hit][at] ^= 1 << dice.between(0, 7);
-        let (left, damages) = unpacked(&mut codec, &damaged.concat(), 9);
-        let expected = [&whole[..hit], &whole[hit + 1..]].concat();
-        assert!(left == expected, "packet {hit}, byte {at}");
-        assert_eq!(damages.len(), 1);
-        assert_eq!(damages[0].length, packets[hit].len());
-        // A lost byte, and one too many.
-        damaged = packets.clone();
-        damaged[hit].remove(at);
-        let (left, damages) = unpacked(&mut codec, &damaged.concat(), 9);
-        assert!(
-            left == expected,
-            "packet {hit} without byte {at}: {} of {} packets, {damages:?}",
-            left.len(),
-            expected.len()
-        );
-        damaged = packets.clone();
-        damaged[hit].insert(at, dice.word() as u8);
-        let found = unpacked(&mut codec, &damaged.concat(), 9).0;
-        assert!(found == expected || found == whole, "a byte in front of a packet is no part of it");
-    }
-    // A packet that is cut short at the end.
-    let bytes = packets.concat();
-    let (left, damages) = unpacked(&mut codec, &bytes[..bytes.len() - 3], 9);
-    assert_eq!((left.len(), damages.len(), damages[0].tag), (whole.len() - 1, 1, None));
-}
-
-#[test]
-fn packets_of_another_table_are_told_apart() {
-    let rows = shuttle();
-    let decimals = [[1], [2]];
-    let mut codecs = decimals.each_ref().map(|decimals| RowCodec::new(&views::TABLE, decimals, &mut []).unwrap());
-    let [first, second] = codecs.each_ref().map(RowCodec::tag);
-    assert_ne!(first, second);
-    let bytes: Vec<u8> = codecs.iter_mut().flat_map(|codec| packed(codec, &rows[..9], 60).concat()).collect();
-    let of_first = [first];
-    let found: Vec<_> = Packets::new(&bytes, &of_first).collect();
-    assert!(found[0].is_ok());
-    assert_eq!(found.last().unwrap().as_ref().unwrap_err().tag, Some(second));
-    assert!(Packets::new(&bytes, &[first, second]).all(|found| found.is_ok()));
-}
-
-proptest! {
-    #![proptest_config(cases(400))]
-
-    #[test]
-    fn any_bytes_are_read(seed: u64, length in 1usize..400) {
-        let mut dice = Dice(seed);
-        let mut bytes: Vec<u8> = (0..length).map(|_| dice.word() as u8).collect();
-        let mut history = vec![0; RowCodec::history_length(&stream::TABLE)];
-        let mut series = RowCodec::new(&stream::TABLE, &[2, 255, 9], &mut history).unwrap();
-        let mut codec = RowCodec::new(&views::TABLE, &[], &mut []).unwrap();
-        for tag in [series.tag(), codec.tag()] {
-            // A packet with the right check around the random payload.
-            let payload = (length - 1).min(0x7F);
-            bytes[0] = payload as u8;
-            if bytes.len() > 1 { bytes[1] |= 1; }
-            let crc = crc::Crc::<u16>::new(&crc::CRC_16_IBM_3740);
-            let mut packet = bytes[..(payload + 2).min(length)].to_vec();
-            packet.resize(payload + 2, 0);
-            packet.extend((crc.checksum(&packet) ^ tag).to_be_bytes());
-            let both = [&packet[..], &bytes].concat();
-            let found = if tag == codec.tag() { unpacked(&mut codec, &both, 9).0 } else { unpacked(&mut series, &both, 8).0 };
-            prop_assert!(!found.is_empty());
-            prop_assert_eq!(found[0].len(), usize::from(packet[1]));
-        }
-    }
+#[ignore = "takes minutes"]
+fn ten_million_random_rows_come_back() {
+    random_rows(10_000_000, 2);
 }

@@ -17,7 +17,7 @@ use crate::reading::Reading;
 use crate::row_schema::RowSchema;
 use crate::view::View;
 
-/// The checksum of packets, which detects every error of one or two bits, and every burst of up to 16 bits.
+/// The checksum of packets, which detects every error within 16 neighbouring bits.
 pub(super) const CHECKSUM: Crc<u16, NoTable> = Crc::<u16, NoTable>::new(&CRC_16_IBM_3740);
 
 /// The probability that a row has readings that do not fit their columns, 1/65536.

@@ -3,11 +3,11 @@
 //! A packet holds rows in as many bytes as they surprise, see [`surprisal::RowCodec`]. What the readings do not tell, such
 //! as a text that no training row has, goes beside the packets as text, so that every cell comes back as it was written.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 use std::path::Path;
 
 use rayon::prelude::*;
-use surprisal::{Packets, Reading};
+use surprisal::Reading;
 
 use crate::artefact::Artefact;
 use crate::data::blocks::Blocks;
@@ -22,12 +22,11 @@ use crate::schema::{ColumnEncoding, Schema};
 
 mod file;
 mod format;
+mod search;
 
 use file::{FileHeader, MAGIC, Text, texts_of, texts_packets, texts_tag};
 use format::{Format, has_decimals, is_real};
-
-/// Number of bytes of packets that are in memory at a time.
-const WINDOW: usize = 1 << 20;
+use search::{Found, read_packets};
 
 /// How packets are made.
 #[derive(Clone, Copy, Debug)]
@@ -358,50 +357,4 @@ fn bare(schema: &Schema, decimals: &[u8]) -> FileHeader {
         named: !schema.is_unnamed(),
         columns: encodings.into_iter().map(format).collect(),
     }
-}
-
-/// A packet, or bytes that are none.
-enum Found<'b> {
-    Packet(surprisal::Packet<'b>),
-    Damage { at: u64, length: u64, tag: Option<u16> },
-}
-
-/// Reads packets to the end, a part at a time.
-fn read_packets(
-    reader: &mut impl Read,
-    tags: [u16; 2],
-    failed: impl Fn(std::io::Error) -> Error,
-    found: &mut impl FnMut(Found) -> Result<()>,
-) -> Result<()> {
-    let (mut bytes, mut before, mut is_end) = (Vec::new(), 0, false);
-    while !is_end {
-        let more = WINDOW.saturating_sub(bytes.len()) as u64;
-        is_end = (reader.take(more).read_to_end(&mut bytes).map_err(&failed)? as u64) < more;
-        // The last packets of a part may go on in the next one.
-        let sure = if is_end { bytes.len() } else { bytes.len() - 2 * Packets::MOST_BYTES };
-        let mut packets = Packets::new(&bytes, &tags);
-        let mut read = 0;
-        while read < sure
-            && let Some(next) = packets.next()
-        {
-            match next {
-                Ok(packet) => found(Found::Packet(packet))?,
-                Err(damage) => {
-                    // What looks like damage up to the end of a part may end behind it.
-                    let length = if packets.position() == bytes.len() && !is_end { sure - read } else { damage.length };
-                    let tag = damage.tag;
-                    found(Found::Damage { at: before + read as u64, length: length as u64, tag })?;
-                    read += length;
-                    if length < damage.length {
-                        break;
-                    }
-                    continue;
-                }
-            }
-            read = packets.position();
-        }
-        bytes.drain(..read);
-        before += read as u64;
-    }
-    Ok(())
 }
