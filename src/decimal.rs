@@ -31,6 +31,7 @@ impl Reading {
     /// assert_eq!(Reading::Real(-23.45).to_decimal(2), Some(-2345));
     /// assert_eq!(Reading::Real(-23.456).to_decimal(2), None);
     /// ```
+    #[inline(never)]
     pub fn from_decimal(steps: i32, decimals: u8) -> Self {
         let magnitude = u64::from(steps.unsigned_abs());
         if magnitude == 0 {
@@ -56,6 +57,7 @@ impl Reading {
     /// `None` if there is none, for example for negative zero. Takes no division.
     ///
     /// It is `None` as well for a few numbers that lie as far from the decimal number as another real number does.
+    #[inline(never)]
     pub fn to_decimal(self, decimals: u8) -> Option<i32> {
         let Self::Real(value) = self else { return None };
         let bits = value.to_bits();
@@ -86,6 +88,7 @@ impl Reading {
 
 /// Returns the largest number of steps of 10^-decimals that is at most the real number with this key in
 /// [`total_order`](crate::total_order), or that is read as that number.
+#[inline(never)]
 pub(crate) fn floor(key: i32, decimals: u8) -> i64 {
     let Reading::Real(value) = real_of(key) else { return 0 };
     let (magnitude, exponent, is_negative) = parts(value.to_bits());
@@ -95,6 +98,7 @@ pub(crate) fn floor(key: i32, decimals: u8) -> i64 {
 }
 
 /// Returns ⌊value · 2^exponent · 10^decimals⌋, and saturates far outside the range of an `i32`. The value has at most 33 bits.
+#[inline(never)]
 pub(crate) fn scaled(value: i64, exponent: i32, decimals: u8) -> i64 {
     let product = value.saturating_mul(power(decimals).into());
     let scaled = match exponent {

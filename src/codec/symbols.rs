@@ -17,6 +17,7 @@ pub(crate) trait Symbols {
     fn flag(&mut self, value: bool, mass: Mass) -> bool;
 
     /// Codes the low `bits` bits of a number, at most 48, each of which is as likely to be one as zero.
+    #[inline(never)]
     fn bits(&mut self, value: u64, bits: u32) -> u64 {
         let (mut left, mut coded) = (bits, 0);
         while left > 0 {
@@ -45,6 +46,7 @@ fn share(range: u32, count: u32) -> u32 {
 impl<S: FnMut(u8)> Symbols for Compressor<S> {
     const ENCODES: bool = true;
 
+    #[inline(never)]
     fn uniform(&mut self, value: u32, count: u32) -> u32 {
         let width = share(self.range, count);
         self.raise(width.wrapping_mul(value));
@@ -53,6 +55,7 @@ impl<S: FnMut(u8)> Symbols for Compressor<S> {
         value
     }
 
+    #[inline(never)]
     fn flag(&mut self, value: bool, mass: Mass) -> bool {
         self.push(value, mass);
         value
@@ -62,6 +65,7 @@ impl<S: FnMut(u8)> Symbols for Compressor<S> {
 impl<I: Iterator<Item = u8>> Symbols for Decompressor<I> {
     const ENCODES: bool = false;
 
+    #[inline(never)]
     fn uniform(&mut self, _: u32, count: u32) -> u32 {
         let width = share(self.range, count);
         // Damaged bytes can point past the last part.
@@ -72,6 +76,7 @@ impl<I: Iterator<Item = u8>> Symbols for Decompressor<I> {
         value
     }
 
+    #[inline(never)]
     fn flag(&mut self, _: bool, mass: Mass) -> bool {
         self.pull(mass)
     }

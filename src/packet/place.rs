@@ -56,6 +56,7 @@ impl Grid {
     }
 
     /// Returns the largest number whose reading is at or below an edge.
+    #[inline(never)]
     pub(super) fn last(self, edge: i32) -> i64 {
         match self {
             Self::Integer | Self::Float => edge.into(),
@@ -80,6 +81,7 @@ impl Grid {
     }
 
     /// Returns the outcome whose cell holds a number, given the outcome by the edges, which rounding can miss.
+    #[inline(never)]
     pub(super) fn settled(self, column: &Column, mut outcome: usize, number: i64) -> usize {
         if let Self::Integer | Self::Float = self {
             return outcome;
@@ -112,6 +114,7 @@ impl Grid {
     }
 
     /// Codes the place of a number within the cell of an outcome, and returns the number.
+    #[inline(never)]
     pub(super) fn code(self, column: &Column, outcome: usize, number: i64, coder: &mut impl Symbols) -> i64 {
         let edge = |at: usize| column.values.get(at).map(|&edge| self.last(edge));
         match (outcome.checked_sub(1).and_then(edge), edge(outcome)) {
@@ -145,6 +148,7 @@ pub(super) fn around(middle: i64, number: i64, scale: u32, coder: &mut impl Symb
 /// Codes a distance d of at least 0 with the tail of the encoder, whose density is proportional to (1 + d/s)^-2 with
 /// s = 2^scale: the number of doublings of 1 + d/s, each of which halves the probability of more, and then the place between
 /// two doublings.
+#[inline(never)]
 fn tail(distance: i64, scale: u32, coder: &mut impl Symbols) -> i64 {
     // Distances between two integers of 32 bits have at most 33 bits.
     const MOST: u32 = 34;
@@ -158,6 +162,7 @@ fn tail(distance: i64, scale: u32, coder: &mut impl Symbols) -> i64 {
 }
 
 /// Codes any reading, bit for bit.
+#[inline(never)]
 pub(super) fn raw(reading: Reading, coder: &mut impl Symbols) -> Reading {
     let (kind, bits) = match reading {
         Reading::Integer(value) => (0, value as u32),
@@ -184,6 +189,7 @@ pub(super) struct Cell {
 
 impl Cell {
     /// Returns the cell of a reading of a column.
+    #[inline(never)]
     pub(super) fn of(column: &Column, grid: Grid, reading: Reading) -> Self {
         let fitting = |outcome, number| Self { outcome: Some(outcome), number, fits: true };
         match (column.kind, reading) {
@@ -233,6 +239,7 @@ impl Cell {
     }
 
     /// Codes what the outcome leaves open, and returns the reading. On decoding, only the outcome is known.
+    #[inline(never)]
     pub(super) fn code(self, column: &Column, grid: Grid, coder: &mut impl Symbols) -> Reading {
         let Some(outcome) = self.outcome else { return Reading::Missing };
         let code = match column.kind {

@@ -212,6 +212,7 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
     }
 
     /// Returns the grid of a column. `next` is the column of the prototypes that comes next.
+    #[inline(never)]
     fn grid(&self, view: usize, nearest: u8, column: &Column, next: &mut usize) -> Grid {
         let decimals = self.decimals_of(column);
         if let Some((scale, centre)) = self.table.predictor().number(column.source.into()) {
@@ -240,33 +241,35 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
     }
 
     /// Sets the outcomes of a row, and returns whether all its readings fit the columns of the view.
+    #[inline(never)]
     fn outcomes(&mut self, view: usize, nearest: u8, given: impl Fn(u16) -> Reading, row: &mut T::Row) -> bool {
         let (table, mut next, mut fits) = (self.table, 0, true);
         if self.width() > 0 {
             self.history.begin(&table.predictor());
             self.last_states(row);
         }
-        for (at, column, bits) in columns(table, view) {
+        each_column(table, view, &mut |at, column, bits| {
             let cell = if column.source == View::REGIME {
-                let cell = Cell::of(&column, Grid::Integer, Reading::Integer(nearest.into()));
+                let cell = Cell::of(column, Grid::Integer, Reading::Integer(nearest.into()));
                 // The decoder knows the regime by its outcome.
-                fits &= cell.outcome.map_or(0, |outcome| regime_of(&column, outcome)) == nearest;
+                fits &= cell.outcome.map_or(0, |outcome| regime_of(column, outcome)) == nearest;
                 cell
             } else {
-                let grid = self.grid(view, nearest, &column, &mut next);
-                let cell = Cell::of(&column, grid, given(column.source));
+                let grid = self.grid(view, nearest, column, &mut next);
+                let cell = Cell::of(column, grid, given(column.source));
                 if self.width() > 0 {
-                    self.history.push(&table.predictor(), column.source.into(), cell.reading(&column, grid));
+                    self.history.push(&table.predictor(), column.source.into(), cell.reading(column, grid));
                 }
                 cell
             };
             fits &= cell.fits;
-            T::set(row, &column, at, bits, cell.outcome);
-        }
+            T::set(row, column, at, bits, cell.outcome);
+        });
         fits
     }
 
     /// Sets the outcomes of the last values of the states of a time series, which the model has as observed columns.
+    #[inline(never)]
     fn last_states(&self, row: &mut T::Row) {
         let (predictor, encoder) = (self.table.predictor(), self.table.encoder(self.plain));
         for (slot, channel) in predictor.states().enumerate() {
@@ -285,21 +288,22 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
 
     /// Codes the outcomes that no model tells: those of observed columns, and in the first row of a time series those of states
     /// and whether numbers are missing.
+    #[inline(never)]
     fn observed<S: Symbols>(&self, view: usize, row: &mut T::Row, coder: &mut S) {
-        for (at, column, bits) in columns(self.table, view) {
+        each_column(self.table, view, &mut |at, column, bits| {
             let is_first = self.is_first();
             if !is_first && !self.table.is_observed(view, at, bits.start) {
-                continue;
+                return;
             }
             let is_number = is_first && self.table.predictor().number(column.source.into()).is_some();
             let last = if is_number { column.may_miss.into() } else { column.outcomes().wrapping_sub(1) };
             let outcome =
-                T::outcome(row, &column, at, bits.clone()).map_or(last, |outcome| if is_number { 0 } else { outcome });
+                T::outcome(row, column, at, bits.clone()).map_or(last, |outcome| if is_number { 0 } else { outcome });
             let outcome = coder.up_to(outcome as u32, last as u32) as usize;
             if !S::ENCODES {
-                T::set(row, &column, at, bits, (!column.may_miss || outcome < last).then_some(outcome));
+                T::set(row, column, at, bits, (!column.may_miss || outcome < last).then_some(outcome));
             }
-        }
+        });
     }
 
     /// Codes the places of the readings of a row within their cells.
@@ -313,24 +317,27 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
         coder: &mut S,
     ) {
         let (table, mut next) = (self.table, 0);
-        for (at, column, bits) in columns(table, view).filter(|(_, column, _)| column.source != View::REGIME) {
-            let grid = self.grid(view, nearest, &column, &mut next);
+        each_column(table, view, &mut |at, column, bits| {
+            if column.source == View::REGIME {
+                return;
+            }
+            let grid = self.grid(view, nearest, column, &mut next);
             let cell = if S::ENCODES {
-                Cell::of(&column, grid, given(column.source))
+                Cell::of(column, grid, given(column.source))
             } else {
-                Cell { outcome: T::outcome(row, &column, at, bits), number: 0, fits: true }
+                Cell { outcome: T::outcome(row, column, at, bits), number: 0, fits: true }
             };
             let reading = match (self.is_first(), grid) {
                 (true, Grid::Residual { .. }) if cell.outcome.is_some() => {
                     grid.reading(around(grid.last(0), cell.number, grid.tail_scale(SERIES_TAIL), coder))
                 }
-                _ => cell.code(&column, grid, coder),
+                _ => cell.code(column, grid, coder),
             };
             if self.width() > 0 {
                 self.history.push(&table.predictor(), column.source.into(), reading);
             }
             store(column.source, reading);
-        }
+        });
         if self.width() > 0 {
             self.history.commit();
         }
@@ -338,20 +345,26 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
 
     /// Codes the readings that do not fit their columns, bit for bit.
     fn misfits<S: Symbols>(&self, given: impl Fn(u16) -> Reading, mut store: impl FnMut(u16, Reading), coder: &mut S) {
-        for (_, column, _) in columns(self.table, self.plain) {
+        each_column(self.table, self.plain, &mut |_, column, _| {
             let reading = given(column.source);
-            let fits = || Cell::of(&column, self.grid(self.plain, 0, &column, &mut 0), reading).fits;
+            let fits = || Cell::of(column, self.grid(self.plain, 0, column, &mut 0), reading).fits;
             if coder.flag(S::ENCODES && !fits(), MISFIT) {
                 store(column.source, raw(reading, coder));
             }
-        }
+        });
     }
 
     /// Returns the index of the prototype that a decoded row belongs to.
     fn regime(&self, view: usize, row: &T::Row) -> u8 {
-        let mut columns = columns(self.table, view).filter(|(_, column, _)| column.source == View::REGIME);
-        let outcome = columns.next().map(|(at, column, bits)| (column, T::outcome(row, &column, at, bits)));
-        outcome.map_or(0, |(column, outcome)| regime_of(&column, outcome.unwrap_or(0)))
+        let mut nearest = 0;
+        if self.table.prototypes(view).count() > 0 {
+            each_column(self.table, view, &mut |at, column, bits| {
+                if column.source == View::REGIME {
+                    nearest = regime_of(column, T::outcome(row, column, at, bits).unwrap_or(0));
+                }
+            });
+        }
+        nearest
     }
 }
 
@@ -363,14 +376,17 @@ fn regime_of(column: &Column, outcome: usize) -> u8 {
     }
 }
 
-/// Yields (position, column, bits) of the columns of a view, in model order or, for a time series, of its channels in the
-/// order in which they are predicted.
-fn columns<T: PacketTable>(table: &T, view: usize) -> impl Iterator<Item = (usize, Column<'_>, Range<usize>)> {
-    let (encoder, width) = (table.encoder(view), table.predictor().width());
-    let channels = (0..width).filter_map(move |channel| {
-        let mut columns = encoder.columns().enumerate();
-        columns.find(|(_, (column, _))| usize::from(column.source) == channel)
-    });
-    let columns = encoder.columns().enumerate().take_while(move |_| width == 0);
-    columns.chain(channels).map(|(at, (column, bits))| (at, column, bits))
+/// Passes (position, column, bits) of each column of a view on, in model order or, for a time series, of each of its channels in
+/// the order in which they are predicted.
+// Not inlined, and without the type of `each`, so that a program holds it once.
+#[inline(never)]
+fn each_column<T: PacketTable>(table: &T, view: usize, each: &mut dyn FnMut(usize, &Column, Range<usize>)) {
+    let width = table.predictor().width();
+    for channel in 0..width.max(1) {
+        for (at, (column, bits)) in table.encoder(view).columns().enumerate() {
+            if width == 0 || usize::from(column.source) == channel {
+                each(at, &column, bits);
+            }
+        }
+    }
 }

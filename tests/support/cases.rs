@@ -37,9 +37,11 @@ use coin::{Coin, pack};
 use refusals::self_test_passes;
 use shuttle::{BITS, COLUMNS};
 use surprisal::{
-    ColumnScore, Compressor, Decompressor, Fingerprint, Libm, Logit, Monitor, Nats, PacketTable, PacketWriter, Packets,
-    Reading, RowCodec, RowScore, Samples, Stream, Table,
+    ColumnScore, Compressor, Decompressor, Fingerprint, Libm, Logit, Monitor, Nats, Reading, RowScore, Samples, Stream,
+    Table,
 };
+#[cfg(any(not(target_arch = "arm"), target_has_atomic = "ptr"))]
+use surprisal::{PacketTable, PacketWriter, Packets, RowCodec};
 
 macro_rules! cases {
     ($($(#[$doc:meta])* fn $name:ident() $body:block)*) => {
@@ -179,6 +181,7 @@ fn packets_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, 
 }
 
 /// Golden row `at` as packets hold it: some rows lack a reading.
+#[cfg(any(not(target_arch = "arm"), target_has_atomic = "ptr"))]
 fn packed_row(at: usize) -> [Reading; COLUMNS.len()] {
     let (mut row, _) = rows(&SHUTTLE).nth(at).expect("there are more rows");
     if at % 50 == 7 {
@@ -188,6 +191,7 @@ fn packed_row(at: usize) -> [Reading; COLUMNS.len()] {
 }
 
 /// The golden packets hold the golden rows, and the rows make these packets.
+#[cfg(any(not(target_arch = "arm"), target_has_atomic = "ptr"))]
 fn rows_are_packets<T: PacketTable>(table: &T, packets: &[u8]) {
     const ROWS: usize = 200;
     let mut codec = RowCodec::new(table, &[], &mut []).expect("the table codes readings");
@@ -196,7 +200,8 @@ fn rows_are_packets<T: PacketTable>(table: &T, packets: &[u8]) {
         let (mut row, mut received) =
             ([Reading::Missing; COLUMNS.len()], packet.expect("the packets are whole").rows(&mut codec));
         while received.next(&mut row).expect("the length is right") {
-            assert_eq!(row, packed_row(at));
+            // Printing a reading would link the formatting of floats.
+            assert!(row == packed_row(at));
             at += 1;
         }
     }
@@ -216,8 +221,12 @@ fn rows_are_packets<T: PacketTable>(table: &T, packets: &[u8]) {
 cases! {
     /// Rows of readings become the same packets on every machine, and come back.
     fn packets_of_readings_are_the_golden_ones() {
-        rows_are_packets(&views::TABLE, include_bytes!("../golden/views.packets"));
-        rows_are_packets(&shuttle::TABLE, include_bytes!("../golden/shuttle.packets"));
+        // The Cortex-M0, which has no atomic swap, has no flash left for these.
+        #[cfg(any(not(target_arch = "arm"), target_has_atomic = "ptr"))]
+        {
+            rows_are_packets(&views::TABLE, include_bytes!("../golden/views.packets"));
+            rows_are_packets(&shuttle::TABLE, include_bytes!("../golden/shuttle.packets"));
+        }
     }
 
     /// What the trainer computed is what this machine computes.
