@@ -100,7 +100,7 @@ pub(crate) fn floor(key: i32, decimals: u8) -> i64 {
 /// Returns ⌊value · 2^exponent · 10^decimals⌋, and saturates far outside the range of an `i32`. The value has at most 33 bits.
 #[inline(never)]
 pub(crate) fn scaled(value: i64, exponent: i32, decimals: u8) -> i64 {
-    let product = value.saturating_mul(power(decimals).into());
+    let product = if decimals == 0 { value } else { value.saturating_mul(power(decimals).into()) };
     let scaled = match exponent {
         ..=0 => product >> exponent.unsigned_abs().min(63),
         _ if exponent.unsigned_abs() + 1 < product.unsigned_abs().leading_zeros() => product << exponent,

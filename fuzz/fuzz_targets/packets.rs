@@ -66,7 +66,8 @@ fn repacked(
         .into_iter()
         .flat_map(|(_, packet)| packet)
         .collect();
-    let unpacked = Packets::new(&packets, &[tag])
+    let tags = [tag];
+    let unpacked = Packets::new(&packets, &tags)
         .map(|packet| table.unpack(decimals, &packet.expect("whole"), readings).expect("readings"));
     unpacked.flatten().collect()
 }

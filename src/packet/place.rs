@@ -205,7 +205,10 @@ impl Cell {
                 Some(number) => {
                     let key = grid.key(reading, number);
                     let outcome = column.values.partition_point(|&edge| key > edge);
-                    fitting(grid.settled(column, outcome, number), number)
+                    // Residuals of integers are exact, unless they saturate.
+                    let is_exact =
+                        matches!(grid, Grid::Residual { decimals: None, .. }) && key != i32::MIN && key != i32::MAX;
+                    fitting(if is_exact { outcome } else { grid.settled(column, outcome, number) }, number)
                 }
                 None => Self::substitute(column, grid),
             },
