@@ -12,6 +12,10 @@ use crate::model::{Conditional, Model};
 use crate::outcome_tables::{Masses, OutcomeTables};
 use crate::term::Term;
 
+mod symbols;
+
+pub(crate) use symbols::Symbols;
+
 /// The smallest width of an interval, in units. If the interval becomes narrower, the coder shifts a byte out.
 const NARROW: u32 = 1 << 24;
 
@@ -48,6 +52,31 @@ pub struct Compressor<S> {
     /// The number of bytes of 255 that follow the held byte.
     full: u32,
     sink: S,
+}
+
+/// A [`Compressor`] between two rows, without its sink.
+pub(crate) type Paused = Compressor<()>;
+
+impl Paused {
+    /// A compressor that has encoded nothing.
+    pub(crate) const START: Self = Self { low: 0, range: u32::MAX, held: None, full: 0, sink: () };
+
+    /// Returns a compressor that goes on from here, and passes its bytes to `sink`.
+    pub(crate) fn resume<S: FnMut(u8)>(&self, sink: S) -> Compressor<S> {
+        Compressor { low: self.low, range: self.range, held: self.held, full: self.full, sink }
+    }
+
+    /// Returns the largest number of bytes that [`finish`](Compressor::finish) would write now.
+    pub(crate) fn most_left(&self) -> usize {
+        (self.full as usize).saturating_add(2)
+    }
+}
+
+impl<S> Compressor<S> {
+    /// Returns the state of this compressor, without its sink.
+    pub(crate) fn pause(self) -> Paused {
+        Compressor { low: self.low, range: self.range, held: self.held, full: self.full, sink: () }
+    }
 }
 
 impl<S: FnMut(u8)> Compressor<S> {

@@ -193,7 +193,7 @@ impl Column<'_> {
     ///
     /// After the bit for "missing" come the levels from the pivot upwards (`outcome > level`), then the levels below
     /// the pivot, downwards (`outcome <= level`).
-    fn set(&self, outcome: Option<usize>, bits: &mut [bool]) {
+    pub(crate) fn set(&self, outcome: Option<usize>, bits: &mut [bool]) {
         let pivot = usize::from(self.pivot);
         let (missing, levels) = bits.split_at_mut_checked(usize::from(self.may_miss)).unwrap_or_default();
         let Some(outcome) = outcome else { return missing.fill(true) };

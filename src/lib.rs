@@ -9,6 +9,7 @@
 mod fingerprint;
 mod error;
 mod reading;
+mod decimal;
 mod row_schema;
 mod nats;
 mod logit;
@@ -29,6 +30,7 @@ mod outcome_tables;
 mod prototypes;
 mod view;
 mod view_table;
+mod packet;
 mod blame;
 mod format;
 #[doc(hidden)]
@@ -61,6 +63,7 @@ pub use logit::{Logit, Mass};
 pub use model::{Conditional, Model};
 pub use nats::Nats;
 pub use outcome_tables::{Masses, OutcomeTables, OutcomeTablesSlices, OutcomeWalk};
+pub use packet::{Damage, Packet, PacketError, PacketRows, PacketTable, PacketWriter, Packets, RowCodec};
 pub use predictor::{Predictor, PredictorSlices};
 pub use prototypes::{Prototypes, PrototypesSlices};
 pub use reading::{Reading, total_order};

@@ -105,6 +105,11 @@ fn entry<T: Copy + Default>(table: &[T; table::LAST + 1], at: u32) -> T {
 pub struct Mass(u16);
 
 impl Mass {
+    /// Creates the probability `mass` / 65536, for a mass in 1..=65535.
+    pub(crate) const fn new(mass: u16) -> Self {
+        Self(mass)
+    }
+
     /// Returns the mass of this value of the bit, in 1..=65535. The masses of both values add up to exactly 65536.
     ///
     /// ```

@@ -101,6 +101,12 @@ impl<'t> Predictor<'t> {
         self.channels().enumerate().filter(|(_, (scale, _))| *scale == Self::STATE).map(|(channel, _)| channel)
     }
 
+    /// Returns the scale and the centre of a number, or `None` for a state.
+    pub(crate) fn number(&self, channel: usize) -> Option<(i8, i32)> {
+        let (scale, centre) = self.channels().nth(channel).filter(|(scale, _)| *scale != Self::STATE)?;
+        Some((scale as i8, centre))
+    }
+
     /// Yields the indices of the channels that are numbers, in ascending order.
     pub fn numbers(&self) -> impl Iterator<Item = usize> + use<'t> {
         self.channels().enumerate().filter(|(_, (scale, _))| *scale != Self::STATE).map(|(channel, _)| channel)
@@ -110,11 +116,11 @@ impl<'t> Predictor<'t> {
     /// zero before the centre is subtracted and saturating at ±(2^31 - 1). Returns `None` for a missing reading and for
     /// a state.
     pub fn fixed(&self, channel: usize, reading: Reading) -> Option<i32> {
-        let (scale, centre) = self.channels().nth(channel).filter(|(scale, _)| *scale != Self::STATE)?;
+        let (scale, centre) = self.number(channel)?;
         if reading.is_missing() {
             return None;
         }
-        let steps = reading.fixed(scale as i8).saturating_sub(centre.into());
+        let steps = reading.fixed(scale).saturating_sub(centre.into());
         Some(steps.clamp(i64::from(-i32::MAX), i64::from(i32::MAX)) as i32)
     }
 
@@ -130,6 +136,14 @@ impl<'t> Predictor<'t> {
     /// `last` and `now`, both `[channel]`, are the previous and the present row as [`fixed`](Self::fixed) returns them;
     /// `means`, `[channel]`, are the means over the window. Elements of states are not used.
     pub fn residual(&self, channel: usize, last: &[i32], means: &[i32], now: &[i32]) -> i32 {
+        let left = i64::from(now.get(channel).copied().unwrap_or(0))
+            .saturating_sub(self.prediction(channel, last, means, now));
+        left.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+    }
+
+    /// Returns the prediction of a number from the rows of [`residual`](Self::residual), in steps. Of `now` it takes the numbers
+    /// before this one.
+    pub(crate) fn prediction(&self, channel: usize, last: &[i32], means: &[i32], now: &[i32]) -> i64 {
         let numbers = || self.numbers();
         let all = numbers().count();
         let place = numbers().take_while(|&number| number < channel).count();
@@ -142,8 +156,7 @@ impl<'t> Predictor<'t> {
             let weight = i64::from(weights.next().copied().unwrap_or(0));
             sum = sum.saturating_add(weight * i64::from(row.get(number).copied().unwrap_or(0)));
         }
-        let left = i64::from(now.get(channel).copied().unwrap_or(0)).saturating_sub(sum >> ONE);
-        left.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+        sum >> ONE
     }
 
     /// Returns the storage that [`new`](Self::new) checked.

@@ -26,7 +26,7 @@ impl<'t> RowSchema<'t> {
     pub const NONE: Self = Self { fingerprint: Fingerprint::ANY, kinds: &[], golden_readings: &[], golden_scores: &[] };
 
     /// The kind of a reading that is a real number.
-    const REAL: u8 = 3;
+    pub(crate) const REAL: u8 = 3;
     /// Stands for a missing reading in a column of other kinds.
     const MISSING: u32 = 1 << 31;
 

@@ -3,6 +3,7 @@
 mod anomaly;
 mod baseline;
 mod blame;
+mod compress;
 mod density;
 mod device;
 mod features;
@@ -73,6 +74,8 @@ enum Command {
     Fleet(fleet::Fleet),
     /// Instructions, stack and flash of an update: reading and checking a table, its self-test, its signature
     Update,
+    /// Bytes of rows in packets, beside compressors of text and independent columns
+    Compress(compress::Compress),
     /// RAM that scoring a time series of eight channels with a window of ten rows takes on boards
     Stream,
 }
@@ -94,6 +97,7 @@ fn run(command: Command) -> Result<()> {
         Command::Large(args) => large::run(&args),
         Command::Fleet(args) => fleet::run(&args),
         Command::Update => update::run(),
+        Command::Compress(args) => compress::run(&args),
         Command::Stream => stream::run(),
     }
 }

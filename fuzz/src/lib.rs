@@ -9,12 +9,14 @@ use surprisal_trainer::schema::{Schema, SchemaOptions, without_bad_rows};
 use surprisal_trainer::windows::Windows;
 
 mod models;
+mod packets;
 mod readers;
 pub mod seeds;
 mod tables;
 mod updates;
 
 pub use models::models;
+pub use packets::packets;
 pub use readers::{arrays, compressed, logs, rows, schemas, sounds};
 pub use tables::tables;
 pub use updates::updates;

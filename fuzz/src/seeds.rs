@@ -21,8 +21,8 @@ const PLAIN: [u8; OPTION_BYTES] = [0; OPTION_BYTES];
 const SIGNAL: [u8; OPTION_BYTES] = [0, 0, 1, 0x42];
 
 /// The names of all targets.
-pub const TARGETS: [&str; 9] =
-    ["rows", "arrays", "compressed", "sounds", "logs", "schemas", "models", "tables", "updates"];
+pub const TARGETS: [&str; 10] =
+    ["rows", "arrays", "compressed", "sounds", "logs", "schemas", "models", "tables", "updates", "packets"];
 
 /// Returns small valid inputs of a target, none for other names.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
@@ -51,6 +51,10 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "updates" => {
             let header = |table: &[u8]| UpdateHeader { signature: [0; 64], release: 1, length: table.len() as u32 };
             GOLDEN.map(table_of).map(|table| [&[47], &header(table).to_bytes()[..], table].concat()).to_vec()
+        }
+        "packets" => {
+            let payload = |at: u8| (0..9 * u32::from(at)).map(|i| (i * 37 % 251) as u8).collect::<Vec<_>>();
+            (0..16).map(|at| [&[at, 1 + at % 5, 0, 2, 255, 7][..], &payload(at)].concat()).collect()
         }
         _ => Vec::new(),
     }

@@ -1,6 +1,8 @@
 /* Tests of the C reader on the host:
  *     check_golden TABLE.srp READINGS NATS KIND
  * compares the scores of a golden table with its files; KIND is shuttle, views, reals or stream.
+ *     check_golden TABLE.srp READINGS PACKETS packets-KIND
+ * compares the rows of packets with those of the file; some lack a reading.
  *     check_golden TABLE.srp READINGS NATS refusals
  * checks that damaged bytes and wrong calls are refused, and that bytes with a damage that the checksum does not show are
  * refused or scored without harm. */
@@ -319,6 +321,61 @@ static void check_refusals(file_t *file, const surprisal_reading *row) {
     free(copy);
 }
 
+static void check_packets(const surprisal_table *table, golden_kind kind, const file_t *readings, const file_t *packets) {
+    const uint16_t tag = surprisal_packet_tag(table, NULL, 0u);
+    surprisal_packet packet;
+    size_t from = 0u;
+    size_t at = 0u;
+    unsigned seed = 1u;
+    while (from < packets->length) {
+        const size_t length = surprisal_packet_open(&packet, &packets->bytes[from], packets->length - from, tag);
+        CHECK(length > 0u);
+        CHECK(surprisal_packet_open(&packet, &packets->bytes[from], length - 1u, tag) == 0u);
+        CHECK(surprisal_packet_open(&packet, &packets->bytes[from], length, (uint16_t)(tag ^ 1u)) == 0u);
+        (void)surprisal_packet_open(&packet, &packets->bytes[from], length, tag);
+        while ((length > 0u) && (packet.rows > 0u)) {
+            surprisal_reading expected[SURPRISAL_MAX_COLUMNS];
+            surprisal_reading found[SURPRISAL_MAX_COLUMNS];
+            size_t i;
+            CHECK(golden_row(table, kind, readings->bytes, readings->length, at, expected));
+            CHECK(surprisal_packet_next(&packet, table, NULL, 0u, found, table->readings) == SURPRISAL_OK);
+            if ((at % 50u) == 7u) {
+                expected[at % table->readings] = surprisal_missing();
+            }
+            for (i = 0u; i < table->readings; ++i) {
+                CHECK(found[i].type == expected[i].type);
+                CHECK((found[i].type == (uint8_t)SURPRISAL_MISSING) ||
+                      (found[i].value.real_bits == expected[i].value.real_bits));
+            }
+            ++at;
+        }
+        CHECK(surprisal_packet_next(&packet, table, NULL, 0u, NULL, table->readings) == SURPRISAL_ERROR_PACKETS);
+        from += (length > 0u) ? length : packets->length;
+    }
+    CHECK(at == ((kind == GOLDEN_REALS) ? 31u : 200u));
+    /* Any payload is some rows. */
+    for (from = 0u; from < 20000u; ++from) {
+        static const uint8_t DECIMALS[2][3] = {{0u, 9u, 3u}, {255u, 1u, 7u}};
+        uint8_t bytes[40];
+        surprisal_reading row[SURPRISAL_MAX_COLUMNS];
+        size_t i;
+        for (i = 0u; i < sizeof bytes; ++i) {
+            seed = (seed * 1664525u) + 1013904223u;
+            bytes[i] = (uint8_t)(seed >> 24);
+        }
+        packet.next = bytes;
+        packet.left = (uint32_t)(seed % sizeof bytes);
+        packet.range = UINT32_MAX;
+        packet.place = seed;
+        packet.second = 0x8000u;
+        packet.rows = 3u;
+        while (packet.rows > 0u) {
+            CHECK(surprisal_packet_next(&packet, table, DECIMALS[from & 1u], 3u, row, table->readings) == SURPRISAL_OK);
+        }
+    }
+    (void)printf("%s: %u rows of packets equal\n", "packets", (unsigned)at);
+}
+
 int main(int argc, char **argv) {
     static const char *const NAMES[] = {"shuttle", "views", "reals", "stream"};
     static surprisal_table table;
@@ -345,12 +402,17 @@ int main(int argc, char **argv) {
     if (table.golden_rows > 0u) {
         CHECK(surprisal_self_test(&table) == SURPRISAL_OK);
     }
-    for (at = 0u; at <= (unsigned)SURPRISAL_ERROR_RING; ++at) {
+    for (at = 0u; at <= (unsigned)SURPRISAL_ERROR_PACKETS; ++at) {
         CHECK(strlen(surprisal_message((surprisal_status)at)) > 7u);
     }
     if (strcmp(argv[4], "refusals") == 0) {
         (void)memset(row, 0, sizeof row);
         check_refusals(&file, row);
+    } else if (strncmp(argv[4], "packets-", 8u) == 0) {
+        for (at = 0u; at < 4u; ++at) {
+            kind = (strcmp(&argv[4][8], NAMES[at]) == 0) ? (golden_kind)at : kind;
+        }
+        check_packets(&table, kind, &readings, &nats);
     } else {
         golden_count count;
         for (at = 0u; at < 4u; ++at) {

@@ -10,14 +10,14 @@ pub const BITS: usize = 63;
 
 /// The names of the columns, in the order of the readings.
 pub const COLUMNS: [&str; 8] = [
-    "speed", // Integer or Real
-    "flow", // Integer or Real
-    "level", // Integer or Real
-    "pressure", // Integer or Real
+    "speed",       // Integer or Real
+    "flow",        // Integer or Real
+    "level",       // Integer or Real
+    "pressure",    // Integer or Real
     "temperature", // Integer or Real, or Missing
-    "current", // Integer or Real
-    "valve", // Integer, 0 or 1
-    "mode", // Integer: 0 = "drain", 1 = "fill", 2 = "hold", any other = none of them
+    "current",     // Integer or Real
+    "valve",       // Integer, 0 or 1
+    "mode",        // Integer: 0 = "drain", 1 = "fill", 2 = "hold", any other = none of them
 ];
 
 /// The earlier rows that a prediction uses. The stream is a `surprisal::Stream<{ COLUMNS.len() }, WINDOW>`.

@@ -1973,6 +1973,540 @@ surprisal_status surprisal_stream_push(surprisal_stream *stream, const surprisal
     return SURPRISAL_OK;
 }
 
+/* ---- Packets ---------------------------------------------------------------------------------------------------- */
+
+/* CRC-16/IBM-3740, continued. */
+static uint16_t checksum_16(uint16_t before, const uint8_t *bytes, size_t length) {
+    uint16_t crc = before;
+    size_t at;
+    for (at = 0u; at < length; ++at) {
+        uint32_t bit;
+        crc ^= (uint16_t)((uint32_t)bytes[at] << 8);
+        for (bit = 0u; bit < 8u; ++bit) {
+            crc = (uint16_t)(((uint32_t)crc << 1) ^ (((crc & 0x8000u) != 0u) ? 0x1021u : 0u));
+        }
+    }
+    return crc;
+}
+
+static uint16_t checksum_of_word(uint16_t before, uint32_t word) {
+    const uint8_t bytes[4] = {(uint8_t)(word & 0xFFu), (uint8_t)((word >> 8) & 0xFFu), (uint8_t)((word >> 16) & 0xFFu),
+                              (uint8_t)(word >> 24)};
+    return checksum_16(before, bytes, 4u);
+}
+
+uint16_t surprisal_packet_tag(const surprisal_table *table, const uint8_t *decimals, size_t count) {
+    uint16_t crc = checksum_of_word(0xFFFFu, table->fingerprint);
+    uint32_t row;
+    for (row = 0u; row < table->golden_rows; ++row) {
+        crc = checksum_of_word(crc, table->golden_scores[2u * row]);
+    }
+    return checksum_16(crc, decimals, count);
+}
+
+static uint32_t big_endian(const uint8_t *bytes) {
+    return ((uint32_t)bytes[0] << 8) | (uint32_t)bytes[1];
+}
+
+/* Takes the next byte of the payload into the number of the decoder; there are zeros behind its end. */
+static void shift_byte(surprisal_packet *packet) {
+    packet->place <<= 8;
+    if (packet->left > 0u) {
+        packet->place |= (uint32_t)*packet->next;
+        ++packet->next;
+        --packet->left;
+    }
+}
+
+size_t surprisal_packet_open(surprisal_packet *packet, const uint8_t *bytes, size_t length, uint16_t tag) {
+    const bool is_long = (length > 0u) && (bytes[0] >= 0x80u);
+    const size_t header = is_long ? 4u : 2u;
+    size_t end;
+    uint32_t i;
+    if (length < (header + 2u)) {
+        return 0u;
+    }
+    packet->left = is_long ? (big_endian(bytes) & 0x7FFFu) : (uint32_t)bytes[0];
+    packet->rows = (uint16_t)(is_long ? big_endian(&bytes[2]) : (uint32_t)bytes[1]);
+    end = header + packet->left;
+    if ((packet->rows == 0u) || (length < (end + 2u)) ||
+        (((uint32_t)checksum_16(0xFFFFu, bytes, end) ^ big_endian(&bytes[end])) != tag)) {
+        return 0u;
+    }
+    packet->next = &bytes[header];
+    packet->range = UINT32_MAX;
+    packet->place = 0u;
+    packet->second = 0x8000u;
+    for (i = 0u; i < 4u; ++i) {
+        shift_byte(packet);
+    }
+    return end + 2u;
+}
+
+/* The part of an interval that belongs to a mass. */
+static uint32_t part_of(uint32_t range, uint32_t mass) {
+    return (uint32_t)(((uint64_t)range * mass) >> 16);
+}
+
+/* Continues with the part of the interval from `low` on that is `range` wide. */
+static void narrow(surprisal_packet *packet, uint32_t low, uint32_t range) {
+    packet->place -= low;
+    packet->range = range;
+    while (packet->range < 0x1000000u) {
+        shift_byte(packet);
+        packet->range <<= 8;
+    }
+}
+
+static bool pull_flag(surprisal_packet *packet, uint32_t mass) {
+    const uint32_t ones = part_of(packet->range, mass);
+    const bool is_one = packet->place < ones;
+    narrow(packet, is_one ? 0u : ones, is_one ? ones : (packet->range - ones));
+    return is_one;
+}
+
+/* A number that is uniform in 0 .. count - 1, with count at most 65536. */
+static uint32_t pull_uniform(surprisal_packet *packet, uint32_t count) {
+    const uint32_t width = packet->range / count;
+    uint32_t value = packet->place / width;
+    value = (value < count) ? value : (count - 1u);
+    narrow(packet, width * value, width);
+    return value;
+}
+
+static uint64_t pull_number(surprisal_packet *packet, uint32_t bits) {
+    uint64_t value = 0u;
+    uint32_t left = bits;
+    while (left > 0u) {
+        const uint32_t few = (left < 16u) ? left : 16u;
+        value = (value << few) | pull_uniform(packet, (uint32_t)1u << few);
+        left -= few;
+    }
+    return value;
+}
+
+/* A number that is uniform in 0 .. last. */
+static uint32_t pull_up_to(surprisal_packet *packet, uint32_t last) {
+    const uint32_t low = ((last >> 16) != 0u) ? (16u - leading_zeros(last)) : 0u;
+    uint32_t value = pull_uniform(packet, (last >> low) + 1u);
+    if (low > 0u) {
+        value = (value << low) | (uint32_t)pull_number(packet, low);
+        value = (value < last) ? value : last;
+    }
+    return value;
+}
+
+static uint32_t pull_outcome(surprisal_packet *packet, const surprisal_uint16 *sums, uint32_t outcomes) {
+    uint32_t first = 0u;
+    uint32_t left = outcomes - 1u;
+    uint32_t low;
+    uint32_t high;
+    while (left != 0u) {
+        const uint32_t half = left >> 1;
+        if (part_of(packet->range, sums[first + half]) <= packet->place) {
+            first += half + 1u;
+            left -= half + 1u;
+        } else {
+            left = half;
+        }
+    }
+    bounds_of(sums, outcomes, first, &low, &high);
+    low = part_of(packet->range, low);
+    high = part_of(packet->range, high);
+    narrow(packet, low, high - low);
+    return first;
+}
+
+/* A reading, bit for bit. */
+static surprisal_reading pull_raw(surprisal_packet *packet) {
+    const uint32_t kind = pull_uniform(packet, 3u);
+    surprisal_reading reading = surprisal_missing();
+    if (kind < 2u) {
+        const uint32_t bits = (uint32_t)pull_number(packet, 32u);
+        reading = surprisal_integer((int32_t)bits);
+        if (kind == 1u) {
+            reading.type = (uint8_t)SURPRISAL_REAL;
+            reading.value.real_bits = bits;
+        }
+    }
+    return reading;
+}
+
+#define NO_DECIMALS 255u
+#define MOST_DECIMALS 9u
+#define FAR_NUMBER ((int64_t)1 << 32)
+
+/* The whole numbers that stand for the readings of a column. */
+typedef struct {
+    bool is_real;
+    bool is_residual;  /* from `base`, in steps of 2^scale / 256 */
+    uint32_t decimals; /* of a real number, or NO_DECIMALS */
+    int32_t scale;
+    int64_t base;
+} grid_t;
+
+static uint32_t power_of_ten(uint32_t decimals) {
+    uint32_t power = 1u;
+    uint32_t i;
+    for (i = 0u; i < decimals; ++i) {
+        power *= 10u;
+    }
+    return power;
+}
+
+static int64_t limited(int64_t value) {
+    return (value < -FAR_NUMBER) ? -FAR_NUMBER : ((value > FAR_NUMBER) ? FAR_NUMBER : value);
+}
+
+/* The floor of value * 2^exponent * 10^decimals, limited. */
+static int64_t scaled(int64_t value, int32_t exponent, uint32_t decimals) {
+    const int64_t power = (int64_t)power_of_ten(decimals);
+    const int64_t most = INT64_MAX / power;
+    const int64_t product = (value > most) ? INT64_MAX : ((value < -most) ? -INT64_MAX : (value * power));
+    const uint64_t magnitude = (product < 0) ? (uint64_t)(-product) : (uint64_t)product;
+    int64_t result;
+    if (exponent <= 0) {
+        result = product >> ((exponent < -63) ? 63 : -exponent);
+    } else if ((magnitude == 0u) || (((uint32_t)exponent + 1u) < leading_zeros_64(magnitude))) {
+        result = (magnitude == 0u) ? 0 : (product * ((int64_t)1 << exponent));
+    } else {
+        result = (product < 0) ? -FAR_NUMBER : FAR_NUMBER;
+    }
+    return limited(result);
+}
+
+/* The largest number whose reading is at or below an edge. */
+static int64_t last_of(const grid_t *grid, int32_t edge) {
+    int64_t last = edge;
+    if (grid->is_residual) {
+        const uint32_t decimals = grid->is_real ? grid->decimals : 0u;
+        const int64_t steps = grid->base + (int64_t)edge;
+        const int32_t exponent = grid->scale - 8;
+        last = (steps < 0) ? scaled(steps, exponent, decimals) : (-scaled(-1 - steps, exponent, decimals) - 1);
+    } else if (grid->is_real && (grid->decimals != NO_DECIMALS)) {
+        const int32_t infinity = 0x7F800000;
+        const int32_t least = order_of(0xFF800000u);
+        const int32_t key = (edge < least) ? least : ((edge > infinity) ? infinity : edge);
+        const uint32_t bits = (uint32_t)order_of((uint32_t)key);
+        const uint32_t exponent = (bits >> 23) & 0xFFu;
+        const int64_t doubled = 2 * (int64_t)((bits & 0x7FFFFFu) | ((exponent > 0u) ? 0x800000u : 0u));
+        last = scaled(((bits >> 31) != 0u ? -doubled : doubled) + 1, (int32_t)((exponent > 0u) ? exponent : 1u) - 151,
+                      grid->decimals);
+    } else {
+        /* Integers, and floats in their order, stand for themselves. */
+    }
+    return last;
+}
+
+/* The bits of the real number nearest to steps / 10^decimals. */
+static uint32_t real_of_decimal(int32_t steps, uint32_t decimals) {
+    const uint64_t power = power_of_ten(decimals);
+    const uint64_t magnitude = (steps < 0) ? (uint64_t)(-(int64_t)steps) : (uint64_t)steps;
+    uint32_t bits = 0u;
+    if (magnitude != 0u) {
+        const uint32_t zeros = leading_zeros_64(magnitude);
+        const uint64_t above = magnitude << zeros;
+        const uint64_t quotient = above / power;
+        const uint32_t shift = 40u - leading_zeros_64(quotient);
+        const uint64_t kept = quotient >> shift;
+        const uint64_t rest = quotient & (((uint64_t)1u << shift) - 1u);
+        const uint64_t half = (uint64_t)1u << (shift - 1u);
+        const bool is_inexact = (quotient * power) != above;
+        const bool up = (rest > half) || ((rest == half) && (is_inexact || ((kept & 1u) != 0u)));
+        bits = ((150u + shift) - zeros) << 23;
+        bits += ((uint32_t)kept & 0x7FFFFFu) + (up ? 1u : 0u);
+        bits |= (steps < 0) ? 0x80000000u : 0u;
+    }
+    return bits;
+}
+
+/* The reading for which a number stands. */
+static surprisal_reading reading_of_number(const grid_t *grid, int64_t number) {
+    const int32_t value = clamp_64(number);
+    surprisal_reading reading = surprisal_integer(value);
+    if (grid->is_real) {
+        reading.type = (uint8_t)SURPRISAL_REAL;
+        if (grid->decimals != NO_DECIMALS) {
+            reading.value.real_bits = real_of_decimal(value, grid->decimals);
+        } else {
+            const int32_t infinity = 0x7F800000;
+            const int32_t least = order_of(0xFF800000u);
+            const int32_t key = (value < least) ? least : ((value > infinity) ? infinity : value);
+            reading.value.real_bits = (uint32_t)order_of((uint32_t)key);
+        }
+    }
+    return reading;
+}
+
+/* A distance beyond the outermost edges, or from zero in a column without edges. */
+static int64_t pull_tail(surprisal_packet *packet, const grid_t *grid, int32_t tail_scale) {
+    int32_t scale = tail_scale;
+    uint32_t octave;
+    if (grid->is_real && (grid->decimals == NO_DECIMALS)) {
+        scale = 20;
+    } else {
+        scale += grid->is_residual ? (grid->scale - 8) : 0;
+        scale += grid->is_real ? (int32_t)((grid->decimals * 213u) >> 6) : 0;
+    }
+    scale = (scale < 0) ? 0 : ((scale > 31) ? 31 : scale);
+    octave = (uint32_t)scale;
+    while ((octave < 34u) && pull_flag(packet, 0x8000u)) {
+        ++octave;
+    }
+    {
+        const uint64_t shifted_distance = ((uint64_t)1u << octave) | pull_number(packet, octave);
+        return (int64_t)shifted_distance - ((int64_t)1 << scale);
+    }
+}
+
+/* The place of a number within the cell of an outcome. */
+static int64_t pull_place(surprisal_packet *packet, const grid_t *grid, const column_t *column, uint32_t outcome) {
+    const uint32_t count = column->count;
+    int64_t number;
+    if (count == 0u) {
+        const bool is_below = pull_flag(packet, 0x8000u);
+        number = pull_tail(packet, grid, column->tail_scale);
+        number = is_below ? (-1 - number) : number;
+    } else if (outcome == 0u) {
+        number = last_of(grid, column->values[0]) - pull_tail(packet, grid, column->tail_scale);
+    } else if (outcome >= count) {
+        number = last_of(grid, column->values[count - 1u]) + 1 + pull_tail(packet, grid, column->tail_scale);
+    } else {
+        const int64_t low = last_of(grid, column->values[outcome - 1u]);
+        const int64_t high = last_of(grid, column->values[outcome]);
+        const int64_t others = (high - low) - 1;
+        uint32_t last = ((others > 0) && (others <= (int64_t)UINT32_MAX)) ? (uint32_t)others : 0u;
+        number = high;
+        if ((last > 0u) && (count <= 17u) && (column->log_widths[0] == 0u)) {
+            if (!pull_flag(packet, 64u)) {
+                return number;
+            }
+            --last;
+        }
+        number = low + 1 + (int64_t)pull_up_to(packet, last);
+    }
+    return number;
+}
+
+/* What the outcome of a column leaves open. */
+static surprisal_reading pull_reading(surprisal_packet *packet, const grid_t *grid, const column_t *column,
+                                      uint32_t outcome) {
+    surprisal_reading reading = surprisal_missing();
+    if (column->may_miss && (outcome == (outcomes_of(column) - 1u))) {
+        /* No reading. */
+    } else if (is_number(column)) {
+        reading = reading_of_number(grid, pull_place(packet, grid, column, outcome));
+    } else if (column->kind < 2u) {
+        reading = surprisal_integer(((outcome == 1u) != (column->kind == 1u)) ? 1 : 0);
+    } else if (outcome < column->count) {
+        reading = surprisal_integer(column->values[outcome]);
+    } else {
+        reading = surprisal_integer((int32_t)(uint32_t)pull_number(packet, 32u));
+    }
+    return reading;
+}
+
+static uint32_t decimals_at(const uint8_t *decimals, size_t count, uint32_t source) {
+    const uint32_t own = (source < count) ? (uint32_t)decimals[source] : NO_DECIMALS;
+    return (own <= MOST_DECIMALS) ? own : NO_DECIMALS;
+}
+
+static column_t column_of(const surprisal_view *view, uint32_t at) {
+    const surprisal_uint32 *start = &view->starts[5u * at];
+    return read_column(&view->words[start[0]], &view->values[start[1]], &view->log_widths[start[2]]);
+}
+
+/* Whether a row is coded in one of two views. */
+static bool has_second_view(const surprisal_table *table, const surprisal_view *plain, const uint8_t *decimals, size_t count) {
+    bool has_two = table->views == 2u;
+    uint32_t at;
+    for (at = 0u; has_two && (at < plain->columns); ++at) {
+        const column_t column = column_of(plain, at);
+        has_two = (column.kind != KIND_REAL) || (decimals_at(decimals, count, column.source) != NO_DECIMALS);
+    }
+    return has_two;
+}
+
+static surprisal_status next_of_views(const surprisal_table *table, const uint8_t *decimals, size_t count,
+                                      surprisal_packet *packet, surprisal_reading *readings) {
+    uint8_t row[SURPRISAL_MAX_COLUMNS + 1u];
+    const bool fits = !pull_flag(packet, 1u);
+    uint32_t plain = 0u;
+    uint32_t chosen;
+    uint32_t nearest = 0u;
+    uint32_t next = 0u;
+    uint32_t at;
+    const surprisal_view *view;
+    while ((plain < table->views) && (table->view[plain].width > 0u)) {
+        ++plain;
+    }
+    if (plain == table->views) {
+        return SURPRISAL_ERROR_PACKETS;
+    }
+    chosen = plain;
+    if (fits && has_second_view(table, &table->view[plain], decimals, count)) {
+        const bool is_second = pull_flag(packet, packet->second);
+        const int32_t limit = is_second ? 65000 : 535;
+        packet->second = (uint16_t)((int32_t)packet->second + ((limit - (int32_t)packet->second) >> 4));
+        chosen = is_second ? 1u : 0u;
+    }
+    view = &table->view[chosen];
+    for (at = 0u; at < view->columns; ++at) {
+        row[at] = 0u;
+        if (view->shapes[(3u * at) + 1u] == 0u) {
+            const column_t column = column_of(view, at);
+            row[at] = (uint8_t)pull_up_to(packet, outcomes_of(&column) - 1u);
+        }
+    }
+    for (at = 0u; at < view->columns; ++at) {
+        const surprisal_uint16 *shape = &view->shapes[3u * at];
+        const surprisal_uint16 *sums = conditional(view, shape, &view->starts[5u * at], row);
+        if (sums != NULL) {
+            row[at] = (uint8_t)pull_outcome(packet, sums, shape[0]);
+        }
+    }
+    for (at = 0u; at < view->columns; ++at) {
+        const column_t column = column_of(view, at);
+        surprisal_reading regime;
+        if ((column.source == REGIME) && typical_of(&column, row[at], &regime)) {
+            nearest = (uint32_t)regime.value.integer & 0xFFu;
+            /* A regime that no prototype has would be read past the prototypes. */
+            nearest = (nearest < view->points_count) ? nearest : 0u;
+            break;
+        }
+    }
+    for (at = 0u; at < view->columns; ++at) {
+        const column_t column = column_of(view, at);
+        grid_t grid;
+        if (column.source == REGIME) {
+            continue;
+        }
+        grid.is_real = column.kind == KIND_REAL;
+        grid.is_residual = (next < view->width) && (view->prototypes[4u * next] == (int32_t)column.source);
+        grid.decimals = decimals_at(decimals, count, column.source);
+        grid.scale = 0;
+        grid.base = 0;
+        if (grid.is_residual) {
+            grid.is_real = (table->kinds != NULL) && ((table->kinds[column.source] & 15u) == KIND_REAL) &&
+                           (grid.decimals != NO_DECIMALS);
+            grid.scale = view->prototypes[(4u * next) + 1u];
+            grid.base = centre_of(view, next, nearest);
+            ++next;
+        }
+        readings[column.source] = pull_reading(packet, &grid, &column, row[at]);
+    }
+    view = &table->view[plain];
+    for (at = 0u; (!fits) && (at < view->columns); ++at) {
+        if (pull_flag(packet, 0x1000u)) {
+            readings[column_of(view, at).source] = pull_raw(packet);
+        }
+    }
+    return SURPRISAL_OK;
+}
+
+#ifndef SURPRISAL_NO_BITS
+
+/* The outcome that the bits of a column stand for. */
+static uint32_t outcome_of_bits(const column_t *column, const uint8_t *bits) {
+    const uint32_t missing = column->may_miss ? 1u : 0u;
+    const uint32_t levels = bits_of(column) - missing;
+    uint32_t outcome = column->pivot;
+    uint32_t at;
+    if ((missing != 0u) && (bits[0] != 0u)) {
+        return outcomes_of(column) - 1u;
+    }
+    for (at = 0u; at < levels; ++at) {
+        if (bits[missing + at] != 0u) {
+            outcome = (at < (levels - column->pivot)) ? (outcome + 1u) : (outcome - ((outcome > 0u) ? 1u : 0u));
+        }
+    }
+    return outcome;
+}
+
+static void pull_row_of_bits(const surprisal_bits *model, surprisal_packet *packet, state_t *state) {
+    uint32_t i = 0u;
+    while (i < model->bits) {
+        bool value = false;
+        if (is_observed(model, i)) {
+            value = state->row.bit[i] != 0u;
+        } else if (!is_implied(model, state, i, &value)) {
+            value = pull_flag(packet, mass_of_one(logit_of_bit(model, state, i)));
+        } else {
+            /* The constraint says the value. */
+        }
+        state->row.bit[i] = value ? (uint8_t)1u : (uint8_t)0u;
+        if (value) {
+            observe_one(model, state, i);
+        } else {
+            while ((model->constraints != NULL) && ((i + 1u) < model->bits) &&
+                   ((uint32_t)model->constraints[i + 1u] == i) && (state->row.bit[i + 1u] == 0u)) {
+                ++i;
+            }
+        }
+        ++i;
+    }
+}
+
+static void next_of_bits(const surprisal_table *table, const uint8_t *decimals, size_t count, surprisal_packet *packet,
+                         surprisal_reading *readings) {
+    const surprisal_bits *model = &table->bits;
+    const bool fits = !pull_flag(packet, 1u);
+    columns_t columns = columns_of(model);
+    state_t state;
+    start_bits(model, &state);
+    do {
+        if (is_observed(model, columns.first)) {
+            const uint32_t outcome = pull_up_to(packet, outcomes_of(&columns.column) - 1u);
+            set_bits(&columns.column, outcome, &state.row.bit[columns.first]);
+        }
+    } while (next_column(&columns));
+    pull_row_of_bits(model, packet, &state);
+    columns = columns_of(model);
+    do {
+        const column_t *column = &columns.column;
+        grid_t grid;
+        grid.is_real = column->kind == KIND_REAL;
+        grid.is_residual = false;
+        grid.decimals = decimals_at(decimals, count, column->source);
+        grid.scale = 0;
+        grid.base = 0;
+        readings[column->source] =
+            pull_reading(packet, &grid, column, outcome_of_bits(column, &state.row.bit[columns.first]));
+    } while (next_column(&columns));
+    columns = columns_of(model);
+    do {
+        if ((!fits) && pull_flag(packet, 0x1000u)) {
+            readings[columns.column.source] = pull_raw(packet);
+        }
+    } while (next_column(&columns));
+}
+
+#endif
+
+surprisal_status surprisal_packet_next(surprisal_packet *packet, const surprisal_table *table, const uint8_t *decimals,
+                                       size_t decimal_count, surprisal_reading *readings, size_t count) {
+    surprisal_status status = SURPRISAL_OK;
+    size_t at;
+    if (count != table->readings) {
+        return SURPRISAL_ERROR_COUNT;
+    }
+    if ((table->channels != 0u) || (packet->rows == 0u)) {
+        return SURPRISAL_ERROR_PACKETS;
+    }
+    for (at = 0u; at < count; ++at) {
+        readings[at] = surprisal_missing();
+    }
+    --packet->rows;
+    if (table->views > 0u) {
+        status = next_of_views(table, decimals, decimal_count, packet, readings);
+    } else {
+#ifndef SURPRISAL_NO_BITS
+        next_of_bits(table, decimals, decimal_count, packet, readings);
+#endif
+    }
+    return status;
+}
+
 /* ---- Opening a table -------------------------------------------------------------------------------------------- */
 
 /* The sections that have not been read yet. */
@@ -2595,6 +3129,7 @@ surprisal_status surprisal_open(surprisal_table *table, const void *bytes, size_
     if ((fingerprint != SURPRISAL_ANY) && (head[4] != fingerprint)) {
         return SURPRISAL_ERROR_FINGERPRINT;
     }
+    table->fingerprint = head[4];
     flags = head[5];
     views = flags & 0xFFu;
     if ((views > 4u) || ((views > 0u) && ((flags >> 8) != 0u))) {
@@ -2716,6 +3251,10 @@ const char *surprisal_message(surprisal_status status) {
         break;
     case SURPRISAL_ERROR_RING:
         message = "the ring buffer is too small: make it table->channels * table->window numbers";
+        break;
+    case SURPRISAL_ERROR_PACKETS:
+        message = "the packet has no further row, or the table is of a time series, whose packets the host reads: stop after "
+                  "packet->rows rows, or use `surprisal decompress`";
         break;
     default:
         message = "no status of surprisal: pass what a function of surprisal.h returned";

@@ -115,7 +115,8 @@ typedef enum {
     SURPRISAL_ERROR_SELF_TEST,           /**< self-test: another score than the stored one */
     SURPRISAL_ERROR_NO_GOLDEN_ROWS,      /**< self-test: the table holds no golden rows */
     SURPRISAL_ERROR_NO_PREDICTOR,        /**< stream: the table is not of a time series */
-    SURPRISAL_ERROR_RING                 /**< stream: the ring buffer is too small */
+    SURPRISAL_ERROR_RING,                /**< stream: the ring buffer is too small */
+    SURPRISAL_ERROR_PACKETS              /**< packet: no further row, or a table of a time series */
 } surprisal_status;
 
 /** @return what a status means and what to do about it, in English, never NULL. */
@@ -198,6 +199,7 @@ typedef struct {
     const surprisal_uint16 *baselines;        /**< mean surprisal by reading, or NULL */
     const surprisal_int32 *predictor;         /**< words of the predictor, or NULL */
     const surprisal_int16 *predictor_weights; /**< weights of the predictor */
+    uint32_t fingerprint;                     /**< yours to read: identifies the columns */
     uint32_t golden_rows;                     /**< yours to read: number of golden rows */
     uint32_t needed;                          /**< yours to read after SURPRISAL_ERROR_MAX_...: the capacity that the table needs */
     uint32_t level;                           /**< largest baseline in units of 1/65536 nat */
@@ -355,6 +357,45 @@ surprisal_status surprisal_stream_init(surprisal_stream *stream, const surprisal
  */
 surprisal_status surprisal_stream_push(surprisal_stream *stream, const surprisal_table *table, surprisal_reading *row,
                                        size_t count, bool *ready);
+
+/** A packet of rows that is being read. Its fields are internal, except for `rows`. */
+typedef struct {
+    const uint8_t *next; /**< next byte of the payload */
+    uint32_t left;       /**< bytes of the payload that are left */
+    uint32_t range;      /**< width of the interval of the decoder */
+    uint32_t place;      /**< place of the payload in the interval */
+    uint16_t second;     /**< probability of the second view */
+    uint16_t rows;       /**< yours to read: rows that are left */
+} surprisal_packet;
+
+/** @return the number that tells packets of this table with these decimals from others. `decimals` holds the number of decimals
+ * of each reading, or 255 for floats of any value; `count` may be 0 if there are no real numbers. */
+uint16_t surprisal_packet_tag(const surprisal_table *table, const uint8_t *decimals, size_t count);
+
+/**
+ * Opens the packet that begins with these bytes, which must stay in place until its rows are read.
+ *
+ * @param packet is filled in
+ * @param bytes the packet; bytes behind it are ignored
+ * @param length number of bytes
+ * @param tag of @ref surprisal_packet_tag
+ * @return the length of the packet, or 0 if it is cut short, damaged or of another table
+ */
+size_t surprisal_packet_open(surprisal_packet *packet, const uint8_t *bytes, size_t length, uint16_t tag);
+
+/**
+ * Reads the next row of a packet.
+ *
+ * @param packet an open packet with `rows` above 0
+ * @param table the table of the tag
+ * @param decimals as for the tag
+ * @param decimal_count number of decimals
+ * @param readings is filled in
+ * @param count number of readings, `table->readings`
+ * @return SURPRISAL_OK, SURPRISAL_ERROR_COUNT or SURPRISAL_ERROR_PACKETS
+ */
+surprisal_status surprisal_packet_next(surprisal_packet *packet, const surprisal_table *table, const uint8_t *decimals,
+                                       size_t decimal_count, surprisal_reading *readings, size_t count);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::names::{Named, display_by_name};
 use crate::warning::Warning;
 
+pub(crate) mod blocks;
 mod cells;
 mod columns;
 mod dialect;

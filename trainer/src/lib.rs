@@ -45,6 +45,7 @@ pub mod batch;
 pub mod evaluate;
 pub mod divergence;
 pub mod sample;
+pub mod telemetry;
 pub mod applied;
 pub mod alarms;
 pub mod report;

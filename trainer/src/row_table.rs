@@ -1,9 +1,11 @@
 //! Operations over readings that tables of both kinds share, as a trait object for the host.
 
 use surprisal::{
-    Blame, Constraint, Detector, EncodeError, Encoder, Nats, Predictor, Reading, RowScore, Table, TableError, ViewTable,
+    Blame, Constraint, Detector, EncodeError, Encoder, Nats, Packet, PacketError, PacketTable, PacketWriter, Predictor,
+    Reading, RowCodec, RowScore, Table, TableError, ViewTable,
 };
 
+use crate::error::Error;
 use crate::shape::Shape;
 use crate::{with_shape, with_views};
 
@@ -44,6 +46,78 @@ pub trait RowTable: Send + Sync {
     /// # Errors
     /// [`EncodeError`] if a reading does not fit its column.
     fn view_baselines(&self, rows: &[Vec<Reading>]) -> Result<Vec<Vec<u16>>, EncodeError>;
+    /// Returns what tells packets of this table with these decimals from others.
+    ///
+    /// # Errors
+    /// [`TableError`] if the table cannot code readings.
+    fn tag(&self, decimals: &[u8]) -> Result<u16, TableError>;
+    /// Packs rows of readings, and returns (number of rows, bytes) of each packet: as many rows as fit `capacity` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Table`](crate::Error::Table) if the table cannot code readings, [`Error::Encode`](crate::Error::Encode) if a row
+    /// has another number of readings, and [`Error::Option`](crate::Error::Option) if a row fits no packet.
+    fn pack(&self, decimals: &[u8], rows: &[Vec<Reading>], capacity: usize) -> Result<Vec<(usize, Vec<u8>)>, Error>;
+    /// Returns the rows of a packet, of `readings` readings each.
+    ///
+    /// # Errors
+    /// The errors of [`pack`](Self::pack).
+    fn unpack(&self, decimals: &[u8], packet: &Packet, readings: usize) -> Result<Vec<Vec<Reading>>, Error>;
+}
+
+/// The methods of [`RowTable`] for packets, which are the same for tables of both kinds.
+macro_rules! packets {
+    () => {
+        fn tag(&self, decimals: &[u8]) -> Result<u16, TableError> {
+            let mut history = vec![0; RowCodec::history_length(self)];
+            Ok(RowCodec::new(self, decimals, &mut history)?.tag())
+        }
+
+        fn pack(
+            &self,
+            decimals: &[u8],
+            rows: &[Vec<Reading>],
+            capacity: usize,
+        ) -> Result<Vec<(usize, Vec<u8>)>, Error> {
+            let mut history = vec![0; RowCodec::history_length(self)];
+            packed(RowCodec::new(self, decimals, &mut history)?, rows, capacity)
+        }
+
+        fn unpack(&self, decimals: &[u8], packet: &Packet, readings: usize) -> Result<Vec<Vec<Reading>>, Error> {
+            let mut history = vec![0; RowCodec::history_length(self)];
+            let mut codec = RowCodec::new(self, decimals, &mut history)?;
+            let (mut rows, mut row) = (Vec::new(), vec![Reading::Missing; readings]);
+            let mut from = packet.rows(&mut codec);
+            while from.next(&mut row)? {
+                rows.push(row.clone());
+            }
+            Ok(rows)
+        }
+    };
+}
+
+fn packed<T: PacketTable>(
+    mut codec: RowCodec<'_, T>,
+    rows: &[Vec<Reading>],
+    capacity: usize,
+) -> Result<Vec<(usize, Vec<u8>)>, Error> {
+    let (mut packets, mut left, mut buffer) = (Vec::new(), rows, vec![0; capacity]);
+    while !left.is_empty() {
+        let mut writer = PacketWriter::new(&mut codec, &mut buffer);
+        for row in left {
+            match writer.push(row) {
+                Ok(()) => {}
+                Err(PacketError::Row(error)) => return Err(error.into()),
+                Err(_) => break,
+            }
+        }
+        let count = usize::from(writer.rows());
+        if count == 0 {
+            return Err(Error::option("--bytes", format!("a row does not fit {capacity} bytes; allow more")));
+        }
+        packets.push((count, writer.finish().to_vec()));
+        left = &left[count..];
+    }
+    Ok(packets)
 }
 
 impl<const N: usize, const H: usize, const K: usize> RowTable for Table<'_, N, H, K> {
@@ -84,6 +158,8 @@ impl<const N: usize, const H: usize, const K: usize> RowTable for Table<'_, N, H
     fn view_baselines(&self, _: &[Vec<Reading>]) -> Result<Vec<Vec<u16>>, EncodeError> {
         Ok(Vec::new())
     }
+
+    packets!();
 }
 
 impl<const C: usize, const V: usize> RowTable for ViewTable<'_, C, V> {
@@ -134,6 +210,8 @@ impl<const C: usize, const V: usize> RowTable for ViewTable<'_, C, V> {
         });
         baselines.collect()
     }
+
+    packets!();
 }
 
 /// Reads the table in these bytes, which must be aligned to four bytes.

@@ -72,6 +72,7 @@ targets! {
     models: 300;
     tables: 4000;
     updates: 4000;
+    packets: 4000;
 }
 
 #[test]

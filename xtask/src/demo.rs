@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use surprisal::Nats;
 use surprisal_trainer::evaluate::auc_roc;
 use xtask::board::Board;
 use xtask::command::Surprisal;
@@ -18,6 +19,8 @@ const FIRMWARE: &str = "target/demo/firmware";
 const TABLE: &str = "target/demo/firmware/src/shuttle.rs";
 const MODEL: &str = "target/demo/shuttle.srp";
 const SCORES: &str = "target/demo/scores.csv";
+const PACKETS: &str = "target/demo/packets.bin";
+const RECEIVED: &str = "target/demo/received.csv";
 /// The AUC that the anomaly score of the device must reach.
 const LEAST_AUC: f64 = 0.99;
 
@@ -48,7 +51,7 @@ pub fn run() -> Result<String> {
     println!("\ntarget/demo/readings.bin: the readings of {} held-out rows", held_out.readings.len());
 
     println!("\n$ cd {FIRMWARE} && cargo build --release");
-    let program = firmware::build(&root.join(FIRMWARE), &board, &[])?;
+    let program = firmware::build(&root.join(FIRMWARE), &board, &["--bin", "shuttle-monitor"])?;
     run_logging(&qemu_run, &program, &board, &dir)?;
     let rows = dir.join("held-out.rows");
     fs::write(&rows, measure::rows(held_out.readings.len(), readings)?)?;
@@ -63,8 +66,26 @@ pub fn run() -> Result<String> {
     table += &format!("\nhost and device agree bit for bit on {same} of {} rows\n", host.len());
     println!("\n{}", table.trim_end());
     ensure!(same == host.len() && device.len() == host.len(), "host and device disagree");
+    let sender = firmware::build(&root.join(FIRMWARE), &board, &["--bin", "telemetry"])?;
+    run_logging(&qemu_run, &sender, &board, &dir)?;
+    packets_return(&surprisal, &held_out, &device)?;
     ensure!(auc >= LEAST_AUC, "the AUC of the anomaly score is {auc:.4}, expected at least {LEAST_AUC}");
     Ok(table)
+}
+
+/// Decompresses the packets of the board, and compares them with the rows whose anomaly scores exceed the threshold.
+fn packets_return(surprisal: &Surprisal, held_out: &HeldOut, device: &[Scores]) -> Result<()> {
+    surprisal.run(&["decompress", MODEL, PACKETS, "-o", RECEIVED])?;
+    let detector = held_out.artefact.detector();
+    let is_sent = |scores: &Scores| detector.judge(Nats::from_raw(scores[1])).is_anomalous();
+    let sent = held_out.readings.iter().zip(device).filter(|(_, scores)| is_sent(scores));
+    let lines = sent.map(|(row, _)| row.map(|value| value.to_string()).join(","));
+    let text = fs::read_to_string(setup::root().join(RECEIVED))?;
+    ensure!(
+        text.lines().skip(1).eq(lines),
+        "the packets of the board hold other rows than those that it found anomalous"
+    );
+    Ok(())
 }
 
 /// Runs the firmware and prints its log while it runs.

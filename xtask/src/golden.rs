@@ -6,6 +6,8 @@ use std::fs;
 use surprisal::{Libm, Reading};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::Header;
+use surprisal_trainer::row_table;
+use surprisal_trainer::shape::Shape;
 use surprisal_trainer::with_shape;
 use xtask::command::Surprisal;
 use xtask::setup::root;
@@ -21,6 +23,8 @@ mod tank;
 const OF_A_KIND: usize = 512;
 /// The number of sampled rows.
 const SAMPLED: usize = 64;
+/// The number of rows in packets.
+const PACKED: usize = 200;
 
 /// The tables of the shuttle data, and their options of `surprisal fit`.
 const TABLES: [(&str, &[&str]); 3] = [
@@ -33,7 +37,7 @@ const TABLES: [(&str, &[&str]); 3] = [
 ];
 
 /// Other things that `cargo xtask golden` writes.
-const OTHERS: [&str; 4] = ["motor", "stream", "views", "link-table"];
+const OTHERS: [&str; 5] = ["motor", "stream", "views", "packets", "link-table"];
 
 /// Writes the tables with these names and their exact results, or all of them.
 ///
@@ -62,7 +66,41 @@ pub fn run(only: &[String]) -> Result<()> {
     if wanted("views") {
         views(&surprisal)?;
     }
-    if wanted("stream") { stream(&surprisal) } else { Ok(()) }
+    if wanted("stream") {
+        stream(&surprisal)?;
+    }
+    if wanted("packets") { packets() } else { Ok(()) }
+}
+
+/// Packs the first rows of the golden tables into packets for a slow radio. Some rows lack a reading that no training row lacks.
+fn packets() -> Result<()> {
+    let dir = root().join("tests/golden");
+    for (name, rows) in [
+        ("shuttle", "shuttle.readings"),
+        ("mixture", "shuttle.readings"),
+        ("views", "shuttle.readings"),
+        ("motor", "motor.rows"),
+    ] {
+        let (table, bytes) = (fs::read(dir.join(name).with_extension("srp"))?, fs::read(dir.join(rows))?);
+        // A table is read at an address that is a multiple of four.
+        let words: Vec<u32> = table.chunks_exact(4).map(bytemuck::pod_read_unaligned).collect();
+        let table = bytemuck::cast_slice(&words);
+        let table = row_table::open(table, Shape::of(table)?)?;
+        let readings: Vec<Reading> = match rows {
+            "motor.rows" => {
+                bytes.as_chunks::<4>().0.iter().map(|&four| Reading::Real(f32::from_le_bytes(four))).collect()
+            }
+            _ => bytes.as_chunks::<2>().0.iter().map(|&two| Reading::Integer(i16::from_le_bytes(two).into())).collect(),
+        };
+        let width = table.encoder().columns().count();
+        let mut rows: Vec<Vec<Reading>> = readings.chunks_exact(width).take(PACKED).map(<[Reading]>::to_vec).collect();
+        for (at, row) in rows.iter_mut().enumerate().filter(|(at, _)| at % 50 == 7) {
+            row[at % width] = Reading::Missing;
+        }
+        let packets: Vec<u8> = table.pack(&[], &rows, 222)?.into_iter().flat_map(|(_, packet)| packet).collect();
+        fs::write(dir.join(name).with_extension("packets"), packets)?;
+    }
+    Ok(())
 }
 
 /// Fits two views of the shuttle data, and writes the surprisals and anomaly scores of the rows of all golden tables.

@@ -28,6 +28,8 @@ mod pages {
     mod signals {}
     #[doc = include_str!("../../docs/streams.md")]
     mod streams {}
+    #[doc = include_str!("../../docs/telemetry.md")]
+    mod telemetry {}
 }
 
 use std::process::ExitCode;

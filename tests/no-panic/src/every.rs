@@ -10,12 +10,16 @@ use surprisal::{
     Absence, Accepted, Activation, Adaptation, AnomalyScore, Blame, Calibrator, Column, ColumnScore, Compressor,
     Conditional, Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Fingerprint,
     Forest, Incoming, Installed, Linear, Logit, Mass, Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats,
-    OutcomeTables, OutcomeWalk, PValue, Predictor, Prototypes, Reading, Recalibration, Received, Recent, Report,
-    RowSchema, RowScore, SelfTestError, Severity, Slots, Stream, Table, TableError, Term, Terms, UpdateError,
-    UpdateHeader, Verdict, View, ViewTable, Walk, Watch, WatchedRow, flags, total_order,
+    OutcomeTables, OutcomeWalk, PValue, Packet, PacketError, PacketRows, PacketWriter, Packets, Predictor, Prototypes,
+    Reading, Recalibration, Received, Recent, Report, RowCodec, RowSchema, RowScore, SelfTestError, Severity, Slots,
+    Stream, Table, TableError, Term, Terms, UpdateError, UpdateHeader, Verdict, View, ViewTable, Walk, Watch,
+    WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
+
+type Bits = Table<'static, 64, 32, 8>;
+type Views = ViewTable<'static, 9, 2>;
 
 macro_rules! linked {
     ($($of:ty: $($name:ident $(<$with:tt>)?)+;)+) => { $($( _ = black_box(<$of>::$name$(::<$with>)? as *const ()); )+)+ };
@@ -69,12 +73,20 @@ pub fn linked() {
         OutcomeTables: columns new slices split split_parts surprisal walk;
         OutcomeWalk: next;
         PValue: from_ppm ppm;
+        Packet: payload row_count rows<Bits> tag;
+        PacketRows<Bits>: next;
+        PacketRows<Views>: next;
+        PacketWriter<Bits>: finish new push rows;
+        PacketWriter<Views>: finish new push rows;
+        Packets: new next position;
         Predictor: fixed new numbers residual slices states width window;
         Prototypes: centre count nearest<9> new residual slices;
-        Reading: is_missing;
+        Reading: from_decimal is_missing to_decimal;
         Recalibration: detector from_bytes to_bytes;
         Received: header table without_signature;
         Recent<8>: mean new push reset;
+        RowCodec<Bits>: history_length new readings tag;
+        RowCodec<Views>: history_length new readings tag;
         RowSchema: check reading word;
         RowScore: of;
         Severity: word;
@@ -95,7 +107,7 @@ pub fn linked() {
     _ = black_box(v5::table::<64, 32, 8> as *const ());
     _ = black_box(v5::view_table::<9, 2> as *const ());
     terms! { Linear Forest Nade<32> Mixture<8> Terms<32, 8> }
-    shown! { Fingerprint NamedReport Nats PValue Report DriftEstimate EncodeError SelfTestError TableError UpdateError<NorFlashErrorKind> }
+    shown! { Fingerprint NamedReport Nats PacketError PValue Report DriftEstimate EncodeError SelfTestError TableError UpdateError<NorFlashErrorKind> }
     #[cfg(feature = "features")]
     of_signals();
 }

@@ -15,6 +15,7 @@ mod rates;
 mod reading;
 mod rows;
 mod signing;
+mod telemetry;
 
 use help::{board_help, ecosystem_help, language_help};
 
@@ -24,6 +25,7 @@ pub use rates::RateArgs;
 pub use reading::ReadingArgs;
 pub use rows::{AlarmArgs, CompareArgs, RowArgs, SignalArgs};
 pub use signing::{SignArgs, VerifyArgs};
+pub use telemetry::{CompressArgs, DecompressArgs};
 
 /// Fits probability models that tell a microcontroller how surprising a reading is.
 #[derive(Debug, Parser)]
@@ -263,6 +265,16 @@ pub enum Command {
     /// Check that an update is whole and signed by the owner of a key.
     #[command(after_help = "Example: surprisal verify pico.sru --key my.pem --model pico.srp")]
     Verify(VerifyArgs),
+    /// Compress rows by the table of a model into packets that stand alone, in as many bytes as the rows surprise.
+    ///
+    /// Every cell of the model's columns comes back as it is written. Other columns are left out.
+    #[command(after_help = "Example: surprisal compress pico.srp pico.csv -o pico.srpd")]
+    Compress(CompressArgs),
+    /// Decompress a file that `compress` wrote, or the packets of a board.
+    ///
+    /// If packets are damaged, the rows of all others are written, and the command ends with an error.
+    #[command(after_help = "Example: surprisal decompress pico.srp pico.srpd -o again.csv")]
+    Decompress(DecompressArgs),
     /// Look after the machines of a fleet, whose tables `fit --by` writes.
     #[command(
         after_help = "Example: surprisal fit pico.csv --by running -o models && surprisal fleet status models pico.csv"

@@ -30,6 +30,7 @@ mod inspect;
 mod export;
 mod signing;
 mod fleet;
+mod telemetry;
 mod project;
 mod shell;
 mod new;
@@ -130,6 +131,8 @@ fn run(cli: Cli) -> Result<()> {
             out.deliver(&compared.inputs(), || compare::compare(&compared, &progress))?
         }
         Command::Inspect { model, out } => out.deliver(&[&model], || inspect::inspect(&model))?,
+        Command::Compress(args) => telemetry::compress(&args, &progress)?,
+        Command::Decompress(args) => telemetry::decompress(&args, &progress)?,
         Command::Completions { shell } => shell::completions(shell),
         Command::Man { output } => shell::man(&output)?,
         Command::Export { model, output, package } => export::export(&model, &output, package)?,

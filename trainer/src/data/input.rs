@@ -200,11 +200,16 @@ pub(crate) fn shown(path: &Path) -> PathBuf {
     if path == Path::new(STDIN) { "standard input".into() } else { path.to_owned() }
 }
 
-/// Reads a file, or standard input for `-`, and decompresses it if it is a gzip or Zstandard file.
+/// Opens a file, or standard input for `-`, and decompresses it if it is a gzip or Zstandard file, the latter in memory. Returns
+/// the bytes as a stream, and what completes the message if reading fails.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read, [`Error::Input`] if it is a device or too large.
-pub(crate) fn read_decompressed(path: &Path, limits: &InputLimits, observer: &dyn Observer) -> Result<Vec<u8>> {
+/// [`Error::Io`] if the file cannot be read, [`Error::Input`] if it is a device, or a Zstandard file that is too large.
+pub(crate) fn decompressed<'o>(
+    path: &Path,
+    limits: &InputLimits,
+    observer: &'o dyn Observer,
+) -> Result<(Box<dyn BufRead + 'o>, &'static str)> {
     let (source, bytes): (Box<dyn Read>, _) = if path == Path::new(STDIN) {
         (Box::new(std::io::stdin().lock()), 0)
     } else {
@@ -217,12 +222,22 @@ pub(crate) fn read_decompressed(path: &Path, limits: &InputLimits, observer: &dy
     let start = reader.fill_buf().map_err(Error::io(path, "cannot be read; check that it is a file"))?;
     if start.starts_with(&[0x1f, 0x8b]) {
         let advice = "cannot be read to the end; a gzip file may be cut short";
-        return read_to_limit(MultiGzDecoder::new(reader), path, limits, advice);
+        return Ok((Box::new(BufReader::new(MultiGzDecoder::new(reader))), advice));
     }
+    let advice = "cannot be read to the end";
     if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        return zstandard(reader, path, limits);
+        return Ok((Box::new(io::Cursor::new(zstandard(reader, path, limits)?)), advice));
     }
-    read_to_limit(reader, path, limits, "cannot be read to the end")
+    Ok((Box::new(reader), advice))
+}
+
+/// Reads a file, or standard input for `-`, and decompresses it if it is a gzip or Zstandard file.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read, [`Error::Input`] if it is a device or too large.
+pub(crate) fn read_decompressed(path: &Path, limits: &InputLimits, observer: &dyn Observer) -> Result<Vec<u8>> {
+    let (reader, advice) = decompressed(path, limits, observer)?;
+    read_to_limit(reader, &shown(path), limits, advice)
 }
 
 /// Decompresses all frames of a Zstandard file.

@@ -309,7 +309,7 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
 }
 
 /// Returns whether a record repeats the header, a row of units or the preamble, as in logs that were joined.
-fn is_repeated(dialect: &Dialect, record: &Record) -> bool {
+pub(super) fn is_repeated(dialect: &Dialect, record: &Record) -> bool {
     let Some(names) = &dialect.names else { return false };
     let is = |cells: &Vec<String>| record.iter().eq(cells.iter().map(String::as_str));
     is(names)

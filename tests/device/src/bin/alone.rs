@@ -41,6 +41,14 @@ fn main() -> ! {
     let mut operation = |readings: &Row, _: &Bits| _ = black_box(TABLE.surprisal(readings));
     #[cfg(feature = "score")]
     let mut operation = |readings: &Row, _: &Bits| _ = black_box(TABLE.score(readings));
+    // A row that is added to a packet.
+    #[cfg(feature = "pack")]
+    let (mut codec, mut packet) =
+        (surprisal::RowCodec::new(&TABLE, &[], &mut []).expect("the table codes readings"), [0; 222]);
+    #[cfg(feature = "pack")]
+    let mut operation = |readings: &Row, _: &Bits| {
+        _ = black_box(surprisal::PacketWriter::new(&mut codec, &mut packet).push(readings));
+    };
     #[cfg(feature = "sample")]
     let mut operation = {
         let mut coin = coin::Coin::default();

@@ -138,6 +138,8 @@ fn the_page_lists_the_fields_of_every_command() {
         "schema data.csv",
         "collect log.txt",
         "features signal.csv --signal 32",
+        "compress model.srp data.csv -o data.srpd",
+        "decompress model.srp data.srpd -o back.csv",
     ];
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for command in commands {

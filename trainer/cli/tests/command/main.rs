@@ -26,6 +26,7 @@ mod search;
 mod signal;
 mod signing;
 mod streams;
+mod telemetry;
 mod time;
 
 use data::{Folder, mixed, number};

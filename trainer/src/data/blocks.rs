@@ -1,0 +1,147 @@
+//! Reads a file of rows block by block, so that a file of any length takes little memory.
+
+use std::io::{BufRead, Read};
+use std::path::{Path, PathBuf};
+
+use super::dialect::{Dialect, is_comment};
+use super::header::column_names;
+use super::input::{InputLimits, decompressed, shown};
+use super::kind::Kind;
+use super::lines::{Outcome, Record, Records, Separator};
+use super::read::is_repeated;
+use super::{Cells, Frame, FrameColumn, ReadOptions, Texts};
+use crate::error::{Error, Result};
+use crate::observer::Observer;
+
+/// Number of bytes of a block, after which it ends with its line.
+const BLOCK: u64 = 1 << 20;
+
+/// The rows of a file of text, in blocks.
+pub(crate) struct Blocks<'o> {
+    path: PathBuf,
+    reader: Box<dyn BufRead + 'o>,
+    advice: &'static str,
+    limits: InputLimits,
+    dialect: Dialect,
+    /// Names of the columns.
+    pub names: Vec<String>,
+    /// The block that was read last, and the number of lines before it.
+    text: String,
+    lines: u64,
+    is_first: bool,
+}
+
+impl<'o> Blocks<'o> {
+    /// Opens a file, plain or compressed, and recognises how it is written.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::Input`] if it is no text in UTF-8 or has no rows.
+    pub fn open(path: &Path, options: &ReadOptions, observer: &'o dyn Observer) -> Result<Self> {
+        let (reader, advice) = decompressed(path, &options.limits, observer)?;
+        let (path, limits, dialect) = (shown(path), options.limits, Dialect::default());
+        let (names, text) = (Vec::new(), String::new());
+        let mut blocks = Self { path, reader, advice, limits, dialect, names, text, lines: 0, is_first: true };
+        blocks.fill()?;
+        blocks.dialect = Dialect::find(&blocks.path, &blocks.text, options)?;
+        blocks.limits.check_columns(&blocks.path, blocks.dialect.width)?;
+        blocks.names = column_names(blocks.dialect.names.as_deref(), blocks.dialect.width).0;
+        Ok(blocks)
+    }
+
+    /// Returns what separates the cells.
+    pub fn separator(&self) -> Separator {
+        self.dialect.separator.unwrap_or(Separator::Comma)
+    }
+
+    /// Returns whether the file names its columns.
+    pub fn is_named(&self) -> bool {
+        self.dialect.names.is_some()
+    }
+
+    /// Reads the next block of whole lines, which ends within no quotes.
+    fn fill(&mut self) -> Result<()> {
+        let failed = |error| Error::io(&self.path, self.advice)(error);
+        let mut bytes = Vec::new();
+        (&mut self.reader).take(BLOCK).read_to_end(&mut bytes).map_err(failed)?;
+        if self.is_first {
+            match Kind::of(&bytes) {
+                Kind::Text => {}
+                Kind::Other(name, advice) => return Err(Error::input(&self.path, format!("is {name}; {advice}"))),
+                _ => return Err(Error::input(&self.path, "is no text; only rows of text can be compressed")),
+            }
+            if bytes.starts_with(b"\xEF\xBB\xBF") {
+                bytes.drain(..3);
+            }
+        }
+        let is_open = |bytes: &[u8]| memchr::memchr_iter(b'"', bytes).count() % 2 == 1;
+        while !bytes.ends_with(b"\n") || is_open(&bytes) {
+            let before = bytes.len();
+            if before as u64 > BLOCK + self.limits.row_bytes as u64 {
+                let message = "a row without an end; check that each row has its own line and quotes are closed";
+                return Err(Error::input(&self.path, message).at("line", self.lines + 1));
+            }
+            if self.reader.read_until(b'\n', &mut bytes).map_err(failed)? == 0 {
+                break;
+            }
+        }
+        self.text = String::from_utf8(bytes).map_err(|error| {
+            let line = self.lines
+                + 1
+                + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count()
+                    as u64;
+            Error::input(&self.path, "is not UTF-8; save it as text in UTF-8").at("line", line)
+        })?;
+        Ok(())
+    }
+
+    /// Returns the rows of the next block, or `None` after the last one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read; [`Error::Input`], with the line, if a line is no row.
+    pub fn next(&mut self) -> Result<Option<Frame>> {
+        if !std::mem::take(&mut self.is_first) {
+            self.lines += memchr::memchr_iter(b'\n', self.text.as_bytes()).count() as u64;
+            self.fill()?;
+        }
+        if self.text.is_empty() {
+            return Ok(None);
+        }
+        let width = self.dialect.width;
+        let mut columns = vec![Vec::new(); width];
+        let mut frame = Frame { path: self.path.clone(), unit: "line", ..Frame::default() };
+        let mut records = Records::new(&self.text, self.separator(), self.limits.row_bytes);
+        let mut record = Record::default();
+        while let Some(outcome) = records.next(&mut record) {
+            let line = self.lines + record.line;
+            let is_passed = line <= self.dialect.rows_after
+                || self.dialect.has_comments && is_comment(record.cell(0)) && !self.dialect.begins_with_names
+                || is_repeated(&self.dialect, &record);
+            match outcome {
+                Outcome::Empty | Outcome::Lost => {}
+                _ if is_passed => {}
+                Outcome::Row if record.trimmed_len() <= width && record.len() >= width => {
+                    columns.iter_mut().enumerate().for_each(|(at, column)| column.push(record.cell(at).to_owned()));
+                    frame.lines.push(line);
+                }
+                Outcome::Row => {
+                    let message = format!("{} cells, expected {width}; correct the line", record.len());
+                    return Err(Error::input(&self.path, message).at("line", line));
+                }
+                Outcome::Bad(reason) => {
+                    let message = format!("{reason}; correct the line");
+                    return Err(Error::input(&self.path, message).at("line", line));
+                }
+                Outcome::TooLong => {
+                    let message = "a row without an end; check that each row has its own line and quotes are closed";
+                    return Err(Error::input(&self.path, message).at("line", line));
+                }
+            }
+        }
+        let of_name = |(name, cells): (&String, Vec<String>)| FrameColumn {
+            name: name.clone(),
+            cells: Cells::Text(cells.into_iter().collect::<Texts>()),
+        };
+        frame.columns = self.names.iter().zip(columns).map(of_name).collect();
+        Ok(Some(frame))
+    }
+}

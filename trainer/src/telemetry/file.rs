@@ -1,0 +1,183 @@
+//! Files of packets: a header, then packets, each after the texts that its readings do not tell.
+//!
+//! | bytes | content |
+//! | --- | --- |
+//! | 4 | `SRPD` |
+//! | 4 | length of the rest of the header in bytes, least significant byte first |
+//! | 4 | CRC-32 of the rest |
+//! | … | the header as JSON, compressed by deflate |
+//!
+//! A packet of texts has the layout of a packet of rows and a tag of its own. For each text its payload holds three numbers in
+//! LEB128 (row in the next packet, position in the header's columns, length in bytes) and the text.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use serde::{Deserialize, Serialize};
+
+use super::format::Format;
+use crate::data::{Separator, checksum};
+use crate::error::{Error, Result};
+
+/// First bytes of a file of packets.
+pub(super) const MAGIC: &[u8] = b"SRPD";
+/// Largest number of bytes of a header, compressed and not.
+const MOST_HEADER: u64 = 16 << 20;
+/// What the tag of packets of texts differs by from that of the rows.
+const TEXTS: u16 = 0x7478;
+/// Largest number of bytes of the payload of a packet.
+const MOST_PAYLOAD: usize = 0x7FFF;
+
+/// How a file of rows is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileHeader {
+    /// Tag of the table and the decimals.
+    pub tag: u16,
+    /// Name of the separator of cells.
+    pub separator: String,
+    /// Whether the first line names the columns.
+    pub named: bool,
+    /// Columns in the order of the file.
+    pub columns: Vec<Format>,
+}
+
+/// A cell that its reading does not tell: (row in its packet, position of the column, text).
+pub(super) type Text = (usize, usize, String);
+
+/// Returns the tag of the packets of texts that belong to packets with this tag.
+pub(super) fn texts_tag(tag: u16) -> u16 {
+    tag ^ TEXTS
+}
+
+impl FileHeader {
+    /// Returns the bytes with which the file begins.
+    pub fn bytes(&self) -> Vec<u8> {
+        let json = serde_json::to_vec(self).expect("the header is plain data");
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+        let written = encoder.write_all(&json).and_then(|()| encoder.finish()).expect("memory is written to");
+        [MAGIC, &(written.len() as u32).to_le_bytes(), &checksum(&written).to_le_bytes(), &written].concat()
+    }
+
+    /// Reads the header behind the first four bytes, for a row of so many readings.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if it is damaged, cut short or contradicts the number of readings.
+    pub fn read(path: &Path, mut reader: impl Read, readings: usize) -> Result<Self> {
+        let damaged = || {
+            let message =
+                "the header is damaged or cut short; copy the file again, or cut the header off and say --decimals";
+            Error::input(path, message)
+        };
+        let mut head = [0; 8];
+        reader.read_exact(&mut head).map_err(|_| damaged())?;
+        let [length, crc] = [0, 4].map(|at| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
+        let mut bytes = Vec::new();
+        let most = MOST_HEADER.min(length.into());
+        reader.take(most).read_to_end(&mut bytes).map_err(|_| damaged())?;
+        if bytes.len() != length as usize || checksum(&bytes) != crc {
+            return Err(damaged());
+        }
+        let mut json = Vec::new();
+        DeflateDecoder::new(&bytes[..]).take(MOST_HEADER).read_to_end(&mut json).map_err(|_| damaged())?;
+        let header: Self = serde_json::from_slice(&json).map_err(|error| damaged().caused_by(error))?;
+        let mut sources: Vec<usize> = header.columns.iter().map(|format| format.source.into()).collect();
+        sources.sort_unstable();
+        if !sources.into_iter().eq(0..readings) {
+            let message = format!(
+                "holds rows of {} readings, but those of the model have {readings}; pass the model with which it was compressed",
+                header.columns.len()
+            );
+            return Err(Error::input(path, message));
+        }
+        Ok(header)
+    }
+
+    /// Returns the separator of cells, or a comma if its name is unknown.
+    pub fn separator(&self) -> Separator {
+        use crate::names::Named;
+        Separator::NAMES.iter().find(|(name, _)| *name == self.separator).map_or(Separator::Comma, |(_, known)| *known)
+    }
+
+    /// Returns the number of decimals of each reading, by position in a row.
+    pub fn decimals(&self) -> Vec<u8> {
+        let mut decimals = vec![0; self.columns.len()];
+        self.columns.iter().for_each(|format| decimals[usize::from(format.source)] = format.decimals);
+        decimals
+    }
+}
+
+/// Returns the packets of these texts.
+///
+/// # Errors
+/// [`Error::Input`] for a text that is too long for a packet.
+pub(super) fn texts_packets(path: &Path, tag: u16, texts: &[Text]) -> Result<Vec<u8>> {
+    let (mut packets, mut payload, mut count) = (Vec::new(), Vec::new(), 0);
+    for (row, column, text) in texts {
+        let mut entry = Vec::new();
+        [*row, *column, text.len()].into_iter().for_each(|number| push_number(&mut entry, number));
+        entry.extend(text.as_bytes());
+        if entry.len() > MOST_PAYLOAD {
+            let message = format!("a cell of {} bytes, but a packet holds {MOST_PAYLOAD}; shorten it", text.len());
+            return Err(Error::input(path, message));
+        }
+        if payload.len() + entry.len() > MOST_PAYLOAD || count == u16::MAX {
+            packets.extend(packet(&std::mem::take(&mut payload), std::mem::take(&mut count), texts_tag(tag)));
+        }
+        payload.extend(entry);
+        count += 1;
+    }
+    if count > 0 {
+        packets.extend(packet(&payload, count, texts_tag(tag)));
+    }
+    Ok(packets)
+}
+
+/// Returns a packet with this payload, in the layout of packets of rows.
+fn packet(payload: &[u8], count: u16, tag: u16) -> Vec<u8> {
+    let [high, low] = (payload.len() as u16).to_be_bytes();
+    let [many, few] = count.to_be_bytes();
+    let header = if payload.len() < 128 && many == 0 { vec![low, few] } else { vec![high | 0x80, low, many, few] };
+    let bytes = [&header, payload].concat();
+    let check = crc::Crc::<u16>::new(&crc::CRC_16_IBM_3740).checksum(&bytes) ^ tag;
+    [&bytes[..], &check.to_be_bytes()].concat()
+}
+
+fn push_number(bytes: &mut Vec<u8>, mut number: usize) {
+    while number > 0x7F {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// Takes a number from the start of `bytes`.
+fn number(bytes: &mut &[u8]) -> Option<usize> {
+    let mut number = 0;
+    for shift in (0..=28).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= usize::from(byte & 0x7F) << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Returns the texts in the payload of a packet, up to the first that cannot be read.
+pub(super) fn texts_of(mut payload: &[u8]) -> Vec<Text> {
+    let mut texts = Vec::new();
+    let mut next = || {
+        let (row, column, length) = (number(&mut payload)?, number(&mut payload)?, number(&mut payload)?);
+        let (text, rest) = payload.split_at_checked(length)?;
+        payload = rest;
+        Some((row, column, String::from_utf8_lossy(text).into_owned()))
+    };
+    while let Some(text) = next() {
+        texts.push(text);
+    }
+    texts
+}

@@ -1,0 +1,56 @@
+//! Finds the packets of a file of any length.
+
+use std::io::Read;
+
+use surprisal::Packets;
+
+use crate::error::{Error, Result};
+
+/// Number of bytes of packets that are in memory at a time.
+const WINDOW: usize = 1 << 20;
+
+/// A packet, or bytes that are none.
+pub(super) enum Found<'b> {
+    Packet(surprisal::Packet<'b>),
+    Damage { at: u64, length: u64, tag: Option<u16> },
+}
+
+/// Reads packets to the end, a part at a time.
+pub(super) fn read_packets(
+    reader: &mut impl Read,
+    tags: [u16; 2],
+    failed: impl Fn(std::io::Error) -> Error,
+    found: &mut impl FnMut(Found) -> Result<()>,
+) -> Result<()> {
+    let (mut bytes, mut before, mut is_end) = (Vec::new(), 0, false);
+    while !is_end {
+        let more = WINDOW.saturating_sub(bytes.len()) as u64;
+        is_end = (reader.take(more).read_to_end(&mut bytes).map_err(&failed)? as u64) < more;
+        // The last packets of a part may go on in the next one.
+        let sure = if is_end { bytes.len() } else { bytes.len() - 2 * Packets::MOST_BYTES };
+        let mut packets = Packets::new(&bytes, &tags);
+        let mut read = 0;
+        while read < sure
+            && let Some(next) = packets.next()
+        {
+            match next {
+                Ok(packet) => found(Found::Packet(packet))?,
+                Err(damage) => {
+                    // What looks like damage up to the end of a part may end behind it.
+                    let length = if packets.position() == bytes.len() && !is_end { sure - read } else { damage.length };
+                    let tag = damage.tag;
+                    found(Found::Damage { at: before + read as u64, length: length as u64, tag })?;
+                    read += length;
+                    if length < damage.length {
+                        break;
+                    }
+                    continue;
+                }
+            }
+            read = packets.position();
+        }
+        bytes.drain(..read);
+        before += read as u64;
+    }
+    Ok(())
+}
