@@ -48,7 +48,7 @@ fn rows(seed: &[u8; READING_BYTES], readings: usize) -> Vec<Vec<Reading>> {
     ];
     let words: Vec<u32> = seed.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
     let drawn = |at: usize| match words[at % 8] {
-        word if at % 3 == 0 => Reading::Real(f32::from_bits(word)),
+        word if at.is_multiple_of(3) => Reading::Real(f32::from_bits(word)),
         word => Reading::Integer(word as i32 >> (at % 24)),
     };
     let row = |pick: &dyn Fn(usize) -> Reading| (0..readings).map(pick).collect();
