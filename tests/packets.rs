@@ -149,6 +149,32 @@ fn time_series_come_back_and_packets_stand_alone() {
     assert!(RowCodec::new(table, &decimals, &mut []).is_err());
 }
 
+/// Decimals may be too fine for the range of a channel, and then few of its readings are numbers.
+#[test]
+fn time_series_of_any_decimals_come_back() {
+    let table = &stream::TABLE;
+    let width = table.predictor.width();
+    let mut dice = Dice(11);
+    for round in 0..200 {
+        let decimals: Vec<u8> = (0..width).map(|_| dice.between(0, 10) as u8).collect();
+        let rows: Vec<Vec<Reading>> = (0..20)
+            .map(|_| {
+                let reading = |decimals: &u8| match dice.between(0, 4) {
+                    0 => wild(&mut dice),
+                    1 => Reading::from_decimal(dice.word() as i32, *decimals),
+                    2 => Reading::from_decimal([i32::MIN, i32::MAX, 0, -1][round % 4], *decimals),
+                    3 => Reading::Integer(dice.word() as i32),
+                    _ => Reading::Integer(dice.between(-50, 50) as i32),
+                };
+                decimals.iter().map(reading).collect()
+            })
+            .collect();
+        let mut history = vec![0; RowCodec::history_length(table)];
+        let mut codec = RowCodec::new(table, &decimals, &mut history).unwrap();
+        assert_return(&mut codec, &rows, 4000);
+    }
+}
+
 /// The exact length of a row in nats: -ln of the mass of each cell times the number of integers in it, in the denser view.
 fn length(second: &mut u16, readings: &[Reading]) -> f64 {
     let of_view = |view: &surprisal::View| -> f64 {

@@ -55,10 +55,11 @@ impl Grid {
         }
     }
 
-    /// Returns the largest number whose reading is at or below an edge.
+    /// Returns the largest number whose reading is at or below an edge, or one less than the smallest number if there is none,
+    /// so that a cell has fewer than 2^32 numbers.
     #[inline(never)]
     pub(super) fn last(self, edge: i32) -> i64 {
-        match self {
+        let last = match self {
             Self::Integer | Self::Float => edge.into(),
             Self::Decimal(decimals) => floor(edge, decimals),
             Self::Residual { decimals, scale, base } => {
@@ -67,7 +68,8 @@ impl Grid {
                 // Readings are rounded towards zero: those below the next step round down to this one.
                 if steps < 0 { bound(steps) } else { -bound(-1 - steps) - 1 }
             }
-        }
+        };
+        last.clamp(i64::from(i32::MIN) - 1, i32::MAX.into())
     }
 
     /// Returns what the edges of a column are compared with for a reading, which has this number.

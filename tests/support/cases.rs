@@ -16,6 +16,9 @@ mod mixture;
 mod motor;
 #[path = "operation.rs"]
 mod operation;
+#[cfg(any(not(target_arch = "arm"), target_has_atomic = "ptr"))]
+#[path = "packet_cases.rs"]
+mod packet_cases;
 #[path = "refusals.rs"]
 mod refusals;
 #[path = "../golden/shuttle.rs"]
@@ -40,8 +43,6 @@ use surprisal::{
     ColumnScore, Compressor, Decompressor, Fingerprint, Libm, Logit, Monitor, Nats, Reading, RowScore, Samples, Stream,
     Table,
 };
-#[cfg(any(not(target_arch = "arm"), target_has_atomic = "ptr"))]
-use surprisal::{PacketTable, PacketWriter, Packets, RowCodec};
 
 macro_rules! cases {
     ($($(#[$doc:meta])* fn $name:ident() $body:block)*) => {
@@ -180,52 +181,14 @@ fn packets_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, 
     assert_eq!((bytes, digest), golden.packets);
 }
 
-/// Golden row `at` as packets hold it: some rows lack a reading.
-#[cfg(any(not(target_arch = "arm"), target_has_atomic = "ptr"))]
-fn packed_row(at: usize) -> [Reading; COLUMNS.len()] {
-    let (mut row, _) = rows(&SHUTTLE).nth(at).expect("there are more rows");
-    if at % 50 == 7 {
-        row[at % COLUMNS.len()] = Reading::Missing;
-    }
-    row
-}
-
-/// The golden packets hold the golden rows, and the rows make these packets.
-#[cfg(any(not(target_arch = "arm"), target_has_atomic = "ptr"))]
-fn rows_are_packets<T: PacketTable>(table: &T, packets: &[u8]) {
-    const ROWS: usize = 200;
-    let mut codec = RowCodec::new(table, &[], &mut []).expect("the table codes readings");
-    let (mut at, tags) = (0, [codec.tag()]);
-    for packet in Packets::new(packets, &tags) {
-        let (mut row, mut received) =
-            ([Reading::Missing; COLUMNS.len()], packet.expect("the packets are whole").rows(&mut codec));
-        while received.next(&mut row).expect("the length is right") {
-            // Printing a reading would link the formatting of floats.
-            assert!(row == packed_row(at));
-            at += 1;
-        }
-    }
-    assert_eq!(at, ROWS);
-    let (mut left, mut at) = (packets, 0);
-    while at < ROWS {
-        let mut buffer = [0; 222];
-        let mut writer = PacketWriter::new(&mut codec, &mut buffer);
-        while at < ROWS && writer.push(&packed_row(at)) == Ok(()) {
-            at += 1;
-        }
-        left = left.strip_prefix(writer.finish()).expect("the packet is another than the golden one");
-    }
-    assert!(left.is_empty());
-}
-
 cases! {
     /// Rows of readings become the same packets on every machine, and come back.
     fn packets_of_readings_are_the_golden_ones() {
         // The Cortex-M0, which has no atomic swap, has no flash left for these.
         #[cfg(any(not(target_arch = "arm"), target_has_atomic = "ptr"))]
         {
-            rows_are_packets(&views::TABLE, include_bytes!("../golden/views.packets"));
-            rows_are_packets(&shuttle::TABLE, include_bytes!("../golden/shuttle.packets"));
+            packet_cases::rows_are_packets(&views::TABLE, include_bytes!("../golden/views.packets"));
+            packet_cases::rows_are_packets(&shuttle::TABLE, include_bytes!("../golden/shuttle.packets"));
         }
     }
 

@@ -2175,7 +2175,7 @@ static int64_t scaled(int64_t value, int32_t exponent, uint32_t decimals) {
     return limited(result);
 }
 
-/* The largest number whose reading is at or below an edge. */
+/* The largest number whose reading is at or below an edge, or one less than the smallest number. */
 static int64_t last_of(const grid_t *grid, int32_t edge) {
     int64_t last = edge;
     if (grid->is_residual) {
@@ -2195,7 +2195,11 @@ static int64_t last_of(const grid_t *grid, int32_t edge) {
     } else {
         /* Integers, and floats in their order, stand for themselves. */
     }
-    return last;
+    /* One less than the smallest number, if none is at or below the edge. */
+    if (last > (int64_t)INT32_MAX) {
+        last = INT32_MAX;
+    }
+    return (last < ((int64_t)INT32_MIN - 1)) ? ((int64_t)INT32_MIN - 1) : last;
 }
 
 /* The bits of the real number nearest to steps / 10^decimals. */

@@ -54,8 +54,8 @@ pub trait RowTable: Send + Sync {
     /// Packs rows of readings, and returns (number of rows, bytes) of each packet: as many rows as fit `capacity` bytes.
     ///
     /// # Errors
-    /// [`Error::Table`](crate::Error::Table) if the table cannot code readings, [`Error::Encode`](crate::Error::Encode) if a row
-    /// has another number of readings, and [`Error::Option`](crate::Error::Option) if a row fits no packet.
+    /// [`Error::Table`] if the table cannot code readings, [`Error::Encode`] if a row
+    /// has another number of readings, and [`Error::Option`] if a row fits no packet.
     fn pack(&self, decimals: &[u8], rows: &[Vec<Reading>], capacity: usize) -> Result<Vec<(usize, Vec<u8>)>, Error>;
     /// Returns the rows of a packet, of `readings` readings each.
     ///

@@ -31,7 +31,6 @@ mod time;
 
 use data::{Folder, mixed, number};
 use std::io::Write;
-
 /// Quick and simple enough for tests that are about something else.
 const QUICK: &str = "--family linear --order natural --strength 5";
 
