@@ -16,7 +16,6 @@ mod mixture;
 mod motor;
 #[path = "operation.rs"]
 mod operation;
-#[cfg(any(not(target_arch = "arm"), target_has_atomic = "ptr"))]
 #[path = "packet_cases.rs"]
 mod packet_cases;
 #[path = "refusals.rs"]
@@ -37,12 +36,10 @@ mod tank;
 mod views;
 
 use coin::{Coin, pack};
+use packet_cases::packets_are;
 use refusals::self_test_passes;
 use shuttle::{BITS, COLUMNS};
-use surprisal::{
-    ColumnScore, Compressor, Decompressor, Fingerprint, Libm, Logit, Monitor, Nats, Reading, RowScore, Samples, Stream,
-    Table,
-};
+use surprisal::{ColumnScore, Fingerprint, Libm, Logit, Monitor, Nats, Reading, RowScore, Samples, Stream, Table};
 
 macro_rules! cases {
     ($($(#[$doc:meta])* fn $name:ident() $body:block)*) => {
@@ -160,36 +157,10 @@ fn samples_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, 
     }
 }
 
-fn packets_are<const H: usize, const K: usize>(table: Any<H, K>, _: &Any<H, K>, golden: &Golden) {
-    // FNV-1a of all bytes.
-    let (mut bytes, mut digest) = (0, 0x811C_9DC5_u32);
-    for (readings, _) in rows(golden).step_by(8) {
-        let (mut row, mut again) = ([false; BITS], [false; BITS]);
-        table.encoder.encode(&readings, &mut row).expect("golden rows are of the training columns");
-        let mut packet = [0; 64];
-        let mut free = packet.iter_mut();
-        let mut compressor = Compressor::new(|byte| *free.next().expect("no row takes 64 bytes") = byte);
-        table.model.compress(&row, &mut compressor).expect("an encoded row is possible");
-        compressor.finish();
-        let length = 64 - free.len();
-        let packet = &packet[..length];
-        table.model.decompress(&mut again, &mut Decompressor::new(packet.iter().copied()));
-        assert_eq!(again, row);
-        bytes += length;
-        digest = packet.iter().fold(digest, |digest, &byte| (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    }
-    assert_eq!((bytes, digest), golden.packets);
-}
-
 cases! {
     /// Rows of readings become the same packets on every machine, and come back.
     fn packets_of_readings_are_the_golden_ones() {
-        // The Cortex-M0, which has no atomic swap, has no flash left for these.
-        #[cfg(any(not(target_arch = "arm"), target_has_atomic = "ptr"))]
-        {
-            packet_cases::rows_are_packets(&views::TABLE, include_bytes!("../golden/views.packets"));
-            packet_cases::rows_are_packets(&shuttle::TABLE, include_bytes!("../golden/shuttle.packets"));
-        }
+        packet_cases::golden_ones();
     }
 
     /// What the trainer computed is what this machine computes.
