@@ -242,8 +242,9 @@ pub struct Damage {
 
 /// Finds the packets in bytes, one after another, and goes on behind damage.
 ///
-/// Damage that changes no length costs one packet. Otherwise the search goes on byte by byte, for a packet that another one or
-/// the end follows: a single check is right by chance once in 65536 bytes.
+/// Damage that changes no length costs one packet. Otherwise the search goes on byte by byte, for a packet that another one of
+/// these tags or the end follows, because a single check is right by chance once in 65536 bytes. A packet that is followed by
+/// something else is then lost as well.
 #[derive(Clone, Debug)]
 pub struct Packets<'b> {
     bytes: &'b [u8],
@@ -290,8 +291,7 @@ impl<'b> Packets<'b> {
     /// Returns whether a packet with one of the tags begins at a position, and another, or the end, follows it.
     fn is_followed(&self, at: usize) -> bool {
         let end = self.packet(at).filter(|(packet, _)| self.tags.contains(&packet.tag)).map(|(_, length)| at + length);
-        // The next one may be cut short by the end.
-        end.is_some_and(|next| self.packet(next).is_none_or(|(packet, _)| self.tags.contains(&packet.tag)))
+        end.is_some_and(|next| next == self.bytes.len() || self.is_packet(next))
     }
 }
 

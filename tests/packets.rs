@@ -35,7 +35,7 @@ fn any(kind: i64, decimals: u8, dice: &mut Dice) -> Reading {
     }
 }
 
-const DECIMALS: [u8; 5] = [0, 1, 2, 7, 255];
+const DECIMALS: [u8; 7] = [0, 1, 2, 7, 8, 9, 255];
 
 proptest! {
     #![proptest_config(cases(300))]

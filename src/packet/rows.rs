@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crc::{CRC_16_IBM_3740, Crc, NoTable};
+use crc::{CRC_16_IBM_3740, Crc, Table};
 
 use super::history::History;
 use super::place::{Cell, Grid, around, raw};
@@ -18,7 +18,7 @@ use crate::row_schema::RowSchema;
 use crate::view::View;
 
 /// The checksum of packets, which detects every error within 16 neighbouring bits.
-pub(super) const CHECKSUM: Crc<u16, NoTable> = Crc::<u16, NoTable>::new(&CRC_16_IBM_3740);
+pub(super) static CHECKSUM: Crc<u16, Table<1>> = Crc::<u16, Table<1>>::new(&CRC_16_IBM_3740);
 
 /// The probability that a row has readings that do not fit their columns, 1/65536.
 const MISFIT_ROW: Mass = Mass::new(1);

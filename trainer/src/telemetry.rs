@@ -24,7 +24,7 @@ mod file;
 mod format;
 mod search;
 
-use file::{FileHeader, MAGIC, Text, texts_of, texts_packets, texts_tag};
+use file::{Content, FileHeader, MAGIC, Text, Texts, add_texts, last_packet, link_of, mark, texts_packets, totals_of};
 use format::{Format, has_decimals, is_real};
 use search::{Found, read_packets};
 
@@ -37,7 +37,7 @@ pub struct PacketSize {
     pub bytes: usize,
 }
 
-/// What was compressed.
+/// Numbers of what [`compress`] compressed.
 #[derive(Clone, Debug, Default)]
 pub struct Compressed {
     /// Number of rows.
@@ -58,15 +58,19 @@ pub struct Compressed {
     pub left_out: Vec<String>,
 }
 
-/// What was decompressed.
+/// Numbers of what [`decompress`] decompressed.
 #[derive(Clone, Debug, Default)]
 pub struct Decompressed {
     /// Number of rows.
     pub rows: usize,
     /// Number of packets of rows.
     pub packets: usize,
-    /// (first byte, number of bytes) of each stretch of the file that is no packet of the model.
+    /// (first byte, number of bytes) of each part of the file that does not belong to a packet of the model.
     pub damages: Vec<(u64, u64)>,
+    /// Number of rows that the file held when it was whole; `None` if it is no file of [`compress`] or its end is missing.
+    pub whole: Option<usize>,
+    /// Whether the file has a header, and so should have an end.
+    pub has_header: bool,
 }
 
 /// A column of a row of readings: its encoding, and how its cells are written.
@@ -99,7 +103,7 @@ fn channels<'s>(aligned: &'s Schema, frame: &Frame) -> Vec<Channel<'s>> {
         let mut format = Format::find(encoding.source, is_real, texts());
         if is_series && is_real {
             // Residuals have no other form.
-            format.decimals = format.decimals.min(Reading::MOST_DECIMALS);
+            format.decimals = format.decimals.clamp(1, Reading::MOST_DECIMALS);
         }
         Channel { encoding, is_real, format }
     };
@@ -122,7 +126,7 @@ pub fn compress(
 ) -> Result<Compressed> {
     if artefact.notes.fit.signal.is_some() {
         let message = "is a model of raw signals, whose features do not tell the signal; pass a model of rows";
-        return Err(Error::model(input, message));
+        return Err(Error::Inconsistent(format!("the model {message}")));
     }
     let table = artefact.open()?;
     let mut blocks = Blocks::open(input, options, observer)?;
@@ -166,6 +170,9 @@ pub fn compress(
     if done.rows == 0 {
         return Err(Error::input(input, "no rows; expected one row of readings per line"));
     }
+    let last = coding.map(|coding| last_packet(coding.tag, done.rows, done.packets)).unwrap_or_default();
+    output.write_all(&last).map_err(|error| output.failed(error))?;
+    done.file_bytes += last.len();
     output.commit()?;
     Ok(done)
 }
@@ -220,10 +227,13 @@ impl<'a> Coding<'a> {
         }
         done.texts = texts.len();
         let (mut bytes, mut first, mut texts) = (Vec::new(), 0, &texts[..]);
-        for (count, packet) in self.table.pack(&self.decimals, &readings, capacity)? {
+        for (count, mut packet) in self.table.pack(&self.decimals, &readings, capacity)? {
             let (own, rest) = texts.split_at(texts.partition_point(|(row, ..)| *row < first + count));
             let own: Vec<Text> = own.iter().map(|(row, column, text)| (row - first, *column, text.clone())).collect();
-            bytes.extend(texts_packets(&frame.path, self.tag, &own)?);
+            if !own.is_empty() {
+                let link = mark(&mut packet);
+                bytes.extend(texts_packets(&frame.path, self.tag, link, &own, capacity)?);
+            }
             bytes.extend(&packet);
             done.packets += 1;
             done.packet_bytes += packet.len();
@@ -253,7 +263,7 @@ impl<'a> Coding<'a> {
 /// Decompresses a file that [`compress`] wrote, or the bare packets of a board, into rows of text. For bare packets, `decimals`
 /// holds the number of decimals of each reading, as the board has it.
 ///
-/// The rows of all whole packets are written, also if others are damaged.
+/// The rows of all whole packets are written, even if others are damaged.
 ///
 /// # Errors
 /// [`Error::Io`] if a file cannot be read or written; [`Error::Input`] if the header is damaged, or no packet is one of this
@@ -271,9 +281,17 @@ pub fn decompress(
     let (mut reader, advice) = decompressed(input, &ReadOptions::default().limits, observer)?;
     let path = shown(input);
     let failed = |error| Error::io(&path, advice)(error);
+    if artefact.notes.fit.signal.is_some() {
+        return Err(Error::Inconsistent(
+            "the model is one of raw signals, which packets do not hold; pass a model of rows".into(),
+        ));
+    }
     let is_bare = !reader.fill_buf().map_err(failed)?.starts_with(MAGIC);
-    let header = if is_bare {
-        bare(&schema, decimals)
+    let (header, start) = if is_bare {
+        (bare(&schema, decimals), 0)
+    } else if !decimals.is_empty() {
+        let message = "has a header, which holds the decimals; leave out --decimals";
+        return Err(Error::input(&path, message));
     } else {
         reader.consume(MAGIC.len());
         FileHeader::read(&path, &mut reader, schema.columns.len())?
@@ -299,29 +317,39 @@ pub fn decompress(
     if header.named {
         csv.write_record(coding.channels.iter().map(|channel| schema.name(channel.encoding))).map_err(written)?;
     }
-    let mut done = Decompressed::default();
-    let (mut foreign, mut texts) = (None, Vec::new());
+    let mut done = Decompressed { has_header: !is_bare, ..Decompressed::default() };
+    let (mut foreign, mut texts) = (None, Texts::default());
     let mut found = |found: Found| -> Result<()> {
         match found {
-            Found::Packet(packet) if packet.tag() == coding.tag => {
-                let rows = coding.unpacked(&packet, &std::mem::take(&mut texts))?;
+            Found::Packet { packet, at, length } => {
+                let content = Content::of(packet.tag(), coding.tag);
+                match content {
+                    Content::Texts => return Ok(add_texts(&mut texts, packet.payload())),
+                    Content::Last => return Ok(done.whole = totals_of(packet.payload()).map(|(rows, _)| rows)),
+                    Content::Rows | Content::Marked => {}
+                }
+                let own = std::mem::take(&mut texts);
+                let is_own = own.link == link_of(packet.payload()) && own.count == own.texts.len();
+                if content == Content::Marked && !is_own {
+                    // Its cells would come back as others without a word.
+                    return Ok(add_damage(&mut done.damages, at, length));
+                }
+                let own = if content == Content::Marked { &own.texts[..] } else { &[] };
+                let rows = coding.unpacked(&packet, own)?;
                 (done.rows, done.packets) = (done.rows + rows.len(), done.packets + 1);
                 rows.iter().try_for_each(|row| csv.write_record(row)).map_err(written)?;
             }
-            Found::Packet(packet) => texts.extend(texts_of(packet.payload())),
             Found::Damage { at, length, tag } => {
-                // Texts belong to the packet behind them.
-                texts.clear();
                 foreign = foreign.or(tag);
-                match done.damages.last_mut() {
-                    Some((first, before)) if *first + *before == at => *before += length,
-                    _ => done.damages.push((at, length)),
-                }
+                add_damage(&mut done.damages, at, length);
             }
         }
         Ok(())
     };
-    read_packets(&mut reader, [coding.tag, texts_tag(coding.tag)], failed, &mut found)?;
+    // A file whose header was cut off ends as others do, but the columns of its texts are not known.
+    let [rows, marked, texts_tag, last] = Content::tags(coding.tag);
+    let tags = if is_bare { vec![rows, last] } else { vec![rows, marked, texts_tag, last] };
+    read_packets(&mut reader, start, &tags, failed, &mut found)?;
     if done.packets == 0 {
         let other = foreign.map_or(String::new(), |tag| {
             format!(" (the first has the tag {tag:04x}, this model has {:04x})", coding.tag)
@@ -336,6 +364,14 @@ pub fn decompress(
         .map_err(|error| Error::io(output, "cannot be written")(std::io::Error::other(error.to_string())))?
         .commit()?;
     Ok(done)
+}
+
+/// Adds a damaged part of a file, which may continue the last one.
+fn add_damage(damages: &mut Vec<(u64, u64)>, at: u64, length: u64) {
+    match damages.last_mut() {
+        Some((first, before)) if *first + *before == at => *before += length,
+        _ => damages.push((at, length)),
+    }
 }
 
 /// Returns the header of bare packets.

@@ -126,5 +126,7 @@ def row_of_machine(by, sort, options):
             return {**row, "srp": model.to_bytes()}
         except SurprisalError as fault:
             return {**row, "error": str(fault)}
+        except Exception as fault:  # such as a file that cannot be read: the other machines go on
+            return {**row, "error": f"{type(fault).__name__}: {fault}"}
 
     return fit

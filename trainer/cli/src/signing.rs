@@ -7,6 +7,7 @@ use serde_json::json;
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::golden::fingerprint;
 use surprisal_trainer::output::write_whole;
+use surprisal_trainer::recalibrate;
 use surprisal_trainer::signing::{OwnerKey, PrivateKey, Update};
 
 use crate::answer::Answer;
@@ -26,7 +27,7 @@ pub fn keygen(output: &Path) -> Result<Answer> {
 }
 
 pub fn sign(SignArgs { model, key, release, like, output }: &SignArgs) -> Result<Answer> {
-    let artefact = Artefact::read(model)?;
+    let artefact = recalibrate::read(model)?;
     if let Some(old) = like {
         check_shape(model, &artefact, old)?;
     }
@@ -65,7 +66,7 @@ pub fn verify(VerifyArgs { update: path, key, model }: &VerifyArgs) -> Result<An
         );
     }
     if let Some(model) = model
-        && Artefact::read(model)?.table_bytes() != update.table()
+        && recalibrate::read(model)?.table_bytes() != update.table()
     {
         bail!("{shown}: holds another table than {}; sign that model", model.display());
     }
@@ -86,7 +87,7 @@ pub fn verify(VerifyArgs { update: path, key, model }: &VerifyArgs) -> Result<An
 
 /// Checks that firmware for the table of an old model takes the new one.
 fn check_shape(model: &Path, new: &Artefact, old: &Path) -> Result<()> {
-    let of = Artefact::read(old)?;
+    let of = recalibrate::read(old)?;
     let (shown, old) = (model.display(), old.display());
     if fingerprint(&new.schema) != fingerprint(&of.schema) {
         bail!("{shown}: has other columns, kinds or codes than {old}; fit with --like {old}");

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::counted::counted;
+use surprisal_trainer::recalibrate;
 use surprisal_trainer::telemetry::{self, PacketSize};
 
 use crate::answer::Answer;
@@ -13,7 +13,7 @@ use crate::terminal::note;
 
 /// Compresses a file of rows.
 pub fn compress(args: &CompressArgs, progress: &Progress) -> Result<Answer> {
-    let artefact = Artefact::read(&args.model)?;
+    let artefact = recalibrate::read(&args.model)?;
     let size = PacketSize { rows: args.packet.into(), bytes: args.bytes.into() };
     let (inputs, options) = ([args.model.as_path(), &args.data], args.reading.options());
     let done = telemetry::compress(&artefact, &args.data, &args.output, &options, size, &inputs, progress)?;
@@ -40,7 +40,7 @@ pub fn compress(args: &CompressArgs, progress: &Progress) -> Result<Answer> {
 
 /// Decompresses packets, and fails at the end if some are damaged.
 pub fn decompress(args: &DecompressArgs, progress: &Progress) -> Result<Answer> {
-    let artefact = Artefact::read(&args.model)?;
+    let artefact = recalibrate::read(&args.model)?;
     let inputs = [args.model.as_path(), &args.packets];
     let done = telemetry::decompress(&artefact, &args.packets, &args.output, &args.decimals, &inputs, progress)?;
     progress.clear();
@@ -51,10 +51,20 @@ pub fn decompress(args: &DecompressArgs, progress: &Progress) -> Result<Answer> 
         let more =
             if places > 1 { format!(", the first of {places} places; {lost} bytes together") } else { String::new() };
         bail!(
-            "{}: {} from byte {at} on are no packets of the model{more}: damaged, cut short, or of another table; the {} of all \
-             other packets are in {output}",
+            "{}: {} from byte {at} on do not belong to a packet of this model{more}: damaged, cut short, or of another table; the \
+             {} of all other packets are in {output}",
             args.packets.display(),
             counted(*length as usize, "byte"),
+            counted(done.rows, "row"),
+        );
+    }
+    if done.has_header && done.whole != Some(done.rows) {
+        let whole = done
+            .whole
+            .map_or("its end is missing".into(), |rows| format!("it held {} when it was whole", counted(rows, "row")));
+        bail!(
+            "{}: packets are missing, twice, or cut off: {whole}; the {} that it has are in {output}; copy the file again",
+            args.packets.display(),
             counted(done.rows, "row"),
         );
     }

@@ -73,8 +73,10 @@ impl<'o> Blocks<'o> {
                 bytes.drain(..3);
             }
         }
-        let is_open = |bytes: &[u8]| memchr::memchr_iter(b'"', bytes).count() % 2 == 1;
-        while !bytes.ends_with(b"\n") || is_open(&bytes) {
+        // Counted once per byte, because a stray quote leaves all later lines open.
+        let quotes = |bytes: &[u8]| memchr::memchr_iter(b'"', bytes).count();
+        let mut open = quotes(&bytes);
+        while !bytes.ends_with(b"\n") || open % 2 == 1 {
             let before = bytes.len();
             if before as u64 > BLOCK + self.limits.row_bytes as u64 {
                 let message = "a row without an end; check that each row has its own line and quotes are closed";
@@ -83,6 +85,7 @@ impl<'o> Blocks<'o> {
             if self.reader.read_until(b'\n', &mut bytes).map_err(failed)? == 0 {
                 break;
             }
+            open += quotes(&bytes[before..]);
         }
         self.text = String::from_utf8(bytes).map_err(|error| {
             let line = self.lines

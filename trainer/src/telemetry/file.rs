@@ -7,8 +7,10 @@
 //! | 4 | CRC-32 of the rest |
 //! | … | the header as JSON, compressed by deflate |
 //!
-//! A packet of texts has the layout of a packet of rows and a tag of its own. For each text its payload holds three numbers in
-//! LEB128 (row in the next packet, position in the header's columns, length in bytes) and the text.
+//! Packets of texts and the last packet have the layout of a packet of rows and tags of their own, and so have rows that
+//! need texts. The payload of texts begins with the low 16 bits of the CRC-32 of the payload of their rows, and the number of all
+//! texts of these rows; then, for each text, three numbers in LEB128 (row, position in the header's columns, length in bytes) and
+//! the text. The last packet holds the numbers of rows and of packets of rows, in LEB128.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -26,8 +28,10 @@ use crate::error::{Error, Result};
 pub(super) const MAGIC: &[u8] = b"SRPD";
 /// Largest number of bytes of a header, compressed and not.
 const MOST_HEADER: u64 = 16 << 20;
-/// What the tag of packets of texts differs by from that of the rows.
+/// What the tags of packets of texts, of rows that need texts, and of the last packet differ by from that of rows.
 const TEXTS: u16 = 0x7478;
+const MARKED: u16 = 0x7479;
+const LAST: u16 = 0x747A;
 /// Largest number of bytes of the payload of a packet.
 const MOST_PAYLOAD: usize = 0x7FFF;
 
@@ -47,9 +51,70 @@ pub(super) struct FileHeader {
 /// A cell that its reading does not tell: (row in its packet, position of the column, text).
 pub(super) type Text = (usize, usize, String);
 
-/// Returns the tag of the packets of texts that belong to packets with this tag.
-pub(super) fn texts_tag(tag: u16) -> u16 {
-    tag ^ TEXTS
+/// The texts of a packet of rows, as far as they have been read.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    /// Identifies the rows.
+    pub link: u16,
+    /// Number of all texts of the rows.
+    pub count: usize,
+    /// The texts.
+    pub texts: Vec<Text>,
+}
+
+/// The kinds of packets in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Rows that need no texts.
+    Rows,
+    /// Rows whose texts stand before them.
+    Marked,
+    /// Texts.
+    Texts,
+    /// The end of the file.
+    Last,
+}
+
+impl Content {
+    /// Returns the tags of all kinds of packets beside that of rows.
+    pub fn tags(tag: u16) -> [u16; 4] {
+        [tag, tag ^ MARKED, tag ^ TEXTS, tag ^ LAST]
+    }
+
+    /// Returns the kind of a packet with a tag, beside that of rows.
+    pub fn of(found: u16, tag: u16) -> Self {
+        match found ^ tag {
+            0 => Self::Rows,
+            MARKED => Self::Marked,
+            TEXTS => Self::Texts,
+            _ => Self::Last,
+        }
+    }
+}
+
+/// Returns the number by which texts find the payload of their rows.
+pub(super) fn link_of(payload: &[u8]) -> u16 {
+    checksum(payload) as u16
+}
+
+/// Turns a packet of rows into one whose rows need texts, and returns the number by which these find it.
+pub(super) fn mark(packet: &mut [u8]) -> u16 {
+    let header = if packet[0] & 0x80 == 0 { 2 } else { 4 };
+    let (rest, check) = packet.split_at_mut(packet.len() - 2);
+    check.iter_mut().zip(MARKED.to_be_bytes()).for_each(|(byte, by)| *byte ^= by);
+    link_of(&rest[header..])
+}
+
+/// Returns the last packet of a file.
+pub(super) fn last_packet(tag: u16, rows: usize, packets: usize) -> Vec<u8> {
+    let mut payload = Vec::new();
+    [rows, packets].into_iter().for_each(|number| push_number(&mut payload, number));
+    packet(&payload, 1, tag ^ LAST)
+}
+
+/// Returns the numbers of rows and packets in the payload of the last packet.
+pub(super) fn totals_of(mut payload: &[u8]) -> Option<(usize, usize)> {
+    Some((number(&mut payload)?, number(&mut payload)?))
 }
 
 impl FileHeader {
@@ -61,11 +126,11 @@ impl FileHeader {
         [MAGIC, &(written.len() as u32).to_le_bytes(), &checksum(&written).to_le_bytes(), &written].concat()
     }
 
-    /// Reads the header behind the first four bytes, for a row of so many readings.
+    /// Reads the header behind the first four bytes, for a row of so many readings, and returns its bytes with these four.
     ///
     /// # Errors
     /// [`Error::Input`] if it is damaged, cut short or contradicts the number of readings.
-    pub fn read(path: &Path, mut reader: impl Read, readings: usize) -> Result<Self> {
+    pub fn read(path: &Path, mut reader: impl Read, readings: usize) -> Result<(Self, u64)> {
         let damaged = || {
             let message =
                 "the header is damaged or cut short; copy the file again, or cut the header off and say --decimals";
@@ -92,7 +157,7 @@ impl FileHeader {
             );
             return Err(Error::input(path, message));
         }
-        Ok(header)
+        Ok((header, 12 + u64::from(length)))
     }
 
     /// Returns the separator of cells, or a comma if its name is unknown.
@@ -109,29 +174,37 @@ impl FileHeader {
     }
 }
 
-/// Returns the packets of these texts.
+/// Returns the packets of the texts of a packet of rows, each of at most `capacity` bytes.
 ///
 /// # Errors
 /// [`Error::Input`] for a text that is too long for a packet.
-pub(super) fn texts_packets(path: &Path, tag: u16, texts: &[Text]) -> Result<Vec<u8>> {
-    let (mut packets, mut payload, mut count) = (Vec::new(), Vec::new(), 0);
+pub(super) fn texts_packets(path: &Path, tag: u16, link: u16, texts: &[Text], capacity: usize) -> Result<Vec<u8>> {
+    let most = MOST_PAYLOAD.min(capacity.saturating_sub(6));
+    let mut start = link.to_le_bytes().to_vec();
+    push_number(&mut start, texts.len());
+    let (mut packets, mut payload, mut count) = (Vec::new(), start.clone(), 0);
     for (row, column, text) in texts {
         let mut entry = Vec::new();
         [*row, *column, text.len()].into_iter().for_each(|number| push_number(&mut entry, number));
         entry.extend(text.as_bytes());
-        if entry.len() > MOST_PAYLOAD {
-            let message = format!("a cell of {} bytes, but a packet holds {MOST_PAYLOAD}; shorten it", text.len());
+        if start.len() + entry.len() > most {
+            let message = format!(
+                "a cell of {} bytes that has to be kept as text, but a packet holds {most}; shorten it, or raise --bytes",
+                text.len()
+            );
             return Err(Error::input(path, message));
         }
-        if payload.len() + entry.len() > MOST_PAYLOAD || count == u16::MAX {
-            packets.extend(packet(&std::mem::take(&mut payload), std::mem::take(&mut count), texts_tag(tag)));
+        if payload.len() + entry.len() > most || count == u16::MAX {
+            packets.extend(packet(
+                &std::mem::replace(&mut payload, start.clone()),
+                std::mem::take(&mut count),
+                tag ^ TEXTS,
+            ));
         }
         payload.extend(entry);
         count += 1;
     }
-    if count > 0 {
-        packets.extend(packet(&payload, count, texts_tag(tag)));
-    }
+    packets.extend(packet(&payload, count, tag ^ TEXTS));
     Ok(packets)
 }
 
@@ -156,7 +229,7 @@ fn push_number(bytes: &mut Vec<u8>, mut number: usize) {
 /// Takes a number from the start of `bytes`.
 fn number(bytes: &mut &[u8]) -> Option<usize> {
     let mut number = 0;
-    for shift in (0..=28).step_by(7) {
+    for shift in (0..=56).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;
         *bytes = rest;
         number |= usize::from(byte & 0x7F) << shift;
@@ -167,17 +240,24 @@ fn number(bytes: &mut &[u8]) -> Option<usize> {
     None
 }
 
-/// Returns the texts in the payload of a packet, up to the first that cannot be read.
-pub(super) fn texts_of(mut payload: &[u8]) -> Vec<Text> {
-    let mut texts = Vec::new();
+/// Adds the texts in the payload of a packet, in place of those of other rows.
+pub(super) fn add_texts(texts: &mut Texts, mut payload: &[u8]) {
+    let Some((&link, rest)) = payload.split_first_chunk() else { return };
+    payload = rest;
+    let (link, Some(count)) = (u16::from_le_bytes(link), number(&mut payload)) else { return };
+    if (link, count) != (texts.link, texts.count) {
+        *texts = Texts { link, count, texts: Vec::new() };
+    }
     let mut next = || {
         let (row, column, length) = (number(&mut payload)?, number(&mut payload)?, number(&mut payload)?);
         let (text, rest) = payload.split_at_checked(length)?;
         payload = rest;
         Some((row, column, String::from_utf8_lossy(text).into_owned()))
     };
-    while let Some(text) = next() {
-        texts.push(text);
+    // More than there are belong to no rows, and must not fill the memory.
+    while texts.texts.len() <= count
+        && let Some(text) = next()
+    {
+        texts.texts.push(text);
     }
-    texts
 }

@@ -11,30 +11,34 @@ const WINDOW: usize = 1 << 20;
 
 /// A packet, or bytes that are none.
 pub(super) enum Found<'b> {
-    Packet(surprisal::Packet<'b>),
+    Packet { packet: surprisal::Packet<'b>, at: u64, length: u64 },
     Damage { at: u64, length: u64, tag: Option<u16> },
 }
 
-/// Reads packets to the end, a part at a time.
+/// Reads packets with these tags to the end, a part at a time. The reader is at byte `start` of the file.
 pub(super) fn read_packets(
     reader: &mut impl Read,
-    tags: [u16; 2],
+    start: u64,
+    tags: &[u16],
     failed: impl Fn(std::io::Error) -> Error,
     found: &mut impl FnMut(Found) -> Result<()>,
 ) -> Result<()> {
-    let (mut bytes, mut before, mut is_end) = (Vec::new(), 0, false);
+    let (mut bytes, mut before, mut is_end) = (Vec::new(), start, false);
     while !is_end {
         let more = WINDOW.saturating_sub(bytes.len()) as u64;
         is_end = (reader.take(more).read_to_end(&mut bytes).map_err(&failed)? as u64) < more;
         // The last packets of a part may go on in the next one.
         let sure = if is_end { bytes.len() } else { bytes.len() - 2 * Packets::MOST_BYTES };
-        let mut packets = Packets::new(&bytes, &tags);
+        let mut packets = Packets::new(&bytes, tags);
         let mut read = 0;
         while read < sure
             && let Some(next) = packets.next()
         {
             match next {
-                Ok(packet) => found(Found::Packet(packet))?,
+                Ok(packet) => {
+                    let length = (packets.position() - read) as u64;
+                    found(Found::Packet { packet, at: before + read as u64, length })?;
+                }
                 Err(damage) => {
                     // What looks like damage up to the end of a part may end behind it.
                     let length = if packets.position() == bytes.len() && !is_end { sure - read } else { damage.length };

@@ -103,9 +103,79 @@ fn damage_costs_the_packets_that_it_hits() {
         assert!(back.lines().all(|line| whole.lines().any(|row| row == line)));
     };
     damaged(&|bytes| bytes[middle] ^= 4, 250, "the 250 rows of all other packets are in back.csv");
-    damaged(&|bytes| bytes.truncate(bytes.len() - 1), 250, "no packets of the model");
-    damaged(&|bytes| _ = bytes.remove(middle), 250, "no packets of the model");
-    damaged(&|bytes| bytes.splice(middle..middle, [0; 9]).for_each(drop), 250, "no packets of the model");
+    damaged(&|bytes| _ = bytes.remove(middle), 250, "do not belong to a packet");
+    damaged(&|bytes| bytes.splice(middle..middle, [0; 9]).for_each(drop), 250, "do not belong to a packet");
+    // The last packet holds the number of rows, so that whole packets are missed as well.
+    damaged(&|bytes| bytes.truncate(bytes.len() - 1), 300, "do not belong to a packet");
+    let ends = packets(&bytes);
+    damaged(&|bytes| bytes.truncate(ends[4]), 250, "its end is missing");
+    damaged(&|bytes| drop(bytes.drain(ends[1]..ends[2])), 250, "it held 300 rows");
+}
+
+/// Returns where the packets of a file end, without the header.
+fn packets(bytes: &[u8]) -> Vec<usize> {
+    let mut at = 12 + u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
+    let mut ends = Vec::new();
+    while at < bytes.len() {
+        let is_long = bytes[at] & 0x80 != 0;
+        let length = if is_long { u16::from_be_bytes([bytes[at] & 0x7F, bytes[at + 1]]) } else { bytes[at].into() };
+        at += usize::from(length) + if is_long { 6 } else { 4 };
+        ends.push(at);
+    }
+    ends
+}
+
+/// Texts go with their rows or with none: no cell comes back as another.
+#[test]
+fn lost_texts_and_lost_rows_change_no_other_rows() {
+    let folder = with_models();
+    let text = rows(100, 6, true);
+    folder.write("rows.csv", &text);
+    folder.text("compress tables.srp rows.csv --packet 20 --bytes 2000 -o rows.srpd");
+    let bytes = fs::read(folder.path("rows.srpd")).unwrap();
+    let ends = packets(&bytes);
+    assert!(ends.len() > 8, "there are packets of texts");
+    let whole = without_stamp(&text);
+    for lost in ends.windows(2) {
+        for is_cut in [true, false] {
+            let mut damaged = bytes.clone();
+            if is_cut {
+                damaged.drain(lost[0]..lost[1]);
+            } else {
+                damaged[lost[1] - 1] ^= 1;
+            }
+            fs::write(folder.path("damaged.srpd"), damaged).unwrap();
+            let output = folder.run("decompress tables.srp damaged.srpd -o back.csv");
+            assert_eq!(output.status.code(), Some(2), "packet {lost:?}");
+            let back = fs::read_to_string(folder.path("back.csv")).unwrap();
+            assert!(back.lines().all(|line| whole.lines().any(|row| row == line)), "packet {lost:?}: {back}");
+        }
+    }
+}
+
+/// Decimals that are finer than the cells of the model are kept.
+#[test]
+fn many_decimals_come_back() {
+    let folder = Folder::new();
+    let mut coins = random(9);
+    let mut number =
+        |scale: i32, decimals: usize| format!("{:.decimals$}", f64::from(coins.random_range(-scale..scale)) / 1e3);
+    let train: String = (0..600).map(|_| format!("{}\n", number(100_000, 1))).collect();
+    folder.write("train.csv", format!("x\n{train}"));
+    for family in ["tables", "linear-trees"] {
+        folder.text(&format!("fit train.csv --family {family} -o model.srp"));
+        for decimals in [7, 8, 9] {
+            let fine: String = (0..300).map(|_| format!("{}\n", number(2000, decimals))).collect();
+            folder.write("fine.csv", format!("x\n{fine}"));
+            folder.text("compress model.srp fine.csv -o fine.srpd");
+            folder.text("decompress model.srp fine.srpd -o back.csv");
+            assert_eq!(
+                fs::read_to_string(folder.path("back.csv")).unwrap(),
+                format!("x\n{fine}"),
+                "{family} {decimals}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -121,6 +191,7 @@ fn other_models_and_headers_are_refused_before_anything_is_written() {
         assert!(!folder.path("none.csv").exists());
     };
     refused("decompress bits.srp rows.srpd -o none.csv", &["rows.srpd", "another model"]);
+    refused("decompress tables.srp rows.srpd --decimals 1,2 -o none.csv", &["rows.srpd", "leave out --decimals"]);
     refused("decompress tables.srp rows.csv -o none.csv", &["rows.csv", "no packet of this model"]);
     refused("compress tables.srp train.csv -o train.csv", &["train.csv"]);
     let mut bytes = fs::read(folder.path("rows.srpd")).unwrap();
