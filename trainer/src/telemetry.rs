@@ -26,7 +26,7 @@ mod search;
 
 use file::{Content, FileHeader, MAGIC, Text, Texts, add_texts, last_packet, link_of, mark, texts_packets, totals_of};
 use format::{Format, has_decimals, is_real};
-use search::{Found, read_packets};
+use search::{Found, add_damage, read_packets};
 
 /// How packets are made.
 #[derive(Clone, Copy, Debug)]
@@ -323,19 +323,25 @@ pub fn decompress(
         match found {
             Found::Packet { packet, at, length } => {
                 let content = Content::of(packet.tag(), coding.tag);
-                match content {
-                    Content::Texts => return Ok(add_texts(&mut texts, packet.payload())),
-                    Content::Last => return Ok(done.whole = totals_of(packet.payload()).map(|(rows, _)| rows)),
-                    Content::Rows | Content::Marked => {}
-                }
-                let own = std::mem::take(&mut texts);
+                let own = match content {
+                    Content::Texts => {
+                        add_texts(&mut texts, packet.payload());
+                        return Ok(());
+                    }
+                    Content::Last => {
+                        done.whole = totals_of(packet.payload()).map(|(rows, _)| rows);
+                        return Ok(());
+                    }
+                    Content::Rows => Texts::default(),
+                    Content::Marked => std::mem::take(&mut texts),
+                };
                 let is_own = own.link == link_of(packet.payload()) && own.count == own.texts.len();
                 if content == Content::Marked && !is_own {
                     // Its cells would come back as others without a word.
-                    return Ok(add_damage(&mut done.damages, at, length));
+                    add_damage(&mut done.damages, at, length);
+                    return Ok(());
                 }
-                let own = if content == Content::Marked { &own.texts[..] } else { &[] };
-                let rows = coding.unpacked(&packet, own)?;
+                let rows = coding.unpacked(&packet, &own.texts)?;
                 (done.rows, done.packets) = (done.rows + rows.len(), done.packets + 1);
                 rows.iter().try_for_each(|row| csv.write_record(row)).map_err(written)?;
             }
@@ -364,14 +370,6 @@ pub fn decompress(
         .map_err(|error| Error::io(output, "cannot be written")(std::io::Error::other(error.to_string())))?
         .commit()?;
     Ok(done)
-}
-
-/// Adds a damaged part of a file, which may continue the last one.
-fn add_damage(damages: &mut Vec<(u64, u64)>, at: u64, length: u64) {
-    match damages.last_mut() {
-        Some((first, before)) if *first + *before == at => *before += length,
-        _ => damages.push((at, length)),
-    }
 }
 
 /// Returns the header of bare packets.

@@ -58,3 +58,11 @@ pub(super) fn read_packets(
     }
     Ok(())
 }
+
+/// Adds a damaged part of a file, which may continue the last one.
+pub(super) fn add_damage(damages: &mut Vec<(u64, u64)>, at: u64, length: u64) {
+    match damages.last_mut() {
+        Some((first, before)) if *first + *before == at => *before += length,
+        _ => damages.push((at, length)),
+    }
+}
