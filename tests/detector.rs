@@ -281,7 +281,10 @@ fn the_largest_scores_do_not_wrap() {
     }
     assert_eq!(monitor.cusum.sum(), Nats::IMPOSSIBLE);
     monitor.reset();
-    assert_eq!((monitor, size_of::<Monitor>()), (Monitor::new(), 40), "as the README says");
+    assert_eq!(monitor, Monitor::new());
+    // A 32-bit PC aligns numbers of 64 bits to four bytes; microcontrollers align them to eight.
+    let bytes = if align_of::<u64>() == 8 { 40 } else { 36 };
+    assert_eq!(size_of::<Monitor>(), bytes, "as the documentation says");
 }
 
 #[test]

@@ -62,7 +62,9 @@ fn explains_by_column(table: &Whole, readings: &[Reading], each: &[Nats]) {
 fn obeys_the_laws(table: &Whole, dice: &mut Dice) {
     let bits = table.model.bits();
     let sum: u128 = naive::rows(bits).map(|row| naive::coins(&table.model, &row)).sum();
-    assert_eq!(sum, 1 << (16 * bits), "the probabilities add up to one");
+    // Given each value of the observed bits, the probabilities add up to one.
+    let observed = table.model.constraints().iter().filter(|&&word| word == Constraint::OBSERVED.raw()).count();
+    assert_eq!(sum, 1 << (16 * bits + observed), "the probabilities add up to one");
     for _ in 0..8 {
         let sample = table.model.sample(|| dice.coin());
         assert!(table.model.surprisal(&sample) < Nats::IMPOSSIBLE);
