@@ -326,13 +326,7 @@ proptest! {
         release in 1..9u32,
         cut in 1usize..300,
     ) {
-        let length = (bytes.len() - 80) as u32;
-        bytes[..80].copy_from_slice(&UpdateHeader { signature: [1; 64], release, length }.to_bytes());
-        bytes[80..84].copy_from_slice(b"SRPL");
-        bytes[84..88].copy_from_slice(&surprisal::VERSION.to_le_bytes());
-        bytes[88..92].copy_from_slice(&length.to_le_bytes());
-        let checksum = crc(&bytes[96..]);
-        bytes[92..96].copy_from_slice(&checksum.to_le_bytes());
+        let length = seal(&mut bytes, release);
         let mut flash = Flash::<4, 1024>::new(32 << 10);
         let received = receive(&mut flash, SLOTS, None, &bytes, cut);
         let fits = length <= SLOTS.capacity();
@@ -344,11 +338,16 @@ proptest! {
     }
 }
 
-/// Returns the CRC-32 of bytes, bit by bit.
-fn crc(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 })
-    })
+/// Gives bytes the headers of an update and of a table, with the right checksum, and returns the length of the table.
+fn seal(bytes: &mut [u8], release: u32) -> u32 {
+    let length = (bytes.len() - 80) as u32;
+    bytes[..80].copy_from_slice(&UpdateHeader { signature: [1; 64], release, length }.to_bytes());
+    bytes[80..84].copy_from_slice(b"SRPL");
+    bytes[84..88].copy_from_slice(&surprisal::VERSION.to_le_bytes());
+    bytes[88..92].copy_from_slice(&length.to_le_bytes());
+    let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&bytes[96..]);
+    bytes[92..96].copy_from_slice(&checksum.to_le_bytes());
+    length
 }
 
 /// An update whose table fills the slot to the last byte, and bytes after it that would be the marks.
@@ -356,12 +355,7 @@ fn crc(bytes: &[u8]) -> u32 {
 fn a_full_slot_takes_no_byte_more() {
     let length = SLOTS.capacity() as usize;
     let mut whole = vec![0x5A; 80 + length];
-    whole[..80].copy_from_slice(&UpdateHeader { signature: [1; 64], release: 1, length: length as u32 }.to_bytes());
-    whole[80..84].copy_from_slice(b"SRPL");
-    whole[84..88].copy_from_slice(&surprisal::VERSION.to_le_bytes());
-    whole[88..92].copy_from_slice(&(length as u32).to_le_bytes());
-    let checksum = crc(&whole[96..]);
-    whole[92..96].copy_from_slice(&checksum.to_le_bytes());
+    seal(&mut whole, 1);
     let mark = b"surprisal: slot has this mark...";
     for chunk in [1, 48, 128, 8192, 20_000] {
         let mut flash = Flash::<4, 1024>::new(32 << 10);

@@ -113,7 +113,6 @@ pub fn run() -> Result<()> {
 fn scores(model: &Path, frame: &Frame) -> Result<Vec<[u32; 2]>> {
     let artefact = Artefact::read(model)?;
     let rows: Vec<usize> = (0..frame.rows()).collect();
-    let readings = artefact.schema.all_readings(frame, &rows)?;
-    let scores = artefact.scores(&readings)?;
+    let scores = artefact.scores_of(frame, &rows, &())?;
     Ok(scores.iter().map(|score| [score.nats.raw(), score.anomaly.raw()]).collect())
 }
