@@ -24,7 +24,7 @@ mod file;
 mod format;
 mod search;
 
-use file::{Content, FileHeader, MAGIC, Text, Texts, add_texts, last_packet, link_of, mark, texts_packets, totals_of};
+use file::{Content, FileHeader, MAGIC, Text, Texts, add_texts, last_packet, link_of, mark, rows_of, texts_packets};
 use format::{Format, has_decimals, is_real};
 use search::{Found, add_damage, read_packets};
 
@@ -170,7 +170,7 @@ pub fn compress(
     if done.rows == 0 {
         return Err(Error::input(input, "no rows; expected one row of readings per line"));
     }
-    let last = coding.map(|coding| last_packet(coding.tag, done.rows, done.packets)).unwrap_or_default();
+    let last = coding.map(|coding| last_packet(coding.tag, done.rows)).unwrap_or_default();
     output.write_all(&last).map_err(|error| output.failed(error))?;
     done.file_bytes += last.len();
     output.commit()?;
@@ -329,7 +329,7 @@ pub fn decompress(
                         return Ok(());
                     }
                     Content::Last => {
-                        done.whole = totals_of(packet.payload()).map(|(rows, _)| rows);
+                        done.whole = rows_of(packet.payload());
                         return Ok(());
                     }
                     Content::Rows => Texts::default(),

@@ -10,7 +10,7 @@
 //! Packets of texts and the last packet have the layout of a packet of rows and tags of their own, and so have rows that
 //! need texts. The payload of texts begins with the low 16 bits of the CRC-32 of the payload of their rows, and the number of all
 //! texts of these rows; then, for each text, three numbers in LEB128 (row, position in the header's columns, length in bytes) and
-//! the text. The last packet holds the numbers of rows and of packets of rows, in LEB128.
+//! the text. The last packet holds the number of rows, in LEB128.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -106,15 +106,15 @@ pub(super) fn mark(packet: &mut [u8]) -> u16 {
 }
 
 /// Returns the last packet of a file.
-pub(super) fn last_packet(tag: u16, rows: usize, packets: usize) -> Vec<u8> {
+pub(super) fn last_packet(tag: u16, rows: usize) -> Vec<u8> {
     let mut payload = Vec::new();
-    [rows, packets].into_iter().for_each(|number| push_number(&mut payload, number));
+    push_number(&mut payload, rows);
     packet(&payload, 1, tag ^ LAST)
 }
 
-/// Returns the numbers of rows and packets in the payload of the last packet.
-pub(super) fn totals_of(mut payload: &[u8]) -> Option<(usize, usize)> {
-    Some((number(&mut payload)?, number(&mut payload)?))
+/// Returns the number of rows in the payload of the last packet.
+pub(super) fn rows_of(mut payload: &[u8]) -> Option<usize> {
+    number(&mut payload)
 }
 
 impl FileHeader {
