@@ -195,8 +195,14 @@ impl<'t> Detector<'t> {
         ]
     }
 
-    /// Creates a detector from its [`words`](Self::words) and slices.
-    pub(crate) const fn from_words(words: &[u32; WORDS], quantiles: &'t [u32], baselines: &'t [u16]) -> Self {
+    /// Creates a detector from its [`words`](Self::words) and slices, which are not checked.
+    ///
+    /// ```
+    /// # use surprisal::Detector;
+    /// let detector = Detector { rows: 99, ..Detector::OFF };
+    /// assert_eq!(Detector::from_words(&detector.words(), &[], &[]).words(), detector.words());
+    /// ```
+    pub const fn from_words(words: &[u32; WORDS], quantiles: &'t [u32], baselines: &'t [u16]) -> Self {
         let &[
             threshold,
             false_alarm_ppm,

@@ -53,7 +53,7 @@ pub fn linked() {
         Cusum: new push reset sum;
         Decompressor<Empty<u8>>: new pull pull_outcome;
         Constraint: condition from_raw implied implied_value raw;
-        Detector: at baseline judge largest_baseline levels p_value severity words;
+        Detector: at baseline from_words judge largest_baseline levels p_value severity words;
         Drift: estimate new push reset;
         DriftEstimate: is_drifted;
         Encoder: bits columns encode<64> new slices;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use surprisal::{Detector, Nats, Reading};
+use surprisal::{Detector, Reading};
 
 use super::{Adjustment, less};
 use crate::artefact::{Artefact, Recalibrated};
@@ -89,35 +89,7 @@ impl Stored {
 
     /// Returns the table of the machine.
     pub fn applied(&self, shared: &Artefact) -> Result<Artefact> {
-        let [
-            threshold,
-            false_alarm_ppm,
-            rows,
-            entropy,
-            deviation,
-            score_cap,
-            cusum_cap,
-            reference,
-            decision_interval,
-            average_run_length,
-            log2_temperature,
-        ] = self.detector;
-        let nats = Nats::from_raw;
-        let detector = Detector {
-            threshold: nats(threshold),
-            false_alarm_ppm,
-            rows,
-            entropy: nats(entropy),
-            deviation: nats(deviation),
-            score_cap: nats(score_cap),
-            cusum_cap: nats(cusum_cap),
-            reference: nats(reference),
-            decision_interval: nats(decision_interval),
-            average_run_length,
-            log2_temperature,
-            quantiles: &self.quantiles,
-            baselines: &self.baselines,
-        };
+        let detector = Detector::from_words(&self.detector, &self.quantiles, &self.baselines);
         let mut offsets = vec![0.0; shared.schema.columns.len()];
         for encoding in &shared.schema.columns {
             let name = shared.schema.name(encoding);
