@@ -16,7 +16,7 @@ pub use error::UpdateError;
 pub use header::UpdateHeader;
 pub use incoming::{Accepted, Incoming, Received};
 
-/// Bytes at an address that every flash driver can write from.
+/// Bytes at an address that every flash driver can write from and read to.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(4))]
 struct Aligned<const N: usize>([u8; N]);
@@ -42,7 +42,7 @@ enum Mark {
 /// The two slots for tables in a flash memory, one after the other.
 ///
 /// A slot holds an update: its [header](UpdateHeader), its table, and at its end 96 bytes of marks. The flash erases in
-/// pages of which a slot is a multiple, so that no page belongs to both.
+/// pages of which a slot is a multiple, so that no page belongs to both. Erased bytes must be 255.
 ///
 /// ```
 /// # mod flash { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/flash.rs")); }
@@ -57,17 +57,17 @@ enum Mark {
 /// let mut in_use = SLOTS.start(&mut flash)?;
 /// assert!(in_use.is_none()); // a new device, which scores with the table of its firmware
 ///
-/// let mut incoming = Incoming::new(&flash, SLOTS, in_use.as_ref(), Fingerprint::ANY)?;
+/// let mut incoming = Incoming::new(&mut flash, SLOTS, in_use.as_ref(), Fingerprint::ANY)?;
 /// for chunk in update.chunks(48) {
 ///     incoming.push(&mut flash, chunk)?; // and score the next row in between
 /// }
 /// let received = incoming.finish(&mut flash)?;
 /// // With the feature `ed25519`: `received.verify(&mut flash, &PUBLIC_KEY)?`.
-/// received.without_signature().install(&mut flash)?;
+/// received.without_signature().install(&mut flash, &mut in_use)?;
 ///
 /// let mut in_use = SLOTS.start(&mut flash)?.expect("the table was installed");
 /// assert_eq!(in_use.release(), 7);
-/// // Read the table at `in_use.table()` with `from_bytes`, call its `self_test`, and score some rows. If all is well:
+/// // `start_with` also reads the table, and takes the other one if it is damaged. Score some rows. If all is well:
 /// SLOTS.confirm(&mut flash, &mut in_use)?;
 /// // If it is not: `SLOTS.discard(&mut flash, in_use)?`, and the old table is in use again.
 /// # Ok::<(), surprisal::UpdateError<embedded_storage::nor_flash::NorFlashErrorKind>>(())
@@ -158,19 +158,46 @@ impl Slots {
     /// time is on trial: if the device starts again before [`confirm`](Self::confirm), for whatever reason, the table does
     /// not count any more, and the one in the other slot is used.
     ///
-    /// Only the marks and the header are read. [`from_bytes`](crate::Table::from_bytes) checks the table itself; if it
-    /// refuses the table, call [`discard`](Self::discard) and `start` again. A slot that cannot be read, or whose trial cannot
-    /// be marked, does not count either, so that a damaged word never stops a device.
+    /// Only the marks and the header are read; [`start_with`](Self::start_with) reads the table as well. A slot that cannot be
+    /// read, or whose trial cannot be marked, does not count either, so that a damaged word never stops a device.
     ///
     /// # Errors
     /// [`UpdateError::Geometry`] if the slots do not fit the flash.
     pub fn start<F: NorFlash>(&self, flash: &mut F) -> Result<Option<Installed>, UpdateError<F::Error>> {
+        Ok(self.start_with(flash, |_| Some(()))?.map(|((), installed)| installed))
+    }
+
+    /// Finds the newest table that `read` accepts, and returns what `read` made of it. `None` means that there is none: use
+    /// the table of the firmware.
+    ///
+    /// `read` gets the tables in turn, the newest first. It should call [`from_bytes`](crate::Table::from_bytes) and
+    /// [`self_test`](crate::Table::self_test), and return `None` if one of them refuses the table: that table is then
+    /// [discarded](Self::discard) if the flash can still erase its slot, and left alone otherwise.
+    ///
+    /// For the rest it is [`start`](Self::start), and takes its place.
+    ///
+    /// # Errors
+    /// [`UpdateError::Geometry`] if the slots do not fit the flash.
+    pub fn start_with<F: NorFlash, T>(
+        &self,
+        flash: &mut F,
+        mut read: impl FnMut(&Installed) -> Option<T>,
+    ) -> Result<Option<(T, Installed)>, UpdateError<F::Error>> {
         self.check(flash)?;
         let [first, second] = [Slot::First, Slot::Second].map(|slot| self.installed(flash, slot));
         let release = |found: &Option<Installed>| found.as_ref().map_or(0, |found| found.release);
         let newest_first = if release(&first) >= release(&second) { [first, second] } else { [second, first] };
-        let mut usable = newest_first.into_iter().flatten();
-        Ok(usable.find(|found| found.is_confirmed || self.mark(flash, found.slot, Mark::Tried).is_ok()))
+        for found in newest_first.into_iter().flatten() {
+            if !found.is_confirmed && self.mark(flash, found.slot, Mark::Tried).is_err() {
+                continue;
+            }
+            if let Some(table) = read(&found) {
+                return Ok(Some((table, found)));
+            }
+            // A page that is worn out must not keep the device from the other table.
+            let _ = self.discard(flash, found);
+        }
+        Ok(None)
     }
 
     /// Ends the trial of a table, so that later starts use it.
@@ -178,10 +205,16 @@ impl Slots {
     /// Call it when the table has passed [`self_test`](crate::Table::self_test) and has scored rows without complaint.
     ///
     /// # Errors
-    /// [`UpdateError::Flash`], or [`UpdateError::Geometry`] if the table is not of these slots.
+    /// [`UpdateError::Flash`]; [`UpdateError::Stale`] if the slot does not hold this table on trial any more;
+    /// [`UpdateError::Geometry`] if the slots do not fit the flash.
     pub fn confirm<F: NorFlash>(&self, flash: &mut F, table: &mut Installed) -> Result<(), UpdateError<F::Error>> {
         self.check(flash)?;
         if !table.is_confirmed {
+            let header = self.header(flash, table.slot).map(|header| (header.release, header.length));
+            let is_tried = self.read_mark(flash, table.slot, Mark::Tried) == Some(MARK.0);
+            if !is_tried || header != Some((table.release, table.length)) {
+                return Err(UpdateError::Stale);
+            }
             self.mark(flash, table.slot, Mark::Confirmed)?;
             table.is_confirmed = true;
         }
@@ -212,7 +245,7 @@ impl Slots {
             && page >= Self::MARK_BYTES
             && [self.start, self.size].iter().all(|size| size.is_multiple_of(page))
             && self.capacity() > 0
-            && u64::from(self.start) + 2 * u64::from(self.size) <= flash.capacity() as u64;
+            && u64::from(self.start) + 2 * u64::from(self.size) <= (flash.capacity() as u64).min(u32::MAX.into());
         if is_possible { Ok(()) } else { Err(UpdateError::Geometry) }
     }
 
@@ -227,20 +260,35 @@ impl Slots {
 
     /// Returns the table in a slot if it was installed and has not failed its trial.
     fn installed<F: NorFlash>(&self, flash: &mut F, slot: Slot) -> Option<Installed> {
-        let [installed, tried, confirmed] =
-            [Mark::Installed, Mark::Tried, Mark::Confirmed].map(|mark| self.read_mark(flash, slot, mark));
+        let [tried, confirmed] = [Mark::Tried, Mark::Confirmed].map(|mark| self.read_mark(flash, slot, mark));
         // Power may have failed during a write. A mark that was torn must never make a slot count that does not: the marks
         // that speak for it must be whole, and any bit of the mark that speaks against it is enough.
-        let [is_installed, is_confirmed] = [installed, confirmed].map(|mark| mark == Some(MARK.0));
-        let is_untried = tried == Some([u8::MAX; MARK_SIZE]);
-        let (at, _) = self.range(slot);
-        let mut bytes = [0; UpdateHeader::BYTES];
-        flash.read(at, &mut bytes).ok()?;
-        let UpdateHeader { release, length, .. } = UpdateHeader::from_bytes(&bytes)?;
-        let counts =
-            is_installed && (is_confirmed || is_untried) && release > self.factory && length <= self.capacity();
-        let table = at + UpdateHeader::BYTES as u32;
+        let (is_confirmed, is_untried) = (confirmed == Some(MARK.0), tried == Some([u8::MAX; MARK_SIZE]));
+        if !is_confirmed && !is_untried {
+            return None;
+        }
+        let UpdateHeader { release, length, .. } = self.header(flash, slot)?;
+        let table = self.range(slot).0 + UpdateHeader::BYTES as u32;
+        let counts = release > self.factory && length <= self.capacity();
         counts.then_some(Installed { slot, table, length, release, is_confirmed })
+    }
+
+    /// Returns the header of the update that was installed in a slot.
+    fn header<F: NorFlash>(&self, flash: &mut F, slot: Slot) -> Option<UpdateHeader> {
+        // Without its mark the slot may hold half of an update, whose words some flash memories do not let anybody read.
+        if self.read_mark(flash, slot, Mark::Installed) != Some(MARK.0) {
+            return None;
+        }
+        let mut bytes = Aligned([0; UpdateHeader::BYTES]);
+        flash.read(self.range(slot).0, &mut bytes.0).ok()?;
+        UpdateHeader::from_bytes(&bytes.0)
+    }
+
+    /// Checks that no slot holds a table that is newer than the release `in_use`.
+    fn check_newest<F: NorFlash>(&self, flash: &mut F, in_use: u32) -> Result<(), UpdateError<F::Error>> {
+        let found = [Slot::First, Slot::Second].map(|slot| self.installed(flash, slot));
+        let is_newest = found.iter().flatten().all(|found| found.release <= in_use);
+        if is_newest { Ok(()) } else { Err(UpdateError::Stale) }
     }
 
     /// Returns the offset of a mark.
@@ -251,8 +299,8 @@ impl Slots {
 
     /// Returns the bytes of a mark, or `None` if they cannot be read.
     fn read_mark<F: NorFlash>(&self, flash: &mut F, slot: Slot, mark: Mark) -> Option<[u8; MARK_SIZE]> {
-        let mut bytes = [0; MARK_SIZE];
-        flash.read(self.place(slot, mark), &mut bytes).ok().map(|()| bytes)
+        let mut bytes = Aligned([0; MARK_SIZE]);
+        flash.read(self.place(slot, mark), &mut bytes.0).ok().map(|()| bytes.0)
     }
 
     fn mark<F: NorFlash>(&self, flash: &mut F, slot: Slot, mark: Mark) -> Result<(), UpdateError<F::Error>> {

@@ -57,7 +57,7 @@ fn bring<F: NorFlash<Error = NorFlashErrorKind>>(
 ) -> Result<Installed, Error> {
     let mut in_use = slots.start(flash)?;
     if in_use.as_ref().is_none_or(|table| table.release() < release) {
-        receive(flash, slots, in_use.as_ref(), update, 48)?.without_signature().install(flash)?;
+        receive(flash, slots, in_use.as_ref(), update, 48)?.without_signature().install(flash, &mut in_use)?;
         in_use = slots.start(flash)?;
     }
     let mut in_use = in_use.ok_or(UpdateError::NotAnUpdate)?;
@@ -79,9 +79,9 @@ fn devices<const WRITE: usize, const PAGE: usize>() -> Vec<(Flash<WRITE, PAGE>, 
     bring(&mut with_old, slots, &update(table(OLD), 1), 1).expect("the update is whole");
     // An update that failed its trial is in the other slot.
     let mut with_failed = with_old.clone();
-    let in_use = slots.start(&mut with_failed).expect("the slots fit");
+    let mut in_use = slots.start(&mut with_failed).expect("the slots fit");
     let received = receive(&mut with_failed, slots, in_use.as_ref(), &update(table(NEW), 2), 48).expect("it is whole");
-    received.without_signature().install(&mut with_failed).expect("the flash works");
+    received.without_signature().install(&mut with_failed, &mut in_use).expect("the flash works");
     assert_eq!(slots.start(&mut with_failed).expect("the slots fit").expect("it is on trial").release(), 2);
     assert_eq!(slots.start(&mut with_failed).expect("the slots fit").expect("the old one").release(), 1);
     // An older update is in the other slot.
@@ -121,7 +121,7 @@ fn survives_every_power_failure<const WRITE: usize, const PAGE: usize>() -> usiz
                 let mut once_more = flash.clone();
                 check(&mut flash, before, &what);
                 // A second failure, at another step of the next attempt.
-                once_more.fail_at(step * 7919 % whole.steps, Torn::ALL[(step + 1) % 4]);
+                once_more.fail_at(step * 7919 % whole.steps, Torn::ALL[(step + 1) % Torn::ALL.len()]);
                 let _ = bring(&mut once_more, slots, &update, 3);
                 once_more.restart();
                 check(&mut once_more, before, &what);
@@ -160,10 +160,10 @@ fn power_may_fail_while_a_table_is_discarded() {
         for step in 0..8 {
             for torn in Torn::ALL {
                 let mut flash = device.clone();
-                let in_use = slots.start(&mut flash).expect("the slots fit").expect("a table is in use");
+                let mut in_use = slots.start(&mut flash).expect("the slots fit");
                 let received =
-                    receive(&mut flash, slots, Some(&in_use), &update(table(NEW), 9), 48).expect("it is whole");
-                received.without_signature().install(&mut flash).expect("the flash works");
+                    receive(&mut flash, slots, in_use.as_ref(), &update(table(NEW), 9), 48).expect("it is whole");
+                received.without_signature().install(&mut flash, &mut in_use).expect("the flash works");
                 let trial = slots.start(&mut flash).expect("the slots fit").expect("the new table");
                 flash.fail_at(step, torn);
                 assert!(slots.discard(&mut flash, trial).is_err());
@@ -186,7 +186,7 @@ fn refusal(change: impl FnOnce(&mut Vec<u8>)) -> Option<Error> {
     let key: [u8; 32] = *keys(1).pk;
     let refused = receive(&mut flash, SLOTS, Some(&in_use), &bytes, 50)
         .and_then(|received| received.verify(&mut flash, &key))
-        .and_then(|accepted| accepted.install(&mut flash))
+        .and_then(|accepted| accepted.install(&mut flash, &mut None))
         .err();
     let found = SLOTS.start(&mut flash).expect("the flash works").expect("a table is in use");
     assert_eq!(found.release() == 5, refused.is_some(), "{refused:?}");
@@ -254,7 +254,7 @@ fn a_table_of_other_columns_is_refused_before_anything_is_erased() {
     let mut flash = Flash::<4, 1024>::new(32 << 10);
     let found = Fingerprint::new(u32::from_le_bytes(NEW[16..20].try_into().expect("four bytes")));
     let expected = Fingerprint::new(found.get() ^ 1);
-    let mut incoming = Incoming::new(&flash, SLOTS, None, expected).expect("no table is on trial");
+    let mut incoming = Incoming::new(&mut flash, SLOTS, None, expected).expect("no table is on trial");
     let refused = update(table(NEW), 1).chunks(100).try_for_each(|chunk| incoming.push(&mut flash, chunk));
     assert_eq!(refused, Err(UpdateError::Table(TableError::Fingerprint { found, expected })));
     assert_eq!(flash.steps, 0);
@@ -263,20 +263,82 @@ fn a_table_of_other_columns_is_refused_before_anything_is_erased() {
 #[test]
 fn a_table_that_is_never_confirmed_gives_way_to_the_old_one() {
     let mut flash = Flash::<8, 2048>::new(32 << 10);
-    let old = bring(&mut flash, SLOTS, &update(table(OLD), 1), 1).expect("the old update is whole");
-    let received = receive(&mut flash, SLOTS, Some(&old), &update(table(NEW), 2), 33).expect("the new update is whole");
-    received.without_signature().install(&mut flash).expect("the flash works");
+    bring(&mut flash, SLOTS, &update(table(OLD), 1), 1).expect("the old update is whole");
+    let mut old = SLOTS.start(&mut flash).expect("the flash works");
+    let received =
+        receive(&mut flash, SLOTS, old.as_ref(), &update(table(NEW), 2), 33).expect("the new update is whole");
+    received.without_signature().install(&mut flash, &mut old).expect("the flash works");
+    assert_eq!(old, None);
     let trial = SLOTS.start(&mut flash).expect("the flash works").expect("a table is in use");
     assert_eq!((trial.release(), trial.is_confirmed()), (2, false));
     // The other slot holds the table to return to.
-    assert_eq!(Incoming::new(&flash, SLOTS, Some(&trial), Fingerprint::ANY).err(), Some(UpdateError::OnTrial));
+    assert_eq!(Incoming::new(&mut flash, SLOTS, Some(&trial), Fingerprint::ANY).err(), Some(UpdateError::OnTrial));
     // The device starts again before the firmware confirms.
-    assert_eq!(SLOTS.start(&mut flash).as_ref(), Ok(&Some(old)));
     let Ok(Some(old)) = SLOTS.start(&mut flash) else { panic!("the old table is in use") };
+    assert_eq!((old.release(), old.is_confirmed()), (1, true));
     // A firmware with a newer table of its own uses neither.
     assert_eq!(SLOTS.with_factory_release(1).start(&mut flash), Ok(None));
     SLOTS.discard(&mut flash, old).expect("the flash works");
     assert_eq!(SLOTS.start(&mut flash), Ok(None));
+}
+
+/// What a firmware does by mistake never costs it a table that counts.
+#[test]
+fn a_table_that_is_not_in_use_any_more_is_refused() {
+    let mut flash = Flash::<4, 1024>::new(32 << 10);
+    bring(&mut flash, SLOTS, &update(table(OLD), 5), 5).expect("the old update is whole");
+    let incoming = |flash: &mut _, in_use| Incoming::new(flash, SLOTS, in_use, Fingerprint::ANY).map(drop);
+    // Release 5 is in use, and the firmware did not ask.
+    assert_eq!(incoming(&mut flash, None), Err(UpdateError::Stale));
+    let first = SLOTS.start(&mut flash).expect("the flash works");
+    let mut second = SLOTS.start(&mut flash).expect("the flash works");
+    let received = receive(&mut flash, SLOTS, second.as_ref(), &update(table(NEW), 6), 48).expect("it is whole");
+    received.without_signature().install(&mut flash, &mut second).expect("the flash works");
+    // Release 6 was installed, and `start` was not called.
+    assert_eq!(incoming(&mut flash, first.as_ref()), Err(UpdateError::Stale));
+    assert_eq!(incoming(&mut flash, second.as_ref()), Err(UpdateError::Stale));
+    let mut trial = SLOTS.start(&mut flash).expect("the flash works").expect("the new table");
+    // A second start has ended its trial, and the next update erases its slot.
+    let old = SLOTS.start(&mut flash).expect("the flash works");
+    let mut incoming = Incoming::new(&mut flash, SLOTS, old.as_ref(), Fingerprint::ANY).expect("release 5 is in use");
+    incoming.push(&mut flash, &update(table(NEW), 7)).expect("the flash works");
+    assert_eq!(SLOTS.confirm(&mut flash, &mut trial), Err(UpdateError::Stale));
+    let mut old = old;
+    let received = incoming.finish(&mut flash).expect("it is whole");
+    received.without_signature().install(&mut flash, &mut old).expect("the flash works");
+    assert_eq!(SLOTS.confirm(&mut flash, &mut trial), Err(UpdateError::Stale));
+    let found = SLOTS.start(&mut flash).expect("the flash works").expect("the newest table");
+    assert_eq!((found.release(), found.is_confirmed()), (7, false));
+}
+
+/// A table that is refused when it is read gives way to the other one, also if its slot cannot be erased.
+#[test]
+fn a_damaged_table_gives_way_to_the_other_one() {
+    for is_worn in [false, true] {
+        let mut flash = Flash::<4, 1024>::new(32 << 10);
+        for release in [1, 2] {
+            bring(&mut flash, SLOTS, &update(table(OLD), release), release).expect("the update is whole");
+        }
+        let newest = SLOTS.start(&mut flash).expect("the flash works").expect("the newest table");
+        flash.bytes[newest.table().start as usize + 200] ^= 1;
+        let content = flash.bytes.clone();
+        let read = |found: &Installed| {
+            let bytes = &content[found.table().start as usize..found.table().end as usize];
+            (bytes == table(OLD)).then_some(found.release())
+        };
+        for _ in 0..3 {
+            if is_worn {
+                flash.fail_at(0, Torn::Nothing);
+            }
+            let (read, found) = SLOTS.start_with(&mut flash, read).expect("the slots fit").expect("the older table");
+            assert_eq!((read, found.release(), found.is_confirmed()), (1, 1, true));
+        }
+        flash.restart();
+        let newest = SLOTS.start(&mut flash).expect("the flash works").map(|found| found.release());
+        assert_eq!(newest, Some(if is_worn { 2 } else { 1 }));
+        assert_eq!(SLOTS.start_with(&mut flash, |_| None::<()>), Ok(None));
+        assert_eq!(SLOTS.start(&mut flash), Ok(None));
+    }
 }
 
 #[test]
@@ -291,7 +353,7 @@ fn slots_that_do_not_fit_the_flash_are_refused() {
         Slots::new(u32::MAX - 1023, 1024),
     ] {
         assert_eq!(slots.start(&mut flash), Err(UpdateError::Geometry), "{slots:?}");
-        let refused = Incoming::new(&flash, slots, None, Fingerprint::ANY).map(drop);
+        let refused = Incoming::new(&mut flash, slots, None, Fingerprint::ANY).map(drop);
         assert_eq!(refused, Err(UpdateError::Geometry), "{slots:?}");
     }
     assert_eq!(SLOTS.start(&mut Flash::<64, 1024>::new(32 << 10)), Err(UpdateError::Geometry));
@@ -305,7 +367,7 @@ proptest! {
     fn chunks_of_any_size_arrive_as_they_were_sent(sizes in prop::collection::vec(1usize..400, 1..40)) {
         let whole = update(table(NEW), 1);
         let mut flash = Flash::<32, 1024>::new(32 << 10);
-        let mut incoming = Incoming::new(&flash, SLOTS, None, Fingerprint::ANY).expect("no table is on trial");
+        let mut incoming = Incoming::new(&mut flash, SLOTS, None, Fingerprint::ANY).expect("no table is on trial");
         let (mut rest, mut sizes) = (&whole[..], sizes.into_iter().cycle());
         while !rest.is_empty() {
             let (chunk, later) = rest.split_at(sizes.next().unwrap_or(1).min(rest.len()));
@@ -360,13 +422,13 @@ fn a_full_slot_takes_no_byte_more() {
     for chunk in [1, 48, 128, 8192, 20_000] {
         let mut flash = Flash::<4, 1024>::new(32 << 10);
         let received = receive(&mut flash, SLOTS, None, &whole, chunk).expect("it fits");
-        received.without_signature().install(&mut flash).expect("the flash works");
+        received.without_signature().install(&mut flash, &mut None).expect("the flash works");
         let installed = SLOTS.start(&mut flash).expect("the slots fit").expect("it was installed");
         assert_eq!(installed.table().len(), length);
 
         // A firmware that ignores every error but the last.
         let mut flash = Flash::<4, 1024>::new(32 << 10);
-        let mut incoming = Incoming::new(&flash, SLOTS, None, Fingerprint::ANY).expect("no table is on trial");
+        let mut incoming = Incoming::new(&mut flash, SLOTS, None, Fingerprint::ANY).expect("no table is on trial");
         let longer = [&whole[..], mark, mark, mark, &[0; 4096]].concat();
         let errors = longer.chunks(chunk).filter(|chunk| incoming.push(&mut flash, chunk).is_err()).count();
         assert!(errors > 0 && incoming.finish(&mut flash).is_err(), "chunks of {chunk}");

@@ -2,7 +2,7 @@
 
 use crc::{Digest, Table};
 
-use super::{CHECKED, CHECKSUM, HEAD, check_fingerprint, check_kind};
+use super::{CHECKED, CHECKSUM, HEAD, check_fingerprint, check_kind, digest_blocks};
 use crate::error::TableError;
 use crate::fingerprint::Fingerprint;
 
@@ -24,7 +24,8 @@ impl Arrival {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         let free = self.head.get_mut(self.arrived..).unwrap_or_default();
         free.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
-        self.digest.update(bytes.get(CHECKED.saturating_sub(self.arrived)..).unwrap_or_default());
+        let checked = bytes.get(CHECKED.saturating_sub(self.arrived)..).unwrap_or_default();
+        digest_blocks(&mut self.digest, checked);
         self.arrived += bytes.len();
     }
 

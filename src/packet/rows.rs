@@ -48,8 +48,12 @@ pub struct RowCodec<'a, T> {
     table: &'a T,
     decimals: &'a [u8],
     history: History<'a>,
+    /// The number of channels of a time series, and 0 for other rows.
+    width: usize,
     /// The view of the readings themselves.
     plain: usize,
+    /// Whether a view has columns that are not scored.
+    has_observed: bool,
     /// The probability of the second view, in units of 1/65536, if a row is coded in one of two. It follows the earlier rows of
     /// the packet.
     second: Option<u16>,
@@ -75,7 +79,11 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
         digest.update(&schema.fingerprint.get().to_le_bytes());
         schema.golden_scores.iter().for_each(|[nats, _]| digest.update(&nats.to_le_bytes()));
         digest.update(decimals);
-        let mut codec = Self { table, decimals, history, plain, second: None, tag: digest.finalize() };
+        let has_observed = (0..table.views()).any(|view| {
+            table.encoder(view).columns().enumerate().any(|(at, (_, bits))| table.is_observed(view, at, bits.start))
+        });
+        let (width, tag) = (predictor.width(), digest.finalize());
+        let mut codec = Self { table, decimals, history, width, plain, has_observed, second: None, tag };
         // Residuals from prototypes are coded in decimals, and those of a time series are residuals already.
         let is_coarse = |(column, _): (Column, _)| column.kind != Kind::Real || codec.decimals_of(&column).is_some();
         let has_two = predictor.window() == 0 && table.views() == 2 && table.encoder(plain).columns().all(is_coarse);
@@ -95,7 +103,7 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
 
     /// Returns the number of readings of a row, or 0 if the table does not know it.
     pub fn readings(&self) -> usize {
-        if self.width() > 0 { self.width() } else { self.table.schema().kinds.len() }
+        if self.width > 0 { self.width } else { self.table.schema().kinds.len() }
     }
 
     /// Begins a packet: forgets the earlier rows.
@@ -114,14 +122,13 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
         into: &mut Compressor<S>,
     ) -> Result<(), EncodeError> {
         let given = |at: u16| readings.get(usize::from(at)).copied().unwrap_or(Reading::Missing);
-        let mut view = match self.second {
+        let (mut view, nearest) = match self.second {
             Some(second) => {
                 let mass = Mass::new(second);
                 self.table.densest(readings, |view| Nats::of_mass(mass.of(view == 1)))
             }
-            None => self.plain,
+            None => (self.plain, 0),
         };
-        let nearest = self.table.nearest(view, readings);
         let mut row = self.table.start();
         let mut fits = self.outcomes(view, nearest, given, &mut row);
         if !fits && view != self.plain {
@@ -159,7 +166,7 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
         let fits = !from.flag(false, MISFIT_ROW);
         let view = self.header(self.plain, fits, from);
         let mut row = self.table.start();
-        if self.width() > 0 {
+        if self.width > 0 {
             self.history.begin(&self.table.predictor());
             self.last_states(&mut row);
         }
@@ -187,14 +194,9 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
         Ok(())
     }
 
-    /// Returns the number of channels of a time series, and 0 for other rows.
-    fn width(&self) -> usize {
-        self.table.predictor().width()
-    }
-
     /// Returns whether the next row is the first of a time series in its packet, which nothing predicts.
     fn is_first(&self) -> bool {
-        self.width() > 0 && self.history.is_empty()
+        self.width > 0 && self.history.is_empty()
     }
 
     fn decimals_of(&self, column: &Column) -> Option<u8> {
@@ -215,7 +217,9 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
     #[inline(never)]
     fn grid(&self, view: usize, nearest: u8, column: &Column, next: &mut usize) -> Grid {
         let decimals = self.decimals_of(column);
-        if let Some((scale, centre)) = self.table.predictor().number(column.source.into()) {
+        if self.width > 0
+            && let Some((scale, centre)) = self.table.predictor().number(column.source.into())
+        {
             let predicted = if self.is_first() {
                 0
             } else {
@@ -244,7 +248,7 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
     #[inline(never)]
     fn outcomes(&mut self, view: usize, nearest: u8, given: impl Fn(u16) -> Reading, row: &mut T::Row) -> bool {
         let (table, mut next, mut fits) = (self.table, 0, true);
-        if self.width() > 0 {
+        if self.width > 0 {
             self.history.begin(&table.predictor());
             self.last_states(row);
         }
@@ -257,7 +261,7 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
             } else {
                 let grid = self.grid(view, nearest, column, &mut next);
                 let cell = Cell::of(column, grid, given(column.source));
-                if self.width() > 0 {
+                if self.width > 0 {
                     self.history.push(&table.predictor(), column.source.into(), cell.reading(column, grid));
                 }
                 cell
@@ -274,7 +278,7 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
         let (predictor, encoder) = (self.table.predictor(), self.table.encoder(self.plain));
         for (slot, channel) in predictor.states().enumerate() {
             let mut columns = encoder.columns().enumerate();
-            let source = self.width() + slot;
+            let source = self.width + slot;
             let found = columns.find(|(_, (column, _))| usize::from(column.source) == source);
             if let Some((at, (column, bits))) = found {
                 let last = match self.history.last(channel) {
@@ -290,8 +294,11 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
     /// and whether numbers are missing.
     #[inline(never)]
     fn observed<S: Symbols>(&self, view: usize, row: &mut T::Row, coder: &mut S) {
+        let is_first = self.is_first();
+        if !is_first && !self.has_observed {
+            return;
+        }
         each_column(self.table, view, &mut |at, column, bits| {
-            let is_first = self.is_first();
             if !is_first && !self.table.is_observed(view, at, bits.start) {
                 return;
             }
@@ -333,12 +340,12 @@ impl<'a, T: PacketTable> RowCodec<'a, T> {
                 }
                 _ => cell.code(column, grid, coder),
             };
-            if self.width() > 0 {
+            if self.width > 0 {
                 self.history.push(&table.predictor(), column.source.into(), reading);
             }
             store(column.source, reading);
         });
-        if self.width() > 0 {
+        if self.width > 0 {
             self.history.commit();
         }
     }

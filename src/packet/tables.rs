@@ -12,7 +12,6 @@ use crate::prototypes::Prototypes;
 use crate::reading::Reading;
 use crate::row_schema::RowSchema;
 use crate::table::Table;
-use crate::view::View;
 use crate::view_table::ViewTable;
 
 /// A table whose rows fit packets: a [`Table`] or a [`ViewTable`].
@@ -38,10 +37,9 @@ pub trait Outcomes {
     fn encoder(&self, view: usize) -> Encoder<'_>;
     /// Returns the prototypes of a view.
     fn prototypes(&self, view: usize) -> Prototypes<'_>;
-    /// Returns the index of the prototype of a view that is nearest to a row.
-    fn nearest(&self, view: usize, readings: &[Reading]) -> u8;
-    /// Returns the view in which a row has the highest density, given the surprisal of each view itself.
-    fn densest(&self, readings: &[Reading], of_view: impl Fn(usize) -> Nats) -> usize;
+    /// Returns (the view in which a row has the highest density, given the surprisal of each view itself; the index of its
+    /// prototype that is nearest to the row).
+    fn densest(&self, readings: &[Reading], of_view: impl Fn(usize) -> Nats) -> (usize, u8);
     /// Returns whether a column of a view, at this position and with this first bit, is not scored.
     fn is_observed(&self, view: usize, at: usize, first: usize) -> bool;
     /// Returns a row before its outcomes are known.
@@ -83,12 +81,8 @@ impl<const N: usize, const H: usize, const K: usize> Outcomes for Table<'_, N, H
         Prototypes::NONE
     }
 
-    fn nearest(&self, _: usize, _: &[Reading]) -> u8 {
-        0
-    }
-
-    fn densest(&self, _: &[Reading], _: impl Fn(usize) -> Nats) -> usize {
-        0
+    fn densest(&self, _: &[Reading], _: impl Fn(usize) -> Nats) -> (usize, u8) {
+        (0, 0)
     }
 
     fn is_observed(&self, _: usize, _: usize, first: usize) -> bool {
@@ -145,14 +139,12 @@ impl<const C: usize, const V: usize> Outcomes for ViewTable<'_, C, V> {
         self.views.get(view).map_or(Prototypes::NONE, |view| view.prototypes)
     }
 
-    fn nearest(&self, view: usize, readings: &[Reading]) -> u8 {
-        self.prototypes(view).nearest::<C>(readings)
-    }
-
-    fn densest(&self, readings: &[Reading], of_view: impl Fn(usize) -> Nats) -> usize {
-        let nats = |view: &View| view.by_column::<C>(readings, |_| {}).map(|scored| scored.nats).ok();
-        let views = self.views.iter().enumerate().filter_map(|(at, view)| Some((nats(view)? + of_view(at), at)));
-        views.min().map_or(0, |(_, at)| at)
+    fn densest(&self, readings: &[Reading], of_view: impl Fn(usize) -> Nats) -> (usize, u8) {
+        let views = self.views.iter().enumerate().filter_map(|(at, view)| {
+            let scored = view.by_column::<C>(readings, |_| {}).ok()?;
+            Some((scored.nats + of_view(at), at, scored.regime.map_or(0, |regime| regime.index)))
+        });
+        views.min().map_or((0, 0), |(_, at, nearest)| (at, nearest))
     }
 
     fn is_observed(&self, view: usize, at: usize, _: usize) -> bool {

@@ -18,6 +18,9 @@ pub enum UpdateError<E> {
     Geometry,
     /// The table in use is on trial, and the other slot holds the one to return to.
     OnTrial,
+    /// The slots hold another table than the one that was passed: it was replaced or erased since [`start`](super::Slots::start)
+    /// returned it, or there is a table although none was passed.
+    Stale,
     /// The bytes do not begin with the header of an update of this version.
     NotAnUpdate,
     /// The table is larger than a slot.
@@ -59,6 +62,9 @@ impl<E: fmt::Debug> fmt::Display for UpdateError<E> {
                  must divide 32",
             ),
             Self::OnTrial => f.write_str("the table in use is on trial: confirm or discard it before the next update"),
+            Self::Stale => {
+                f.write_str("the slots hold another table than the one that was passed: call `start`, and pass what it returns")
+            }
             Self::NotAnUpdate => f.write_str(
                 "not an update, or one of another version: send a file that `surprisal sign` of the firmware's library version wrote",
             ),

@@ -47,9 +47,10 @@ impl Incoming {
     ///
     /// # Errors
     /// [`UpdateError::OnTrial`] if the table in use is not confirmed, because the other slot holds the one to return to;
-    /// [`UpdateError::Geometry`] if the slots do not fit the flash.
+    /// [`UpdateError::Stale`] if a slot holds a newer table than `in_use`; [`UpdateError::Geometry`] if the slots do not fit the
+    /// flash.
     pub fn new<F: NorFlash>(
-        flash: &F,
+        flash: &mut F,
         slots: Slots,
         in_use: Option<&Installed>,
         fingerprint: Fingerprint,
@@ -58,10 +59,12 @@ impl Incoming {
         if in_use.is_some_and(|table| !table.is_confirmed()) {
             return Err(UpdateError::OnTrial);
         }
+        let release = in_use.map_or(slots.factory, Installed::release);
+        slots.check_newest(flash, release)?;
         Ok(Self {
             slots,
             slot: in_use.map_or(Slot::First, |table| table.slot.other()),
-            in_use: in_use.map_or(slots.factory, Installed::release),
+            in_use: release,
             fingerprint,
             block: Aligned([u8::MAX; BLOCK]),
             filled: 0,
@@ -258,11 +261,11 @@ impl Received {
     ) -> Result<(), UpdateError<F::Error>> {
         let (start, _) = self.slots.range(self.slot);
         let whole = self.header.length + UpdateHeader::BYTES as u32;
-        let (mut at, mut block) = (from, [0; 64]);
+        let (mut at, mut block) = (from, Aligned([0; 64]));
         while at < whole {
             // Reads may go past the update, up to the marks: every read size divides the block.
-            let length = ((whole - at) as usize).min(block.len());
-            let aligned = block.get_mut(..length.next_multiple_of(16)).unwrap_or_default();
+            let length = ((whole - at) as usize).min(block.0.len());
+            let aligned = block.0.get_mut(..length.next_multiple_of(16)).unwrap_or_default();
             flash.read(start + at, aligned).map_err(UpdateError::Flash)?;
             each(aligned.get(..length).unwrap_or_default());
             at += length as u32;
@@ -282,12 +285,19 @@ impl Accepted {
         self.0.table()
     }
 
-    /// Marks the slot as installed, with one write. Call [`Slots::start`] then, or start the device again.
+    /// Marks the slot as installed, with one write, and forgets the table that was in use. Call [`Slots::start`] then, or start
+    /// the device again. The bytes of the old table stay where they are until the next update arrives.
     ///
     /// # Errors
     /// [`UpdateError::Flash`] if the flash cannot be written; the old table stays in use.
-    pub fn install<F: NorFlash>(self, flash: &mut F) -> Result<(), UpdateError<F::Error>> {
+    pub fn install<F: NorFlash>(
+        self,
+        flash: &mut F,
+        in_use: &mut Option<Installed>,
+    ) -> Result<(), UpdateError<F::Error>> {
         let Self(Received { slots, slot, .. }) = self;
-        slots.mark(flash, slot, Mark::Installed)
+        slots.mark(flash, slot, Mark::Installed)?;
+        *in_use = None;
+        Ok(())
     }
 }

@@ -16,12 +16,14 @@ pub enum Torn {
     Half,
     /// Random bits: those that a write does not change stay, and an erased page may hold anything.
     Random,
+    /// Words whose error-correcting code is wrong, so that they cannot be read until their page is erased.
+    Unreadable,
 }
 
 #[allow(dead_code, reason = "the documentation and the fuzzer do not cut the power")]
 impl Torn {
     /// All outcomes.
-    pub const ALL: [Self; 4] = [Self::Nothing, Self::Everything, Self::Half, Self::Random];
+    pub const ALL: [Self; 5] = [Self::Nothing, Self::Everything, Self::Half, Self::Random, Self::Unreadable];
 }
 
 /// A flash memory that writes words of WRITE bytes once after each erase, and erases pages of PAGE bytes.
@@ -31,6 +33,8 @@ pub struct Flash<const WRITE: usize, const PAGE: usize> {
     pub bytes: Vec<u8>,
     /// Whether a word was written, or may have been, since its page was erased.
     written: Vec<bool>,
+    /// Whether a word cannot be read.
+    unreadable: Vec<bool>,
     /// The number of words that were written and of pages that were erased.
     pub steps: usize,
     /// The step at which the power fails, and what it leaves.
@@ -43,7 +47,8 @@ pub struct Flash<const WRITE: usize, const PAGE: usize> {
 impl<const WRITE: usize, const PAGE: usize> Flash<WRITE, PAGE> {
     /// Creates an erased memory of `bytes` bytes.
     pub fn new(bytes: usize) -> Self {
-        Self { bytes: vec![0xFF; bytes], written: vec![false; bytes / WRITE], steps: 0, fails_at: None, random: 1 }
+        let [written, unreadable] = [vec![false; bytes / WRITE], vec![false; bytes / WRITE]];
+        Self { bytes: vec![0xFF; bytes], written, unreadable, steps: 0, fails_at: None, random: 1 }
     }
 
     /// Lets the power fail at a step, counted from 0.
@@ -72,10 +77,15 @@ impl<const WRITE: usize, const PAGE: usize> Flash<WRITE, PAGE> {
                 Some(Torn::Nothing) => old,
                 Some(Torn::Half) if place < length / 2 => new(old, place, 0),
                 Some(Torn::Half) => old,
-                Some(Torn::Random) => new(old, place, random),
+                Some(Torn::Random | Torn::Unreadable) => new(old, place, random),
             };
         }
+        self.unreadable[at / WRITE..(at + length) / WRITE].fill(torn == Some(Torn::Unreadable));
         torn.map_or(Ok(()), |_| Err(NorFlashErrorKind::Other))
+    }
+
+    fn reads_as_erased(&self, word: usize) -> bool {
+        !self.unreadable[word] && self.bytes[word * WRITE..][..WRITE].iter().all(|&byte| byte == 0xFF)
     }
 
     /// Returns a byte of random bits (xorshift, Marsaglia 2003).
@@ -96,6 +106,10 @@ impl<const WRITE: usize, const PAGE: usize> ReadNorFlash for Flash<WRITE, PAGE> 
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
         check_read(self, offset, bytes.len())?;
+        let words = offset as usize / WRITE..(offset as usize + bytes.len()).div_ceil(WRITE);
+        if self.unreadable[words].contains(&true) {
+            return Err(NorFlashErrorKind::Other);
+        }
         bytes.copy_from_slice(&self.bytes[offset as usize..][..bytes.len()]);
         Ok(())
     }
@@ -114,7 +128,7 @@ impl<const WRITE: usize, const PAGE: usize> NorFlash for Flash<WRITE, PAGE> {
         for page in (from as usize..to as usize).step_by(PAGE) {
             let erased = self.step(page, PAGE, |old, _, keep| if keep == 0 { 0xFF } else { !keep | old & keep });
             for word in page / WRITE..(page + PAGE) / WRITE {
-                self.written[word] = self.bytes[word * WRITE..][..WRITE].iter().any(|&byte| byte != 0xFF);
+                self.written[word] = !self.reads_as_erased(word);
             }
             erased?;
         }
@@ -127,7 +141,7 @@ impl<const WRITE: usize, const PAGE: usize> NorFlash for Flash<WRITE, PAGE> {
             assert!(!self.written[at / WRITE], "the word at {at} is written twice");
             let written = self.step(at, WRITE, |old, place, keep| old & (word[place] | keep));
             // Nobody can know that an interrupted write has left a word that reads as erased.
-            self.written[at / WRITE] = written.is_ok() || self.bytes[at..at + WRITE].iter().any(|&byte| byte != 0xFF);
+            self.written[at / WRITE] = written.is_ok() || !self.reads_as_erased(at / WRITE);
             written?;
         }
         Ok(())

@@ -68,7 +68,10 @@ fn main() -> ! {
         }
         if let Some(rejected) = in_use.take_if(|_| is_rejected) {
             println!("release {}: rejected", rejected.release());
-            SLOTS.discard(&mut flash, rejected).expect("the flash can be written");
+            // A table on trial does not count again, whether or not it can be erased.
+            if SLOTS.discard(&mut flash, rejected).is_err() {
+                println!("the flash cannot be erased");
+            }
             (table, in_use) = start(&mut flash);
             is_rejected = false;
             own = calibration::load(&mut flash, &table.detector);
@@ -86,7 +89,7 @@ fn main() -> ! {
         // One packet of the radio for each row, so that no row waits for the whole update. The sender waits for the end of a
         // trial.
         let packet = if stays { radio.receive() } else { Packet::Silence };
-        match take(packet, &mut incoming, in_use.as_ref(), &mut flash) {
+        match take(packet, &mut incoming, &mut in_use, &mut flash) {
             Ok(false) => {}
             Ok(true) => {
                 (table, in_use) = start(&mut flash);
@@ -110,24 +113,20 @@ fn main() -> ! {
 
 /// Returns the table to use: the newest that passes its self-test, or that of the firmware.
 fn start(flash: &mut Nvmc) -> (Table, Option<Installed>) {
-    loop {
-        let in_use = SLOTS.start(flash).expect("the slots fit the flash");
-        let Some(installed) = in_use else {
-            println!("release 1 in use, the table of the firmware");
-            return (TABLE, None);
-        };
-        match checked(installed.table()) {
-            Ok(table) => {
-                let state = if installed.is_confirmed() { "confirmed" } else { "on trial" };
-                println!("release {} in use, {state}", installed.release());
-                return (table, Some(installed));
-            }
-            Err(error) => {
-                println!("release {}: {error}", installed.release());
-                SLOTS.discard(flash, installed).expect("the flash can be written");
-            }
+    let read = |found: &Installed| match checked(found.table()) {
+        Ok(table) => Some(table),
+        Err(error) => {
+            println!("release {}: {error}", found.release());
+            None
         }
-    }
+    };
+    let Some((table, installed)) = SLOTS.start_with(flash, read).expect("the slots fit the flash") else {
+        println!("release 1 in use, the table of the firmware");
+        return (TABLE, None);
+    };
+    let state = if installed.is_confirmed() { "confirmed" } else { "on trial" };
+    println!("release {} in use, {state}", installed.release());
+    (table, Some(installed))
 }
 
 /// Returns the table at these addresses if it is whole, of the firmware's type, and computes here what it computed on the host.
@@ -147,7 +146,7 @@ fn checked(place: core::ops::Range<u32>) -> Result<Table, Failure> {
 fn take(
     packet: Packet,
     incoming: &mut Option<Incoming>,
-    in_use: Option<&Installed>,
+    in_use: &mut Option<Installed>,
     flash: &mut Nvmc,
 ) -> Result<bool, Failure> {
     match packet {
@@ -155,7 +154,7 @@ fn take(
         Packet::Chunk(bytes, length) => {
             let update = match incoming {
                 Some(update) => update,
-                None => incoming.insert(Incoming::new(flash, SLOTS, in_use, FINGERPRINT)?),
+                None => incoming.insert(Incoming::new(flash, SLOTS, in_use.as_ref(), FINGERPRINT)?),
             };
             update.push(flash, bytes.get(..length).unwrap_or_default())?;
             Ok(false)
@@ -164,7 +163,7 @@ fn take(
             let Some(update) = incoming.take() else { return Ok(false) };
             let accepted = update.finish(flash)?.verify(flash, &UPDATE_KEY)?;
             checked(accepted.table())?;
-            accepted.install(flash)?;
+            accepted.install(flash, in_use)?;
             Ok(true)
         }
     }

@@ -41,13 +41,13 @@ impl NorFlash for Hardware {
 /// Receives and installs an update of unknown bytes.
 pub fn update(bytes: &[u8]) -> Result<(), surprisal::UpdateError<NorFlashErrorKind>> {
     let (flash, slots) = (&mut Hardware, black_box(Slots::new(0, 1 << 14)).with_factory_release(black_box(1)));
-    let in_use = slots.start(flash)?;
+    let mut in_use = slots.start_with(flash, |found| black_box(found).is_confirmed().then_some(()))?.map(|((), found)| found);
     let mut incoming = Incoming::new(flash, slots, in_use.as_ref(), Fingerprint::ANY)?;
     incoming.push(flash, bytes)?;
     let received = incoming.finish(flash)?;
     received.signed_bytes(flash, |bytes| _ = black_box(bytes))?;
     _ = black_box(surprisal::UpdateHeader::split(bytes).is_ok());
-    received.without_signature().install(flash)?;
+    received.without_signature().install(flash, &mut in_use)?;
     if let Some(mut table) = slots.start(flash)? {
         slots.confirm(flash, &mut table)?;
         slots.discard(flash, table)?;

@@ -1,6 +1,6 @@
 //! `surprisal keygen`, `sign` and `verify`: updates that a device accepts from their owner only.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use serde_json::json;
@@ -33,7 +33,8 @@ pub fn sign(SignArgs { model, key, release, like, output }: &SignArgs) -> Result
     }
     let private = PrivateKey::read(key)?;
     let update = private.sign(artefact.table_bytes(), *release);
-    write_whole(output, &update, &[model, key])?;
+    let inputs: Vec<_> = [model, key].into_iter().chain(like).map(PathBuf::as_path).collect();
+    write_whole(output, &update, &inputs)?;
     let public = private.public().hex();
     let fingerprint = fingerprint(&artefact.schema);
     let mut text = Lines::default();
