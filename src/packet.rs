@@ -5,7 +5,7 @@
 //! | header | payload | rows |
 //! | --- | --- | --- |
 //! | `0LLLLLLL` `RRRRRRRR` | L bytes, at most 127 | R, 1 to 255 |
-//! | `1LLLLLLL` `LLLLLLLL` `RRRRRRRR` `RRRRRRRR` | L bytes, at most 32767 | R, 1 to 65535 |
+//! | `1LLLLLLL` `LLLLLLLL` `RRRRRRRR` `RRRRRRRR` | L bytes, at most 32766 | R, 1 to 65535 |
 //!
 //! Numbers of two bytes begin with the high byte. The check is the CRC-16 of header and payload, exclusive or with the tag
 //! of table and decimals: a packet of another table is told apart without further bytes.
@@ -26,8 +26,8 @@ pub use tables::PacketTable;
 
 use rows::CHECKSUM;
 
-/// The largest number of bytes of a payload.
-const MOST_PAYLOAD: usize = 0x7FFF;
+/// The largest number of bytes of a payload. Erased flash, bytes of 255, begins no packet.
+const MOST_PAYLOAD: usize = 0x7FFE;
 /// The number of bytes of a header of each kind, and of the check.
 const LONG: usize = 4;
 const SHORT: usize = 2;
@@ -235,16 +235,17 @@ pub struct Damage {
     pub at: usize,
     /// The number of bytes up to the next packet, or the end.
     pub length: usize,
-    /// The tag of another table whose packet this may be. It is any number if the bytes are damaged, and `None` if they end
-    /// within a packet.
+    /// The tag of another table whose packet this may be. It is any number if the bytes are damaged, and `None` if no whole packet
+    /// can begin with them.
     pub tag: Option<u16>,
 }
 
 /// Finds the packets in bytes, one after another, and goes on behind damage.
 ///
 /// Damage that changes no length costs one packet. Otherwise the search goes on byte by byte, for a packet that another one of
-/// these tags or the end follows, because a single check is right by chance once in 65536 bytes. A packet that is followed by
-/// something else is then lost as well.
+/// these tags, the end or erased flash (bytes of 255 or of 0) follows, because a single check is right by chance once in 65536
+/// bytes. A packet that is followed by something else is then lost as well. In bytes of no packets, the search computes a checksum of up to 32 KiB at every other byte:
+/// pass what a radio delivers frame by frame.
 #[derive(Clone, Debug)]
 pub struct Packets<'b> {
     bytes: &'b [u8],
@@ -277,10 +278,10 @@ impl<'b> Packets<'b> {
             (LONG, u16::from_be_bytes([first & 0x7F, low]), u16::from_be_bytes([many, few]))
         };
         let end = header + usize::from(length);
-        let checked = bytes.get(..end)?;
+        let checked = bytes.get(..end).filter(|_| usize::from(length) <= MOST_PAYLOAD && rows > 0)?;
         let check = u16::from_be_bytes(*bytes.get(end..)?.first_chunk()?);
         let tag = CHECKSUM.checksum(checked) ^ check;
-        (rows > 0).then_some((Packet { payload: checked.get(header..)?, rows, tag }, end + CHECK))
+        Some((Packet { payload: checked.get(header..)?, rows, tag }, end + CHECK))
     }
 
     /// Returns whether a packet with one of the tags begins at a position.
@@ -288,10 +289,18 @@ impl<'b> Packets<'b> {
         self.packet(at).is_some_and(|(packet, _)| self.tags.contains(&packet.tag))
     }
 
-    /// Returns whether a packet with one of the tags begins at a position, and another, or the end, follows it.
+    /// Returns whether the end, a packet with one of the tags, or erased flash begins at a position.
+    fn is_border(&self, at: usize) -> bool {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        let erased = rest.first().copied().filter(|&byte| byte == 0 || byte == u8::MAX);
+        let padding = rest.iter().take(4).take_while(|&&byte| Some(byte) == erased).count();
+        padding == 4 || padding == rest.len() || self.is_packet(at) || self.is_packet(at + padding)
+    }
+
+    /// Returns whether a packet with one of the tags begins at a position, and ends where something else may begin.
     fn is_followed(&self, at: usize) -> bool {
-        let end = self.packet(at).filter(|(packet, _)| self.tags.contains(&packet.tag)).map(|(_, length)| at + length);
-        end.is_some_and(|next| next == self.bytes.len() || self.is_packet(next))
+        let found = self.packet(at).filter(|(packet, _)| self.tags.contains(&packet.tag));
+        found.is_some_and(|(_, length)| self.is_border(at + length))
     }
 }
 
@@ -311,7 +320,7 @@ impl<'b> Iterator for Packets<'b> {
             return Some(Ok(packet));
         }
         // Behind a damaged payload, or a packet of another table, stands the next packet.
-        let next = found.map(|(_, length)| at + length).filter(|&next| next == end || self.is_packet(next));
+        let next = found.map(|(_, length)| at + length).filter(|&next| self.is_border(next));
         self.at = next.or_else(|| (at + 1..end).find(|&at| self.is_followed(at))).unwrap_or(end);
         Some(Err(Damage { at, length: self.at - at, tag: found.map(|(packet, _)| packet.tag) }))
     }

@@ -104,8 +104,8 @@ impl<'t> View<'t> {
     /// Checks that the parts of the view have the same columns.
     ///
     /// # Errors
-    /// [`TableError::Inconsistent`] if the encoder and the tables have different numbers of columns or outcomes, or if
-    /// a column of the prototypes is not an integer column of the encoder.
+    /// [`TableError::Inconsistent`] if the encoder and the tables have different numbers of columns or outcomes, if a column
+    /// of the prototypes is not an integer column of the encoder, or if a view without prototypes has a column of regimes.
     pub(crate) fn check(&self) -> Result<(), TableError> {
         let mut columns = self.tables.slices().columns.iter();
         let mut residuals = self.prototypes.slices().columns.iter().peekable();
@@ -114,9 +114,9 @@ impl<'t> View<'t> {
             if usize::from(outcomes) != column.outcomes() {
                 return Err(TableError::Inconsistent("outcome columns"));
             }
-            if residuals.next_if(|&&[source, ..]| source == i32::from(column.source)).is_some()
-                && column.kind != Kind::Integer
-            {
+            let is_residual = residuals.next_if(|&&[source, ..]| source == i32::from(column.source)).is_some();
+            let is_regime = column.source == Self::REGIME;
+            if is_residual && column.kind != Kind::Integer || is_regime && self.prototypes.count() == 0 {
                 return Err(TableError::Inconsistent("prototype columns"));
             }
         }

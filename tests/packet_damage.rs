@@ -99,6 +99,23 @@ fn packets_of_another_table_are_told_apart() {
     assert!(Packets::new(&bytes, &[first, second]).all(|found| found.is_ok()));
 }
 
+/// What a dump of flash holds between and behind packets costs none of them, however long it is.
+#[test]
+fn erased_flash_is_no_packet() {
+    let rows = shuttle();
+    let mut codec = RowCodec::new(&views::TABLE, &[], &mut []).unwrap();
+    let packets = packed(&mut codec, &rows[..30], 60);
+    for (byte, gap) in [0xFF, 0].into_iter().flat_map(|byte| [1, 2, 3, 5, 4096, 1 << 20].map(|gap| (byte, gap))) {
+        let gap = vec![byte; gap];
+        let apart: Vec<u8> = packets.iter().flat_map(|packet| [packet, &gap[..]].concat()).collect();
+        let (left, damages) = unpacked(&mut codec, &apart, 9);
+        let (whole, _) = unpacked(&mut codec, &packets.concat(), 9);
+        assert!(left == whole, "{} of {} packets with {} bytes of {byte}", left.len(), whole.len(), gap.len());
+        assert_eq!(damages.len(), packets.len());
+        assert!(damages.iter().all(|damage| damage.length == gap.len()));
+    }
+}
+
 proptest! {
     #![proptest_config(cases(400))]
 

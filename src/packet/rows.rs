@@ -38,7 +38,8 @@ const SERIES_TAIL: i8 = 12;
 /// Of two views, the one in which the row is denser codes it.
 ///
 /// `decimals` says which real numbers can occur: element `p` is the number of decimals (0 to 9) of the reading at position
-/// `p` of a row. [`RowCodec::FLOAT`] stands for all real numbers, and so does a position past the end. Both sides of a link
+/// `p` of a row. [`RowCodec::FLOAT`] stands for all real numbers, and so does a position past the end. The real numbers of a time
+/// series need their decimals, because others do not fit. Both sides of a link
 /// need the same table and the same decimals; [`tag`](Self::tag) tells whether they are.
 ///
 /// Readings that do not fit their column (of another type, out of the grid of decimals, missing for the first time) take

@@ -155,6 +155,7 @@ class View:
         check(len(starts) == 5 * len(columns), "number of starts")
         sources = iter([(c.position, c.kind) for c in columns])
         check(all((p.position, INTEGER) in sources for p in self.prototypes), "prototypes that are not columns")
+        check(self.prototypes or all(c.position != REGIME for c in columns), "a regime without prototypes")
         groups, splits, numbers = list(groups), list(splits), list(numbers)
         sizes = [len(groups), len(splits), len(numbers)]
         self.outcomes, at = [], [0, 0, 0]

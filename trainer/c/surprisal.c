@@ -2029,7 +2029,8 @@ size_t surprisal_packet_open(surprisal_packet *packet, const uint8_t *bytes, siz
     packet->left = is_long ? (big_endian(bytes) & 0x7FFFu) : (uint32_t)bytes[0];
     packet->rows = (uint16_t)(is_long ? big_endian(&bytes[2]) : (uint32_t)bytes[1]);
     end = header + packet->left;
-    if ((packet->rows == 0u) || (length < (end + 2u)) ||
+    /* Erased flash, bytes of 255, begins no packet. */
+    if ((packet->rows == 0u) || (packet->left > 0x7FFEu) || (length < (end + 2u)) ||
         (((uint32_t)checksum_16(0xFFFFu, bytes, end) ^ big_endian(&bytes[end])) != tag)) {
         return 0u;
     }
@@ -2807,9 +2808,13 @@ static surprisal_status open_view(surprisal_table *table, surprisal_view *view, 
     at = 0u;
     for (columns = 0u; at < words; ++columns) {
         const uint32_t source = (uint32_t)view->words[at] & 0xFFFu;
-        /* The regime is no reading. */
+        /* The regime is no reading, and there is none without prototypes. */
         if (source != REGIME) {
             note_source(table, source);
+        } else if (widths == 0u) {
+            return SURPRISAL_ERROR_INCONSISTENT;
+        } else {
+            /* A column of regimes. */
         }
         at += words_of(view->words[at]);
     }

@@ -33,7 +33,7 @@ const TEXTS: u16 = 0x7478;
 const MARKED: u16 = 0x7479;
 const LAST: u16 = 0x747A;
 /// Largest number of bytes of the payload of a packet.
-const MOST_PAYLOAD: usize = 0x7FFF;
+const MOST_PAYLOAD: usize = 0x7FFE;
 
 /// How a file of rows is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

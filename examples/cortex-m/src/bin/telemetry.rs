@@ -31,7 +31,7 @@ fn main() -> ! {
     let mut radio = File::create(c"packets.bin").expect("packets.bin cannot be created");
     let mut codec = RowCodec::new(&TABLE, &[], &mut []).expect("the table codes readings");
 
-    let (mut normal, mut sent, mut bytes) = (0_u32, 0_u32, 0_usize);
+    let (mut normal, mut sent, mut too_long, mut bytes) = (0_u32, 0_u32, 0_u32, 0_usize);
     let mut waiting: Option<Row> = None;
     loop {
         let mut frame = [0; FRAME];
@@ -44,7 +44,11 @@ fn main() -> ! {
                     waiting = Some(row);
                     break false;
                 }
-                // A row of nine readings takes less than a frame.
+                // Nine readings far out of range take more than a frame. A board could send them in two.
+                Err(PacketError::Full) => {
+                    too_long += 1;
+                    break false;
+                }
                 Err(error) => defmt::panic!("{}", error),
             }
         };
@@ -56,6 +60,9 @@ fn main() -> ! {
         }
     }
     defmt::info!("{=u32} rows in {=usize} bytes of packets; {=u32} normal rows were counted", sent, bytes, normal);
+    if too_long > 0 {
+        defmt::warn!("{=u32} rows were too long for a frame", too_long);
+    }
     process::exit(0)
 }
 
