@@ -362,8 +362,23 @@ static void check_refusals(file_t *file, const surprisal_reading *row) {
     free(copy);
 }
 
-static void check_packets(const surprisal_table *table, golden_kind kind, const file_t *readings, const file_t *packets) {
-    const uint16_t tag = surprisal_packet_tag(table, NULL, 0u);
+static surprisal_reading rounded_to_hundredths(const surprisal_reading *reading) {
+    float value;
+    double scaled;
+    int32_t steps;
+    (void)memcpy(&value, &reading->value.real_bits, sizeof value);
+    scaled = ((double)value * 100.0) + 0.5;
+    steps = (int32_t)scaled;
+    steps -= ((double)steps > scaled) ? 1 : 0;
+    return surprisal_real((float)((double)steps / 100.0));
+}
+
+/* With `in_hundredths`, the readings are rounded to hundredths, and the packets hold them as such. */
+static void check_packets(const surprisal_table *table, golden_kind kind, bool in_hundredths, const file_t *readings,
+                          const file_t *packets) {
+    uint8_t hundredths[SURPRISAL_MAX_COLUMNS];
+    const size_t decimals = in_hundredths ? (size_t)table->readings : 0u;
+    const uint16_t tag = surprisal_packet_tag(table, (const uint8_t *)memset(hundredths, 2, sizeof hundredths), decimals);
     surprisal_packet packet;
     size_t from = 0u;
     size_t at = 0u;
@@ -379,7 +394,10 @@ static void check_packets(const surprisal_table *table, golden_kind kind, const 
             surprisal_reading found[SURPRISAL_MAX_COLUMNS];
             size_t i;
             CHECK(golden_row(table, kind, readings->bytes, readings->length, at, expected));
-            CHECK(surprisal_packet_next(&packet, table, NULL, 0u, found, table->readings) == SURPRISAL_OK);
+            CHECK(surprisal_packet_next(&packet, table, hundredths, decimals, found, table->readings) == SURPRISAL_OK);
+            for (i = 0u; in_hundredths && (i < table->readings); ++i) {
+                expected[i] = rounded_to_hundredths(&expected[i]);
+            }
             if ((at % 50u) == 7u) {
                 expected[at % table->readings] = surprisal_missing();
             }
@@ -450,10 +468,11 @@ int main(int argc, char **argv) {
         (void)memset(row, 0, sizeof row);
         check_refusals(&file, row);
     } else if (strncmp(argv[4], "packets-", 8u) == 0) {
+        const bool in_hundredths = strcmp(&argv[4][8], "decimals") == 0;
         for (at = 0u; at < 4u; ++at) {
             kind = (strcmp(&argv[4][8], NAMES[at]) == 0) ? (golden_kind)at : kind;
         }
-        check_packets(&table, kind, &readings, &nats);
+        check_packets(&table, in_hundredths ? GOLDEN_REALS : kind, in_hundredths, &readings, &nats);
     } else {
         golden_count count;
         for (at = 0u; at < 4u; ++at) {

@@ -8,7 +8,8 @@
  * models of bits. Scores are those of the Rust crate and of the trainer, to the last bit.
  *
  * Not supported: the features of raw signals (`surprisal fit --signal`) are not computed here. A table of features can be
- * scored, if you compute the features yourself. Samples, packets and drift are left out.
+ * scored, if you compute the features yourself. Samples, drift, the writing of packets and packets of time series are left
+ * out.
  *
  * Surprisals (`nats`) are integers in units of 1/65536 nat. The largest one, SURPRISAL_IMPOSSIBLE, stands for infinity.
  *

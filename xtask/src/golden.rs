@@ -72,14 +72,18 @@ pub fn run(only: &[String]) -> Result<()> {
     if wanted("packets") { packets() } else { Ok(()) }
 }
 
+/// The name of the packets of readings in hundredths.
+const DECIMALS: &str = "decimals";
+
 /// Packs the first rows of the golden tables into packets for a slow radio. Some rows lack a reading that no training row lacks.
 fn packets() -> Result<()> {
     let dir = root().join("tests/golden");
-    for (name, rows) in [
-        ("shuttle", "shuttle.readings"),
-        ("mixture", "shuttle.readings"),
-        ("views", "shuttle.readings"),
-        ("motor", "motor.rows"),
+    for (name, rows, packets) in [
+        ("shuttle", "shuttle.readings", "shuttle"),
+        ("mixture", "shuttle.readings", "mixture"),
+        ("views", "shuttle.readings", "views"),
+        ("motor", "motor.rows", "motor"),
+        ("motor", "motor.rows", DECIMALS),
     ] {
         let (table, bytes) = (fs::read(dir.join(name).with_extension("srp"))?, fs::read(dir.join(rows))?);
         // A table is read at an address that is a multiple of four.
@@ -97,8 +101,18 @@ fn packets() -> Result<()> {
         for (at, row) in rows.iter_mut().enumerate().filter(|(at, _)| at % 50 == 7) {
             row[at % width] = Reading::Missing;
         }
-        let packets: Vec<u8> = table.pack(&[], &rows, 222)?.into_iter().flat_map(|(_, packet)| packet).collect();
-        fs::write(dir.join(name).with_extension("packets"), packets)?;
+        let mut decimals = Vec::new();
+        if packets == DECIMALS {
+            decimals = vec![2; width];
+            let hundredths = |value: f32| Reading::from_decimal((f64::from(value) * 100.0 + 0.5).floor() as i32, 2);
+            for reading in rows.iter_mut().flatten() {
+                if let Reading::Real(value) = *reading {
+                    *reading = hundredths(value);
+                }
+            }
+        }
+        let bytes: Vec<u8> = table.pack(&decimals, &rows, 222)?.into_iter().flat_map(|(_, packet)| packet).collect();
+        fs::write(dir.join(packets).with_extension("packets"), bytes)?;
     }
     Ok(())
 }
