@@ -264,13 +264,24 @@ impl<const N: usize, T: Term<N>> Model<'_, N, T> {
     /// [`EncodeError::Impossible`] for a row that contradicts a constraint; nothing is written then. Rows from the
     /// table's encoder never do.
     pub fn compress(&self, row: &[bool; N], into: &mut Compressor<impl FnMut(u8)>) -> Result<(), EncodeError> {
-        if let Some(bit) = self.contradiction(row) {
-            return Err(EncodeError::Impossible { bit });
+        match self.contradiction(row) {
+            Some(bit) => Err(EncodeError::Impossible { bit }),
+            None => self.compress_possible(row, into),
         }
+    }
+
+    /// Encodes like [`compress`](Self::compress), but bits may have been written before an error.
+    pub(crate) fn compress_possible(
+        &self,
+        row: &[bool; N],
+        into: &mut Compressor<impl FnMut(u8)>,
+    ) -> Result<(), EncodeError> {
         let (mut state, mut i) = (self.start(), 0);
         while let Some(&bit) = row.get(i).filter(|_| i < self.bits()) {
-            if let Conditional::Free(logit) = self.conditional(&mut state, row, i) {
-                into.push(bit, logit.mass());
+            match self.conditional(&mut state, row, i) {
+                Conditional::Free(logit) => into.push(bit, logit.mass()),
+                Conditional::Known(value) if value != bit => return Err(EncodeError::Impossible { bit: i as u16 }),
+                Conditional::Known(_) => {}
             }
             self.observe(&mut state, i, bit);
             i = if bit { i } else { self.implied_run(row, i, self.bits()) } + 1;

@@ -60,7 +60,7 @@ impl Grid {
     #[inline(never)]
     pub(super) fn last(self, edge: i32) -> i64 {
         let last = match self {
-            Self::Integer | Self::Float => edge.into(),
+            Self::Integer | Self::Float => return edge.into(),
             Self::Decimal(decimals) => floor(edge, decimals),
             Self::Residual { decimals, scale, base } => {
                 let steps = base.saturating_add(edge.into());

@@ -48,7 +48,7 @@ pub trait Outcomes {
     fn set(row: &mut Self::Row, column: &Column, at: usize, bits: Range<usize>, outcome: Option<usize>);
     /// Returns the outcome of a column.
     fn outcome(row: &Self::Row, column: &Column, at: usize, bits: Range<usize>) -> Option<usize>;
-    /// Encodes the outcomes of the scored columns of a view.
+    /// Encodes the outcomes of the scored columns of a view, or some of them if there is an error.
     ///
     /// # Errors
     /// [`EncodeError`], as for [`Model::compress`](crate::Model::compress).
@@ -102,7 +102,7 @@ impl<const N: usize, const H: usize, const K: usize> Outcomes for Table<'_, N, H
     }
 
     fn compress<S: FnMut(u8)>(&self, _: usize, row: &[bool; N], into: &mut Compressor<S>) -> Result<(), EncodeError> {
-        self.model.compress(row, into)
+        self.model.compress_possible(row, into)
     }
 
     fn decompress<I: Iterator<Item = u8>>(&self, _: usize, row: &mut [bool; N], from: &mut Decompressor<I>) {
