@@ -16,6 +16,7 @@ mod files;
 mod header;
 pub mod input;
 mod kind;
+mod left_out;
 mod lines;
 mod machine;
 pub mod missing;

@@ -3,15 +3,16 @@
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
-use super::dialect::{Dialect, is_comment};
+use super::dialect::Dialect;
 use super::header::column_names;
 use super::input::{InputLimits, decompressed, shown};
 use super::kind::Kind;
-use super::lines::{Outcome, Record, Records, Separator};
-use super::read::is_repeated;
+use super::left_out::{LeftOut, Line};
+use super::lines::{Record, Records, Separator};
 use super::{Cells, Frame, FrameColumn, ReadOptions, Texts};
 use crate::error::{Error, Result};
 use crate::observer::Observer;
+use crate::warning::Warning;
 
 /// Number of bytes of a block, after which it ends with its line.
 const BLOCK: u64 = 1 << 20;
@@ -29,6 +30,10 @@ pub(crate) struct Blocks<'o> {
     text: String,
     lines: u64,
     is_first: bool,
+    /// Number of rows so far, the lines that are none, and how many of these may be bad.
+    rows: usize,
+    left_out: LeftOut,
+    skip_bad: usize,
 }
 
 impl<'o> Blocks<'o> {
@@ -40,7 +45,10 @@ impl<'o> Blocks<'o> {
         let (reader, advice) = decompressed(path, &options.limits, observer)?;
         let (path, limits, dialect) = (shown(path), options.limits, Dialect::default());
         let (names, text) = (Vec::new(), String::new());
-        let mut blocks = Self { path, reader, advice, limits, dialect, names, text, lines: 0, is_first: true };
+        let (left_out, skip_bad) = (LeftOut::default(), options.skip_bad);
+        let (rows, lines, is_first) = (0, 0, true);
+        let mut blocks =
+            Self { path, reader, advice, limits, dialect, names, text, lines, is_first, rows, left_out, skip_bad };
         blocks.fill()?;
         blocks.dialect = Dialect::find(&blocks.path, &blocks.text, options)?;
         blocks.limits.check_columns(&blocks.path, blocks.dialect.width)?;
@@ -97,11 +105,35 @@ impl<'o> Blocks<'o> {
         Ok(())
     }
 
-    /// Returns the rows of the next block, or `None` after the last one.
+    /// Returns remarks on the lines so far that are no rows.
+    pub fn remarks(&self) -> Vec<Warning> {
+        let messages = self.dialect.remarks.iter().cloned().chain(self.left_out.remarks(""));
+        let file = self.path.display().to_string();
+        messages.map(|message| Warning { file: file.clone(), column: String::new(), message }).collect()
+    }
+
+    /// Returns the rows of the next block that has any, or `None` after the last one.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Input`], with the line, if a line is no row.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Input`], with the lines, if more lines than allowed are no rows.
     pub fn next(&mut self) -> Result<Option<Frame>> {
+        loop {
+            let frame = self.read()?;
+            // The error names the bad lines of the whole file.
+            let is_refused = self.left_out.bad.count > self.skip_bad;
+            match frame {
+                None if is_refused => {
+                    let bad = std::mem::take(&mut self.left_out.bad);
+                    return Err(bad.error(&self.path, self.rows, self.is_named()));
+                }
+                Some(frame) if is_refused || frame.lines.is_empty() => {}
+                frame => return Ok(frame),
+            }
+        }
+    }
+
+    /// Reads the rows of the next block.
+    fn read(&mut self) -> Result<Option<Frame>> {
         if !std::mem::take(&mut self.is_first) {
             self.lines += memchr::memchr_iter(b'\n', self.text.as_bytes()).count() as u64;
             self.fill()?;
@@ -109,37 +141,27 @@ impl<'o> Blocks<'o> {
         if self.text.is_empty() {
             return Ok(None);
         }
-        let width = self.dialect.width;
-        let mut columns = vec![Vec::new(); width];
+        let mut columns = vec![Vec::new(); self.dialect.width];
         let mut frame = Frame { path: self.path.clone(), unit: "line", ..Frame::default() };
         let mut records = Records::new(&self.text, self.separator(), self.limits.row_bytes);
         let mut record = Record::default();
         while let Some(outcome) = records.next(&mut record) {
             let line = self.lines + record.line;
-            let is_passed = line <= self.dialect.rows_after
-                || self.dialect.has_comments && is_comment(record.cell(0)) && !self.dialect.begins_with_names
-                || is_repeated(&self.dialect, &record);
-            match outcome {
-                Outcome::Empty | Outcome::Lost => {}
-                _ if is_passed => {}
-                Outcome::Row if record.trimmed_len() <= width && record.len() >= width => {
-                    columns.iter_mut().enumerate().for_each(|(at, column)| column.push(record.cell(at).to_owned()));
-                    frame.lines.push(line);
-                }
-                Outcome::Row => {
-                    let message = format!("{} cells, expected {width}; correct the line", record.len());
-                    return Err(Error::input(&self.path, message).at("line", line));
-                }
-                Outcome::Bad(reason) => {
-                    let message = format!("{reason}; correct the line");
-                    return Err(Error::input(&self.path, message).at("line", line));
-                }
-                Outcome::TooLong => {
+            let is_cut = records.is_at_end() && !self.text.ends_with(['\n', '\r']);
+            match self.dialect.line(outcome, &record, line, is_cut) {
+                Line::TooLong => {
                     let message = "a row without an end; check that each row has its own line and quotes are closed";
                     return Err(Error::input(&self.path, message).at("line", line));
                 }
+                Line::Row | Line::Blank => {
+                    columns.iter_mut().enumerate().for_each(|(at, column)| column.push(record.cell(at).to_owned()));
+                    frame.lines.push(line);
+                    self.left_out.is_gap();
+                }
+                other => self.left_out.add(other, line),
             }
         }
+        self.rows += frame.lines.len();
         let of_name = |(name, cells): (&String, Vec<String>)| FrameColumn {
             name: name.clone(),
             cells: Cells::Text(cells.into_iter().collect::<Texts>()),

@@ -204,6 +204,8 @@ impl<'t> Records<'t> {
     /// Reads the next line, or the lines of a record with quoted line breaks. `None` is the end of the text.
     pub fn next(&mut self, record: &mut Record) -> Option<Outcome> {
         let (number, line) = self.lines.next()?;
+        // Files that were joined begin with a byte order mark each.
+        let line = line.trim_start_matches('\u{feff}');
         record.line = number;
         record.clear();
         if line.len() > self.row_bytes {

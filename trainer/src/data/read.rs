@@ -3,20 +3,18 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::dialect::{Dialect, is_comment};
+use super::dialect::Dialect;
 use super::header::column_names;
 use super::input::{Bytes, STEP, read_decompressed, shown};
 use super::kind::Kind;
-use super::lines::{Outcome, Record, Records, Separator};
+use super::left_out::{LeftOut, Line};
+use super::lines::{Record, Records, Separator};
 use super::options::{Decimal, ReadOptions};
 use super::{Cells, Frame, FrameColumn, Header, Texts, checksum, number, numpy, text};
 use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::observer::{Event, Observer};
 use crate::warning::Warning;
-
-/// Largest number of bad lines that a message names.
-const NAMED: usize = 20;
 
 impl Frame {
     /// Reads a file of rows within the default limits, and recognises how it is written.
@@ -150,54 +148,6 @@ impl Frame {
     }
 }
 
-/// Lines that cannot be read.
-#[derive(Debug, Default)]
-struct BadLines {
-    /// (line, reason) of the first ones.
-    first: Vec<(u64, String)>,
-    count: usize,
-}
-
-impl BadLines {
-    fn push(&mut self, line: u64, reason: impl Into<String>) {
-        self.count += 1;
-        if self.first.len() < NAMED {
-            self.first.push((line, reason.into()));
-        }
-    }
-
-    /// Returns the error that names the bad lines. `rows` is the number of other lines.
-    fn error(self, path: &Path, rows: usize, is_named: bool) -> Error {
-        let count = self.count;
-        let hint = if rows < count && is_named {
-            "; most lines differ from the line of names: give each column a name there, or pass --header no and --skip with \
-             the number of lines before the rows; if commas are decimals too, export with semicolons"
-        } else {
-            ""
-        };
-        let (line, reason) = self.first.first().cloned().unwrap_or_default();
-        let others: Vec<String> =
-            self.first.iter().skip(1).map(|(line, reason)| format!("line {line}: {reason}")).collect();
-        let more = if count > NAMED { format!("; and {} more", count - NAMED) } else { String::new() };
-        let others = if others.is_empty() { String::new() } else { format!("; {}{more}", others.join("; ")) };
-        let what = if count == 1 { "the line".into() } else { format!("the {count} lines") };
-        let message = format!(
-            "{reason}{others}; correct {what}, or leave {} out with --skip-bad {count}{hint}",
-            if count == 1 { "it" } else { "them" }
-        );
-        Error::input(path, message).at("line", line)
-    }
-}
-
-/// Counts of lines that are no rows, but no faults either.
-#[derive(Debug, Default)]
-struct LeftOut {
-    headers: usize,
-    lost: usize,
-    blank: usize,
-    cut: Option<u64>,
-}
-
 /// Reads the rows of a text.
 fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer) -> Result<Frame> {
     let limits = &options.limits;
@@ -205,16 +155,12 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
     let names = dialect.names.as_deref();
     let width = dialect.width;
     limits.check_columns(path, width)?;
-    let required =
-        names.map_or(width, |names| names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1));
     let mut columns: Vec<(Texts, HashMap<String, u32>)> = Vec::new();
     columns.resize_with(width, Default::default);
     let mut frame = Frame { path: path.to_owned(), unit: "line", ..Frame::default() };
-    let (mut bad, mut left_out) = (BadLines::default(), LeftOut::default());
+    let mut left_out = LeftOut::default();
     let mut records = Records::new(text, dialect.separator.unwrap_or(Separator::Comma), limits.row_bytes);
     let mut record = Record::default();
-    // Whether the next row follows a header, or a line that was left out.
-    let (mut is_start, mut is_apart) = (false, false);
     let mut blank: Vec<u64> = Vec::new();
     observer.event(Event::Stage { name: &format!("reading {}", path.display()), steps: text.len().div_ceil(STEP) });
     let mut read = 0;
@@ -224,50 +170,21 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
             read += STEP;
             observer.event(Event::Step);
         }
-        match outcome {
-            Outcome::TooLong => {
+        let is_cut = records.is_at_end() && !text.ends_with(['\n', '\r']);
+        match dialect.line(outcome, &record, line, is_cut) {
+            Line::TooLong => {
                 let most = Bytes(limits.row_bytes as u64);
                 let message =
                     format!("a row of more than {most}; check that each row has its own line and quotes are closed");
                 return Err(Error::input(path, message).at("line", line));
             }
-            _ if line <= dialect.rows_after => continue,
-            Outcome::Empty => continue,
-            Outcome::Lost => {
-                left_out.lost += 1;
-                is_apart = true;
+            Line::Blank => {
+                // Rows without any cell are spreadsheet padding at the end, and rows in the middle.
+                blank.push(line);
+                limits.check_cells(path, frame.lines.len() + blank.len(), width)?;
             }
-            Outcome::Bad(reason) => {
-                bad.push(line, reason);
-                is_apart = true;
-            }
-            Outcome::Row
-                if dialect.has_comments
-                    && is_comment(record.cell(0))
-                    && (width == 1 || record.len() != width || !dialect.begins_with_names) => {}
-            Outcome::Row if is_repeated(&dialect, &record) => {
-                left_out.headers += usize::from(!is_start);
-                is_start = true;
-            }
-            Outcome::Row => {
-                let (found, filled) = (record.len(), record.trimmed_len());
-                if filled == 0 && width > 1 {
-                    // Rows without any cell are spreadsheet padding at the end, and rows in the middle.
-                    blank.push(line);
-                    limits.check_cells(path, frame.lines.len() + blank.len(), width)?;
-                    continue;
-                }
-                if found < required || filled > width {
-                    let is_cut = found < required && records.is_at_end() && !text.ends_with(['\n', '\r']);
-                    if is_cut {
-                        left_out.cut = Some(line);
-                    } else {
-                        bad.push(line, format!("{found} cells, expected {width}"));
-                        is_apart = true;
-                    }
-                    continue;
-                }
-                if (std::mem::take(&mut is_start) | std::mem::take(&mut is_apart)) && !frame.lines.is_empty() {
+            Line::Row => {
+                if left_out.is_gap() && !frame.lines.is_empty() {
                     frame.starts.push(frame.lines.len());
                 }
                 limits.check_cells(path, frame.lines.len() + 1 + blank.len(), width)?;
@@ -280,18 +197,21 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
                 }
                 frame.lines.push(line);
             }
+            other => left_out.add(other, line),
         }
     }
-    left_out.blank = blank.len();
-    if bad.count > options.skip_bad {
-        return Err(bad.error(path, frame.lines.len(), names.is_some()));
+    if left_out.bad.count > options.skip_bad {
+        return Err(left_out.bad.error(path, frame.lines.len(), names.is_some()));
     }
     if frame.lines.is_empty() {
         return Err(Error::input(path, "no rows; expected one row of readings per line"));
     }
-    frame.skipped = bad.count;
+    frame.skipped = left_out.bad.count;
     dialect.remarks.iter().for_each(|remark| frame.remark(remark.clone()));
-    left_out.report(&mut frame, &bad);
+    left_out.remarks("; a new session begins after each").into_iter().for_each(|remark| frame.remark(remark));
+    if !blank.is_empty() {
+        frame.remark(format!("{} without any cell at the end left out", counted(blank.len(), "row")));
+    }
     let (names, renamed) = column_names(names, width);
     frame.remark_renamed(&renamed);
     let is_padding = |(at, texts): (usize, &Texts)| {
@@ -306,49 +226,4 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
     };
     frame.columns = kept.map(column).collect();
     Ok(frame)
-}
-
-/// Returns whether a record repeats the header, a row of units or the preamble, as in logs that were joined.
-pub(super) fn is_repeated(dialect: &Dialect, record: &Record) -> bool {
-    let Some(names) = &dialect.names else { return false };
-    let is = |cells: &Vec<String>| record.iter().eq(cells.iter().map(String::as_str));
-    is(names)
-        || dialect.units.iter().any(is)
-        || !dialect.preamble.is_empty()
-            && record.len() != dialect.width
-            && dialect.preamble.contains(&record.iter().collect::<Vec<_>>().join("\t"))
-}
-
-impl LeftOut {
-    /// Adds remarks on the lines that were left out.
-    fn report(&self, frame: &mut Frame, bad: &BadLines) {
-        let Self { headers, lost, blank, cut } = *self;
-        if bad.count > 0 {
-            let lines: Vec<_> = bad.first.iter().map(|(line, _)| line.to_string()).collect();
-            let more = if bad.count > lines.len() { ", …" } else { "" };
-            frame.remark(format!(
-                "{} left out: {}{more}; a new session begins after each",
-                counted(bad.count, "bad line"),
-                lines.join(", ")
-            ));
-        }
-        if headers > 0 {
-            frame.remark(format!(
-                "the header is repeated {}; a new session begins after each",
-                counted(headers, "time")
-            ));
-        }
-        if lost > 0 {
-            frame.remark(format!(
-                "{} of NUL bytes left out, as after a loss of power; a new session begins after each",
-                counted(lost, "line")
-            ));
-        }
-        if blank > 0 {
-            frame.remark(format!("{} without any cell at the end left out", counted(blank, "row")));
-        }
-        if let Some(line) = cut {
-            frame.remark(format!("the last line, {line}, is cut short and left out"));
-        }
-    }
 }
