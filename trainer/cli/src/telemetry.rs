@@ -4,12 +4,12 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use surprisal_trainer::counted::counted;
 use surprisal_trainer::recalibrate;
-use surprisal_trainer::telemetry::{self, PacketSize};
+use surprisal_trainer::telemetry::{self, Completeness, PacketSize};
 
 use crate::answer::Answer;
 use crate::args::{CompressArgs, DecompressArgs};
 use crate::observer::Progress;
-use crate::terminal::note;
+use crate::terminal::{note, remarks};
 
 /// Compresses a file of rows.
 pub fn compress(args: &CompressArgs, progress: &Progress) -> Result<Answer> {
@@ -21,19 +21,24 @@ pub fn compress(args: &CompressArgs, progress: &Progress) -> Result<Answer> {
     if !done.left_out.is_empty() {
         note(format_args!("left out, because the model does not have them: {}", done.left_out.join(", ")));
     }
+    remarks(&done.warnings);
+    let decimals: Vec<String> = done.decimals.iter().map(u8::to_string).collect();
     let percent = 100.0 * done.file_bytes as f64 / done.text_bytes.max(1) as f64;
     let text = format!(
-        "{}: {} in {}, {} bytes: {percent:.1} % of their text, {:.2} bytes per row in packets\n{}",
+        "{}: {} in {}, {} bytes: {percent:.1} % of their text, {:.2} bytes per row in packets\n{}  \
+         if the header is lost: decompress --decimals {}\n",
         args.output.display(),
         counted(done.rows, "row"),
         counted(done.packets, "packet"),
         done.file_bytes,
         done.packet_bytes as f64 / done.rows as f64,
         if done.texts == 0 { String::new() } else { format!("  {} as text\n", counted(done.texts, "cell")) },
+        decimals.join(","),
     );
     let value = json!({
         "output": args.output, "rows": done.rows, "packets": done.packets, "text_bytes": done.text_bytes,
-        "packet_bytes": done.packet_bytes, "file_bytes": done.file_bytes, "texts": done.texts, "left_out": done.left_out,
+        "packet_bytes": done.packet_bytes, "file_bytes": done.file_bytes, "texts": done.texts, "decimals": done.decimals,
+        "left_out": done.left_out, "warnings": done.warnings,
     });
     Ok(Answer { text, value })
 }
@@ -50,20 +55,28 @@ pub fn decompress(args: &DecompressArgs, progress: &Progress) -> Result<Answer> 
         let lost: u64 = done.damages.iter().map(|(_, length)| length).sum();
         let more =
             if places > 1 { format!(", the first of {places} places; {lost} bytes together") } else { String::new() };
+        let whole = if done.completeness == Completeness::Whole { ", which are all that the file held" } else { "" };
         bail!(
-            "{}: {} from byte {at} on do not belong to a packet of this model{more}: damaged, cut short, or of another table; the \
-             {} of all other packets are in {output}",
+            "{}: {} from byte {at} on do not belong to a packet of this model{more}: damaged, cut short, of another table, or \
+             rows without their texts; the {} of all other packets are in {output}{whole}",
             args.packets.display(),
             counted(*length as usize, "byte"),
             counted(done.rows, "row"),
         );
     }
-    if done.has_header && done.whole != Some(done.rows) {
-        let whole = done
-            .whole
-            .map_or("its end is missing".into(), |rows| format!("it held {} when it was whole", counted(rows, "row")));
+    let fault = match done.completeness {
+        Completeness::Unknown | Completeness::Whole => None,
+        Completeness::EndMissing => Some(("the end of the file is missing", None)),
+        Completeness::FrontMissing { rows } => {
+            Some(("the front of the file is missing, with its header and packets", Some(rows)))
+        }
+        Completeness::Changed { rows } => Some(("packets are missing, doubled, or in another order", Some(rows))),
+    };
+    if let Some((fault, rows)) = fault {
+        let held =
+            rows.map_or(String::new(), |rows| format!(", which held {} when it was whole", counted(rows, "row")));
         bail!(
-            "{}: packets are missing, twice, or cut off: {whole}; the {} that it has are in {output}; copy the file again",
+            "{}: {fault}{held}; the {} that it has are in {output}; copy the file again",
             args.packets.display(),
             counted(done.rows, "row"),
         );

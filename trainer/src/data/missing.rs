@@ -115,7 +115,7 @@ impl MissingCodes {
     }
 
     /// Returns the codes that apply to a column, with their numbers.
-    pub(super) fn of(&self, column: &str) -> Vec<(&str, Option<f64>)> {
+    pub(crate) fn of(&self, column: &str) -> Vec<(&str, Option<f64>)> {
         let own = self.columns.get(column).into_iter().flatten();
         let value = |code: &str| code.parse::<f64>().ok().or_else(|| number::parse(code, b'.').map(|read| read.value));
         self.all.iter().chain(own).map(|code| (code.as_str(), value(code))).collect()
@@ -123,6 +123,6 @@ impl MissingCodes {
 }
 
 /// Returns whether a cell, given as text and as a number if it is one, has one of these codes.
-pub(super) fn is_code(codes: &[(&str, Option<f64>)], text: &str, value: Option<f64>) -> bool {
+pub(crate) fn is_code(codes: &[(&str, Option<f64>)], text: &str, value: Option<f64>) -> bool {
     codes.iter().any(|&(code, number)| code == text || number.is_some() && number == value)
 }

@@ -9,8 +9,9 @@
 //!
 //! Packets of texts and the last packet have the layout of a packet of rows and tags of their own, and so have rows that
 //! need texts. The payload of texts begins with the low 16 bits of the CRC-32 of the payload of their rows, and the number of all
-//! texts of these rows; then, for each text, three numbers in LEB128 (row, position in the header's columns, length in bytes) and
-//! the text. The last packet holds the number of rows, in LEB128.
+//! texts of these rows; then, for each text, three numbers in LEB128 (row, position of the reading, length in bytes) and the text.
+//! The last packet holds the number of rows, in LEB128, and the CRC-32 of all packets before it, so that missing, doubled and
+//! exchanged packets are found.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -32,8 +33,19 @@ const MOST_HEADER: u64 = 16 << 20;
 const TEXTS: u16 = 0x7478;
 const MARKED: u16 = 0x7479;
 const LAST: u16 = 0x747A;
-/// Largest number of bytes of the payload of a packet.
-const MOST_PAYLOAD: usize = 0x7FFE;
+/// Largest number of bytes of a packet that is written.
+pub(super) const MOST_BYTES: usize = 0x7FFF;
+/// Number of bytes of the header and the check of a packet.
+const FRAME: usize = 6;
+/// Largest number of bytes of a text, with which all numbers before it fit a packet.
+pub(super) const MOST_TEXT: usize = MOST_BYTES - FRAME - 16;
+/// Largest number of bytes of the texts of a packet of rows: more than those of a block of lines that is read at a time.
+const MOST_TEXTS: usize = 128 << 20;
+/// Largest number of rows of a packet.
+const MOST_ROWS: usize = 0xFFFF;
+
+/// CRC-32 of packets, one after another.
+pub(super) static PACKETS: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 /// How a file of rows is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +60,7 @@ pub(super) struct FileHeader {
     pub columns: Vec<Format>,
 }
 
-/// A cell that its reading does not tell: (row in its packet, position of the column, text).
+/// A cell that its reading does not tell: (row in its packet, position of its reading in the row, text).
 pub(super) type Text = (usize, usize, String);
 
 /// The texts of a packet of rows, as far as they have been read.
@@ -60,6 +72,8 @@ pub(super) struct Texts {
     pub count: usize,
     /// The texts.
     pub texts: Vec<Text>,
+    /// Number of bytes of the packets that held them.
+    bytes: usize,
 }
 
 /// The kinds of packets in a file.
@@ -105,16 +119,18 @@ pub(super) fn mark(packet: &mut [u8]) -> u16 {
     link_of(&rest[header..])
 }
 
-/// Returns the last packet of a file.
-pub(super) fn last_packet(tag: u16, rows: usize) -> Vec<u8> {
+/// Returns the last packet of a file with so many rows, whose other packets have this CRC-32.
+pub(super) fn last_packet(tag: u16, rows: usize, crc: u32) -> Vec<u8> {
     let mut payload = Vec::new();
     push_number(&mut payload, rows);
+    payload.extend(crc.to_le_bytes());
     packet(&payload, 1, tag ^ LAST)
 }
 
-/// Returns the number of rows in the payload of the last packet.
-pub(super) fn rows_of(mut payload: &[u8]) -> Option<usize> {
-    number(&mut payload)
+/// Returns (number of rows, CRC-32 of all packets before) from the payload of the last packet.
+pub(super) fn last_of(mut payload: &[u8]) -> Option<(usize, u32)> {
+    let rows = number(&mut payload)?;
+    Some((rows, u32::from_le_bytes(payload.try_into().ok()?)))
 }
 
 impl FileHeader {
@@ -126,27 +142,26 @@ impl FileHeader {
         [MAGIC, &(written.len() as u32).to_le_bytes(), &checksum(&written).to_le_bytes(), &written].concat()
     }
 
-    /// Reads the header behind the first four bytes, for a row of so many readings, and returns its bytes with these four.
+    /// Reads the header, for a row of so many readings, and adds the bytes that were read to `start`.
     ///
     /// # Errors
     /// [`Error::Input`] if it is damaged, cut short or contradicts the number of readings.
-    pub fn read(path: &Path, mut reader: impl Read, readings: usize) -> Result<(Self, u64)> {
+    pub fn read(path: &Path, mut reader: impl Read, readings: usize, start: &mut Vec<u8>) -> Result<Self> {
         let damaged = || {
-            let message =
-                "the header is damaged or cut short; copy the file again, or cut the header off and say --decimals";
+            let message = "the header is damaged or cut short; copy the file again, or read its packets without it by --decimals \
+                           with the list that `compress` printed";
             Error::input(path, message)
         };
-        let mut head = [0; 8];
-        reader.read_exact(&mut head).map_err(|_| damaged())?;
-        let [length, crc] = [0, 4].map(|at| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
-        let mut bytes = Vec::new();
-        let most = MOST_HEADER.min(length.into());
-        reader.take(most).read_to_end(&mut bytes).map_err(|_| damaged())?;
-        if bytes.len() != length as usize || checksum(&bytes) != crc {
+        reader.by_ref().take(12).read_to_end(start).map_err(|_| damaged())?;
+        let &[_, length, crc] = start.as_chunks().0 else { return Err(damaged()) };
+        let (length, crc) = (u32::from_le_bytes(length), u32::from_le_bytes(crc));
+        reader.take(MOST_HEADER.min(length.into())).read_to_end(start).map_err(|_| damaged())?;
+        let bytes = &start[12..];
+        if bytes.len() != length as usize || checksum(bytes) != crc {
             return Err(damaged());
         }
         let mut json = Vec::new();
-        DeflateDecoder::new(&bytes[..]).take(MOST_HEADER).read_to_end(&mut json).map_err(|_| damaged())?;
+        DeflateDecoder::new(bytes).take(MOST_HEADER).read_to_end(&mut json).map_err(|_| damaged())?;
         let header: Self = serde_json::from_slice(&json).map_err(|error| damaged().caused_by(error))?;
         let mut sources: Vec<usize> = header.columns.iter().map(|format| format.source.into()).collect();
         sources.sort_unstable();
@@ -157,7 +172,7 @@ impl FileHeader {
             );
             return Err(Error::input(path, message));
         }
-        Ok((header, 12 + u64::from(length)))
+        Ok(header)
     }
 
     /// Returns the separator of cells, or a comma if its name is unknown.
@@ -177,9 +192,9 @@ impl FileHeader {
 /// Returns the packets of the texts of a packet of rows, each of at most `capacity` bytes.
 ///
 /// # Errors
-/// [`Error::Input`] for a text that is too long for a packet.
-pub(super) fn texts_packets(path: &Path, tag: u16, link: u16, texts: &[Text], capacity: usize) -> Result<Vec<u8>> {
-    let most = MOST_PAYLOAD.min(capacity.saturating_sub(6));
+/// [`Error::Option`] if a text does not fit a packet.
+pub(super) fn texts_packets(tag: u16, link: u16, texts: &[Text], capacity: usize) -> Result<Vec<u8>> {
+    let most = MOST_BYTES.min(capacity).saturating_sub(FRAME);
     let mut start = link.to_le_bytes().to_vec();
     push_number(&mut start, texts.len());
     let (mut packets, mut payload, mut count) = (Vec::new(), start.clone(), 0);
@@ -188,11 +203,8 @@ pub(super) fn texts_packets(path: &Path, tag: u16, link: u16, texts: &[Text], ca
         [*row, *column, text.len()].into_iter().for_each(|number| push_number(&mut entry, number));
         entry.extend(text.as_bytes());
         if start.len() + entry.len() > most {
-            let message = format!(
-                "a cell of {} bytes that has to be kept as text, but a packet holds {most}; shorten it, or raise --bytes",
-                text.len()
-            );
-            return Err(Error::input(path, message));
+            let message = format!("a text of {} bytes does not fit {capacity} bytes; allow more", text.len());
+            return Err(Error::option("--bytes", message));
         }
         if payload.len() + entry.len() > most || count == u16::MAX {
             packets.extend(packet(
@@ -240,13 +252,19 @@ fn number(bytes: &mut &[u8]) -> Option<usize> {
     None
 }
 
-/// Adds the texts in the payload of a packet, in place of those of other rows.
-pub(super) fn add_texts(texts: &mut Texts, mut payload: &[u8]) {
+/// Adds the texts in the payload of a packet, for rows of so many readings, in place of those of other rows.
+pub(super) fn add_texts(texts: &mut Texts, mut payload: &[u8], readings: usize) {
+    let bytes = payload.len();
     let Some((&link, rest)) = payload.split_first_chunk() else { return };
     payload = rest;
     let (link, Some(count)) = (u16::from_le_bytes(link), number(&mut payload)) else { return };
     if (link, count) != (texts.link, texts.count) {
-        *texts = Texts { link, count, texts: Vec::new() };
+        *texts = Texts { link, count, ..Texts::default() };
+    }
+    texts.bytes += bytes;
+    if count > MOST_ROWS * readings || texts.bytes > MOST_TEXTS {
+        texts.texts = Vec::new();
+        return;
     }
     let mut next = || {
         let (row, column, length) = (number(&mut payload)?, number(&mut payload)?, number(&mut payload)?);
@@ -259,5 +277,35 @@ pub(super) fn add_texts(texts: &mut Texts, mut payload: &[u8]) {
         && let Some(text) = next()
     {
         texts.texts.push(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets that say that more texts follow than rows can have are not kept.
+    #[test]
+    fn texts_take_bounded_memory() {
+        let payload = |count: usize| {
+            let mut payload = vec![1, 2];
+            push_number(&mut payload, count);
+            (0..5).for_each(|_| payload.extend([0, 0, 1, b'x']));
+            payload
+        };
+        for (count, kept) in [(5, 5), (4, 5), (2 * MOST_ROWS, 10), (2 * MOST_ROWS + 1, 0), (usize::MAX >> 8, 0)] {
+            let mut texts = Texts::default();
+            (0..2).for_each(|_| add_texts(&mut texts, &payload(count), 2));
+            assert!(texts.texts.len() <= kept.max(6) && (kept > 0 || texts.texts.is_empty()), "{count}");
+        }
+        let (mut texts, long) = (Texts::default(), vec![b'x'; MOST_TEXT]);
+        let mut payload = vec![1, 2];
+        [2 * MOST_ROWS, 0, 0, long.len()].into_iter().for_each(|number| push_number(&mut payload, number));
+        payload.extend(long);
+        for _ in 0..5000 {
+            add_texts(&mut texts, &payload, 2);
+            assert!(texts.texts.len() * payload.len() <= MOST_TEXTS);
+        }
+        assert!(texts.texts.is_empty());
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use surprisal::Reading;
 
-use crate::data::is_missing;
+use crate::data::{Decimal as Mark, is_missing};
 use crate::schema::ColumnEncoding;
 
 /// Stands for real numbers without a number of decimals.
@@ -21,18 +21,21 @@ pub(super) struct Format {
     /// Position of the reading in a row.
     pub source: u16,
     /// Number of decimals of the readings, or [`FLOAT`].
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub decimals: u8,
     /// Smallest number of decimals that are written; more are written only as far as they are not zero.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub shown: u8,
     /// Text of a missing reading.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub missing: String,
+    /// Whether the decimal separator is a comma.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub comma: bool,
 }
 
-fn is_zero(number: &u8) -> bool {
-    *number == 0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A number as it is written: steps of 10^-decimals.
@@ -41,26 +44,47 @@ struct Decimal {
     decimals: u8,
 }
 
-/// Reads a number of digits, with a point in between or without, as programs write numbers.
-fn decimal(text: &str) -> Option<Decimal> {
+/// Reads a number of digits, with a decimal separator in between or without.
+fn decimal(text: &str, separator: char) -> Option<Decimal> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let (whole, fraction) = digits.split_once(separator).unwrap_or((digits, ""));
     let is_written = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || digits.ends_with('.') || digits.len() > 18 || !is_written(whole) || !is_written(fraction) {
+    if whole.is_empty()
+        || digits.ends_with(separator)
+        || digits.len() > 18
+        || !is_written(whole)
+        || !is_written(fraction)
+    {
         return None;
     }
     let steps = format!("{whole}{fraction}").parse::<i64>().ok()?;
     Some(Decimal { steps: if digits.len() < text.len() { -steps } else { steps }, decimals: fraction.len() as u8 })
 }
 
+/// Returns whether the decimal separator of these texts is a comma, which the user may say.
+pub(super) fn is_comma<'a>(said: Option<Mark>, texts: impl Iterator<Item = &'a str>) -> bool {
+    let (mut commas, mut points) = (0, 0);
+    for text in texts.filter(|_| said.is_none()) {
+        commas += usize::from(text.contains(',') && decimal(text, ',').is_some());
+        points += usize::from(text.contains('.') && decimal(text, '.').is_some());
+    }
+    said.map_or(commas > points, |mark| mark == Mark::Comma)
+}
+
 impl Format {
-    /// Returns how most of these texts are written.
-    pub fn find<'a>(source: u16, is_real: bool, texts: impl Iterator<Item = &'a str>) -> Self {
+    /// Returns how most of these texts are written. `is_code` tells what else stands for a missing reading.
+    pub fn find<'a>(
+        source: u16,
+        is_real: bool,
+        comma: bool,
+        is_code: impl Fn(&str) -> bool,
+        texts: impl Iterator<Item = &'a str>,
+    ) -> Self {
         let (mut missing, mut numbers, mut others) = (std::collections::HashMap::<&str, usize>::new(), Vec::new(), 0);
         for text in texts {
-            match decimal(text) {
+            match decimal(text, if comma { ',' } else { '.' }) {
+                _ if is_missing(text) || is_code(text) => *missing.entry(text).or_default() += 1,
                 Some(number) => numbers.push(number),
-                None if is_missing(text) => *missing.entry(text).or_default() += 1,
                 None => others += 1,
             }
         }
@@ -79,19 +103,19 @@ impl Format {
             decimals <= Reading::MOST_DECIMALS && far <= few && others <= few
         };
         let decimals = if is_real { most.filter(is_exact).unwrap_or(FLOAT) } else { 0 };
-        Self { source, decimals, shown, missing }
+        Self { source, decimals, shown, missing, comma }
     }
 
     /// Returns the reading of a cell. Cells that cannot be read are missing readings.
     pub fn reading(&self, text: &str, is_real: bool, labels: &[String]) -> Reading {
-        if is_missing(text) {
+        if is_missing(text) || text == self.missing {
             return Reading::Missing;
         }
         if !labels.is_empty() {
             // Codes are not negative: -1 stands for all texts that no training row has.
             return Reading::Integer(labels.iter().position(|label| label == text).map_or(-1, |code| code as i32));
         }
-        let written = decimal(text);
+        let written = decimal(text, self.separator());
         if !is_real {
             let whole = written.and_then(|Decimal { steps, decimals }| {
                 let power = 10i64.pow(decimals.into());
@@ -105,21 +129,28 @@ impl Format {
         };
         match written.as_ref().and_then(in_steps) {
             Some(steps) => Reading::from_decimal(steps, self.decimals),
+            None if self.comma => text.replace(',', ".").parse().map_or(Reading::Missing, Reading::Real),
             None => text.parse().map_or(Reading::Missing, Reading::Real),
         }
     }
 
-    /// Returns the text of a reading.
+    /// Returns the decimal separator.
+    fn separator(&self) -> char {
+        if self.comma { ',' } else { '.' }
+    }
+
+    /// Returns the text of a reading: the code itself if a category has no text for it.
     pub fn text(&self, reading: Reading, labels: &[String]) -> String {
         match reading {
             Reading::Missing => self.missing.clone(),
             Reading::Integer(code) if !labels.is_empty() => {
-                usize::try_from(code).ok().and_then(|code| labels.get(code)).cloned().unwrap_or_default()
+                let label = usize::try_from(code).ok().and_then(|code| labels.get(code));
+                label.cloned().unwrap_or_else(|| code.to_string())
             }
             Reading::Integer(value) => self.written(value, 0),
             Reading::Real(value) => match reading.to_decimal(self.decimals) {
                 Some(steps) if self.decimals <= Reading::MOST_DECIMALS => self.written(steps, self.decimals),
-                _ => value.to_string(),
+                _ => value.to_string().replace('.', &self.separator().to_string()),
             },
         }
     }
@@ -131,7 +162,11 @@ impl Format {
         let (whole, fraction) = digits.split_at(digits.len() - usize::from(decimals));
         let fraction =
             format!("{:0<width$}", fraction.trim_end_matches('0'), width = usize::from(self.shown.min(MOST_SHOWN)));
-        if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+        if fraction.is_empty() {
+            format!("{sign}{whole}")
+        } else {
+            format!("{sign}{whole}{}{fraction}", self.separator())
+        }
     }
 }
 
@@ -145,8 +180,11 @@ pub(super) fn is_real(encoding: &ColumnEncoding, is_series: bool, has_decimals: 
 }
 
 /// Returns whether any of these texts is a number with decimals other than zeros.
-pub(super) fn has_decimals<'a>(mut texts: impl Iterator<Item = &'a str>) -> bool {
-    texts.any(|text| decimal(text).is_some_and(|number| number.steps % 10i64.pow(number.decimals.into()) != 0))
+pub(super) fn has_decimals<'a>(comma: bool, mut texts: impl Iterator<Item = &'a str>) -> bool {
+    let separator = if comma { ',' } else { '.' };
+    texts.any(|text| {
+        decimal(text, separator).is_some_and(|number| number.steps % 10i64.pow(number.decimals.into()) != 0)
+    })
 }
 
 #[cfg(test)]
@@ -154,7 +192,8 @@ mod tests {
     use super::*;
 
     fn round_trip(texts: &[&str], is_real: bool) -> (u8, u8, usize) {
-        let format = Format::find(0, is_real, texts.iter().copied());
+        let comma = is_comma(None, texts.iter().copied());
+        let format = Format::find(0, is_real, comma, |_| false, texts.iter().copied());
         let back = texts.iter().map(|text| format.text(format.reading(text, is_real, &[]), &[]));
         (format.decimals, format.shown, back.zip(texts).filter(|(back, text)| back != *text).count())
     }
@@ -172,15 +211,21 @@ mod tests {
         assert_eq!(round_trip(&["1", "-0", "007", "1e3"], false), (0, 0, 3));
         assert_eq!(round_trip(&["1.5e-3", "2.5e-4"], true), (FLOAT, 0, 2));
         assert_eq!(round_trip(&["0.1234567890123", "0.25"], true).0, FLOAT);
+        assert_eq!(round_trip(&["23,40", "-0,05", "7,00"], true), (2, 2, 0));
+        assert_eq!(round_trip(&["23,4", "0,1", "7.5"], true), (1, 1, 1));
+        assert_eq!(round_trip(&["0,15625", "123456789,5", "-0,25"], true), (FLOAT, 1, 1));
     }
 
     #[test]
     fn categories_are_written_as_their_labels() {
         let labels = ["on".to_owned(), "off".to_owned()];
-        let format = Format { source: 0, decimals: 0, shown: 0, missing: "-".into() };
+        let format = Format { source: 0, decimals: 0, shown: 0, missing: "-".into(), comma: false };
         for text in ["on", "off", "-"] {
             assert_eq!(format.text(format.reading(text, false, &labels), &labels), text);
         }
         assert_eq!(format.reading("odd", false, &labels), Reading::Integer(-1));
+        for code in [-5, 2, 99] {
+            assert_eq!(format.text(Reading::Integer(code), &labels), code.to_string());
+        }
     }
 }

@@ -11,7 +11,7 @@ const WINDOW: usize = 1 << 20;
 
 /// A packet, or bytes that are none.
 pub(super) enum Found<'b> {
-    Packet { packet: surprisal::Packet<'b>, at: u64, length: u64 },
+    Packet { packet: surprisal::Packet<'b>, bytes: &'b [u8], at: u64 },
     Damage { at: u64, length: u64, tag: Option<u16> },
 }
 
@@ -36,8 +36,8 @@ pub(super) fn read_packets(
         {
             match next {
                 Ok(packet) => {
-                    let length = (packets.position() - read) as u64;
-                    found(Found::Packet { packet, at: before + read as u64, length })?;
+                    let bytes = &bytes[read..packets.position()];
+                    found(Found::Packet { packet, bytes, at: before + read as u64 })?;
                 }
                 Err(damage) => {
                     // What looks like damage up to the end of a part may end behind it.

@@ -36,8 +36,10 @@ pub struct DecompressArgs {
     /// File of rows to write.
     #[arg(short, value_name = "FILE")]
     pub output: PathBuf,
-    /// Decimals for packets of a board, exactly as its program has them, or none: 2,0,255 for hundredths, whole numbers and
-    /// floats of any value.
+    /// Decimals of each reading, for packets of a board exactly as its program has them: 2,0,255 for hundredths, whole numbers
+    /// and floats of any value. Leave the option out if its program has none.
+    ///
+    /// A file of `compress` holds them in its header. If that is lost or damaged, give the list that `compress` printed.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub decimals: Vec<u8>,
 }

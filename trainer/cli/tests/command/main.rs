@@ -20,6 +20,7 @@ mod known;
 mod large;
 mod like;
 mod output;
+mod packets;
 mod report;
 mod robust;
 mod search;

@@ -8,7 +8,7 @@ use crate::QUICK;
 use crate::data::{Folder, random};
 
 /// Rows as loggers write them: decimals, states, gaps, and cells that are written otherwise than the rest of their column.
-fn rows(count: usize, seed: u64, odd: bool) -> String {
+pub fn rows(count: usize, seed: u64, odd: bool) -> String {
     let mut coins = random(seed);
     let mut text = "stamp;celsius;turns;state;on;volts\n".to_owned();
     let (mut celsius, mut turns) = (2100, 1500);
@@ -36,11 +36,11 @@ fn rows(count: usize, seed: u64, odd: bool) -> String {
 }
 
 /// The rows without their first column.
-fn without_stamp(text: &str) -> String {
+pub fn without_stamp(text: &str) -> String {
     text.lines().map(|line| line.split_once(';').unwrap().1.to_owned() + "\n").collect()
 }
 
-fn with_models() -> Folder {
+pub fn with_models() -> Folder {
     let folder = Folder::new();
     folder.write("train.csv", rows(600, 1, false));
     folder.text("fit train.csv --ignore stamp -o tables.srp");
@@ -108,12 +108,12 @@ fn damage_costs_the_packets_that_it_hits() {
     // The last packet holds the number of rows, so that whole packets are missed as well.
     damaged(&|bytes| bytes.truncate(bytes.len() - 1), 300, "do not belong to a packet");
     let ends = packets(&bytes);
-    damaged(&|bytes| bytes.truncate(ends[4]), 250, "its end is missing");
-    damaged(&|bytes| drop(bytes.drain(ends[1]..ends[2])), 250, "it held 300 rows");
+    damaged(&|bytes| bytes.truncate(ends[4]), 250, "the end of the file is missing");
+    damaged(&|bytes| drop(bytes.drain(ends[1]..ends[2])), 250, "which held 300 rows");
 }
 
 /// Returns where the packets of a file end, without the header.
-fn packets(bytes: &[u8]) -> Vec<usize> {
+pub fn packets(bytes: &[u8]) -> Vec<usize> {
     let mut at = 12 + u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
     let mut ends = Vec::new();
     while at < bytes.len() {
@@ -201,7 +201,10 @@ fn other_models_and_headers_are_refused_before_anything_is_written() {
     folder.write("short.csv", "stamp;celsius\n1;2\n");
     refused("compress tables.srp short.csv -o none.csv", &["short.csv", "turns"]);
     folder.write("ragged.csv", rows(5, 7, false) + "1;2;3\n");
-    refused("compress tables.srp ragged.csv -o none.csv", &["ragged.csv", "line 7", "3 cells, expected 6"]);
+    refused(
+        "compress tables.srp ragged.csv -o none.csv",
+        &["ragged.csv", "line 7", "3 cells, expected 6", "--skip-bad 1"],
+    );
     refused("compress tables.srp rows.csv --bytes 5 -o none.csv", &["--bytes", "a row does not fit"]);
 }
 
