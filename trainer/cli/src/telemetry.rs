@@ -55,7 +55,14 @@ pub fn decompress(args: &DecompressArgs, progress: &Progress) -> Result<Answer> 
         let lost: u64 = done.damages.iter().map(|(_, length)| length).sum();
         let more =
             if places > 1 { format!(", the first of {places} places; {lost} bytes together") } else { String::new() };
-        let whole = if done.completeness == Completeness::Whole { ", which are all that the file held" } else { "" };
+        let held = |rows| format!(", of {} that the file held", counted(rows, "row"));
+        let whole = match done.completeness {
+            Completeness::Unknown => String::new(),
+            Completeness::Whole => ", which are all that the file held".into(),
+            Completeness::EndMissing => "; the end of the file is missing".into(),
+            Completeness::FrontMissing { rows } => held(rows) + ", whose header is missing or damaged",
+            Completeness::Changed { rows } => held(rows),
+        };
         bail!(
             "{}: {} from byte {at} on do not belong to a packet of this model{more}: damaged, cut short, of another table, or \
              rows without their texts; the {} of all other packets are in {output}{whole}",

@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(round_trip(&["1.5e-3", "2.5e-4"], true), (FLOAT, 0, 2));
         assert_eq!(round_trip(&["0.1234567890123", "0.25"], true).0, FLOAT);
         assert_eq!(round_trip(&["23,40", "-0,05", "7,00"], true), (2, 2, 0));
-        assert_eq!(round_trip(&["23,4", "0,1", "7.5"], true), (1, 1, 1));
+        assert_eq!(round_trip(&["23,4", "0,1", "7.5"], true), (FLOAT, 1, 1));
         assert_eq!(round_trip(&["0,15625", "123456789,5", "-0,25"], true), (FLOAT, 1, 1));
     }
 

@@ -99,8 +99,11 @@ fn all_rows_come_back_without_a_header() {
             let message = fault(&folder, &format!("decompress {model}.srp damaged.srpd {option} -o back.csv"));
             assert!(message.contains("which are all that the file held"), "{message}");
             same();
-            // The front is missing.
+            // The front is missing, within a packet and between packets.
             let ends = packets(&bytes);
+            folder.write("end.srpd", &bytes[ends[1] + 3..]);
+            let message = fault(&folder, &format!("decompress {model}.srp end.srpd {option} -o back.csv"));
+            assert!(message.contains("of 300 rows that the file held, whose header is missing"), "{message}");
             folder.write("end.srpd", &bytes[ends[ends.len() - 4]..]);
             let message = fault(&folder, &format!("decompress {model}.srp end.srpd -o none.csv"));
             assert!(message.contains("no header of `compress`") && message.contains("--decimals"), "{message}");
