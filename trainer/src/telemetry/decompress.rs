@@ -118,6 +118,12 @@ pub fn decompress(
     let mut found = |found: Found| -> Result<()> {
         let (packet, bytes, at) = match found {
             Found::Packet { packet, bytes, at } => (packet, bytes, at),
+            // A board keeps packets in flash, of which some is still erased.
+            Found::Erased { .. } if is_bare => return Ok(()),
+            Found::Erased { at, length } => {
+                add_damage(&mut done.damages, at, length);
+                return Ok(());
+            }
             Found::Damage { at, length, tag } => {
                 foreign = foreign.or(tag);
                 add_damage(&mut done.damages, at, length);

@@ -11,8 +11,21 @@ const WINDOW: usize = 1 << 20;
 
 /// A packet, or bytes that are none.
 pub(super) enum Found<'b> {
-    Packet { packet: surprisal::Packet<'b>, bytes: &'b [u8], at: u64 },
-    Damage { at: u64, length: u64, tag: Option<u16> },
+    Packet {
+        packet: surprisal::Packet<'b>,
+        bytes: &'b [u8],
+        at: u64,
+    },
+    Damage {
+        at: u64,
+        length: u64,
+        tag: Option<u16>,
+    },
+    /// Bytes of 255, or of 0.
+    Erased {
+        at: u64,
+        length: u64,
+    },
 }
 
 /// Reads packets with these tags to the end, a part at a time. The reader is at byte `start` of the file.
@@ -42,10 +55,13 @@ pub(super) fn read_packets(
                 Err(damage) => {
                     // What looks like damage up to the end of a part may end behind it.
                     let length = if packets.position() == bytes.len() && !is_end { sure - read } else { damage.length };
-                    let tag = damage.tag;
-                    found(Found::Damage { at: before + read as u64, length: length as u64, tag })?;
+                    let part = &bytes[read..read + length];
+                    let (at, tag) = (before + read as u64, damage.tag);
+                    let is_erased = [0, u8::MAX].iter().any(|erased| part.iter().all(|byte| byte == erased));
                     read += length;
-                    if length < damage.length {
+                    let length = length as u64;
+                    found(if is_erased { Found::Erased { at, length } } else { Found::Damage { at, length, tag } })?;
+                    if length < damage.length as u64 {
                         break;
                     }
                     continue;

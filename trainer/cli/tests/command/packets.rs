@@ -90,6 +90,14 @@ fn all_rows_come_back_without_a_header() {
             folder.write("bare.srpd", &bytes[start..]);
             folder.text(&format!("decompress {model}.srp bare.srpd {option} -o back.csv"));
             same();
+            // A dump of flash, with erased bytes between the packets and behind them.
+            let places: Vec<usize> = [start].into_iter().chain(packets(&bytes)).collect();
+            let gaps = [0, 1, 3, 300, 4096].into_iter().cycle();
+            let apart = |(ends, gap): (&[usize], usize)| [&bytes[ends[0]..ends[1]], &vec![0xFF; gap]].concat();
+            let dump: Vec<u8> = places.windows(2).zip(gaps).flat_map(apart).collect();
+            folder.write("dump.bin", [&dump[..], &[0xFF; 5000]].concat());
+            folder.text(&format!("decompress {model}.srp dump.bin {option} -o back.csv"));
+            same();
             // A damaged header is damage, and all rows come back.
             let mut damaged = bytes.clone();
             damaged[20] ^= 1;
