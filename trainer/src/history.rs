@@ -39,7 +39,16 @@ pub(crate) fn last_name(name: &str) -> String {
 impl History {
     /// Returns `[row]` the index of the row with which the session of each row begins.
     fn session_starts(&self, frame: &Frame) -> Result<Vec<usize>> {
-        let session = self.session.as_ref().map(|name| frame.position(name)).transpose()?;
+        let of_session = |name: &String| {
+            frame.position(name).map_err(|_| {
+                let message = format!(
+                    "no column `{name}`, whose changes separate the sessions of the time series (--session); add it, with one value \
+                     in all rows if they are one session"
+                );
+                Error::input(&frame.path, message)
+            })
+        };
+        let session = self.session.as_ref().map(of_session).transpose()?;
         let mut start = 0;
         let rows = (0..frame.rows()).map(|row| {
             let changes = |column: usize| frame.cell(row, column) != frame.cell(row - 1, column);
@@ -79,7 +88,7 @@ impl History {
         let anomalous = label.map(|(column, normal)| anomalous_rows(frame, column, normal)).transpose()?;
         let anomalous = anomalous.unwrap_or_default();
         let is_mixed =
-            |&row: &usize| anomalous.get(row - self.window..row).is_some_and(|window| window.contains(&true));
+            |&row: &usize| anomalous.get(row - self.window..row).is_some_and(|window| window.contains(&Some(true)));
         Ok(Frame { mixed: rows.iter().map(is_mixed).collect(), ..frame.select(rows) })
     }
 

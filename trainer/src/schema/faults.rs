@@ -59,6 +59,11 @@ impl Faults {
         Some(Self { file, texts, present: total })
     }
 
+    /// Returns the same faults for a column of which a model says that it holds numbers.
+    fn of_known_kind(self) -> Self {
+        Self { present: usize::MAX, ..self }
+    }
+
     /// Returns whether so many cells are words that the column may hold names.
     fn may_be_names(&self) -> bool {
         let is_word = |text: &str| !is_written(text) || has_unit(text);
@@ -107,7 +112,9 @@ pub(super) fn error(frame: &Frame, faults: &[Faults]) -> Error {
     let (row, file, first) = named.first().cloned().unwrap_or_default();
     let others: String = named.iter().skip(1).map(|named| format!("; {}", place(named))).collect();
     let more = if more > 0 { format!("; and {more} more cells") } else { String::new() };
-    let expected = if frame.columns[file].cells.counts(&[]).len() > 1 {
+    let expected = if faults.iter().flat_map(|fault| &fault.texts).all(|(text, _)| is_large(text)) {
+        "expected a number of at most 3.4e38, the largest that an f32 of a board holds"
+    } else if frame.columns[file].cells.counts(&[]).len() > 1 {
         "expected a number, as in other rows"
     } else {
         "expected a number"
@@ -128,6 +135,9 @@ fn advice(frame: &Frame, faults: &[Faults], count: usize) -> String {
             "pass --decimal comma if commas separate decimals, or --decimal point if they separate thousands"
                 .to_owned(),
         );
+    }
+    if texts.iter().any(|text| is_large(text)) {
+        advice.push("write the column in a larger unit".to_owned());
     }
     if texts.iter().any(|text| has_unit(text)) {
         advice.push("write all numbers of a column in one unit".to_owned());
@@ -155,6 +165,11 @@ fn advice(frame: &Frame, faults: &[Faults], count: usize) -> String {
 /// Returns whether a text is a number with a unit.
 fn has_unit(text: &str) -> bool {
     is_written(text) && text.contains(char::is_alphabetic) && text.parse::<f64>().is_err()
+}
+
+/// Returns whether a text is a finite number that is too large for an `f32`.
+fn is_large(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(|number| number.is_finite() && !(number as f32).is_finite())
 }
 
 /// Returns whether a text may be a number with a decimal comma or with a group of thousands.
@@ -207,19 +222,26 @@ impl Schema {
     /// bad lines permit that.
     ///
     /// # Errors
-    /// The errors of [`aligned`](Self::aligned).
+    /// The errors of [`aligned`](Self::aligned), and [`Error::Input`] that names the cells if they are not permitted.
     pub fn without_bad_rows(&self, frame: Frame, allowed: usize) -> Result<Frame> {
-        if allowed <= frame.skipped {
+        let numbers = self.readings_of_a_row().into_iter().filter(|encoding| encoding.labels.is_empty());
+        let files = if self.predictor.view().window() > 0 {
+            // The file of a time series lacks the columns that the model adds.
+            frame.positions(numbers.map(|encoding| &self.names[encoding.file]))?
+        } else {
+            let aligned = self.aligned(&frame)?;
+            numbers.filter_map(|encoding| Some(aligned.of_source(encoding.source)?.file)).collect()
+        };
+        let real = ColumnOverride { kind: Some(ColumnKind::Real), ..ColumnOverride::default() };
+        let faults: Vec<Faults> = files.into_iter().filter_map(|file| Faults::of(&frame, file, &real)).collect();
+        if faults.is_empty() {
             return Ok(frame);
         }
-        let aligned = self.aligned(&frame)?;
-        let mut rows = BTreeSet::new();
-        for encoding in aligned.readings_of_a_row().into_iter().filter(|encoding| encoding.labels.is_empty()) {
-            let is_bad =
-                frame.columns[encoding.file].cells.map(|cell| !cell.is_missing() && finite_number(cell).is_none());
-            rows.extend((0..frame.rows()).filter(|&row| is_bad[row]));
-        }
-        Ok(leave_out(frame, &rows, allowed))
+        let rows: BTreeSet<usize> = faults.iter().flat_map(|fault| fault.rows(&frame)).collect();
+        let fault = error(&frame, &faults.into_iter().map(Faults::of_known_kind).collect::<Vec<_>>());
+        let count = frame.rows();
+        let frame = leave_out(frame, &rows, allowed);
+        if frame.rows() < count { Ok(frame) } else { Err(fault) }
     }
 
     /// Returns a warning for each category of this schema in which the rows with these indices have texts that no

@@ -95,8 +95,19 @@ impl ColumnSearch<'_> {
             }
         }
         let distinct = number(&mut encoding, &numbers, self.cells, kind);
-        if 2 * distinct < present.len() {
-            let numbers = present.len();
+        // One number may be written in several ways, such as 1 and 1.0.
+        let mut values: Vec<f64> = numbers.iter().map(|(number, _)| *number).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values.dedup();
+        let is_lost = |number: &&f64| **number != 0.0 && **number as f32 == 0.0;
+        if let Some(number) = values.iter().find(is_lost).filter(|_| 2 * distinct < values.len()) {
+            return Err(self.fault(format!(
+                "has numbers that are nearer to zero than the smallest f32 (1.4e-45), such as {number:e}; write them in another \
+                 unit, or leave the column out with {ignore}"
+            )));
+        }
+        if 2 * distinct < values.len() {
+            let numbers = values.len();
             return Err(self.fault(format!(
                 "needs more digits than an f32 or i32 holds ({numbers} numbers, of which {distinct} stay distinct), as a \
                  counter or a time does; leave it out with {ignore}, or rescale it"

@@ -158,7 +158,7 @@ fn a_failed_fit_leaves_the_last_model_alone() {
 #[test]
 fn a_limit_that_no_model_keeps_is_named() {
     let folder = Folder::with_data();
-    let limits = [("--flash 200", "--flash: the smallest file"), ("--ram 1", "--ram: the state")];
+    let limits = [("--flash 200", "pass at least --flash "), ("--ram 1", "pass at least --ram ")];
     for (limit, message) in limits {
         folder.refuses(&format!("fit data.csv --label label --family linear-trees {limit} -o none.srp"), &[message]);
     }
@@ -209,12 +209,24 @@ fn a_value_that_training_never_saw() {
     // some were; a fraction among whole numbers falls into the cell of the next one.
     let nats = |name: &str| folder.json(&format!("score model.srp {name}.csv"))["nats"][4].as_f64().unwrap();
     let usual = nats("data");
-    for (column, cell) in [(0, "asleep"), (3, "2"), (3, "0.5"), (1, "1e30"), (1, "-inf"), (2, "1e300"), (2, "-9999")] {
+    for (column, cell) in [(0, "asleep"), (3, "2"), (3, "0.5"), (1, "1e30"), (2, "1e30"), (2, "-9999")] {
         folder.write("odd.csv", with_cell(6, column, cell));
         for command in ["eval", "score", "explain"] {
             folder.text(&format!("{command} model.srp odd.csv"));
         }
         assert!(nats("odd") > usual + 3.0, "{cell}: {} after {usual}", nats("odd"));
+    }
+    // What is no number of a board is refused as by a fit, with the options that solve it.
+    for (column, cell) in [(1, "-inf"), (2, "inf"), (1, "1e300"), (2, "-1e39"), (3, "ovf")] {
+        folder.write("odd.csv", with_cell(6, column, cell));
+        let name = ["`mode`", "`heat`", "`shake`", "`door`"][column];
+        let size = if cell.contains('e') { "at most 3.4e38" } else { "expected a number" };
+        for command in ["eval model.srp odd.csv", "score model.srp odd.csv", "explain model.srp odd.csv"] {
+            folder.refuses(command, &["line 6", name, cell, size, "--missing", "--skip-bad 1"]);
+            folder.text(&format!("{command} --missing={cell}"));
+            folder.text(&format!("{command} --skip-bad 1"));
+        }
+        folder.refuses(&format!("fit odd.csv {MARGINAL}"), &["line 6", name, cell, size, "--missing", "--skip-bad 1"]);
     }
     folder.write("odd.csv", with_cell(6, 2, "1.5"));
     folder.write("even.csv", with_cell(6, 2, "2"));

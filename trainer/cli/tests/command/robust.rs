@@ -86,3 +86,55 @@ fn a_sentinel_is_warned_of_and_the_advice_works() {
     let output = folder.run(&format!("fit empty.csv --ignore time {MARGINAL}"));
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// A number counts once, in however many ways it is written.
+#[test]
+fn spellings_of_a_number_are_one_number() {
+    let folder = Folder::new();
+    let mut random = random(4);
+    for spellings in [
+        &["0", "-0", "0.0", "-0.0", "1"][..],
+        &["1", "1.0", "1.00", "2", "2.0", "2.00"],
+        &["3", "3e0", "+3", "03", "4"],
+    ] {
+        let rows =
+            (0..400).map(|row| format!("{},{}\n", random.random_range(0..500), spellings[row % spellings.len()]));
+        folder.write("log.csv", format!("a,b\n{}", rows.collect::<String>()));
+        assert_eq!(folder.json(&format!("fit log.csv {MARGINAL}"))["columns"], 2, "{spellings:?}");
+    }
+}
+
+/// Numbers that an `f32` does not hold are named as such, with a remedy.
+#[test]
+fn numbers_out_of_the_range_of_a_board_are_named() {
+    let folder = Folder::new();
+    let mut random = random(5);
+    let mut rows = |scale: &str| {
+        let rows =
+            (0..400).map(|_| format!("{},{:.4}{scale}\n", random.random_range(0..500), random.random::<f64>() + 1.0));
+        format!("a,b\n{}", rows.collect::<String>())
+    };
+    folder.write("log.csv", rows("e300"));
+    folder.refuses(&format!("fit log.csv {MARGINAL}"), &["line 2, column `b`", "at most 3.4e38", "in a larger unit"]);
+    folder.write("log.csv", rows("e-300"));
+    let words = ["column `b`", "nearer to zero than the smallest f32", "another unit", "--ignore b"];
+    folder.refuses(&format!("fit log.csv {MARGINAL}"), &words);
+    folder.text(&format!("fit log.csv --ignore b {MARGINAL}"));
+}
+
+/// A model of sessions says which column it misses.
+#[test]
+fn a_file_without_the_sessions_of_the_model_is_told_of_them() {
+    let folder = Folder::new();
+    let mut random = random(6);
+    let mut row = |row: usize| format!("{},{},{}\n", row / 100, random.random_range(0..50), random.random_range(0..90));
+    let rows: String = (0..800).map(&mut row).collect();
+    folder.write("runs.csv", format!("run,a,b\n{rows}"));
+    folder.text(&format!("fit runs.csv --window 2 --session run {MARGINAL}"));
+    let bare: String = rows.lines().map(|line| line.split_once(',').unwrap().1.to_owned() + "\n").collect();
+    folder.write("bare.csv", format!("a,b\n{bare}"));
+    folder.refuses("score model.srp bare.csv", &["bare.csv", "no column `run`", "--session", "one value in all rows"]);
+    let one: String = bare.lines().map(|line| format!("7,{line}\n")).collect();
+    folder.write("one.csv", format!("run,a,b\n{one}"));
+    folder.text("score model.srp one.csv");
+}
