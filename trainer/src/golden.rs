@@ -69,6 +69,11 @@ pub fn bytes(readings: usize, flash: Option<usize>) -> usize {
     readings.next_multiple_of(4) + count(readings, flash) * row_bytes(readings)
 }
 
+/// Returns the number of bytes that more golden rows take in a table with a larger limit of flash.
+pub fn spare(readings: usize, flash: Option<usize>) -> usize {
+    bytes(readings, None) - bytes(readings, flash)
+}
+
 /// Returns the artefact with the schema of its rows, and golden rows that are chosen among `rows` (`[row][source]`): a row
 /// far out of range with one reading missing, and those with the middle, the largest and the smallest anomaly score. A
 /// limit of flash, in bytes, leaves room for fewer.

@@ -20,6 +20,7 @@ use candidates::Candidates;
 use factorisation::factorisations;
 use grid::{MEDIUM, run};
 
+pub(crate) use choices::over_limit;
 pub use choices::{Budget, Choices, Excluded, LayerChoices, OrderTrial, Recipe, Selection};
 pub use grid::trial;
 

@@ -152,6 +152,7 @@ impl<'j> Encoded<'j> {
         let notes = |recipe: &Recipe| Notes::new(schema, job.label.clone(), self.provenance(recipe)).bytes().len();
         let budget = Budget {
             flash: job.flash.unwrap_or(usize::MAX),
+            spare: golden::spare(columns, job.flash),
             ram: job.ram.unwrap_or(usize::MAX),
             operations: job.operations.unwrap_or(usize::MAX),
             overhead: &|recipe| calibration + notes(recipe),
@@ -190,7 +191,10 @@ impl<'j> Selected<'j> {
         let artefact = with_golden_rows(&assemble(&table)?, &encoded.calibration_readings, job.flash)?;
         let file_bytes = artefact.file_bytes().len();
         if job.flash.is_some_and(|flash| file_bytes > flash) {
-            return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));
+            return Err(Error::option(
+                "--flash",
+                format!("the file takes {file_bytes} bytes; pass --flash {file_bytes}"),
+            ));
         }
         Ok(Calibrated { selected: self, table, artefact, file_bytes })
     }

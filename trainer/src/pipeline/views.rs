@@ -19,7 +19,7 @@ use crate::model::FloatModel;
 use crate::observer::{Event, Observer};
 use crate::order::Order;
 use crate::schema::Schema;
-use crate::select::{Choices, Excluded, trial};
+use crate::select::{Choices, Excluded, over_limit, trial};
 use crate::views::{self, FittedView, OwnedViews, ViewSettings};
 
 /// Number of cells (bins) per numeric column. Detection gains from finer cells than likelihood asks for; measured on the
@@ -105,30 +105,25 @@ impl Split<'_> {
                 ("--ram", artefact.shape.state_bytes(), job.ram),
                 ("--ops", operations, job.operations),
             ];
-            let exceeded = size.into_iter().find(|(_, size, limit)| limit.is_some_and(|limit| *size > limit));
-            match exceeded {
-                None => {
-                    found = Some(Ok((fitted, leaves)));
-                    break;
-                }
-                Some((option, size, _)) => {
-                    found = Some(Err((option, size)));
-                    if largest.is_none() {
-                        let nats = -mean(&artefact.surprisals(&valid)?) - views::common_unit(&fitted);
-                        largest = Some(Excluded { nats, file_bytes, operations });
-                    }
-                }
+            let spare = golden::spare(schema.columns.len(), job.flash);
+            let exceeded: Vec<(&str, usize)> = size
+                .into_iter()
+                .filter(|(_, size, limit)| limit.is_some_and(|limit| *size > limit))
+                .map(|(option, size, _)| (option, if option == "--flash" { size + spare } else { size }))
+                .collect();
+            if exceeded.is_empty() {
+                found = Some(Ok((fitted, leaves)));
+                break;
+            }
+            found = Some(Err(exceeded));
+            if largest.is_none() {
+                let nats = -mean(&artefact.surprisals(&valid)?) - views::common_unit(&fitted);
+                largest = Some(Excluded { nats, file_bytes, operations });
             }
         }
         let (fitted, taken) = match found {
             Some(Ok(found)) => found,
-            Some(Err((option, size))) => {
-                let message = format!(
-                    "the smallest table of the family tables takes {size} {}; raise the limit, or choose --family mixture",
-                    if option == "--ops" { "operations" } else { "bytes" }
-                );
-                return Err(Error::option(option, message));
-            }
+            Some(Err(exceeded)) => return Err(over_limit("table of the family tables", &exceeded, "with --ignore")),
             None => return Err(Error::option("--views", "expected 1 or 2")),
         };
         observer.event(Event::Step);
@@ -163,7 +158,10 @@ impl Split<'_> {
         let artefact = with_golden_rows(&assemble(&table, &fitted)?, &calibration, job.flash)?;
         let file_bytes = artefact.file_bytes().len();
         if job.flash.is_some_and(|flash| file_bytes > flash) {
-            return Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; raise the limit")));
+            return Err(Error::option(
+                "--flash",
+                format!("the file takes {file_bytes} bytes; pass --flash {file_bytes}"),
+            ));
         }
         observer.event(Event::Step);
         let integer_ll = |readings: &Readings| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };

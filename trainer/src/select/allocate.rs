@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::candidates::{Candidates, Choice, Fitted, SizedModel};
-use crate::error::{Error, Result};
+use super::choices::over_limit;
+use crate::error::Result;
 use crate::evaluate::mean;
-use crate::model::{FloatConditional, HiddenLayer};
-use crate::shape::Shape;
+use crate::model::FloatConditional;
 
 /// A choice of terms for one bit, with its gain in validation log-likelihood over a reference choice and its size.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,7 @@ impl Candidates<'_> {
             self.fitted.iter().map(|fitted| fitted.model.conditionals.iter().all(lacks)).collect()
         };
         let subsets = [without(&|c| c.weights.is_empty()), without(&|c| c.splits() == 0), without(&|_| true)];
-        let mut least = usize::MAX;
+        let mut least = [usize::MAX; 3];
         for subset in &subsets {
             for margin in MARGINS {
                 let (best, smallest) = self.allocate(reference, &candidates, subset, margin, layer)?;
@@ -97,16 +97,10 @@ impl Candidates<'_> {
             // A sum of the same gains in another order is not a gain.
             best = best.filter(|best| best.cautious_ll > uniform.cautious_ll + 1e-9).or(Some(uniform));
         }
-        let units = layer.and_then(|layer| layer.model.hidden.as_ref()).map_or(0, HiddenLayer::units);
-        let state = Shape { bits: self.free.len(), units, ..Shape::default() }.state_bytes();
         best.ok_or_else(|| {
-            let (option, exceeded) = if state > self.budget.ram {
-                ("--ram", format!("the state during the scoring of a row takes {state} bytes"))
-            } else {
-                ("--flash", format!("the smallest file takes {least} bytes"))
-            };
-            let advice = "raise the limit, reduce --cells, or leave out columns with --ignore";
-            Error::option(option, format!("{exceeded}; {advice}"))
+            let [bytes, state, operations] = least;
+            let exceeded = self.budget.exceeded(bytes, state, operations);
+            over_limit("model of these columns", &exceeded, "with --ignore, or reduce --cells")
         })
     }
 
@@ -147,7 +141,7 @@ impl Candidates<'_> {
         subset: &[bool],
         margin: f64,
         layer: Option<&Fitted>,
-    ) -> Result<(Option<SizedModel>, usize)> {
+    ) -> Result<(Option<SizedModel>, [usize; 3])> {
         let expected = mean(&self.each(&vec![reference; self.free.len()], layer));
         let rows = self.factorisation.valid.rows as f64;
         let take = |candidates: &[Candidate], price: f64, excluded: Option<usize>| {
@@ -168,7 +162,7 @@ impl Candidates<'_> {
             Ok(sized)
         };
         let least = at_price(1e9)?.expect("a model of biases only is always representable");
-        let smallest = least.bytes;
+        let smallest = [least.bytes, least.table.shape().state_bytes(), least.table.operations()?];
         let mut best = Some(least).filter(|sized| self.fits(sized));
         // Logarithms of a price at which the file is too large and of one at which it fits.
         let (mut low, mut high) = (-20.0f64, 3.0f64);

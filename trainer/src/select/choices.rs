@@ -3,6 +3,7 @@
 use serde::Serialize;
 use surprisal::Activation;
 
+use crate::error::Error;
 use crate::fit::Family;
 use crate::fit::optimizer::OptimizerChoices;
 use crate::model::FloatModel;
@@ -60,12 +61,36 @@ pub struct LayerChoices {
 pub struct Budget<'a> {
     /// Largest size of the `.srp` file, in bytes.
     pub flash: usize,
+    /// Number of bytes that a `.srp` file may take beyond its size under this limit if the limit is larger.
+    pub spare: usize,
     /// Largest size of a row and its state during scoring, in bytes.
     pub ram: usize,
     /// Largest number of additions, multiplications and tree steps per row.
     pub operations: usize,
     /// Function that returns the bytes of notes and calibration that a `.srp` file with a recipe adds to the table.
     pub overhead: &'a Overhead<'a>,
+}
+
+impl Budget<'_> {
+    /// Returns the options whose limits a model exceeds, each with the smallest value that is enough.
+    pub(super) fn exceeded(&self, bytes: usize, state: usize, operations: usize) -> Vec<(&'static str, usize)> {
+        let sizes = [
+            ("--flash", bytes, self.flash, self.spare),
+            ("--ram", state, self.ram, 0),
+            ("--ops", operations, self.operations, 0),
+        ];
+        let exceeded = sizes.into_iter().filter(|(_, size, limit, _)| size > limit);
+        exceeded.map(|(option, size, _, spare)| (option, size + spare)).collect()
+    }
+}
+
+/// Returns the error that the smallest model exceeds limits: (option, smallest value that is enough) of each. `how` tells how to
+/// leave out columns.
+pub(crate) fn over_limit(model: &str, exceeded: &[(&'static str, usize)], how: &str) -> Error {
+    let each: Vec<String> = exceeded.iter().map(|(option, enough)| format!("{option} {enough}")).collect();
+    let message =
+        format!("the smallest {model} needs more; pass at least {}, or leave out columns {how}", each.join(" and "));
+    Error::option(exceeded.first().map_or("--flash", |(option, _)| option), message)
 }
 
 /// Function that returns the size of a file's notes and calibration in bytes, given the model's recipe.

@@ -1,6 +1,6 @@
 //! Selects the order, number of components and pseudo-count of a mixture of trees by the validation log-likelihood.
 
-use super::choices::{Budget, Choices, Recipe, Selection};
+use super::choices::{Budget, Choices, Recipe, Selection, over_limit};
 use super::factorisation::{Factorisation, factorisations};
 use crate::bits::Bits;
 use crate::error::{Error, Result};
@@ -94,21 +94,16 @@ fn component_capacity(factorisation: &Factorisation, budget: &Budget) -> Result<
     let least = sized(factorisation, one, 0.125, budget)?;
     let (state, operations) = (least.table.shape().state_bytes(), least.table.operations()?);
     if state > budget.ram || operations > budget.operations {
-        let message = format!(
-            "the smallest mixture takes {state} bytes of RAM and {operations} operations; raise the limit, or leave out \
-             columns with --ignore"
-        );
-        return Err(Error::option("--ram or --ops", message));
+        return Err(over_limit("mixture", &budget.exceeded(least.bytes, state, operations), "with --ignore"));
     }
     let least = least.bytes;
     // A component takes four bytes of state and as many operations as the first one.
     let capacity =
         (1 + (budget.ram - state) / 4).min(budget.operations / operations.max(1)).min(Shape::LARGEST.components);
-    let left = budget.flash.checked_sub(least).ok_or_else(|| {
-        let message =
-            format!("the smallest mixture takes {least} bytes; raise --flash, or leave out columns with --ignore");
-        Error::option("--flash", message)
-    })?;
+    let left = budget
+        .flash
+        .checked_sub(least)
+        .ok_or_else(|| over_limit("mixture", &budget.exceeded(least, state, operations), "with --ignore"))?;
     // Sections are padded to a multiple of four bytes.
     Ok((1 + left.saturating_sub(6) / (n + 2)).min(capacity))
 }
