@@ -21,7 +21,7 @@ mod names;
 mod shared;
 mod status;
 
-pub use shared::SharedReport;
+pub use shared::{FILE as SHARED_FILE, SharedReport};
 pub use status::{MachineStatus, State, status};
 
 use compare::{Compared, Gap, compare};

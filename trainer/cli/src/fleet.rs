@@ -128,11 +128,9 @@ pub fn status(folder: &Path, data: &[PathBuf], options: &ReadOptions, progress: 
             line!(text, "{name:<12} {rows:>8} {:>8} {:>9} {:>19}  {machine}{why}", "", "", "");
             continue;
         }
-        let drift = match drift_error {
-            Some(error) => format!("{drift:+.3} ± {error:.3}"),
-            None => String::new(),
-        };
-        let [alarms, promised] = [alarm_rate, promised].map(|share| format!("{:.2} %", 100.0 * share));
+        let drift = drift.zip(*drift_error).map_or(String::new(), |(drift, error)| format!("{drift:+.3} ± {error:.3}"));
+        let percent = |share: &Option<f64>| share.map_or(String::new(), |share| format!("{:.2} %", 100.0 * share));
+        let [alarms, promised] = [alarm_rate, promised].map(percent);
         line!(text, "{name:<12} {rows:>8} {alarms:>8} {promised:>9} {drift:>19}  {machine}");
     }
     Ok(Answer { text: text.into_text(), value: json!({ "machines": machines }) })

@@ -19,7 +19,7 @@ use crate::pipeline::{FitReport, Job, Shares, finite, run_frame, shares};
 use crate::recalibrate::{Adjustment, ENDING, Stored};
 
 /// Name of the file of the table.
-pub(super) const FILE: &str = "shared.srp";
+pub const FILE: &str = "shared.srp";
 /// Name of the table in the journal, which no machine has.
 const NAME: &str = "";
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use surprisal::{Drift, Nats};
 
 use super::journal;
+use super::names::file_names;
 use crate::alarms::promised_interval;
 use crate::artefact::Artefact;
 use crate::data::{Frame, Machine, ReadOptions};
@@ -27,12 +28,12 @@ pub struct MachineStatus {
     pub machine: String,
     /// Number of fresh rows.
     pub rows: usize,
-    /// Share of the rows that alarm, in 0..=1.
-    pub alarm_rate: f64,
+    /// Share of the rows that alarm, in 0..=1; `None`, as are the next two, if no row was scored.
+    pub alarm_rate: Option<f64>,
     /// Share of normal rows that may alarm, in 0..=1.
-    pub promised: f64,
+    pub promised: Option<f64>,
     /// How much the mean surprisal is above that of the calibration rows, in nats per row.
-    pub drift: f64,
+    pub drift: Option<f64>,
     /// Standard error of the drift, in nats per row; `None` if there are too few rows.
     pub drift_error: Option<f64>,
     /// What to look at.
@@ -116,7 +117,14 @@ pub fn status(
             None => all.push(MachineStatus::of(&machine.name, 0, State::NoRows)),
         }
     }
-    all.extend(machines.iter().map(|(name, rows)| MachineStatus::of(name, rows.len(), State::NoModel)));
+    let names = file_names(machines.keys().map(String::as_str));
+    for ((name, rows), file) in machines.iter().zip(names) {
+        // The file of a model that cannot be read has the name of its machine.
+        match all.iter_mut().find(|status| status.state == State::Failed && status.machine == file) {
+            Some(failed) => (failed.machine, failed.rows) = (name.clone(), rows.len()),
+            None => all.push(MachineStatus::of(name, rows.len(), State::NoModel)),
+        }
+    }
     let scored = work.into_par_iter().map(|(machine, artefact, rows)| {
         if let Some(error) = failures.get(&machine.name) {
             let error = format!("its last fit failed, and the model is from before: {error}");
@@ -136,7 +144,7 @@ pub fn status(
 }
 
 fn of_machine(name: &str, artefact: &Artefact, frame: &Frame) -> Result<MachineStatus> {
-    let rows: Vec<usize> = (0..frame.rows()).collect();
+    let rows: Vec<usize> = (0..frame.rows()).filter(|&row| !frame.is_blank(row)).collect();
     let scores = artefact.scores_of(frame, &rows, &())?;
     let detector = artefact.detector();
     let mut drift = Drift::new();
@@ -158,17 +166,17 @@ fn of_machine(name: &str, artefact: &Artefact, frame: &Frame) -> Result<MachineS
         State::Ok
     };
     Ok(MachineStatus {
-        alarm_rate: alarms as f64 / count.max(1.0),
-        promised,
-        drift: f64::from(estimate.raw) / 65536.0,
+        alarm_rate: (count > 0.0).then(|| alarms as f64 / count),
+        promised: Some(promised),
+        drift: (count > 0.0).then(|| f64::from(estimate.raw) / 65536.0),
         drift_error: finite(estimate.error),
-        ..MachineStatus::of(name, rows.len(), state)
+        ..MachineStatus::of(name, frame.rows(), state)
     })
 }
 
 impl MachineStatus {
     fn of(machine: &str, rows: usize, state: State) -> Self {
         let machine = machine.to_owned();
-        Self { machine, rows, alarm_rate: 0.0, promised: 0.0, drift: 0.0, drift_error: None, state, error: None }
+        Self { machine, rows, alarm_rate: None, promised: None, drift: None, drift_error: None, state, error: None }
     }
 }
