@@ -68,7 +68,8 @@ impl Estimate {
         Self { value, standard_error: None }
     }
 
-    /// Returns the mean of independent draws with its standard error. An infinite mean counts as exact.
+    /// Returns the mean of independent draws with its standard error, which is infinite for one draw. An infinite mean counts as
+    /// exact.
     pub fn mean(draws: &[f64]) -> Self {
         let n = draws.len() as f64;
         let value = draws.iter().sum::<f64>() / n;
@@ -76,7 +77,7 @@ impl Estimate {
             return Self::exact(value);
         }
         let squares: f64 = draws.iter().map(|draw| (draw - value).powi(2)).sum();
-        Self { value, standard_error: Some((squares / (n - 1.0).max(1.0) / n).sqrt()) }
+        Self { value, standard_error: Some(if n > 1.0 { (squares / (n - 1.0) / n).sqrt() } else { f64::INFINITY }) }
     }
 
     /// Returns the mean of two independent estimates with its standard error.

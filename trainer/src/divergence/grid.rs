@@ -167,7 +167,11 @@ impl<'a> GridModel<'a> {
 pub fn share_a_grid(p: &Artefact, q: &Artefact) -> bool {
     let same_cells = |own: &ColumnEncoding| {
         let other = q.schema.columns.iter().find(|other| q.schema.name(other) == p.schema.name(own));
-        other.is_none_or(|other| !own.is_number() || !other.is_number() || other.values == own.values)
+        let is_same = |other: &ColumnEncoding| match own.is_number() && other.is_number() {
+            true => other.values == own.values,
+            false => own.is_number() || other.is_number() || sorted_outcomes(own) == sorted_outcomes(other),
+        };
+        other.is_none_or(is_same)
     };
     p.shape.views == 0 && q.shape.views == 0 && p.schema.columns.iter().all(same_cells)
 }
@@ -186,8 +190,7 @@ pub(super) fn same_width(one: &Schema, other: &Schema) -> Result<()> {
 /// Finds a column of the common schema in the schema of a model.
 ///
 /// # Errors
-/// [`Error::Incomparable`] if the schema lacks the column, or it is of another kind, has other categories, or may be
-/// missing in only one of them.
+/// [`Error::Incomparable`] if the schema lacks the column, or it is of another kind, or may be missing in only one of them.
 pub(super) fn same_column<'s>(
     schema: &'s Schema,
     common: &Schema,
@@ -203,20 +206,22 @@ pub(super) fn same_column<'s>(
     if own.may_miss != encoding.may_miss {
         return Err(fault("may have missing readings in only one of the models"));
     }
-    let sorted = |encoding: &ColumnEncoding| {
-        let mut names = outcome_names(encoding);
-        names.sort();
-        names
-    };
-    if !own.is_number() && sorted(own) != sorted(encoding) {
-        return Err(fault("has different categories in the two models"));
-    }
     Ok(own)
 }
 
+/// Returns the names of a column's outcomes in alphabetical order.
+fn sorted_outcomes(encoding: &ColumnEncoding) -> Vec<String> {
+    let mut names = outcome_names(encoding);
+    names.sort();
+    names
+}
+
+/// What to do about models that cannot be compared.
+pub(super) const REMEDY: &str = "fit both models on the same training rows (the same file and --seed), or run `surprisal eval` with \
+                                 each of them on the same new rows";
+
 /// Returns the error of a column that differs in two models.
 fn fault(name: &str, message: &str) -> Error {
-    const REMEDY: &str = "fit both models on the same training rows (the same file and --seed)";
     Error::Incomparable(format!("column `{name}` {message}; {REMEDY}"))
 }
 
@@ -228,6 +233,9 @@ fn column(schema: &Schema, common: &Schema, encoding: &ColumnEncoding) -> Result
     let own = same_column(schema, common, encoding)?;
     if own.is_number() && own.values != encoding.values {
         return Err(fault(common.name(encoding), "has different bin edges in the two models"));
+    }
+    if !own.is_number() && sorted_outcomes(own) != sorted_outcomes(encoding) {
+        return Err(fault(common.name(encoding), "has different categories in the two models"));
     }
     let first = schema.columns.iter().zip(schema.bit_offsets()).find(|(column, _)| column.source == own.source);
     let (own_patterns, own_outcomes) = (all_patterns(own), outcome_names(own));

@@ -5,7 +5,7 @@
 //! with ln p/q from the densities of rows that [`readings`] draws. The device counts a cell that is narrower than the
 //! grain of its column as wide as the grain, so that the widths of all cells are taken from their edges here. A view
 //! with prototypes keeps some probability for rows that it never draws, so that an estimate of KL may be slightly below
-//! zero. Wasserstein-1 is not defined, because the models have no bits in common.
+//! zero. A category that only one model knows counts as one of all others in the other. Wasserstein-1 is not defined, because the models have no bits in common.
 
 use std::f64::consts::LN_2;
 
@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use surprisal::{Column, Detector, Kind, Nats, Reading, View};
 
-use super::grid::{same_column, same_width};
+use super::grid::{REMEDY, same_column, same_width};
 use super::{Divergences, Estimate, SamplingSettings, bounded_terms};
 use crate::artefact::Artefact;
 use crate::error::{Error, Result};
@@ -58,8 +58,7 @@ impl<'a> Pair<'a> {
             let is_few = [own, other].iter().any(|encoding| has_few_values(&encoding.column()));
             if own.is_number() && is_few && own.values != other.values {
                 return Err(Error::Incomparable(format!(
-                    "column `{}` has few distinct values, which differ in the two models; fit both models on the same \
-                     training rows (the same file and --seed)",
+                    "column `{}` has few distinct values, which differ in the two models; {REMEDY}",
                     p.schema.name(own)
                 )));
             }
