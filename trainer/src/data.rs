@@ -182,7 +182,9 @@ impl Frame {
 
     fn no_column(&self, name: &str) -> Error {
         let names: Vec<_> = self.columns.iter().map(|column| column.name.as_str()).take(30).collect();
-        Error::input(&self.path, format!("no column `{name}`; the columns are {}", names.join(", ")))
+        let alike = self.columns.iter().find(|column| column.name.to_lowercase() == name.to_lowercase());
+        let hint = alike.map_or(String::new(), |column| format!(" (did you mean `{}`?)", column.name));
+        Error::input(&self.path, format!("no column `{name}`{hint}; the columns are {}", names.join(", ")))
     }
 
     /// Returns the file that a row comes from.
@@ -192,7 +194,7 @@ impl Frame {
     }
 
     /// Returns whether a row has no reading.
-    pub(crate) fn is_blank(&self, row: usize) -> bool {
+    pub fn is_blank(&self, row: usize) -> bool {
         self.blank.get(row).copied().unwrap_or(false)
     }
 

@@ -187,7 +187,13 @@ fn dangling(path: &Path) -> io::Result<PathBuf> {
 }
 
 fn failure(path: &Path, error: io::Error) -> Error {
-    Error::io(path, "cannot be written; check that the folder exists and is writable")(error)
+    let advice = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free space on its disk, or name a file on another with -o"
+        }
+        _ => "check that the folder exists and is writable",
+    };
+    Error::io(path, format!("cannot be written; {advice}"))(error)
 }
 
 /// Returns whether two paths lead to the same file.

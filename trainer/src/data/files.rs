@@ -1,6 +1,6 @@
 //! Several files as one frame, and file names with wildcards.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::{Cells, Frame, Texts, checksum};
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// path that exists stays as it is.
 ///
 /// # Errors
-/// [`Error::Input`] if a path has wildcards and no file matches.
+/// [`Error::Input`] if a path has wildcards and no file matches, or two paths lead to the same file.
 pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for path in paths {
@@ -26,6 +26,12 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             return Err(fault("no file matches; check the pattern and the folder"));
         }
         all.append(&mut matches);
+    }
+    let mut known = HashSet::new();
+    for path in &all {
+        if path.canonicalize().is_ok_and(|file| file.is_file() && !known.insert(file)) {
+            return Err(Error::input(path, "is named twice, so that its rows would count twice; name each file once"));
+        }
     }
     Ok(all)
 }

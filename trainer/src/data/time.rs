@@ -177,8 +177,9 @@ impl Frame {
                 if breaks.len() > NAMED { format!(", and {} more", breaks.len() - NAMED) } else { String::new() };
             let usual = duration(steps.usual * unit);
             remarks.push(format!(
-                "{} gaps or steps backwards in time, where the usual step is {usual}: {}{more}; a session begins after each",
-                breaks.len(),
+                "{} or {} backwards in time, where the usual step is {usual}: {}{more}; a session begins after each",
+                counted(breaks.len(), "gap"),
+                if breaks.len() == 1 { "step" } else { "steps" },
                 listed.join(", ")
             ));
         }
@@ -248,8 +249,10 @@ impl Frame {
             |&row: &usize| text(row).is_some_and(|text| Form::all().all(|form| form.seconds(&text).is_none()));
         let row = furthest.or_else(|| (0..self.rows()).find(is_unread)).unwrap_or(0);
         let found = text(row).unwrap_or_default();
+        let before = if (0..row).any(|row| text(row).is_some()) { " in the form of the rows before it" } else { "" };
+        let order = if columns.len() > 1 { "; --time gives the columns in the order date, time of day" } else { "" };
         let message = format!(
-            "expected a time stamp in the form of the rows before it, found `{found}`; the forms that are read are {FORMS}; \
+            "expected a time stamp{before}, found `{found}`{order}; the forms that are read are {FORMS}; \
              correct the cell, or leave the column out with --ignore in place of --time"
         );
         Err(self.fault(row, columns[0], message))

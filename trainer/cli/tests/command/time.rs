@@ -122,7 +122,10 @@ fn each_file_has_its_own_form_of_time_stamps_and_its_own_rate() {
     let warnings = report["warnings"].as_array().unwrap();
     let gaps = |file: &str| {
         let of_file = warnings.iter().filter(|warning| warning["file"] == file);
-        of_file.map(|warning| warning["message"].as_str().unwrap()).filter(|text| text.contains("gaps")).count()
+        of_file
+            .map(|warning| warning["message"].as_str().unwrap())
+            .filter(|text| text.starts_with("1 gap or step"))
+            .count()
     };
     assert_eq!(["iso.csv", "milliseconds.csv", "hours.csv"].map(gaps), [1, 1, 0], "{report}");
     // Three files and two gaps are five sessions.
@@ -213,4 +216,11 @@ fn a_stamp_that_cannot_be_read_is_named_and_so_is_the_remedy_for_a_clock() {
     folder.refuses(&format!("fit texts.csv --time watch {FIT}"), &["no column `watch`"]);
     folder.json(&format!("fit texts.csv --time clock {FIT}"));
     folder.refuses("score model.srp texts.csv --time watch", &["no column `watch`"]);
+    // Date and time of day in the wrong order.
+    let apart = rows(600, &[], iso).replace("clock", "date,clock").replace("2024-03-01 ", "2024-03-01,");
+    folder.write("apart.csv", apart);
+    folder.json(&format!("fit apart.csv --time date --time clock {FIT}"));
+    let output = folder.run(&format!("fit apart.csv --time clock --time date {FIT}"));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("in the order date, time of day") && !message.contains("rows before it"), "{message}");
 }
