@@ -62,8 +62,11 @@ pub struct Raised {
     pub alarms: usize,
     /// Number of rows at which the cumulative sum reports a trend.
     pub trends: usize,
-    /// Number of alarms on rows that are not labelled as anomalous.
-    pub on_normal_rows: usize,
+    /// Number of alarms on rows that are labelled as normal; `None` without labels.
+    pub on_normal_rows: Option<usize>,
+    /// The same number; without labels, that of alarms on all rows with a reading.
+    #[serde(skip)]
+    pub false_alarms: usize,
     /// Number of those per day, if the number of rows per second is known.
     pub false_alarms_per_day: Option<f64>,
 }
@@ -72,12 +75,13 @@ impl Raised {
     /// Counts the alarms in the reports of a monitor on each scored row.
     pub fn of(applied: &Applied, reports: &[Report], settings: &AlarmSettings) -> Self {
         let count = |wanted: &dyn Fn(usize) -> bool| (0..reports.len()).filter(|&at| wanted(at)).count();
-        let is_normal = |at: usize| !applied.is_anomalous(at);
+        let is_normal = |at: usize| applied.kind(at) == Some(false);
         let false_alarms = count(&|at| is_normal(at) && reports[at].alarm);
         Self {
             alarms: count(&|at| reports[at].alarm),
             trends: count(&|at| reports[at].trend),
-            on_normal_rows: false_alarms,
+            on_normal_rows: applied.anomalous.is_some().then_some(false_alarms),
+            false_alarms,
             false_alarms_per_day: settings.per_day(false_alarms, count(&is_normal)),
         }
     }
@@ -114,9 +118,8 @@ fn threshold(applied: &Applied, detector: &Detector, ppm: u32, settings: &AlarmS
         return Threshold { rate, threshold: None, found: None, false_alarms_per_day: None };
     };
     let alarms = applied.verdicts(&at);
-    let anomalous: Vec<bool> = (0..alarms.len()).map(|at| applied.is_anomalous(at)).collect();
     let raised = Raised::of(applied, &applied.monitored(&at, settings.rule), settings);
-    let found = Some(Alarms::of(&alarms, &anomalous));
+    let found = Some(applied.alarms(&alarms));
     Threshold { rate, threshold: Some(threshold), found, false_alarms_per_day: raised.false_alarms_per_day }
 }
 

@@ -8,8 +8,10 @@ use surprisal::{Blame, Detector, Drift, DriftEstimate, Nats, Reading, RowScore};
 use crate::artefact::Artefact;
 use crate::data::Frame;
 use crate::error::Result;
+use crate::evaluate::{Alarms, mean};
 use crate::observer::Observer;
 use crate::sample::text;
+use crate::split::Labels;
 use crate::warning::Warning;
 
 /// A model, a data file, and the scores of selected rows of the file.
@@ -25,7 +27,7 @@ pub struct Applied {
     /// Column of the labels, and its value in normal rows. `None` without a label column.
     pub label: Option<(String, String)>,
     /// Whether each scored row has an anomalous label: `[row]`. `None` without a label column.
-    pub anomalous: Option<Vec<bool>>,
+    pub anomalous: Option<Labels>,
     /// Surprisal, anomaly score and most surprising column of each scored row: `[row]`.
     pub scores: Vec<RowScore>,
     /// Surprisal of each scored row: `[row]`.
@@ -42,7 +44,7 @@ pub struct Selection {
     /// Column of the labels, and its value in normal rows.
     pub label: Option<(String, String)>,
     /// Whether each selected row has an anomalous label: `[row]`. `None` without a label column.
-    pub anomalous: Option<Vec<bool>>,
+    pub anomalous: Option<Labels>,
     /// Names of the columns of time stamps; if empty, those of the fit. Columns that the frame lacks are left out.
     pub time: Vec<String>,
 }
@@ -77,14 +79,50 @@ impl Applied {
         Ok(Self { artefact, time, frame, rows, label, anomalous, scores, surprisals, unknown })
     }
 
-    /// Returns whether the scored row at this position has an anomalous label.
-    pub fn is_anomalous(&self, at: usize) -> bool {
-        self.anomalous.as_ref().is_some_and(|anomalous| anomalous[at])
+    /// Returns whether the scored row at this position is anomalous by its label; without a label column, no row is. `None` if
+    /// its label is missing, or if it has no reading, so that it tells nothing about the model.
+    pub fn kind(&self, at: usize) -> Option<bool> {
+        if self.is_blank(at) { None } else { self.anomalous.as_ref().map_or(Some(false), |anomalous| anomalous[at]) }
     }
 
-    /// Returns the positions of the scored rows of a kind: with an anomalous label, or without one.
+    /// Returns whether the scored row at this position is anomalous by its label, and has a reading.
+    pub fn is_anomalous(&self, at: usize) -> bool {
+        self.kind(at) == Some(true)
+    }
+
+    /// Returns whether the scored row at this position has no reading.
+    pub fn is_blank(&self, at: usize) -> bool {
+        self.frame.is_blank(self.rows[at])
+    }
+
+    /// Returns the positions of the scored rows of a [kind](Self::kind): anomalous ones, or normal ones.
     pub fn of_kind(&self, anomalous: bool) -> Vec<usize> {
-        (0..self.rows.len()).filter(|&at| self.is_anomalous(at) == anomalous).collect()
+        self.positions(|at| self.kind(at) == Some(anomalous))
+    }
+
+    /// Returns the positions of the scored rows with a property.
+    pub fn positions(&self, has_property: impl Fn(usize) -> bool) -> Vec<usize> {
+        (0..self.rows.len()).filter(|&at| has_property(at)).collect()
+    }
+
+    /// Returns the number of scored rows without a reading, and of the other rows without a label in the label column.
+    pub fn unknown_rows(&self) -> [usize; 2] {
+        let blank = self.positions(|at| self.is_blank(at)).len();
+        [blank, self.positions(|at| self.kind(at).is_none()).len() - blank]
+    }
+
+    /// Returns the mean surprisal of the scored rows at these positions, in nats; `None` without positions.
+    pub fn mean_nats(&self, chosen: &[usize]) -> Option<f64> {
+        let each: Vec<Nats> = chosen.iter().map(|&at| self.surprisals[at]).collect();
+        (!each.is_empty()).then(|| mean(&each))
+    }
+
+    /// Returns the rates of a verdict on each scored row; without labels, only the share of rows that alarm is known.
+    pub fn alarms(&self, verdicts: &[bool]) -> Alarms {
+        let known = self.positions(|at| self.kind(at).is_some());
+        let of_known = |of: &dyn Fn(usize) -> bool| known.iter().map(|&at| of(at)).collect::<Vec<bool>>();
+        let found = Alarms::of(&of_known(&|at| verdicts[at]), &of_known(&|at| self.is_anomalous(at)));
+        if self.anomalous.is_some() { found } else { Alarms { precision: None, f1: None, ..found } }
     }
 
     /// Returns whether a detector calls each scored row anomalous: `[row]`.
@@ -111,6 +149,15 @@ impl Applied {
         let each = self.frame.time_of(row, &self.time);
         let texts: Vec<String> = each.into_iter().map(|(_, text)| text).collect();
         (!texts.is_empty()).then(|| texts.join(" "))
+    }
+
+    /// Returns a warning if the model was fitted on the file of the rows, so that it knows most of them.
+    pub fn of_fit(&self) -> Option<Warning> {
+        let file = self.frame.path.display().to_string();
+        let message = "the model was fitted on this file, and knows its training rows too well for figures that hold for new rows; \
+                       pass --held-out, or rows of another day";
+        let is_own = self.artefact.notes.fit.digest == self.frame.digest && self.rows.len() == self.frame.rows();
+        is_own.then(|| Warning { file, column: String::new(), message: message.into() })
     }
 
     /// Returns what was recognised in the files, and other findings.

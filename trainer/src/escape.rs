@@ -54,7 +54,7 @@ pub(crate) fn ignore_option(name: &str) -> String {
 }
 
 /// Returns an option with the name of a column as its value, quoted for a shell where that is necessary.
-pub(crate) fn column_option(option: &str, name: &str) -> String {
+pub fn column_option(option: &str, name: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     if !name.is_empty() && !name.starts_with('-') && name.bytes().all(is_plain) {
         return format!("{option} {name}");

@@ -16,6 +16,9 @@ pub const VALID_SHARES: [f64; 4] = [0.0, 0.75, 0.25, 0.0];
 /// (smallest number of rows, kind of rows) that a fit needs.
 const MIN_ROWS: [(usize, &str); 3] = [(20, "training"), (2, "validation"), (2, "calibration")];
 
+/// Whether each row is anomalous, `[row]`; `None` where the label is missing.
+pub type Labels = Vec<Option<bool>>;
+
 /// Indices of training, validation, calibration and held-out rows, each list ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SplitRows {
@@ -96,23 +99,23 @@ pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
 }
 
 /// Returns `[row]` whether each row is anomalous, that is, whether its cell in `column` differs from `normal`. Numbers
-/// are compared by value.
+/// are compared by value. A row whose cell is missing is `None`: nobody said what it is.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no such column.
-pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<bool>> {
+pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<Option<bool>>> {
     let cells = &frame.columns[frame.position(column)?].cells;
     let number = normal.parse::<f64>().ok();
     let is_normal = |cell: Cell| cell.text() == normal || number.is_some() && cell.number() == number;
-    Ok(cells.map(|cell| !is_normal(cell)))
+    Ok(cells.map(|cell| (is_normal(cell) || !cell.is_missing()).then(|| !is_normal(cell))))
 }
 
-/// Returns whether each of these rows is anomalous, `[row]`, or `None` without a label: (column that marks anomalies, its value in
-/// normal rows).
+/// Returns whether each of these rows is anomalous, `[row]`, as [`anomalous_rows`] does, or `None` without a label: (column that
+/// marks anomalies, its value in normal rows).
 ///
 /// # Errors
 /// [`Error::Input`] if there is no such column.
-pub fn labels_of(frame: &Frame, rows: &[usize], label: Option<&(String, String)>) -> Result<Option<Vec<bool>>> {
+pub fn labels_of(frame: &Frame, rows: &[usize], label: Option<&(String, String)>) -> Result<Option<Labels>> {
     let Some((column, normal)) = label else { return Ok(None) };
     let anomalous = anomalous_rows(frame, column, normal)?;
     Ok(Some(rows.iter().map(|&row| anomalous[row]).collect()))
@@ -130,15 +133,21 @@ pub fn normal_rows(frame: &Frame, label: Option<&(String, String)>) -> Result<Ve
     let candidates = (0..frame.rows()).filter(|&row| frame.may_be_normal(row));
     let Some((column, normal)) = label else { return Ok(candidates.collect()) };
     let anomalous = anomalous_rows(frame, column, normal)?;
-    let rows: Vec<usize> = candidates.filter(|&row| !anomalous[row]).collect();
-    if rows.is_empty() {
-        let values = frame.columns[frame.position(column)?].cells.counts(&[]);
-        let values: Vec<_> = values.into_iter().take(20).map(|(cell, _)| format!("`{}`", cell.text())).collect();
-        let message = format!(
-            "has no row with the value `{normal}`; name the value of normal rows with --normal, one of {}",
-            values.join(", ")
-        );
-        return Err(Error::input(&frame.path, message).column(column));
-    }
-    Ok(rows)
+    let rows: Vec<usize> = candidates.filter(|&row| anomalous[row] == Some(false)).collect();
+    if rows.is_empty() { Err(no_normal_row(frame, column, normal, "")?) } else { Ok(rows) }
+}
+
+/// Returns the error that no row of a file has the label of normal rows. It names the values that there are; `or` is what else
+/// can be done.
+///
+/// # Errors
+/// [`Error::Input`] if there is no such column.
+pub fn no_normal_row(frame: &Frame, column: &str, normal: &str, or: &str) -> Result<Error> {
+    let values = frame.columns[frame.position(column)?].cells.counts(&[]);
+    let values: Vec<_> = values.into_iter().take(20).map(|(cell, _)| format!("`{}`", cell.text())).collect();
+    let message = format!(
+        "has no row with the value `{normal}`; name the value of normal rows with --normal, one of {}{or}",
+        values.join(", ")
+    );
+    Ok(Error::input(&frame.path, message).column(column))
 }

@@ -116,12 +116,14 @@ fn the_type_decides_the_kind() {
 
 #[test]
 fn labels_are_compared_by_value_in_any_column() {
-    let texts = Cells::Text(["0", "0.0", "x", ""].map(str::to_owned).into_iter().collect());
-    for (cells, expected) in [
-        (texts, [false, false, true, true]),
-        (Cells::Real(vec![0.0, -0.0, 1.0, f32::NAN]), [false, false, true, true]),
-        (Cells::Integer(vec![Some(0), Some(0), Some(-1), None]), [false, false, true, true]),
+    let texts = Cells::Text(["0", "0.0", "x", "NA"].map(str::to_owned).into_iter().collect());
+    for (cells, normal, expected) in [
+        (texts.clone(), "0", [Some(false), Some(false), Some(true), None]),
+        // A text that stands for a missing reading may be the value of normal rows.
+        (texts, "NA", [Some(true), Some(true), Some(true), Some(false)]),
+        (Cells::Real(vec![0.0, -0.0, 1.0, f32::NAN]), "0", [Some(false), Some(false), Some(true), None]),
+        (Cells::Integer(vec![Some(0), Some(0), Some(-1), None]), "0", [Some(false), Some(false), Some(true), None]),
     ] {
-        assert_eq!(anomalous_rows(&frame(cells, 4), "x", "0").expect("the column is there"), expected);
+        assert_eq!(anomalous_rows(&frame(cells, 4), "x", normal).expect("the column is there"), expected);
     }
 }

@@ -38,7 +38,7 @@ impl HeldOut {
         let readings = artefact.schema.all_readings(&frame, &rows)?;
         Ok(Self {
             lines: rows.iter().map(|&row| frame.lines[row]).collect(),
-            anomalous: rows.iter().map(|&row| anomalous[row]).collect(),
+            anomalous: rows.iter().map(|&row| anomalous[row] != Some(false)).collect(),
             readings: readings.iter().map(|row| integers(row)).collect::<Result<_>>()?,
             artefact,
         })

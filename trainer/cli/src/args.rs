@@ -321,7 +321,7 @@ impl Command {
 /// Option that redirects the text output of a command.
 #[derive(Debug, Args)]
 pub struct OutArgs {
-    /// Write to this file instead of standard output.
+    /// Write the text to this file instead of standard output, where --json still prints its object.
     #[arg(short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -54,7 +54,8 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     if new.threshold == Nats::IMPOSSIBLE {
         line!(text, "  {}", no_alarm_but(&new, "calibrate with --false-alarm", "normal rows"));
     } else {
-        line!(text, "  {}; before: {}", of_threshold(&new), old.threshold);
+        let before = finite(old.threshold).map_or("no alarm ever".into(), |threshold| format!("{threshold:.3}"));
+        line!(text, "  {}; before: {before}", of_threshold(&new));
     }
     if let Some(interval) = finite(new.decision_interval) {
         let (rows, block) = (new.average_run_length, calibration.block());

@@ -48,7 +48,7 @@ pub fn compare(args: &CompareArgs, progress: &Progress) -> Result<Answer> {
     if !is_model(&args.b) {
         ensure!(
             args.data.is_none(),
-            "{b}: expected a .srp file, because rows of data come last: surprisal compare A B ROWS"
+            "{b}: expected a .srp or .cal file, because rows of data come last: surprisal compare A B ROWS"
         );
         let (artefact, readings) = args.normal_readings(progress)?;
         line!(text, "B = {b}, {} of data", counted(readings.len(), "row"));
@@ -68,13 +68,16 @@ pub fn compare(args: &CompareArgs, progress: &Progress) -> Result<Answer> {
     }
     ensure!(
         is_model(&args.a),
-        "{a}: expected a .srp file, because the model comes first: surprisal compare MODEL MODEL_OR_DATA"
+        "{a}: expected a .srp or .cal file, because the model comes first: surprisal compare MODEL MODEL_OR_DATA"
     );
-    let for_data =
-        args.held_out || args.label.is_some() || !args.time.is_empty() || args.reading != ReadingArgs::default();
+    let for_data = args.held_out
+        || args.label.is_some()
+        || args.normal.is_some()
+        || !args.time.is_empty()
+        || args.reading != ReadingArgs::default();
     ensure!(
         !for_data || args.data.is_some(),
-        "--time, --held-out, --label and options for reading apply to data, but {b} is a model; leave them out, or pass a CSV file"
+        "--time, --held-out, --label, --normal and options for reading apply to data, but {b} is a model; leave them out, or pass a CSV file"
     );
     let (p, q) = (recalibrate::read(&args.a)?, recalibrate::read(&args.b)?);
     line!(text, "B = {b}, a model");
@@ -168,11 +171,8 @@ impl CompareArgs {
         let rows = self.rows_of(&self.a, &self.b);
         let read = rows.read(progress)?;
         read.warn_of_unknown(&read.rows)?;
-        let Read { artefact, frame, mut rows, anomalous, .. } = read;
-        if let Some(anomalous) = anomalous {
-            let mut anomalous = anomalous.into_iter();
-            rows.retain(|_| anomalous.next() == Some(false));
-        }
+        let rows = read.of_kind(false);
+        let Read { artefact, frame, .. } = read;
         ensure!(
             !rows.is_empty(),
             "{}: no normal rows to compare; check the label column, or --label and --normal",
@@ -187,7 +187,7 @@ fn is_model(path: &Path) -> bool {
     let mut start = [0; 4];
     // Bytes that are read from a pipe are lost to the command.
     let read = path.is_file() && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
-    read && start == *b"SRPL" || path.extension().is_some_and(|extension| extension == "srp")
+    read && start == *b"SRPL" || path.extension().is_some_and(|extension| extension == "srp" || extension == "cal")
 }
 
 /// Formats an estimate as "0.01230" if exact, "0.01230 ± 0.00040" with a standard error, or "inf".
@@ -195,6 +195,7 @@ fn shown(Estimate { value, standard_error }: Estimate) -> String {
     match standard_error {
         _ if value.is_infinite() => format!("{:>9}", "inf"),
         None => format!("{value:>9.5}"),
+        Some(error) if error.is_infinite() => format!("{value:>9.5} (one row has no standard error)"),
         Some(error) => format!("{value:>9.5} ± {error:.5}"),
     }
 }

@@ -6,7 +6,7 @@ use surprisal::{Detector, Nats};
 use surprisal_trainer::alarms::{AlarmSettings, Raised, Threshold, no_alarm, sweep};
 use surprisal_trainer::applied::Applied;
 use surprisal_trainer::counted::counted;
-use surprisal_trainer::evaluate::{Alarms, auc_pr, auc_roc, mean};
+use surprisal_trainer::evaluate::{auc_pr, auc_roc};
 use surprisal_trainer::pipeline::finite;
 
 use crate::answer::Answer;
@@ -15,18 +15,27 @@ use crate::observer::Progress;
 use crate::terminal::{Lines, line};
 
 pub fn eval(args: &RowArgs, rule: &AlarmArgs, with_sweep: bool, progress: &Progress) -> Result<Answer> {
-    let (applied, rule) = (args.apply(progress)?, rule.settings());
-    let mean_nats = mean(&applied.surprisals);
+    let (applied, rule) = (args.apply_to_measure(progress)?, rule.settings());
+    let known = applied.positions(|at| !applied.is_blank(at));
+    let [blank, unlabelled] = applied.unknown_rows();
+    let mean_nats = applied.mean_nats(&known);
     let count = applied.rows.len();
     let detector = applied.artefact.detector();
     let alarms = applied.verdicts(&detector);
     let raised = alarms.iter().filter(|&&alarm| alarm).count();
     let mut text = Lines::default();
     let mut value = json!({
-        "rows": count, "mean_nats": mean_nats, "log_likelihood": -mean_nats, "alarms": raised
+        "rows": count, "rows_without_reading": blank, "mean_nats": mean_nats,
+        "log_likelihood": mean_nats.map(|nats| -nats), "alarms": raised
     });
     value["warnings"] = json!(applied.warnings());
-    line!(text, "{}, {mean_nats:.4} nats per row, {}", counted(count, "row"), counted(raised, "alarm"));
+    line!(text, "{}{}, {}", counted(count, "row"), nats_per_row(mean_nats, 0), counted(raised, "alarm"));
+    if blank > 0 {
+        line!(text, "  {blank} of them without any reading, left out of all figures but the alarms");
+    }
+    if unlabelled > 0 {
+        line!(text, "  {unlabelled} of them without a label, left out of the figures by label");
+    }
     let ends = [applied.rows.first(), applied.rows.last()].map(|row| row.and_then(|&row| applied.time_of(row)));
     if let [Some(first), Some(last)] = ends {
         line!(text, "  time stamps from {first} to {last}");
@@ -37,13 +46,14 @@ pub fn eval(args: &RowArgs, rule: &AlarmArgs, with_sweep: bool, progress: &Progr
     }
     match &applied.anomalous {
         Some(anomalous) => {
-            labelled(&applied, anomalous, &alarms, &mut text, &mut value);
+            value["rows_without_label"] = json!(unlabelled);
+            by_label(&applied, &alarms, &mut text, &mut value);
             // Without anomalies there is nothing to separate, and the rows are those of a machine in use.
-            if !anomalous.contains(&true) {
-                unlabelled(&applied, &alarms, &mut text, &mut value);
+            if !anomalous.contains(&Some(true)) {
+                as_one_kind(&applied, &known, &alarms, &mut text, &mut value);
             }
         }
-        None => unlabelled(&applied, &alarms, &mut text, &mut value),
+        None => as_one_kind(&applied, &known, &alarms, &mut text, &mut value),
     }
     raised_alarms(&applied, &detector, &rule, &mut text, &mut value);
     if with_sweep {
@@ -53,17 +63,19 @@ pub fn eval(args: &RowArgs, rule: &AlarmArgs, with_sweep: bool, progress: &Progr
 }
 
 /// Reports the scores of normal and of anomalous rows, AUC, and alarm rates.
-fn labelled(applied: &Applied, anomalous: &[bool], alarms: &[bool], text: &mut Lines, value: &mut Value) {
-    let anomaly: Vec<Nats> = applied.scores.iter().map(|score| score.anomaly).collect();
-    let largest: Vec<Nats> = applied.scores.iter().map(|score| score.largest).collect();
-    let (roc, pr) = (auc_roc(&anomaly, anomalous), auc_pr(&anomaly, anomalous));
-    let (roc_sum, roc_largest) = (auc_roc(&applied.surprisals, anomalous), auc_roc(&largest, anomalous));
+fn by_label(applied: &Applied, alarms: &[bool], text: &mut Lines, value: &mut Value) {
+    let known = applied.positions(|at| applied.kind(at).is_some());
+    let anomalous: Vec<bool> = known.iter().map(|&at| applied.is_anomalous(at)).collect();
+    let of_known = |score: &dyn Fn(usize) -> Nats| -> Vec<Nats> { known.iter().map(|&at| score(at)).collect() };
+    let anomaly = of_known(&|at| applied.scores[at].anomaly);
+    let (roc, pr) = (auc_roc(&anomaly, &anomalous), auc_pr(&anomaly, &anomalous));
+    let roc_sum = auc_roc(&of_known(&|at| applied.surprisals[at]), &anomalous);
+    let roc_largest = auc_roc(&of_known(&|at| applied.scores[at].largest), &anomalous);
     for (kind, name) in [(false, "normal"), (true, "anomalous")] {
-        let of_kind: Vec<usize> = (0..anomalous.len()).filter(|&i| anomalous[i] == kind).collect();
+        let of_kind = applied.of_kind(kind);
         let alarms = of_kind.iter().filter(|&&i| alarms[i]).count();
-        let scores: Vec<Nats> = of_kind.iter().map(|&i| applied.surprisals[i]).collect();
-        let (count, mean_nats) = (scores.len(), mean(&scores));
-        line!(text, "  {name:<9} {count:>8} rows, {mean_nats:>9.4} nats per row, {alarms} alarms");
+        let (count, mean_nats) = (of_kind.len(), applied.mean_nats(&of_kind));
+        line!(text, "  {name:<9} {count:>8} rows{}, {alarms} alarms", nats_per_row(mean_nats, 9));
         value[name] = json!({ "rows": count, "mean_nats": mean_nats, "alarms": alarms });
     }
     for (name, auc) in [("auc_roc", roc), ("auc_pr", pr), ("auc_roc_sum", roc_sum), ("auc_roc_largest", roc_largest)] {
@@ -76,7 +88,7 @@ fn labelled(applied: &Applied, anomalous: &[bool], alarms: &[bool], text: &mut L
         ),
         _ => line!(text, "  no AUC, which needs both normal and anomalous rows"),
     }
-    let found = Alarms::of(alarms, anomalous);
+    let found = applied.alarms(alarms);
     let measures = [
         ("precision", found.precision),
         ("recall", found.recall),
@@ -92,11 +104,10 @@ fn labelled(applied: &Applied, anomalous: &[bool], alarms: &[bool], text: &mut L
 }
 
 /// Reports the share of alarms and the drift of the mean surprisal since the calibration.
-fn unlabelled(applied: &Applied, alarms: &[bool], text: &mut Lines, value: &mut Value) {
-    let all: Vec<usize> = (0..applied.rows.len()).collect();
-    let estimate = applied.drift(&all);
-    let raised = alarms.iter().filter(|&&alarm| alarm).count();
-    let share = (!alarms.is_empty()).then(|| raised as f64 / alarms.len() as f64);
+fn as_one_kind(applied: &Applied, rows: &[usize], alarms: &[bool], text: &mut Lines, value: &mut Value) {
+    let estimate = applied.drift(rows);
+    let raised = rows.iter().filter(|&&at| alarms[at]).count();
+    let share = (!rows.is_empty()).then(|| raised as f64 / rows.len() as f64);
     value["alarm_rate"] = json!(share);
     value["drift"] = json!({
         "estimate": f64::from(estimate.raw) / 65536.0, "error": finite(estimate.error), "drifted": estimate.is_drifted()
@@ -108,18 +119,22 @@ fn unlabelled(applied: &Applied, alarms: &[bool], text: &mut Lines, value: &mut 
     }
 }
 
+/// Returns a mean for the end of a clause, or nothing if there are no rows.
+fn nats_per_row(mean: Option<f64>, width: usize) -> String {
+    mean.map_or(String::new(), |mean| format!(", {mean:>width$.4} nats per row"))
+}
+
 /// Reports the alarms that a board would raise by the rule, trends included.
 fn raised_alarms(applied: &Applied, detector: &Detector, rule: &AlarmSettings, text: &mut Lines, value: &mut Value) {
     let raised = Raised::of(applied, &applied.monitored(detector, rule.rule), rule);
-    let Raised { alarms, trends, on_normal_rows: false_alarms, false_alarms_per_day: per_day } = raised;
-    let of_normal =
-        applied.anomalous.as_ref().map_or(String::new(), |_| format!(", {false_alarms} of them on normal rows"));
+    let Raised { alarms, trends, on_normal_rows, false_alarms_per_day: per_day, .. } = raised;
+    let of_normal = on_normal_rows.map_or(String::new(), |alarms| format!(", {alarms} of them on normal rows"));
     let kind = if applied.anomalous.is_some() { "false alarms" } else { "alarms" };
     let often = per_day.map_or(String::new(), |per_day| format!("; {per_day:.1} {kind} per day"));
     let (raised, trending) = (counted(alarms, "alarm"), counted(trends, "trend"));
     line!(text, "  a board raises {raised}{of_normal} ({}; {trending}){often}", rule.words());
     value["raised"] = json!({
-        "alarms": alarms, "trends": trends, "on_normal_rows": false_alarms, "false_alarms_per_day": per_day,
+        "alarms": alarms, "trends": trends, "on_normal_rows": on_normal_rows, "false_alarms_per_day": per_day,
         "votes": rule.rule.votes, "of": rule.rule.of, "hold_off": rule.rule.hold_off,
     });
 }

@@ -41,7 +41,12 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>, progress: &Progres
         let file = if frame.files.is_empty() { String::new() } else { format!("{}: ", frame.path_of(row).display()) };
         let time = applied.time_of(row).map_or(String::new(), |time| format!(", {time}"));
         line!(text, "{file}{} {}{time}: {nats} nats, p {p}", frame.unit, frame.lines[row]);
-        let fault = detector.judge(scores[at].anomaly).is_anomalous().then(|| fault(blamed, &mut text));
+        if applied.is_blank(at) {
+            line!(text, "  no reading, so that nothing is known of this row");
+            columns.clear();
+        }
+        let is_alarm = detector.judge(scores[at].anomaly).is_anomalous() && !applied.is_blank(at);
+        let fault = is_alarm.then(|| fault(blamed, &mut text));
         let regime = scores[at].regime;
         if let Some(regime) = regime {
             let far = if regime.is_far { ", the nearest, but the row is far from every regime" } else { "" };

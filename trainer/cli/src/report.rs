@@ -30,7 +30,7 @@ pub fn report(
         against.is_none() || !args.data.iter().any(|path| is_input(path)),
         "--against: standard input cannot be read for two models; write the rows to a file first"
     );
-    let applied = args.apply(progress)?;
+    let applied = args.apply_to_measure(progress)?;
     let other = against.map(|model| of_other(args, model, &applied, progress)).transpose()?;
     let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).display().to_string();
     let settings = PageSettings {

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use surprisal_trainer::applied::{Applied, Selection};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, ReadOptions};
+use surprisal_trainer::escape::column_option;
+use surprisal_trainer::fleet::SHARED_FILE;
 use surprisal_trainer::recalibrate;
-use surprisal_trainer::split::labels_of;
+use surprisal_trainer::split::{Labels, anomalous_rows, labels_of, no_normal_row};
 use surprisal_trainer::warning::Warning;
 
 use crate::args::RowArgs;
@@ -25,16 +27,21 @@ pub struct Read {
     /// Column of the labels, and its value in normal rows. `None` without a label column.
     pub label: Option<(String, String)>,
     /// Whether each selected row has an anomalous label: `[row]`. `None` without a label column.
-    pub anomalous: Option<Vec<bool>>,
+    pub anomalous: Option<Labels>,
 }
 
 impl Read {
-    /// Returns the selected rows that are normal: those with a reading that neither have an anomalous label nor follow a row
-    /// that has one.
+    /// Returns the selected rows with a reading that are normal or anomalous by their labels; without labels all are normal.
+    pub fn of_kind(&self, anomalous: bool) -> Vec<usize> {
+        let kind = |at: usize| self.anomalous.as_ref().map_or(Some(false), |labels| labels[at]);
+        let rows =
+            self.rows.iter().enumerate().filter(|&(at, &row)| kind(at) == Some(anomalous) && !self.frame.is_blank(row));
+        rows.map(|(_, &row)| row).collect()
+    }
+
+    /// Returns the selected rows that are normal and do not follow an anomalous row on which they depend.
     pub fn normal_rows(&self) -> Vec<usize> {
-        let is_anomalous = |at: usize| self.anomalous.as_ref().is_some_and(|anomalous| anomalous[at]);
-        let unlabelled = self.rows.iter().enumerate().filter(|(at, _)| !is_anomalous(*at));
-        unlabelled.map(|(_, &row)| row).filter(|&row| self.frame.may_be_normal(row)).collect()
+        self.of_kind(false).into_iter().filter(|&row| self.frame.may_be_normal(row)).collect()
     }
 
     /// Warns of texts of categories that no training row has, and of readings that no training row lacks, in some rows of
@@ -68,12 +75,28 @@ impl RowArgs {
         let frame = artefact.frame_observed(&self.data, &self.options(), progress)?;
         progress.clear();
         remarks(&frame.remarks);
+        if self.held_out && self.model.file_name().is_some_and(|name| name == SHARED_FILE) {
+            bail!(
+                "--held-out: {} was fitted on the training rows of all machines, each with held-out rows of its own; pass the file \
+                 of a machine, which lies beside it, in its place",
+                self.model.display()
+            );
+        }
         let rows = if self.held_out { artefact.held_out(&frame)? } else { (0..frame.rows()).collect() };
-        let label = match &self.label {
-            Some(column) => Some((column.clone(), self.normal.clone().unwrap_or_else(|| "0".into()))),
+        let mut label = match (&self.label, &artefact.notes.label) {
+            (Some(column), Some(of_fit)) if *column == of_fit.0 => Some(of_fit.clone()),
+            (Some(column), _) => Some((column.clone(), "0".into())),
             // Rows without the label column, for example from devices in use, are scored without labels.
-            None => artefact.notes.label.clone().filter(|(column, _)| frame.position(column).is_ok()),
+            (None, of_fit) => {
+                of_fit.clone().filter(|(column, _)| self.normal.is_some() || frame.position(column).is_ok())
+            }
         };
+        if let Some(normal) = &self.normal {
+            let of = label
+                .as_mut()
+                .context("--normal: the model was fitted without labels; name their column with --label")?;
+            of.1.clone_from(normal);
+        }
         let anomalous = labels_of(&frame, &rows, label.as_ref())?;
         Ok(Read { artefact, frame, rows, label, anomalous })
     }
@@ -86,6 +109,25 @@ impl RowArgs {
         let applied = Applied::new(artefact, frame, selection, progress)?;
         progress.clear();
         remarks(&applied.unknown);
+        Ok(applied)
+    }
+
+    /// Applies the model as [`apply`](Self::apply) does, for figures by label and for figures that are to hold for new rows.
+    /// Refuses labels none of which is that of normal rows, unless the user names that label, and warns if the model was
+    /// fitted on these rows.
+    pub fn apply_to_measure(&self, progress: &Progress) -> Result<Applied> {
+        let mut applied = self.apply(progress)?;
+        if let (Some((column, normal)), None) = (&applied.label, &self.normal) {
+            let labels = anomalous_rows(&applied.frame, column, normal)?;
+            if labels.contains(&Some(true)) && !labels.contains(&Some(false)) {
+                let or = format!("; if all rows are anomalous, pass {}", column_option("--normal", normal));
+                bail!(no_normal_row(&applied.frame, column, normal, &or)?);
+            }
+        }
+        if let Some(warning) = applied.of_fit().filter(|_| !self.held_out) {
+            remarks(std::slice::from_ref(&warning));
+            applied.unknown.push(warning);
+        }
         Ok(applied)
     }
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use anyhow::Result;
 use serde_json::{Value, json};
 use surprisal::{Nats, Regime};
-use surprisal_trainer::evaluate::mean;
 
 use crate::answer::{Answer, csv_text};
 use crate::args::{AlarmArgs, RowArgs};
@@ -24,8 +23,7 @@ pub fn score(args: &RowArgs, rule: &AlarmArgs, last: Option<u32>, progress: &Pro
     let Applied { artefact, frame, rows, scores, surprisals, .. } = &applied;
     let (detector, schema) = (artefact.detector(), &artefact.schema);
     let name = |column: u16| schema.of_source(column).map_or("", |encoding| schema.name(encoding));
-    let is_alarm = |&at: &usize| detector.judge(scores[at].anomaly).is_anomalous();
-    let mut alarms: Vec<usize> = (0..rows.len()).filter(is_alarm).collect();
+    let mut alarms = applied.positions(|at| detector.judge(scores[at].anomaly).is_anomalous() && !applied.is_blank(at));
     // A replacement is scored many times, so that only the most anomalous rows get one.
     alarms.sort_by_key(|&at| std::cmp::Reverse(scores[at].anomaly));
     alarms.truncate(MOST_BLAMED);
@@ -77,7 +75,7 @@ pub fn score(args: &RowArgs, rule: &AlarmArgs, last: Option<u32>, progress: &Pro
         }
     }
     let text = csv_text(&header, (0..rows.len()).map(|at| columns.iter().map(move |(_, value)| cell(value(at)))))?;
-    let mut value = json!({ "rows": rows.len(), "mean_nats": mean(surprisals), "warnings": json!(applied.warnings()) });
+    let mut value = json!({ "rows": rows.len(), "mean_nats": applied.mean_nats(&applied.positions(|at| !applied.is_blank(at))), "warnings": json!(applied.warnings()) });
     for (at, (name, of_row)) in columns.iter().enumerate().filter(|_| json) {
         let values: Vec<Value> = (0..rows.len()).map(of_row).collect();
         let entries = if stamps.contains(&at) { &mut value["time"] } else { &mut value };

@@ -15,7 +15,7 @@ use crate::history::{History, split_strategy};
 use crate::observer::{Event, Observer};
 use crate::predictor::PredictorTable;
 use crate::schema::{CELLS, Schema, SchemaOptions, without_bad_rows};
-use crate::split::{SHARES, SplitRows, VALID_SHARES, check_enough, normal_rows, split};
+use crate::split::{SHARES, SplitRows, VALID_SHARES, check_enough, labels_of, normal_rows, split};
 use crate::warning::Warning;
 use crate::windows;
 
@@ -85,6 +85,19 @@ impl<'j> Loaded<'j> {
             calibrate: optional(&job.calibrate)?,
             test: optional(&job.test)?,
         };
+        let train = loaded.train.digest;
+        let others =
+            [("--valid", &mut loaded.valid), ("--calibrate", &mut loaded.calibrate), ("--test", &mut loaded.test)];
+        for (option, frame) in others {
+            if let Some(frame) = frame.as_mut().filter(|frame| frame.digest == train) {
+                let message = format!(
+                    "{option} names the rows of the fit, which the model knows too well for figures and rates that hold for new \
+                     rows; pass rows of another day, or leave {option} out, and the fit keeps a share of its rows for that"
+                );
+                let file = frame.path.display().to_string();
+                frame.remarks.push(Warning { file, column: String::new(), message });
+            }
+        }
         if let Some(share) = job.may_fail {
             let frames = [Some(&mut loaded.train), loaded.valid.as_mut(), loaded.calibrate.as_mut()];
             for (stream, frame) in (1..).zip(frames.into_iter().flatten()) {
@@ -245,7 +258,14 @@ impl<'j> Split<'j> {
 
 /// Reads a file of a job.
 fn read(job: &Job, path: &Path, observer: &dyn Observer) -> Result<Frame> {
-    prepared(job, windows::read_observed(job.signal, &[path.to_owned()], &job.read_options(), observer)?)
+    let frame = windows::read_observed(job.signal, &[path.to_owned()], &job.read_options(), observer)?;
+    if let Some((column, normal)) = job.label.as_ref().filter(|(column, _)| frame.position(column).is_err()) {
+        let message = format!(
+            "no column `{column}`, which says by --label which rows are normal; add it, with `{normal}` in the rows that are"
+        );
+        return Err(Error::input(&frame.path, message));
+    }
+    prepared(job, frame)
 }
 
 /// Returns the rows of the job's machine as the job's columns, without bad rows as far as the job permits.
@@ -265,11 +285,18 @@ fn prepared(job: &Job, mut frame: Frame) -> Result<Frame> {
     let ignored = ignored(job, &frame);
     frame.mark_blank(|name| !ignored.contains(name));
     let blank = frame.blank.iter().filter(|&&blank| blank).count();
-    if blank > 0 {
-        let rows = counted(blank, "row");
-        let message = format!("{rows} without any reading left out of the fit, because such rows are not normal");
-        let file = frame.path.display().to_string();
-        frame.remarks.push(Warning { file, column: String::new(), message });
+    let every: Vec<usize> = (0..frame.rows()).filter(|&row| !frame.is_blank(row)).collect();
+    let labels = labels_of(&frame, &every, job.label.as_ref())?;
+    let unlabelled = labels.iter().flatten().filter(|label| label.is_none()).count();
+    let mut remark = |rows: usize, what: &str, column: &str| {
+        if rows > 0 {
+            let (file, column) = (frame.path.display().to_string(), column.to_owned());
+            frame.remarks.push(Warning { file, column, message: format!("{} {what}", counted(rows, "row")) });
+        }
+    };
+    remark(blank, "without any reading left out of the fit, because such rows are not normal", "");
+    if let Some((column, _)) = &job.label {
+        remark(unlabelled, "without a label left out of the fit, because they may be anomalous", column);
     }
     Ok(frame)
 }

@@ -102,10 +102,11 @@ pub fn blame_matrix(applied: &Applied) -> Result<BlameMatrix> {
     let verdicts = applied.verdicts(&applied.artefact.detector());
     let mut by_label: HashMap<String, Vec<usize>> = HashMap::new();
     for at in (0..verdicts.len()).filter(|&at| verdicts[at]) {
-        let label = match (&applied.anomalous, applied.is_anomalous(at)) {
+        let label = match (&applied.anomalous, applied.kind(at)) {
+            (_, None) => continue,
             (None, _) => "all alarms".to_owned(),
-            (_, true) => applied.label_of(at).into_owned(),
-            (_, false) => "false alarms".to_owned(),
+            (_, Some(true)) => applied.label_of(at).into_owned(),
+            (_, Some(false)) => "false alarms".to_owned(),
         };
         by_label.entry(label).or_default().push(at);
     }
@@ -163,7 +164,7 @@ pub struct TopRow {
 /// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
 pub fn top_rows(applied: &Applied) -> Result<Vec<TopRow>> {
     let Applied { artefact, frame, rows, scores, .. } = applied;
-    let mut chosen: Vec<usize> = (0..rows.len()).collect();
+    let mut chosen = applied.positions(|at| !applied.is_blank(at));
     chosen.sort_by_key(|&at| std::cmp::Reverse(scores[at].anomaly));
     chosen.truncate(TOP);
     let detector = artefact.detector();

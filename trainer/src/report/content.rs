@@ -165,5 +165,9 @@ fn advantage(applied: &Applied, other: &Applied) -> Result<Advantage> {
         .collect();
     let both = both.map(|rows| rows.into_iter().zip(&kept).filter(|(_, kept)| **kept).map(|(row, _)| row).collect());
     let found = pair.agreement(&both)?;
-    Ok(Advantage { rows: found.rows, nats: found.ratio.value, error: found.ratio.standard_error })
+    Ok(Advantage {
+        rows: found.rows,
+        nats: found.ratio.value,
+        error: found.ratio.standard_error.filter(|error| error.is_finite()),
+    })
 }

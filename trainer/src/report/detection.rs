@@ -9,7 +9,7 @@ use super::interval::{Measured, Share};
 use crate::alarms::{AlarmSettings, Raised, Threshold, promised_interval, sweep};
 use crate::applied::Applied;
 use crate::calibrate::rate_interval;
-use crate::evaluate::{Alarms, auc_pr, auc_roc, mean};
+use crate::evaluate::{auc_pr, auc_roc};
 use crate::pipeline::finite;
 
 /// Largest number of points of a curve.
@@ -20,15 +20,19 @@ const POINTS: usize = 250;
 pub struct Detection {
     /// Number of scored rows.
     pub rows: usize,
-    /// Number of rows without an anomalous label.
+    /// Number of normal rows; without labels, of all rows with a reading.
     pub normal_rows: usize,
     /// Number of rows with an anomalous label; `None` without labels.
     pub anomalous_rows: Option<usize>,
-    /// Mean surprisal of all rows, in nats.
-    pub mean_nats: f64,
+    /// Number of rows without any reading, which all figures but those of a board leave out.
+    pub rows_without_reading: usize,
+    /// Number of other rows without a label in the label column, which are neither normal nor anomalous.
+    pub rows_without_label: usize,
+    /// Mean surprisal of all rows with a reading, in nats; `None` if there are none.
+    pub mean_nats: Option<f64>,
     /// Number of rows that the threshold calls anomalous.
     pub alarms: usize,
-    /// Share of those among rows without an anomalous label.
+    /// Share of those among normal rows.
     pub false_alarms: Option<Share>,
     /// Share of those among rows with an anomalous label.
     pub recall: Option<Share>,
@@ -114,21 +118,25 @@ impl Detection {
         let verdicts = applied.verdicts(&detector);
         let (normal, anomalous) = (applied.of_kind(false), applied.of_kind(true));
         let share = |of: &[usize]| Share::of(of.iter().filter(|&&at| verdicts[at]).count(), of.len());
-        let is_anomalous: Vec<bool> = (0..applied.rows.len()).map(|at| applied.is_anomalous(at)).collect();
-        let found = Alarms::of(&verdicts, &is_anomalous);
-        let scores: Vec<_> = applied.scores.iter().map(|score| score.anomaly).collect();
+        let found = applied.alarms(&verdicts);
+        let known = [&normal[..], &anomalous].concat();
+        let is_anomalous: Vec<bool> = (0..known.len()).map(|at| at >= normal.len()).collect();
+        let scores: Vec<_> = known.iter().map(|&at| applied.scores[at].anomaly).collect();
+        let [rows_without_reading, rows_without_label] = applied.unknown_rows();
         let (low, high) = promised_interval(&detector);
         let drift = applied.drift(&normal);
         Self {
             rows: applied.rows.len(),
             normal_rows: normal.len(),
             anomalous_rows: applied.anomalous.is_some().then_some(anomalous.len()),
-            mean_nats: mean(&applied.surprisals),
+            rows_without_reading,
+            rows_without_label,
+            mean_nats: applied.mean_nats(&applied.positions(|at| !applied.is_blank(at))),
             alarms: verdicts.iter().filter(|&&alarm| alarm).count(),
             false_alarms: share(&normal),
             recall: share(&anomalous),
-            precision: found.precision.filter(|_| applied.anomalous.is_some()),
-            f1: found.f1.filter(|_| applied.anomalous.is_some()),
+            precision: found.precision,
+            f1: found.f1,
             auc_roc: auc_roc(&scores, &is_anomalous).map(|auc| Measured::auc(auc, anomalous.len(), normal.len())),
             auc_pr: auc_pr(&scores, &is_anomalous),
             raised: Raised::of(applied, reports, settings),
@@ -240,7 +248,7 @@ pub struct Curves {
 
 /// Returns the curves over all thresholds; `None` unless there are rows of both kinds.
 pub fn curves(applied: &Applied) -> Option<Curves> {
-    let mut ranked: Vec<_> = (0..applied.rows.len()).collect();
+    let mut ranked = applied.positions(|at| applied.kind(at).is_some());
     ranked.sort_by_key(|&at| std::cmp::Reverse(applied.scores[at].anomaly));
     let anomalous = ranked.iter().filter(|&&at| applied.is_anomalous(at)).count();
     let normal = ranked.len() - anomalous;

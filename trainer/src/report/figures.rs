@@ -13,7 +13,11 @@ const BINS: usize = 48;
 
 /// Returns the smallest and the largest score of the axes: all scores, but at least a hundredth of a nat.
 pub fn range(models: &[&Applied]) -> (f64, f64) {
-    let scores = || models.iter().flat_map(|applied| &applied.scores).map(|score| f64::from(score.anomaly));
+    let of = |applied: &&Applied| -> Vec<f64> {
+        let rows = applied.positions(|at| !applied.is_blank(at));
+        rows.into_iter().map(|at| applied.scores[at].anomaly.into()).collect()
+    };
+    let scores = || models.iter().flat_map(of);
     let low = scores().filter(|score| *score > 0.0).fold(f64::INFINITY, f64::min);
     let high = scores().fold(0.1, f64::max).min(1e5);
     (low.max(0.01).min(0.95 * high), high)

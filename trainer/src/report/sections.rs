@@ -122,11 +122,9 @@ fn thresholds(content: &Content) -> String {
     };
     let raised = detection.raised;
     let of_normal = match detection.anomalous_rows {
-        Some(_) => format!(
-            ", {} of them on the {} rows that are not labelled as anomalous",
-            count(raised.on_normal_rows),
-            count(detection.normal_rows)
-        ),
+        Some(_) => {
+            format!(", {} of them on the {} normal rows", count(raised.false_alarms), count(detection.normal_rows))
+        }
         None => String::new(),
     };
     html + &paragraph(&format!(

@@ -97,6 +97,7 @@ impl Summary {
             (Grade::Yes, true) => "Good enough",
             (Grade::Partly, true) => "Good enough in part",
             (Grade::No, true) => "Not good enough",
+            (_, false) if detection.threshold.is_none() => "Not usable as it is",
             (Grade::Yes, false) => "These rows look like the rows of the fit",
             (Grade::Partly, false) => "These rows look like the rows of the fit in part",
             (Grade::No, false) => "These rows differ from the rows of the fit",
@@ -115,7 +116,7 @@ fn tiles(
     has_faults: bool,
 ) -> Vec<Tile> {
     let kind = if has_faults { "false alarms" } else { "alarms" };
-    let raised = Share::of(detection.raised.on_normal_rows, detection.normal_rows);
+    let raised = Share::of(detection.raised.false_alarms, detection.normal_rows);
     let often = match settings.rate {
         Some(rate) => tile(
             format!("{kind} per day"),

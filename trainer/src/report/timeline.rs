@@ -27,7 +27,7 @@ pub fn chart(applied: &Applied, reports: &[Report], range: (f64, f64), threshold
         let (left, right) = (own.start as f64, own.end as f64);
         let middle = 0.5 * (left + right);
         for (kind, scores, lane) in [(false, &mut normal, &mut false_alarms), (true, &mut anomalous, &mut alarms)] {
-            let of_kind = || own.clone().filter(|&row| applied.is_anomalous(row) == kind);
+            let of_kind = || own.clone().filter(|&row| applied.kind(row) == Some(kind));
             if let Some(most) = of_kind().map(|row| applied.scores[row].anomaly).max() {
                 scores.push((middle, f64::from(most).clamp(low, high)));
             }

@@ -14,7 +14,7 @@ use super::{ReadingArgs, parse};
 /// Arguments that name a model and the rows to which the model is applied.
 #[derive(Clone, Debug, Args)]
 pub struct RowArgs {
-    /// Model: a .srp file that `fit` wrote.
+    /// Model: a .srp file that `fit` wrote, or the .cal file of a machine.
     pub model: PathBuf,
     /// Files with rows that have the columns of the training data; each file begins a session. Names may have wildcards,
     /// and - reads standard input.
@@ -31,8 +31,8 @@ pub struct RowArgs {
     /// Column that marks anomalies; by default the label column of the fit.
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
-    /// Value of the label column in normal rows; by default 0.
-    #[arg(long, value_name = "VALUE", requires = "label", allow_hyphen_values = true)]
+    /// Value of the label column in normal rows; by default that of the fit for its column, and 0 for others.
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     pub normal: Option<String>,
 }
 
@@ -90,9 +90,9 @@ impl SignalArgs {
 /// Arguments that name a model and the model or rows to compare it with.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Model A: a .srp file.
+    /// Model A: a .srp file, or the .cal file of a machine.
     pub a: PathBuf,
-    /// Model or data B: a .srp file with the same columns in any order, or rows as CSV (plain or .gz).
+    /// Model or data B: a .srp or .cal file with the same columns in any order, or rows as CSV (plain or .gz).
     pub b: PathBuf,
     /// Rows on which models A and B are compared as well, as CSV (plain or .gz).
     pub data: Option<PathBuf>,
@@ -120,7 +120,7 @@ pub struct CompareArgs {
     /// Column that marks anomalies; by default the label column of the fit. Only normal rows are compared.
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     pub label: Option<String>,
-    /// Value of the label column in normal rows; by default 0.
-    #[arg(long, value_name = "VALUE", requires = "label", help_heading = "Data", allow_hyphen_values = true)]
+    /// Value of the label column in normal rows; by default that of the fit for its column, and 0 for others.
+    #[arg(long, value_name = "VALUE", help_heading = "Data", allow_hyphen_values = true)]
     pub normal: Option<String>,
 }

@@ -69,11 +69,15 @@ pub fn on_data(
     let lines = b.rows.iter().map(|&row| (b.frame.lines[row], row));
     let of_b: HashMap<u64, usize> = lines.collect();
     let any = a.rows.iter().any(|&row| of_b.contains_key(&a.frame.lines[row]));
-    ensure!(any, "{}: no row is common to what both models left out; leave --held-out out", data.display());
+    let why = if args.held_out {
+        "no row is common to what both models left out; leave --held-out out"
+    } else {
+        "no row is one of both machines; compare models of one machine on its rows"
+    };
+    ensure!(any, "{}: {why}", data.display());
     for (name, wanted) in [("normal", false), ("anomalous", true)] {
-        let is_wanted = |at: usize| a.anomalous.as_ref().map_or(!wanted, |anomalous| anomalous[at] == wanted);
-        let rows = a.rows.iter().enumerate().filter(|(at, _)| is_wanted(*at));
-        let both = rows.filter_map(|(_, &row)| Some((row, *of_b.get(&a.frame.lines[row])?)));
+        let rows = a.of_kind(wanted).into_iter();
+        let both = rows.filter_map(|row| Some((row, *of_b.get(&a.frame.lines[row])?)));
         let (of_a, of_b): (Vec<usize>, Vec<usize>) = both.unzip();
         if of_a.is_empty() {
             continue;

@@ -172,10 +172,32 @@ fn models_of_other_columns_are_refused() {
         folder.text(&format!("fit {name}.csv --family marginal -o {name}.srp"));
     }
     folder.refuses("compare flag.srp integer.srp", &["`y`", "kind"]);
-    folder.refuses("compare category.srp other.srp", &["`y`", "categories"]);
+    // A category that one model does not know is one of all others there.
+    let report = folder.json("compare category.srp other.srp");
+    assert_eq!(report["method"], "readings");
+    assert!(value(&report, "kl_a_b") > 0.5, "{report}");
     folder.write("missing.csv", format!("x,y\n{}1,\n0,\n", of("047").repeat(3)));
     folder.text("fit missing.csv --family marginal -o missing.srp");
-    folder.refuses("compare integer.srp missing.srp", &["`y`", "missing"]);
+    folder.refuses("compare integer.srp missing.srp", &["`y`", "missing", "surprisal eval"]);
+}
+
+/// One row has no standard error, and its numbers are no exact ones.
+#[test]
+fn a_single_row_has_no_standard_error() {
+    let folder = Folder::with_data();
+    folder.write("one.csv", mixed(1, 0, 7));
+    for (name, family) in [("a", "tables"), ("b", "linear")] {
+        folder.text(&format!("fit data.csv --label label --family {family} -o {name}.srp"));
+    }
+    let report = folder.json("compare a.srp b.srp one.csv");
+    let ratio = &report["on_normal_data"]["ln_a_b"];
+    assert_eq!((&ratio["standard_error"], &ratio["exact"]), (&Value::Null, &false.into()));
+    for command in ["compare a.srp b.srp one.csv", "compare a.srp one.csv"] {
+        let text = folder.text(command);
+        assert!(text.contains("one row has no standard error") && !text.contains("± 0.00000"), "{text}");
+    }
+    let (_, eval) = (folder.text("eval a.srp one.csv"), folder.json("eval a.srp one.csv"));
+    assert_eq!((&eval["anomalous"]["rows"], &eval["anomalous"]["mean_nats"]), (&0.into(), &Value::Null));
 }
 
 /// Both models of the same numbers, whatever their cells: 32 cells describe the sample's noise as well as 16.

@@ -113,6 +113,18 @@ fn a_status_names_the_machines_that_need_attention() {
     assert!(machines[0]["drift"].as_f64().unwrap() > 1.0, "{}", machines[0]);
     let text = folder.text("fleet status models fresh.csv");
     assert!(text.lines().nth(1).unwrap().starts_with("alarms ") && text.lines().count() == 5, "{text}");
+    // What is not known of a machine is no number.
+    for one in machines {
+        let is_scored = !["new", "a/1"].contains(&one["machine"].as_str().unwrap());
+        assert!(["alarm_rate", "promised", "drift"].iter().all(|key| one[key].is_number() == is_scored), "{one}");
+    }
+    // A machine whose table is damaged is listed once.
+    folder.write("models/a%2F1.srp", "");
+    folder.write("fresh.csv", fleet(&NINE[..3], 100, 4));
+    let value = folder.json("fleet status models fresh.csv");
+    let machines = value["machines"].as_array().unwrap();
+    assert_eq!((machines.len(), &machines[0]["machine"], &machines[0]["state"]), (3, &"a/1".into(), &"failed".into()));
+    assert_eq!(machines[0]["rows"], 100);
 }
 
 #[test]
@@ -165,7 +177,7 @@ fn gaps_in_time_are_those_of_each_machine() {
     let eval = |file: &str| folder.run(&format!("eval models/m1.srp {file}"));
     let (of_all, of_own) = (eval("all.csv"), eval("own.csv"));
     assert_eq!(of_all.stdout, of_own.stdout);
-    assert!(String::from_utf8_lossy(&of_all.stderr).contains("1 gaps or steps backwards"), "{of_all:?}");
+    assert!(String::from_utf8_lossy(&of_all.stderr).contains("1 gap or step backwards"), "{of_all:?}");
 }
 
 #[test]
@@ -230,6 +242,15 @@ fn machines_share_a_table_unless_one_of_their_own_predicts_better() {
     let whole = folder.json("eval models/c.cal all.csv --held-out");
     assert_eq!(whole["rows"], 40);
     assert!(whole["false_alarm_rate"].as_f64().is_none_or(|rate| rate < 0.3), "{whole}");
+    folder
+        .refuses("eval models/shared.srp all.csv --held-out", &["--held-out", "all machines", "the file of a machine"]);
+    // Every command takes the file, `compare` in all places.
+    let compared = folder.json("compare models/c.cal models/shared.srp");
+    assert!(compared["kl_a_b"]["value"].is_number(), "{compared}");
+    assert_eq!(folder.json("compare models/c.cal all.csv")["data_rows"], 400);
+    assert_eq!(folder.json("compare models/c.cal models/c.cal all.csv")["on_normal_data"]["rows"], 400);
+    folder.text("compare models/b.cal models/c.cal");
+    folder.refuses("compare models/b.cal models/c.cal all.csv", &["all.csv", "compare models of one machine"]);
     folder.text("export models/c.cal -o c.h");
     folder.text("report models/c.cal all.csv -o c.html");
     let status = folder.json("fleet status models all.csv");

@@ -76,6 +76,7 @@ fn timed() -> String {
 fn the_page_lists_the_fields_of_every_command() {
     let folder = Folder::with_data();
     folder.write("timed.csv", timed());
+    folder.write("later.csv", timed());
     folder.write("log.txt", "surprisal: a,b\nsurprisal: 1,2\nsurprisal: 3,4\n");
     let mut coins = random(5);
     let bits: Vec<Vec<bool>> = (0..400)
@@ -110,7 +111,7 @@ fn the_page_lists_the_fields_of_every_command() {
         "eval model.srp data.csv --sweep --rate 1",
         "eval timed.srp timed.csv",
         "score model.srp data.csv",
-        "score timed.srp timed.csv timed.csv --mean 3",
+        "score timed.srp timed.csv later.csv --mean 3",
         "score signal.srp signal.csv",
         "score flags.srp lost.csv",
         "explain model.srp data.csv",

@@ -122,6 +122,10 @@ fn a_new_category_gets_the_next_code_and_another_fingerprint() {
         assert_eq!(codes(&new, "mode")[3], (3, "boost".to_owned()));
         assert_eq!(codes(&new, "program").iter().map(|(code, _)| *code).collect::<Vec<_>>(), [3, 5, 7, 12]);
         assert_ne!(fingerprint(&new.schema), expected);
+        // Both models score the new rows, and the new one knows them better.
+        let report = folder.json("compare old.srp new.srp new.csv");
+        let advantage = report["on_normal_data"]["ln_a_b"]["value"].as_f64().expect("a number");
+        assert!(advantage < -0.5, "{family}: {report}");
         assert!(matches!(opened(&new, expected), Err(TableError::Fingerprint { .. })), "{family}");
         assert_eq!(opened(&new, fingerprint(&new.schema)), Ok(()), "{family}");
         // A further fit like the new model keeps its codes.

@@ -10,6 +10,7 @@ mod escapes;
 mod faults;
 mod field;
 mod json_fields;
+mod labels;
 mod logged;
 mod manners;
 mod new;
@@ -29,7 +30,6 @@ mod signing;
 mod streams;
 mod telemetry;
 mod time;
-
 use data::{Folder, mixed, number};
 use std::io::Write;
 /// Quick and simple enough for tests that are about something else.

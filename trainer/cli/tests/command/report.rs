@@ -226,6 +226,14 @@ fn given_columns_and_single_columns_say_what_does_not_apply() {
     folder.write("few.csv", format!("load\n{}", &one[..one.find('\n').unwrap() + 1]));
     let (page, _) = report(&folder, "one.srp few.csv");
     assert!(page.contains("too few"));
+    // A model that never alarms says nothing about the rows.
+    folder.text("fit one.csv --false-alarm 0.0001 -o silent.srp");
+    let (_, value) = report(&folder, "silent.srp one.csv");
+    let verdict = value["summary"]["verdict"].as_str().unwrap();
+    assert!(verdict.starts_with("Not usable as it is: it raises no alarm ever"), "{verdict}");
+    // Another unit gets a threshold, and is told that there was none.
+    let text = folder.text("calibrate silent.srp one.csv --false-alarm 0.05 -o again.srp");
+    assert!(text.contains("; before: no alarm ever"), "{text}");
 }
 
 #[test]

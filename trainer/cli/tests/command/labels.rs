@@ -1,0 +1,160 @@
+//! Labels of rows: which rows are normal, which are anomalous, and of which nobody said so; and rows without a reading.
+
+use crate::QUICK;
+use crate::data::{Folder, mixed, number};
+
+/// A file with the last cell of every `step`th row replaced.
+fn with_labels(csv: &str, step: usize, label: &str) -> String {
+    let line = |(at, line): (usize, &str)| match at {
+        0 => format!("{line}\n"),
+        at if at % step == 0 => format!("{},{label}\n", line.rsplit_once(',').expect("several columns").0),
+        _ => format!("{line}\n"),
+    };
+    csv.lines().enumerate().map(line).collect()
+}
+
+#[test]
+fn rows_without_a_label_are_neither_normal_nor_anomalous() {
+    let folder = Folder::with_data();
+    let whole = mixed(400, 20, 1);
+    folder.text(&format!("fit data.csv --label label --false-alarm 0.05 {QUICK} -o model.srp"));
+    for empty in ["", "NA", "?"] {
+        // Rows 7, 14, …: 57 normal ones and 3 anomalous ones.
+        folder.write("gaps.csv", with_labels(&whole, 7, empty));
+        let value = folder.json("eval model.srp gaps.csv");
+        assert_eq!((number(&value, "rows"), number(&value, "rows_without_label")), (420.0, 60.0));
+        assert_eq!((number(&value["normal"], "rows"), number(&value["anomalous"], "rows")), (343.0, 17.0));
+        assert_eq!(number(&value, "recall"), number(&value["anomalous"], "alarms") / 17.0);
+        assert_eq!(number(&value, "false_alarm_rate"), number(&value["normal"], "alarms") / 343.0);
+        assert!(folder.text("eval model.srp gaps.csv").contains("60 of them without a label"));
+        let report = folder.json("report model.srp gaps.csv -o page.html");
+        let detection = &report["detection"];
+        assert_eq!((number(detection, "normal_rows"), number(detection, "anomalous_rows")), (343.0, 17.0));
+        assert_eq!(number(detection, "rows_without_label"), 60.0);
+        for key in ["recall", "false_alarms"] {
+            assert_eq!(
+                number(&detection[key], "share"),
+                number(&value, if key == "recall" { key } else { "false_alarm_rate" })
+            );
+        }
+        assert_eq!((&detection["auc_pr"], &detection["precision"]), (&value["auc_pr"], &value["precision"]));
+        // The rows of which nobody said what they are do not calibrate, and are not compared.
+        assert_eq!(number(&folder.json("calibrate model.srp gaps.csv -o again.srp"), "rows"), 343.0);
+        let compared = folder.json("compare model.srp again.srp gaps.csv");
+        assert_eq!(number(&compared["on_normal_data"], "rows"), 343.0);
+        assert_eq!(number(&compared["on_anomalous_data"], "rows"), 17.0);
+        // Nor are they fitted.
+        let output = folder.run(&format!("fit gaps.csv --label label {QUICK} -o gaps.srp --json"));
+        let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && notes.contains("60 rows without a label left out"), "{notes}");
+        let fitted: serde_json::Value = serde_json::from_slice(&output.stdout).expect("an object");
+        assert_eq!(number(&fitted, "train_rows"), 240.0, "70 % of the 343 rows that are labelled as normal");
+    }
+    // A text that stands for a missing reading may well be the label of normal rows.
+    folder.write("none.csv", with_labels(&whole, 7, "none"));
+    let value = folder.json("eval model.srp none.csv --normal none");
+    assert_eq!((number(&value["normal"], "rows"), number(&value, "rows_without_label")), (60.0, 0.0));
+}
+
+#[test]
+fn labels_of_which_none_is_that_of_normal_rows_are_refused() {
+    let folder = Folder::new();
+    let words = mixed(400, 20, 1).replace(",0\n", ",ok\n").replace(",1\n", ",bad\n");
+    folder.write("words.csv", words);
+    folder.write("data.csv", mixed(400, 20, 1));
+    folder.text(&format!("fit words.csv --label label --normal ok {QUICK} -o model.srp"));
+    for command in ["eval model.srp data.csv", "report model.srp data.csv -o page.html"] {
+        folder.refuses(command, &["`label`", "no row with the value `ok`", "--normal", "`0`, `1`", "--normal ok"]);
+    }
+    let value = folder.json("eval model.srp data.csv --normal 0");
+    assert_eq!((number(&value["normal"], "rows"), number(&value["anomalous"], "rows")), (400.0, 20.0));
+    // A file of anomalous rows only is one that the user knows.
+    let value = folder.json("eval model.srp data.csv --normal ok");
+    assert_eq!((number(&value["normal"], "rows"), number(&value["anomalous"], "rows")), (0.0, 420.0));
+    assert_eq!(
+        (&value["normal"]["mean_nats"], &value["auc_roc"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
+    // The value of the fit counts for its column, also if the column is named; scores need no labels.
+    folder.json("eval model.srp words.csv --label label");
+    folder.text("score model.srp data.csv");
+    folder.text(&format!("fit data.csv --ignore label {QUICK} -o plain.srp"));
+    folder.refuses("eval plain.srp data.csv --normal 0", &["--normal", "--label"]);
+    assert!(number(&folder.json("eval plain.srp data.csv --label label --normal 0"), "auc_roc") > 0.5);
+    // Other files of a fit need the column as well.
+    let bare: String =
+        mixed(100, 0, 2).lines().map(|line| line.rsplit_once(',').unwrap().0.to_owned() + "\n").collect();
+    folder.write("bare.csv", bare);
+    for option in ["--calibrate", "--test", "--valid"] {
+        folder.refuses(
+            &format!("fit data.csv --label label {option} bare.csv {QUICK} -o other.srp"),
+            &["bare.csv", "no column `label`", "--label", "add it, with `0`"],
+        );
+    }
+    folder.refuses(&format!("fit data.csv --label LABEL {QUICK} -o other.srp"), &["did you mean `label`?"]);
+}
+
+#[test]
+fn rows_without_a_reading_are_left_out_of_figures() {
+    let folder = Folder::with_data();
+    folder.text(&format!("fit data.csv --label label --false-alarm 0.05 {QUICK} -o model.srp"));
+    for label in ["", "label"] {
+        let rows = mixed(200, 10, 5);
+        let rows: String = rows
+            .lines()
+            .map(|line| if label.is_empty() { line.rsplit_once(',').unwrap().0.to_owned() } else { line.to_owned() } + "\n")
+            .collect();
+        let blank = if label.is_empty() { "NA,,,,\n" } else { "NA,,,,,0\n" };
+        folder.write("rows.csv", &rows);
+        folder.write("blank.csv", format!("{rows}{}", blank.repeat(3)));
+        let [mut without, mut with] = ["rows", "blank"].map(|name| folder.json(&format!("eval model.srp {name}.csv")));
+        assert_eq!((number(&with, "rows"), number(&with, "rows_without_reading")), (213.0, 3.0));
+        for key in ["mean_nats", "drift", "alarm_rate", "normal", "anomalous", "auc_roc", "precision", "f1"] {
+            assert_eq!(without[key].take(), with[key].take(), "{key}");
+        }
+        let [without, with] =
+            ["rows", "blank"].map(|name| folder.json(&format!("report model.srp {name}.csv -o p.html")));
+        for key in ["mean_nats", "normal_rows", "false_alarms", "recall", "p_values", "drift", "auc_roc"] {
+            assert_eq!(without["detection"][key], with["detection"][key], "{key}");
+        }
+        assert_eq!(without["top_rows"], with["top_rows"]);
+        // Their lines stay, so that lines of the answer are those of the file, but no column is at fault.
+        let scored = folder.json("score model.srp blank.csv");
+        assert_eq!(scored["blamed"][212], "");
+        assert_eq!(scored["nats"].as_array().map(Vec::len), Some(213));
+        let text = folder.text("explain model.srp blank.csv --line 213");
+        assert!(text.contains("no reading, so that nothing is known") && !text.contains("at fault"), "{text}");
+    }
+    folder.write("nothing.csv", format!("mode,heat,shake,door,humid\n{}", "NA,,,,\n".repeat(3)));
+    let value = folder.json("eval model.srp nothing.csv");
+    assert_eq!((&value["mean_nats"], &value["alarm_rate"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+}
+
+#[test]
+fn figures_on_rows_of_the_fit_carry_a_warning() {
+    let folder = Folder::with_data();
+    folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    let warned = |command: &str| {
+        let output = folder.run(command);
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stderr).contains("knows its training rows too well")
+    };
+    folder.write("fresh.csv", mixed(100, 5, 3));
+    for command in ["eval model.srp", "report -o page.html model.srp", "calibrate -o again.srp model.srp"] {
+        assert!(warned(&format!("{command} data.csv")), "{command}");
+        assert!(
+            !warned(&format!("{command} data.csv --held-out")) && !warned(&format!("{command} fresh.csv")),
+            "{command}"
+        );
+    }
+    assert_eq!(folder.json("eval model.srp data.csv")["warnings"].as_array().map(Vec::len), Some(1));
+    // Calibration rows that are training rows make a promise that does not hold.
+    for option in ["--calibrate", "--valid", "--test"] {
+        let output = folder.run(&format!("fit data.csv --label label {option} data.csv {QUICK} -o other.srp"));
+        let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && notes.contains(&format!("{option} names the rows of the fit")), "{notes}");
+    }
+    for twice in ["data.csv data.csv", "data.csv ./data.csv", "*.csv data.csv"] {
+        folder.refuses(&format!("fit {twice} --label label {QUICK} -o other.srp"), &["data.csv", "named twice"]);
+    }
+}
