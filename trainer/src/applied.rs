@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use surprisal::{Blame, Detector, Drift, DriftEstimate, Nats, Reading, RowScore};
 
 use crate::artefact::Artefact;
+use crate::counted::counted;
 use crate::data::Frame;
 use crate::error::Result;
 use crate::evaluate::{Alarms, mean};
@@ -109,6 +110,17 @@ impl Applied {
     pub fn unknown_rows(&self) -> [usize; 2] {
         let blank = self.positions(|at| self.is_blank(at)).len();
         [blank, self.positions(|at| self.kind(at).is_none()).len() - blank]
+    }
+
+    /// Returns sentences that count the [rows that are unknown](Self::unknown_rows), if there are any.
+    pub fn left_out(&self) -> Vec<String> {
+        let [blank, unlabelled] = self.unknown_rows();
+        let left_out = [
+            (blank, "without any reading left out of all figures but the alarms"),
+            (unlabelled, "without a label left out of the figures by label"),
+        ];
+        let some = left_out.into_iter().filter(|(count, _)| *count > 0);
+        some.map(|(count, what)| format!("{} {what}", counted(count, "row"))).collect()
     }
 
     /// Returns the mean surprisal of the scored rows at these positions, in nats; `None` without positions.

@@ -30,12 +30,7 @@ pub fn eval(args: &RowArgs, rule: &AlarmArgs, with_sweep: bool, progress: &Progr
     });
     value["warnings"] = json!(applied.warnings());
     line!(text, "{}{}, {}", counted(count, "row"), nats_per_row(mean_nats, 0), counted(raised, "alarm"));
-    if blank > 0 {
-        line!(text, "  {blank} of them without any reading, left out of all figures but the alarms");
-    }
-    if unlabelled > 0 {
-        line!(text, "  {unlabelled} of them without a label, left out of the figures by label");
-    }
+    applied.left_out().iter().for_each(|sentence| line!(text, "  {sentence}"));
     let ends = [applied.rows.first(), applied.rows.last()].map(|row| row.and_then(|&row| applied.time_of(row)));
     if let [Some(first), Some(last)] = ends {
         line!(text, "  time stamps from {first} to {last}");

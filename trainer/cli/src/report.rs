@@ -44,6 +44,7 @@ pub fn report(
     output::write_whole(path, page.html.as_bytes(), &inputs)?;
     let mut text = Lines::default();
     line!(text, "{}", page.verdict);
+    applied.left_out().iter().for_each(|sentence| line!(text, "{sentence}"));
     line!(text, "wrote {}, {} bytes; open it in a browser", path.display(), page.html.len());
     let mut value = page.numbers;
     value["output"] = json!(path);

@@ -86,6 +86,7 @@ pub fn facts(applied: &Applied) -> Vec<(String, String)> {
     if let [Some(first), Some(last)] = [applied.rows.first(), applied.rows.last()].map(|row| applied.time_of(*row?)) {
         facts.push(("time stamps", format!("from {first} to {last}")));
     }
+    facts.extend(applied.left_out().into_iter().map(|sentence| ("rows of this page", sentence)));
     facts.extend(applied.warnings().into_iter().map(|warning| ("remark", warning.to_string())));
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

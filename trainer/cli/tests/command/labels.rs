@@ -26,7 +26,10 @@ fn rows_without_a_label_are_neither_normal_nor_anomalous() {
         assert_eq!((number(&value["normal"], "rows"), number(&value["anomalous"], "rows")), (343.0, 17.0));
         assert_eq!(number(&value, "recall"), number(&value["anomalous"], "alarms") / 17.0);
         assert_eq!(number(&value, "false_alarm_rate"), number(&value["normal"], "alarms") / 343.0);
-        assert!(folder.text("eval model.srp gaps.csv").contains("60 of them without a label"));
+        for command in ["eval model.srp gaps.csv", "report model.srp gaps.csv -o page.html"] {
+            assert!(folder.text(command).contains("60 rows without a label left out"), "{command}");
+        }
+        assert!(String::from_utf8_lossy(&folder.read("page.html")).contains("60 rows without a label left out"));
         let report = folder.json("report model.srp gaps.csv -o page.html");
         let detection = &report["detection"];
         assert_eq!((number(detection, "normal_rows"), number(detection, "anomalous_rows")), (343.0, 17.0));

@@ -77,7 +77,10 @@ fn a_full_standard_error_changes_nothing() {
 fn a_full_device_is_named() {
     let folder = with_model();
     for arguments in ["score model.srp data.csv", "sample model.srp -n 100000", "inspect model.srp"] {
-        folder.refuses(&format!("{arguments} -o /dev/full"), &["/dev/full", "cannot be written"]);
+        folder.refuses(
+            &format!("{arguments} -o /dev/full"),
+            &["/dev/full", "cannot be written", "free space on its disk"],
+        );
     }
 }
 
