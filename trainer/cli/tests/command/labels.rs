@@ -161,3 +161,15 @@ fn figures_on_rows_of_the_fit_carry_a_warning() {
         folder.refuses(&format!("fit {twice} --label label {QUICK} -o other.srp"), &["data.csv", "named twice"]);
     }
 }
+
+/// Rows without a normal one among them can be scored; only a fit needs normal rows.
+#[test]
+fn rows_that_are_all_odd_are_scored() {
+    let folder = Folder::with_data();
+    folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    let anomalous: Vec<String> =
+        mixed(400, 20, 1).lines().filter(|line| !line.ends_with(",0")).map(|line| line.to_owned() + "\n").collect();
+    folder.write("anomalous.csv", anomalous.concat());
+    let report = folder.json("eval model.srp anomalous.csv --normal 0");
+    assert_eq!((number(&report, "rows"), &report["auc_roc"]), (20.0, &serde_json::Value::Null));
+}

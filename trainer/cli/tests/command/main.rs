@@ -322,18 +322,6 @@ fn samples_of_reals_around_zero_stay_in_their_cells() {
     assert_eq!(number(&folder.json("eval model.srp samples.csv --header yes"), "rows"), 2000.0);
 }
 
-/// Rows without a normal one among them can be scored; only a fit needs normal rows.
-#[test]
-fn rows_that_are_all_odd_are_scored() {
-    let folder = Folder::with_data();
-    folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
-    let anomalous: Vec<String> =
-        mixed(400, 20, 1).lines().filter(|line| !line.ends_with(",0")).map(|line| line.to_owned() + "\n").collect();
-    folder.write("anomalous.csv", anomalous.concat());
-    let report = folder.json("eval model.srp anomalous.csv --normal 0");
-    assert_eq!((number(&report, "rows"), &report["auc_roc"]), (20.0, &serde_json::Value::Null));
-}
-
 /// What kinds of values there are is read off the whole file; how often they come, from normal rows alone.
 #[test]
 fn odd_rows_have_no_say_in_the_fit() {
