@@ -41,7 +41,8 @@ impl NorFlash for Hardware {
 /// Receives and installs an update of unknown bytes.
 pub fn update(bytes: &[u8]) -> Result<(), surprisal::UpdateError<NorFlashErrorKind>> {
     let (flash, slots) = (&mut Hardware, black_box(Slots::new(0, 1 << 14)).with_factory_release(black_box(1)));
-    let mut in_use = slots.start_with(flash, |found| black_box(found).is_confirmed().then_some(()))?.map(|((), found)| found);
+    let mut in_use =
+        slots.start_with(flash, |found| black_box(found).is_confirmed().then_some(()))?.map(|((), found)| found);
     let mut incoming = Incoming::new(flash, slots, in_use.as_ref(), Fingerprint::ANY)?;
     incoming.push(flash, bytes)?;
     let received = incoming.finish(flash)?;
