@@ -280,6 +280,11 @@ impl<'b> Packets<'b> {
         let end = header + usize::from(length);
         let checked = bytes.get(..end).filter(|_| usize::from(length) <= MOST_PAYLOAD && rows > 0)?;
         let check = u16::from_be_bytes(*bytes.get(end..)?.first_chunk()?);
+        // A check that stands among erased bytes is right by chance.
+        let last: &[u8] = bytes.get((end + CHECK).saturating_sub(6)..end + CHECK)?;
+        if [0, u8::MAX].iter().any(|erased| last.iter().all(|byte| byte == erased)) {
+            return None;
+        }
         let tag = CHECKSUM.checksum(checked) ^ check;
         Some((Packet { payload: checked.get(header..)?, rows, tag }, end + CHECK))
     }

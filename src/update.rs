@@ -57,7 +57,7 @@ enum Mark {
 /// let mut in_use = SLOTS.start(&mut flash)?;
 /// assert!(in_use.is_none()); // a new device, which scores with the table of its firmware
 ///
-/// let mut incoming = Incoming::new(&mut flash, SLOTS, in_use.as_ref(), Fingerprint::ANY)?;
+/// let mut incoming = Incoming::new(&flash, SLOTS, in_use.as_ref(), Fingerprint::ANY)?;
 /// for chunk in update.chunks(48) {
 ///     incoming.push(&mut flash, chunk)?; // and score the next row in between
 /// }
@@ -90,6 +90,8 @@ pub struct Installed {
     length: u32,
     release: u32,
     is_confirmed: bool,
+    /// Whether no newer table was passed over, which could not be used.
+    is_newest: bool,
 }
 
 impl Installed {
@@ -172,7 +174,8 @@ impl Slots {
     ///
     /// `read` gets the tables in turn, the newest first. It should call [`from_bytes`](crate::Table::from_bytes) and
     /// [`self_test`](crate::Table::self_test), and return `None` if one of them refuses the table: that table is then
-    /// [discarded](Self::discard) if the flash can still erase its slot, and left alone otherwise.
+    /// [discarded](Self::discard) if the flash can still erase its slot, and left alone otherwise. A table in a flash that does not
+    /// answer yet is refused as well: wait for the flash first.
     ///
     /// For the rest it is [`start`](Self::start), and takes its place.
     ///
@@ -187,7 +190,9 @@ impl Slots {
         let [first, second] = [Slot::First, Slot::Second].map(|slot| self.installed(flash, slot));
         let release = |found: &Option<Installed>| found.as_ref().map_or(0, |found| found.release);
         let newest_first = if release(&first) >= release(&second) { [first, second] } else { [second, first] };
-        for found in newest_first.into_iter().flatten() {
+        let mut is_newest = true;
+        for mut found in newest_first.into_iter().flatten() {
+            found.is_newest = core::mem::replace(&mut is_newest, false);
             if !found.is_confirmed && self.mark(flash, found.slot, Mark::Tried).is_err() {
                 continue;
             }
@@ -270,7 +275,7 @@ impl Slots {
         let UpdateHeader { release, length, .. } = self.header(flash, slot)?;
         let table = self.range(slot).0 + UpdateHeader::BYTES as u32;
         let counts = release > self.factory && length <= self.capacity();
-        counts.then_some(Installed { slot, table, length, release, is_confirmed })
+        counts.then_some(Installed { slot, table, length, release, is_confirmed, is_newest: true })
     }
 
     /// Returns the header of the update that was installed in a slot.
@@ -284,11 +289,23 @@ impl Slots {
         UpdateHeader::from_bytes(&bytes.0)
     }
 
-    /// Checks that no slot holds a table that is newer than the release `in_use`.
-    fn check_newest<F: NorFlash>(&self, flash: &mut F, in_use: u32) -> Result<(), UpdateError<F::Error>> {
+    /// Returns the slot for the next update: one whose table is neither `in_use` nor a newer one that could be in use.
+    fn target<F: NorFlash>(
+        &self,
+        flash: &mut F,
+        in_use: Option<(Slot, u32, bool)>,
+    ) -> Result<Slot, UpdateError<F::Error>> {
         let found = [Slot::First, Slot::Second].map(|slot| self.installed(flash, slot));
-        let is_newest = found.iter().flatten().all(|found| found.release <= in_use);
-        if is_newest { Ok(()) } else { Err(UpdateError::Stale) }
+        let found_in = |slot| found.iter().flatten().find(|found| found.slot == slot);
+        let target = match in_use {
+            Some((slot, release, is_newest)) => {
+                let is_there = found_in(slot).is_some_and(|found| found.release == release);
+                let is_older = found_in(slot.other()).is_none_or(|found| found.release < release);
+                (is_there && (is_older || !is_newest)).then_some(slot.other())
+            }
+            None => [Slot::First, Slot::Second].into_iter().find(|&slot| found_in(slot).is_none()),
+        };
+        target.ok_or(UpdateError::Stale)
     }
 
     /// Returns the offset of a mark.

@@ -116,6 +116,35 @@ fn erased_flash_is_no_packet() {
     }
 }
 
+/// Other things in a dump of flash, such as a program, in front of erased flash: bytes whose check is right by chance, because it
+/// stands among the erased bytes.
+#[test]
+fn foreign_bytes_in_front_of_erased_flash_are_no_packets() {
+    let rows = shuttle();
+    let mut codec = RowCodec::new(&views::TABLE, &[], &mut []).unwrap();
+    let packets = packed(&mut codec, &rows[..60], 60).concat();
+    let (whole, _) = unpacked(&mut codec, &packets, 9);
+    let crc = crc::Crc::<u16>::new(&crc::CRC_16_IBM_3740);
+    let mut dice = Dice(1);
+    for erased in [0xFF, 0] {
+        let found = std::iter::repeat_with(|| {
+            // The header of a packet of 200 bytes, of which 50 are here.
+            let [many, few] = (dice.word() as u16 | 1).to_be_bytes();
+            let mut foreign = vec![0x80, 200, many, few];
+            foreign.extend((0..50).map(|_| dice.word() as u8));
+            foreign
+        });
+        let is_chance = |foreign: &Vec<u8>| {
+            let bytes = [&foreign[..], &[erased; 150]].concat();
+            crc.checksum(&bytes) ^ codec.tag() == u16::from_be_bytes([erased; 2])
+        };
+        let foreign = found.take(1 << 21).find(is_chance).expect("one in 65536 has this check");
+        let dump = [&packets, &foreign[..], &[erased; 5000], &packets].concat();
+        let (left, _) = unpacked(&mut codec, &dump, 9);
+        assert!(left == [&whole[..], &whole[..]].concat(), "{} packets in place of {}", left.len(), 2 * whole.len());
+    }
+}
+
 proptest! {
     #![proptest_config(cases(400))]
 

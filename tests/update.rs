@@ -6,8 +6,8 @@ mod support {
 }
 
 use support::flash::{Flash, Torn};
-use support::updates::{NEW, OLD, SLOTS, bring, receive, table, update};
-use surprisal::{Fingerprint, Incoming, Installed, Slots, UpdateError};
+use support::updates::{Error, NEW, OLD, SLOTS, bring, receive, table, update};
+use surprisal::{Fingerprint, Incoming, Installed, Received, Slots, UpdateError};
 
 /// The slots of a flash memory with these pages, behind something else, and the bytes of the memory.
 fn slots(page: usize) -> (Slots, usize) {
@@ -132,7 +132,7 @@ fn a_table_that_is_never_confirmed_gives_way_to_the_old_one() {
     let trial = SLOTS.start(&mut flash).expect("the flash works").expect("a table is in use");
     assert_eq!((trial.release(), trial.is_confirmed()), (2, false));
     // The other slot holds the table to return to.
-    assert_eq!(Incoming::new(&mut flash, SLOTS, Some(&trial), Fingerprint::ANY).err(), Some(UpdateError::OnTrial));
+    assert_eq!(Incoming::new(&flash, SLOTS, Some(&trial), Fingerprint::ANY).err(), Some(UpdateError::OnTrial));
     // The device starts again before the firmware confirms.
     let Ok(Some(old)) = SLOTS.start(&mut flash) else { panic!("the old table is in use") };
     assert_eq!((old.release(), old.is_confirmed()), (1, true));
@@ -147,28 +147,60 @@ fn a_table_that_is_never_confirmed_gives_way_to_the_old_one() {
 fn a_table_that_is_not_in_use_any_more_is_refused() {
     let mut flash = Flash::<4, 1024>::new(32 << 10);
     bring(&mut flash, SLOTS, &update(table(OLD), 5), 5).expect("the old update is whole");
-    let incoming = |flash: &mut _, in_use| Incoming::new(flash, SLOTS, in_use, Fingerprint::ANY).map(drop);
-    // Release 5 is in use, and the firmware did not ask.
-    assert_eq!(incoming(&mut flash, None), Err(UpdateError::Stale));
+    fn receive(flash: &mut Flash<4, 1024>, in_use: Option<&Installed>, release: u32) -> Result<Received, Error> {
+        support::updates::receive(flash, SLOTS, in_use, &update(table(NEW), release), 48)
+    }
+    let stale = |flash: &mut _, in_use: Option<&_>| receive(flash, in_use, 9).map(drop) == Err(UpdateError::Stale);
     let first = SLOTS.start(&mut flash).expect("the flash works");
-    let mut second = SLOTS.start(&mut flash).expect("the flash works");
-    let received = receive(&mut flash, SLOTS, second.as_ref(), &update(table(NEW), 6), 48).expect("it is whole");
+    // Release 5 is in use, and the firmware did not ask: the other slot takes the update.
+    let mut second = None;
+    let received = receive(&mut flash, second.as_ref(), 6).expect("a slot is free");
     received.without_signature().install(&mut flash, &mut second).expect("the flash works");
     // Release 6 was installed, and `start` was not called.
-    assert_eq!(incoming(&mut flash, first.as_ref()), Err(UpdateError::Stale));
-    assert_eq!(incoming(&mut flash, second.as_ref()), Err(UpdateError::Stale));
+    assert!(stale(&mut flash, first.as_ref()) && stale(&mut flash, None));
     let mut trial = SLOTS.start(&mut flash).expect("the flash works").expect("the new table");
+    assert_eq!(trial.release(), 6);
     // A second start has ended its trial, and the next update erases its slot.
-    let old = SLOTS.start(&mut flash).expect("the flash works");
-    let mut incoming = Incoming::new(&mut flash, SLOTS, old.as_ref(), Fingerprint::ANY).expect("release 5 is in use");
-    incoming.push(&mut flash, &update(table(NEW), 7)).expect("the flash works");
+    let mut old = SLOTS.start(&mut flash).expect("the flash works");
+    let received = receive(&mut flash, old.as_ref(), 7).expect("release 5 is in use");
     assert_eq!(SLOTS.confirm(&mut flash, &mut trial), Err(UpdateError::Stale));
-    let mut old = old;
-    let received = incoming.finish(&mut flash).expect("it is whole");
     received.without_signature().install(&mut flash, &mut old).expect("the flash works");
     assert_eq!(SLOTS.confirm(&mut flash, &mut trial), Err(UpdateError::Stale));
-    let found = SLOTS.start(&mut flash).expect("the flash works").expect("the newest table");
-    assert_eq!((found.release(), found.is_confirmed()), (7, false));
+    let mut newest = SLOTS.start(&mut flash).expect("the flash works").expect("the newest table");
+    assert_eq!((newest.release(), newest.is_confirmed()), (7, false));
+    // An update was begun with release 7 in use, which is rejected before the first block of the update is full.
+    SLOTS.confirm(&mut flash, &mut newest).expect("the flash works");
+    let mut incoming = Incoming::new(&flash, SLOTS, Some(&newest), Fingerprint::ANY).expect("it is confirmed");
+    incoming.push(&mut flash, &update(table(NEW), 8)[..100]).expect("nothing is written yet");
+    SLOTS.discard(&mut flash, newest).expect("the flash works");
+    assert_eq!(SLOTS.start(&mut flash).expect("the flash works").map(|found| found.release()), Some(5));
+    assert_eq!(incoming.push(&mut flash, &update(table(NEW), 8)[100..]), Err(UpdateError::Stale));
+    assert_eq!(SLOTS.start(&mut flash).expect("the flash works").map(|found| found.release()), Some(5));
+}
+
+/// A table that cannot be used does not stand in the way of the next update.
+#[test]
+fn an_update_replaces_a_newer_table_that_was_passed_over() {
+    for is_worn in [false, true] {
+        let mut flash = Flash::<4, 1024>::new(32 << 10);
+        let mut in_use = Some(bring(&mut flash, SLOTS, &update(table(OLD), 1), 1).expect("the update is whole"));
+        let received = receive(&mut flash, SLOTS, in_use.as_ref(), &update(table(NEW), 2), 48).expect("it is whole");
+        received.without_signature().install(&mut flash, &mut in_use).expect("the flash works");
+        if is_worn {
+            let mut trial = SLOTS.start(&mut flash).expect("the flash works").expect("the new table");
+            SLOTS.confirm(&mut flash, &mut trial).expect("the flash works");
+        }
+        // The trial cannot be marked, or the table is refused and cannot be erased.
+        flash.fail_at(0, Torn::Nothing);
+        let read = |found: &Installed| (found.release() == 1).then_some(());
+        let found = SLOTS.start_with(&mut flash, read).expect("the slots fit");
+        flash.restart();
+        let old = found.map(|((), found)| found);
+        assert_eq!(old.as_ref().map(Installed::release), Some(1));
+        let received = receive(&mut flash, SLOTS, old.as_ref(), &update(table(OLD), 3), 48).expect("it is whole");
+        received.without_signature().install(&mut flash, &mut None).expect("the flash works");
+        assert_eq!(SLOTS.start(&mut flash).expect("the flash works").map(|found| found.release()), Some(3));
+    }
 }
 
 /// A table that is refused when it is read gives way to the other one, also if its slot cannot be erased.

@@ -88,7 +88,7 @@ fn a_table_of_other_columns_is_refused_before_anything_is_erased() {
     let mut flash = Flash::<4, 1024>::new(32 << 10);
     let found = Fingerprint::new(u32::from_le_bytes(NEW[16..20].try_into().expect("four bytes")));
     let expected = Fingerprint::new(found.get() ^ 1);
-    let mut incoming = Incoming::new(&mut flash, SLOTS, None, expected).expect("no table is on trial");
+    let mut incoming = Incoming::new(&flash, SLOTS, None, expected).expect("no table is on trial");
     let refused = update(table(NEW), 1).chunks(100).try_for_each(|chunk| incoming.push(&mut flash, chunk));
     assert_eq!(refused, Err(UpdateError::Table(TableError::Fingerprint { found, expected })));
     assert_eq!(flash.steps, 0);
@@ -106,7 +106,7 @@ fn slots_that_do_not_fit_the_flash_are_refused() {
         Slots::new(u32::MAX - 1023, 1024),
     ] {
         assert_eq!(slots.start(&mut flash), Err(UpdateError::Geometry), "{slots:?}");
-        let refused = Incoming::new(&mut flash, slots, None, Fingerprint::ANY).map(drop);
+        let refused = Incoming::new(&flash, slots, None, Fingerprint::ANY).map(drop);
         assert_eq!(refused, Err(UpdateError::Geometry), "{slots:?}");
     }
     assert_eq!(SLOTS.start(&mut Flash::<64, 1024>::new(32 << 10)), Err(UpdateError::Geometry));
@@ -120,7 +120,7 @@ proptest! {
     fn chunks_of_any_size_arrive_as_they_were_sent(sizes in prop::collection::vec(1usize..400, 1..40)) {
         let whole = update(table(NEW), 1);
         let mut flash = Flash::<32, 1024>::new(32 << 10);
-        let mut incoming = Incoming::new(&mut flash, SLOTS, None, Fingerprint::ANY).expect("no table is on trial");
+        let mut incoming = Incoming::new(&flash, SLOTS, None, Fingerprint::ANY).expect("no table is on trial");
         let (mut rest, mut sizes) = (&whole[..], sizes.into_iter().cycle());
         while !rest.is_empty() {
             let (chunk, later) = rest.split_at(sizes.next().unwrap_or(1).min(rest.len()));
@@ -181,7 +181,7 @@ fn a_full_slot_takes_no_byte_more() {
 
         // A firmware that ignores every error but the last.
         let mut flash = Flash::<4, 1024>::new(32 << 10);
-        let mut incoming = Incoming::new(&mut flash, SLOTS, None, Fingerprint::ANY).expect("no table is on trial");
+        let mut incoming = Incoming::new(&flash, SLOTS, None, Fingerprint::ANY).expect("no table is on trial");
         let longer = [&whole[..], mark, mark, mark, &[0; 4096]].concat();
         let errors = longer.chunks(chunk).filter(|chunk| incoming.push(&mut flash, chunk).is_err()).count();
         assert!(errors > 0 && incoming.finish(&mut flash).is_err(), "chunks of {chunk}");

@@ -31,7 +31,7 @@ const KEY: [u8; 32] = *include_bytes!("../../examples/update/demo.key");
 fn received(update: &[u8], size: u8) -> Result<(), UpdateError<NorFlashErrorKind>> {
     let mut flash = Flash::<4, 1024>::new(64 << 10);
     let whole = UpdateHeader::split(update).is_ok();
-    let mut incoming = Incoming::new(&mut flash, SLOTS, None, Fingerprint::ANY)?;
+    let mut incoming = Incoming::new(&flash, SLOTS, None, Fingerprint::ANY)?;
     // As a firmware that ignores the errors of chunks.
     let chunks = update.chunks(usize::from(size) + 1).map(|chunk| incoming.push(&mut flash, chunk));
     let is_taken = chunks.filter(Result::is_err).count() == 0;
@@ -51,7 +51,7 @@ fn received(update: &[u8], size: u8) -> Result<(), UpdateError<NorFlashErrorKind
     let crc = checksum(&newer[64..76]);
     newer[76..80].copy_from_slice(&crc.to_le_bytes());
     for (bytes, is_newer) in [(update, false), (&newer, installed.release() < u32::MAX)] {
-        let mut incoming = Incoming::new(&mut flash, SLOTS, Some(&installed), Fingerprint::ANY)?;
+        let mut incoming = Incoming::new(&flash, SLOTS, Some(&installed), Fingerprint::ANY)?;
         let _ = incoming.push(&mut flash, bytes);
         let received = incoming.finish(&mut flash);
         assert_eq!(received.is_ok(), is_newer);

@@ -22,9 +22,10 @@ const BLOCK: usize = 128;
 #[derive(Debug)]
 pub struct Incoming {
     slots: Slots,
+    /// The slot that the update goes into, as soon as its header has arrived.
     slot: Slot,
-    /// The release number of the table in use.
-    in_use: u32,
+    /// The table in use: (its slot, its release number, whether no newer one was passed over).
+    in_use: Option<(Slot, u32, bool)>,
     fingerprint: Fingerprint,
     /// The bytes that are not written yet, and their number.
     block: Aligned<BLOCK>,
@@ -47,10 +48,9 @@ impl Incoming {
     ///
     /// # Errors
     /// [`UpdateError::OnTrial`] if the table in use is not confirmed, because the other slot holds the one to return to;
-    /// [`UpdateError::Stale`] if a slot holds a newer table than `in_use`; [`UpdateError::Geometry`] if the slots do not fit the
-    /// flash.
+    /// [`UpdateError::Geometry`] if the slots do not fit the flash.
     pub fn new<F: NorFlash>(
-        flash: &mut F,
+        flash: &F,
         slots: Slots,
         in_use: Option<&Installed>,
         fingerprint: Fingerprint,
@@ -59,12 +59,10 @@ impl Incoming {
         if in_use.is_some_and(|table| !table.is_confirmed()) {
             return Err(UpdateError::OnTrial);
         }
-        let release = in_use.map_or(slots.factory, Installed::release);
-        slots.check_newest(flash, release)?;
         Ok(Self {
             slots,
-            slot: in_use.map_or(Slot::First, |table| table.slot.other()),
-            in_use: release,
+            slot: Slot::First,
+            in_use: in_use.map(|table| (table.slot, table.release, table.is_newest)),
             fingerprint,
             block: Aligned([u8::MAX; BLOCK]),
             filled: 0,
@@ -79,7 +77,8 @@ impl Incoming {
     ///
     /// # Errors
     /// [`UpdateError`] if the first bytes are not the header of a newer update that fits the slot and the columns, if there are
-    /// more bytes than it announces, or if the flash fails; [`UpdateError::Incomplete`] after an earlier error.
+    /// more bytes than it announces, or if the flash fails; [`UpdateError::Stale`] if the table in use is not the one that
+    /// [`new`](Self::new) got; [`UpdateError::Incomplete`] after an earlier error.
     pub fn push<F: NorFlash>(&mut self, flash: &mut F, chunk: &[u8]) -> Result<(), UpdateError<F::Error>> {
         if self.has_failed {
             return Err(UpdateError::Incomplete { missing: self.missing() });
@@ -143,14 +142,16 @@ impl Incoming {
 
     /// Writes the block, after it has checked the first one and erased the pages that the block needs.
     fn flush<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), UpdateError<F::Error>> {
+        if self.written == 0 {
+            self.header = Some(self.checked_header()?);
+            self.slot = self.slots.target(flash, self.in_use)?;
+        }
         let (start, end) = self.slots.range(self.slot);
         let page = F::ERASE_SIZE as u32;
         let last = end - page;
         if self.written == 0 {
-            let header = self.checked_header()?;
             // The marks are in the last page. Without them the slot is empty, whatever happens next.
             flash.erase(last, end).map_err(UpdateError::Flash)?;
-            self.header = Some(header);
         }
         let at = start + self.written;
         let until = at + self.filled.next_multiple_of(F::WRITE_SIZE) as u32;
@@ -185,8 +186,9 @@ impl Incoming {
         if length > capacity {
             return Err(UpdateError::TooLarge { length, capacity });
         }
-        if release <= self.in_use {
-            return Err(UpdateError::NotNewer { release, in_use: self.in_use });
+        let in_use = self.in_use.map_or(self.slots.factory, |(_, release, _)| release);
+        if release <= in_use {
+            return Err(UpdateError::NotNewer { release, in_use });
         }
         let mut arrival = Arrival::new();
         arrival.push(self.block.0.get(UpdateHeader::BYTES..self.filled).unwrap_or_default());

@@ -15,7 +15,7 @@ const VIEWS: &[u8] = include_bytes!("../../tests/golden/views.srp");
 
 fn device(update: &[u8], key: &OwnerKey) -> Result<(), UpdateError<NorFlashErrorKind>> {
     let mut flash = Flash::<4, 1024>::new(16 << 10);
-    let mut incoming = Incoming::new(&mut flash, SLOTS, None, Fingerprint::ANY)?;
+    let mut incoming = Incoming::new(&flash, SLOTS, None, Fingerprint::ANY)?;
     incoming.push(&mut flash, update)?;
     incoming.finish(&mut flash)?.verify(&mut flash, key.bytes()).map(drop)
 }

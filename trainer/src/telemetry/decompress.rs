@@ -84,7 +84,7 @@ pub fn decompress(
     } else {
         None
     };
-    let is_bare = header.is_none();
+    let (is_bare, is_damaged) = (header.is_none(), header.is_none() && !start.is_empty());
     // A damaged header is damage like any other.
     let at = if is_bare { 0 } else { start.len() as u64 };
     let mut reader = Cursor::new(if is_bare { start } else { Vec::new() }).chain(reader);
@@ -154,7 +154,7 @@ pub fn decompress(
             Content::Rows => Texts::default(),
             Content::Marked => std::mem::take(&mut texts),
         };
-        let is_own = own.link == link_of(packet.payload()) && own.count == own.texts.len();
+        let is_own = own.link == link_of(packet.payload()) && own.count > 0 && own.count == own.texts.len();
         if content == Content::Marked && !is_own {
             // Its cells would come back as others without a word.
             add_damage(&mut done.damages, at, bytes.len() as u64);
@@ -170,7 +170,8 @@ pub fn decompress(
             format!(" (the first has the tag {tag:04x}, this model has {:04x})", coding.tag)
         });
         let (front, advice) = if is_bare {
-            let front = "begins with no header of `compress`, and ";
+            let front =
+                if is_damaged { "has a damaged header, and " } else { "begins with no header of `compress`, and " };
             let advice = "for packets of a board its --decimals, and for a file of `compress` whose front is missing the list of \
                           --decimals that it printed";
             (front, advice)

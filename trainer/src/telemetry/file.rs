@@ -30,9 +30,10 @@ pub(super) const MAGIC: &[u8] = b"SRPD";
 /// Largest number of bytes of a header, compressed and not.
 const MOST_HEADER: u64 = 16 << 20;
 /// What the tags of packets of texts, of rows that need texts, and of the last packet differ by from that of rows.
-const TEXTS: u16 = 0x7478;
-const MARKED: u16 = 0x7479;
-const LAST: u16 = 0x747A;
+/// Eight bits or more apart, so that no damage of a few bits makes one of another.
+const TEXTS: u16 = 0x3A5C;
+const MARKED: u16 = 0xC59A;
+const LAST: u16 = 0x56E9;
 /// Largest number of bytes of a packet that is written.
 pub(super) const MOST_BYTES: usize = 0x7FFF;
 /// Number of bytes of the header and the check of a packet.
@@ -258,7 +259,8 @@ pub(super) fn add_texts(texts: &mut Texts, mut payload: &[u8], readings: usize) 
     let Some((&link, rest)) = payload.split_first_chunk() else { return };
     payload = rest;
     let (link, Some(count)) = (u16::from_le_bytes(link), number(&mut payload)) else { return };
-    if (link, count) != (texts.link, texts.count) {
+    // All texts of earlier rows with the same readings may be there, if these rows were lost.
+    if (link, count) != (texts.link, texts.count) || texts.texts.len() >= count {
         *texts = Texts { link, count, ..Texts::default() };
     }
     texts.bytes += bytes;

@@ -86,6 +86,9 @@ fn advice(text: &str, channel: &Channel) -> String {
         _ if text.parse::<f64>().is_ok_and(|value| !value.is_finite()) => "an infinity",
         _ if text.parse::<f64>() == Ok(0.0) => "a negative zero",
         _ if text.parse::<f64>().is_ok() && channel.format.comma => "a decimal point among decimal commas",
+        _ if text.parse::<f64>().is_ok() && text.contains('.') && text.ends_with('0') => {
+            "zeros at the end of the decimals, unlike most cells"
+        }
         _ if text.parse::<f64>().is_ok() && channel.is_real => "more digits than a reading holds",
         _ if text.parse::<f64>().is_ok() => "no whole number of 32 bits, as the model expects",
         _ if [b'.', b','].iter().any(|&separator| parse_number(text, separator).is_some()) => {
