@@ -92,11 +92,10 @@ fn said(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Returns a cargo command in a project, which takes the device crate from the repository in place of crates.io.
+/// Returns a cargo command in a project.
 fn outside(project: &Path, args: &[&str]) -> Command {
-    let (mut command, patch) = (cargo(), format!("patch.crates-io.surprisal.path={:?}", root().display().to_string()));
-    // Clippy hands on only what stands behind its name.
-    command.args(args).args(["--config", &patch, "--quiet", "--target-dir"]).arg(root().join("target/new"));
+    let mut command = cargo();
+    command.args(args).args(["--quiet", "--target-dir"]).arg(root().join("target/new"));
     command.current_dir(project);
     command
 }

@@ -27,7 +27,13 @@ pub fn new(name: &str, board: Board, language: Language, model: Option<&Path>) -
         Some(model) => recalibrate::read(model)?,
         None => Artefact::from_bytes(Path::new("the model of the example"), EXAMPLE_MODEL)?,
     };
-    let files = project(&artefact, name, board, language, model.is_none())?;
+    let mut files = project(&artefact, name, board, language, model.is_none())?;
+    let repository = repository().filter(|_| language == Language::Rust);
+    if let (Some(repository), Some((_, manifest))) =
+        (&repository, files.iter_mut().find(|(path, _)| path == "Cargo.toml"))
+    {
+        manifest.push_str(&patch(repository));
+    }
     write_folder(Path::new(name), &files)?;
     let mut text = Lines::default();
     line!(text, "{name}: a project with {} files; {name}/README.md says how to use it", files.len());
@@ -39,11 +45,30 @@ pub fn new(name: &str, board: Board, language: Language, model: Option<&Path>) -
     if !is_emulated {
         line!(text, "  this needs probe-rs and the board");
     }
+    if let Some(repository) = repository {
+        line!(text, "  the crate `surprisal` comes from {}, until it is on crates.io", repository.display());
+    }
     if artefact.detector().threshold == Nats::IMPOSSIBLE {
         line!(text, "  {}", no_alarm(&artefact.detector()));
     }
     let paths: Vec<PathBuf> = files.iter().map(|(path, _)| Path::new(name).join(path)).collect();
     Ok(Answer { text: text.into_text(), value: json!({ "output": name, "model": model, "files": paths }) })
+}
+
+/// Returns the repository from which this command was built, if it is still there. A command from crates.io has none.
+fn repository() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().ok()?;
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).ok()?;
+    (manifest.starts_with("[package]\nname = \"surprisal\"") && root.join("src/lib.rs").exists()).then_some(root)
+}
+
+/// Returns the part of a manifest that takes the device crate from the repository.
+fn patch(repository: &Path) -> String {
+    let path = serde_json::Value::from(repository.to_string_lossy());
+    format!(
+        "\n# Delete this when `surprisal` {} is on crates.io.\n[patch.crates-io]\nsurprisal = {{ path = {path} }}\n",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// Returns an error unless the name is one of a crate and of a folder here.

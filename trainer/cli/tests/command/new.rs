@@ -17,7 +17,11 @@ fn projects_have_the_columns_of_their_model() {
         assert_eq!(report["output"], format!("my-{board}"));
         assert!(report["files"].as_array().unwrap().contains(&format!("my-{board}/Cargo.toml").into()), "{report}");
         let manifest = text(&folder, &format!("my-{board}/Cargo.toml"));
-        assert!(manifest.contains(&format!("name = \"my-{board}\"")) && !manifest.contains("path"), "{manifest}");
+        assert!(manifest.contains(&format!("name = \"my-{board}\"")), "{manifest}");
+        // The device crate comes from the repository that the command was built in.
+        let (_, patch) = manifest.split_once("[patch.crates-io]\nsurprisal = { path = \"").expect("a patch");
+        let repository = patch.split('"').next().unwrap();
+        assert!(std::path::Path::new(repository).join("src/packet.rs").exists(), "{manifest}");
         assert!(
             manifest.contains(concat!("surprisal = { version = \"", env!("CARGO_PKG_VERSION"), "\"")),
             "{manifest}"
