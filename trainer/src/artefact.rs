@@ -179,7 +179,7 @@ impl Artefact {
     }
 
     /// Reads files of the kind that the model was fitted on: rows, a time series or a raw signal. The codes of missing
-    /// readings are those of the fit and those of the options.
+    /// readings are those of the fit and those of the options; the column of labels is that of the options, or else of the fit.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Input`], with the place in the file, if it is invalid.
@@ -208,7 +208,7 @@ impl Artefact {
         if !is_required {
             options.time.clone_from(time);
         }
-        options.label = self.notes.label.as_ref().map(|(column, _)| column.clone());
+        options.label = options.label.or_else(|| self.notes.label.as_ref().map(|(column, _)| column.clone()));
         options.channels_left_out.clone_from(channels_left_out);
         options.machine = self.notes.fit.machine.as_ref().map(|machine| machine.column.clone());
         let mut frame = read(&options)?;

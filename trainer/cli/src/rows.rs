@@ -61,7 +61,7 @@ impl RowArgs {
 
     /// Returns the options for reading the data files.
     pub fn options(&self) -> ReadOptions {
-        ReadOptions { time: self.time.clone(), ..self.reading.options() }
+        ReadOptions { time: self.time.clone(), label: self.label.clone(), ..self.reading.options() }
     }
 
     /// Reads the model and the data file, and selects rows.

@@ -162,6 +162,16 @@ fn figures_on_rows_of_the_fit_carry_a_warning() {
     }
 }
 
+#[test]
+fn a_code_of_missing_readings_may_be_a_label() {
+    let folder = Folder::new();
+    let signs = mixed(400, 20, 1).replace(",1\n", ",-1\n").replace(",0\n", ",1\n");
+    folder.write("signs.csv", &signs);
+    folder.text(&format!("fit signs.csv --ignore label --missing=-1 {QUICK} -o model.srp"));
+    let value = folder.json("eval model.srp signs.csv --label label --normal 1");
+    assert_eq!((number(&value["normal"], "rows"), number(&value["anomalous"], "rows")), (400.0, 20.0));
+}
+
 /// Rows without a normal one among them can be scored; only a fit needs normal rows.
 #[test]
 fn rows_that_are_all_odd_are_scored() {
