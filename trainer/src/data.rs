@@ -79,8 +79,8 @@ pub struct Frame {
     pub digest: u32,
     /// Number of bytes of the files after decompression; zero for signals, of which only the features are kept.
     pub bytes: usize,
-    /// `[row]`: for a time series, whether any of the earlier rows that the row depends on is anomalous. Empty for
-    /// other rows.
+    /// `[row]`: for a time series, whether any of the earlier rows that the row depends on is anomalous or without a
+    /// label. Empty for other rows.
     pub mixed: Vec<bool>,
     /// `[row]`: whether the row has no reading, so that it is not normal. Empty if all rows have readings.
     pub blank: Vec<bool>,
@@ -198,7 +198,8 @@ impl Frame {
         self.blank.get(row).copied().unwrap_or(false)
     }
 
-    /// Returns whether a row has a reading, and depends on no anomalous row: such rows are normal unless a label says otherwise.
+    /// Returns whether a row has a reading, and depends on no row that is anomalous or without a label: such rows are
+    /// normal unless a label says otherwise.
     pub fn may_be_normal(&self, row: usize) -> bool {
         !self.is_blank(row) && !self.mixed.get(row).copied().unwrap_or(false)
     }

@@ -87,8 +87,10 @@ impl History {
         let label = label.filter(|(column, _)| frame.position(column).is_ok());
         let anomalous = label.map(|(column, normal)| anomalous_rows(frame, column, normal)).transpose()?;
         let anomalous = anomalous.unwrap_or_default();
-        let is_mixed =
-            |&row: &usize| anomalous.get(row - self.window..row).is_some_and(|window| window.contains(&Some(true)));
+        let is_mixed = |&row: &usize| {
+            let window = anomalous.get(row - self.window..row);
+            window.is_some_and(|window| window.iter().any(|label| *label != Some(false)))
+        };
         Ok(Frame { mixed: rows.iter().map(is_mixed).collect(), ..frame.select(rows) })
     }
 

@@ -125,7 +125,7 @@ pub fn labels_of(frame: &Frame, rows: &[usize], label: Option<&(String, String)>
 /// without any reading are not normal.
 ///
 /// `label` is (column that marks anomalies, its value in normal rows). Rows of a time series are left out as well if
-/// one of the earlier rows that they depend on is anomalous.
+/// one of the earlier rows that they depend on is anomalous or has no label.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no such column, or no row is normal.

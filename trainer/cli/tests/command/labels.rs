@@ -172,6 +172,16 @@ fn a_code_of_missing_readings_may_be_a_label() {
     assert_eq!((number(&value["normal"], "rows"), number(&value["anomalous"], "rows")), (400.0, 20.0));
 }
 
+#[test]
+fn windows_with_rows_without_a_label_do_not_calibrate() {
+    let folder = Folder::with_data();
+    // Rows 100, 200, 300 and 400, the last normal one.
+    folder.write("gaps.csv", with_labels(&mixed(400, 20, 1), 100, ""));
+    folder.text(&format!("fit data.csv --label label --window 3 {QUICK} -o model.srp"));
+    let rows = |file: &str| number(&folder.json(&format!("calibrate model.srp {file} -o again.srp")), "rows");
+    assert_eq!((rows("data.csv"), rows("gaps.csv")), (397.0, 397.0 - 13.0));
+}
+
 /// Rows without a normal one among them can be scored; only a fit needs normal rows.
 #[test]
 fn rows_that_are_all_odd_are_scored() {
