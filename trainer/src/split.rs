@@ -16,7 +16,7 @@ pub const VALID_SHARES: [f64; 4] = [0.0, 0.75, 0.25, 0.0];
 /// (smallest number of rows, kind of rows) that a fit needs.
 const MIN_ROWS: [(usize, &str); 3] = [(20, "training"), (2, "validation"), (2, "calibration")];
 
-/// Whether each row is anomalous, `[row]`; `None` where the label is missing.
+/// Whether each row is anomalous, `[row]`; `None` where the label is missing, see [`anomalous_rows`].
 pub type Labels = Vec<Option<bool>>;
 
 /// Indices of training, validation, calibration and held-out rows, each list ascending.
@@ -99,7 +99,8 @@ pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
 }
 
 /// Returns `[row]` whether each row is anomalous, that is, whether its cell in `column` differs from `normal`. Numbers
-/// are compared by value. A row whose cell is missing is `None`: nobody said what it is.
+/// are compared by value. A row is `None` if nobody said what it is: its cell is empty, `NA` or `?`. Other texts that stand for a
+/// missing reading, such as `none` or `-`, are labels.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no such column.
@@ -107,7 +108,11 @@ pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<O
     let cells = &frame.columns[frame.position(column)?].cells;
     let number = normal.parse::<f64>().ok();
     let is_normal = |cell: Cell| cell.text() == normal || number.is_some() && cell.number() == number;
-    Ok(cells.map(|cell| (is_normal(cell) || !cell.is_missing()).then(|| !is_normal(cell))))
+    let is_unknown = |cell: Cell| match cell {
+        Cell::Text(text) => matches!(text, "" | "NA" | "?"),
+        cell => cell.is_missing(),
+    };
+    Ok(cells.map(|cell| (is_normal(cell) || !is_unknown(cell)).then(|| !is_normal(cell))))
 }
 
 /// Returns whether each of these rows is anomalous, `[row]`, as [`anomalous_rows`] does, or `None` without a label: (column that

@@ -53,10 +53,14 @@ fn rows_without_a_label_are_neither_normal_nor_anomalous() {
         let fitted: serde_json::Value = serde_json::from_slice(&output.stdout).expect("an object");
         assert_eq!(number(&fitted, "train_rows"), 240.0, "70 % of the 343 rows that are labelled as normal");
     }
-    // A text that stands for a missing reading may well be the label of normal rows.
-    folder.write("none.csv", with_labels(&whole, 7, "none"));
-    let value = folder.json("eval model.srp none.csv --normal none");
-    assert_eq!((number(&value["normal"], "rows"), number(&value, "rows_without_label")), (60.0, 0.0));
+    // Other texts that stand for a missing reading may well be labels, of faults or of normal rows.
+    for text in ["none", "-", "nan", "null", "*"] {
+        folder.write("texts.csv", with_labels(&whole, 7, text));
+        let value = folder.json("eval model.srp texts.csv");
+        assert_eq!((number(&value["anomalous"], "rows"), number(&value, "rows_without_label")), (77.0, 0.0), "{text}");
+        let value = folder.json(&format!("eval model.srp texts.csv --normal={text}"));
+        assert_eq!((number(&value["normal"], "rows"), number(&value, "rows_without_label")), (60.0, 0.0), "{text}");
+    }
 }
 
 #[test]
