@@ -125,16 +125,23 @@ fn threshold(applied: &Applied, detector: &Detector, ppm: u32, settings: &AlarmS
 
 impl Applied {
     /// Returns the report of a board's monitor on each scored row. A session of the file restarts sums and votes, and so does a
-    /// row whose predecessor in the file is not scored.
+    /// row whose predecessor in the file is not scored. Rows without a reading are no rows for the monitor, and raise nothing: the
+    /// surprisal of lost cells would feed a trend of the normal rows after them.
     pub fn monitored(&self, detector: &Detector, rule: AlarmRule) -> Vec<Report> {
         let mut monitor = Monitor::new();
         monitor.rule = rule;
         let resumes = self.resumes();
-        let each = self.scores.iter().zip(resumes).map(|(score, is_start)| {
+        let each = self.scores.iter().zip(resumes).enumerate().map(|(at, (score, is_start))| {
             if is_start {
                 monitor.resume();
             }
-            monitor.push(detector, score)
+            if !self.is_blank(at) {
+                return monitor.push(detector, score);
+            }
+            // The monitor stays as it is.
+            let mut report = monitor.clone().push(detector, score);
+            (report.trend, report.is_agreed, report.alarm) = (false, false, false);
+            report
         });
         each.collect()
     }

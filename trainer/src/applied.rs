@@ -116,7 +116,7 @@ impl Applied {
     pub fn left_out(&self) -> Vec<String> {
         let [blank, unlabelled] = self.unknown_rows();
         let left_out = [
-            (blank, "without any reading left out of all figures but the alarms"),
+            (blank, "without any reading left out of all figures"),
             (unlabelled, "without a label left out of the figures by label"),
         ];
         let some = left_out.into_iter().filter(|(count, _)| *count > 0);
@@ -137,9 +137,10 @@ impl Applied {
         if self.anomalous.is_some() { found } else { Alarms { precision: None, f1: None, ..found } }
     }
 
-    /// Returns whether a detector calls each scored row anomalous: `[row]`.
+    /// Returns whether a detector calls each scored row anomalous: `[row]`. Rows without a reading are not.
     pub fn verdicts(&self, detector: &Detector) -> Vec<bool> {
-        self.scores.iter().map(|score| detector.judge(score.anomaly).is_anomalous()).collect()
+        let is_anomalous = |at: usize| !self.is_blank(at) && detector.judge(self.scores[at].anomaly).is_anomalous();
+        (0..self.scores.len()).map(is_anomalous).collect()
     }
 
     /// Returns the drift of the scored rows at these positions since the calibration.

@@ -24,7 +24,7 @@ pub struct Detection {
     pub normal_rows: usize,
     /// Number of rows with an anomalous label; `None` without labels.
     pub anomalous_rows: Option<usize>,
-    /// Number of rows without any reading, which all figures but those of a board leave out.
+    /// Number of rows without any reading, which all figures leave out.
     pub rows_without_reading: usize,
     /// Number of other rows without a label in the label column, which are neither normal nor anomalous.
     pub rows_without_label: usize,
