@@ -113,15 +113,23 @@ impl RowArgs {
     }
 
     /// Applies the model as [`apply`](Self::apply) does, for figures by label and for figures that are to hold for new rows.
-    /// Refuses labels none of which is that of normal rows, unless the user names that label, and warns if the model was
-    /// fitted on these rows.
+    /// If no label is that of normal rows, refuses them if they seem to be labels of another kind than those of the fit, and
+    /// otherwise warns, unless the user names the label of normal rows. Warns as well if the model was fitted on these rows.
     pub fn apply_to_measure(&self, progress: &Progress) -> Result<Applied> {
         let mut applied = self.apply(progress)?;
         if let (Some((column, normal)), None) = (&applied.label, &self.normal) {
             let labels = anomalous_rows(&applied.frame, column, normal)?;
             if labels.contains(&Some(true)) && !labels.contains(&Some(false)) {
-                let or = format!("; if all rows are anomalous, pass {}", column_option("--normal", normal));
-                bail!(no_normal_row(&applied.frame, column, normal, &or)?);
+                let (frame, of_fit) = (&applied.frame, &applied.artefact.notes.label);
+                let is_of_fit = of_fit.as_ref().is_some_and(|(of_fit, _)| of_fit == column);
+                if !is_of_fit || is_of_another_kind(frame, frame.position(column)?, normal) {
+                    let or = format!("; if all rows are anomalous, pass {}", column_option("--normal", normal));
+                    bail!(no_normal_row(frame, column, normal, &or)?);
+                }
+                let message = format!("no row has the value `{normal}` of normal rows, so that all labels count as anomalous");
+                let warning = Warning { file: frame.path.display().to_string(), column: column.clone(), message };
+                remarks(std::slice::from_ref(&warning));
+                applied.unknown.push(warning);
             }
         }
         if let Some(warning) = applied.of_fit().filter(|_| !self.held_out) {
@@ -130,4 +138,12 @@ impl RowArgs {
         }
         Ok(applied)
     }
+}
+
+/// Returns whether the labels in a column are numbers, but that of normal rows is not, or the reverse.
+fn is_of_another_kind(frame: &Frame, column: usize, normal: &str) -> bool {
+    let is_number = normal.parse::<f64>().is_ok();
+    let labels = frame.columns[column].cells.counts(&[]);
+    let mut labels = labels.into_iter().map(|(cell, _)| cell).filter(|cell| !cell.is_missing());
+    labels.all(|cell| cell.number().is_some() != is_number)
 }

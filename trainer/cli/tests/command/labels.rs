@@ -199,6 +199,12 @@ fn rows_that_are_all_odd_are_scored() {
     let anomalous: Vec<String> =
         mixed(400, 20, 1).lines().filter(|line| !line.ends_with(",0")).map(|line| line.to_owned() + "\n").collect();
     folder.write("anomalous.csv", anomalous.concat());
-    let report = folder.json("eval model.srp anomalous.csv --normal 0");
+    let report = folder.json("eval model.srp anomalous.csv");
     assert_eq!((number(&report, "rows"), &report["auc_roc"]), (20.0, &serde_json::Value::Null));
+    assert_eq!((number(&report["anomalous"], "rows"), number(&report["normal"], "rows")), (20.0, 0.0));
+    assert!(report["warnings"].to_string().contains("all labels count as anomalous"), "{report}");
+    assert_eq!(folder.json("eval model.srp anomalous.csv --normal 0")["warnings"].as_array().map(Vec::len), Some(0));
+    // The normal value is not known of another column.
+    folder.write("other.csv", anomalous.concat().replacen("label", "fault", 1));
+    folder.refuses("eval model.srp other.csv --label fault", &["`fault`", "no row with the value `0`", "--normal 0"]);
 }
