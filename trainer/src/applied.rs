@@ -27,7 +27,7 @@ pub struct Applied {
     pub rows: Vec<usize>,
     /// Column of the labels, and its value in normal rows. `None` without a label column.
     pub label: Option<(String, String)>,
-    /// Whether each scored row has an anomalous label: `[row]`. `None` without a label column.
+    /// Whether each scored row has an anomalous label: `[row]`. `None` without labels.
     pub anomalous: Option<Labels>,
     /// Surprisal, anomaly score and most surprising column of each scored row: `[row]`.
     pub scores: Vec<RowScore>,
@@ -44,7 +44,7 @@ pub struct Selection {
     pub rows: Vec<usize>,
     /// Column of the labels, and its value in normal rows.
     pub label: Option<(String, String)>,
-    /// Whether each selected row has an anomalous label: `[row]`. `None` without a label column.
+    /// Whether each selected row has an anomalous label: `[row]`. `None` without labels.
     pub anomalous: Option<Labels>,
     /// Names of the columns of time stamps; if empty, those of the fit. Columns that the frame lacks are left out.
     pub time: Vec<String>,
@@ -80,7 +80,7 @@ impl Applied {
         Ok(Self { artefact, time, frame, rows, label, anomalous, scores, surprisals, unknown })
     }
 
-    /// Returns whether the scored row at this position is anomalous by its label; without a label column, no row is. `None` if
+    /// Returns whether the scored row at this position is anomalous by its label; without labels, no row is. `None` if
     /// its label is missing, or if it has no reading, so that it tells nothing about the model.
     pub fn kind(&self, at: usize) -> Option<bool> {
         if self.is_blank(at) { None } else { self.anomalous.as_ref().map_or(Some(false), |anomalous| anomalous[at]) }
@@ -96,9 +96,15 @@ impl Applied {
         self.frame.is_blank(self.rows[at])
     }
 
-    /// Returns the positions of the scored rows of a [kind](Self::kind): anomalous ones, or normal ones.
+    /// Returns the positions of the scored rows of a [kind](Self::kind): anomalous ones, or normal ones. Without labels, all rows
+    /// with a reading are normal ones.
     pub fn of_kind(&self, anomalous: bool) -> Vec<usize> {
         self.positions(|at| self.kind(at) == Some(anomalous))
+    }
+
+    /// Returns the positions of the scored rows that have a reading.
+    pub fn with_reading(&self) -> Vec<usize> {
+        self.positions(|at| !self.is_blank(at))
     }
 
     /// Returns the positions of the scored rows with a property.

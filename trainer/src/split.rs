@@ -116,14 +116,15 @@ pub fn anomalous_rows(frame: &Frame, column: &str, normal: &str) -> Result<Vec<O
 }
 
 /// Returns whether each of these rows is anomalous, `[row]`, as [`anomalous_rows`] does, or `None` without a label: (column that
-/// marks anomalies, its value in normal rows).
+/// marks anomalies, its value in normal rows). A column in which none of these rows has a label counts as no labels.
 ///
 /// # Errors
 /// [`Error::Input`] if there is no such column.
 pub fn labels_of(frame: &Frame, rows: &[usize], label: Option<&(String, String)>) -> Result<Option<Labels>> {
     let Some((column, normal)) = label else { return Ok(None) };
     let anomalous = anomalous_rows(frame, column, normal)?;
-    Ok(Some(rows.iter().map(|&row| anomalous[row]).collect()))
+    let labels: Labels = rows.iter().map(|&row| anomalous[row]).collect();
+    Ok(Some(labels).filter(|labels| labels.iter().any(Option::is_some)))
 }
 
 /// Returns the indices of the normal rows: all rows without a label, otherwise the rows whose label is normal. Rows

@@ -16,9 +16,8 @@ use crate::terminal::{Lines, line};
 
 pub fn eval(args: &RowArgs, rule: &AlarmArgs, with_sweep: bool, progress: &Progress) -> Result<Answer> {
     let (applied, rule) = (args.apply_to_measure(progress)?, rule.settings());
-    let known = applied.positions(|at| !applied.is_blank(at));
     let [blank, unlabelled] = applied.unknown_rows();
-    let mean_nats = applied.mean_nats(&known);
+    let mean_nats = applied.mean_nats(&applied.with_reading());
     let count = applied.rows.len();
     let detector = applied.artefact.detector();
     let alarms = applied.verdicts(&detector);
@@ -45,10 +44,10 @@ pub fn eval(args: &RowArgs, rule: &AlarmArgs, with_sweep: bool, progress: &Progr
             by_label(&applied, &alarms, &mut text, &mut value);
             // Without anomalies there is nothing to separate, and the rows are those of a machine in use.
             if !anomalous.contains(&Some(true)) {
-                as_one_kind(&applied, &known, &alarms, &mut text, &mut value);
+                as_one_kind(&applied, &alarms, &mut text, &mut value);
             }
         }
-        None => as_one_kind(&applied, &known, &alarms, &mut text, &mut value),
+        None => as_one_kind(&applied, &alarms, &mut text, &mut value),
     }
     raised_alarms(&applied, &detector, &rule, &mut text, &mut value);
     if with_sweep {
@@ -95,19 +94,23 @@ fn by_label(applied: &Applied, alarms: &[bool], text: &mut Lines, value: &mut Va
         value[name] = json!(measure);
         shown.extend(measure.map(|measure| format!("{} {measure:.4}", name.replace('_', " "))));
     }
-    line!(text, "  alarms: {}", shown.join(", "));
+    if !shown.is_empty() {
+        line!(text, "  alarms: {}", shown.join(", "));
+    }
 }
 
-/// Reports the share of alarms and the drift of the mean surprisal since the calibration.
-fn as_one_kind(applied: &Applied, rows: &[usize], alarms: &[bool], text: &mut Lines, value: &mut Value) {
-    let estimate = applied.drift(rows);
+/// Reports the share of alarms among normal rows, and the drift of their mean surprisal since the calibration.
+fn as_one_kind(applied: &Applied, alarms: &[bool], text: &mut Lines, value: &mut Value) {
+    let rows = applied.of_kind(false);
+    let estimate = applied.drift(&rows);
     let raised = rows.iter().filter(|&&at| alarms[at]).count();
     let share = (!rows.is_empty()).then(|| raised as f64 / rows.len() as f64);
     value["alarm_rate"] = json!(share);
     value["drift"] = json!({
         "estimate": f64::from(estimate.raw) / 65536.0, "error": finite(estimate.error), "drifted": estimate.is_drifted()
     });
-    line!(text, "  alarms on {:.3} % of rows", 100.0 * share.unwrap_or(0.0));
+    let kind = if applied.anomalous.is_some() { "normal rows" } else { "rows" };
+    share.iter().for_each(|share| line!(text, "  alarms on {:.3} % of {kind}", 100.0 * share));
     if estimate.error < Nats::IMPOSSIBLE {
         let drifted = if estimate.is_drifted() { "drifted" } else { "no drift" };
         line!(text, "  {drifted}: {estimate} per row more than the calibration rows of the fit");

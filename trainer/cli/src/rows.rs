@@ -26,7 +26,7 @@ pub struct Read {
     pub rows: Vec<usize>,
     /// Column of the labels, and its value in normal rows. `None` without a label column.
     pub label: Option<(String, String)>,
-    /// Whether each selected row has an anomalous label: `[row]`. `None` without a label column.
+    /// Whether each selected row has an anomalous label: `[row]`. `None` without labels.
     pub anomalous: Option<Labels>,
 }
 

@@ -75,7 +75,7 @@ pub fn score(args: &RowArgs, rule: &AlarmArgs, last: Option<u32>, progress: &Pro
         }
     }
     let text = csv_text(&header, (0..rows.len()).map(|at| columns.iter().map(move |(_, value)| cell(value(at)))))?;
-    let mut value = json!({ "rows": rows.len(), "mean_nats": applied.mean_nats(&applied.positions(|at| !applied.is_blank(at))), "warnings": json!(applied.warnings()) });
+    let mut value = json!({ "rows": rows.len(), "mean_nats": applied.mean_nats(&applied.with_reading()), "warnings": json!(applied.warnings()) });
     for (at, (name, of_row)) in columns.iter().enumerate().filter(|_| json) {
         let values: Vec<Value> = (0..rows.len()).map(of_row).collect();
         let entries = if stamps.contains(&at) { &mut value["time"] } else { &mut value };

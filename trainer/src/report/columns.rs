@@ -164,7 +164,7 @@ pub struct TopRow {
 /// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
 pub fn top_rows(applied: &Applied) -> Result<Vec<TopRow>> {
     let Applied { artefact, frame, rows, scores, .. } = applied;
-    let mut chosen = applied.positions(|at| !applied.is_blank(at));
+    let mut chosen = applied.with_reading();
     chosen.sort_by_key(|&at| std::cmp::Reverse(scores[at].anomaly));
     chosen.truncate(TOP);
     let detector = artefact.detector();

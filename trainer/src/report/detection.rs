@@ -131,7 +131,7 @@ impl Detection {
             anomalous_rows: applied.anomalous.is_some().then_some(anomalous.len()),
             rows_without_reading,
             rows_without_label,
-            mean_nats: applied.mean_nats(&applied.positions(|at| !applied.is_blank(at))),
+            mean_nats: applied.mean_nats(&applied.with_reading()),
             alarms: verdicts.iter().filter(|&&alarm| alarm).count(),
             false_alarms: share(&normal),
             recall: share(&anomalous),

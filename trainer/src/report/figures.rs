@@ -14,7 +14,7 @@ const BINS: usize = 48;
 /// Returns the smallest and the largest score of the axes: all scores, but at least a hundredth of a nat.
 pub fn range(models: &[&Applied]) -> (f64, f64) {
     let of = |applied: &&Applied| -> Vec<f64> {
-        let rows = applied.positions(|at| !applied.is_blank(at));
+        let rows = applied.with_reading();
         rows.into_iter().map(|at| applied.scores[at].anomaly.into()).collect()
     };
     let scores = || models.iter().flat_map(of);

@@ -172,6 +172,29 @@ fn figures_on_rows_of_the_fit_carry_a_warning() {
 }
 
 #[test]
+fn eval_and_report_choose_the_same_rows_for_alarms_and_drift() {
+    let folder = Folder::with_data();
+    folder.text(&format!("fit data.csv --label label --false-alarm 0.05 {QUICK} -o model.srp"));
+    let fresh = mixed(200, 0, 3);
+    folder.write("some.csv", with_labels(&fresh, 3, ""));
+    folder.write("none.csv", with_labels(&fresh, 1, ""));
+    for (file, rows) in [("some.csv", 134.0), ("none.csv", 200.0)] {
+        let value = folder.json(&format!("eval model.srp {file}"));
+        let detection = folder.json(&format!("report model.srp {file} -o page.html"))["detection"].take();
+        assert_eq!(number(&detection, "normal_rows"), rows, "{file}");
+        assert_eq!(value["alarm_rate"], detection["false_alarms"]["share"], "{file}");
+        assert_eq!(value["drift"]["estimate"], detection["drift"]["estimate"], "{file}");
+        // A column without any label counts as no labels.
+        assert_eq!(value.get("normal").is_some(), file == "some.csv", "{value}");
+        assert_eq!(detection["anomalous_rows"].is_null(), file == "none.csv", "{detection}");
+    }
+    let blank = format!("{}NA,,,,,0\n", "mode,heat,shake,door,humid,label\n");
+    folder.write("blank.csv", blank);
+    let text = folder.text("eval model.srp blank.csv");
+    assert!(!text.contains("alarms: ") && !text.contains("alarms on"), "{text}");
+}
+
+#[test]
 fn a_code_of_missing_readings_may_be_a_label() {
     let folder = Folder::new();
     let signs = mixed(400, 20, 1).replace(",1\n", ",-1\n").replace(",0\n", ",1\n");
