@@ -1,37 +1,43 @@
 //! Several files as one frame, and file names with wildcards.
 
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use super::{Cells, Frame, Texts, checksum};
 use crate::error::{Error, Result};
 
 /// Returns the paths with wildcards (`*`, `?`, `[…]`) replaced by the files that match, in the order of their names. A
-/// path that exists stays as it is.
+/// path that exists stays as it is. A file that matches is left out if it is there already, or has its own path.
 ///
 /// # Errors
-/// [`Error::Input`] if a path has wildcards and no file matches, or two paths lead to the same file.
+/// [`Error::Input`] if a path has wildcards and no file matches, or two paths without wildcards lead to the same file.
 pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let is_pattern = |path: &Path| !path.exists() && path.to_string_lossy().contains(['*', '?', '[']);
+    let file = |path: &Path| path.canonicalize().ok().filter(|file| file.is_file());
+    // By the file itself, the path that leads to it.
+    let mut known: HashMap<PathBuf, &Path> = HashMap::new();
+    for path in paths.iter().filter(|path| !is_pattern(path)) {
+        if let Some(before) = file(path).and_then(|file| known.insert(file, path)) {
+            let other = if before == path { String::new() } else { format!(", also as {}", before.display()) };
+            let message = format!("is named twice{other}, so that its rows would count twice; name each file once");
+            return Err(Error::input(path, message));
+        }
+    }
     let mut all = Vec::new();
     for path in paths {
-        let pattern = path.to_string_lossy();
-        if path.exists() || !pattern.contains(['*', '?', '[']) {
+        if !is_pattern(path) {
             all.push(path.clone());
             continue;
         }
+        let pattern = path.to_string_lossy();
         let fault = |message: &str| Error::input(path, message);
         let matches = glob::glob(&pattern).map_err(|error| fault("is no pattern of file names").caused_by(error))?;
         let mut matches: Vec<PathBuf> = matches.filter_map(|path| path.ok().filter(|path| path.is_file())).collect();
         if matches.is_empty() {
             return Err(fault("no file matches; check the pattern and the folder"));
         }
+        matches.retain(|matching| file(matching).is_none_or(|file| known.insert(file, path).is_none()));
         all.append(&mut matches);
-    }
-    let mut known = HashSet::new();
-    for path in &all {
-        if path.canonicalize().is_ok_and(|file| file.is_file() && !known.insert(file)) {
-            return Err(Error::input(path, "is named twice, so that its rows would count twice; name each file once"));
-        }
     }
     Ok(all)
 }

@@ -166,8 +166,19 @@ fn figures_on_rows_of_the_fit_carry_a_warning() {
         let notes = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && notes.contains(&format!("{option} names the rows of the fit")), "{notes}");
     }
-    for twice in ["data.csv data.csv", "data.csv ./data.csv", "*.csv data.csv"] {
-        folder.refuses(&format!("fit {twice} --label label {QUICK} -o other.srp"), &["data.csv", "named twice"]);
+}
+
+#[test]
+fn a_file_counts_once() {
+    let folder = Folder::with_data();
+    for (twice, also) in [("data.csv data.csv", ""), ("data.csv ./data.csv", "also as data.csv")] {
+        folder.refuses(&format!("fit {twice} --label label {QUICK} -o other.srp"), &["data.csv", "named twice", also]);
+    }
+    // A wildcard names what is not named yet.
+    folder.write("dawn.csv", mixed(100, 0, 2));
+    folder.text(&format!("fit data.csv --label label {QUICK} -o model.srp"));
+    for (files, rows) in [("*.csv data.csv", 520.0), ("data.csv da*.csv d*.csv", 520.0), ("data.csv dat*.csv", 420.0)] {
+        assert_eq!(number(&folder.json(&format!("eval model.srp {files}")), "rows"), rows, "{files}");
     }
 }
 
