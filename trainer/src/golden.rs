@@ -4,7 +4,7 @@ use surprisal::{Fingerprint, Kind, Reading, RowSchema};
 
 use crate::artefact::Artefact;
 use crate::data::checksum;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::schema::{ColumnEncoding, Schema};
 use crate::{with_shape, with_views};
 
@@ -72,6 +72,18 @@ pub fn bytes(readings: usize, flash: Option<usize>) -> usize {
 /// Returns the number of bytes that more golden rows take in a table with a larger limit of flash.
 pub fn spare(readings: usize, flash: Option<usize>) -> usize {
     bytes(readings, None) - bytes(readings, flash)
+}
+
+/// Checks the size of a complete file of a model of this many readings against a limit of flash, in bytes.
+///
+/// # Errors
+/// [`Error::Option`] if the file is larger; the message names a limit that is enough.
+pub fn check_flash(file_bytes: usize, readings: usize, flash: Option<usize>) -> Result<()> {
+    if flash.is_none_or(|flash| file_bytes <= flash) {
+        return Ok(());
+    }
+    let enough = file_bytes + spare(readings, flash);
+    Err(Error::option("--flash", format!("the file takes {file_bytes} bytes; pass at least --flash {enough}")))
 }
 
 /// Returns the artefact with the schema of its rows, and golden rows that are chosen among `rows` (`[row][source]`): a row
@@ -156,4 +168,20 @@ pub(crate) fn golden_rows(artefact: &Artefact) -> Result<Vec<Vec<Reading>>> {
         0 => with_shape!(artefact.shape, N, H, K => decoded(artefact.table::<N, H, K>()?.schema)),
         _ => with_views!(artefact.shape, C, V => decoded(artefact.view_table::<C, V>()?.schema)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A larger limit has room for more golden rows, which the limit that is named counts in.
+    #[test]
+    fn the_limit_that_is_named_is_enough() {
+        let size = |flash| 900 + bytes(5, Some(flash));
+        for flash in 0..size(0) {
+            let message = check_flash(size(flash), 5, Some(flash)).unwrap_err().to_string();
+            let enough: usize = message.rsplit(' ').next().unwrap().parse().unwrap();
+            check_flash(size(enough), 5, Some(enough)).unwrap();
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::sampling::{PARTS, Sampling};
 use crate::artefact::{Artefact, Notes, Provenance};
 use crate::bits::Bits;
 use crate::calibrate::Calibration;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::mean;
 use crate::fit::Family;
 use crate::golden::{self, with_golden_rows};
@@ -190,12 +190,7 @@ impl<'j> Selected<'j> {
         table.calibration = Calibration::of(&uncalibrated, &encoded.calibration_readings, &stream, job.rates)?;
         let artefact = with_golden_rows(&assemble(&table)?, &encoded.calibration_readings, job.flash)?;
         let file_bytes = artefact.file_bytes().len();
-        if job.flash.is_some_and(|flash| file_bytes > flash) {
-            return Err(Error::option(
-                "--flash",
-                format!("the file takes {file_bytes} bytes; pass --flash {file_bytes}"),
-            ));
-        }
+        golden::check_flash(file_bytes, encoded.schema.columns.len(), job.flash)?;
         Ok(Calibrated { selected: self, table, artefact, file_bytes })
     }
 }

@@ -157,12 +157,7 @@ impl Split<'_> {
         table.views.iter_mut().for_each(|view| view.reach = if view.regimes() > 0 { reach } else { u32::MAX });
         let artefact = with_golden_rows(&assemble(&table, &fitted)?, &calibration, job.flash)?;
         let file_bytes = artefact.file_bytes().len();
-        if job.flash.is_some_and(|flash| file_bytes > flash) {
-            return Err(Error::option(
-                "--flash",
-                format!("the file takes {file_bytes} bytes; pass --flash {file_bytes}"),
-            ));
-        }
+        golden::check_flash(file_bytes, artefact.schema.columns.len(), job.flash)?;
         observer.event(Event::Step);
         let integer_ll = |readings: &Readings| -> Result<f64> { Ok(-mean(&artefact.surprisals(readings)?)) };
         let (valid_ll, test_ll) = (integer_ll(&valid)?, test.as_ref().map(integer_ll).transpose()?);
