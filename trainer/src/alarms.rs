@@ -64,10 +64,7 @@ pub struct Raised {
     pub trends: usize,
     /// Number of alarms on rows that are labelled as normal; `None` without labels.
     pub on_normal_rows: Option<usize>,
-    /// The same number; without labels, that of alarms on all rows with a reading.
-    #[serde(skip)]
-    pub false_alarms: usize,
-    /// Number of those per day, if the number of rows per second is known.
+    /// Number of those per day, without labels of all alarms, if the number of rows per second is known.
     pub false_alarms_per_day: Option<f64>,
 }
 
@@ -81,7 +78,6 @@ impl Raised {
             alarms: count(&|at| reports[at].alarm),
             trends: count(&|at| reports[at].trend),
             on_normal_rows: applied.anomalous.is_some().then_some(false_alarms),
-            false_alarms,
             false_alarms_per_day: settings.per_day(false_alarms, count(&is_normal)),
         }
     }

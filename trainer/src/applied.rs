@@ -170,13 +170,9 @@ impl Applied {
         (!texts.is_empty()).then(|| texts.join(" "))
     }
 
-    /// Returns a warning if the model was fitted on the file of the rows, so that it knows most of them.
+    /// Returns the [warning](Artefact::warning_of_fit) if the model was fitted on these rows.
     pub fn of_fit(&self) -> Option<Warning> {
-        let file = self.frame.path.display().to_string();
-        let message = "the model was fitted on this file, and knows its training rows too well for figures that hold for new rows; \
-                       pass --held-out, or rows of another day";
-        let is_own = self.artefact.notes.fit.digest == self.frame.digest && self.rows.len() == self.frame.rows();
-        is_own.then(|| Warning { file, column: String::new(), message: message.into() })
+        self.artefact.warning_of_fit(&self.frame, self.rows.len())
     }
 
     /// Returns what was recognised in the files, and other findings.

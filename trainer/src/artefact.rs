@@ -17,6 +17,7 @@ use crate::row_table::{self, RowTable};
 use crate::schema::Schema;
 use crate::shape::Shape;
 use crate::split::{normal_rows, split};
+use crate::warning::Warning;
 use crate::windows;
 use crate::{with_shape, with_views};
 
@@ -273,6 +274,15 @@ impl Artefact {
         rows.extend((0..frame.rows()).filter(|&row| normal.binary_search(&row).is_err() && !frame.is_blank(row)));
         rows.sort_unstable();
         Ok(rows)
+    }
+
+    /// Returns a warning if the model was fitted on this file and all its rows are selected, so that it knows most of them.
+    pub fn warning_of_fit(&self, frame: &Frame, selected: usize) -> Option<Warning> {
+        let message = "the model was fitted on this file, and knows its training rows too well for figures and thresholds that \
+                       hold for new rows; pass --held-out, or rows of another day";
+        let is_own = self.notes.fit.digest == frame.digest && selected == frame.rows();
+        let file = frame.path.display().to_string();
+        is_own.then(|| Warning { file, column: String::new(), message: message.into() })
     }
 
     /// Returns the scores of the rows with these indices of a file, and reports progress to an observer. Only a part of

@@ -35,10 +35,11 @@ impl HeldOut {
         let frame = Frame::read(&root().join(DATA), Header::Auto)?;
         let rows = artefact.held_out(&frame)?;
         let anomalous = anomalous_rows(&frame, "Class", "Rad.Flow")?;
+        let kinds: Option<Vec<bool>> = rows.iter().map(|&row| anomalous[row]).collect();
         let readings = artefact.schema.all_readings(&frame, &rows)?;
         Ok(Self {
             lines: rows.iter().map(|&row| frame.lines[row]).collect(),
-            anomalous: rows.iter().map(|&row| anomalous[row] != Some(false)).collect(),
+            anomalous: kinds.with_context(|| format!("{DATA}: expected a label in every row"))?,
             readings: readings.iter().map(|row| integers(row)).collect::<Result<_>>()?,
             artefact,
         })

@@ -11,7 +11,6 @@ use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::output;
 use surprisal_trainer::pipeline::finite;
 use surprisal_trainer::recalibrate::recalibrate;
-use surprisal_trainer::warning::Warning;
 
 use crate::answer::Answer;
 use crate::args::{RateArgs, RowArgs};
@@ -33,12 +32,7 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     let rates = rates.rates(defaults)?;
     let normal = read.normal_rows();
     read.warn_of_unknown(&normal)?;
-    if read.frame.digest == read.artefact.notes.fit.digest && !args.held_out {
-        let file = read.frame.path.display().to_string();
-        let message = "the model was fitted on this file, and knows its training rows too well for a threshold that holds; pass \
-                       --held-out, or rows of another day";
-        remarks(&[Warning { file, column: String::new(), message: message.into() }]);
-    }
+    remarks(read.artefact.warning_of_fit(&read.frame, read.rows.len()).as_slice());
     let (artefact, calibration) = recalibrate(&read.artefact, &read.frame, &normal, rates, offsets)?;
     output::write_whole(path, &artefact.file_bytes(), &inputs)?;
 

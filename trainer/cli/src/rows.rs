@@ -126,13 +126,14 @@ impl RowArgs {
                     let or = format!("; if all rows are anomalous, pass {}", column_option("--normal", normal));
                     bail!(no_normal_row(frame, column, normal, &or)?);
                 }
-                let message = format!("no row has the value `{normal}` of normal rows, so that all labels count as anomalous");
+                let message =
+                    format!("no row has the value `{normal}` of normal rows, so that all labels count as anomalous");
                 let warning = Warning { file: frame.path.display().to_string(), column: column.clone(), message };
                 remarks(std::slice::from_ref(&warning));
                 applied.unknown.push(warning);
             }
         }
-        if let Some(warning) = applied.of_fit().filter(|_| !self.held_out) {
+        if let Some(warning) = applied.of_fit() {
             remarks(std::slice::from_ref(&warning));
             applied.unknown.push(warning);
         }

@@ -87,7 +87,10 @@ pub fn facts(applied: &Applied) -> Vec<(String, String)> {
         facts.push(("time stamps", format!("from {first} to {last}")));
     }
     facts.extend(applied.left_out().into_iter().map(|sentence| ("rows of this page", sentence)));
-    facts.extend(applied.warnings().into_iter().map(|warning| ("remark", warning.to_string())));
+    // The caution on rows of the fit stands beside the verdict.
+    let of_fit = applied.of_fit();
+    let others = applied.warnings().into_iter().filter(|&warning| Some(warning) != of_fit.as_ref());
+    facts.extend(others.map(|warning| ("remark", warning.to_string())));
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

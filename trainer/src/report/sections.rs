@@ -69,15 +69,7 @@ fn first_screen(content: &Content) -> String {
     }
     html += "</ul>\n";
     html.extend(reasons.iter().map(|reason| paragraph(reason)));
-    let applied = content.own.applied;
-    let is_own =
-        applied.artefact.notes.fit.digest == applied.frame.digest && applied.rows.len() == applied.frame.rows();
-    if is_own {
-        html += &paragraph(
-            "Caution: the model was fitted on this very file, so that it knows most of these rows. Pass --held-out, or rows of \
-             another day, for numbers that hold in the field.",
-        );
-    }
+    html.extend(content.own.applied.of_fit().map(|warning| paragraph(&format!("Caution: {}.", warning.message))));
     html + "<p class=\"soft\">Intervals count rows as independent; rows that follow each other closely make them too narrow. The \
             best grade asks for a kept promise on false alarms, for intervals of recall, of all anomalous rows and of each kind, that \
             begin at 90 % or above (without labels, for no drift), and for a model that saves nats.</p>\n"
@@ -121,12 +113,9 @@ fn thresholds(content: &Content) -> String {
         }
     };
     let raised = detection.raised;
-    let of_normal = match detection.anomalous_rows {
-        Some(_) => {
-            format!(", {} of them on the {} normal rows", count(raised.false_alarms), count(detection.normal_rows))
-        }
-        None => String::new(),
-    };
+    let of_normal = raised.on_normal_rows.map_or(String::new(), |alarms| {
+        format!(", {} of them on the {} normal rows", count(alarms), count(detection.normal_rows))
+    });
     html + &paragraph(&format!(
         "By the rule “{}”, a board raises {} on these rows{of_normal}, and reports a trend of several rows {}.",
         detection.rule,

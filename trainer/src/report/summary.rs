@@ -7,7 +7,7 @@ use super::detection::{Detection, OfLabel};
 use super::interval::{Measured, Share};
 use super::likelihood::Likelihood;
 use super::words::{count, number, per_second, percent};
-use crate::alarms::{AlarmSettings, DAY, no_alarm};
+use crate::alarms::{AlarmSettings, DAY, Raised, no_alarm};
 
 /// Share of anomalous rows that a good detector surely finds.
 const GOOD_RECALL: f64 = 0.9;
@@ -116,7 +116,8 @@ fn tiles(
     has_faults: bool,
 ) -> Vec<Tile> {
     let kind = if has_faults { "false alarms" } else { "alarms" };
-    let raised = Share::of(detection.raised.false_alarms, detection.normal_rows);
+    let Raised { alarms, on_normal_rows, .. } = detection.raised;
+    let raised = Share::of(on_normal_rows.unwrap_or(alarms), detection.normal_rows);
     let often = match settings.rate {
         Some(rate) => tile(
             format!("{kind} per day"),

@@ -116,14 +116,28 @@ fn rows_without_a_reading_are_left_out_of_figures() {
         // In front, where a cumulative sum would pass them on to the rows behind.
         let (head, lines) = rows.split_once('\n').unwrap();
         folder.write("blank.csv", format!("{head}\n{}{lines}", blank.repeat(3)));
-        let [mut without, mut with] = ["rows", "blank"].map(|name| folder.json(&format!("eval model.srp {name}.csv --rate 1")));
+        let [mut without, mut with] =
+            ["rows", "blank"].map(|name| folder.json(&format!("eval model.srp {name}.csv --rate 1")));
         assert_eq!((number(&with, "rows"), number(&with, "rows_without_reading")), (213.0, 3.0));
-        for key in ["mean_nats", "drift", "alarm_rate", "normal", "anomalous", "auc_roc", "precision", "f1", "alarms", "raised"] {
+        for key in [
+            "mean_nats",
+            "drift",
+            "alarm_rate",
+            "normal",
+            "anomalous",
+            "auc_roc",
+            "precision",
+            "f1",
+            "alarms",
+            "raised",
+        ] {
             assert_eq!(without[key].take(), with[key].take(), "{key}");
         }
         let [without, with] =
             ["rows", "blank"].map(|name| folder.json(&format!("report model.srp {name}.csv -o p.html")));
-        for key in ["mean_nats", "normal_rows", "false_alarms", "recall", "p_values", "drift", "auc_roc", "alarms", "raised"] {
+        for key in
+            ["mean_nats", "normal_rows", "false_alarms", "recall", "p_values", "drift", "auc_roc", "alarms", "raised"]
+        {
             assert_eq!(without["detection"][key], with["detection"][key], "{key}");
         }
         let top = |report: &serde_json::Value| -> Vec<f64> {
@@ -132,7 +146,10 @@ fn rows_without_a_reading_are_left_out_of_figures() {
         assert_eq!(top(&without).iter().map(|line| line + 3.0).collect::<Vec<_>>(), top(&with));
         // Their lines stay, so that lines of the answer are those of the file, but no column is at fault.
         let scored = folder.json("score model.srp blank.csv");
-        assert_eq!((&scored["blamed"][0], &scored["alarm"][0], &scored["trend"][0]), (&"".into(), &false.into(), &false.into()));
+        assert_eq!(
+            (&scored["blamed"][0], &scored["alarm"][0], &scored["trend"][0]),
+            (&"".into(), &false.into(), &false.into())
+        );
         assert_eq!(scored["nats"].as_array().map(Vec::len), Some(213));
         let text = folder.text("explain model.srp blank.csv --line 2");
         assert!(text.contains("no reading, so that nothing is known") && !text.contains("at fault"), "{text}");

@@ -168,7 +168,8 @@ fn bits_with_and_without_layers_have_a_page() {
         let shares = family != "linear-trees";
         assert_eq!(page.contains("The columns share the hidden layer or the mixture"), shares, "{family}");
         assert!(page.contains("instructions per row"));
-        assert!(page.contains("Caution: the model was fitted on this very file"));
+        assert!(page.contains("Caution: the model was fitted on this file"));
+        assert_eq!(page.matches("knows its training rows too well").count(), 1);
     }
 }
 
