@@ -156,7 +156,7 @@ impl<'o> Blocks<'o> {
                 Line::Row | Line::Blank => {
                     columns.iter_mut().enumerate().for_each(|(at, column)| column.push(record.cell(at).to_owned()));
                     frame.lines.push(line);
-                    self.left_out.is_gap();
+                    self.left_out.take_gap();
                 }
                 other => self.left_out.add(other, line),
             }

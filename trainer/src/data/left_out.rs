@@ -137,7 +137,7 @@ impl LeftOut {
     }
 
     /// Returns, at a row, whether lines were left out since the last one.
-    pub fn is_gap(&mut self) -> bool {
+    pub fn take_gap(&mut self) -> bool {
         std::mem::take(&mut self.is_header) | std::mem::take(&mut self.is_apart)
     }
 

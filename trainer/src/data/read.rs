@@ -184,7 +184,7 @@ fn rows(path: &Path, text: &str, options: &ReadOptions, observer: &dyn Observer)
                 limits.check_cells(path, frame.lines.len() + blank.len(), width)?;
             }
             Line::Row => {
-                if left_out.is_gap() && !frame.lines.is_empty() {
+                if left_out.take_gap() && !frame.lines.is_empty() {
                     frame.starts.push(frame.lines.len());
                 }
                 limits.check_cells(path, frame.lines.len() + 1 + blank.len(), width)?;
