@@ -116,7 +116,7 @@ def test_samples_and_exports_are_those_of_the_command(command, tmp_path, model):
 
 def test_unknown_and_missing_readings_are_scored_as_the_command_does(command, tmp_path, model):
     rows = pd.DataFrame(
-        {"load": [50.0, np.nan, 1e30, -np.inf], "current": [5, 5, 5, 5], "fan": ["off", "on", "melted", None]}
+        {"load": [50.0, np.nan, 1e30, -1e30], "current": [5, 5, 5, 5], "fan": ["off", "on", "melted", None]}
     )
     rows.to_csv(tmp_path / "rows.csv", index=False)
     model.save(tmp_path / "motor.srp")

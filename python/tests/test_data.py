@@ -197,8 +197,11 @@ def test_advice_for_infinite_numbers_works():
 def test_scores_need_the_columns_of_the_fit(model):
     with pytest.raises(SurprisalError, match="no column `fan`"):
         model.score({"load": [1.0], "current": [1.0]})
-    with pytest.raises(SurprisalError, match="row 2, column `load`: expected a number, found `high`"):
+    with pytest.raises(SurprisalError, match="row 2, column `load`: expected a number, as in other rows, found `high`"):
         model.score({"load": [1.0, "high"], "current": [1.0, 2.0], "fan": ["on", "on"]})
+    for value in [np.inf, -np.inf, 1e39]:
+        with pytest.raises(SurprisalError, match="row 1, column `load`: expected a number"):
+            model.score({"load": [value], "current": [1.0], "fan": ["on"]})
     rows = {"fan": ["on"], "other": ["unread"], "current": [5.0], "load": [50.0]}
     assert model.score(rows).shape == (1,)
 
