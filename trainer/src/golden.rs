@@ -91,7 +91,7 @@ pub fn check_flash(file_bytes: usize, readings: usize, flash: Option<usize>) -> 
 /// limit of flash, in bytes, leaves room for fewer.
 ///
 /// # Errors
-/// [`Error::Encode`](crate::Error::Encode) if a reading does not fit its column.
+/// [`Error::Encode`] if a reading does not fit its column.
 pub fn with_golden_rows(artefact: &Artefact, rows: &[Vec<Reading>], flash: Option<usize>) -> Result<Artefact> {
     let mut columns: Vec<&ColumnEncoding> = artefact.schema.columns.iter().collect();
     columns.sort_by_key(|encoding| encoding.source);
