@@ -244,8 +244,8 @@ pub struct Damage {
 ///
 /// Damage that changes no length costs one packet. Otherwise the search goes on byte by byte, for a packet that another one of
 /// these tags, the end or erased flash (bytes of 255 or of 0) follows, because a single check is right by chance once in 65536
-/// bytes. A packet that is followed by something else is then lost as well. In bytes of no packets, the search computes a checksum of up to 32 KiB at every other byte:
-/// pass what a radio delivers frame by frame.
+/// bytes. A packet that is followed by something else is then lost as well. In bytes that hold no packets, the search computes a
+/// checksum of up to 32 KiB at every other byte: pass what a radio delivers frame by frame.
 #[derive(Clone, Debug)]
 pub struct Packets<'b> {
     bytes: &'b [u8],
@@ -299,7 +299,7 @@ impl<'b> Packets<'b> {
         let rest = self.bytes.get(at..).unwrap_or_default();
         let erased = rest.first().copied().filter(|&byte| byte == 0 || byte == u8::MAX);
         let padding = rest.iter().take(4).take_while(|&&byte| Some(byte) == erased).count();
-        padding == 4 || padding == rest.len() || self.is_packet(at) || self.is_packet(at + padding)
+        padding == 4 || padding == rest.len() || self.is_packet(at) || padding > 0 && self.is_packet(at + padding)
     }
 
     /// Returns whether a packet with one of the tags begins at a position, and ends where something else may begin.

@@ -42,7 +42,8 @@ enum Mark {
 /// The two slots for tables in a flash memory, one after the other.
 ///
 /// A slot holds an update: its [header](UpdateHeader), its table, and at its end 96 bytes of marks. The flash erases in
-/// pages of which a slot is a multiple, so that no page belongs to both. Erased bytes must be 255.
+/// pages of which a slot is a multiple, so that no page belongs to both. The flash must read 255 in
+/// erased bytes.
 ///
 /// ```
 /// # mod flash { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/flash.rs")); }

@@ -99,7 +99,7 @@ fn packets_of_another_table_are_told_apart() {
     assert!(Packets::new(&bytes, &[first, second]).all(|found| found.is_ok()));
 }
 
-/// What a dump of flash holds between and behind packets costs none of them, however long it is.
+/// Erased bytes between packets and behind them, as in a dump of flash, cost no packet, however many there are.
 #[test]
 fn erased_flash_is_no_packet() {
     let rows = shuttle();
@@ -128,7 +128,7 @@ fn foreign_bytes_in_front_of_erased_flash_are_no_packets() {
     let mut dice = Dice(1);
     for erased in [0xFF, 0] {
         let found = std::iter::repeat_with(|| {
-            // The header of a packet of 200 bytes, of which 50 are here.
+            // A header that announces a payload of 200 bytes, and the first 50 of them.
             let [many, few] = (dice.word() as u16 | 1).to_be_bytes();
             let mut foreign = vec![0x80, 200, many, few];
             foreign.extend((0..50).map(|_| dice.word() as u8));

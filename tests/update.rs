@@ -142,7 +142,7 @@ fn a_table_that_is_never_confirmed_gives_way_to_the_old_one() {
     assert_eq!(SLOTS.start(&mut flash), Ok(None));
 }
 
-/// What a firmware does by mistake never costs it a table that counts.
+/// No mistake of a firmware erases a table that it could still use.
 #[test]
 fn a_table_that_is_not_in_use_any_more_is_refused() {
     let mut flash = Flash::<4, 1024>::new(32 << 10);

@@ -43,7 +43,7 @@ pub fn receive<F: NorFlash<Error = NorFlashErrorKind>>(
     incoming.finish(flash)
 }
 
-/// Brings a device to an update: receives, installs, starts and confirms it. Does what is left to do.
+/// Receives, installs, starts and confirms an update, as far as the device has not done so before.
 pub fn bring<F: NorFlash<Error = NorFlashErrorKind>>(
     flash: &mut F,
     slots: Slots,

@@ -216,7 +216,7 @@ fn a_value_that_training_never_saw() {
         }
         assert!(nats("odd") > usual + 3.0, "{cell}: {} after {usual}", nats("odd"));
     }
-    // What is no number of a board is refused as by a fit, with the options that solve it.
+    // Numbers that a board cannot hold are refused as a fit refuses them, with the options that help.
     for (column, cell) in [(1, "-inf"), (2, "inf"), (1, "1e300"), (2, "-1e39"), (3, "ovf")] {
         folder.write("odd.csv", with_cell(6, column, cell));
         let name = ["`mode`", "`heat`", "`shake`", "`door`"][column];

@@ -113,7 +113,7 @@ fn a_status_names_the_machines_that_need_attention() {
     assert!(machines[0]["drift"].as_f64().unwrap() > 1.0, "{}", machines[0]);
     let text = folder.text("fleet status models fresh.csv");
     assert!(text.lines().nth(1).unwrap().starts_with("alarms ") && text.lines().count() == 5, "{text}");
-    // What is not known of a machine is no number.
+    // Rates and drift of a machine without a model or without rows are null.
     for one in machines {
         let is_scored = !["new", "a/1"].contains(&one["machine"].as_str().unwrap());
         assert!(["alarm_rate", "promised", "drift"].iter().all(|key| one[key].is_number() == is_scored), "{one}");

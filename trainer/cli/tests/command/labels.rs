@@ -41,7 +41,7 @@ fn rows_without_a_label_are_neither_normal_nor_anomalous() {
             );
         }
         assert_eq!((&detection["auc_pr"], &detection["precision"]), (&value["auc_pr"], &value["precision"]));
-        // The rows of which nobody said what they are do not calibrate, and are not compared.
+        // Rows without a label neither calibrate nor are compared.
         assert_eq!(number(&folder.json("calibrate model.srp gaps.csv -o again.srp"), "rows"), 343.0);
         let compared = folder.json("compare model.srp again.srp gaps.csv");
         assert_eq!(number(&compared["on_normal_data"], "rows"), 343.0);
