@@ -219,7 +219,7 @@ impl Bench<'_> {
             self.split(Part::AdBench, FILE_ORDER, name, &set, &set.halves(None))?;
         }
         for seed in 0..SEEDS {
-            self.split(Part::AdBench, SHUFFLED, name, &set, &set.halves(Some(seed)))?;
+            self.split(Part::AdBench, SHUFFLED, name, &set, &set.halves(Some(seed)).in_random_order(seed))?;
         }
         Ok(())
     }
@@ -228,7 +228,7 @@ impl Bench<'_> {
         let frame = sets::read(&self.args.data.join("adbench/ai4i.csv.gz"))?;
         let set = Set::labelled(&frame)?;
         for seed in 0..SEEDS {
-            self.split(Part::Ai4i, "ai4i", "ai4i", &set, &set.halves(Some(seed)))?;
+            self.split(Part::Ai4i, "ai4i", "ai4i", &set, &set.halves(Some(seed)).in_random_order(seed))?;
         }
         if self.wants(Part::Ai4i) {
             self.report.table("AI4I: half of the normal rows trains, shuffled; mean of three", "ai4i", &[]);

@@ -68,9 +68,9 @@ impl Fitted {
         // Some columns of public sets look like identifiers.
         job.keep = train.columns.iter().map(|column| column.name.clone()).collect();
         let (artefact, report) = run(&job)?;
-        let shares = artefact.notes.fit.split.unwrap_or_default();
-        let calibration =
-            split((0..train.rows()).collect(), shares, SplitStrategy::Shuffled { seed: job.seed }).calibrate;
+        let fit = &artefact.notes.fit;
+        let strategy = SplitStrategy::Shuffled { seed: job.seed, stretch: fit.stretch.unwrap_or(1) };
+        let calibration = split((0..train.rows()).collect(), fit.split.unwrap_or_default(), strategy).calibrate;
         let calibration = artefact.schema.all_readings(&train, &calibration)?;
         let test = Frame::read(&task.folder.join("test.csv"), Header::Yes)?;
         let every: Vec<usize> = (0..test.rows()).collect();

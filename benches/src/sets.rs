@@ -1,6 +1,9 @@
 //! Labelled data sets, and the training and test files that are written from them.
 
 use anyhow::{Result, ensure};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +31,14 @@ pub struct Halves {
     pub train: Vec<usize>,
     /// The indices of the normal test rows.
     pub fresh: Vec<usize>,
+}
+
+impl Halves {
+    /// Returns the halves with the training rows in random order: rows of a file in its order may resemble their neighbours.
+    pub fn in_random_order(mut self, seed: u64) -> Self {
+        self.train.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        self
+    }
 }
 
 /// A folder with the files `train.csv`, which has normal rows only, and `test.csv`.
@@ -96,7 +107,7 @@ impl<'f> Set<'f> {
         let mut every = [&self.normal[..], &self.anomalous].concat();
         every.sort_unstable();
         let share = rows as f64 / all as f64;
-        let kept = split(every, [share, 0.0, 0.0, 1.0 - share], SplitStrategy::Shuffled { seed: 0 }).train;
+        let kept = split(every, [share, 0.0, 0.0, 1.0 - share], SplitStrategy::Shuffled { seed: 0, stretch: 1 }).train;
         for rows in [&mut self.normal, &mut self.anomalous] {
             rows.retain(|row| kept.binary_search(row).is_ok());
         }
@@ -125,7 +136,8 @@ impl<'f> Set<'f> {
     /// Draws `rows` normal rows for training at random; the other normal rows are test rows.
     pub fn share(&self, rows: usize, seed: u64) -> Halves {
         let share = rows as f64 / self.normal.len() as f64;
-        let shares = split(self.normal.clone(), [share, 0.0, 0.0, 1.0 - share], SplitStrategy::Shuffled { seed });
+        let shares =
+            split(self.normal.clone(), [share, 0.0, 0.0, 1.0 - share], SplitStrategy::Shuffled { seed, stretch: 1 });
         Halves { train: shares.train, fresh: shares.held_out }
     }
 

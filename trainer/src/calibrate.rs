@@ -108,7 +108,7 @@ impl Calibration {
             let steps: Vec<f64> = capped.iter().map(|score| score - reference).collect();
             let trend = Trend::of(&steps, &by_rank(stream, &steps), spread, rates.average_run_length.into());
             // A mean that comes out too small by chance would make false alarms many times as frequent.
-            numbers.reference = nats(reference + spread / (f64::from(rows)).sqrt());
+            numbers.reference = nats(reference + trend.error);
             numbers.decision_interval = nats(trend.interval);
             block = trend.block;
         }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::predictor::PredictorTable;
 use crate::schema::{ColumnEncoding, Schema};
 use crate::split::{SplitStrategy, anomalous_rows};
-use crate::windows::{self, Windows};
+use crate::windows::Windows;
 
 /// The earlier rows that each row of a time series depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -258,10 +258,11 @@ fn ridge(n: usize, train: impl Iterator<Item = DVector<f64>>, valid: &[DVector<f
 }
 
 /// Returns the strategy that splits the rows of a file: in order of time if they are a time series or windows of a
-/// signal, otherwise shuffled with this seed.
-pub fn split_strategy(signal: Option<Windows>, history: Option<&History>, seed: u64) -> SplitStrategy {
-    history
-        .map_or_else(|| windows::split_strategy(signal, seed), |history| SplitStrategy::InOrder { gap: history.window })
+/// signal, otherwise stretches of this many rows, shuffled with this seed.
+pub fn split_strategy(signal: Option<Windows>, history: Option<&History>, seed: u64, stretch: usize) -> SplitStrategy {
+    let shuffled = SplitStrategy::Shuffled { seed, stretch };
+    let gap = history.map(|history| history.window).or(signal.map(Windows::gap));
+    gap.map_or(shuffled, |gap| SplitStrategy::InOrder { gap })
 }
 
 /// Returns `[row]` the numbers of a column, in which a missing number is replaced by the last number of its session, or

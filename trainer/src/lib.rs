@@ -17,6 +17,7 @@ pub mod observer;
 pub mod data;
 pub mod collect;
 pub mod split;
+mod resemblance;
 pub mod predictor;
 pub mod schema;
 pub mod windows;

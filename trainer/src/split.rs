@@ -35,10 +35,13 @@ pub struct SplitRows {
 /// Rule that assigns rows to the shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SplitStrategy {
-    /// At random, for rows that are independent of each other.
+    /// At random.
     Shuffled {
         /// Seed of the shuffle.
         seed: u64,
+        /// Number of consecutive rows that get into the same share: 1 for rows that are independent of their neighbours. A
+        /// share of rows between training rows that resemble them would seem better known than fresh rows are.
+        stretch: usize,
     },
     /// One share after the other, for rows that depend on their neighbours.
     InOrder {
@@ -56,8 +59,10 @@ pub enum SplitStrategy {
 /// ```
 pub fn split(mut rows: Vec<usize>, shares: [f64; 4], strategy: SplitStrategy) -> SplitRows {
     let gap = match strategy {
-        SplitStrategy::Shuffled { seed } => {
-            rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        SplitStrategy::Shuffled { seed, stretch } => {
+            let mut stretches: Vec<&[usize]> = rows.chunks(stretch.max(1)).collect();
+            stretches.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+            rows = stretches.concat();
             None
         }
         SplitStrategy::InOrder { gap } => Some(gap),

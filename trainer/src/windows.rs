@@ -13,7 +13,6 @@ use crate::data::{
 use crate::error::{Error, Result};
 use crate::escape::column_option;
 use crate::observer::{Event, Observer};
-use crate::split::SplitStrategy;
 use crate::warning::Warning;
 
 /// Names of the features in [`Feature::STATISTICS`], in the same order.
@@ -37,6 +36,11 @@ pub struct Windows {
 }
 
 impl Windows {
+    /// Returns the number of windows between two shares of a split, because neighbours share samples.
+    pub(crate) fn gap(self) -> usize {
+        (self.window - 1) / self.hop
+    }
+
     /// Creates windows of `window` samples with `bands` frequency bands; a window begins `hop` samples after the one
     /// before. `rate` is the sampling rate in Hz.
     ///
@@ -208,15 +212,6 @@ pub fn read_observed(
         Ok(frame)
     };
     join(paths.iter().map(read))
-}
-
-/// Returns the strategy that splits the rows of a file: shuffled with this seed or, for windows of a signal, in order.
-///
-/// Windows of a signal resemble their neighbours and may share samples with them, so there is a gap between the shares.
-pub fn split_strategy(signal: Option<Windows>, seed: u64) -> SplitStrategy {
-    signal.map_or(SplitStrategy::Shuffled { seed }, |Windows { window, hop, .. }| SplitStrategy::InOrder {
-        gap: (window - 1) / hop,
-    })
 }
 
 /// Number of samples in which a channel may rise by chance.

@@ -96,6 +96,14 @@ fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
             report.marginal_valid_ll
         );
     }
+    if report.stretch > 1 {
+        line!(
+            text,
+            "  rows resemble their neighbours: stretches of {} rows got into the same share; rows of other days may differ more, \
+             and belong into --calibrate",
+            report.stretch
+        );
+    }
     if let Some(Sampling { rows, of, gain, .. }) = report.sampling {
         line!(text, "  fitted to a random sample of {rows} of {of} training rows; --max-rows all fits them");
         if let Some(Gain { over_quarter, chance, least, most }) = gain {
@@ -135,8 +143,10 @@ fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
     }
     line!(text, "  KL(float || integer) {:.5} nats per row", report.kl_quantisation);
     let detector = artefact.detector();
-    let threshold = if report.threshold.is_some() { of_threshold(&detector) } else { no_alarm(&detector) };
-    line!(text, "  {threshold}");
+    match report.threshold {
+        Some(_) => line!(text, "  {}", of_threshold(&detector)),
+        None => line!(text, "  warning: {}", no_alarm(&detector)),
+    }
     let (entropy, deviation) = (report.entropy, report.deviation);
     line!(text, "  normal rows: mean surprisal {entropy:.3} nats, standard deviation {deviation:.3}");
     if let (Some(reference), Some(interval)) = (report.reference, report.decision_interval) {

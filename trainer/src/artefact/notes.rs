@@ -78,6 +78,9 @@ pub struct Provenance {
     /// Shares of training, validation, calibration and held-out rows; `None` if separate files were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<[f64; 4]>,
+    /// Number of consecutive rows that got into the same share; `None` if it was 1, or the shares follow each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stretch: Option<usize>,
     /// Window of earlier rows on which each row depends, for a time series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,

@@ -3,21 +3,23 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::resemblance::{PER_LAG, lag, product};
+
 /// Number of simulated rows per false alarm, and the largest number of simulated rows.
 const ALARMS: f64 = 60.0;
 const MOST_ROWS: f64 = 3e6;
-/// Rows per block for each row over which neighbours resemble each other, so that most of the resemblance lies within
-/// blocks.
-const BLOCK: usize = 10;
 /// Largest share of the rows that is one block.
 const LARGEST: usize = 10;
 
-/// The decision interval of a cumulative sum, in nats, and the number of consecutive rows by which it was found: 1 if rows
-/// are independent of their neighbours.
+/// What rows tell about the cumulative sum of fresh rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Trend {
+    /// Decision interval in nats.
     pub interval: f64,
+    /// Number of consecutive rows by which the interval was found: 1 if rows are independent of their neighbours.
     pub block: usize,
+    /// Standard error of the mean of the steps, in nats.
+    pub error: f64,
 }
 
 impl Trend {
@@ -28,17 +30,17 @@ impl Trend {
     /// (moving blocks: Kunsch, *The Jackknife and the Bootstrap for General Stationary Observations*, 1989). The interval is
     /// at least the standard deviation `spread` of the steps, because a smaller one could be an artefact of sampling.
     pub fn of(steps: &[f64], stream: &[f64], spread: f64, run_length: f64) -> Self {
-        let block = block_length(stream);
+        let (n, rows) = (steps.len() as f64, stream.len() as f64);
+        let most = stream.len() / LARGEST;
+        let block = (PER_LAG * lag(stream, most.div_ceil(PER_LAG))).min(most).max(1);
         if block == 1 {
-            return Self {
-                interval: search(spread, run_length, |interval| average_run_length(steps, interval)),
-                block,
-            };
+            let interval = search(spread, run_length, |interval| average_run_length(steps, interval));
+            return Self { interval, block, error: spread / n.sqrt() };
         }
-        let rows = (ALARMS * run_length).min(MOST_ROWS) as usize;
-        let path = resampled(stream, block, rows);
-        let measured = |interval: f64| rows as f64 / alarms(&path, interval) as f64;
-        let reached = rows as f64 / ALARMS;
+        let drawn = (ALARMS * run_length).min(MOST_ROWS) as usize;
+        let path = resampled(stream, block, drawn);
+        let measured = |interval: f64| drawn as f64 / alarms(&path, interval) as f64;
+        let reached = drawn as f64 / ALARMS;
         let at = |run_length: f64| search(spread, run_length, measured);
         let mut interval = at(run_length.min(reached));
         if run_length > reached {
@@ -46,7 +48,38 @@ impl Trend {
             let per_decade = interval - at(reached / 10.0);
             interval += per_decade * (run_length / reached).log10();
         }
-        Self { interval, block }
+        let variance = LongRun::of(stream, block);
+        // Block means differ from the mean of the stream, and not from that of all rows to come.
+        let interval = interval * (variance.whole / variance.of_blocks).max(1.0) / (1.0 - block as f64 / rows);
+        // The steps are those of rows in stretches, whose mean errs as that of the stream does.
+        let error = spread * ((variance.whole / variance.of_rows).max(1.0) / n).sqrt();
+        Self { interval, block, error }
+    }
+}
+
+/// Sums of products of the rows of a series, in proportion to three variances of the mean of many rows.
+struct LongRun {
+    /// If rows were independent.
+    of_rows: f64,
+    /// Of rows in blocks drawn at random, which lose a share k / block of the products of rows that are k apart (Kunsch 1989).
+    of_blocks: f64,
+    /// Of rows in the order of the series.
+    whole: f64,
+}
+
+impl LongRun {
+    fn of(series: &[f64], block: usize) -> Self {
+        let of_rows = product(series, 0);
+        let (mut whole, mut of_blocks) = (of_rows, of_rows);
+        let last = block / PER_LAG;
+        for lag in 1..2 * last {
+            // A flat top: rows that are further apart than `last` count less and less (Politis & White 2004).
+            let weight = (2.0 - lag as f64 / last as f64).min(1.0);
+            let twice = 2.0 * weight * product(series, lag);
+            whole += twice;
+            of_blocks += twice * (block - lag) as f64 / block as f64;
+        }
+        Self { of_rows, of_blocks, whole }
     }
 }
 
@@ -64,29 +97,6 @@ fn search(spread: f64, run_length: f64, of: impl Fn(f64) -> f64) -> f64 {
         (low, high) = if of(middle) < run_length { (middle, high) } else { (low, middle) };
     }
     high
-}
-
-/// Returns the length of the blocks in which a series is resampled: ten times the lag from which on its autocorrelation
-/// stays below 2 √(log10 n / n) (the lag of Politis & White, *Automatic Block-Length Selection for the Dependent
-/// Bootstrap*, 2004), at most a tenth of the series.
-fn block_length(series: &[f64]) -> usize {
-    let n = series.len();
-    let mean = series.iter().sum::<f64>() / n.max(1) as f64;
-    let product = |lag: usize| -> f64 {
-        series[lag..].iter().zip(series).map(|(later, earlier)| (later - mean) * (earlier - mean)).sum()
-    };
-    let (variance, most) = (product(0), n / LARGEST);
-    let small = 2.0 * ((n.max(10) as f64).log10() / n.max(1) as f64).sqrt();
-    // This many small autocorrelations in a row are the end of the resemblance.
-    let run = 5.max((n.max(1) as f64).log10().sqrt().ceil() as usize);
-    let (mut lag, mut last) = (1, 0);
-    while lag <= last + run && BLOCK * last < most {
-        if product(lag).abs() > small * variance {
-            last = lag;
-        }
-        lag += 1;
-    }
-    (BLOCK * last).min(most).max(1)
 }
 
 /// Returns `rows` values of a series, in blocks that begin at random places. The last block of the series goes on at its

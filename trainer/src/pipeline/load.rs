@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::history::{History, split_strategy};
 use crate::observer::{Event, Observer};
 use crate::predictor::PredictorTable;
+use crate::resemblance::stretch;
 use crate::schema::{CELLS, Schema, SchemaOptions, without_bad_rows};
 use crate::split::{SHARES, SplitRows, VALID_SHARES, check_enough, labels_of, normal_rows, split};
 use crate::warning::Warning;
@@ -38,6 +39,8 @@ pub(super) struct Split<'j> {
     prediction: Option<Prediction<'j>>,
     /// [training, validation, calibration, held-out] shares of the rows, if one file was split.
     pub shares: Option<[f64; 4]>,
+    /// Number of consecutive rows that got into the same share.
+    stretch: usize,
     pub train: FrameRows,
     pub valid: FrameRows,
     pub calibrate: FrameRows,
@@ -130,13 +133,13 @@ impl<'j> Loaded<'j> {
             Ok(Some(FrameRows { frame: Arc::new(frame), rows }))
         };
         let frame = Arc::new(predicted(self.train)?);
-        let (rows, shares) = split_training(job, &frame)?;
+        let (rows, shares, stretch) = split_training(job, &frame)?;
         check_enough(&frame, [rows.train.len(), usize::MAX, usize::MAX])?;
         let part = |rows| FrameRows { frame: Arc::clone(&frame), rows };
         let (mut valid, mut calibrate) = (part(rows.valid), part(rows.calibrate));
         if let Some(FrameRows { frame, rows }) = other(self.valid)? {
             let shares = if self.calibrate.is_some() { [0.0, 1.0, 0.0, 0.0] } else { VALID_SHARES };
-            let split = split_rows(job, rows, shares);
+            let (split, _) = split_rows(job, &frame, rows, shares);
             calibrate = FrameRows { frame: Arc::clone(&frame), rows: split.calibrate };
             valid = FrameRows { frame, rows: split.valid };
         }
@@ -151,8 +154,19 @@ impl<'j> Loaded<'j> {
             .collect::<Vec<usize>>();
         seen.sort_unstable();
         let counts = [train.rows.len(), valid.rows.len(), calibrate.rows.len()];
-        let split =
-            Split { job, shares, train, valid, calibrate, test: other(self.test)?, counts, seen, prediction, remarks };
+        let split = Split {
+            job,
+            shares,
+            stretch,
+            train,
+            valid,
+            calibrate,
+            test: other(self.test)?,
+            counts,
+            seen,
+            prediction,
+            remarks,
+        };
         split.check_enough()?;
         Ok(split.limited())
     }
@@ -188,6 +202,7 @@ impl<'j> Split<'j> {
             digest: frame.digest,
             train_rows: rows.len(),
             split: self.shares,
+            stretch: Some(self.stretch).filter(|&stretch| stretch > 1),
             rows: Some(frame.rows()),
             sampled_from: self.sampled_from(),
             time: job.time.clone(),
@@ -318,7 +333,7 @@ impl<'j> Prediction<'j> {
         let every: Vec<usize> = (0..train.rows()).collect();
         let schema = Schema::find(train, &every, &schema_options(job, train, CELLS))?;
         let channels = schema.columns.iter().map(|encoding| schema.name(encoding).to_owned()).collect();
-        let (rows, _) = split_training(job, &history.complete(train, job.label.as_ref())?)?;
+        let (rows, ..) = split_training(job, &history.complete(train, job.label.as_ref())?)?;
         let valid = if rows.valid.is_empty() { &rows.train } else { &rows.valid };
         let predictor = history.fit(train, &schema, &rows.train, valid)?;
         Ok(Self { history, channels, predictor, warnings: warnings(job, &schema, train)? })
@@ -350,16 +365,20 @@ fn schema_options(job: &Job, frame: &Frame, cells: usize) -> SchemaOptions {
     }
 }
 
-fn split_rows(job: &Job, rows: Vec<usize>, shares: [f64; 4]) -> SplitRows {
-    split(rows, shares, split_strategy(job.signal, job.history.as_ref(), job.seed))
+/// Splits rows of a file, and returns the length of the stretches in which they are split.
+fn split_rows(job: &Job, frame: &Frame, rows: Vec<usize>, shares: [f64; 4]) -> (SplitRows, usize) {
+    let is_modelled = |name: &str| !job.unmodelled().chain(&job.ignore).any(|other| other == name);
+    let is_shuffled = job.signal.is_none() && job.history.is_none();
+    let stretch = if is_shuffled { stretch(frame, &rows, is_modelled) } else { 1 };
+    (split(rows, shares, split_strategy(job.signal, job.history.as_ref(), job.seed, stretch)), stretch)
 }
 
 /// Splits the normal rows of the training file; rows for which the job has a separate file get no share of it. Returns
-/// the rows and, if there was a split, the [training, validation, calibration, held-out] shares.
-fn split_training(job: &Job, train: &Frame) -> Result<(SplitRows, Option<[f64; 4]>)> {
+/// the rows, if there was a split the [training, validation, calibration, held-out] shares, and the length of stretches.
+fn split_training(job: &Job, train: &Frame) -> Result<(SplitRows, Option<[f64; 4]>, usize)> {
     let normal = normal_rows(train, job.label.as_ref())?;
     if job.valid.is_some() {
-        return Ok((SplitRows { train: normal, ..SplitRows::default() }, None));
+        return Ok((SplitRows { train: normal, ..SplitRows::default() }, None, 1));
     }
     let mut shares = SHARES;
     for (share, file) in [(2, &job.calibrate), (3, &job.test)] {
@@ -367,5 +386,6 @@ fn split_training(job: &Job, train: &Frame) -> Result<(SplitRows, Option<[f64; 4
             shares[0] += std::mem::take(&mut shares[share]);
         }
     }
-    Ok((split_rows(job, normal, shares), Some(shares)))
+    let (rows, stretch) = split_rows(job, train, normal, shares);
+    Ok((rows, Some(shares), stretch))
 }

@@ -89,6 +89,9 @@ pub struct FitReport {
     pub decision_interval: Option<f64>,
     /// Requested average run length of the cumulative sum: the mean number of normal rows between false alarms.
     pub average_run_length: u32,
+    /// Number of consecutive rows that got into the same share of training, validation, calibration and held-out rows: 1 if rows
+    /// are independent of their neighbours, or the shares follow each other.
+    pub stretch: usize,
     /// Number of consecutive rows by which the decision interval was found: 1 if rows are independent of their neighbours.
     pub block: usize,
     /// Findings in the training file that may spoil the fit.

@@ -242,6 +242,7 @@ impl Calibrated<'_> {
             reference: finite(detector.decision_interval).map(|_| detector.reference.into()),
             decision_interval: finite(detector.decision_interval),
             average_run_length: detector.average_run_length,
+            stretch: artefact.notes.fit.stretch.unwrap_or(1),
             block: table.calibration.block(),
             warnings: encoded.warnings,
             seconds: start.elapsed().as_secs_f64(),

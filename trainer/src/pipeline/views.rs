@@ -202,6 +202,7 @@ impl Split<'_> {
             reference: finite(detector.decision_interval).map(|_| detector.reference.into()),
             decision_interval: finite(detector.decision_interval),
             average_run_length: detector.average_run_length,
+            stretch: provenance.stretch.unwrap_or(1),
             block: table.calibration.block(),
             seconds: start.elapsed().as_secs_f64(),
             float: FloatModel::default(),
