@@ -2,10 +2,12 @@
 
 mod c;
 mod peers;
+mod reader;
 mod snapshot;
 mod tables;
 
 use anyhow::{Result, ensure};
+use c::Cost;
 use snapshot::Snapshot;
 use std::path::PathBuf;
 use surprisal_trainer::table::cost::Core;
@@ -48,6 +50,9 @@ pub struct Device {
     /// Measure other libraries on m0 and m4f instead
     #[arg(long, conflicts_with_all = ["boards", "golden", "views", "update", "json"])]
     peers: bool,
+    /// Measure the C reader beside the device crate on m0 and m4f instead, with the tables of tests/golden
+    #[arg(long, conflicts_with_all = ["boards", "golden", "views", "update", "json", "peers"])]
+    c: bool,
 }
 
 /// Measures all requested boards and tables, prints the numbers, and compares them with `docs/device.json`.
@@ -57,6 +62,9 @@ pub struct Device {
 pub fn run(args: &Device) -> Result<()> {
     if args.peers {
         return peers::run(&args.data);
+    }
+    if args.c {
+        return reader::run();
     }
     let mut groups = Group::golden()?;
     if args.views {
@@ -145,4 +153,12 @@ fn alone(board: &Board, operation: &str, table: &Table) -> Result<Vec<u64>> {
 fn weigh(board: &Board, level: &str, operation: &str, table: &Table) -> Result<Sizes> {
     let sizes = |operation: &str| Sizes::of(&size_program(board, level, operation, &table.source)?);
     Ok(sizes(operation)?.beyond(&sizes("")?))
+}
+
+/// Returns what an operation of a table costs in a program of its own.
+fn in_rust(board: &Board, operation: &str, table: &Table) -> Result<Cost> {
+    let numbers = alone(board, operation, table)?;
+    let bytes = weigh(board, "3", operation, table)?;
+    let flash = bytes.text + bytes.link + bytes.table + bytes.others;
+    Ok(Cost { instructions: numbers[0], stack: numbers[3], flash, ram: bytes.ram, scores: Vec::new() })
 }

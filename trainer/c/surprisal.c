@@ -1029,19 +1029,19 @@ static NOT_INLINED int32_t tree_logit(const surprisal_bits *model, const state_t
 
 /* Computes the value of every hidden unit from its sum. */
 static void refresh_units(const surprisal_bits *model, state_t *state) {
+    const uint32_t units = model->units;
+    const uint32_t activation = model->activation;
     uint32_t u;
-    for (u = 0u; u < model->units; ++u) {
-        const int32_t sum = (int32_t)state->unit_sums[u];
-        switch (model->activation) {
-        case 0:
-            state->unit_values[u] = (sum > 0) ? sum : 0;
-            break;
-        case 1:
-            state->unit_values[u] = (int32_t)(mass_of_one(multiply_wrapping(sum, (int32_t)model->hidden_gains[u])) >> 1);
-            break;
-        default:
-            state->unit_values[u] = sum;
-            break;
+    if (activation == 1u) {
+        for (u = 0u; u < units; ++u) {
+            const int32_t logit = multiply_wrapping((int32_t)state->unit_sums[u], (int32_t)model->hidden_gains[u]);
+            state->unit_values[u] = (int32_t)(mass_of_one(logit) >> 1);
+        }
+    } else {
+        const int32_t least = (activation == 0u) ? 0 : INT16_MIN;
+        for (u = 0u; u < units; ++u) {
+            const int32_t sum = (int32_t)state->unit_sums[u];
+            state->unit_values[u] = (sum > least) ? sum : least;
         }
     }
 }
@@ -1051,13 +1051,20 @@ static NOT_INLINED int32_t hidden_logit(const surprisal_bits *model, const state
     uint32_t u;
     uint32_t high;
     uint32_t low;
+    const uint32_t units = model->units;
+    const int32_t *values = state->unit_values;
     const int8_t *outputs;
-    if (model->units == 0u) {
+    if (units == 0u) {
         return 0;
     }
-    outputs = &model->hidden_outputs[i * model->units];
-    for (u = 0u; u < model->units; ++u) {
-        sum += (uint32_t)((int32_t)outputs[u] * state->unit_values[u]);
+    outputs = &model->hidden_outputs[i * units];
+    /* Four at once, which halves the instructions of the loop. */
+    for (u = 0u; (u + 4u) <= units; u += 4u) {
+        sum += (uint32_t)((int32_t)outputs[u] * values[u]) + (uint32_t)((int32_t)outputs[u + 1u] * values[u + 1u]) +
+               (uint32_t)((int32_t)outputs[u + 2u] * values[u + 2u]) + (uint32_t)((int32_t)outputs[u + 3u] * values[u + 3u]);
+    }
+    for (; u < units; ++u) {
+        sum += (uint32_t)((int32_t)outputs[u] * values[u]);
     }
     /* (sum * scale) >> shift without a product of more than 32 bits. */
     high = (uint32_t)((int32_t)sum >> 16) * (uint32_t)model->hidden_scales[i];
@@ -1184,9 +1191,10 @@ static NOT_INLINED void add_dense(const surprisal_bits *model, int16_t *sums, ui
 
 /* Adds the input weights of bit i to the sums of the hidden units. */
 static NOT_INLINED void add_hidden(const surprisal_bits *model, state_t *state, uint32_t i) {
-    const int8_t *input = &model->hidden_inputs[i * model->units];
+    const uint32_t units = model->units;
+    const int8_t *input = &model->hidden_inputs[i * units];
     uint32_t u;
-    for (u = 0u; u < model->units; ++u) {
+    for (u = 0u; u < units; ++u) {
         state->unit_sums[u] =
             (int16_t)(uint16_t)((uint32_t)(int32_t)state->unit_sums[u] + (uint32_t)(int32_t)input[u]);
     }

@@ -104,6 +104,16 @@ impl Model<'_> {
         })
     }
 
+    /// Returns what [`on`](Self::on) does, with flash and RAM beyond those of a program without a model.
+    ///
+    /// # Errors
+    /// Those of [`on`](Self::on).
+    pub fn alone_on(&self, board: &Board) -> Result<Cost> {
+        let nothing = Model { source: "nothing.c", name: "", ..*self }.on(board)?;
+        let cost = self.on(board)?;
+        Ok(Cost { flash: cost.flash.saturating_sub(nothing.flash), ram: cost.ram.saturating_sub(nothing.ram), ..cost })
+    }
+
     /// Runs the program on the host and returns `[row]` the 32 bits of each score of the rows in the file `rows`.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! `cargo benches device --peers`: measures other libraries and this one on the same rows and boards, with the same
 //! timer.
 
+use super::WEIGHED;
 use super::c::{self, Cost, Model};
 use super::tables::{Fitter, LAYER, Table, scratch};
-use super::{WEIGHED, alone, weigh};
 use crate::baseline::Python;
 use crate::fitted::Quality;
 use crate::sets::{self, LABEL, Set, Task};
@@ -184,26 +184,11 @@ impl Peers<'_> {
 
     /// Returns `[board]` the costs of a program in C. Flash and RAM are those beyond a program without a model.
     fn in_c(&self, model: &Model) -> Result<Vec<Cost>> {
-        let nothing = Model { source: "nothing.c", name: "", ..*model };
-        let beyond = |board| -> Result<Cost> {
-            let (cost, nothing) = (model.on(board)?, nothing.on(board)?);
-            Ok(Cost {
-                flash: cost.flash.saturating_sub(nothing.flash),
-                ram: cost.ram.saturating_sub(nothing.ram),
-                ..cost
-            })
-        };
-        self.boards.iter().map(beyond).collect()
+        self.boards.iter().map(|board| model.alone_on(board)).collect()
     }
 
     fn in_rust(&self, operation: &str, table: &Table) -> Result<Vec<Cost>> {
-        let cost = |board| -> Result<Cost> {
-            let numbers = alone(board, operation, table)?;
-            let bytes = weigh(board, "3", operation, table)?;
-            let flash = bytes.text + bytes.link + bytes.table + bytes.others;
-            Ok(Cost { instructions: numbers[0], stack: numbers[3], flash, ram: bytes.ram, scores: Vec::new() })
-        };
-        self.boards.iter().map(cost).collect()
+        self.boards.iter().map(|board| super::in_rust(board, operation, table)).collect()
     }
 
     fn print(&self, title: &str, lines: &[Line]) {

@@ -38,7 +38,7 @@ pub struct Table {
     /// The path of the Rust source that `surprisal export` wrote.
     pub source: PathBuf,
     /// The numbers of bits, hidden units and mixture components.
-    shape: Shape,
+    pub shape: Shape,
     /// The upper bound of the instructions to score one row of bits, or `None` for a table of views.
     pub cost: Option<Cost>,
     /// [size in bytes, checksum] of the table.
