@@ -39,3 +39,19 @@ def gain(whole: list[float], quarters: list[list[float]], factor: float) -> tupl
 def fit_fleet(
     source: _Source, fleet: tuple[str, _Path, bool], options: dict[str, Any], threads: Optional[int], progress: _Progress
 ) -> str: ...
+def fleet_report(
+    source: _Source,
+    folders: tuple[_Path, _Path],
+    label: tuple[Optional[str], Optional[str]],
+    rate: Optional[float],
+    threads: Optional[int],
+    progress: _Progress,
+) -> str: ...
+def fleet_compare(
+    folders: tuple[_Path, _Path],
+    source: Optional[_Source],
+    label: tuple[Optional[str], Optional[str]],
+    sampling: tuple[int, int],
+    threads: Optional[int],
+    progress: _Progress,
+) -> str: ...
