@@ -5,6 +5,7 @@
 
 use pyo3::prelude::*;
 
+mod arrow;
 mod columns;
 mod errors;
 mod fleet;
@@ -57,6 +58,7 @@ fn _surprisal(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("SurprisalError", module.py().get_type::<SurprisalError>())?;
     module.add_class::<Model>()?;
     module.add_function(wrap_pyfunction!(fit, module)?)?;
+    module.add_function(wrap_pyfunction!(arrow::arrow_array, module)?)?;
     module.add_function(wrap_pyfunction!(gain, module)?)?;
     module.add_function(wrap_pyfunction!(fleet::fit_fleet, module)?)?;
     module.add_function(wrap_pyfunction!(fleet::fleet_report, module)?)?;
