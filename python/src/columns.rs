@@ -29,7 +29,8 @@ pub enum Values {
 }
 
 impl Values {
-    fn texts(self) -> Texts {
+    /// Returns the cells as texts.
+    pub fn texts(self) -> Texts {
         match self {
             Self::Texts(texts) => texts.into_iter().collect(),
             Self::Numbers(kind, bytes, missing) => {

@@ -5,8 +5,10 @@
 
 use pyo3::prelude::*;
 
+mod arrow;
 mod columns;
 mod errors;
+mod fleet;
 mod model;
 mod number;
 mod options;
@@ -16,7 +18,6 @@ use columns::Source;
 use errors::SurprisalError;
 use model::Model;
 use options::Options;
-use surprisal_trainer::fleet::{self, Fleet};
 use surprisal_trainer::pipeline::{self, Gain};
 
 /// Fits a model. `progress` is called with (stage, steps done, steps in all).
@@ -43,34 +44,6 @@ fn fit(
     Model::fitted(artefact, &report)
 }
 
-/// Fits a model for each machine of a fleet (column that names the machines, folder for the models, whether machines may share a
-/// table), and returns the report as JSON.
-#[pyfunction]
-#[pyo3(signature = (source, fleet, options, threads, progress))]
-fn fit_fleet(
-    py: Python<'_>,
-    source: Source,
-    fleet: (String, std::path::PathBuf, bool),
-    options: Options,
-    threads: Option<usize>,
-    progress: Option<Py<PyAny>>,
-) -> PyResult<String> {
-    let mut job = options.job()?;
-    let (column, folder, is_shared) = fleet;
-    let fleet = Fleet { column, folder, is_shared };
-    let report = work::supervised(py, threads, progress.as_ref(), move |observer| match source {
-        Source::Columns(columns) => {
-            let frame = columns::frame(columns, &fleet::read_options(&job, &fleet.column))?;
-            fleet::fit_frame(&job, frame, &fleet, observer)
-        }
-        Source::Path(path) => {
-            job.train = surprisal_trainer::data::expand(&[path])?;
-            fleet::fit(&job, &fleet, observer)
-        }
-    })?;
-    errors::json(&report)
-}
-
 /// Returns what `factor` times as many rows gain over a sample, from log-densities of the same rows under a fit of the sample and
 /// fits of its four quarters: (gain over a quarter, chance, least gain, largest gain).
 #[pyfunction]
@@ -85,6 +58,9 @@ fn _surprisal(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("SurprisalError", module.py().get_type::<SurprisalError>())?;
     module.add_class::<Model>()?;
     module.add_function(wrap_pyfunction!(fit, module)?)?;
+    module.add_function(wrap_pyfunction!(arrow::arrow_array, module)?)?;
     module.add_function(wrap_pyfunction!(gain, module)?)?;
-    module.add_function(wrap_pyfunction!(fit_fleet, module)?)
+    module.add_function(wrap_pyfunction!(fleet::fit_fleet, module)?)?;
+    module.add_function(wrap_pyfunction!(fleet::fleet_report, module)?)?;
+    module.add_function(wrap_pyfunction!(fleet::fleet_compare, module)?)
 }

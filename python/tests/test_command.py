@@ -1,13 +1,14 @@
 """A fit of a data frame and a fit of its file by the command give the same tables, and the same scores."""
 
 import io
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import mixed_rows
 
-from surprisal import Model, SurprisalWarning, fit_fleet
+from surprisal import Model, SurprisalError, SurprisalWarning, datasets, fit_fleet, fleet_compare, fleet_report
 
 CASES = {
     "plain": ({"time": "when"}, ["--time", "when"]),
@@ -98,6 +99,38 @@ def test_a_machine_is_the_same_file_from_any_source(command, tmp_path, mixed):
         assert Model.fit(frame, machine=("machine", fit["machine"])).to_bytes() == expected
         alone = frame[frame["machine"] == fit["machine"]]
         assert Model.fit(alone, machine=("machine", fit["machine"])).to_bytes() == expected
+
+
+def test_pages_and_comparisons_of_a_fleet_are_those_of_the_command(command, tmp_path, motor):
+    rows = pd.DataFrame(motor).assign(machine=["A", "pump 7"] * 500)
+    # The second machine is louder from now on, and a third one is new.
+    fresh = pd.DataFrame(datasets.motor(seed=1)).assign(machine=["A", "pump 7"] * 500)
+    fresh.loc[fresh["machine"] == "pump 7", "current"] += 2
+    fresh.loc[:99, "machine"] = "new"
+    file = tmp_path / "fresh.csv"
+    fresh.to_csv(file, index=False)
+    for folder, of in [("old", rows), ("new", fresh)]:
+        fit_fleet(of, "machine", tmp_path / folder, false_alarm=0.05)
+    printed = json.loads(command("fleet", "report", tmp_path / "old", file, "-o", tmp_path / "command", "--rate", 2, "--json"))
+    for name, data in [("file", file), ("frame", fresh)]:
+        pages = fleet_report(data, tmp_path / "old", tmp_path / name, rate=2)
+        assert [one["state"] for one in pages] == ["alarms", "no-model", "ok"]
+        assert pages == printed["machines"]
+        assert sorted(page.name for page in (tmp_path / name).iterdir()) == ["A.html", "index.html", "pump%207.html"]
+        # The pages name the file.
+        assert name == "frame" or (tmp_path / "file" / "A.html").read_bytes() == (tmp_path / "command" / "A.html").read_bytes()
+    printed = json.loads(command("fleet", "compare", tmp_path / "old", tmp_path / "new", file, "-n", 500, "--seed", 3, "--json"))
+    for data in [file, fresh]:
+        assert fleet_compare(tmp_path / "old", tmp_path / "new", data, rows=500, seed=3) == printed["machines"]
+    assert [one["machine"] for one in printed["machines"]] == ["pump 7", "A", "new"]
+    with pytest.raises(SurprisalError, match="no column `machine`"):
+        fleet_report(motor, tmp_path / "old", tmp_path / "frame")
+    with pytest.raises(SurprisalError, match="holds no model of a machine"):
+        fleet_compare(tmp_path / "old", tmp_path / "frame")
+    with pytest.raises(SurprisalError, match="rate"):
+        fleet_report(fresh, tmp_path / "old", tmp_path / "frame", rate=0)
+    with pytest.raises(SurprisalError, match="rows, seed"):
+        fleet_compare(tmp_path / "old", tmp_path / "new", rows=1)
 
 
 def test_samples_and_exports_are_those_of_the_command(command, tmp_path, model):

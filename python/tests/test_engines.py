@@ -136,6 +136,24 @@ def test_ray_fits_a_data_frame_and_files_by_machine(ray, rows, expected, tmp_pat
     assert {name: Model.from_bytes(fitted["srp"][at]).table_bytes() for at, name in enumerate(MACHINES)} == tables
 
 
+def test_ray_reads_the_true_names_of_machines_from_paths(ray, tmp_path):
+    from surprisal.ray import fit_fleet as fit
+
+    # Names that paths escape, or that look like numbers.
+    names = ["pump 7", "pump%207", "pump/7", "é: ü=1", "007", "7"]
+    level = np.random.default_rng(1).normal(50, 5, 120 * len(names)).round(1)
+    frame = pd.DataFrame({"level": level, "flow": (level / 9).round(1), "machine": names * 120})
+    alone = frame[frame["machine"].isin(["007", "7"])].reset_index(drop=True)
+    for rows, folder in [(frame, tmp_path / "all"), (alone, tmp_path / "numbers")]:
+        rows.to_parquet(folder, partition_cols=["machine"])
+        fits = fit_fleet(rows, "machine", tmp_path / "models")
+        fitted = fit(folder, "machine").set_index("machine")
+        assert sorted(fitted.index) == [one["machine"] for one in fits] == sorted(set(rows["machine"]))
+        for one in fits:
+            expected = (tmp_path / "models" / one["file"]).read_bytes()
+            assert bytes(fitted.loc[one["machine"], "srp"]) == expected, one["machine"]
+
+
 def test_ray_names_a_machine_whose_worker_always_dies(ray, rows):
     from surprisal.ray import fit_fleet as fit
 

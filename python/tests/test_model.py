@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 
 import surprisal
-from surprisal import Blame, Model, SurprisalError, SurprisalWarning, datasets, fit_fleet
+from surprisal import Blame, Model, Scores, SurprisalError, SurprisalWarning, datasets, fit_fleet
 
 ODD = {"load": [50.0, 60.0], "current": [5.0, 1.0], "fan": ["off", "on"]}
 
@@ -57,6 +57,47 @@ def test_scores_are_a_table_of_arrow(tmp_path):
     assert (table["nats"].to_numpy()[4:] == scores.nats[4:]).all()
     pyarrow.parquet.write_table(table, tmp_path / "scores.parquet")
     assert pyarrow.parquet.read_table(tmp_path / "scores.parquet").equals(table)
+
+
+def test_scores_are_a_table_of_arrow_without_pyarrow():
+    program = """
+import gc, sys
+sys.modules["pyarrow"] = sys.modules["pandas"] = None
+import numpy as np
+from surprisal import Model
+rows = {"x": np.sin(np.arange(600) / 5).round(2)}
+scores = Model.fit(rows, window=4).scores(rows)
+# An array that nobody reads is released with its capsules.
+capsules = [scores.__arrow_c_array__() for _ in range(100)]
+assert [name in repr(capsule) for name, capsule in zip(['"arrow_schema"', '"arrow_array"'], capsules[0])] == [True, True]
+del capsules
+gc.collect()
+try:
+    import polars
+except ImportError:
+    sys.exit()
+frame = polars.DataFrame(scores)
+assert frame.columns == ["raw", "nats", "anomaly", "p_value", "is_anomalous"], frame
+assert [str(kind) for kind in frame.dtypes] == ["UInt32", "Float64", "Float64", "Float64", "Boolean"], frame
+assert frame.null_count().row(0) == (4,) * 5
+assert frame["nats"].to_list()[4:] == scores.nats[4:].tolist()
+assert frame["is_anomalous"].to_list()[4:] == scores.is_anomalous[4:].tolist()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_an_array_of_arrow_outlives_its_scores():
+    rows = datasets.motor()
+    scores = Model.fit(rows).scores(rows)
+    nats, table = scores.nats.tolist(), pa.table(scores)
+    del scores
+    assert table["nats"].to_pylist() == nats and table["raw"].null_count == 0
+    none = Scores(*(np.array([], kind) for kind in ("u4", "f8", "f8", "f8", "?")))
+    assert pa.table(none).num_rows == 0
+    reader = pa.RecordBatchReader.from_stream(Scores(*(np.array([1], kind) for kind in ("u4", "f8", "f8", "f8", "?"))))
+    assert reader.read_all().to_pylist() == [{"raw": 1, "nats": 1.0, "anomaly": 1.0, "p_value": 1.0, "is_anomalous": True}]
+    with pytest.raises(ValueError, match="nats: expected an array of the type u4, f8 or b1, found f4"):
+        Scores(none.raw, *(np.array([], "f4"),) * 4).__arrow_c_array__()
 
 
 def test_a_report_is_that_of_the_command(command, tmp_path):

@@ -15,6 +15,10 @@ use crate::sample::text;
 use crate::split::Labels;
 use crate::warning::Warning;
 
+mod selection;
+
+pub use selection::{Selection, SelectionSettings};
+
 /// A model, a data file, and the scores of selected rows of the file.
 pub struct Applied {
     /// Model with which the rows are scored.
@@ -35,19 +39,6 @@ pub struct Applied {
     pub surprisals: Vec<Nats>,
     /// Texts of categories that no training row has, and readings that are missing for the first time.
     pub unknown: Vec<Warning>,
-}
-
-/// Rows to which a model is applied.
-#[derive(Clone, Debug, Default)]
-pub struct Selection {
-    /// Indices of the rows in the frame, ascending.
-    pub rows: Vec<usize>,
-    /// Column of the labels, and its value in normal rows.
-    pub label: Option<(String, String)>,
-    /// Whether each selected row has an anomalous label: `[row]`. `None` without labels.
-    pub anomalous: Option<Labels>,
-    /// Names of the columns of time stamps; if empty, those of the fit. Columns that the frame lacks are left out.
-    pub time: Vec<String>,
 }
 
 /// The column that is most likely at fault in a row.

@@ -29,6 +29,7 @@ use std::f64::consts::LN_2;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use surprisal::Reading;
 
 use crate::artefact::Artefact;
@@ -60,6 +61,19 @@ pub struct Estimate {
     pub value: f64,
     /// Standard error of the value, or `None` if the value is exact.
     pub standard_error: Option<f64>,
+}
+
+impl Serialize for Estimate {
+    /// Writes an object for programs; JSON has no infinite numbers.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { value, standard_error } = *self;
+        let mut fields = serializer.serialize_struct("Estimate", 4)?;
+        fields.serialize_field("value", &value.is_finite().then_some(value))?;
+        fields.serialize_field("infinite", &value.is_infinite())?;
+        fields.serialize_field("exact", &standard_error.is_none())?;
+        fields.serialize_field("standard_error", &standard_error.filter(|error| error.is_finite()))?;
+        fields.end()
+    }
 }
 
 impl Estimate {
@@ -180,13 +194,33 @@ pub struct DataLikelihood {
 pub fn models(p: &Artefact, q: &Artefact, settings: &SamplingSettings) -> Result<Comparison> {
     let (p, q) = (GridModel::new(p, &p.schema)?, GridModel::new(q, &p.schema)?);
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
-    if let Some(outcomes) = p.enumerable() {
-        let (p_of, q_of) = (p.probabilities(outcomes), q.probabilities(outcomes));
-        let divergences = Divergences::exact(p_of.iter().copied().zip(q_of.iter().copied()));
-        return Ok(transported(&p, divergences, || q_of, |random| q.sample(random), settings, &mut random));
+    let divergences = on_grid(&p, &q, settings, &mut random);
+    let listed = || p.enumerable().map_or_else(Vec::new, |outcomes| q.probabilities(outcomes));
+    Ok(transported(&p, divergences, listed, |random| q.sample(random), settings, &mut random))
+}
+
+/// Returns the divergences between two models, p and q, over their bits if they [`share_a_grid`], and otherwise over readings.
+/// They are those of [`models`] and of [`readings::Pair::divergences`], without Wasserstein-1, which takes longest.
+///
+/// # Errors
+/// [`Error::Incomparable`] if the columns of the models differ, or they are models of time series with different cells.
+pub fn between(p: &Artefact, q: &Artefact, settings: &SamplingSettings) -> Result<Divergences> {
+    if !share_a_grid(p, q) {
+        return Ok(readings::Pair::new(p, q)?.divergences(settings)?.0);
     }
-    let divergences = sampled(&p, &q, settings.rows, &mut random);
-    Ok(transported(&p, divergences, Vec::new, |random| q.sample(random), settings, &mut random))
+    let (p, q) = (GridModel::new(p, &p.schema)?, GridModel::new(q, &p.schema)?);
+    Ok(on_grid(&p, &q, settings, &mut ChaCha8Rng::seed_from_u64(settings.seed)))
+}
+
+/// Returns the divergences between two models of one grid.
+fn on_grid(p: &GridModel, q: &GridModel, settings: &SamplingSettings, random: &mut ChaCha8Rng) -> Divergences {
+    match p.enumerable() {
+        Some(outcomes) => {
+            let (p_of, q_of) = (p.probabilities(outcomes), q.probabilities(outcomes));
+            Divergences::exact(p_of.into_iter().zip(q_of))
+        }
+        None => sampled(p, q, settings.rows, random),
+    }
 }
 
 /// Returns the divergences between a model, p, and the frequencies of rows of readings, q, and the cross-entropy of the

@@ -16,11 +16,18 @@ use crate::recalibrate::ENDING;
 use crate::windows;
 
 mod compare;
+mod folder;
+mod index;
 mod journal;
 mod names;
+mod pages;
+mod refit;
 mod shared;
 mod status;
 
+pub use folder::FleetRows;
+pub use pages::{INDEX, MachinePage, PagesSettings, report};
+pub use refit::{Refit, RefitSettings, RefitState, compare_refits};
 pub use shared::{FILE as SHARED_FILE, SharedReport};
 pub use status::{MachineStatus, State, status};
 

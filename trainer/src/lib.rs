@@ -39,7 +39,6 @@ pub mod golden;
 pub mod like;
 pub mod recalibrate;
 pub mod pipeline;
-pub mod fleet;
 pub mod export;
 pub mod signing;
 pub mod batch;
@@ -50,5 +49,6 @@ pub mod telemetry;
 pub mod applied;
 pub mod alarms;
 pub mod report;
+pub mod fleet;
 
 pub use error::{Error, Result};

@@ -13,7 +13,7 @@ mod columns;
 mod content;
 mod detection;
 mod figures;
-mod html;
+pub(crate) mod html;
 mod interval;
 mod likelihood;
 mod provenance;
@@ -23,10 +23,11 @@ mod summary;
 mod tables;
 mod timeline;
 mod walk;
-mod words;
+pub(crate) mod words;
 
-use content::Content;
 pub use content::PageSettings;
+use content::{Content, Measured};
+pub use summary::Grade;
 
 /// A report.
 #[derive(Clone, Debug)]
@@ -37,6 +38,12 @@ pub struct Page {
     pub numbers: Value,
     /// The answer of the first screen, in one sentence.
     pub verdict: String,
+    /// How good the model is.
+    pub grade: Grade,
+    /// Nats per row that the model saves against columns that do not depend on each other; `None` for too few normal rows.
+    pub saved: Option<f64>,
+    /// Share of the rows with an anomalous label that the threshold calls anomalous, in 0..=1; `None` without such rows.
+    pub recall: Option<f64>,
 }
 
 /// Returns the report on a model and rows of a file. `other` is another model, applied to the same rows, for comparison.
@@ -68,6 +75,13 @@ pub fn page(applied: &Applied, other: Option<&Applied>, settings: &PageSettings)
         return Err(Error::input(&applied.frame.path, message));
     }
     let content = Content::of(applied, other, settings)?;
-    let (html, verdict) = (sections::page(&content), content.own.summary.verdict.clone());
-    Ok(Page { html, numbers: content.numbers(), verdict })
+    let Measured { detection, likelihood, summary, .. } = &content.own;
+    Ok(Page {
+        html: sections::page(&content),
+        numbers: content.numbers(),
+        verdict: summary.verdict.clone(),
+        grade: summary.grade,
+        saved: likelihood.as_ref().and_then(|likelihood| likelihood.saved).map(|saved| saved.value),
+        recall: detection.recall.map(|recall| recall.share),
+    })
 }

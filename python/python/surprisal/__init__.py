@@ -16,9 +16,20 @@ array([False,  True])
 """
 
 from . import datasets
-from ._fleet import fit_fleet
+from ._fleet import fit_fleet, fleet_compare, fleet_report
 from ._model import Model, SurprisalWarning
 from ._results import Blame, Scores
 from ._surprisal import SurprisalError, __version__
 
-__all__ = ["Blame", "Model", "Scores", "SurprisalError", "SurprisalWarning", "__version__", "datasets", "fit_fleet"]
+__all__ = [
+    "Blame",
+    "Model",
+    "Scores",
+    "SurprisalError",
+    "SurprisalWarning",
+    "__version__",
+    "datasets",
+    "fit_fleet",
+    "fleet_compare",
+    "fleet_report",
+]

@@ -69,6 +69,87 @@ def fit_fleet(
     return rows
 
 
+def fleet_report(
+    data: Any,
+    folder: str | os.PathLike[str],
+    pages: str | os.PathLike[str],
+    *,
+    label: str | None = None,
+    normal: object = None,
+    rate: float | None = None,
+    threads: int | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> list[dict[str, Any]]:
+    """Write the page of :meth:`Model.report` for each machine with a model in ``folder`` and rows in ``data``, and ``index.html``.
+
+    ``index.html`` in the folder ``pages`` lists all machines; those that need attention come first. ``label`` and ``normal`` are by
+    default those of the fits; ``rate`` is the number of rows per second, to show alarms per day.
+
+    Returns a list with a dict per machine in the order of the list, with the fields of ``machines`` that ``surprisal fleet report
+    --json`` prints: ``machine``, ``state``, ``rows``, ``page`` (None without one), ``verdict`` and others. A machine that has no page
+    because of a fault has the reason in ``error``, and does not stop the others.
+
+    Raises SurprisalError if no model can be read or the rows name no machine, OSError if ``index.html`` cannot be written.
+
+    >>> import tempfile
+    >>> from surprisal import datasets, fit_fleet, fleet_report
+    >>> rows = datasets.motor()
+    >>> rows["machine"] = ["A", "B"] * 500
+    >>> folder = tempfile.mkdtemp()
+    >>> fits = fit_fleet(rows, "machine", folder)
+    >>> sorted(one["page"] for one in fleet_report(rows, folder, folder + "/pages"))
+    ['A.html', 'B.html']
+    """
+    if rate is not None and not 0 < rate < float("inf"):
+        raise SurprisalError(f"rate: expected a number of rows per second above zero, found {rate}")
+    columns, _ = source(data)
+    folders = os.fspath(folder), os.fspath(pages)
+    return json.loads(_surprisal.fleet_report(columns, folders, _label(label, normal), rate, threads, progress))
+
+
+def fleet_compare(
+    old: str | os.PathLike[str],
+    new: str | os.PathLike[str],
+    data: Any = None,
+    *,
+    label: str | None = None,
+    normal: object = None,
+    rows: int = 10_000,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> list[dict[str, Any]]:
+    """Compare the models of each machine in two folders, such as before and after a refit, also on ``data`` if there is any.
+
+    ``rows`` is the number of rows to draw from each model where there are too many possible rows to enumerate. ``label`` and
+    ``normal`` are by default those of the fits.
+
+    Returns a list with a dict per machine, those that differ most first, with the fields of ``machines`` that ``surprisal fleet
+    compare --json`` prints: ``machine``, ``state`` and, where there is one, ``kl_a_b``, ``kl_b_a``, ``on_normal_data``,
+    ``on_anomalous_data`` and ``error``. Models that cannot be compared do not stop the others.
+
+    Raises SurprisalError if no model of a folder can be read, or the rows name no machine.
+
+    >>> import tempfile
+    >>> from surprisal import datasets, fit_fleet, fleet_compare
+    >>> rows = datasets.motor()
+    >>> rows["machine"] = ["A", "B"] * 500
+    >>> folder = tempfile.mkdtemp()
+    >>> fits = fit_fleet(rows, "machine", folder)
+    >>> [one["kl_a_b"]["value"] for one in fleet_compare(folder, folder)]
+    [0.0, 0.0]
+    """
+    if not 2 <= rows < 2**32 or not 0 <= seed < 2**64:
+        raise SurprisalError(f"rows, seed: expected at least 2 rows and a seed from 0, found {rows} and {seed}")
+    columns = None if data is None else source(data)[0]
+    folders = os.fspath(old), os.fspath(new)
+    return json.loads(_surprisal.fleet_compare(folders, columns, _label(label, normal), (rows, seed), threads, progress))
+
+
+def _label(label, normal):
+    return None if label is None else str(label), None if normal is None else str(normal)
+
+
 def fit_machine(by: str, *, sort: str | None = None, **options: Any) -> Callable[[Any], Any]:
     """Return a function from the rows of one machine to one row about its model, with the columns of :data:`SCHEMA`.
 

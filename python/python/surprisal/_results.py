@@ -5,6 +5,8 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
+from . import _surprisal
+
 #: Raw units per nat.
 NAT = 65536
 
@@ -14,7 +16,7 @@ class Scores:
     """Everything a score says of the rows: arrays of the shape (rows,), see :meth:`Model.scores`.
 
     It is a table of Arrow as well, in which a row without a score is null. ``pyarrow.table(scores)``, ``polars.DataFrame(scores)``
-    and everything else that reads ``__arrow_c_stream__`` takes it; that needs pyarrow.
+    and everything else that reads ``__arrow_c_array__`` takes it; readers of ``__arrow_c_stream__`` alone need pyarrow.
 
     >>> import pyarrow
     >>> from surprisal import Model, datasets
@@ -47,12 +49,17 @@ class Scores:
             is_anomalous=spread(np.frombuffer(columns[4], np.uint8) != 0, at, rows, False),
         )
 
+    def __arrow_c_array__(self, requested_schema=None):
+        # The types stay as they are, as the interface allows.
+        each = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        columns = [(name, values.dtype.str[1:], values.tobytes()) for name, values in each]
+        return _surprisal.arrow_array(columns, np.isnan(self.nats).tobytes())
+
     def __arrow_c_stream__(self, requested_schema=None):
+        # For readers that take streams only.
         import pyarrow
 
-        lost = np.isnan(self.nats)
-        columns = {field.name: pyarrow.array(getattr(self, field.name), mask=lost) for field in fields(self)}
-        return pyarrow.table(columns).__arrow_c_stream__(requested_schema)
+        return pyarrow.table(pyarrow.record_batch(self)).__arrow_c_stream__(requested_schema)
 
 
 class Blame(NamedTuple):

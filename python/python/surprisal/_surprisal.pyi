@@ -36,6 +36,23 @@ class Model:
 
 def fit(source: _Source, options: dict[str, Any], threads: Optional[int], progress: _Progress) -> Model: ...
 def gain(whole: list[float], quarters: list[list[float]], factor: float) -> tuple[float, float, float, float]: ...
+def arrow_array(columns: list[tuple[str, str, bytes]], lost: bytes) -> tuple[object, object]: ...
 def fit_fleet(
     source: _Source, fleet: tuple[str, _Path, bool], options: dict[str, Any], threads: Optional[int], progress: _Progress
+) -> str: ...
+def fleet_report(
+    source: _Source,
+    folders: tuple[_Path, _Path],
+    label: tuple[Optional[str], Optional[str]],
+    rate: Optional[float],
+    threads: Optional[int],
+    progress: _Progress,
+) -> str: ...
+def fleet_compare(
+    folders: tuple[_Path, _Path],
+    source: Optional[_Source],
+    label: tuple[Optional[str], Optional[str]],
+    sampling: tuple[int, int],
+    threads: Optional[int],
+    progress: _Progress,
 ) -> str: ...

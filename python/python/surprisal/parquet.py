@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any, NamedTuple
 
@@ -99,13 +100,25 @@ def fit(data: Any, *, rows: int = 1_000_000, held_out: int = 100_000, seed: int 
     return Sampled(model, rows, total, float(nats.mean()), gain)
 
 
-def dataset(data):
-    """Return the dataset of a path, an address or a ``pyarrow.dataset.Dataset``."""
+def dataset(data, by=None):
+    """Return the dataset of a path, an address or a ``pyarrow.dataset.Dataset``.
+
+    If the column ``by`` is a part of the paths of the files, its values are texts: pyarrow would read 007 and 7 as one number.
+    """
+    import pyarrow
     import pyarrow.dataset
 
     if isinstance(data, pyarrow.dataset.Dataset):
         return data
-    return pyarrow.dataset.dataset(os.fspath(data), format="parquet", partitioning="hive")
+    read = functools.partial(pyarrow.dataset.dataset, os.fspath(data), format="parquet")
+    found = read(partitioning="hive")
+    of_paths = found.partitioning.schema
+    at = of_paths.get_field_index(by) if by is not None else -1
+    fragment = next(found.get_fragments(), None)
+    if at < 0 or fragment is None or by in fragment.physical_schema.names:
+        return found
+    texts = of_paths.set(at, pyarrow.field(by, pyarrow.string()))
+    return read(partitioning=pyarrow.dataset.partitioning(texts, flavor="hive"))
 
 
 def _distinct(random, total, count):

@@ -9,8 +9,9 @@ def fit_fleet(data, by, *, sort=None, **options):
 
     ``data`` is a DataFrame, or a folder of Parquet files whose columns have the same names: a path that all nodes see, the address
     of an object store such as ``"s3://bucket/fleet"``, or a ``pyarrow.dataset.Dataset``. Each task reads the rows of its own
-    machine. Parts of a path such as ``machine=A`` are columns, and tell which files to read; in other folders a task skips the row
-    groups whose statistics exclude its machine, and reads all others.
+    machine. Parts of a path such as ``machine=A`` are columns, and tell which files to read: ``machine=pump%207`` holds the rows of
+    ``pump 7``, and ``machine=007`` those of ``007``. In other folders a task skips the row groups whose statistics exclude its
+    machine, and reads all others.
 
     ``sort`` and ``options`` are those of :func:`surprisal.spark.fit_machine`. Returns a DataFrame with a row per machine and the
     columns ``machine``, ``rows``, ``srp`` (the bytes of ``Model.fit(rows, machine=(by, name), **options)``, or None) and ``error``
@@ -30,7 +31,7 @@ def fit_fleet(data, by, *, sort=None, **options):
         parts = [(str(name), rows) for name, rows in data.groupby(by, sort=True)]
         task = ray.remote(fit)
     else:
-        files = dataset(data)
+        files = dataset(data, by)
         parts = [(str(name), name) for name in _names(files, by)]
         task = ray.remote(lambda name: fit(files.to_table(filter=_is(by, name))))
     tasks = [(machine, task.remote(part)) for machine, part in parts]

@@ -20,7 +20,7 @@ mod telemetry;
 use help::{board_help, ecosystem_help, language_help};
 
 pub use fit::FitArgs;
-pub use fleet::FleetCommand;
+pub use fleet::{FleetCommand, FleetCompareArgs, FleetReportArgs};
 pub use rates::RateArgs;
 pub use reading::ReadingArgs;
 pub use rows::{AlarmArgs, CompareArgs, RowArgs, SignalArgs};
@@ -305,7 +305,7 @@ impl Command {
         let data = match &mut self {
             Self::Fit(args) => &mut args.data,
             Self::Features { data, .. } | Self::Schema { data, .. } => data,
-            Self::Fleet { command: FleetCommand::Status { data, .. } } => data,
+            Self::Fleet { command } => command.data_mut(),
             Self::Eval { rows, .. }
             | Self::Score { rows, .. }
             | Self::Explain { rows, .. }

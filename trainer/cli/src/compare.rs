@@ -133,7 +133,7 @@ fn divergences(
     let names = KL.into_iter().chain(BOUNDED).chain([("Wasserstein-1", "wasserstein", "bits flipped per row")]);
     for ((name, key, unit), estimate) in names.zip([forward, reverse, jensen_shannon, total_variation, wasserstein]) {
         line!(text, "  {name:<16} {} {unit}", shown(estimate));
-        value[key] = for_programs(estimate);
+        value[key] = json!(estimate);
     }
     if let Some(baseline) = baseline {
         let (pairs, own) = (settings.pairs, shown(baseline));
@@ -143,7 +143,7 @@ fn divergences(
             own.trim_start()
         );
         line!(text, "    than the distributions that they are drawn from; --pairs takes larger samples");
-        value["wasserstein_baseline"] = for_programs(baseline);
+        value["wasserstein_baseline"] = json!(baseline);
         value["wasserstein_rows"] = json!(pairs);
     }
     if forward.value.is_infinite() || reverse.value.is_infinite() {
@@ -191,18 +191,11 @@ fn is_model(path: &Path) -> bool {
 }
 
 /// Formats an estimate as "0.01230" if exact, "0.01230 ± 0.00040" with a standard error, or "inf".
-fn shown(Estimate { value, standard_error }: Estimate) -> String {
+pub fn shown(Estimate { value, standard_error }: Estimate) -> String {
     match standard_error {
         _ if value.is_infinite() => format!("{:>9}", "inf"),
         None => format!("{value:>9.5}"),
         Some(error) if error.is_infinite() => format!("{value:>9.5} (one row has no standard error)"),
         Some(error) => format!("{value:>9.5} ± {error:.5}"),
     }
-}
-
-fn for_programs(Estimate { value, standard_error }: Estimate) -> Value {
-    json!({
-        "value": value.is_finite().then_some(value), "infinite": value.is_infinite(),
-        "exact": standard_error.is_none(), "standard_error": standard_error,
-    })
 }

@@ -1,4 +1,4 @@
-//! `surprisal fit --by` and `surprisal fleet`: one table per machine, and the state of a fleet in use.
+//! `surprisal fit --by` and `surprisal fleet`: one table per machine, and a fleet in use.
 
 use std::path::{Path, PathBuf};
 
@@ -7,15 +7,32 @@ use serde_json::json;
 use surprisal_trainer::counted::counted;
 use surprisal_trainer::data::ReadOptions;
 use surprisal_trainer::evaluate::median;
-use surprisal_trainer::fleet::{self, Fleet, FleetReport, MachineStatus, SharedReport, State};
+use surprisal_trainer::fleet::{self, Fleet, FleetReport, FleetRows, MachineStatus, SharedReport};
 use surprisal_trainer::pipeline::Job;
 
 use crate::answer::Answer;
+use crate::args::FleetCommand;
 use crate::observer::Progress;
+use crate::paths;
 use crate::terminal::{Lines, line};
+
+mod compare;
+mod report;
 
 /// Largest number of machines that a list for people names.
 const NAMED: usize = 20;
+
+/// Runs a command for fleets, and prints its answer by `print`.
+pub fn run(command: FleetCommand, progress: &Progress, print: impl FnOnce(Answer) -> Result<()>) -> Result<()> {
+    match command {
+        FleetCommand::Status { models, data, reading, time, out } => {
+            let options = ReadOptions { time, ..reading.options() };
+            print(out.deliver(&paths(&data), || status(&models, &data, &options, progress))?)
+        }
+        FleetCommand::Report(args) => report::report(args, progress, print),
+        FleetCommand::Compare(args) => compare::compare(args, progress, print),
+    }
+}
 
 /// Fits a table for each machine that a column names.
 ///
@@ -108,30 +125,22 @@ fn more(text: &mut Lines, count: usize) {
 }
 
 /// Compares the scores of fresh rows with the calibration of each machine's model.
-pub fn status(folder: &Path, data: &[PathBuf], options: &ReadOptions, progress: &Progress) -> Result<Answer> {
-    let machines = fleet::status(folder, data, options, progress)?;
+fn status(folder: &Path, data: &[PathBuf], options: &ReadOptions, progress: &Progress) -> Result<Answer> {
+    let machines = fleet::status(folder, FleetRows::Files(data.to_vec()), options, progress)?;
     progress.clear();
+    Ok(Answer { text: status_table(&machines).into_text(), value: json!({ "machines": machines }) })
+}
+
+/// Lists the states of machines.
+fn status_table<'m>(machines: impl IntoIterator<Item = &'m MachineStatus>) -> Lines {
     let mut text = Lines::default();
     line!(text, "{:<12} {:>8} {:>8} {:>9} {:>19}  machine", "state", "rows", "alarms", "promised", "drift in nats");
-    for MachineStatus { machine, rows, alarm_rate, promised, drift, drift_error, state, error } in &machines {
-        let name = match state {
-            State::Failed => "failed",
-            State::Alarms => "alarms",
-            State::Drifted => "drifted",
-            State::NoThreshold => "no threshold",
-            State::NoModel => "no model",
-            State::NoRows => "no rows",
-            State::Ok => "ok",
-        };
-        if matches!(state, State::Failed | State::NoModel | State::NoRows) {
-            let why = error.as_ref().map_or(String::new(), |error| format!(": {error}"));
-            line!(text, "{name:<12} {rows:>8} {:>8} {:>9} {:>19}  {machine}{why}", "", "", "");
-            continue;
-        }
+    for MachineStatus { machine, rows, alarm_rate, promised, drift, drift_error, state, error } in machines {
         let drift = drift.zip(*drift_error).map_or(String::new(), |(drift, error)| format!("{drift:+.3} ± {error:.3}"));
         let percent = |share: &Option<f64>| share.map_or(String::new(), |share| format!("{:.2} %", 100.0 * share));
         let [alarms, promised] = [alarm_rate, promised].map(percent);
-        line!(text, "{name:<12} {rows:>8} {alarms:>8} {promised:>9} {drift:>19}  {machine}");
+        let why = error.as_ref().map_or(String::new(), |error| format!(": {error}"));
+        line!(text, "{:<12} {rows:>8} {alarms:>8} {promised:>9} {drift:>19}  {machine}{why}", state.words());
     }
-    Ok(Answer { text: text.into_text(), value: json!({ "machines": machines }) })
+    text
 }

@@ -36,7 +36,7 @@ mod shell;
 mod new;
 
 use answer::Answer;
-use args::{Cli, Command, FleetCommand};
+use args::{Cli, Command};
 use observer::Progress;
 
 /// Exit code for errors in the input, the options or the output.
@@ -97,10 +97,7 @@ fn run(cli: Cli) -> Result<()> {
             }
             None => fit::fit(*args, cli.json)?,
         },
-        Command::Fleet { command: FleetCommand::Status { models, data, reading, time, out } } => {
-            let options = ReadOptions { time, ..reading.options() };
-            out.deliver(&paths(&data), || fleet::status(&models, &data, &options, &progress))?
-        }
+        Command::Fleet { command } => return fleet::run(command, &progress, |answer| print(&answer, cli.json)),
         Command::Collect { capture, sessions, out } => {
             out.deliver(&[&capture], || collect::collect(&capture, sessions))?
         }

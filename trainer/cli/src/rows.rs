@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use surprisal_trainer::applied::{Applied, Selection};
+use anyhow::{Result, bail};
+use surprisal_trainer::applied::{Applied, Selection, SelectionSettings};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, ReadOptions};
-use surprisal_trainer::escape::column_option;
 use surprisal_trainer::fleet::SHARED_FILE;
 use surprisal_trainer::recalibrate;
-use surprisal_trainer::split::{Labels, anomalous_rows, labels_of, no_normal_row};
+use surprisal_trainer::split::Labels;
 use surprisal_trainer::warning::Warning;
 
 use crate::args::RowArgs;
@@ -64,14 +63,15 @@ impl RowArgs {
         ReadOptions { time: self.time.clone(), label: self.label.clone(), ..self.reading.options() }
     }
 
+    /// Returns which rows are selected.
+    fn selection(&self) -> SelectionSettings {
+        let Self { held_out, label, normal, time, .. } = self.clone();
+        SelectionSettings { held_out, label, normal, time }
+    }
+
     /// Reads the model and the data file, and selects rows.
     pub fn read(&self, progress: &Progress) -> Result<Read> {
         let artefact = recalibrate::read(&self.model)?;
-        let fit = &artefact.notes.fit;
-        let has_own_sessions = !self.time.is_empty() && self.time != fit.time && fit.history.is_some();
-        if self.held_out && has_own_sessions {
-            bail!("--time: --held-out needs the sessions of the fit; leave --time out, or fit with it");
-        }
         let frame = artefact.frame_observed(&self.data, &self.options(), progress)?;
         progress.clear();
         remarks(&frame.remarks);
@@ -82,22 +82,7 @@ impl RowArgs {
                 self.model.display()
             );
         }
-        let rows = if self.held_out { artefact.held_out(&frame)? } else { (0..frame.rows()).collect() };
-        let mut label = match (&self.label, &artefact.notes.label) {
-            (Some(column), Some(of_fit)) if *column == of_fit.0 => Some(of_fit.clone()),
-            (Some(column), _) => Some((column.clone(), "0".into())),
-            // Rows without the label column, for example from devices in use, are scored without labels.
-            (None, of_fit) => {
-                of_fit.clone().filter(|(column, _)| self.normal.is_some() || frame.position(column).is_ok())
-            }
-        };
-        if let Some(normal) = &self.normal {
-            let of = label
-                .as_mut()
-                .context("--normal: the model was fitted without labels; name their column with --label")?;
-            of.1.clone_from(normal);
-        }
-        let anomalous = labels_of(&frame, &rows, label.as_ref())?;
+        let Selection { rows, label, anomalous, .. } = Selection::of(&artefact, &frame, &self.selection())?;
         Ok(Read { artefact, frame, rows, label, anomalous })
     }
 
@@ -117,34 +102,9 @@ impl RowArgs {
     /// otherwise warns, unless the user names the label of normal rows. Warns as well if the model was fitted on these rows.
     pub fn apply_to_measure(&self, progress: &Progress) -> Result<Applied> {
         let mut applied = self.apply(progress)?;
-        if let (Some((column, normal)), None) = (&applied.label, &self.normal) {
-            let labels = anomalous_rows(&applied.frame, column, normal)?;
-            if labels.contains(&Some(true)) && !labels.contains(&Some(false)) {
-                let (frame, of_fit) = (&applied.frame, &applied.artefact.notes.label);
-                let is_of_fit = of_fit.as_ref().is_some_and(|(of_fit, _)| of_fit == column);
-                if !is_of_fit || is_of_another_kind(frame, frame.position(column)?, normal) {
-                    let or = format!("; if all rows are anomalous, pass {}", column_option("--normal", normal));
-                    bail!(no_normal_row(frame, column, normal, &or)?);
-                }
-                let message =
-                    format!("no row has the value `{normal}` of normal rows, so that all labels count as anomalous");
-                let warning = Warning { file: frame.path.display().to_string(), column: column.clone(), message };
-                remarks(std::slice::from_ref(&warning));
-                applied.unknown.push(warning);
-            }
-        }
-        if let Some(warning) = applied.of_fit() {
-            remarks(std::slice::from_ref(&warning));
-            applied.unknown.push(warning);
-        }
+        let before = applied.unknown.len();
+        applied.check_labels(self.normal.is_some())?;
+        remarks(&applied.unknown[before..]);
         Ok(applied)
     }
-}
-
-/// Returns whether the labels in a column are numbers, but that of normal rows is not, or the reverse.
-fn is_of_another_kind(frame: &Frame, column: usize, normal: &str) -> bool {
-    let is_number = normal.parse::<f64>().is_ok();
-    let labels = frame.columns[column].cells.counts(&[]);
-    let mut labels = labels.into_iter().map(|(cell, _)| cell).filter(|cell| !cell.is_missing());
-    labels.all(|cell| cell.number().is_some() != is_number)
 }

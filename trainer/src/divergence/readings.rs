@@ -12,12 +12,14 @@ use std::f64::consts::LN_2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use surprisal::{Column, Detector, Kind, Nats, Reading, View};
 
 use super::grid::{REMEDY, same_column, same_width};
 use super::{Divergences, Estimate, SamplingSettings, bounded_terms};
 use crate::artefact::Artefact;
 use crate::error::{Error, Result};
+use crate::evaluate::mean;
 use crate::sample::readings;
 use crate::schema::{ColumnEncoding, has_few_values, true_log_widths};
 use crate::with_views;
@@ -34,10 +36,28 @@ pub struct Agreement {
     pub rows: usize,
     /// Mean of ln p/q over the rows, in nats per row: how much more likely the first model makes them.
     pub ratio: Estimate,
+    /// `[model]`: mean of -ln p over the rows, in nats per row. p is the density in units of the readings, so that models with
+    /// other cells compare.
+    pub nats: [f64; 2],
     /// `[model]`: number of rows on which the model raises an alarm.
     pub alarms: [usize; 2],
     /// Number of rows on which both models raise an alarm.
     pub both: usize,
+}
+
+impl Serialize for Agreement {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { rows, ratio, nats, alarms, both } = self;
+        let mut fields = serializer.serialize_struct("Agreement", 7)?;
+        fields.serialize_field("rows", rows)?;
+        fields.serialize_field("ln_a_b", ratio)?;
+        fields.serialize_field("nats_a", &nats[0])?;
+        fields.serialize_field("nats_b", &nats[1])?;
+        fields.serialize_field("alarms_a", &alarms[0])?;
+        fields.serialize_field("alarms_b", &alarms[1])?;
+        fields.serialize_field("alarms_both", both)?;
+        fields.end()
+    }
 }
 
 impl<'a> Pair<'a> {
@@ -82,12 +102,13 @@ impl<'a> Pair<'a> {
             let rows = readings(self.models[own], settings.rows, &mut random)?;
             let translated = self.translated(&rows, own);
             let rows = if own == 0 { [rows, translated] } else { [translated, rows] };
-            let ratios = self.ratios(&rows)?;
+            let nats = self.surprisals(&rows)?;
+            let ratios = ratios(&nats);
             let mean_of = |at: usize| {
                 let terms: Vec<f64> = ratios.iter().map(|&ratio| bounded_terms(ratio)[at]).collect();
                 Estimate::mean(&terms)
             };
-            Ok(([mean_of(0), mean_of(1)], self.agreement_of(&rows, &ratios)?))
+            Ok(([mean_of(0), mean_of(1)], self.agreement_of(&rows, &nats)?))
         };
         let ([js_p, tv_p], on_p) = from(0)?;
         let ([js_q, tv_q], on_q) = from(1)?;
@@ -105,10 +126,10 @@ impl<'a> Pair<'a> {
     /// # Errors
     /// [`Error::Encode`] if a reading does not fit its column.
     pub fn agreement(&self, rows: &[Vec<Vec<Reading>>; 2]) -> Result<Agreement> {
-        self.agreement_of(rows, &self.ratios(rows)?)
+        self.agreement_of(rows, &self.surprisals(rows)?)
     }
 
-    fn agreement_of(&self, rows: &[Vec<Vec<Reading>>; 2], ratios: &[f64]) -> Result<Agreement> {
+    fn agreement_of(&self, rows: &[Vec<Vec<Reading>>; 2], nats: &[Vec<f64>; 2]) -> Result<Agreement> {
         let raised = |at: usize| -> Result<Vec<bool>> {
             let detector = self.detectors()[at];
             let scores = self.models[at].scores(&rows[at])?;
@@ -117,13 +138,13 @@ impl<'a> Pair<'a> {
         let (p, q) = (raised(0)?, raised(1)?);
         let alarms = [&p, &q].map(|raised| raised.iter().filter(|raised| **raised).count());
         let both = p.iter().zip(&q).filter(|(p, q)| **p && **q).count();
-        Ok(Agreement { rows: ratios.len(), ratio: Estimate::mean(ratios), alarms, both })
+        let ratio = Estimate::mean(&ratios(nats));
+        Ok(Agreement { rows: nats[0].len(), ratio, nats: nats.each_ref().map(|nats| mean(nats)), alarms, both })
     }
 
-    /// Returns ln p/q of each row.
-    fn ratios(&self, rows: &[Vec<Vec<Reading>>; 2]) -> Result<Vec<f64>> {
-        let (p, q) = (surprisals(self.models[0], &rows[0])?, surprisals(self.models[1], &rows[1])?);
-        Ok(p.iter().zip(q).map(|(p, q)| q - p).collect())
+    /// Returns `[model][row]` the [`surprisals`] of each row.
+    fn surprisals(&self, rows: &[Vec<Vec<Reading>>; 2]) -> Result<[Vec<f64>; 2]> {
+        Ok([surprisals(self.models[0], &rows[0])?, surprisals(self.models[1], &rows[1])?])
     }
 
     /// Converts readings of one model, `own`, to readings of the other: columns have the same names in another order,
@@ -149,6 +170,11 @@ impl<'a> Pair<'a> {
         };
         rows.iter().map(|row| columns.iter().map(|&pair| reading(row, pair)).collect()).collect()
     }
+}
+
+/// Returns ln p/q of each row, from -ln p and -ln q.
+fn ratios([p, q]: &[Vec<f64>; 2]) -> Vec<f64> {
+    p.iter().zip(q).map(|(p, q)| q - p).collect()
 }
 
 /// Returns -ln of the density of each row in units of the readings, with the widths of cells from their edges. Columns of

@@ -28,6 +28,13 @@ pub(super) fn file_names<'m>(machines: impl Iterator<Item = &'m str> + Clone) ->
     machines.map(name).collect()
 }
 
+/// Returns the name of the page of a machine whose model has a file with this name without its ending. The name of the list of pages
+/// is not that of a page, on any file system.
+pub(super) fn page_name(stem: &str) -> String {
+    let mark = if stem.eq_ignore_ascii_case("index") { "%%" } else { "" };
+    format!("{stem}{mark}.html")
+}
+
 fn plain(machine: &str) -> String {
     let mut name = String::new();
     for (at, byte) in machine.bytes().enumerate() {
@@ -42,7 +49,7 @@ fn plain(machine: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::file_names;
+    use super::{file_names, page_name};
 
     #[test]
     fn machines_have_different_and_harmless_files() {
@@ -59,5 +66,14 @@ mod tests {
         }
         assert!(names[11].starts_with("NUL%%") && names[12].starts_with("com1%%"), "{names:?}");
         assert!(names[13].starts_with("Shared%%"), "{names:?}");
+    }
+
+    #[test]
+    fn no_page_has_the_name_of_the_list() {
+        let machines = ["index", "Index", "INDEX%", "index%%", "pump"];
+        let pages: Vec<String> = machines.iter().map(|machine| page_name(machine)).collect();
+        assert_eq!(pages, ["index%%.html", "Index%%.html", "INDEX%.html", "index%%.html", "pump.html"]);
+        // No machine's file has two percent signs without a checksum.
+        assert!(file_names(["index", "index%%"].into_iter()).iter().all(|name| !name.ends_with("%%")));
     }
 }

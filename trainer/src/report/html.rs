@@ -30,12 +30,21 @@ pub struct Cell {
     is_head: bool,
     /// Whether the cell is a text of several words.
     is_note: bool,
+    /// Address to which the text leads; empty for none.
+    address: String,
 }
 
 impl Cell {
     /// Creates a cell of text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), heat: None, hint: String::new(), is_head: false, is_note: false }
+        Self {
+            text: text.into(),
+            heat: None,
+            hint: String::new(),
+            is_head: false,
+            is_note: false,
+            address: String::new(),
+        }
     }
 
     /// Creates a cell that names its row.
@@ -43,9 +52,19 @@ impl Cell {
         Self { is_head: true, ..Self::new(text) }
     }
 
+    /// Creates a cell that names its row and leads to an address.
+    pub fn link(text: impl Into<String>, address: &str) -> Self {
+        Self { address: address.to_owned(), ..Self::head(text) }
+    }
+
     /// Creates a cell with a text of several words.
     pub fn note(text: impl Into<String>) -> Self {
         Self { is_note: true, ..Self::new(text) }
+    }
+
+    /// Adds a text that is shown when the pointer rests on the cell.
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: hint.into(), ..self }
     }
 
     /// Creates a coloured cell. `share` is the strength of the colour in 0..=1.
@@ -55,15 +74,18 @@ impl Cell {
     }
 
     fn html(&self) -> String {
-        let Self { text, heat, hint, is_head, is_note } = self;
-        let text = escaped_html(text);
+        let Self { text, heat, hint, is_head, is_note, address } = self;
+        let mut text = escaped_html(text);
+        if !address.is_empty() {
+            text = format!("<a href=\"{}\">{text}</a>", escaped_html(address));
+        }
         if *is_head {
             return format!("<th scope=\"row\">{text}</th>");
         }
         let hint = if hint.is_empty() { String::new() } else { format!(" title=\"{}\"", escaped_html(hint)) };
         match heat {
             Some(share) => format!("<td class=\"heat\" style=\"--h:{:.0}%\"{hint}>{text}</td>", 100.0 * share),
-            None if *is_note => format!("<td class=\"note\">{text}</td>"),
+            None if *is_note => format!("<td class=\"note\"{hint}>{text}</td>"),
             None => format!("<td{hint}>{text}</td>"),
         }
     }
@@ -84,6 +106,11 @@ pub fn table(title: &str, look_for: &str, head: &[String], rows: &[Vec<Cell>]) -
 /// Returns a paragraph of plain text.
 pub fn paragraph(text: &str) -> String {
     format!("<p>{}</p>\n", escaped_html(text))
+}
+
+/// Returns the answer of a page in a sentence. `class` is `yes`, `partly` or `no`.
+pub fn verdict(class: &str, text: &str) -> String {
+    format!("<p class=\"verdict {class}\">{}</p>\n", escaped_html(text))
 }
 
 /// Returns a section with a heading. `id` is a plain word.

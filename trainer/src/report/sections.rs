@@ -2,7 +2,7 @@
 
 use super::columns::OfColumn;
 use super::content::Content;
-use super::html::{absent, escaped_html, page as whole, paragraph, section};
+use super::html::{self, absent, escaped_html, page as whole, paragraph, section};
 use super::likelihood::Smaller;
 use super::summary::{Grade, Summary};
 use super::words::{count, counted, number};
@@ -58,7 +58,7 @@ fn first_screen(content: &Content) -> String {
         Grade::Partly => "partly",
         Grade::No => "no",
     };
-    let mut html = format!("<p class=\"verdict {class}\">{}</p>\n<ul class=\"tiles\">\n", escaped_html(verdict));
+    let mut html = html::verdict(class, verdict) + "<ul class=\"tiles\">\n";
     for tile in tiles {
         let value = tile.value.map_or("unknown".into(), number);
         let interval = tile.interval.map_or(String::new(), |[low, high]| {

@@ -16,7 +16,7 @@ use surprisal_trainer::divergence::{Divergences, Estimate, SamplingSettings};
 use surprisal_trainer::pipeline::finite;
 use surprisal_trainer::sample::readings;
 
-use super::{BOUNDED, KL, for_programs, shown};
+use super::{BOUNDED, KL, shown};
 use crate::args::CompareArgs;
 use crate::observer::Progress;
 use crate::rows::Read;
@@ -34,12 +34,12 @@ pub fn models(pair: &Pair, settings: &SamplingSettings, text: &mut Lines, value:
         KL.into_iter().chain(BOUNDED).zip([forward, reverse, jensen_shannon, total_variation])
     {
         line!(text, "  {name:<16} {} {unit}", shown(estimate));
-        value[key] = for_programs(estimate);
+        value[key] = json!(estimate);
     }
     line!(text, "  Wasserstein-1 is not defined: the models encode readings differently and have no bits in common");
     for (name, key, agreement) in [("A", "on_a", &agreements[0]), ("B", "on_b", &agreements[1])] {
         line!(text, "  alarms on {} rows of {name}: {}", agreement.rows, alarms(agreement));
-        value[key] = agreement_for_programs(agreement);
+        value[key] = json!(agreement);
     }
     for (name, detector) in ["A", "B"].into_iter().zip(pair.detectors()) {
         if finite(detector.threshold).is_none() {
@@ -89,7 +89,7 @@ pub fn on_data(
         line!(text, "on {} of {}", counted(agreement.rows, &kind), data.display());
         line!(text, "  mean of ln A/B   {} nats per row", shown(agreement.ratio));
         line!(text, "  alarms: {}", alarms(&agreement));
-        value[format!("on_{name}_data")] = agreement_for_programs(&agreement);
+        value[format!("on_{name}_data")] = json!(agreement);
     }
     Ok(())
 }
@@ -117,7 +117,7 @@ pub fn data(
     value["method"] = json!("readings");
     value["sampled_rows"] = json!(settings.rows);
     value["cross_entropy"] = json!(of_data.value);
-    value["own_entropy"] = for_programs(of_own);
+    value["own_entropy"] = json!(of_own);
     Ok(())
 }
 
@@ -125,8 +125,4 @@ pub fn data(
 fn alarms(Agreement { rows, alarms: [a, b], both, .. }: &Agreement) -> String {
     let [a, b, both] = [a, b, both].map(|&count| 100.0 * count as f64 / *rows as f64);
     format!("A {a:.2} %, B {b:.2} %, both {both:.2} %")
-}
-
-fn agreement_for_programs(Agreement { rows, ratio, alarms: [a, b], both }: &Agreement) -> Value {
-    json!({ "rows": rows, "ln_a_b": for_programs(*ratio), "alarms_a": a, "alarms_b": b, "alarms_both": both })
 }

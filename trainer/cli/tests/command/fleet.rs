@@ -9,7 +9,7 @@ use surprisal_trainer::data::checksum;
 use crate::data::{Folder, random};
 
 /// Rows of machines with a load, a temperature that follows it, and a level of their own: `rows` of each, by turns.
-fn fleet(machines: &[(&str, f64)], rows: usize, seed: u64) -> String {
+pub fn fleet(machines: &[(&str, f64)], rows: usize, seed: u64) -> String {
     let mut random = random(seed);
     let mut text = String::from("machine,load,temperature,label\n");
     for _ in 0..rows {
@@ -22,7 +22,8 @@ fn fleet(machines: &[(&str, f64)], rows: usize, seed: u64) -> String {
     text
 }
 
-const NINE: [(&str, f64); 9] = [
+/// Machines, each with the level of its sensor.
+pub const NINE: [(&str, f64); 9] = [
     ("a/1", 20.0),
     ("b", 20.5),
     ("c", 21.0),

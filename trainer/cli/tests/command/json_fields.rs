@@ -125,6 +125,8 @@ fn the_page_lists_the_fields_of_every_command() {
         "fit data.csv --label label --by mode -o models",
         "fit data.csv --label label --by mode --shared -o shared",
         "fleet status models data.csv",
+        "fleet report models data.csv -o pages",
+        "fleet compare models shared data.csv",
         "completions bash",
         "man -o pages",
         "inspect model.srp",

@@ -21,17 +21,23 @@ fn examples_of_the_help_work_when_pasted() {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path("examples/data")).unwrap();
     folder.write("examples/data/pico.log", include_str!("../../../../examples/data/pico.log"));
-    let help = folder.text("--help");
-    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let listed = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let mut commands: Vec<_> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-    commands.retain(|command| *command != "help");
+    let listed = |help: &str| -> Vec<String> {
+        let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+        let lines = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        let names = lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+        names.map(str::to_owned).collect()
+    };
+    let mut commands = listed(&folder.text("--help"));
     assert!(commands.len() >= 14, "{commands:?}");
     // The other examples use the files that these two write.
     commands.sort_by_key(|command| ["collect", "fit"].iter().position(|first| first == command).unwrap_or(2));
+    let of_fleets: Vec<String> =
+        listed(&folder.text("fleet --help")).iter().map(|command| format!("fleet {command}")).collect();
+    assert!(of_fleets.len() >= 3, "{of_fleets:?}");
+    commands.extend(of_fleets);
     for command in commands {
         let text = folder.text(&format!("{command} -h"));
-        let example = text.lines().find_map(|line| line.strip_prefix("Example: ")).expect(command);
+        let example = text.lines().find_map(|line| line.strip_prefix("Example: ")).expect(&command);
         assert!(example.contains(&format!("surprisal {command} ")), "{example}");
         let output = shell(&folder, example);
         assert!(output.status.success(), "{example}: {}", errors(&output));
