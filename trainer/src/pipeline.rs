@@ -87,13 +87,15 @@ pub(crate) struct Shares {
     pub calibrate: Vec<usize>,
     /// All rows that the fit may see, in the order in which they came.
     pub seen: Vec<usize>,
+    /// Number of consecutive rows that got into the same share.
+    pub stretch: usize,
 }
 
 /// Splits the rows of a job as its fit does.
 pub(crate) fn shares(job: &Job, train: Frame) -> Result<Shares> {
     let split = Loaded::new(job, train, &())?.split()?.trimmed(&())?;
-    let (valid, calibrate, seen) = (split.valid.rows, split.calibrate.rows, split.seen);
-    Ok(Shares { frame: split.train.frame, train: split.train.rows, valid, calibrate, seen })
+    let (valid, calibrate, seen, stretch) = (split.valid.rows, split.calibrate.rows, split.seen, split.stretch);
+    Ok(Shares { frame: split.train.frame, train: split.train.rows, valid, calibrate, seen, stretch })
 }
 
 /// Fits a job that was checked. The report counts the seconds since `start`.

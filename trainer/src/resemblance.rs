@@ -1,44 +1,72 @@
 //! How long rows resemble their neighbours, where a file holds them in the order in which they came.
 
+use std::collections::{HashMap, HashSet};
+
 use rayon::prelude::*;
 
-use crate::data::{Frame, FrameColumn};
+use crate::data::{Cells, Frame, FrameColumn};
 
 /// Rows per stretch for each row over which neighbours resemble each other, so that most of the resemblance lies within
 /// stretches.
 pub(crate) const PER_LAG: usize = 10;
 /// Number of stretches of the rows of a file, at least.
 const STRETCHES: usize = 100;
-/// Number of rows, and of cells, that tell how long rows of a file resemble their neighbours.
+/// Number of rows, the first of a file, and of their cells that tell how long rows resemble their neighbours.
 const MOST_ROWS: usize = 20_000;
 const MOST_CELLS: usize = 1 << 22;
 
 /// Returns the length of the stretches of consecutive rows in which the normal rows of a file are split: [`PER_LAG`] times the
 /// longest resemblance of a column, so that rows of different shares seldom resemble each other, and at most a hundredth of
-/// the rows. It is 1 if rows are independent of their neighbours. `is_modelled` says whether a column of this name counts.
-pub(crate) fn stretch(frame: &Frame, rows: &[usize], is_modelled: impl Fn(&str) -> bool) -> usize {
+/// the rows. It is 1 if rows are independent of their neighbours. Columns in `ignored` do not count.
+pub(crate) fn stretch(frame: &Frame, rows: &[usize], ignored: &HashSet<String>) -> usize {
     let most = rows.len() / STRETCHES;
-    let columns: Vec<_> = frame.columns.iter().filter(|column| is_modelled(&column.name)).collect();
-    let rows = &rows[..rows.len().min(MOST_ROWS).min(MOST_CELLS / columns.len().max(1))];
-    let of_column = |column: &&FrameColumn| {
-        let (numbers, mut last) = (column.cells.map(|cell| cell.number().filter(|number| number.is_finite())), 0.0);
-        // A missing number keeps the last one.
-        let mut number = |&row: &usize| {
-            last = numbers[row].unwrap_or(last);
-            last
-        };
-        lag(&rows.iter().map(&mut number).collect::<Vec<f64>>(), most.div_ceil(PER_LAG))
-    };
+    let columns: Vec<_> = frame.columns.iter().filter(|column| !ignored.contains(&column.name)).collect();
+    let first = &rows[..rows.len().min(MOST_ROWS).min(MOST_CELLS / columns.len().max(1))];
+    let of_column = |column: &&FrameColumn| lag(&numbers(&column.cells, first), most.div_ceil(PER_LAG), columns.len());
     let resemblance = columns.par_iter().map(of_column).max().unwrap_or(0);
     (PER_LAG * resemblance).min(most).max(1)
 }
 
+/// Returns a number for each of these rows, less the mean: the cell, the last one where it is missing, or, for the texts of a
+/// category, a number for each text.
+fn numbers(cells: &Cells, rows: &[usize]) -> Vec<f64> {
+    let mut codes = HashMap::new();
+    let mut number = |&row: &usize| {
+        let cell = cells.get(row);
+        let of_text = || {
+            let next = codes.len() as f64;
+            *codes.entry(cell.text()).or_insert(next)
+        };
+        let number = cell.number().filter(|number| number.is_finite());
+        number.or_else(|| (!cell.is_missing()).then(of_text))
+    };
+    let known: Vec<Option<f64>> = rows.iter().map(&mut number).collect();
+    let mut last = known.iter().flatten().next().copied().unwrap_or(0.0);
+    let filled: Vec<f64> = known
+        .into_iter()
+        .map(|number| {
+            last = number.unwrap_or(last);
+            last
+        })
+        .collect();
+    centred(&filled)
+}
+
+/// Returns a series less its mean. A constant series becomes zero exactly.
+pub(crate) fn centred(series: &[f64]) -> Vec<f64> {
+    let first = series.first().copied().unwrap_or(0.0);
+    let mean = series.iter().map(|value| value - first).sum::<f64>() / series.len().max(1) as f64;
+    series.iter().map(|value| value - first - mean).collect()
+}
+
 /// Returns the last lag, of at most about `most`, whose autocorrelation is above 2 √(log10 n / n), before several that are not
-/// (Politis & White, *Automatic Block-Length Selection for the Dependent Bootstrap*, 2004), or 0 if there is none.
-pub(crate) fn lag(series: &[f64], most: usize) -> usize {
+/// (Politis & White, *Automatic Block-Length Selection for the Dependent Bootstrap*, 2004), or 0 if there is none. `series` has
+/// the mean zero. The largest lag of several series is searched, so that the bound grows with their number: a normal variable
+/// exceeds √(2 ln `count` + z²) about `count` times less often than z.
+pub(crate) fn lag(series: &[f64], most: usize, count: usize) -> usize {
     let n = series.len().max(1) as f64;
-    let variance = product(series, 0);
-    let small = 2.0 * (n.max(10.0).log10() / n).sqrt() * variance;
+    let bound = (4.0 * n.max(10.0).log10() + 2.0 * (count.max(1) as f64).ln()) / n;
+    let small = bound.sqrt() * product(series, 0);
     // This many small autocorrelations in a row are the end of the resemblance.
     let run = 5.max(n.log10().sqrt().ceil() as usize);
     let (mut lag, mut last) = (1, 0);
@@ -51,11 +79,9 @@ pub(crate) fn lag(series: &[f64], most: usize) -> usize {
     last
 }
 
-/// Returns the sum of products of deviations from the mean that are `lag` rows apart.
+/// Returns the sum of products of numbers that are `lag` rows apart.
 pub(crate) fn product(series: &[f64], lag: usize) -> f64 {
-    let mean = series.iter().sum::<f64>() / series.len().max(1) as f64;
-    let later = series.iter().skip(lag);
-    later.zip(series).map(|(later, earlier)| (later - mean) * (earlier - mean)).sum()
+    series.iter().skip(lag).zip(series).map(|(later, earlier)| later * earlier).sum()
 }
 
 #[cfg(test)]
@@ -75,13 +101,50 @@ mod tests {
 
     #[test]
     fn the_lag_is_where_resemblance_ends() {
+        let lag = |series: &[f64], most| super::lag(&centred(series), most, 1);
         assert_eq!(lag(&autoregressive(0.0), 100), 0);
         // The autocorrelation is ρ^lag; it is small below 0.04.
         assert!((3..=8).contains(&lag(&autoregressive(0.5), 100)), "{}", lag(&autoregressive(0.5), 100));
         assert!((22..=60).contains(&lag(&autoregressive(0.9), 100)), "{}", lag(&autoregressive(0.9), 100));
         assert_eq!(lag(&autoregressive(0.9), 10), 10);
-        for series in [&[][..], &[1.0], &[2.0; 50]] {
+        for series in [&[][..], &[1.0], &[0.1; 3000]] {
             assert_eq!(lag(series, 10), 0);
         }
+    }
+
+    /// Returns the stretch of a file of 3,000 rows with this second column.
+    fn of_column(cell: impl Fn(usize) -> String) -> usize {
+        let mut random = ChaCha8Rng::seed_from_u64(2);
+        let rows: Vec<usize> = (0..3000).collect();
+        let independent: Vec<String> = rows.iter().map(|_| random.random::<f32>().to_string()).collect();
+        let columns = [("a", independent), ("b", rows.iter().map(|&row| cell(row)).collect())];
+        let columns = columns
+            .map(|(name, cells)| FrameColumn { name: name.into(), cells: Cells::Text(cells.into_iter().collect()) });
+        stretch(&Frame { columns: columns.into(), ..Frame::default() }, &rows, &HashSet::new())
+    }
+
+    #[test]
+    fn only_resemblance_makes_stretches() {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let chance: Vec<u32> = (0..3000).map(|_| random.random_range(0..3)).collect();
+        let words = ["run", "idle", "off"];
+        // Constants that no binary fraction equals, a column whose first cells are missing, states by chance.
+        assert_eq!(of_column(|_| "0.1".into()), 1);
+        assert_eq!(of_column(|row| if row < 10 { String::new() } else { (1000 + chance[row]).to_string() }), 1);
+        assert_eq!(of_column(|row| words[chance[row] as usize].into()), 1);
+        // States that last, and a slow rise and fall.
+        assert_eq!(of_column(|row| words[row / 100 % 3].into()), 30);
+        assert_eq!(of_column(|row| (row % 200).to_string()), 30);
+    }
+
+    #[test]
+    fn many_independent_columns_make_no_stretches() {
+        let mut random = ChaCha8Rng::seed_from_u64(4);
+        let mut falsely = 0;
+        for _ in 0..20 {
+            let mut column = || centred(&(0..400).map(|_| random.random::<f64>()).collect::<Vec<_>>());
+            falsely += usize::from((0..100).any(|_| lag(&column(), 10, 100) > 0));
+        }
+        assert!(falsely <= 2, "{falsely} of 20 files");
     }
 }

@@ -19,7 +19,7 @@ use surprisal_trainer::pipeline::{BitsGain, Excluded, FitReport, Gain, Sampling,
 use crate::answer::Answer;
 use crate::args::FitArgs;
 use crate::observer::Progress;
-use crate::terminal::{Lines, line};
+use crate::terminal::{Lines, line, note};
 
 pub fn fit(args: FitArgs, json: bool) -> Result<Answer> {
     let (inputs, target) = (args.inputs(), args.target());
@@ -39,6 +39,10 @@ pub fn fit(args: FitArgs, json: bool) -> Result<Answer> {
     });
     progress.finish(written.is_ok());
     let (artefact, report) = written?;
+    if report.threshold.is_none() {
+        let shown = target.display();
+        note(format_args!("warning: {shown} never alarms, because its calibration rows are too few for the rate"));
+    }
     let mut value = serde_json::to_value(&report)?;
     value["output"] = json!(target);
     let fingerprint = fingerprint(&artefact.schema);
@@ -97,12 +101,7 @@ fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
         );
     }
     if report.stretch > 1 {
-        line!(
-            text,
-            "  rows resemble their neighbours: stretches of {} rows got into the same share; rows of other days may differ more, \
-             and belong into --calibrate",
-            report.stretch
-        );
+        line!(text, "  rows resemble their neighbours: stretches of {} rows got into the same share", report.stretch);
     }
     if let Some(Sampling { rows, of, gain, .. }) = report.sampling {
         line!(text, "  fitted to a random sample of {rows} of {of} training rows; --max-rows all fits them");
@@ -143,10 +142,8 @@ fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
     }
     line!(text, "  KL(float || integer) {:.5} nats per row", report.kl_quantisation);
     let detector = artefact.detector();
-    match report.threshold {
-        Some(_) => line!(text, "  {}", of_threshold(&detector)),
-        None => line!(text, "  warning: {}", no_alarm(&detector)),
-    }
+    let threshold = if report.threshold.is_some() { of_threshold(&detector) } else { no_alarm(&detector) };
+    line!(text, "  {threshold}");
     let (entropy, deviation) = (report.entropy, report.deviation);
     line!(text, "  normal rows: mean surprisal {entropy:.3} nats, standard deviation {deviation:.3}");
     if let (Some(reference), Some(interval)) = (report.reference, report.decision_interval) {

@@ -3,11 +3,14 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::resemblance::{PER_LAG, lag, product};
+use crate::resemblance::{PER_LAG, centred, lag, product};
 
 /// Number of simulated rows per false alarm, and the largest number of simulated rows.
 const ALARMS: f64 = 60.0;
 const MOST_ROWS: f64 = 3e6;
+/// Most by which the variance of a series exceeds that of its blocks: lags are below a fifth of the block, and so is the share of
+/// their products that is lost.
+const MOST_LOST: f64 = 1.25;
 /// Largest share of the rows that is one block.
 const LARGEST: usize = 10;
 
@@ -30,9 +33,10 @@ impl Trend {
     /// (moving blocks: Kunsch, *The Jackknife and the Bootstrap for General Stationary Observations*, 1989). The interval is
     /// at least the standard deviation `spread` of the steps, because a smaller one could be an artefact of sampling.
     pub fn of(steps: &[f64], stream: &[f64], spread: f64, run_length: f64) -> Self {
-        let (n, rows) = (steps.len() as f64, stream.len() as f64);
-        let most = stream.len() / LARGEST;
-        let block = (PER_LAG * lag(stream, most.div_ceil(PER_LAG))).min(most).max(1);
+        let (series, most) = (centred(stream), stream.len() / LARGEST);
+        let last = lag(&series, most.div_ceil(PER_LAG), 1);
+        let block = (PER_LAG * last).min(most).max(1);
+        let n = steps.len() as f64;
         if block == 1 {
             let interval = search(spread, run_length, |interval| average_run_length(steps, interval));
             return Self { interval, block, error: spread / n.sqrt() };
@@ -48,11 +52,13 @@ impl Trend {
             let per_decade = interval - at(reached / 10.0);
             interval += per_decade * (run_length / reached).log10();
         }
-        let variance = LongRun::of(stream, block);
-        // Block means differ from the mean of the stream, and not from that of all rows to come.
-        let interval = interval * (variance.whole / variance.of_blocks).max(1.0) / (1.0 - block as f64 / rows);
-        // The steps are those of rows in stretches, whose mean errs as that of the stream does.
-        let error = spread * ((variance.whole / variance.of_rows).max(1.0) / n).sqrt();
+        let LongRun { of_rows, of_blocks, whole } = LongRun::of(&series, last, block);
+        // Resemblance that comes and goes, as in a cycle, does not tell what blocks lose.
+        let lost = if of_blocks > of_rows { (whole / of_blocks).clamp(1.0, MOST_LOST) } else { 1.0 };
+        // The blocks vary about the mean of the stream, which varies about that of all rows to come.
+        interval *= lost / (1.0 - block as f64 / stream.len() as f64);
+        // That of calibration rows in stretches, which differ as blocks do; single rows differ less.
+        let error = spread * ((whole / of_rows).max(1.0) / n).sqrt();
         Self { interval, block, error }
     }
 }
@@ -68,16 +74,16 @@ struct LongRun {
 }
 
 impl LongRun {
-    fn of(series: &[f64], block: usize) -> Self {
+    /// `series` has the mean zero, and rows resemble each other up to the lag `last`.
+    fn of(series: &[f64], last: usize, block: usize) -> Self {
         let of_rows = product(series, 0);
         let (mut whole, mut of_blocks) = (of_rows, of_rows);
-        let last = block / PER_LAG;
         for lag in 1..2 * last {
             // A flat top: rows that are further apart than `last` count less and less (Politis & White 2004).
             let weight = (2.0 - lag as f64 / last as f64).min(1.0);
             let twice = 2.0 * weight * product(series, lag);
             whole += twice;
-            of_blocks += twice * (block - lag) as f64 / block as f64;
+            of_blocks += twice * block.saturating_sub(lag) as f64 / block as f64;
         }
         Self { of_rows, of_blocks, whole }
     }

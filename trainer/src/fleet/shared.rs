@@ -116,7 +116,13 @@ impl Shared {
         let readings = self.artefact.schema.all_readings(frame, &shares.calibrate)?;
         let stream = [&shares.train[..], &shares.seen];
         let adjustment = Adjustment::find(&self.artefact, frame, stream, &readings, job.rates)?;
-        let stored = Stored::new((FILE, self.crc), machine, (frame.rows(), frame.digest), &adjustment, &self.artefact);
+        let stored = Stored::new(
+            (FILE, self.crc),
+            machine,
+            (frame.rows(), frame.digest, shares.stretch),
+            &adjustment,
+            &self.artefact,
+        );
         let artefact = stored.applied(&self.artefact)?;
         let valid = surprisals_of(&artefact, frame, &shares.valid)?;
         Ok(Candidate { bytes: stored.bytes(), artefact, valid, shares })

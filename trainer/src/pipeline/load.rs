@@ -40,7 +40,7 @@ pub(super) struct Split<'j> {
     /// [training, validation, calibration, held-out] shares of the rows, if one file was split.
     pub shares: Option<[f64; 4]>,
     /// Number of consecutive rows that got into the same share.
-    stretch: usize,
+    pub stretch: usize,
     pub train: FrameRows,
     pub valid: FrameRows,
     pub calibrate: FrameRows,
@@ -133,13 +133,14 @@ impl<'j> Loaded<'j> {
             Ok(Some(FrameRows { frame: Arc::new(frame), rows }))
         };
         let frame = Arc::new(predicted(self.train)?);
-        let (rows, shares, stretch) = split_training(job, &frame)?;
+        let (rows, shares, mut stretch) = split_training(job, &frame)?;
         check_enough(&frame, [rows.train.len(), usize::MAX, usize::MAX])?;
         let part = |rows| FrameRows { frame: Arc::clone(&frame), rows };
         let (mut valid, mut calibrate) = (part(rows.valid), part(rows.calibrate));
         if let Some(FrameRows { frame, rows }) = other(self.valid)? {
             let shares = if self.calibrate.is_some() { [0.0, 1.0, 0.0, 0.0] } else { VALID_SHARES };
-            let (split, _) = split_rows(job, &frame, rows, shares);
+            let (split, own) = split_rows(job, &frame, rows, shares);
+            stretch = own;
             calibrate = FrameRows { frame: Arc::clone(&frame), rows: split.calibrate };
             valid = FrameRows { frame, rows: split.valid };
         }
@@ -367,9 +368,8 @@ fn schema_options(job: &Job, frame: &Frame, cells: usize) -> SchemaOptions {
 
 /// Splits rows of a file, and returns the length of the stretches in which they are split.
 fn split_rows(job: &Job, frame: &Frame, rows: Vec<usize>, shares: [f64; 4]) -> (SplitRows, usize) {
-    let is_modelled = |name: &str| !job.unmodelled().chain(&job.ignore).any(|other| other == name);
     let is_shuffled = job.signal.is_none() && job.history.is_none();
-    let stretch = if is_shuffled { stretch(frame, &rows, is_modelled) } else { 1 };
+    let stretch = if is_shuffled { stretch(frame, &rows, &ignored(job, frame)) } else { 1 };
     (split(rows, shares, split_strategy(job.signal, job.history.as_ref(), job.seed, stretch)), stretch)
 }
 

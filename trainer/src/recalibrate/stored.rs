@@ -26,6 +26,9 @@ pub(crate) struct Stored {
     machine: Machine,
     /// Number of rows of the machine.
     rows: usize,
+    /// Number of consecutive rows of the machine that got into the same share; `None` if it was 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stretch: Option<usize>,
     recalibrated: Recalibrated,
     /// Numbers of the detector, as [`Detector::words`] returns them.
     detector: [u32; 11],
@@ -36,12 +39,12 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Describes an adjustment of an artefact for a machine. `table` is (name, CRC-32) of its file, `rows` is (number, digest) of the
-    /// machine's rows.
+    /// Describes an adjustment of an artefact for a machine. `table` is (name, CRC-32) of its file, `rows` is (number, digest, stretch of
+    /// the split) of the machine's rows.
     pub fn new(
         table: (&str, u32),
         machine: Machine,
-        (rows, digest): (usize, u32),
+        (rows, digest, stretch): (usize, u32, usize),
         adjustment: &Adjustment,
         artefact: &Artefact,
     ) -> Self {
@@ -56,6 +59,7 @@ impl Stored {
             crc: table.1,
             machine,
             rows,
+            stretch: Some(stretch).filter(|&stretch| stretch > 1),
             recalibrated: Recalibrated { rows: detector.rows as usize, digest, offsets: named.collect() },
             detector: detector.words(),
             quantiles: detector.quantiles.to_vec(),
@@ -105,9 +109,9 @@ impl Stored {
         let calibration = Calibration::of_detector(&detector, 1);
         let adjustment = Adjustment { offsets, baselines: self.views.clone(), calibration, reach: self.reach };
         let mut done = adjustment.applied(shared, &golden, self.recalibrated.digest)?;
-        // The rows of this machine are split as for the shared table, so that held-out rows are known.
+        // The machine's rows were split on their own, with the shares and the seed of the shared table.
         let fit = &mut done.notes.fit;
-        (fit.machine, fit.rows) = (Some(self.machine.clone()), Some(self.rows));
+        (fit.machine, fit.rows, fit.stretch) = (Some(self.machine.clone()), Some(self.rows), self.stretch);
         fit.digest = self.recalibrated.digest;
         Ok(done)
     }

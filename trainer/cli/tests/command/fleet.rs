@@ -242,6 +242,10 @@ fn machines_share_a_table_unless_one_of_their_own_predicts_better() {
     assert!(files[..7].iter().all(|file| offset(file)));
     let whole = folder.json("eval models/c.cal all.csv --held-out");
     assert_eq!(whole["rows"], 40);
+    // The rows that the calibration did not see are those that a fit of the machine alone does not see.
+    folder.json("fit all.csv --by machine --label label --false-alarm 0.05 -o own");
+    let lines = |model: &str| folder.json(&format!("score {model} all.csv --held-out"))["line"].clone();
+    assert_eq!(lines("models/c.cal"), lines("own/c.srp"));
     assert!(whole["false_alarm_rate"].as_f64().is_none_or(|rate| rate < 0.3), "{whole}");
     folder
         .refuses("eval models/shared.srp all.csv --held-out", &["--held-out", "all machines", "the file of a machine"]);
