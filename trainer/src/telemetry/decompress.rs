@@ -101,7 +101,7 @@ pub fn decompress(
     };
     let channels = header.columns.iter().filter_map(encoding).map(channel).collect();
     let coding = Coding::new(&*table, channels, decimals)?;
-    if header.tag != 0 && header.tag != coding.tag {
+    if !is_bare && header.tag != coding.tag {
         let message = "was compressed with another model, or this model was fitted again since; pass the model with which it was \
                        compressed";
         return Err(Error::input(&path, message));
@@ -166,21 +166,21 @@ pub fn decompress(
     };
     read_packets(&mut reader, at, &Content::tags(coding.tag), failed, &mut found)?;
     if done.packets == 0 {
-        let other = foreign.map_or(String::new(), |tag| {
-            format!(" (the first has the tag {tag:04x}, this model has {:04x})", coding.tag)
-        });
-        let (front, advice) = if is_bare {
-            let front =
-                if is_damaged { "has a damaged header, and " } else { "begins with no header of `compress`, and " };
-            let advice = "for packets of a board its --decimals, and for a file of `compress` whose front is missing the list of \
-                          --decimals that it printed";
-            (front, advice)
+        // The tag of a header is that of the model, which cannot be at fault then.
+        let message = if is_bare {
+            let front = if is_damaged { "has a damaged header" } else { "begins with no header of `compress`" };
+            let other = foreign.map_or(String::new(), |tag| {
+                format!(" (the first has the tag {tag:04x}, this model has {:04x})", coding.tag)
+            });
+            format!(
+                "{front}, and holds no packet of this model{other}; pass the model with which the rows were packed, for packets of \
+                 a board its --decimals, and for a file of `compress` whose front is missing the list of --decimals that it printed"
+            )
         } else {
-            ("", "or copy the file again")
+            "was compressed with this model, but is damaged or cut short behind its header, so that no packet of rows is whole; copy \
+             the file again"
+                .into()
         };
-        let message = format!(
-            "{front}holds no packet of this model{other}; pass the model with which the rows were packed, {advice}"
-        );
         return Err(Error::input(&path, message));
     }
     csv.into_inner()
