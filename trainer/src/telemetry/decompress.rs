@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::observer::Observer;
 use crate::output::Output;
 use crate::schema::{ColumnEncoding, Schema};
+use crate::warning::Warning;
 
 /// Whether a file holds all of its packets, as far as its ends tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Decompressed {
     pub damages: Vec<(u64, u64)>,
     /// Whether the file holds all of its packets.
     pub completeness: Completeness,
+    /// A damaged header, if all packets are there.
+    pub warnings: Vec<Warning>,
 }
 
 /// Decompresses a file that [`compress`](super::compress) wrote, or the packets of a board, into rows of text. For packets without
@@ -182,6 +185,18 @@ pub fn decompress(
                 .into()
         };
         return Err(Error::input(&path, message));
+    }
+    // The last packet tells that every packet is there, so that the damage in front of them is the header.
+    if is_bare
+        && done.completeness == Completeness::Whole
+        && let [(0, length)] = done.damages[..]
+    {
+        let message = format!(
+            "the header of {length} bytes is damaged, but all packets are there; zeros at the end of decimals, decimal commas and \
+             spellings of missing readings may differ from those of the rows that were compressed"
+        );
+        let (file, column) = (path.display().to_string(), String::new());
+        (done.damages, done.warnings) = (Vec::new(), vec![Warning { file, column, message }]);
     }
     csv.into_inner()
         .map_err(|error| Error::io(output, "cannot be written")(std::io::Error::other(error.to_string())))?
