@@ -265,7 +265,10 @@ impl<'b> Packets<'b> {
     }
 }
 
-impl<'b, C: Fn(usize, &[u8]) -> u16> Packets<'b, C> {
+impl<'b, C> Packets<'b, C>
+where
+    C: Fn(usize, &[u8]) -> u16,
+{
     /// Creates the same search with a function that returns the CRC-16/IBM-3740 of a part of the bytes, given its position and the
     /// part itself. From the checksums of all prefixes, it follows in constant time.
     pub const fn with_checksum(bytes: &'b [u8], tags: &'b [u16], checksum: C) -> Self {
@@ -319,7 +322,10 @@ impl<'b, C: Fn(usize, &[u8]) -> u16> Packets<'b, C> {
     }
 }
 
-impl<'b, C: Fn(usize, &[u8]) -> u16> Iterator for Packets<'b, C> {
+impl<'b, C> Iterator for Packets<'b, C>
+where
+    C: Fn(usize, &[u8]) -> u16,
+{
     type Item = Result<Packet<'b>, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
