@@ -133,7 +133,8 @@ impl<'t, const N: usize, const H: usize, const K: usize> Table<'t, N, H, K> {
         Ok(Self { encoder, model, detector, predictor, schema })
     }
 
-    /// Writes the table as the bytes that [`from_bytes`](Self::from_bytes) reads, in pieces that are passed to `sink`.
+    /// Writes the table as the bytes that [`from_bytes`](Self::from_bytes) reads, in pieces that are passed to `sink`. What a
+    /// big-endian machine writes is no table.
     pub fn write(&self, mut sink: impl FnMut(&[u8])) {
         write(&mut sink, |sink| self.write_checked(sink));
     }

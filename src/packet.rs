@@ -245,12 +245,14 @@ pub struct Damage {
 /// Damage that changes no length costs one packet. Otherwise the search goes on byte by byte, for a packet that another one of
 /// these tags, the end or erased flash (bytes of 255 or of 0) follows, because a single check is right by chance once in 65536
 /// bytes. A packet that is followed by something else is then lost as well. In bytes that hold no packets, the search computes a
-/// checksum of up to 32 KiB at every other byte: pass what a radio delivers frame by frame.
+/// checksum of up to 32 KiB at every other byte: pass what a radio delivers frame by frame. A host with megabytes of them brings
+/// its own [checksums](Self::with_checksum).
 #[derive(Clone, Debug)]
-pub struct Packets<'b> {
+pub struct Packets<'b, C = fn(usize, &[u8]) -> u16> {
     bytes: &'b [u8],
     at: usize,
     tags: &'b [u16],
+    checksum: C,
 }
 
 impl<'b> Packets<'b> {
@@ -259,7 +261,18 @@ impl<'b> Packets<'b> {
 
     /// Creates a search for the packets with one of these [tags](RowCodec::tag).
     pub const fn new(bytes: &'b [u8], tags: &'b [u16]) -> Self {
-        Self { bytes, at: 0, tags }
+        Self::with_checksum(bytes, tags, |_, bytes| CHECKSUM.checksum(bytes))
+    }
+}
+
+impl<'b, C> Packets<'b, C>
+where
+    C: Fn(usize, &[u8]) -> u16,
+{
+    /// Creates the same search with a function that returns the CRC-16/IBM-3740 of a part of the bytes, given its position and the
+    /// part itself. From the checksums of all prefixes, it follows in constant time.
+    pub const fn with_checksum(bytes: &'b [u8], tags: &'b [u16], checksum: C) -> Self {
+        Self { bytes, at: 0, tags, checksum }
     }
 
     /// Returns the number of bytes up to the end of the last packet or damage.
@@ -285,7 +298,7 @@ impl<'b> Packets<'b> {
         if [0, u8::MAX].iter().any(|erased| last.iter().all(|byte| byte == erased)) {
             return None;
         }
-        let tag = CHECKSUM.checksum(checked) ^ check;
+        let tag = (self.checksum)(at, checked) ^ check;
         Some((Packet { payload: checked.get(header..)?, rows, tag }, end + CHECK))
     }
 
@@ -309,7 +322,10 @@ impl<'b> Packets<'b> {
     }
 }
 
-impl<'b> Iterator for Packets<'b> {
+impl<'b, C> Iterator for Packets<'b, C>
+where
+    C: Fn(usize, &[u8]) -> u16,
+{
     type Item = Result<Packet<'b>, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {

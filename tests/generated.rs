@@ -75,8 +75,12 @@ fn a_source_of_views_is_a_table_in_a_constant() {
     let mut bytes = Vec::new();
     TABLE.write(|piece| bytes.extend_from_slice(piece));
     let words: Vec<u32> = bytes.as_chunks().0.iter().map(|&word| u32::from_ne_bytes(word)).collect();
-    let read = ViewTable::<2, 2>::from_bytes(bytemuck::cast_slice(&words), surprisal::Fingerprint::ANY)
-        .expect("the bytes are whole");
+    let read = ViewTable::<2, 2>::from_bytes(bytemuck::cast_slice(&words), surprisal::Fingerprint::ANY);
+    if cfg!(target_endian = "big") {
+        assert_eq!(read.err(), Some(TableError::NotATable));
+        return;
+    }
+    let read = read.expect("the bytes are whole");
     assert_eq!(read.surprisal(&[1, 0].map(Reading::Integer)), TABLE.surprisal(&[1, 0].map(Reading::Integer)));
 }
 

@@ -1,6 +1,6 @@
 //! The golden streams, on the host; `cargo xtask on-target` runs the same cases on boards.
 
-use surprisal::{Nats, Reading, ViewTable};
+use surprisal::{Nats, Reading, TableError, ViewTable};
 
 #[path = "support/cases.rs"]
 mod cases;
@@ -15,11 +15,16 @@ fn the_golden_views_are_scored_as_their_file_says() {
     #[repr(C, align(4))]
     struct Aligned<T: ?Sized>(T);
     static BYTES: &Aligned<[u8]> = &Aligned(*include_bytes!("golden/views.srp"));
-    let table = ViewTable::<{ views::CAPACITY }, { views::VIEWS }>::from_bytes(&BYTES.0, surprisal::Fingerprint::ANY)
-        .expect("the table is whole");
+    let read = ViewTable::<{ views::CAPACITY }, { views::VIEWS }>::from_bytes(&BYTES.0, surprisal::Fingerprint::ANY);
+    let table = if cfg!(target_endian = "big") {
+        assert_eq!(read.err(), Some(TableError::NotATable));
+        views::TABLE
+    } else {
+        read.expect("the table is whole")
+    };
     let mut written = Vec::new();
     views::TABLE.write(|piece| written.extend_from_slice(piece));
-    assert_eq!(written, BYTES.0);
+    assert_eq!(written == BYTES.0, cfg!(target_endian = "little"));
     let words = include_bytes!("golden/views.nats").as_chunks::<4>().0.as_chunks::<2>().0;
     let values = include_bytes!("golden/shuttle.readings").as_chunks::<2>().0.as_chunks::<9>().0;
     assert!(words.len() == 1024 && values.len() == 1024);

@@ -10,11 +10,15 @@ use surprisal_trainer::windows::Windows;
 
 mod models;
 mod packets;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod readers;
 pub mod seeds;
 mod tables;
 mod updates;
 
+#[cfg(feature = "parquet")]
+pub use self::parquet::parquet;
 pub use models::models;
 pub use packets::packets;
 pub use readers::{arrays, compressed, logs, rows, schemas, sounds};

@@ -20,7 +20,7 @@ const PLAIN: [u8; OPTION_BYTES] = [0; OPTION_BYTES];
 /// Options of a signal in windows of six samples with two bands.
 const SIGNAL: [u8; OPTION_BYTES] = [0, 0, 1, 0x42];
 
-/// The names of all targets.
+/// The names of all targets that need no feature.
 pub const TARGETS: [&str; 10] =
     ["rows", "arrays", "compressed", "sounds", "logs", "schemas", "models", "tables", "updates", "packets"];
 
@@ -56,6 +56,8 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             let payload = |at: u8| (0..9 * u32::from(at)).map(|i| (i * 37 % 251) as u8).collect::<Vec<_>>();
             (0..16).map(|at| [&[at, 1 + at % 5, 0, 2, 255, 7][..], &payload(at)].concat()).collect()
         }
+        #[cfg(feature = "parquet")]
+        "parquet" => super::parquet::tables().iter().map(|table| with(PLAIN, table)).collect(),
         _ => Vec::new(),
     }
 }

@@ -49,7 +49,8 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
         Ok(Self::new(views, detector, predictor)?.with_schema(schema))
     }
 
-    /// Writes the table as the bytes that [`from_bytes`](Self::from_bytes) reads, in pieces that are passed to `sink`.
+    /// Writes the table as the bytes that [`from_bytes`](Self::from_bytes) reads, in pieces that are passed to `sink`. What a
+    /// big-endian machine writes is no table.
     pub fn write(&self, mut sink: impl FnMut(&[u8])) {
         write(&mut sink, |sink| {
             let calibration = self.detector.words();

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::row_table::RowTable;
 use crate::schema::{ColumnEncoding, Schema};
 
+mod checksums;
 mod compress;
 mod decompress;
 mod file;

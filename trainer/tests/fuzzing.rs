@@ -75,6 +75,12 @@ targets! {
     packets: 4000;
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet() {
+    run("parquet", 3000, fuzz::parquet);
+}
+
 /// What the fuzzer found. Each was fixed as a whole kind, with a test of its own.
 #[test]
 fn what_the_fuzzer_found_is_fixed() {

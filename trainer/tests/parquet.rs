@@ -23,7 +23,7 @@ fn row(at: usize) -> (i64, f64, Option<i32>, bool, &'static str) {
     let gap = if at < 300 { 0 } else { 3_600_000 };
     let state = ["idle", "half", "full"][at / 7 % 3];
     let count = (at % 10 != 3).then_some((noise % 1000) as i32);
-    (1_700_000_000_000 + 1000 * at as i64 + gap, 20.0 + noise as f64 / 1e6, count, at % 3 == 0, state)
+    (1_700_000_000_000 + 1000 * at as i64 + gap, 20.0 + noise as f64 / 1e6, count, at.is_multiple_of(3), state)
 }
 
 /// Writes the columns of a schema; a column `raw` holds bytes that are no text.
@@ -126,4 +126,135 @@ fn what_is_no_table_of_readings_is_refused() {
     SerializedFileWriter::new(file, schema, Arc::default()).and_then(|writer| writer.close()).expect("an empty table");
     let message = refusal(&path, &options);
     assert!(message.contains("found in `pair`, `list`") && message.contains("one column per reading"), "{message}");
+}
+
+/// A number as Thrift writes it, and a field with it.
+fn varint(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 0x7F {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+fn number(step: u8, value: u64) -> Vec<u8> {
+    [vec![step << 4 | 5], varint(2 * value)].concat()
+}
+
+fn text(step: u8, text: &str) -> Vec<u8> {
+    [&[step << 4 | 8, text.len() as u8], text.as_bytes()].concat()
+}
+
+fn structure(step: u8, fields: &[Vec<u8>]) -> Vec<u8> {
+    [&[step << 4 | 12], &fields.concat()[..], &[0]].concat()
+}
+
+/// A list of structures.
+fn list(step: u8, items: &[Vec<u8>]) -> Vec<u8> {
+    let count = varint(items.len() as u64);
+    let items = items.iter().flat_map(|item| [&item[..], &[0]].concat()).collect();
+    [vec![step << 4 | 9, 0xFC], count, items].concat()
+}
+
+/// The types of columns.
+const INTEGER: u64 = 1;
+const BINARY: u64 = 6;
+
+/// Writes a table of one required column `x`, whose only group of 8 rows has these pages. `codec` is 0 for none and 1 for Snappy.
+fn one_column(kind: u64, date: bool, codec: u64, pages: &[u8]) -> Vec<u8> {
+    let size = pages.len() as u64;
+    let mut column = [number(1, kind), number(2, 0), text(1, "x")].concat();
+    if date {
+        column.extend(number(2, 6));
+    }
+    let root = [text(4, "rows"), number(1, 1)].concat();
+    let encodings = vec![0x19, 0x15, 0];
+    let path = [&[0x19, 0x18][..], &[1], b"x"].concat();
+    let chunk =
+        [encodings, path, number(1, codec), number(1, 8), number(1, size), number(1, size), number(2, 4)].concat();
+    let chunk = [number(2, 4), structure(1, &[number(1, kind), chunk])].concat();
+    let group = [list(1, &[chunk]), number(1, size), number(1, 8)].concat();
+    let footer = [number(1, 1), list(1, &[root, column]), number(1, 8), list(1, &[group]), vec![0]].concat();
+    let length = (footer.len() as u32).to_le_bytes();
+    [b"PAR1", pages, &footer, &length, b"PAR1"].concat()
+}
+
+/// A page with this header for its kind, and a body that it says takes so many bytes after decompression.
+fn page(kind: u64, unpacked: u64, header: Vec<u8>, body: &[u8]) -> Vec<u8> {
+    [number(1, kind), number(1, unpacked), number(1, body.len() as u64), header, vec![0], body.to_vec()].concat()
+}
+
+/// The header of a page of values with this encoding.
+fn values(count: u64, encoding: u64) -> Vec<u8> {
+    structure(2, &[number(1, count), number(1, encoding), number(1, 3), number(1, 3)])
+}
+
+/// Sizes and counts in a file take no memory, however large they are, and what the crate panics at is an error.
+#[test]
+fn what_a_file_says_of_itself_is_not_believed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("rows.parquet");
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("the folder can be written");
+        Frame::read_with(&path, &ReadOptions::default())
+    };
+    let numbers: Vec<u8> = (0..8_u32).flat_map(u32::to_le_bytes).collect();
+    let whole = one_column(INTEGER, false, 0, &page(0, 32, values(8, 0), &numbers));
+    assert_eq!(read(&whole).expect("a table").rows(), 8, "the files below differ in what they say");
+    let words = |count: u64| [vec![0x80, 1, 4], varint(count), vec![0, 0], vec![0; 200]].concat();
+    let dictionary = |count: u64| structure(4, &[number(1, count), number(1, 0)]);
+    let deep = {
+        let elements: Vec<Vec<u8>> = (0..1 << 20).map(|_| [text(4, "g"), number(1, 1)].concat()).collect();
+        let footer = [number(1, 1), list(1, &elements), number(1, 8), list(1, &[]), vec![0]].concat();
+        let length = (footer.len() as u32).to_le_bytes();
+        [b"PAR1", &footer[..], &length, b"PAR1"].concat()
+    };
+    let snappy = [vec![32, 31 << 2], numbers.clone()].concat();
+    let last = (1 << 31) - 1;
+    for (name, bytes, word) in [
+        ("2 GiB", one_column(INTEGER, false, 1, &page(0, last, values(8, 0), &snappy)), "after decompression"),
+        ("1 GiB", one_column(INTEGER, false, 1, &page(0, 1 << 30, values(8, 0), &snappy)), "cannot be read to the end"),
+        ("values", one_column(INTEGER, false, 0, &page(0, 32, values(last, 0), &numbers)), "cannot be read to the end"),
+        ("few", one_column(INTEGER, false, 0, &page(0, 32, values(9, 0), &numbers[..3])), "cannot be read to the end"),
+        (
+            "dictionary",
+            one_column(BINARY, false, 0, &page(2, 32, dictionary(last), &numbers)),
+            "cannot be read to the end",
+        ),
+        (
+            "no dictionary",
+            one_column(INTEGER, false, 0, &page(0, 32, values(8, 8), &numbers)),
+            "cannot be read to the end",
+        ),
+        (
+            "lengths",
+            one_column(BINARY, false, 0, &page(0, 206, values(8, 6), &words(1 << 40))),
+            "cannot be read to the end",
+        ),
+        (
+            "prefixes",
+            one_column(BINARY, false, 0, &page(0, 206, values(8, 7), &words(1 << 40))),
+            "cannot be read to the end",
+        ),
+        (
+            "suffixes",
+            {
+                let body = [words(8)[..10].to_vec(), words(1 << 40)].concat();
+                one_column(BINARY, false, 0, &page(0, 216, values(8, 7), &body))
+            },
+            "cannot be read to the end",
+        ),
+        ("date", one_column(INTEGER, true, 0, &page(0, 32, values(8, 0), &[0x7F; 32])), "cannot be read to the end"),
+        ("depth", deep, "found in the schema"),
+    ] {
+        let message = format!("{:#}", read(&bytes).expect_err(name));
+        assert!(message.contains("rows.parquet: ") && message.contains(word), "{name}: {message}");
+    }
+    for text in [6, 7] {
+        let body = [words(8)[..10].to_vec(), if text == 7 { words(8)[..10].to_vec() } else { Vec::new() }].concat();
+        let bytes = one_column(BINARY, false, 0, &page(0, body.len() as u64, values(8, text), &body));
+        assert_eq!(read(&bytes).expect("8 empty texts").rows(), 8, "encoding {text}");
+    }
 }

@@ -205,6 +205,7 @@ fn features() -> Result<()> {
     println!("surprisal-trainer and surprisal-cli with features [parquet]");
     let parquet = ["--quiet", "--features", "parquet", "--package", "surprisal-trainer"];
     succeed(cargo().arg("test").args(parquet).args(["--test", "parquet"]))?;
+    succeed(cargo().arg("test").args(parquet).args(["--test", "fuzzing", "parquet"]))?;
     let lints = ["--package", "surprisal-cli", "--", "--deny", "warnings"];
     succeed(cargo().arg("clippy").args(parquet).args(lints))
 }

@@ -78,7 +78,7 @@ pub fn linked() {
         PacketRows<Views>: next;
         PacketWriter<Bits>: finish new push rows;
         PacketWriter<Views>: finish new push rows;
-        Packets: new next position;
+        Packets: new next position with_checksum;
         Predictor: fixed new numbers residual slices states width window;
         Prototypes: centre count nearest<9> new residual slices;
         Reading: from_decimal is_missing to_decimal;

@@ -49,6 +49,7 @@ pub fn decompress(args: &DecompressArgs, progress: &Progress) -> Result<Answer> 
     let inputs = [args.model.as_path(), &args.packets];
     let done = telemetry::decompress(&artefact, &args.packets, &args.output, &args.decimals, &inputs, progress)?;
     progress.clear();
+    remarks(&done.warnings);
     let output = args.output.display();
     if let Some((at, length)) = done.damages.first() {
         let places = done.damages.len();
@@ -89,6 +90,6 @@ pub fn decompress(args: &DecompressArgs, progress: &Progress) -> Result<Answer> 
         );
     }
     let text = format!("{output}: {} from {}\n", counted(done.rows, "row"), counted(done.packets, "packet"));
-    let value = json!({ "output": args.output, "rows": done.rows, "packets": done.packets });
+    let value = json!({ "output": args.output, "rows": done.rows, "packets": done.packets, "warnings": done.warnings });
     Ok(Answer { text, value })
 }

@@ -1,13 +1,17 @@
 //! Tables in Parquet files, read row by row without Arrow.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
+use std::sync::Once;
 
 use bytes::Bytes;
 use parquet::basic::{ConvertedType, Repetition};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use parquet::record::reader::RowIter;
 use parquet::schema::types::TypePtr;
 
 use super::header::column_names;
@@ -16,10 +20,46 @@ use super::{Cells, Frame, FrameColumn, Texts, checksum};
 use crate::error::{Error, Result};
 use crate::observer::{Event, Observer};
 
+mod pages;
+mod thrift;
+
+use pages::{Group, unpacked};
+
 /// Number of rows per step of progress.
 const STEP: usize = 1 << 16;
 /// Largest number of columns that a message names.
 const NAMED: usize = 20;
+/// Largest number of structures in a schema that the crate reads, because it reads nested ones by recursion.
+const NESTED: usize = 64;
+
+/// Calls the crate, which panics at some damaged files, and turns a panic into an error without a word on standard error.
+fn guarded<T>(call: impl FnOnce() -> parquet::errors::Result<T>) -> parquet::errors::Result<T> {
+    thread_local!(static IS_GUARDED: Cell<bool> = const { Cell::new(false) });
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !IS_GUARDED.get() {
+                before(panic);
+            }
+        }));
+    });
+    IS_GUARDED.set(true);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    IS_GUARDED.set(false);
+    result.unwrap_or_else(|_| Err(ParquetError::General("the file contradicts itself".into())))
+}
+
+/// Returns the number of structures in the schema at the end of a file, with the root, or `None` if it is damaged.
+fn structures(file: &[u8]) -> Option<usize> {
+    let (rest, length) = file.split_last_chunk::<8>()?;
+    let length = u32::from_le_bytes(*length.first_chunk()?) as usize;
+    let mut footer = rest.get(rest.len().checked_sub(length)?..)?;
+    let mut count = 0;
+    // The second field holds the schema, and the fifth of each element its number of children.
+    thrift::read(&mut footer, &mut |of, id, children| count += usize::from((of, id) == (2, 5) && children > 0))?;
+    Some(count)
+}
 
 /// Reads the table of a Parquet file. Nulls are missing readings, and times are numbers or texts that `--time` reads.
 ///
@@ -32,7 +72,19 @@ pub(super) fn table(path: &Path, bytes: Vec<u8>, options: &ReadOptions, observer
         Error::input(path, message).caused_by(error)
     };
     let (digest, length) = (checksum(&bytes), bytes.len());
-    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(damaged)?;
+    let contradiction = || damaged(ParquetError::General("the file contradicts itself".into()));
+    let nested = |names: &str| {
+        let message = format!(
+            "lists, maps, structures, BSON and intervals are no readings, found in {names}; write these columns as one column per \
+             reading, or leave them out of the file"
+        );
+        Error::input(path, message)
+    };
+    if structures(&bytes).ok_or_else(contradiction)? > NESTED {
+        return Err(nested("the schema"));
+    }
+    let bytes = Bytes::from(bytes);
+    let reader = guarded(|| SerializedFileReader::new(bytes.clone())).map_err(damaged)?;
     let metadata = reader.metadata();
     let fields = metadata.file_metadata().schema().get_fields();
     // The crate panics at intervals.
@@ -44,18 +96,16 @@ pub(super) fn table(path: &Path, bytes: Vec<u8>, options: &ReadOptions, observer
     let unread = fields.iter().filter(|field| is_unread(field)).map(|field| field.name());
     let unread: Vec<&str> = unread.take(NAMED).collect();
     if !unread.is_empty() {
-        let message = format!(
-            "lists, maps, structures, BSON and intervals are no readings, found in `{}`; write these columns as one column \
-             per reading, or leave them out of the file",
-            unread.join("`, `")
-        );
-        return Err(Error::input(path, message));
+        return Err(nested(&format!("`{}`", unread.join("`, `"))));
     }
     limits.check_columns(path, fields.len())?;
     let rows = usize::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
     limits.check_cells(path, rows, fields.len())?;
-    let sizes = metadata.row_groups().iter().map(|group| group.total_byte_size().unsigned_abs());
-    limits.check_bytes(path, sizes.fold(0, u64::saturating_add))?;
+    let mut size = 0;
+    for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+        size += unpacked(&bytes, column).ok_or_else(contradiction)?;
+        limits.check_bytes(path, size)?;
+    }
     if rows == 0 || fields.is_empty() {
         return Err(Error::input(path, "no rows; expected a table of readings"));
     }
@@ -65,20 +115,26 @@ pub(super) fn table(path: &Path, bytes: Vec<u8>, options: &ReadOptions, observer
     columns.resize_with(fields.len(), Default::default);
     observer.event(Event::Stage { name: &format!("reading {}", path.display()), steps: rows / STEP });
     let mut count = 0;
-    for row in reader.get_row_iter(None).map_err(damaged)? {
-        let row = row.map_err(damaged)?;
-        count += 1;
-        limits.check_cells(path, count, fields.len())?;
-        for (at, (_, field)) in row.get_column_iter().enumerate() {
-            let Some((texts, codes)) = columns.get_mut(at) else { break };
-            let text = text(field).ok_or_else(|| {
-                let message = "bytes that are no text are no reading; leave the column out of the file";
-                Error::input(path, message).at("row", count as u64).column(&names[at])
-            })?;
-            texts.push(text.trim(), codes);
-        }
-        if count.is_multiple_of(STEP) {
-            observer.event(Event::Step);
+    for metadata in metadata.row_groups() {
+        let group = Group { file: &bytes, metadata, most: limits.cells };
+        let mut rows = guarded(|| RowIter::from_row_group(None, &group)).map_err(damaged)?;
+        let mut next = || {
+            let Some(row) = rows.next().transpose()? else { return Ok(None) };
+            Ok(Some(row.get_column_iter().map(|(_, field)| text(field)).collect::<Vec<_>>()))
+        };
+        while let Some(row) = guarded(&mut next).map_err(damaged)? {
+            count += 1;
+            limits.check_cells(path, count, fields.len())?;
+            for (at, (text, (texts, codes))) in row.into_iter().zip(&mut columns).enumerate() {
+                let text = text.ok_or_else(|| {
+                    let message = "bytes that are no text are no reading; leave the column out of the file";
+                    Error::input(path, message).at("row", count as u64).column(&names[at])
+                })?;
+                texts.push(text.trim(), codes);
+            }
+            if count.is_multiple_of(STEP) {
+                observer.event(Event::Step);
+            }
         }
     }
     let columns = columns.into_iter().zip(names);

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::observer::Observer;
 use crate::output::Output;
 use crate::schema::{ColumnEncoding, Schema};
+use crate::warning::Warning;
 
 /// Whether a file holds all of its packets, as far as its ends tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Decompressed {
     pub damages: Vec<(u64, u64)>,
     /// Whether the file holds all of its packets.
     pub completeness: Completeness,
+    /// A damaged header, if all packets are there.
+    pub warnings: Vec<Warning>,
 }
 
 /// Decompresses a file that [`compress`](super::compress) wrote, or the packets of a board, into rows of text. For packets without
@@ -101,7 +104,7 @@ pub fn decompress(
     };
     let channels = header.columns.iter().filter_map(encoding).map(channel).collect();
     let coding = Coding::new(&*table, channels, decimals)?;
-    if header.tag != 0 && header.tag != coding.tag {
+    if !is_bare && header.tag != coding.tag {
         let message = "was compressed with another model, or this model was fitted again since; pass the model with which it was \
                        compressed";
         return Err(Error::input(&path, message));
@@ -166,22 +169,34 @@ pub fn decompress(
     };
     read_packets(&mut reader, at, &Content::tags(coding.tag), failed, &mut found)?;
     if done.packets == 0 {
-        let other = foreign.map_or(String::new(), |tag| {
-            format!(" (the first has the tag {tag:04x}, this model has {:04x})", coding.tag)
-        });
-        let (front, advice) = if is_bare {
-            let front =
-                if is_damaged { "has a damaged header, and " } else { "begins with no header of `compress`, and " };
-            let advice = "for packets of a board its --decimals, and for a file of `compress` whose front is missing the list of \
-                          --decimals that it printed";
-            (front, advice)
+        // The tag of a header is that of the model, which cannot be at fault then.
+        let message = if is_bare {
+            let front = if is_damaged { "has a damaged header" } else { "begins with no header of `compress`" };
+            let other = foreign.map_or(String::new(), |tag| {
+                format!(" (the first has the tag {tag:04x}, this model has {:04x})", coding.tag)
+            });
+            format!(
+                "{front}, and holds no packet of this model{other}; pass the model with which the rows were packed, for packets of \
+                 a board its --decimals, and for a file of `compress` whose front is missing the list of --decimals that it printed"
+            )
         } else {
-            ("", "or copy the file again")
+            "was compressed with this model, but is damaged or cut short behind its header, so that no packet of rows is whole; copy \
+             the file again"
+                .into()
         };
-        let message = format!(
-            "{front}holds no packet of this model{other}; pass the model with which the rows were packed, {advice}"
-        );
         return Err(Error::input(&path, message));
+    }
+    // The last packet tells that every packet is there, so that the damage in front of them is the header.
+    if is_bare
+        && done.completeness == Completeness::Whole
+        && let [(0, length)] = done.damages[..]
+    {
+        let message = format!(
+            "the header of {length} bytes is damaged, but all packets are there; zeros at the end of decimals, decimal commas and \
+             spellings of missing readings may differ from those of the rows that were compressed"
+        );
+        let (file, column) = (path.display().to_string(), String::new());
+        (done.damages, done.warnings) = (Vec::new(), vec![Warning { file, column, message }]);
     }
     csv.into_inner()
         .map_err(|error| Error::io(output, "cannot be written")(std::io::Error::other(error.to_string())))?

@@ -222,7 +222,7 @@ pub(super) fn texts_packets(tag: u16, link: u16, texts: &[Text], capacity: usize
 }
 
 /// Returns a packet with this payload, in the layout of packets of rows.
-fn packet(payload: &[u8], count: u16, tag: u16) -> Vec<u8> {
+pub(super) fn packet(payload: &[u8], count: u16, tag: u16) -> Vec<u8> {
     let [high, low] = (payload.len() as u16).to_be_bytes();
     let [many, few] = count.to_be_bytes();
     let header = if payload.len() < 128 && many == 0 { vec![low, few] } else { vec![high | 0x80, low, many, few] };

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use surprisal::Packets;
 
+use super::checksums::Checksums;
 use crate::error::{Error, Result};
 
 /// Number of bytes of packets that are in memory at a time.
@@ -42,7 +43,8 @@ pub(super) fn read_packets(
         is_end = (reader.take(more).read_to_end(&mut bytes).map_err(&failed)? as u64) < more;
         // The last packets of a part may go on in the next one.
         let sure = if is_end { bytes.len() } else { bytes.len() - 2 * Packets::MOST_BYTES };
-        let mut packets = Packets::new(&bytes, tags);
+        let checksums = Checksums::new(&bytes);
+        let mut packets = Packets::with_checksum(&bytes, tags, |at, part| checksums.of(at, part.len()));
         let mut read = 0;
         while read < sure
             && let Some(next) = packets.next()

@@ -98,15 +98,31 @@ fn all_rows_come_back_without_a_header() {
             folder.write("dump.bin", [&dump[..], &[0xFF; 5000]].concat());
             folder.text(&format!("decompress {model}.srp dump.bin {option} -o back.csv"));
             same();
-            // A damaged header is damage, and all rows come back.
-            let mut damaged = bytes.clone();
-            damaged[20] ^= 1;
-            folder.write("damaged.srpd", damaged);
-            let message = fault(&folder, &format!("decompress {model}.srp damaged.srpd -o none.csv"));
-            assert!(message.contains("--decimals with the list that `compress` printed"), "{message}");
-            let message = fault(&folder, &format!("decompress {model}.srp damaged.srpd {option} -o back.csv"));
-            assert!(message.contains("which are all that the file held"), "{message}");
-            same();
+            // A damaged header costs no row, wherever it is damaged; damage to anything else is a fault.
+            let decompress = format!("decompress {model}.srp damaged.srpd {option} -o back.csv");
+            for at in [0, 4, 20] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1;
+                folder.write("damaged.srpd", &damaged);
+                let message = fault(&folder, &format!("decompress {model}.srp damaged.srpd -o none.csv"));
+                assert!(message.contains("--decimals with the list that `compress` printed") || at == 0, "{message}");
+                let report = folder.json(&decompress);
+                let warning = report["warnings"][0]["message"].as_str().unwrap();
+                assert!(warning.contains(&format!("the header of {start} bytes is damaged")), "{warning}");
+                same();
+                for position in [bytes.len() - 30, bytes.len() - 1] {
+                    let mut more = damaged.clone();
+                    more[position] ^= 1;
+                    folder.write("damaged.srpd", more);
+                    fault(&folder, &decompress);
+                }
+                let second = places[2];
+                damaged.splice(second..second, *b"between packets");
+                folder.write("damaged.srpd", damaged);
+                let message = fault(&folder, &decompress);
+                assert!(message.contains("which are all that the file held"), "{message}");
+                same();
+            }
             // The front is missing, within a packet and between packets.
             let ends = packets(&bytes);
             folder.write("end.srpd", &bytes[ends[1] + 3..]);

@@ -208,6 +208,30 @@ fn other_models_and_headers_are_refused_before_anything_is_written() {
     refused("compress tables.srp rows.csv --bytes 5 -o none.csv", &["--bytes", "a row does not fit"]);
 }
 
+/// The header tells the model, so that a file without a whole packet is damaged, and not one of another model.
+#[test]
+fn a_file_whose_only_packet_is_damaged_is_of_no_other_model() {
+    let folder = with_models();
+    folder.write("rows.csv", rows(20, 6, false));
+    for model in ["tables", "bits", "series"] {
+        folder.text(&format!("compress {model}.srp rows.csv -o rows.srpd"));
+        let bytes = folder.read("rows.srpd");
+        let ends = packets(&bytes);
+        assert_eq!(ends.len(), 2, "a packet of rows and the last packet");
+        let flipped = |at: usize| bytes.iter().enumerate().map(|(i, byte)| byte ^ u8::from(i == at)).collect();
+        let cut = |length: usize| bytes[..length].to_vec();
+        for damaged in [flipped(ends[0] - 1), flipped(ends[0] - 30), cut(ends[0] - 1), cut(ends[0] - 40)] {
+            folder.write("damaged.srpd", damaged);
+            let output = folder.run(&format!("decompress {model}.srp damaged.srpd -o none.csv"));
+            let message = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{message}");
+            let words = ["damaged.srpd: was compressed with this model", "damaged or cut short", "copy the file again"];
+            words.iter().for_each(|word| assert!(message.contains(word), "{word}: {message}"));
+            assert!(!message.contains("pass the model") && !folder.path("none.csv").exists(), "{message}");
+        }
+    }
+}
+
 #[test]
 fn packets_of_a_board_need_no_header() {
     let folder = Folder::new();
