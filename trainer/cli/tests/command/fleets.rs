@@ -13,18 +13,18 @@ use crate::fleet::{NINE, fleet};
 const ODD: [(&str, f64); 4] = [("a/1", 20.0), ("b & <i>\"x\"", 20.5), ("index", 21.0), ("pump 7%", 20.2)];
 
 /// What a command prints that ends with exit code 2 after all machines are done, and its message.
-fn partly(folder: &Folder, arguments: &str) -> (Value, String) {
+pub fn partly(folder: &Folder, arguments: &str) -> (Value, String) {
     let output = folder.run(&format!("{arguments} --json"));
     let message = String::from_utf8(output.stderr).expect("messages are text");
     assert_eq!(output.status.code(), Some(2), "{arguments}: {message}");
     (serde_json::from_slice(&output.stdout).expect("one JSON value"), message)
 }
 
-fn machines(value: &Value) -> &Vec<Value> {
+pub fn machines(value: &Value) -> &Vec<Value> {
     value["machines"].as_array().expect("a list of machines")
 }
 
-fn of<'v>(value: &'v Value, machine: &str) -> &'v Value {
+pub fn of<'v>(value: &'v Value, machine: &str) -> &'v Value {
     machines(value).iter().find(|one| one["machine"] == machine).unwrap_or_else(|| panic!("no {machine} in {value}"))
 }
 
