@@ -194,8 +194,9 @@ pub struct DataLikelihood {
 pub fn models(p: &Artefact, q: &Artefact, settings: &SamplingSettings) -> Result<Comparison> {
     let (p, q) = (GridModel::new(p, &p.schema)?, GridModel::new(q, &p.schema)?);
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
-    let divergences = on_grid(&p, &q, settings, &mut random);
-    let listed = || p.enumerable().map_or_else(Vec::new, |outcomes| q.probabilities(outcomes));
+    let listed = listed(&p, &q);
+    let divergences = on_grid(&p, &q, listed.as_ref(), settings, &mut random);
+    let listed = || listed.unwrap_or_default();
     Ok(transported(&p, divergences, listed, |random| q.sample(random), settings, &mut random))
 }
 
@@ -209,16 +210,25 @@ pub fn between(p: &Artefact, q: &Artefact, settings: &SamplingSettings) -> Resul
         return Ok(readings::Pair::new(p, q)?.divergences(settings)?.0);
     }
     let (p, q) = (GridModel::new(p, &p.schema)?, GridModel::new(q, &p.schema)?);
-    Ok(on_grid(&p, &q, settings, &mut ChaCha8Rng::seed_from_u64(settings.seed)))
+    let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
+    Ok(on_grid(&p, &q, listed(&p, &q).as_ref(), settings, &mut random))
 }
 
-/// Returns the divergences between two models of one grid.
-fn on_grid(p: &GridModel, q: &GridModel, settings: &SamplingSettings, random: &mut ChaCha8Rng) -> Divergences {
-    match p.enumerable() {
-        Some(outcomes) => {
-            let (p_of, q_of) = (p.probabilities(outcomes), q.probabilities(outcomes));
-            Divergences::exact(p_of.into_iter().zip(q_of))
-        }
+/// Returns each model's probability of every possible row, if these are few.
+fn listed(p: &GridModel, q: &GridModel) -> Option<[Vec<f64>; 2]> {
+    p.enumerable().map(|outcomes| [p, q].map(|model| model.probabilities(outcomes)))
+}
+
+/// Returns the divergences between two models of one grid, from their probabilities where these are [`listed`].
+fn on_grid(
+    p: &GridModel,
+    q: &GridModel,
+    listed: Option<&[Vec<f64>; 2]>,
+    settings: &SamplingSettings,
+    random: &mut ChaCha8Rng,
+) -> Divergences {
+    match listed {
+        Some([p_of, q_of]) => Divergences::exact(p_of.iter().copied().zip(q_of.iter().copied())),
         None => sampled(p, q, settings.rows, random),
     }
 }
@@ -268,7 +278,10 @@ pub fn data(p: &Artefact, rows: &[Vec<Reading>], settings: &SamplingSettings) ->
     let divergences = Divergences { reverse, ..Divergences::exact(pairs) };
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
     let draw = |random: &mut ChaCha8Rng| rows[random.random_range(0..rows.len())].clone();
-    let dense = || p.frequencies(&counts, total, p.outcomes() as usize);
+    let dense = || {
+        let outcomes = p.outcomes() as usize;
+        [p.probabilities(outcomes), p.frequencies(&counts, total, outcomes)]
+    };
     Ok((transported(&p, divergences, dense, draw, settings, &mut random), likelihood))
 }
 
@@ -311,12 +324,12 @@ fn bounded_terms(ratio: f64) -> [f64; 2] {
 
 /// Adds Wasserstein-1 between a model and another distribution to `divergences`.
 ///
-/// `listed` returns the distribution's probability of every possible row, if there are few; otherwise `draw` samples
-/// it.
+/// `listed` returns the probabilities of every possible row under the model and the distribution, if there are few; otherwise
+/// `draw` samples the distribution.
 fn transported(
     p: &GridModel,
     divergences: Divergences,
-    listed: impl FnOnce() -> Vec<f64>,
+    listed: impl FnOnce() -> [Vec<f64>; 2],
     draw: impl Fn(&mut ChaCha8Rng) -> Vec<u16>,
     settings: &SamplingSettings,
     random: &mut ChaCha8Rng,
@@ -324,7 +337,8 @@ fn transported(
     let outcomes = p.outcomes();
     if outcomes <= TRANSPORTABLE as f64 {
         let sizes: Vec<usize> = p.columns.iter().map(|column| column.patterns.len()).collect();
-        let exact = transport::exact(&p.probabilities(outcomes as usize), &listed(), &sizes);
+        let [own, other] = listed();
+        let exact = transport::exact(&own, &other, &sizes);
         return Comparison { outcomes, divergences, wasserstein: Estimate::exact(exact), baseline: None };
     }
     let mut drawn =

@@ -25,7 +25,7 @@ mod refit;
 mod shared;
 mod status;
 
-pub use folder::FleetRows;
+pub use folder::{FleetRows, files};
 pub use pages::{INDEX, MachinePage, PagesSettings, report};
 pub use refit::{Refit, RefitSettings, RefitState, compare_refits};
 pub use shared::{FILE as SHARED_FILE, SharedReport};

@@ -27,7 +27,8 @@ pub fn run(command: FleetCommand, progress: &Progress, print: impl FnOnce(Answer
     match command {
         FleetCommand::Status { models, data, reading, time, out } => {
             let options = ReadOptions { time, ..reading.options() };
-            print(out.deliver(&paths(&data), || status(&models, &data, &options, progress))?)
+            let inputs = [data.clone(), fleet::files(&models)?].concat();
+            print(out.deliver(&paths(&inputs), || status(&models, &data, &options, progress))?)
         }
         FleetCommand::Report(args) => report::report(args, progress, print),
         FleetCommand::Compare(args) => compare::compare(args, progress, print),

@@ -1,6 +1,7 @@
 //! The models in the folder of a fleet, and fresh rows for each of them.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -47,8 +48,8 @@ pub(super) struct Member {
     /// Path of its file.
     pub path: PathBuf,
     pub artefact: Artefact,
-    /// Why its last fit failed, so that the model is from before.
-    pub failure: Option<String>,
+    /// Why it cannot be taken for the machine's model, if it cannot.
+    faults: Vec<String>,
 }
 
 /// The models in a folder.
@@ -56,9 +57,9 @@ pub(super) struct Folder {
     /// Column that names the machines.
     pub column: String,
     /// The models by machine.
-    pub members: BTreeMap<String, Member>,
+    members: BTreeMap<String, Member>,
     /// (name of a file without its ending, reason) of models that cannot be read.
-    pub damaged: Vec<(String, String)>,
+    damaged: Vec<(String, String)>,
 }
 
 /// Fresh rows of a fleet.
@@ -69,33 +70,64 @@ pub(super) struct FreshRows {
     pub machines: BTreeMap<String, Vec<usize>>,
 }
 
+/// Returns the paths of the models in a folder, in alphabetical order.
+fn models(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = "the folder of models cannot be read";
+    let entries = std::fs::read_dir(folder).map_err(Error::io(folder, failed))?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>();
+    let mut paths = paths.map_err(Error::io(folder, failed))?;
+    let is_model = |ending: &OsStr| ending == "srp" || ending == ENDING;
+    paths.retain(|path| path.extension().is_some_and(is_model));
+    paths.sort();
+    Ok(paths)
+}
+
+/// Returns the paths of all files that the commands for fleets read in a folder of models, which no output may replace.
+///
+/// # Errors
+/// [`Error::Io`] if the folder cannot be read.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok([models(folder)?, vec![folder.join(journal::FILE)]].concat())
+}
+
+/// Returns machines by the names of their files without endings, as a fit of all these machines names the files, and as the models
+/// that can be read have them.
+pub(super) fn names_by_stem(folders: &[&Folder], fresh: Option<&FreshRows>) -> HashMap<String, String> {
+    let members = || folders.iter().flat_map(|folder| &folder.members);
+    let of_rows = fresh.into_iter().flat_map(|fresh| fresh.machines.keys());
+    let all: BTreeSet<&String> = members().map(|(name, _)| name).chain(of_rows).collect();
+    let files = file_names(all.iter().map(|name| name.as_str()));
+    let of_fit = files.into_iter().zip(all).map(|(stem, name)| (stem, name.clone()));
+    of_fit.chain(members().map(|(name, member)| (member.stem(), name.clone()))).collect()
+}
+
 impl Folder {
     /// Reads the models of a folder.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be read, [`Error::Input`] if no model in it is that of a machine.
     pub fn read(folder: &Path) -> Result<Self> {
-        let failed = "the folder of models cannot be read";
-        let entries = std::fs::read_dir(folder).map_err(Error::io(folder, failed))?;
-        let mut paths = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(Error::io(folder, failed))?.path();
-            let is_model = |ending: &OsStr| ending == "srp" || ending == ENDING;
-            if path.extension().is_some_and(is_model) {
-                paths.push(path);
-            }
-        }
-        paths.sort();
         let mut failures = journal::failures(folder)?;
         let (mut column, mut members, mut damaged) = (None, BTreeMap::new(), Vec::new());
-        for path in paths {
+        for path in models(folder)? {
             match recalibrate::read(&path) {
                 Ok(artefact) => {
                     // The table that machines share is that of no machine.
                     let Some(machine) = artefact.notes.fit.machine.clone() else { continue };
                     column.get_or_insert(machine.column);
-                    let failure = failures.remove(&machine.name);
-                    members.insert(machine.name, Member { path, artefact, failure });
+                    let failed = failures.remove(&machine.name);
+                    let faults =
+                        failed.map(|error| format!("its last fit failed, and the model is from before: {error}"));
+                    match members.entry(machine.name) {
+                        Entry::Vacant(new) => {
+                            new.insert(Member { path, artefact, faults: faults.into_iter().collect() });
+                        }
+                        Entry::Occupied(mut first) => {
+                            let Member { path: other, faults, .. } = first.get_mut();
+                            let [other, path] = [other.as_path(), &path].map(Path::display);
+                            faults.push(format!("{other} and {path} are both models of this machine; remove one"));
+                        }
+                    }
                 }
                 Err(error) => damaged.push((stem(&path), format!("{error:#}"))),
             }
@@ -103,6 +135,23 @@ impl Folder {
         let message = "holds no model of a machine; fit a fleet with `surprisal fit --by COLUMN -o FOLDER`";
         let column = column.ok_or_else(|| Error::input(folder, message))?;
         Ok(Self { column, members, damaged })
+    }
+
+    /// Returns the model of each machine, or why it has none that can be taken. A file that cannot be read is that of the machine
+    /// with this name, or else stands for itself.
+    pub fn models(self, names: &HashMap<String, String>) -> BTreeMap<String, Result<Member, String>> {
+        let mut faults = BTreeMap::<String, Vec<String>>::new();
+        for (stem, error) in self.damaged {
+            faults.entry(names.get(&stem).cloned().unwrap_or(stem)).or_default().push(error);
+        }
+        let mut all = BTreeMap::new();
+        for (name, mut member) in self.members {
+            member.faults.extend(faults.remove(&name).unwrap_or_default());
+            let model = if member.faults.is_empty() { Ok(member) } else { Err(member.faults.join("; ")) };
+            all.insert(name, model);
+        }
+        all.extend(faults.into_iter().map(|(name, errors)| (name, Err(errors.join("; ")))));
+        all
     }
 
     /// Adds what the reading of rows takes from the fits of these models to options.
@@ -114,8 +163,14 @@ impl Folder {
             options.time.clone_from(&fit.time);
         }
         if options.label.is_none() {
-            options.label = artefact.notes.label.as_ref().map(|(column, _)| column.clone());
+            options.label = self.label().map(str::to_owned);
         }
+    }
+
+    /// Returns the label column of the fits, if they have one.
+    pub fn label(&self) -> Option<&str> {
+        let label = self.members.values().next()?.artefact.notes.label.as_ref();
+        label.map(|(column, _)| column.as_str())
     }
 }
 
@@ -139,12 +194,6 @@ impl FreshRows {
 }
 
 impl Member {
-    /// Returns the reason why the model is not that of the last fit, if it is not.
-    pub fn outdated(&self) -> Option<String> {
-        let error = self.failure.as_ref()?;
-        Some(format!("its last fit failed, and the model is from before: {error}"))
-    }
-
     /// Returns the name of the file without its ending.
     pub fn stem(&self) -> String {
         stem(&self.path)
@@ -170,23 +219,19 @@ pub(super) fn each_machine<T: Send>(
     let (folder, mut options) = (Folder::read(folder)?, options.clone());
     folder.add_options(&mut options);
     let mut fresh = FreshRows::read(&folder.column, data, options, observer)?;
-    let mut all: Vec<(MachineStatus, Option<T>)> = Vec::new();
-    all.extend(folder.damaged.iter().map(|(stem, error)| (MachineStatus::failed(stem, 0, error), None)));
-    let mut work = Vec::new();
-    for (name, member) in &folder.members {
-        match fresh.machines.remove(name) {
-            Some(rows) => work.push((name, member, rows)),
-            None => all.push((MachineStatus::of(name, 0, State::NoRows), None)),
+    let names = names_by_stem(&[&folder], Some(&fresh));
+    let (mut all, mut work): (Vec<(MachineStatus, Option<T>)>, _) = (Vec::new(), Vec::new());
+    for (name, model) in folder.models(&names) {
+        match (model, fresh.machines.remove(&name)) {
+            (Ok(member), Some(rows)) => work.push((name, member, rows)),
+            (Ok(_), None) => all.push((MachineStatus::of(&name, 0, State::NoRows), None)),
+            (Err(error), rows) => {
+                all.push((MachineStatus::failed(&name, rows.map_or(0, |rows| rows.len()), &error), None))
+            }
         }
     }
-    let files = file_names(fresh.machines.keys().map(String::as_str));
-    for ((name, rows), file) in fresh.machines.iter().zip(files) {
-        // The file of a model that cannot be read has the name of its machine.
-        match all.iter_mut().find(|(status, _)| status.state == State::Failed && status.machine == file) {
-            Some((failed, _)) => (failed.machine, failed.rows) = (name.clone(), rows.len()),
-            None => all.push((MachineStatus::of(name, rows.len(), State::NoModel), None)),
-        }
-    }
+    let others = fresh.machines.iter();
+    all.extend(others.map(|(name, rows)| (MachineStatus::of(name, rows.len(), State::NoModel), None)));
     observer.event(Event::Stage { name: "machines", steps: work.len() });
     let scored: Vec<(MachineStatus, Option<T>)> = work
         .into_par_iter()
@@ -194,13 +239,9 @@ pub(super) fn each_machine<T: Send>(
             if observer.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            let failed = |error: String| (MachineStatus::failed(name, rows.len(), &error), None);
-            let done = match member.outdated() {
-                Some(error) => failed(error),
-                None => match fresh.for_model(member, &rows).and_then(|own| score(name, member, own)) {
-                    Ok((status, more)) => (status, Some(more)),
-                    Err(error) => failed(format!("{error:#}")),
-                },
+            let done = match fresh.for_model(&member, &rows).and_then(|own| score(&name, &member, own)) {
+                Ok((status, more)) => (status, Some(more)),
+                Err(error) => (MachineStatus::failed(&name, rows.len(), &format!("{error:#}")), None),
             };
             observer.event(Event::Step);
             Ok(done)

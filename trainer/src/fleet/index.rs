@@ -24,7 +24,7 @@ impl State {
     /// Returns what the state means.
     fn meaning(self) -> &'static str {
         match self {
-            Self::Failed => "the model cannot be read, its last fit failed, or the rows cannot be scored",
+            Self::Failed => "the model is damaged or there twice, its last fit failed, or the rows cannot be scored",
             Self::Alarms => "more rows alarm than promised, beyond chance",
             Self::Drifted => "the mean surprisal has changed since the calibration, beyond chance",
             Self::NoThreshold => "the model never alarms, because its calibration rows were too few for the rate",

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::Job;
 
 /// Name of the file in the folder of models.
-const FILE: &str = "fleet.jsonl";
+pub(super) const FILE: &str = "fleet.jsonl";
 
 /// The file, and what it held when it was opened.
 pub(super) struct Journal {

@@ -1,11 +1,12 @@
 //! Reports on the machines of a fleet: a page for each of them, and one that lists them all.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::folder::{FleetRows, Member, each_machine};
+use super::folder::{FleetRows, Member, each_machine, files};
 use super::index::index;
 use super::names::page_name;
 use super::shared;
@@ -14,8 +15,8 @@ use crate::alarms::AlarmSettings;
 use crate::applied::{Applied, Selection, SelectionSettings};
 use crate::data::{Frame, ReadOptions};
 use crate::error::{Error, Result};
-use crate::observer::Observer;
-use crate::output::{check, write_whole};
+use crate::observer::{Event, Observer};
+use crate::output::{Output, write_whole};
 use crate::report::{Grade, PageSettings, page};
 use crate::warning::Warning;
 
@@ -57,11 +58,11 @@ pub struct MachinePage {
 /// all machines in the order of [`status`](super::status()). The files of rows are read once.
 ///
 /// A machine whose page cannot be written does not stop the others. Pages that exist are replaced, and other files in the folder of
-/// pages stay.
+/// pages stay; the observer gets a warning if there are other pages, which may be those of an earlier report.
 ///
 /// # Errors
-/// The errors of [`status`](super::status()); [`Error::Option`] if `pages` is a file; [`Error::Io`] if the list cannot be written;
-/// [`Error::OutputIsInput`] if it would replace a file of rows.
+/// The errors of [`status`](super::status()); [`Error::Option`] if `pages` is a file; [`Error::Io`] if the list cannot be written,
+/// before any page is; [`Error::OutputIsInput`] if it would replace a file of rows or a model.
 pub fn report(
     folder: &Path,
     data: FleetRows,
@@ -73,9 +74,13 @@ pub fn report(
         let message = format!("{} is a file; name a folder for the pages", pages.display());
         return Err(Error::option("-o", message));
     }
-    let files = data.files();
+    let (files, list, models) = (data.files(), pages.join(INDEX), files(folder)?);
     let inputs = super::paths(&files);
-    check(&pages.join(INDEX), &inputs)?;
+    let all_inputs = [inputs.as_slice(), &super::paths(&models)].concat();
+    if pages.is_dir() {
+        // Whether the list can be written shows before the work.
+        drop(Output::create(&list, &all_inputs)?);
+    }
     let options = ReadOptions {
         time: settings.selection.time.clone(),
         label: settings.selection.label.clone(),
@@ -86,8 +91,28 @@ pub fn report(
     let machines: Vec<MachinePage> =
         machines.into_iter().map(|(status, page)| page.unwrap_or_else(|| MachinePage::without(status))).collect();
     fs::create_dir_all(pages).map_err(Error::io(pages, "the folder of pages cannot be made"))?;
-    write_whole(&pages.join(INDEX), index(&machines, folder).as_bytes(), &inputs)?;
+    write_whole(&list, index(&machines, folder).as_bytes(), &all_inputs)?;
+    if let Some(warning) = others(pages, &machines) {
+        observer.event(Event::Warning(&warning));
+    }
     Ok(machines)
+}
+
+/// Returns a warning of pages in the folder that are not of this report, such as those of machines that have none now.
+fn others(pages: &Path, machines: &[MachinePage]) -> Option<Warning> {
+    let own: HashSet<&str> = machines.iter().filter_map(|one| one.page.as_deref()).chain([INDEX]).collect();
+    let names =
+        fs::read_dir(pages).ok()?.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
+    let mut others: Vec<String> =
+        names.filter(|name| name.ends_with(".html") && !own.contains(name.as_str())).collect();
+    others.sort();
+    let first = others.first()?;
+    let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
+    let message = format!(
+        "holds {first}{more}, which this report did not write and does not list; the numbers of pages of an earlier report are old, so \
+         delete them"
+    );
+    Some(Warning { file: pages.display().to_string(), column: String::new(), message })
 }
 
 /// Writes the page of a machine.
@@ -101,8 +126,7 @@ fn of_machine(
     let selection = Selection::of(&member.artefact, &frame, &settings.selection)?;
     let mut applied = Applied::new(member.artefact.clone(), frame, selection, &())?;
     applied.check_labels(settings.selection.normal.is_some())?;
-    let scores: Vec<_> = applied.with_reading().into_iter().map(|at| applied.scores[at]).collect();
-    let status = MachineStatus::of_scores(name, applied.rows.len(), &applied.artefact, &scores);
+    let status = MachineStatus::of_applied(name, &applied);
     let of_page = PageSettings {
         alarms: settings.alarms,
         model: member.path.file_name().unwrap_or_default().display().to_string(),

@@ -1,13 +1,13 @@
 //! Two folders of models of one fleet, such as before and after a refit, machine by machine.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use rayon::prelude::*;
 use serde::Serialize;
 use surprisal::Reading;
 
-use super::folder::{FleetRows, Folder, FreshRows, Member};
+use super::folder::{FleetRows, Folder, FreshRows, Member, names_by_stem};
 use crate::applied::{Selection, SelectionSettings};
 use crate::data::{Frame, ReadOptions};
 use crate::divergence::readings::{Agreement, Pair};
@@ -30,7 +30,8 @@ pub struct RefitSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefitState {
-    /// A model cannot be read, both cannot be compared, or not on the rows.
+    /// A model cannot be taken, as the state of [`status`](super::status()) has it, or the models cannot be compared with each other
+    /// or on the rows of the machine.
     Failed,
     /// Both models were compared.
     Compared,
@@ -38,6 +39,8 @@ pub enum RefitState {
     OnlyA,
     /// Only the second folder has a model.
     OnlyB,
+    /// There are rows, but no model in either folder.
+    NoModel,
 }
 
 /// The models of one machine in two folders, A and B.
@@ -79,17 +82,28 @@ pub fn compare_refits(
     settings: &RefitSettings,
     observer: &dyn Observer,
 ) -> Result<Vec<Refit>> {
-    let (mut a, mut b) = (Folder::read(a)?, Folder::read(b)?);
-    let fresh = data.map(|data| fresh_rows([&b, &a], data, settings, observer)).transpose()?;
-    let mut all = damaged(&mut a, &mut b);
-    let mut pairs = Vec::new();
-    for (name, of_a) in a.members {
-        match b.members.remove(&name) {
-            Some(of_b) => pairs.push((name, [of_a, of_b])),
-            None => all.push(Refit::of(name, RefitState::OnlyA)),
+    let [a, b] = [Folder::read(a)?, Folder::read(b)?];
+    let fresh = data.map(|data| fresh_rows([&a, &b], data, settings, observer)).transpose()?;
+    let stems = names_by_stem(&[&a, &b], fresh.as_ref());
+    let [mut a, mut b] = [a, b].map(|folder| folder.models(&stems));
+    let of_rows = fresh.iter().flat_map(|fresh| fresh.machines.keys());
+    let names: BTreeSet<String> = a.keys().chain(b.keys()).chain(of_rows).cloned().collect();
+    let (mut all, mut pairs) = (Vec::new(), Vec::new());
+    for name in names {
+        let alone = |state: RefitState| Refit::of(name.clone(), state);
+        match (a.remove(&name), b.remove(&name)) {
+            (Some(Ok(of_a)), Some(Ok(of_b))) => pairs.push((name, [of_a, of_b])),
+            (Some(Ok(_)), None) => all.push(alone(RefitState::OnlyA)),
+            (None, Some(Ok(_))) => all.push(alone(RefitState::OnlyB)),
+            (None, None) => all.push(alone(RefitState::NoModel)),
+            (of_a, of_b) => {
+                let faults =
+                    [("A", of_a), ("B", of_b)].into_iter().filter_map(|(folder, model)| Some((folder, model?.err()?)));
+                let faults: Vec<String> = faults.map(|(folder, error)| format!("{folder}: {error}")).collect();
+                all.push(Refit { error: Some(faults.join("; ")), ..alone(RefitState::Failed) });
+            }
         }
     }
-    all.extend(b.members.into_keys().map(|name| Refit::of(name, RefitState::OnlyB)));
     observer.event(Event::Stage { name: "machines", steps: pairs.len() });
     let compared: Vec<Refit> = pairs
         .into_par_iter()
@@ -113,38 +127,37 @@ pub fn compare_refits(
     Ok(all)
 }
 
-/// Reads the rows with the options of the fits of both folders, whose machines the first folder's column names.
+/// Reads rows as the fits of both folders read theirs.
 fn fresh_rows(
-    folders: [&Folder; 2],
+    [a, b]: [&Folder; 2],
     data: FleetRows,
     settings: &RefitSettings,
     observer: &dyn Observer,
 ) -> Result<FreshRows> {
+    if a.column != b.column {
+        let message = format!(
+            "the models of A name their machines in the column `{}`, those of B in `{}`; compare them without rows, or fit one of both again",
+            a.column, b.column
+        );
+        return Err(Error::Incomparable(message));
+    }
     let mut options = ReadOptions {
         time: settings.selection.time.clone(),
         label: settings.selection.label.clone(),
         ..settings.reading.clone()
     };
-    folders.iter().for_each(|folder| folder.add_options(&mut options));
-    FreshRows::read(&folders[0].column, data, options, observer)
-}
-
-/// Returns the machines of which a model cannot be read, and takes the other model of the machine out of its folder.
-fn damaged(a: &mut Folder, b: &mut Folder) -> Vec<Refit> {
-    let mut found = BTreeMap::<String, Vec<String>>::new();
-    for (of_folder, other) in [(&a.damaged, &mut b.members), (&b.damaged, &mut a.members)] {
-        for (stem, error) in of_folder {
-            // The file of a model that cannot be read has the name of that of the other model.
-            let name = other.iter().find(|(_, member)| member.stem() == *stem).map(|(name, _)| name.clone());
-            name.as_ref().map(|name| other.remove(name));
-            found.entry(name.unwrap_or_else(|| stem.clone())).or_default().push(error.clone());
-        }
+    if let (None, [of_a, of_b]) = (&options.label, [a.label(), b.label()])
+        && of_a != of_b
+    {
+        let named = |label: Option<&str>| {
+            label.map_or("no label column".to_owned(), |name| format!("the label column `{name}`"))
+        };
+        let message =
+            format!("A was fitted with {}, B with {}; name the label column of the rows", named(of_a), named(of_b));
+        return Err(Error::option("--label", message));
     }
-    let failed = |(name, errors): (String, Vec<String>)| Refit {
-        error: Some(errors.join("; ")),
-        ..Refit::of(name, RefitState::Failed)
-    };
-    found.into_iter().map(failed).collect()
+    [a, b].iter().for_each(|folder| folder.add_options(&mut options));
+    FreshRows::read(&a.column, data, options, observer)
 }
 
 impl Refit {
@@ -165,11 +178,6 @@ impl Refit {
         fresh: Option<&FreshRows>,
         settings: &RefitSettings,
     ) -> Result<(), String> {
-        for (folder, member) in [("A", a), ("B", b)] {
-            if let Some(error) = member.outdated() {
-                return Err(format!("{folder}: {error}"));
-            }
-        }
         let divergences = between(&a.artefact, &b.artefact, &settings.sampling).map_err(words)?;
         (self.kl_a_b, self.kl_b_a) = (Some(divergences.forward), Some(divergences.reverse));
         let rows = fresh.and_then(|fresh| Some((fresh, fresh.machines.get(&self.machine)?)));

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use serde::Serialize;
-use surprisal::{Drift, Nats, RowScore};
+use surprisal::Nats;
 
 use super::folder::{FleetRows, Member, each_machine};
 use crate::alarms::promised_interval;
-use crate::artefact::Artefact;
+use crate::applied::{Applied, Selection, SelectionSettings};
 use crate::data::ReadOptions;
 use crate::error::Result;
 use crate::observer::Observer;
@@ -23,7 +23,8 @@ pub struct MachineStatus {
     pub machine: String,
     /// Number of fresh rows.
     pub rows: usize,
-    /// Share of the rows that alarm, in 0..=1; `None`, as are the next two, if no row was scored.
+    /// Share of the rows that alarm, in 0..=1, without those with an anomalous label, unless all have one, as in the next two;
+    /// `None`, as are the next two, if no row was scored.
     pub alarm_rate: Option<f64>,
     /// Share of normal rows that may alarm, in 0..=1.
     pub promised: Option<f64>,
@@ -70,9 +71,9 @@ pub fn status(
     observer: &dyn Observer,
 ) -> Result<Vec<MachineStatus>> {
     let machines = each_machine(folder, data, options, observer, |name, Member { artefact, .. }, frame| {
-        let rows: Vec<usize> = (0..frame.rows()).filter(|&row| !frame.is_blank(row)).collect();
-        let scores = artefact.scores_of(&frame, &rows, &())?;
-        Ok((MachineStatus::of_scores(name, frame.rows(), artefact, &scores), ()))
+        let selection = Selection::of(artefact, &frame, &SelectionSettings::default())?;
+        let applied = Applied::new(artefact.clone(), frame, selection, &())?;
+        Ok((MachineStatus::of_applied(name, &applied), ()))
     })?;
     Ok(machines.into_iter().map(|(status, _)| status).collect())
 }
@@ -87,14 +88,19 @@ impl MachineStatus {
         Self { error: Some(error.to_owned()), ..Self::of(machine, rows, State::Failed) }
     }
 
-    /// Judges a number of rows by the scores of those that have a reading.
-    pub(super) fn of_scores(name: &str, rows: usize, artefact: &Artefact, scores: &[RowScore]) -> Self {
-        let detector = artefact.detector();
-        let mut drift = Drift::new();
-        scores.iter().for_each(|score| drift.push(&detector, score.nats));
-        let estimate = drift.estimate(&detector);
-        let alarms = scores.iter().filter(|score| detector.judge(score.anomaly).is_anomalous()).count();
-        let count = scores.len() as f64;
+    /// Judges scored rows by those that have a reading.
+    pub(super) fn of_applied(name: &str, applied: &Applied) -> Self {
+        let all = applied.with_reading();
+        // A model that finds the faults is no machine to look at.
+        let mut judged: Vec<usize> = all.iter().copied().filter(|&at| !applied.is_anomalous(at)).collect();
+        if judged.is_empty() {
+            judged = all;
+        }
+        let detector = applied.artefact.detector();
+        let estimate = applied.drift(&judged);
+        let is_alarm = |at: &&usize| detector.judge(applied.scores[**at].anomaly).is_anomalous();
+        let alarms = judged.iter().filter(is_alarm).count();
+        let count = judged.len() as f64;
         let promised = f64::from(detector.false_alarm_ppm) / 1e6;
         // The calibration rows determine the rate only so well, and the fresh rows the share of alarms.
         let (_, most) = promised_interval(&detector);
@@ -113,7 +119,7 @@ impl MachineStatus {
             promised: Some(promised),
             drift: (count > 0.0).then(|| f64::from(estimate.raw) / 65536.0),
             drift_error: finite(estimate.error),
-            ..Self::of(name, rows, state)
+            ..Self::of(name, applied.rows.len(), state)
         }
     }
 }

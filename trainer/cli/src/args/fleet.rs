@@ -36,7 +36,7 @@ pub enum FleetCommand {
     ///
     /// The divergences are those of `compare`. A machine whose models cannot be compared does not stop the others: the command ends
     /// with an error after all are done.
-    #[command(after_help = "Example: surprisal fleet compare models models pico.csv")]
+    #[command(after_help = "Example: surprisal fleet compare models refitted pico.csv")]
     Compare(FleetCompareArgs),
 }
 

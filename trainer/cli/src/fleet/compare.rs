@@ -30,7 +30,8 @@ pub fn compare(args: FleetCompareArgs, progress: &Progress, print: impl FnOnce(A
     };
     let fresh = (!data.is_empty()).then(|| FleetRows::Files(data.clone()));
     let mut counts = (0, 0);
-    let answer = out.deliver(&paths(&data), || {
+    let inputs = [data.clone(), fleet::files(&a)?, fleet::files(&b)?].concat();
+    let answer = out.deliver(&paths(&inputs), || {
         let refits = fleet::compare_refits([&a, &b], fresh, &settings, progress)?;
         progress.clear();
         counts = (refits.iter().filter(|refit| refit.state == RefitState::Failed).count(), refits.len());
@@ -60,6 +61,7 @@ fn table(refits: &[Refit], [a, b]: [&PathBuf; 2], has_data: bool) -> String {
             RefitState::Compared => "compared",
             RefitState::OnlyA => "only A",
             RefitState::OnlyB => "only B",
+            RefitState::NoModel => "no model",
         };
         let [there, back] = [kl_a_b, kl_b_a].map(|kl| kl.map_or(String::new(), short));
         let mut own = format!("{state:<8} {there:>19} {back:>19}");

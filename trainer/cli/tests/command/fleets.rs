@@ -13,18 +13,18 @@ use crate::fleet::{NINE, fleet};
 const ODD: [(&str, f64); 4] = [("a/1", 20.0), ("b & <i>\"x\"", 20.5), ("index", 21.0), ("pump 7%", 20.2)];
 
 /// What a command prints that ends with exit code 2 after all machines are done, and its message.
-fn partly(folder: &Folder, arguments: &str) -> (Value, String) {
+pub fn partly(folder: &Folder, arguments: &str) -> (Value, String) {
     let output = folder.run(&format!("{arguments} --json"));
     let message = String::from_utf8(output.stderr).expect("messages are text");
     assert_eq!(output.status.code(), Some(2), "{arguments}: {message}");
     (serde_json::from_slice(&output.stdout).expect("one JSON value"), message)
 }
 
-fn machines(value: &Value) -> &Vec<Value> {
+pub fn machines(value: &Value) -> &Vec<Value> {
     value["machines"].as_array().expect("a list of machines")
 }
 
-fn of<'v>(value: &'v Value, machine: &str) -> &'v Value {
+pub fn of<'v>(value: &'v Value, machine: &str) -> &'v Value {
     machines(value).iter().find(|one| one["machine"] == machine).unwrap_or_else(|| panic!("no {machine} in {value}"))
 }
 
@@ -243,6 +243,61 @@ fn models_that_cannot_be_compared_are_listed() {
     assert_eq!(folder.run("fit few.csv --by machine --label label -o new").status.code(), Some(2));
     let (value, _) = partly(&folder, "fleet compare old new");
     assert!(of(&value, "d")["error"].as_str().unwrap().starts_with("B: its last fit failed"), "{value}");
+    // Without rows, one that only one folder has, which is out of date there, is listed with the reason as well.
+    std::fs::remove_file(folder.path("old/d.srp")).unwrap();
+    let (value, _) = partly(&folder, "fleet compare old new");
+    assert_eq!(of(&value, "d")["state"], "failed");
     folder.refuses("fleet compare old absent", &["absent: the folder of models cannot be read"]);
     folder.refuses("fleet compare old new words.csv -o words.csv", &["words.csv", "would be overwritten"]);
+}
+
+#[test]
+fn a_model_that_finds_the_faults_does_not_alarm() {
+    let folder = Folder::new();
+    folder.write("all.csv", fleet(&NINE[..3], 400, 19));
+    folder.text("fit all.csv --by machine --label label --false-alarm 0.05 -o models");
+    let healthy = fleet(&NINE[..3], 200, 20);
+    let faults = |label: &str| -> String { (0..200).map(|row| format!("b,{},95,{label}\n", row % 100)).collect() };
+    folder.write("healthy.csv", &healthy);
+    folder.write("labelled.csv", healthy.clone() + &faults("1"));
+    folder.write("unlabelled.csv", healthy.clone() + &faults("0"));
+    folder.write("faults.csv", healthy.lines().next().unwrap().to_owned() + "\n" + &faults("1"));
+    let of_b = |command: &str, file: &str| of(&folder.json(&format!("fleet {command} {file}")), "b").clone();
+    for command in ["status models", "report -o pages models"] {
+        let (own, labelled) = (of_b(command, "healthy.csv"), of_b(command, "labelled.csv"));
+        assert_eq!((&labelled["rows"], &labelled["state"]), (&400.into(), &own["state"]), "{labelled}");
+        for key in ["alarm_rate", "drift", "drift_error"] {
+            assert_eq!(labelled[key], own[key], "{command} {key}");
+        }
+        assert_ne!(labelled["state"], "alarms");
+        // Without labels, or with anomalous ones alone, the same rows alarm.
+        for file in ["unlabelled.csv", "faults.csv"] {
+            assert_eq!(of_b(command, file)["state"], "alarms", "{command} {file}");
+        }
+    }
+}
+
+#[test]
+fn a_list_that_cannot_be_written_shows_before_the_work_and_old_pages_are_named() {
+    let folder = Folder::new();
+    folder.write("all.csv", fleet(&NINE[..3], 300, 21));
+    folder.text("fit all.csv --by machine --label label -o models");
+    std::fs::create_dir_all(folder.path("pages/index.html")).unwrap();
+    folder.refuses("fleet report models all.csv -o pages", &["pages/index.html: cannot be written"]);
+    assert_eq!(std::fs::read_dir(folder.path("pages")).unwrap().count(), 1, "no page was written");
+    std::fs::remove_dir(folder.path("pages/index.html")).unwrap();
+    let errors = |file: &str| {
+        String::from_utf8(folder.run(&format!("fleet report models {file} -o pages")).stderr)
+            .expect("messages are text")
+    };
+    let old = "which this report did not write and does not list";
+    assert!(!errors("all.csv").contains(old) && !errors("all.csv").contains(old));
+    folder.write("two.csv", fleet(&NINE[..2], 100, 22));
+    folder.write("one.csv", fleet(&NINE[..1], 100, 23));
+    let before = folder.read("pages/c.html");
+    let message = errors("two.csv");
+    assert!(message.contains(&format!("pages: holds c.html, {old}")), "{message}");
+    let message = errors("one.csv");
+    assert!(message.contains(&format!("pages: holds b.html and 1 more, {old}")), "{message}");
+    assert!(folder.read("pages/c.html") == before, "no file is removed");
 }

@@ -16,6 +16,7 @@ mod manners;
 mod new;
 mod operation;
 mod fleet;
+mod fleet_folders;
 mod fleets;
 mod help;
 mod known;

@@ -36,6 +36,9 @@ fn examples_of_the_help_work_when_pasted() {
     assert!(of_fleets.len() >= 3, "{of_fleets:?}");
     commands.extend(of_fleets);
     for command in commands {
+        if command == "fleet compare" {
+            assert!(shell(&folder, "surprisal fit pico.csv --by running --seed 1 -o refitted").status.success());
+        }
         let text = folder.text(&format!("{command} -h"));
         let example = text.lines().find_map(|line| line.strip_prefix("Example: ")).expect(&command);
         assert!(example.contains(&format!("surprisal {command} ")), "{example}");
