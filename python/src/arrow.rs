@@ -32,13 +32,17 @@ fn export(columns: Vec<Column>, lost: &[u8]) -> Result<(FFI_ArrowSchema, FFI_Arr
     for (name, kind, bytes) in columns {
         let found = |of: DataType, width: usize| {
             let expected = lost.len() * width;
-            let message = || format!("{name}: expected {expected} bytes for {} rows, found {}", lost.len(), bytes.len());
+            let message =
+                || format!("{name}: expected {expected} bytes for {} rows, found {}", lost.len(), bytes.len());
             if bytes.len() == expected { Ok(of) } else { Err(ArrowError::InvalidArgumentError(message())) }
         };
         let (of, buffer) = match kind.as_str() {
             "u4" => (found(DataType::UInt32, 4)?, numbers(&bytes, u32::from_ne_bytes).into()),
             "f8" => (found(DataType::Float64, 8)?, numbers(&bytes, f64::from_ne_bytes).into()),
-            "b1" => (found(DataType::Boolean, 1)?, BooleanBuffer::from_iter(bytes.iter().map(|&byte| byte != 0)).into_inner()),
+            "b1" => (
+                found(DataType::Boolean, 1)?,
+                BooleanBuffer::from_iter(bytes.iter().map(|&byte| byte != 0)).into_inner(),
+            ),
             _ => {
                 let message = format!("{name}: expected an array of the type u4, f8 or b1, found {kind}");
                 return Err(ArrowError::InvalidArgumentError(message));
