@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import pyarrow.parquet
 import pytest
 
 import surprisal
-from surprisal import Blame, Model, Scores, SurprisalError, SurprisalWarning, datasets, fit_fleet
+from surprisal import Blame, Model, Scores, SurprisalError, SurprisalWarning, _surprisal, datasets, fit_fleet
 
 ODD = {"load": [50.0, 60.0], "current": [5.0, 1.0], "fan": ["off", "on"]}
 
@@ -84,6 +85,24 @@ assert frame["nats"].to_list()[4:] == scores.nats[4:].tolist()
 assert frame["is_anomalous"].to_list()[4:] == scores.is_anomalous[4:].tolist()
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_an_array_of_arrow_is_that_of_arrays_of_any_kind_or_an_error():
+    rows = datasets.motor()
+    scores = Model.fit(rows).scores(rows)
+    swapped = {name: values.astype(values.dtype.newbyteorder("S")) for name, values in vars(scores).items()}
+    assert pa.table(Scores(**swapped)).equals(pa.table(scores))
+    parts = {name: np.repeat(values, 2)[::2] for name, values in vars(scores).items()}
+    assert pa.table(Scores(**parts)).equals(pa.table(scores))
+    # Columns of another length, longer or shorter, and parts of numbers.
+    for name, width in [("raw", 4), ("anomaly", 8), ("is_anomalous", 1)]:
+        values = getattr(scores, name)
+        for other in [values[:-1], np.append(values, values[:1])]:
+            message = f"{name}: expected {width * len(values)} bytes for {len(values)} rows, found {width * len(other)}"
+            with pytest.raises(ValueError, match=message):
+                replace(scores, **{name: other}).__arrow_c_array__()
+    with pytest.raises(ValueError, match="x: expected 8 bytes for 2 rows, found 9"):
+        _surprisal.arrow_array([("x", "u4", bytes(9))], bytes(2))
 
 
 def test_an_array_of_arrow_outlives_its_scores():

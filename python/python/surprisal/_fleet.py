@@ -128,7 +128,8 @@ def fleet_compare(
     compare --json`` prints: ``machine``, ``state`` and, where there is one, ``kl_a_b``, ``kl_b_a``, ``on_normal_data``,
     ``on_anomalous_data`` and ``error``. Models that cannot be compared do not stop the others.
 
-    Raises SurprisalError if no model of a folder can be read, or the rows name no machine.
+    Raises SurprisalError if no model of a folder can be read, if the rows name no machine, or if the fits of both folders have other
+    columns of machines, or of labels without ``label``.
 
     >>> import tempfile
     >>> from surprisal import datasets, fit_fleet, fleet_compare

@@ -52,7 +52,9 @@ class Scores:
     def __arrow_c_array__(self, requested_schema=None):
         # The types stay as they are, as the interface allows.
         each = [(field.name, getattr(self, field.name)) for field in fields(self)]
-        columns = [(name, values.dtype.str[1:], values.tobytes()) for name, values in each]
+        # Arrow has numbers in the byte order of this machine.
+        native = [(name, values.astype(values.dtype.newbyteorder("="))) for name, values in each]
+        columns = [(name, values.dtype.str[1:], values.tobytes()) for name, values in native]
         return _surprisal.arrow_array(columns, np.isnan(self.nats).tobytes())
 
     def __arrow_c_stream__(self, requested_schema=None):
