@@ -70,8 +70,15 @@ pub fn check_folder(path: &Path) -> Result<()> {
 /// Call this function before long work to find the error at once; [`Output::create`] checks again.
 ///
 /// # Errors
-/// [`Error::OutputIsInput`] if `path` leads to one of `inputs`; [`Error::Io`] if it leads to a private key in PEM.
+/// [`Error::OutputIsInput`] if `path` leads to one of `inputs`; [`Error::Io`] if it leads to a private key in PEM;
+/// [`Error::Option`] if it is `-`.
 pub fn check(path: &Path, inputs: &[&Path]) -> Result<()> {
+    if path == Path::new("-") {
+        return Err(Error::option(
+            "-o",
+            "`-` is no file, and results of this kind do not go to standard output; name a file",
+        ));
+    }
     // Writing to a pipe or a device overwrites no input.
     if path.is_file() && inputs.iter().any(|input| is_same(path, input)) {
         return Err(Error::OutputIsInput(path.to_owned()));

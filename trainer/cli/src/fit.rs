@@ -101,7 +101,12 @@ fn summary(output: &Path, artefact: &Artefact, report: &FitReport) -> String {
         );
     }
     if report.stretch > 1 {
-        line!(text, "  rows resemble their neighbours: stretches of {} rows got into the same share", report.stretch);
+        line!(
+            text,
+            "  rows resemble their neighbours: stretches of {} rows got into the same share; rows of other days may alarm more often \
+             than promised, unless such rows calibrate",
+            report.stretch
+        );
     }
     if let Some(Sampling { rows, of, gain, .. }) = report.sampling {
         line!(text, "  fitted to a random sample of {rows} of {of} training rows; --max-rows all fits them");

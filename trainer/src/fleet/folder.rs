@@ -132,8 +132,13 @@ impl Folder {
                 Err(error) => damaged.push((stem(&path), format!("{error:#}"))),
             }
         }
-        let message = "holds no model of a machine; fit a fleet with `surprisal fit --by COLUMN -o FOLDER`";
-        let column = column.ok_or_else(|| Error::input(folder, message))?;
+        let Some(column) = column else {
+            // Calibrations without the table that they share can be made whole; a new fit would replace them.
+            let first =
+                damaged.first().map(|(stem, error): &(String, String)| format!("cannot be used: {stem}: {error}"));
+            let none = "holds no model of a machine; fit a fleet with `surprisal fit --by COLUMN -o FOLDER`";
+            return Err(Error::input(folder, first.unwrap_or_else(|| none.into())));
+        };
         Ok(Self { column, members, damaged })
     }
 

@@ -37,6 +37,15 @@ const READERS: [(&str, &[&str]); 11] = [
 ];
 
 #[test]
+fn a_dash_is_no_output() {
+    let folder = with_inputs();
+    for (command, _) in READERS {
+        folder.refuses(&format!("{command} -o -"), &["-o", "name a file"]);
+        assert!(!folder.path("-").exists(), "{command}");
+    }
+}
+
+#[test]
 fn no_output_replaces_an_input() {
     let folder = with_inputs();
     for (command, inputs) in READERS {
