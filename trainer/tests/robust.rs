@@ -62,7 +62,7 @@ fn encoding(values: &[f64]) -> ColumnEncoding {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Up to 0.5 % glitches of any size leave the least width of a cell and the scale of the tails within a factor of 2.
+    /// Up to 0.5 % glitches of any size leave the least width of a cell within a factor of 3, the scale of the tails of 2.
     #[test]
     fn glitches_do_not_decide_the_resolution(
         seed in any::<u64>(),
