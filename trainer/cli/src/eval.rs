@@ -110,7 +110,12 @@ fn as_one_kind(applied: &Applied, alarms: &[bool], text: &mut Lines, value: &mut
         "estimate": f64::from(estimate.raw) / 65536.0, "error": finite(estimate.error), "drifted": estimate.is_drifted()
     });
     let kind = if applied.anomalous.is_some() { "normal rows" } else { "rows" };
-    share.iter().for_each(|share| line!(text, "  alarms on {:.3} % of {kind}", 100.0 * share));
+    let detector = applied.artefact.detector();
+    let promised = match finite(detector.threshold) {
+        Some(_) => format!(", for at most {} % promised", f64::from(detector.false_alarm_ppm) / 1e4),
+        None => String::new(),
+    };
+    share.iter().for_each(|share| line!(text, "  alarms on {:.3} % of {kind}{promised}", 100.0 * share));
     if estimate.error < Nats::IMPOSSIBLE {
         let drifted = if estimate.is_drifted() { "drifted" } else { "no drift" };
         line!(text, "  {drifted}: {estimate} per row more than the calibration rows of the fit");
