@@ -155,24 +155,41 @@ impl<'b, 'c, 'a, T: PacketTable> PacketWriter<'b, 'c, 'a, T> {
                 length += 1;
             })
             .finish();
-        let [high, low] = (length as u16).to_be_bytes();
-        let [many, few] = rows.to_be_bytes();
-        // A buffer for the long header can hold a packet with the short one.
-        let (first, header) = if length <= 0x7F && many == 0 {
-            (start - SHORT, [low, few, 0, 0])
-        } else {
-            (start - LONG.min(start), [high | 0x80, low, many, few])
-        };
-        let end = start + length;
-        for (slot, byte) in buffer.iter_mut().take(start).skip(first).zip(header) {
-            *slot = byte;
+        let most = if start < LONG { 0x7F } else { MOST_PAYLOAD };
+        loop {
+            let [high, low] = (length as u16).to_be_bytes();
+            let [many, few] = rows.to_be_bytes();
+            // A buffer for the long header can hold a packet with the short one.
+            let (first, header) = if length <= 0x7F && many == 0 {
+                (start - SHORT, [low, few, 0, 0])
+            } else {
+                (start - LONG.min(start), [high | 0x80, low, many, few])
+            };
+            let end = start + length;
+            for (slot, byte) in buffer.iter_mut().take(start).skip(first).zip(header) {
+                *slot = byte;
+            }
+            let check = CHECKSUM.checksum(buffer.get(first..end).unwrap_or_default()) ^ codec.tag();
+            for (slot, byte) in buffer.iter_mut().skip(end).zip(check.to_be_bytes()) {
+                *slot = byte;
+            }
+            let last = buffer.get((end + CHECK).saturating_sub(ERASED)..end + CHECK).unwrap_or_default();
+            if !is_erased(last) || length >= most || end + CHECK >= buffer.len() {
+                return buffer.get(first..end + CHECK).unwrap_or_default();
+            }
+            // Another zero, which decoders read behind every payload, makes another check.
+            buffer.get_mut(end).into_iter().for_each(|slot| *slot = 0);
+            length += 1;
         }
-        let check = CHECKSUM.checksum(buffer.get(first..end).unwrap_or_default()) ^ codec.tag();
-        for (slot, byte) in buffer.iter_mut().skip(end).zip(check.to_be_bytes()) {
-            *slot = byte;
-        }
-        buffer.get(first..end + CHECK).unwrap_or_default()
     }
+}
+
+/// The number of bytes at the end of a packet that would be erased flash, in which a check is right by chance.
+const ERASED: usize = 6;
+
+/// Returns whether all bytes are those of erased flash.
+fn is_erased(bytes: &[u8]) -> bool {
+    [0, u8::MAX].iter().any(|erased| bytes.iter().all(|byte| byte == erased))
 }
 
 /// A packet whose check is right.
@@ -294,8 +311,7 @@ where
         let checked = bytes.get(..end).filter(|_| usize::from(length) <= MOST_PAYLOAD && rows > 0)?;
         let check = u16::from_be_bytes(*bytes.get(end..)?.first_chunk()?);
         // A check that stands among erased bytes is right by chance.
-        let last: &[u8] = bytes.get((end + CHECK).saturating_sub(6)..end + CHECK)?;
-        if [0, u8::MAX].iter().any(|erased| last.iter().all(|byte| byte == erased)) {
+        if is_erased(bytes.get((end + CHECK).saturating_sub(ERASED)..end + CHECK)?) {
             return None;
         }
         let tag = (self.checksum)(at, checked) ^ check;
