@@ -269,7 +269,7 @@ impl Artefact {
             )));
         }
         let normal = normal_rows(frame, self.notes.label.as_ref())?;
-        let strategy = split_strategy(fit.signal, fit.history.as_ref(), fit.seed, fit.stretch.unwrap_or(1));
+        let strategy = split_strategy(fit.signal, fit.history.as_ref(), fit.seed, fit.stretch);
         let mut rows = split(normal.clone(), shares, strategy).held_out;
         rows.extend((0..frame.rows()).filter(|&row| normal.binary_search(&row).is_err() && !frame.is_blank(row)));
         rows.sort_unstable();

@@ -258,9 +258,14 @@ fn ridge(n: usize, train: impl Iterator<Item = DVector<f64>>, valid: &[DVector<f
 }
 
 /// Returns the strategy that splits the rows of a file: in order of time if they are a time series or windows of a
-/// signal, otherwise stretches of this many rows, shuffled with this seed.
-pub fn split_strategy(signal: Option<Windows>, history: Option<&History>, seed: u64, stretch: usize) -> SplitStrategy {
-    let shuffled = SplitStrategy::Shuffled { seed, stretch };
+/// signal, otherwise stretches of this many rows, or single rows, shuffled with this seed.
+pub fn split_strategy(
+    signal: Option<Windows>,
+    history: Option<&History>,
+    seed: u64,
+    stretch: Option<usize>,
+) -> SplitStrategy {
+    let shuffled = SplitStrategy::Shuffled { seed, stretch: stretch.unwrap_or(1) };
     let gap = history.map(|history| history.window).or(signal.map(Windows::gap));
     gap.map_or(shuffled, |gap| SplitStrategy::InOrder { gap })
 }

@@ -87,8 +87,8 @@ pub(crate) struct Shares {
     pub calibrate: Vec<usize>,
     /// All rows that the fit may see, in the order in which they came.
     pub seen: Vec<usize>,
-    /// Number of consecutive rows that got into the same share.
-    pub stretch: usize,
+    /// Number of consecutive rows that got into the same share, if it is not 1.
+    pub stretch: Option<usize>,
 }
 
 /// Splits the rows of a job as its fit does.

@@ -8,7 +8,7 @@ use crate::data::{Cells, Frame, FrameColumn};
 
 /// Rows per stretch for each row over which neighbours resemble each other, so that most of the resemblance lies within
 /// stretches.
-pub(crate) const PER_LAG: usize = 10;
+const PER_LAG: usize = 10;
 /// Number of stretches of the rows of a file, at least.
 const STRETCHES: usize = 100;
 /// Number of rows, the first of a file, and of their cells that tell how long rows resemble their neighbours.
@@ -22,9 +22,15 @@ pub(crate) fn stretch(frame: &Frame, rows: &[usize], ignored: &HashSet<String>) 
     let most = rows.len() / STRETCHES;
     let columns: Vec<_> = frame.columns.iter().filter(|column| !ignored.contains(&column.name)).collect();
     let first = &rows[..rows.len().min(MOST_ROWS).min(MOST_CELLS / columns.len().max(1))];
-    let of_column = |column: &&FrameColumn| lag(&numbers(&column.cells, first), most.div_ceil(PER_LAG), columns.len());
-    let resemblance = columns.par_iter().map(of_column).max().unwrap_or(0);
-    (PER_LAG * resemblance).min(most).max(1)
+    let of_column = |column: &&FrameColumn| block(&numbers(&column.cells, first), most, columns.len()).1;
+    columns.par_iter().map(of_column).max().unwrap_or(1)
+}
+
+/// Returns the [`lag`] of a series, one of `count`, and the length of blocks of consecutive rows: [`PER_LAG`] times as long, at most
+/// `most`, and 1 for a lag of 0.
+pub(crate) fn block(series: &[f64], most: usize, count: usize) -> (usize, usize) {
+    let last = lag(series, most.div_ceil(PER_LAG), count);
+    (last, (PER_LAG * last).min(most).max(1))
 }
 
 /// Returns a number for each of these rows, less the mean: the cell, the last one where it is missing, or, for the texts of a
@@ -63,7 +69,7 @@ pub(crate) fn centred(series: &[f64]) -> Vec<f64> {
 /// (Politis & White, *Automatic Block-Length Selection for the Dependent Bootstrap*, 2004), or 0 if there is none. `series` has
 /// the mean zero. The largest lag of several series is searched, so that the bound grows with their number: a normal variable
 /// exceeds √(2 ln `count` + z²) about `count` times less often than z.
-pub(crate) fn lag(series: &[f64], most: usize, count: usize) -> usize {
+fn lag(series: &[f64], most: usize, count: usize) -> usize {
     let n = series.len().max(1) as f64;
     let bound = (4.0 * n.max(10.0).log10() + 2.0 * (count.max(1) as f64).ln()) / n;
     let small = bound.sqrt() * product(series, 0);

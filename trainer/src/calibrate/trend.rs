@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::resemblance::{PER_LAG, centred, lag, product};
+use crate::resemblance::{block, centred, product};
 
 /// Number of simulated rows per false alarm, and the largest number of simulated rows.
 const ALARMS: f64 = 60.0;
@@ -33,10 +33,8 @@ impl Trend {
     /// (moving blocks: Kunsch, *The Jackknife and the Bootstrap for General Stationary Observations*, 1989). The interval is
     /// at least the standard deviation `spread` of the steps, because a smaller one could be an artefact of sampling.
     pub fn of(steps: &[f64], stream: &[f64], spread: f64, run_length: f64) -> Self {
-        let (series, most) = (centred(stream), stream.len() / LARGEST);
-        let last = lag(&series, most.div_ceil(PER_LAG), 1);
-        let block = (PER_LAG * last).min(most).max(1);
-        let n = steps.len() as f64;
+        let series = centred(stream);
+        let ((last, block), n) = (block(&series, stream.len() / LARGEST, 1), steps.len() as f64);
         if block == 1 {
             let interval = search(spread, run_length, |interval| average_run_length(steps, interval));
             return Self { interval, block, error: spread / n.sqrt() };

@@ -39,8 +39,8 @@ pub(super) struct Split<'j> {
     prediction: Option<Prediction<'j>>,
     /// [training, validation, calibration, held-out] shares of the rows, if one file was split.
     pub shares: Option<[f64; 4]>,
-    /// Number of consecutive rows that got into the same share.
-    pub stretch: usize,
+    /// Number of consecutive rows that got into the same share, if it is not 1.
+    pub stretch: Option<usize>,
     pub train: FrameRows,
     pub valid: FrameRows,
     pub calibrate: FrameRows,
@@ -203,7 +203,7 @@ impl<'j> Split<'j> {
             digest: frame.digest,
             train_rows: rows.len(),
             split: self.shares,
-            stretch: Some(self.stretch).filter(|&stretch| stretch > 1),
+            stretch: self.stretch,
             rows: Some(frame.rows()),
             sampled_from: self.sampled_from(),
             time: job.time.clone(),
@@ -366,19 +366,19 @@ fn schema_options(job: &Job, frame: &Frame, cells: usize) -> SchemaOptions {
     }
 }
 
-/// Splits rows of a file, and returns the length of the stretches in which they are split.
-fn split_rows(job: &Job, frame: &Frame, rows: Vec<usize>, shares: [f64; 4]) -> (SplitRows, usize) {
+/// Splits rows of a file, and returns the length of the stretches in which they are split, if it is not 1.
+fn split_rows(job: &Job, frame: &Frame, rows: Vec<usize>, shares: [f64; 4]) -> (SplitRows, Option<usize>) {
     let is_shuffled = job.signal.is_none() && job.history.is_none();
-    let stretch = if is_shuffled { stretch(frame, &rows, &ignored(job, frame)) } else { 1 };
+    let stretch = is_shuffled.then(|| stretch(frame, &rows, &ignored(job, frame))).filter(|&stretch| stretch > 1);
     (split(rows, shares, split_strategy(job.signal, job.history.as_ref(), job.seed, stretch)), stretch)
 }
 
 /// Splits the normal rows of the training file; rows for which the job has a separate file get no share of it. Returns
 /// the rows, if there was a split the [training, validation, calibration, held-out] shares, and the length of stretches.
-fn split_training(job: &Job, train: &Frame) -> Result<(SplitRows, Option<[f64; 4]>, usize)> {
+fn split_training(job: &Job, train: &Frame) -> Result<(SplitRows, Option<[f64; 4]>, Option<usize>)> {
     let normal = normal_rows(train, job.label.as_ref())?;
     if job.valid.is_some() {
-        return Ok((SplitRows { train: normal, ..SplitRows::default() }, None, 1));
+        return Ok((SplitRows { train: normal, ..SplitRows::default() }, None, None));
     }
     let mut shares = SHARES;
     for (share, file) in [(2, &job.calibrate), (3, &job.test)] {

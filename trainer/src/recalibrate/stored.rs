@@ -44,7 +44,7 @@ impl Stored {
     pub fn new(
         table: (&str, u32),
         machine: Machine,
-        (rows, digest, stretch): (usize, u32, usize),
+        (rows, digest, stretch): (usize, u32, Option<usize>),
         adjustment: &Adjustment,
         artefact: &Artefact,
     ) -> Self {
@@ -59,7 +59,7 @@ impl Stored {
             crc: table.1,
             machine,
             rows,
-            stretch: Some(stretch).filter(|&stretch| stretch > 1),
+            stretch,
             recalibrated: Recalibrated { rows: detector.rows as usize, digest, offsets: named.collect() },
             detector: detector.words(),
             quantiles: detector.quantiles.to_vec(),
