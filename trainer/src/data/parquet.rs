@@ -47,7 +47,11 @@ fn guarded<T>(call: impl FnOnce() -> parquet::errors::Result<T>) -> parquet::err
     IS_GUARDED.set(true);
     let result = catch_unwind(AssertUnwindSafe(call));
     IS_GUARDED.set(false);
-    result.unwrap_or_else(|_| Err(ParquetError::General("the file contradicts itself".into())))
+    result.unwrap_or_else(|_| Err(contradiction()))
+}
+
+fn contradiction() -> ParquetError {
+    ParquetError::General("the file contradicts itself".into())
 }
 
 /// Returns the number of structures in the schema at the end of a file, with the root, or `None` if it is damaged.
@@ -72,7 +76,6 @@ pub(super) fn table(path: &Path, bytes: Vec<u8>, options: &ReadOptions, observer
         Error::input(path, message).caused_by(error)
     };
     let (digest, length) = (checksum(&bytes), bytes.len());
-    let contradiction = || damaged(ParquetError::General("the file contradicts itself".into()));
     let nested = |names: &str| {
         let message = format!(
             "lists, maps, structures, BSON and intervals are no readings, found in {names}; write these columns as one column per \
@@ -80,7 +83,7 @@ pub(super) fn table(path: &Path, bytes: Vec<u8>, options: &ReadOptions, observer
         );
         Error::input(path, message)
     };
-    if structures(&bytes).ok_or_else(contradiction)? > NESTED {
+    if structures(&bytes).ok_or_else(|| damaged(contradiction()))? > NESTED {
         return Err(nested("the schema"));
     }
     let bytes = Bytes::from(bytes);
@@ -103,7 +106,7 @@ pub(super) fn table(path: &Path, bytes: Vec<u8>, options: &ReadOptions, observer
     limits.check_cells(path, rows, fields.len())?;
     let mut size = 0;
     for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
-        size += unpacked(&bytes, column).ok_or_else(contradiction)?;
+        size += unpacked(&bytes, column).ok_or_else(|| damaged(contradiction()))?;
         limits.check_bytes(path, size)?;
     }
     if rows == 0 || fields.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::names::escaped;
 use super::pages::MachinePage;
 use super::status::{MachineStatus, State};
 use crate::report::html::{Cell, escaped_html, page, paragraph, table, verdict};
@@ -85,7 +86,7 @@ fn row(one: &MachinePage, has_labels: bool) -> Vec<Cell> {
         _ => String::new(),
     };
     let name = match &one.page {
-        Some(page) => Cell::link(machine, &address(page)),
+        Some(page) => Cell::link(machine, &escaped(page)),
         None => Cell::head(machine),
     };
     let mut cells = vec![
@@ -106,13 +107,4 @@ fn row(one: &MachinePage, has_labels: bool) -> Vec<Cell> {
     let said = error.iter().map(|error| format!("No report: {error}")).chain(answer).chain(cautions);
     cells.push(Cell::note(said.collect::<Vec<_>>().join(" ")).hint(one.verdict.clone().unwrap_or_default()));
     cells
-}
-
-/// Returns the address of a file in the same folder: each byte that is no letter, digit, `-`, `_` or dot becomes `%` and its two
-/// hexadecimal digits.
-fn address(file: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    file.bytes()
-        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }

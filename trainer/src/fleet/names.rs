@@ -16,9 +16,9 @@ const SHARED: &str = "shared";
 /// that is a device's or the shared table's, gets a checksum, so that any two machines have different files on every file system.
 pub(super) fn file_names<'m>(machines: impl Iterator<Item = &'m str> + Clone) -> Vec<String> {
     let mut counts = HashMap::<String, usize>::new();
-    machines.clone().for_each(|machine| *counts.entry(plain(machine).to_lowercase()).or_default() += 1);
+    machines.clone().for_each(|machine| *counts.entry(escaped(machine).to_lowercase()).or_default() += 1);
     let name = |machine: &str| {
-        let plain = plain(machine);
+        let plain = escaped(machine);
         let is_device = DEVICES.contains(&plain.trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase().as_str());
         let is_taken = is_device || plain.to_lowercase() == SHARED;
         let is_own = counts[&plain.to_lowercase()] == 1 && plain.len() <= LONGEST && !is_taken;
@@ -35,9 +35,11 @@ pub(super) fn page_name(stem: &str) -> String {
     format!("{stem}{mark}.html")
 }
 
-fn plain(machine: &str) -> String {
+/// Returns a text in which each byte that is no letter, digit, `-`, `_` or dot other than the first is `%` and its two hexadecimal digits,
+/// as a name of a file or as the address of one in the same folder.
+pub(super) fn escaped(text: &str) -> String {
     let mut name = String::new();
-    for (at, byte) in machine.bytes().enumerate() {
+    for (at, byte) in text.bytes().enumerate() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(char::from(byte)),
             b'.' if at > 0 => name.push('.'),
