@@ -193,6 +193,11 @@ impl Frame {
         at.checked_sub(1).map_or(&self.path, |file| &self.files[file].0)
     }
 
+    /// Returns the file that a row comes from, and its line there.
+    pub fn origin(&self, row: usize) -> (&Path, u64) {
+        (self.path_of(row), self.lines[row])
+    }
+
     /// Returns whether a row has no reading.
     pub fn is_blank(&self, row: usize) -> bool {
         self.blank.get(row).copied().unwrap_or(false)

@@ -23,7 +23,7 @@ pub use fit::FitArgs;
 pub use fleet::{FleetCommand, FleetCompareArgs, FleetReportArgs};
 pub use rates::RateArgs;
 pub use reading::ReadingArgs;
-pub use rows::{AlarmArgs, CompareArgs, RowArgs, SignalArgs};
+pub use rows::{AlarmArgs, CompareArgs, RowArgs, SelectionArgs, SignalArgs};
 pub use signing::{SignArgs, VerifyArgs};
 pub use telemetry::{CompressArgs, DecompressArgs};
 

@@ -32,7 +32,7 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     let rates = rates.rates(defaults)?;
     let normal = read.normal_rows();
     read.warn_of_unknown(&normal)?;
-    remarks(read.artefact.warning_of_fit(&read.frame, read.rows.len()).as_slice());
+    remarks(read.artefact.warning_of_fit(&read.frame, read.selection.rows.len()).as_slice());
     let (artefact, calibration) = recalibrate(&read.artefact, &read.frame, &normal, rates, offsets)?;
     output::write_whole(path, &artefact.file_bytes(), &inputs)?;
 

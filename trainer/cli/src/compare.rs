@@ -18,7 +18,7 @@ use surprisal_trainer::divergence::{
 use surprisal_trainer::recalibrate;
 
 use crate::answer::Answer;
-use crate::args::{CompareArgs, ReadingArgs, RowArgs};
+use crate::args::{CompareArgs, ReadingArgs, RowArgs, SelectionArgs};
 use crate::observer::Progress;
 use crate::rows::Read;
 use crate::terminal::{Lines, line};
@@ -159,10 +159,12 @@ impl CompareArgs {
             model: model.to_owned(),
             data: vec![data.to_owned()],
             reading: self.reading.clone(),
-            time: self.time.clone(),
-            held_out: self.held_out,
-            label: self.label.clone(),
-            normal: self.normal.clone(),
+            selection: SelectionArgs {
+                time: self.time.clone(),
+                held_out: self.held_out,
+                label: self.label.clone(),
+                normal: self.normal.clone(),
+            },
         }
     }
 
@@ -170,7 +172,7 @@ impl CompareArgs {
     fn normal_readings(&self, progress: &Progress) -> Result<(Artefact, Vec<Vec<Reading>>)> {
         let rows = self.rows_of(&self.a, &self.b);
         let read = rows.read(progress)?;
-        read.warn_of_unknown(&read.rows)?;
+        read.warn_of_unknown(&read.selection.rows)?;
         let rows = read.of_kind(false);
         let Read { artefact, frame, .. } = read;
         ensure!(

@@ -60,9 +60,8 @@ fn of_other(args: &RowArgs, model: &Path, applied: &Applied, progress: &Progress
     let frame = artefact
         .frame_observed(&args.data, &options, progress)
         .with_context(|| format!("--against: {shown} cannot read the rows"))?;
-    let place = |frame: &surprisal_trainer::data::Frame, row: usize| (frame.path_of(row).to_owned(), frame.lines[row]);
-    let wanted: HashSet<_> = applied.rows.iter().map(|&row| place(&applied.frame, row)).collect();
-    let rows: Vec<usize> = (0..frame.rows()).filter(|&row| wanted.contains(&place(&frame, row))).collect();
+    let wanted: HashSet<_> = applied.rows.iter().map(|&row| applied.frame.origin(row)).collect();
+    let rows: Vec<usize> = (0..frame.rows()).filter(|&row| wanted.contains(&frame.origin(row))).collect();
     ensure!(
         rows.len() == applied.rows.len(),
         "--against: {shown} reads {} of the {} rows, because it leaves out others or has other windows; compare models of the same \
@@ -72,7 +71,7 @@ fn of_other(args: &RowArgs, model: &Path, applied: &Applied, progress: &Progress
     );
     let label = applied.label.clone();
     let anomalous = labels_of(&frame, &rows, label.as_ref())?;
-    let selection = Selection { rows, label, anomalous, time: args.time.clone() };
+    let selection = Selection { rows, label, anomalous, time: args.selection.time.clone() };
     Applied::new(artefact, frame, selection, progress)
         .with_context(|| format!("--against: {shown} cannot score the rows"))
 }

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use surprisal_trainer::applied::{Applied, Selection, SelectionSettings};
+use surprisal_trainer::applied::{Applied, Selection};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, ReadOptions};
 use surprisal_trainer::fleet::SHARED_FILE;
 use surprisal_trainer::recalibrate;
-use surprisal_trainer::split::Labels;
 use surprisal_trainer::warning::Warning;
 
 use crate::args::RowArgs;
@@ -21,21 +20,14 @@ pub struct Read {
     pub artefact: Artefact,
     /// Content of the data file.
     pub frame: Frame,
-    /// Indices in `frame` of the selected rows.
-    pub rows: Vec<usize>,
-    /// Column of the labels, and its value in normal rows. `None` without a label column.
-    pub label: Option<(String, String)>,
-    /// Whether each selected row has an anomalous label: `[row]`. `None` without labels.
-    pub anomalous: Option<Labels>,
+    /// Rows of `frame` that are selected.
+    pub selection: Selection,
 }
 
 impl Read {
     /// Returns the selected rows with a reading that are normal or anomalous by their labels; without labels all are normal.
     pub fn of_kind(&self, anomalous: bool) -> Vec<usize> {
-        let kind = |at: usize| self.anomalous.as_ref().map_or(Some(false), |labels| labels[at]);
-        let rows =
-            self.rows.iter().enumerate().filter(|&(at, &row)| kind(at) == Some(anomalous) && !self.frame.is_blank(row));
-        rows.map(|(_, &row)| row).collect()
+        self.selection.of_kind(&self.frame, anomalous)
     }
 
     /// Returns the selected rows that are normal and do not follow an anomalous row on which they depend.
@@ -60,13 +52,7 @@ impl RowArgs {
 
     /// Returns the options for reading the data files.
     pub fn options(&self) -> ReadOptions {
-        ReadOptions { time: self.time.clone(), label: self.label.clone(), ..self.reading.options() }
-    }
-
-    /// Returns which rows are selected.
-    fn selection(&self) -> SelectionSettings {
-        let Self { held_out, label, normal, time, .. } = self.clone();
-        SelectionSettings { held_out, label, normal, time }
+        self.selection.settings().read_options(self.reading.options())
     }
 
     /// Reads the model and the data file, and selects rows.
@@ -75,22 +61,20 @@ impl RowArgs {
         let frame = artefact.frame_observed(&self.data, &self.options(), progress)?;
         progress.clear();
         remarks(&frame.remarks);
-        if self.held_out && self.model.file_name().is_some_and(|name| name == SHARED_FILE) {
+        if self.selection.held_out && self.model.file_name().is_some_and(|name| name == SHARED_FILE) {
             bail!(
                 "--held-out: {} was fitted on the training rows of all machines, each with held-out rows of its own; pass the file \
                  of a machine, which lies beside it, in its place",
                 self.model.display()
             );
         }
-        let Selection { rows, label, anomalous, .. } = Selection::of(&artefact, &frame, &self.selection())?;
-        Ok(Read { artefact, frame, rows, label, anomalous })
+        let selection = Selection::of(&artefact, &frame, &self.selection.settings())?;
+        Ok(Read { artefact, frame, selection })
     }
 
     /// Reads the model and the data file and scores the selected rows.
     pub fn apply(&self, progress: &Progress) -> Result<Applied> {
-        let read = self.read(progress)?;
-        let Read { artefact, frame, rows, label, anomalous } = read;
-        let selection = Selection { rows, label, anomalous, time: self.time.clone() };
+        let Read { artefact, frame, selection } = self.read(progress)?;
         let applied = Applied::new(artefact, frame, selection, progress)?;
         progress.clear();
         remarks(&applied.unknown);
@@ -103,7 +87,7 @@ impl RowArgs {
     pub fn apply_to_measure(&self, progress: &Progress) -> Result<Applied> {
         let mut applied = self.apply(progress)?;
         let before = applied.unknown.len();
-        applied.check_labels(self.normal.is_some())?;
+        applied.check_labels(self.selection.normal.is_some())?;
         remarks(&applied.unknown[before..]);
         Ok(applied)
     }

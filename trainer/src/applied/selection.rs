@@ -2,7 +2,7 @@
 
 use super::Applied;
 use crate::artefact::Artefact;
-use crate::data::Frame;
+use crate::data::{Frame, ReadOptions};
 use crate::error::{Error, Result};
 use crate::escape::column_option;
 use crate::split::{Labels, anomalous_rows, labels_of, no_normal_row};
@@ -61,6 +61,21 @@ impl Selection {
         }
         let anomalous = labels_of(frame, &rows, label.as_ref())?;
         Ok(Self { rows, label, anomalous, time: settings.time.clone() })
+    }
+
+    /// Returns the selected rows of a frame with a reading that are normal or anomalous by their labels; without labels all are
+    /// normal.
+    pub fn of_kind(&self, frame: &Frame, anomalous: bool) -> Vec<usize> {
+        let kind = |at: usize| self.anomalous.as_ref().map_or(Some(false), |labels| labels[at]);
+        let rows = self.rows.iter().enumerate();
+        rows.filter(|&(at, &row)| kind(at) == Some(anomalous) && !frame.is_blank(row)).map(|(_, &row)| row).collect()
+    }
+}
+
+impl SelectionSettings {
+    /// Returns the options for reading the files of the rows, which name the columns that are no readings.
+    pub fn read_options(&self, reading: ReadOptions) -> ReadOptions {
+        ReadOptions { time: self.time.clone(), label: self.label.clone(), ..reading }
     }
 }
 

@@ -81,11 +81,7 @@ pub fn report(
         // Whether the list can be written shows before the work.
         drop(Output::create(&list, &all_inputs)?);
     }
-    let options = ReadOptions {
-        time: settings.selection.time.clone(),
-        label: settings.selection.label.clone(),
-        ..settings.reading.clone()
-    };
+    let options = settings.selection.read_options(settings.reading.clone());
     let one = |name: &str, member: &Member, frame: Frame| of_machine(name, member, frame, (pages, &inputs), settings);
     let machines = each_machine(folder, data, &options, observer, one)?;
     let machines: Vec<MachinePage> =

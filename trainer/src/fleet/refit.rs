@@ -9,7 +9,7 @@ use surprisal::Reading;
 
 use super::folder::{FleetRows, Folder, FreshRows, Member, names_by_stem};
 use crate::applied::{Selection, SelectionSettings};
-use crate::data::{Frame, ReadOptions};
+use crate::data::ReadOptions;
 use crate::divergence::readings::{Agreement, Pair};
 use crate::divergence::{Estimate, SamplingSettings, between};
 use crate::error::{Error, Result};
@@ -141,11 +141,7 @@ fn fresh_rows(
         );
         return Err(Error::Incomparable(message));
     }
-    let mut options = ReadOptions {
-        time: settings.selection.time.clone(),
-        label: settings.selection.label.clone(),
-        ..settings.reading.clone()
-    };
+    let mut options = settings.selection.read_options(settings.reading.clone());
     if let (None, [of_a, of_b]) = (&options.label, [a.label(), b.label()])
         && of_a != of_b
     {
@@ -203,13 +199,11 @@ fn on_rows(
 ) -> Result<[Option<Agreement>; 2]> {
     let [a, b] = [fresh.for_model(members[0], rows)?, fresh.for_model(members[1], rows)?];
     // Each model may leave out other rows.
-    let place = |frame: &Frame, row: usize| (frame.path_of(row).to_owned(), frame.lines[row]);
-    let of_b: HashMap<_, usize> = (0..b.rows()).map(|row| (place(&b, row), row)).collect();
-    let Selection { rows, anomalous, .. } = Selection::of(&members[0].artefact, &a, settings)?;
+    let of_b: HashMap<_, usize> = (0..b.rows()).map(|row| (b.origin(row), row)).collect();
+    let selection = Selection::of(&members[0].artefact, &a, settings)?;
     let agreement = |wanted: bool| -> Result<Option<Agreement>> {
-        let kind = |at: usize| anomalous.as_ref().map_or(Some(false), |labels| labels[at]);
-        let of_kind = rows.iter().enumerate().filter(|&(at, &row)| kind(at) == Some(wanted) && !a.is_blank(row));
-        let both = of_kind.filter_map(|(_, &row)| Some((row, *of_b.get(&place(&a, row))?)));
+        let of_kind = selection.of_kind(&a, wanted).into_iter();
+        let both = of_kind.filter_map(|row| Some((row, *of_b.get(&a.origin(row))?)));
         let (in_a, in_b): (Vec<usize>, Vec<usize>) = both.unzip();
         let readings = members[0].artefact.schema.all_readings(&a, &in_a)?.into_iter();
         let both = readings.zip(members[1].artefact.schema.all_readings(&b, &in_b)?);

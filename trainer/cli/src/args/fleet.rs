@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use surprisal_trainer::divergence::SamplingSettings;
 
-use super::{AlarmArgs, OutArgs, ReadingArgs};
+use super::{AlarmArgs, OutArgs, ReadingArgs, SelectionArgs};
 
 #[derive(Debug, Subcommand)]
 pub enum FleetCommand {
@@ -53,18 +53,8 @@ pub struct FleetReportArgs {
     pub output: PathBuf,
     #[command(flatten)]
     pub reading: ReadingArgs,
-    /// Column of time stamps, which is shown beside each row; by default that of the fit. A gap begins a new session.
-    #[arg(long, value_name = "COLUMN")]
-    pub time: Vec<String>,
-    /// Use only the rows of the training file that `fit` did not use.
-    #[arg(long)]
-    pub held_out: bool,
-    /// Column that marks anomalies; by default the label column of the fit.
-    #[arg(long, value_name = "COLUMN")]
-    pub label: Option<String>,
-    /// Value of the label column in normal rows; by default that of the fit for its column, and 0 for others.
-    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
-    pub normal: Option<String>,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     #[command(flatten)]
     pub alarms: AlarmArgs,
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use surprisal::AlarmRule;
 use surprisal_trainer::alarms::AlarmSettings;
+use surprisal_trainer::applied::SelectionSettings;
 use surprisal_trainer::divergence::SamplingSettings;
 use surprisal_trainer::windows::Windows;
 
@@ -22,6 +23,13 @@ pub struct RowArgs {
     pub data: Vec<PathBuf>,
     #[command(flatten)]
     pub reading: ReadingArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+}
+
+/// Options that select rows, and say which of them are anomalous.
+#[derive(Clone, Debug, Args)]
+pub struct SelectionArgs {
     /// Column of time stamps, which is shown beside each row; by default that of the fit. A gap begins a new session.
     #[arg(long, value_name = "COLUMN")]
     pub time: Vec<String>,
@@ -34,6 +42,14 @@ pub struct RowArgs {
     /// Value of the label column in normal rows; by default that of the fit for its column, and 0 for others.
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     pub normal: Option<String>,
+}
+
+impl SelectionArgs {
+    /// Returns which rows are selected.
+    pub fn settings(&self) -> SelectionSettings {
+        let Self { time, held_out, label, normal } = self.clone();
+        SelectionSettings { held_out, label, normal, time }
+    }
 }
 
 /// The rule by which a board raises alarms.

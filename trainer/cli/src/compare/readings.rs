@@ -61,14 +61,14 @@ pub fn on_data(
     ensure!(data != Path::new("-"), "-: standard input can be read by one model only; pass a file");
     let read = |model: &Path| -> Result<Read> {
         let read = args.rows_of(model, data).read(progress)?;
-        read.warn_of_unknown(&read.rows)?;
+        read.warn_of_unknown(&read.selection.rows)?;
         Ok(read)
     };
     let (a, b) = (read(&args.a)?, read(&args.b)?);
     // Each model left out other rows if both were fitted to the file.
-    let lines = b.rows.iter().map(|&row| (b.frame.lines[row], row));
+    let lines = b.selection.rows.iter().map(|&row| (b.frame.lines[row], row));
     let of_b: HashMap<u64, usize> = lines.collect();
-    let any = a.rows.iter().any(|&row| of_b.contains_key(&a.frame.lines[row]));
+    let any = a.selection.rows.iter().any(|&row| of_b.contains_key(&a.frame.lines[row]));
     let why = if args.held_out {
         "no row is common to what both models left out; leave --held-out out"
     } else {
@@ -85,7 +85,7 @@ pub fn on_data(
         let of_a = a.artefact.schema.fitting_readings(&a.frame, &of_a)?;
         let of_b = b.artefact.schema.fitting_readings(&b.frame, &of_b)?;
         let agreement = pair.agreement(&[of_a, of_b])?;
-        let kind = if a.anomalous.is_some() { format!("{name} row") } else { "row".into() };
+        let kind = if a.selection.anomalous.is_some() { format!("{name} row") } else { "row".into() };
         line!(text, "on {} of {}", counted(agreement.rows, &kind), data.display());
         line!(text, "  mean of ln A/B   {} nats per row", shown(agreement.ratio));
         line!(text, "  alarms: {}", alarms(&agreement));

@@ -2,7 +2,6 @@
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use surprisal_trainer::applied::SelectionSettings;
 use surprisal_trainer::counted::counted;
 use surprisal_trainer::fleet::{self, FleetRows, INDEX, MachinePage, PagesSettings};
 
@@ -17,12 +16,9 @@ use crate::terminal::line;
 /// # Errors
 /// Those of the library, and an error after the answer was printed by `print` if some machines have no page.
 pub fn report(args: FleetReportArgs, progress: &Progress, print: impl FnOnce(Answer) -> Result<()>) -> Result<()> {
-    let FleetReportArgs { models, data, output, reading, time, held_out, label, normal, alarms } = args;
-    let settings = PagesSettings {
-        reading: reading.options(),
-        selection: SelectionSettings { held_out, label, normal, time },
-        alarms: alarms.settings(),
-    };
+    let FleetReportArgs { models, data, output, reading, selection, alarms } = args;
+    let settings =
+        PagesSettings { reading: reading.options(), selection: selection.settings(), alarms: alarms.settings() };
     let machines = fleet::report(&models, FleetRows::Files(data), &output, &settings, progress)?;
     progress.clear();
     let pages = machines.iter().filter(|one| one.page.is_some()).count();
