@@ -41,8 +41,8 @@ enum Mark {
 
 /// The two slots for tables in a flash memory, one after the other.
 ///
-/// A slot holds an update: its [header](UpdateHeader), its table, and at its end 96 bytes of marks. The flash erases in
-/// pages of which a slot is a multiple, so that no page belongs to both. The flash must read 255 in
+/// A slot holds an update: its [header](UpdateHeader), its table, and at its end 96 bytes of marks. Its size is a multiple of the
+/// pages in which the flash erases, so that no page belongs to both slots. The flash must read 255 in
 /// erased bytes.
 ///
 /// ```

@@ -58,7 +58,7 @@ fn export(columns: Vec<Column>, lost: &[u8]) -> Result<(FFI_ArrowSchema, FFI_Arr
     Ok((FFI_ArrowSchema::try_from(&schema)?, FFI_ArrowArray::new(&rows.build()?)))
 }
 
-/// Returns numbers of N bytes each, of which there is a whole number.
+/// Splits bytes into numbers of N bytes each. Callers check that none are left over.
 fn numbers<T, const N: usize>(bytes: &[u8], number: fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
 }

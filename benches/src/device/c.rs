@@ -107,7 +107,7 @@ impl Model<'_> {
     /// Returns what [`on`](Self::on) does, with flash and RAM beyond those of a program without a model.
     ///
     /// # Errors
-    /// Those of [`on`](Self::on).
+    /// A program does not build, or does not print three numbers per row.
     pub fn alone_on(&self, board: &Board) -> Result<Cost> {
         let nothing = Model { source: "nothing.c", name: "", ..*self }.on(board)?;
         let cost = self.on(board)?;

@@ -38,7 +38,7 @@ pub fn run(command: FleetCommand, progress: &Progress, print: impl FnOnce(Answer
 /// Fits a table for each machine that a column names.
 ///
 /// # Errors
-/// Those of the library, and an error after the answer was printed by `print` if some machines have no model.
+/// The errors of the library. If some machines have no model, `print` prints the answer first, and then there is an error.
 pub fn fit(job: &Job, fleet: &Fleet, progress: &Progress, print: impl FnOnce(Answer) -> Result<()>) -> Result<()> {
     let report = fleet::fit(job, fleet, progress)?;
     let folder = &fleet.folder;

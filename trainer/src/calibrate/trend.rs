@@ -14,7 +14,7 @@ const MOST_LOST: f64 = 1.25;
 /// Largest share of the rows that is one block.
 const LARGEST: usize = 10;
 
-/// What rows tell about the cumulative sum of fresh rows.
+/// How the cumulative sum is set, from the scores of normal rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Trend {
     /// Decision interval in nats.

@@ -20,7 +20,7 @@ use crate::terminal::{Lines, line};
 /// Compares the folders.
 ///
 /// # Errors
-/// Those of the library, and an error after the answer was printed by `print` if some models cannot be compared.
+/// The errors of the library. If some models cannot be compared, `print` prints the answer first, and then there is an error.
 pub fn compare(args: FleetCompareArgs, progress: &Progress, print: impl FnOnce(Answer) -> Result<()>) -> Result<()> {
     let FleetCompareArgs { a, b, data, rows, seed, reading, time, label, normal, out } = args;
     let settings = RefitSettings {

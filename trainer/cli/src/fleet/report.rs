@@ -14,7 +14,7 @@ use crate::terminal::line;
 /// Writes the pages.
 ///
 /// # Errors
-/// Those of the library, and an error after the answer was printed by `print` if some machines have no page.
+/// The errors of the library. If some machines have no page, `print` prints the answer first, and then there is an error.
 pub fn report(args: FleetReportArgs, progress: &Progress, print: impl FnOnce(Answer) -> Result<()>) -> Result<()> {
     let FleetReportArgs { models, data, output, reading, selection, alarms } = args;
     let settings =

@@ -12,7 +12,7 @@ use crate::fleet::{NINE, fleet};
 /// Names that are no names of files, no HTML, and no name of a page.
 const ODD: [(&str, f64); 4] = [("a/1", 20.0), ("b & <i>\"x\"", 20.5), ("index", 21.0), ("pump 7%", 20.2)];
 
-/// What a command prints that ends with exit code 2 after all machines are done, and its message.
+/// Runs a command that does all machines and then ends with exit code 2. Returns what it prints, and its message.
 pub fn partly(folder: &Folder, arguments: &str) -> (Value, String) {
     let output = folder.run(&format!("{arguments} --json"));
     let message = String::from_utf8(output.stderr).expect("messages are text");
