@@ -111,6 +111,33 @@ impl Reading {
         Self::Real(f32::from_bits(bits | sign))
     }
 
+    /// Returns this number less another one of the same type, rounded towards zero and saturating. Infinite and missing
+    /// readings, and those of another type than `offset`, stay as they are. Integer operations alone compute it, so that a
+    /// core without an FPU links no floating-point code.
+    ///
+    /// ```
+    /// use surprisal::Reading;
+    /// assert_eq!(Reading::Real(2.5).less(Reading::Real(0.25)), Reading::Real(2.25));
+    /// assert_eq!(Reading::Integer(7).less(Reading::Missing), Reading::Integer(7));
+    /// ```
+    #[must_use]
+    pub fn less(self, offset: Self) -> Self {
+        match (self, offset) {
+            (Self::Integer(value), Self::Integer(offset)) => Self::Integer(value.saturating_sub(offset)),
+            (Self::Real(value), Self::Real(other)) => {
+                let exponent = |value: f32| (value.to_bits() >> 23 & 0xFF) as i32;
+                let exponents = exponent(value).max(exponent(other));
+                if exponents == 255 || other.to_bits() << 1 == 0 {
+                    return self;
+                }
+                // The larger of the two has 2^33 steps.
+                let scale = (exponents - 151).max(-128) as i8;
+                Self::real_from_fixed(self.fixed(scale) - offset.fixed(scale), scale)
+            }
+            _ => self,
+        }
+    }
+
     /// Returns the integer nearest to `steps` steps of 2^scale / 256, saturating: the inverse of [`fixed`](Self::fixed).
     pub(crate) fn integer_from_fixed(steps: i64, scale: i8) -> Self {
         let shift = i32::from(scale) - Self::FIXED_BITS as i32;

@@ -16,6 +16,8 @@ mod mixture;
 mod motor;
 #[path = "operation.rs"]
 mod operation;
+#[path = "offsets.rs"]
+mod offsets;
 #[path = "packet_cases.rs"]
 mod packet_cases;
 #[path = "refusals.rs"]
@@ -30,6 +32,8 @@ mod signal;
 mod stream;
 #[path = "tank.rs"]
 mod tank;
+#[path = "view_cases.rs"]
+mod view_cases;
 #[path = "../golden/views.rs"]
 #[rustfmt::skip]
 #[allow(dead_code, reason = "the shuttle's columns are those of all tables")]
@@ -280,6 +284,14 @@ cases! {
         assert_eq!((found.alarms, found.severities, found.thresholds), (86, 957, 3_636_865));
     }
 
+    /// The constants of another machine are found, and are the host's.
+    fn offsets_agree_everywhere() {
+        let is_usual = |row: &[Reading]| views::TABLE.judge(row).is_ok_and(|verdict| !verdict.is_anomalous());
+        let usual = rows(&SHUTTLE).map(|(row, _)| row).filter(|row| is_usual(row));
+        let found = offsets::found(&table(&SHUTTLE, &shuttle::TABLE), &views::TABLE, usual);
+        assert_eq!(found, [[4, 0, 11, 0, -2, 2, -4, 1, -2], [0, 0, 10, 0, -8, 0, -2, 5, 0]]);
+    }
+
     /// A column's share is its own, and the largest come first.
     fn the_largest_excess_comes_first() {
         let table = table(&SHUTTLE, &shuttle::TABLE);
@@ -303,54 +315,18 @@ cases! {
     /// Two views have the scores of the host, whose file the test of this name checks row by row, and the shares of the
     /// columns add up to them.
     fn views_are_scored_as_on_the_host() {
-        let (mut nats, mut anomaly) = (0, 0);
-        for (row, _) in rows(&SHUTTLE) {
-            let score = views::TABLE.score(&row).expect("golden rows are of the training columns");
-            (nats, anomaly) = (nats + u64::from(score.nats.raw()), anomaly + u64::from(score.anomaly.raw()));
-            let mut each = [Nats::ZERO; COLUMNS.len()];
-            assert_eq!(views::TABLE.explain(&row, &mut each), Ok(score.nats));
-            assert_eq!(each.into_iter().sum::<Nats>(), score.nats);
-        }
-        assert_eq!((nats, anomaly), (2_185_089_868, 2_984_980_224));
+        view_cases::scores_are_the_hosts(&views::TABLE, rows(&SHUTTLE).map(|(row, _)| row));
     }
 
     /// A reading that is missing for the first time is left out of the score. Half of the rows are anomalous, and about as
     /// many alarm as before.
     fn a_missing_reading_stops_nothing() {
-        let (mut sum, mut alarms, mut usual) = (0u64, 0, 0);
-        let threshold = views::TABLE.detector.threshold;
-        for (mut row, _) in rows(&SHUTTLE).step_by(16) {
-            usual += u32::from(views::TABLE.score(&row).is_ok_and(|score| score.anomaly > threshold));
-            for column in 0..COLUMNS.len() {
-                let reading = core::mem::replace(&mut row[column], Reading::Missing);
-                let score = views::TABLE.score(&row).unwrap_or_default();
-                assert_eq!(score.missing, 1);
-                sum += u64::from(score.anomaly.raw());
-                alarms += u32::from(score.anomaly > threshold);
-                row[column] = reading;
-            }
-        }
-        assert!(4 * alarms <= 5 * usual * COLUMNS.len() as u32);
-        assert_eq!(sum, 1_632_939_940);
+        view_cases::missing_readings_stop_nothing(&views::TABLE, rows(&SHUTTLE).map(|(row, _)| row));
     }
 
     /// Blame names the reading that was replaced, and restores the row.
     fn a_replaced_reading_is_blamed() {
-        let (mut found, mut alarms) = (0, 0);
-        for (row, _) in rows(&SHUTTLE).step_by(16) {
-            let detector = &views::TABLE.detector;
-            let is_alarm = |row: &[Reading]| views::TABLE.judge(row).is_ok_and(|verdict| verdict.is_anomalous());
-            let mut wrong = row;
-            wrong[4] = Reading::Integer(-200);
-            if !is_alarm(&row) && is_alarm(&wrong) {
-                alarms += 1;
-                let given = wrong;
-                let blame = views::TABLE.blame(&mut wrong).expect("golden rows are of the training columns");
-                assert!(wrong == given && detector.judge(blame.before).is_anomalous());
-                found += u32::from(blame.column == 4);
-            }
-        }
-        assert!(alarms >= 16 && 10 * found >= 9 * alarms, "{found} of {alarms}");
+        view_cases::replaced_readings_are_blamed(&views::TABLE, rows(&SHUTTLE).map(|(row, _)| row));
     }
 
     /// The same coins give the same rows.

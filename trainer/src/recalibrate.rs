@@ -2,7 +2,9 @@
 //! with the model as it is.
 
 use rayon::prelude::*;
-use surprisal::{Encoder, EncoderSlices, Kind, Nats, Prototypes, PrototypesSlices, Reading, View, total_order};
+use surprisal::{
+    Encoder, EncoderSlices, Kind, Nats, Prototypes, PrototypesSlices, Reading, View, search_offsets, total_order,
+};
 
 use crate::artefact::{Artefact, ROWS_AT_ONCE, Recalibrated};
 use crate::calibrate::{Calibration, Rates, reach};
@@ -24,12 +26,6 @@ const LEAST: usize = 20;
 const OFFSETS_SHARE: usize = 3;
 /// Largest number of rows that determine offsets.
 const OFFSETS_ROWS: usize = 600;
-/// Largest number of passes over the columns.
-const PASSES: usize = 4;
-/// Largest number of moves of one column in a pass.
-const MOVES: usize = 64;
-/// Steps of the search for an offset, from a scale of the column down to this share of it.
-const FINEST: f64 = 1.0 / 32.0;
 
 /// Calibrates a model anew by rows of a file, which must be normal, and with `offsets` shifts its numeric columns by
 /// constants.
@@ -128,75 +124,29 @@ impl Adjustment {
 }
 
 /// Returns the offsets, `[source]`, that make the rows most likely: zero for columns that are no numbers, and where an
-/// offset gains less than it costs.
+/// offset gains less than it costs. A board finds the same, see [`surprisal::Table::offsets`].
 fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>]) -> Result<Vec<f64>> {
-    let has_scale = |encoding: &&ColumnEncoding| {
-        encoding.is_number() && encoding.values.len() > 1 && scale(encoding).is_finite() && scale(encoding) > 0.0
-    };
-    let columns: Vec<&ColumnEncoding> = artefact.schema.columns.iter().filter(has_scale).collect();
+    let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
     let table = artefact.open()?;
-    let nats = |offsets: &[f64]| -> Result<f64> {
-        let of_row = |row: &Vec<Reading>| -> Result<f64> {
-            let row: Vec<Reading> = row.iter().zip(offsets).map(|(reading, offset)| less(*reading, *offset)).collect();
-            Ok(table.score(&row)?.nats.into())
+    table.offset_scales(&mut scales);
+    let mut offsets = vec![Reading::Missing; scales.len()];
+    search_offsets(&scales, &mut offsets, rows.len(), |offsets| -> Result<u64> {
+        let of_row = |row: &Vec<Reading>| -> Result<u64> {
+            let row: Vec<Reading> = row.iter().zip(offsets).map(|(reading, &offset)| reading.less(offset)).collect();
+            Ok(table.surprisal(&row)?.raw().into())
         };
-        Ok(rows.par_iter().map(of_row).collect::<Result<Vec<f64>>>()?.iter().sum())
-    };
-    let mut offsets = vec![0.0; artefact.schema.columns.len()];
-    let mut least = nats(&offsets)?;
-    for _ in 0..PASSES {
-        let before = least;
-        for encoding in &columns {
-            let (at, scale) = (usize::from(encoding.source), scale(encoding));
-            let smallest = if encoding.kind == Kind::Integer { 1.0f64.max(scale * FINEST) } else { scale * FINEST };
-            let mut step = scale.max(smallest);
-            // Larger offsets than this many scales are no offsets of a sensor.
-            for _ in 0..MOVES {
-                if step < smallest {
-                    break;
-                }
-                let own = offsets[at];
-                let better = [own - step, own + step].into_iter().find_map(|tried| {
-                    offsets[at] = if encoding.kind == Kind::Integer { tried.round() } else { tried };
-                    match nats(&offsets) {
-                        Ok(nats) if nats < least => Some(Ok(nats)),
-                        Ok(_) => None,
-                        Err(error) => Some(Err(error)),
-                    }
-                });
-                match better.transpose()? {
-                    Some(nats) => least = nats,
-                    None => (offsets[at], step) = (own, step / 2.0),
-                }
-            }
-        }
-        if before - least < 1.0 {
-            break;
-        }
-    }
-    // Offsets that gain less than a parameter costs are noise.
-    let cost = 0.5 * (rows.len() as f64).ln();
-    for encoding in &columns {
-        let at = usize::from(encoding.source);
-        let own = std::mem::take(&mut offsets[at]);
-        let without = nats(&offsets)?;
-        match without - least < cost {
-            true => least = without,
-            false => offsets[at] = own,
-        }
-    }
-    Ok(offsets)
+        Ok(rows.par_iter().map(of_row).collect::<Result<Vec<u64>>>()?.iter().sum())
+    })?;
+    Ok(offsets.into_iter().map(number).collect())
 }
 
-/// Returns the distance between the quartiles of a column's edges, or the distance of its outermost edges if that is zero.
-fn scale(encoding: &ColumnEncoding) -> f64 {
-    let edge = |at: usize| match encoding.kind {
-        Kind::Real => f64::from(from_total_order(encoding.values[at])),
-        _ => f64::from(encoding.values[at]),
-    };
-    let last = encoding.values.len() - 1;
-    let quartiles = edge(last - last / 4) - edge(last / 4);
-    if quartiles > 0.0 { quartiles } else { edge(last) - edge(0) }
+/// Returns the number that a reading holds, or zero for a missing reading.
+fn number(reading: Reading) -> f64 {
+    match reading {
+        Reading::Integer(value) => value.into(),
+        Reading::Real(value) => value.into(),
+        Reading::Missing => 0.0,
+    }
 }
 
 /// Returns a reading less an offset. Integers stay integers.

@@ -40,6 +40,9 @@ pub trait RowTable: Send + Sync {
     fn predictor(&self) -> Predictor<'_>;
     /// Returns the encoder of the readings: for views, that of the first view.
     fn encoder(&self) -> Encoder<'_>;
+    /// Writes the scale of each reading (`[source]`) that can have an offset, the first step of
+    /// [`search_offsets`](surprisal::search_offsets).
+    fn offset_scales(&self, scales: &mut [Reading]);
     /// Returns the mean surprisal of each column of each view over rows (`[view][column]`), in units of 1/1024 nat.
     /// There are no views in a model of bits.
     ///
@@ -64,9 +67,13 @@ pub trait RowTable: Send + Sync {
     fn unpack(&self, decimals: &[u8], packet: &Packet, readings: usize) -> Result<Vec<Vec<Reading>>, Error>;
 }
 
-/// The methods of [`RowTable`] for packets, which are the same for tables of both kinds.
-macro_rules! packets {
+/// Methods of [`RowTable`] that are the same for tables of both kinds.
+macro_rules! shared {
     () => {
+        fn offset_scales(&self, scales: &mut [Reading]) {
+            self.offset_scales(scales);
+        }
+
         fn tag(&self, decimals: &[u8]) -> Result<u16, TableError> {
             let mut history = vec![0; RowCodec::history_length(self)];
             Ok(RowCodec::new(self, decimals, &mut history)?.tag())
@@ -159,7 +166,7 @@ impl<const N: usize, const H: usize, const K: usize> RowTable for Table<'_, N, H
         Ok(Vec::new())
     }
 
-    packets!();
+    shared!();
 }
 
 impl<const C: usize, const V: usize> RowTable for ViewTable<'_, C, V> {
@@ -211,7 +218,7 @@ impl<const C: usize, const V: usize> RowTable for ViewTable<'_, C, V> {
         baselines.collect()
     }
 
-    packets!();
+    shared!();
 }
 
 /// Reads the table in these bytes, which must be aligned to four bytes.

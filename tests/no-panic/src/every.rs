@@ -10,7 +10,7 @@ use surprisal::{
     Absence, Accepted, Activation, Adaptation, AnomalyScore, Blame, Calibrator, Column, ColumnScore, Compressor,
     Conditional, Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Fingerprint,
     Forest, Incoming, Installed, Linear, Logit, Mass, Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats,
-    OutcomeTables, OutcomeWalk, PValue, Packet, PacketError, PacketRows, PacketWriter, Packets, Predictor, Prototypes,
+    Offsets, OutcomeTables, OutcomeWalk, PValue, Packet, PacketError, PacketRows, PacketWriter, Packets, Predictor, Prototypes,
     Reading, Recalibration, Received, Recent, Report, RowCodec, RowSchema, RowScore, SelfTestError, Severity, Slots,
     Stream, Table, TableError, Term, Terms, UpdateError, UpdateHeader, Verdict, View, ViewTable, Walk, Watch,
     WatchedRow, flags, total_order,
@@ -70,6 +70,7 @@ pub fn linked() {
         Monitor: new push reset resume;
         Nade<32>: bits new slices units;
         Nats: from_raw millinats of_mass raw saturating_sub;
+        Offsets<9>: apply from_bytes restore write;
         OutcomeTables: columns new slices split split_parts surprisal walk;
         OutcomeWalk: next;
         PValue: from_ppm ppm;
@@ -81,7 +82,7 @@ pub fn linked() {
         Packets: new next position with_checksum;
         Predictor: fixed new numbers residual slices states width window;
         Prototypes: centre count nearest<9> new residual slices;
-        Reading: from_decimal is_missing to_decimal;
+        Reading: from_decimal is_missing less to_decimal;
         Recalibration: detector from_bytes to_bytes;
         Received: header table without_signature;
         Recent<8>: mean new push reset;
@@ -92,13 +93,13 @@ pub fn linked() {
         Severity: word;
         Slots: capacity confirm<Hardware> discard<Hardware> new start<Hardware> with_factory_release;
         Stream<2, 3>: new push reset;
-        Table<64, 32, 8>: blame explain from_bytes judge new score self_test<9> surprisal top<3> with_predictor with_schema;
+        Table<64, 32, 8>: blame explain from_bytes judge new offset_scales score self_test<9> surprisal top<3> with_predictor with_schema;
         Terms<32, 8>: bits;
         UpdateHeader: from_bytes split to_bytes;
         Verdict: is_anomalous;
         View: distance<9> encode<9> explain<9> regime<9> starts;
-        ViewTable<9, 1>: blame explain from_bytes judge new regime score self_test<9> surprisal with_schema;
-        ViewTable<9, 2>: blame explain from_bytes judge new regime score self_test<9> surprisal with_schema;
+        ViewTable<9, 1>: blame explain from_bytes judge new offset_scales regime score self_test<9> surprisal with_schema;
+        ViewTable<9, 2>: blame explain from_bytes judge new offset_scales regime score self_test<9> surprisal with_schema;
         Walk<64, Terms<32, 8>>: next observe;
         Watch<Hardware>: judge new release;
         WatchedRow<()>: named;

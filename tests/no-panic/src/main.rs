@@ -18,7 +18,7 @@ use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use surprisal::{
     Activation, AnomalyScore, Column, Compressor, Cusum, Decompressor, Detector, Drift, Encoder, EncoderSlices, Kind,
     Logit, Mixture, MixtureSlices, Model, Monitor, Nade, NadeSlices, Nats, PValue, Predictor, PredictorSlices, Reading,
-    Recent, Report, RowScore, Stream, Table, Terms, View, ViewTable, Watch, flags, total_order,
+    Recent, Report, RowScore, Stream, Table, Terms, View, ViewTable, Watch, flags, search_offsets, total_order,
 };
 
 #[panic_handler]
@@ -45,6 +45,7 @@ fn scoring<const H: usize, const K: usize>(table: &Table<64, H, K>, readings: &[
     _ = any(table.explain(readings, any(&mut each[..])));
     _ = any((table.score(readings), table.top::<3>(readings)));
     _ = any(table.blame(any(&mut [Reading::Missing; 9][..])).map(|blame| blame.is_ambiguous()));
+    _ = any(table.offsets(any(&[[Reading::Missing; 9]][..]), || _ = any(0)));
     _ = any(table.encoder.encode(readings, &mut row));
     _ = any(table.encoder.bits());
     _ = any((table.model.surprisal(&row), table.model.explain(&row, &mut any([Nats::ZERO; 64]))));
@@ -79,6 +80,7 @@ fn scoring_views<const V: usize>(table: &ViewTable<9, V>, readings: &[Reading]) 
     _ = any((table.surprisal(readings), table.judge(readings), table.score(readings), table.regime(readings)));
     _ = any(table.explain(readings, any(&mut [Nats::ZERO; 9][..])));
     _ = any(table.blame(any(&mut [Reading::Missing; 9][..])).map(|blame| blame.is_ambiguous()));
+    _ = any(table.offsets(any(&[[Reading::Missing; 9]][..]), || _ = any(0)));
     let mut row = any([0; 9]);
     for view in &table.views {
         _ = any((view.encode(readings, &mut row), view.regime::<9>(readings)));
@@ -224,6 +226,7 @@ fn main() -> ! {
         loop {}
     }
     every::linked();
+    _ = any(search_offsets(any(&[]), any(&mut []), any(0), |offsets| any(Err::<u64, usize>(offsets.len()))));
     every_view::<1>(bytes, readings);
     every_view::<2>(bytes, readings);
     every_operation::<0, 0>(bytes, readings);

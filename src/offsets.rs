@@ -1,0 +1,345 @@
+//! Offsets: constants by which the readings of this machine differ from those of the machine of the fit.
+
+use crate::detector::Detector;
+use crate::encoder::{Column, Kind};
+use crate::error::{EncodeError, TableError};
+use crate::format::CHECKSUM;
+use crate::nats::Nats;
+use crate::reading::{Reading, real_of};
+use crate::row_schema::RowSchema;
+use crate::table::Table;
+use crate::view_table::ViewTable;
+
+/// Largest number of passes over the columns.
+const PASSES: usize = 4;
+/// Largest number of moves and halvings of a step in one column in a pass.
+const MOVES: usize = 64;
+/// Number of halvings of a step, from the scale of a column down to 1/32 of it.
+const HALVINGS: usize = 5;
+
+/// The constant of each of R readings by which this machine differs from the machine of the fit: another unit of the same
+/// kind, or another season, whose sensors read a little more or less.
+///
+/// [`Table::offsets`] and [`ViewTable::offsets`] find them from normal rows, as `surprisal calibrate --offsets` does on a
+/// host. Score the rows that [`apply`](Self::apply) returns, and pass values that [`blame`](Table::blame) expects through
+/// [`restore`](Self::restore). A shift by constants leaves all densities normalised.
+///
+/// ```
+/// # mod shuttle { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/shuttle.rs")); }
+/// use surprisal::{Offsets, Reading};
+/// // Normal rows of a machine whose third sensor reads 9 more. In firmware there are a hundred of them.
+/// let mut rows = [[43, 1, 77, 0, 42, 0, 34, 35, 2], [37, 0, 76, 0, 28, 18, 40, 48, 8]].map(|row| row.map(Reading::Integer));
+/// rows.iter_mut().for_each(|row| row[2] = match row[2] { Reading::Integer(value) => Reading::Integer(value + 9), other => other });
+/// let offsets = shuttle::TABLE.offsets(&rows, || { /* feed the watchdog */ })?;
+/// let nats = |row: &[Reading]| shuttle::TABLE.surprisal(row);
+/// assert!(nats(&offsets.apply(&rows[0]))? < nats(&rows[0])?);
+/// // Into flash, and back at the next start.
+/// let mut bytes = [0; Offsets::<9>::BYTES];
+/// assert_eq!(offsets.write(&shuttle::TABLE.detector, &mut bytes), Some(Offsets::<9>::BYTES));
+/// assert_eq!(Offsets::from_bytes(&bytes, &shuttle::TABLE.detector), Ok(offsets));
+/// # Ok::<(), surprisal::EncodeError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Offsets<const R: usize> {
+    /// `[reading]`: by how much more this machine reads, in the type of the reading, or [`Reading::Missing`] for a reading
+    /// without an offset.
+    pub each: [Reading; R],
+}
+
+impl<const R: usize> Offsets<R> {
+    /// No offsets.
+    pub const NONE: Self = Self { each: [Reading::Missing; R] };
+    /// The number of bytes of stored offsets.
+    pub const BYTES: usize = 5 * R + 4;
+
+    /// Returns the readings as the machine of the fit would read them: less the offset of each. A reading that is missing, or
+    /// of another type than its offset, stays as it is.
+    #[must_use]
+    pub fn apply(&self, readings: &[Reading; R]) -> [Reading; R] {
+        let mut row = *readings;
+        row.iter_mut().zip(&self.each).for_each(|(reading, &offset)| *reading = reading.less(offset));
+        row
+    }
+
+    /// Returns a value that the machine of the fit would read in a column as this machine reads it: plus the offset.
+    #[must_use]
+    pub fn restore(&self, column: u16, reading: Reading) -> Reading {
+        let offset = self.each.get(usize::from(column)).copied().unwrap_or(Reading::Missing);
+        reading.less(negated(offset))
+    }
+
+    /// Writes [`BYTES`](Self::BYTES) bytes to store, and returns their number, or `None` if `bytes` is shorter. The checksum
+    /// covers the detector in the table, so that a new model in flash refuses the offsets of the old one.
+    pub fn write(&self, factory: &Detector, bytes: &mut [u8]) -> Option<usize> {
+        let (content, checksum) = bytes.get_mut(..Self::BYTES)?.split_last_chunk_mut::<4>()?;
+        for (slot, &offset) in content.chunks_exact_mut(5).zip(&self.each) {
+            let (kind, word) = match offset {
+                Reading::Missing => (0, 0),
+                Reading::Integer(value) => (1, value as u32),
+                Reading::Real(value) => (2, value.to_bits()),
+            };
+            let (first, rest) = slot.split_first_mut()?;
+            *first = kind;
+            rest.copy_from_slice(&word.to_le_bytes());
+        }
+        *checksum = checksum_of(factory, content).to_le_bytes();
+        Some(Self::BYTES)
+    }
+
+    /// Reads offsets from the bytes that [`write`](Self::write) wrote for the same table.
+    ///
+    /// # Errors
+    /// [`TableError::Truncated`] if there are fewer than [`BYTES`](Self::BYTES) bytes; [`TableError::Corrupt`] if the bytes
+    /// are damaged, empty flash, or the offsets of another table. Find them again, or go on without.
+    pub fn from_bytes(bytes: &[u8], factory: &Detector) -> Result<Self, TableError> {
+        let bytes = bytes.get(..Self::BYTES).ok_or(TableError::Truncated)?;
+        let (content, &checksum) = bytes.split_last_chunk::<4>().ok_or(TableError::Truncated)?;
+        if u32::from_le_bytes(checksum) != checksum_of(factory, content) {
+            return Err(TableError::Corrupt);
+        }
+        let mut found = Self::NONE;
+        for (offset, stored) in found.each.iter_mut().zip(content.chunks_exact(5)) {
+            let &[kind, ref word @ ..] = <&[u8; 5]>::try_from(stored).map_err(|_| TableError::Truncated)?;
+            let word = u32::from_le_bytes(*word);
+            *offset = match kind {
+                0 => Reading::Missing,
+                1 => Reading::Integer(word as i32),
+                2 => Reading::Real(f32::from_bits(word)),
+                _ => return Err(TableError::Corrupt),
+            };
+        }
+        Ok(found)
+    }
+
+    /// Finds the offsets that make the rows most likely, given the scale of each column.
+    fn find(
+        scales: &[Reading; R],
+        rows: &[[Reading; R]],
+        surprisal: impl Fn(&[Reading]) -> Result<Nats, EncodeError>,
+        mut pause: impl FnMut(),
+    ) -> Result<Self, EncodeError> {
+        let mut found = Self::NONE;
+        search_offsets(scales, &mut found.each, rows.len(), |each| {
+            let (mut sum, offsets) = (0u64, Self { each: <[Reading; R]>::try_from(each).unwrap_or(Self::NONE.each) });
+            for row in rows {
+                sum += u64::from(surprisal(&offsets.apply(row))?.raw());
+                pause();
+            }
+            Ok(sum)
+        })?;
+        Ok(found)
+    }
+}
+
+impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
+    /// Finds the [`Offsets`] of this machine: the constants that make these normal rows most likely. `pause` is called after
+    /// each row that is scored, to feed a watchdog.
+    ///
+    /// The search moves one offset after another, in steps from the distance of the quartiles of the column's edges down to
+    /// 1/32 of it, at most four times through all columns. An offset is kept if it gains more than the ½ ln n nats that a
+    /// parameter costs with n rows (Schwarz, *Estimating the Dimension of a Model*, 1978). Flags and categories have none. A
+    /// hundred rows are usual; they should come from all states of the machine, and from several days.
+    ///
+    /// Rows that determine offsets fit them too well: let a [`Calibrator`](crate::Calibrator) see others. It takes at most
+    /// 514 D times as long as scoring the rows for D numeric columns, usually a tenth of that. The table of a time series,
+    /// which is scored by its differences from a prediction, has no offsets.
+    ///
+    /// # Errors
+    /// [`EncodeError`], as for [`score`](Self::score).
+    pub fn offsets<const R: usize>(
+        &self,
+        rows: &[[Reading; R]],
+        pause: impl FnMut(),
+    ) -> Result<Offsets<R>, EncodeError> {
+        let mut scales = [Reading::Missing; R];
+        self.offset_scales(&mut scales);
+        Offsets::find(&scales, rows, |row| self.surprisal(row), pause)
+    }
+
+    /// Writes the first step of [`search_offsets`] in each column to `scales`, which hold [`Reading::Missing`] and keep it for
+    /// readings that have no offset. Positions beyond the end of `scales` have none.
+    pub fn offset_scales(&self, scales: &mut [Reading]) {
+        if self.predictor.window() == 0 {
+            self.encoder.columns().for_each(|(column, _)| set(scales, &column, scale(&column)));
+        }
+    }
+}
+
+impl<const C: usize, const V: usize> ViewTable<'_, C, V> {
+    /// Finds the [`Offsets`] of this machine, as [`Table::offsets`] does.
+    ///
+    /// # Errors
+    /// [`EncodeError`], as for [`score`](Self::score).
+    pub fn offsets<const R: usize>(
+        &self,
+        rows: &[[Reading; R]],
+        pause: impl FnMut(),
+    ) -> Result<Offsets<R>, EncodeError> {
+        let mut scales = [Reading::Missing; R];
+        self.offset_scales(&mut scales);
+        Offsets::find(&scales, rows, |row| self.surprisal(row), pause)
+    }
+
+    /// Writes the first step of [`search_offsets`] in each column to `scales`, as [`Table::offset_scales`] does.
+    pub fn offset_scales(&self, scales: &mut [Reading]) {
+        // The first view comes last, because it usually models the readings themselves.
+        for view in self.views.iter().rev().filter(|_| self.predictor.window() == 0) {
+            for (column, _) in view.encoder.columns() {
+                let residual = view.prototypes.column_of(column.source);
+                let steps = residual.and_then(|at| view.prototypes.slices().columns.get(at));
+                let scale = match (steps, scale(&column)) {
+                    (Some(&[_, steps, ..]), Reading::Integer(scale)) => {
+                        let kind = self.schema.kinds.get(usize::from(column.source)).copied().unwrap_or_default();
+                        let restore = match kind & 15 {
+                            RowSchema::REAL => Reading::real_from_fixed,
+                            _ => Reading::integer_from_fixed,
+                        };
+                        restore(scale.into(), steps as i8)
+                    }
+                    (_, scale) => scale,
+                };
+                set(scales, &column, scale);
+            }
+        }
+    }
+}
+
+/// Finds the offsets that minimise a sum of surprisals, as [`Table::offsets`] does, for callers that add up the rows
+/// themselves, such as the trainer. `total` returns the sum over `rows` rows, given the offsets, in units of 1/65536 nat;
+/// `scales` and `offsets` have one entry per reading, in its type, or [`Reading::Missing`] for readings without an offset.
+///
+/// # Errors
+/// The first error of `total`.
+pub fn search_offsets<E>(
+    scales: &[Reading],
+    offsets: &mut [Reading],
+    rows: usize,
+    mut total: impl FnMut(&[Reading]) -> Result<u64, E>,
+) -> Result<(), E> {
+    let columns = || scales.iter().enumerate().filter(|&(_, &scale)| is_positive(scale));
+    for (at, &scale) in columns() {
+        put(offsets, at, zero(scale));
+    }
+    let mut least = total(offsets)?;
+    for _ in 0..PASSES {
+        let before = least;
+        for (at, &scale) in columns() {
+            let (mut step, mut halvings) = (scale, 0);
+            for _ in 0..MOVES {
+                let own = offsets.get(at).copied().unwrap_or(scale);
+                let mut moved = false;
+                for step in [step, negated(step)] {
+                    put(offsets, at, own.less(step));
+                    let nats = total(offsets)?;
+                    if nats < least {
+                        (least, moved) = (nats, true);
+                        break;
+                    }
+                }
+                if !moved {
+                    put(offsets, at, own);
+                    (step, halvings) = (halved(step), halvings + 1);
+                    if halvings > HALVINGS || !is_positive(step) {
+                        break;
+                    }
+                }
+            }
+        }
+        // A pass that gains less than a nat is the last one.
+        if before - least < 1 << 16 {
+            break;
+        }
+    }
+    // Offsets that gain less than a parameter costs are noise.
+    let cost = Nats::RAREST.saturating_sub(Nats::of_mass(u32::try_from(rows).unwrap_or(u32::MAX))).raw() / 2;
+    for (at, &scale) in columns() {
+        let own = offsets.get(at).copied().unwrap_or(scale);
+        if own == zero(scale) {
+            put(offsets, at, Reading::Missing);
+            continue;
+        }
+        put(offsets, at, Reading::Missing);
+        let without = total(offsets)?;
+        match without < least.saturating_add(cost.into()) {
+            true => least = without,
+            false => put(offsets, at, own),
+        }
+    }
+    Ok(())
+}
+
+/// Returns the distance of the quartiles of a column's edges, or of its outermost edges if that is zero, and
+/// [`Reading::Missing`] for a column that is no number.
+fn scale(column: &Column) -> Reading {
+    let Some(last) = column.values.len().checked_sub(1) else { return Reading::Missing };
+    let edge = |at: usize| {
+        let key = column.values.get(at).copied().unwrap_or(0);
+        if column.kind == Kind::Real { real_of(key) } else { Reading::Integer(key) }
+    };
+    match column.kind {
+        Kind::Integer | Kind::Real => {
+            let quartiles = edge(last - last / 4).less(edge(last / 4));
+            if is_positive(quartiles) { quartiles } else { edge(last).less(edge(0)) }
+        }
+        _ => Reading::Missing,
+    }
+}
+
+fn set(scales: &mut [Reading], column: &Column, scale: Reading) {
+    if is_positive(scale) {
+        put(scales, column.source.into(), scale);
+    }
+}
+
+fn put(row: &mut [Reading], at: usize, reading: Reading) {
+    if let Some(slot) = row.get_mut(at) {
+        *slot = reading;
+    }
+}
+
+/// Returns whether a reading is a finite number above zero.
+fn is_positive(reading: Reading) -> bool {
+    match reading {
+        Reading::Integer(value) => value > 0,
+        // Comparing bits needs no FPU.
+        Reading::Real(value) => (1..f32::INFINITY.to_bits()).contains(&value.to_bits()),
+        Reading::Missing => false,
+    }
+}
+
+/// Returns zero in the type of a reading.
+fn zero(reading: Reading) -> Reading {
+    match reading {
+        Reading::Integer(_) => Reading::Integer(0),
+        Reading::Real(_) => Reading::Real(0.0),
+        Reading::Missing => Reading::Missing,
+    }
+}
+
+fn negated(reading: Reading) -> Reading {
+    match reading {
+        Reading::Integer(value) => Reading::Integer(value.saturating_neg()),
+        Reading::Real(value) => Reading::Real(f32::from_bits(value.to_bits() ^ 1 << 31)),
+        Reading::Missing => Reading::Missing,
+    }
+}
+
+/// Returns half of a number above zero, rounded down. Of real numbers below 2^-125 it is zero.
+fn halved(reading: Reading) -> Reading {
+    match reading {
+        Reading::Integer(value) => Reading::Integer(value >> 1),
+        Reading::Real(value) => match value.to_bits().checked_sub(1 << 23) {
+            Some(bits) if bits >= 1 << 23 => Reading::Real(f32::from_bits(bits)),
+            _ => Reading::Real(0.0),
+        },
+        Reading::Missing => Reading::Missing,
+    }
+}
+
+fn checksum_of(factory: &Detector, content: &[u8]) -> u32 {
+    let mut digest = CHECKSUM.digest();
+    factory.words().iter().for_each(|word| digest.update(&word.to_le_bytes()));
+    digest.update(content);
+    digest.finalize()
+}
