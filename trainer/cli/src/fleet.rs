@@ -1,6 +1,6 @@
 //! `surprisal fit --by` and `surprisal fleet`: one table per machine, and a fleet in use.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use serde_json::json;
@@ -23,12 +23,25 @@ mod report;
 const NAMED: usize = 20;
 
 /// Runs a command for fleets, and prints its answer by `print`.
+///
+/// # Errors
+/// The errors of the library. If some machines failed, `print` prints the answer first, and then there is an error.
 pub fn run(command: FleetCommand, progress: &Progress, print: impl FnOnce(Answer) -> Result<()>) -> Result<()> {
     match command {
         FleetCommand::Status { models, data, reading, time, out } => {
             let options = ReadOptions { time, ..reading.options() };
             let inputs = [data.clone(), fleet::files(&models)?].concat();
-            print(out.deliver(&paths(&inputs), || status(&models, &data, &options, progress))?)
+            let mut of = (0, 0);
+            print(out.deliver(&paths(&inputs), || {
+                let machines = fleet::status(&models, FleetRows::Files(data.clone()), &options, progress)?;
+                progress.clear();
+                of = (machines.iter().filter(|one| one.error.is_some()).count(), machines.len());
+                Ok(Answer { text: status_table(&machines).into_text(), value: json!({ "machines": machines }) })
+            })?)?;
+            if of.0 > 0 {
+                bail!("{} of {} cannot be scored; the list says why", of.0, counted(of.1, "machine"));
+            }
+            Ok(())
         }
         FleetCommand::Report(args) => report::report(args, progress, print),
         FleetCommand::Compare(args) => compare::compare(args, progress, print),
@@ -123,13 +136,6 @@ fn more(text: &mut Lines, count: usize) {
     if count > NAMED {
         line!(text, "    and {} more, which --json lists", count - NAMED);
     }
-}
-
-/// Compares the scores of fresh rows with the calibration of each machine's model.
-fn status(folder: &Path, data: &[PathBuf], options: &ReadOptions, progress: &Progress) -> Result<Answer> {
-    let machines = fleet::status(folder, FleetRows::Files(data.to_vec()), options, progress)?;
-    progress.clear();
-    Ok(Answer { text: status_table(&machines).into_text(), value: json!({ "machines": machines }) })
 }
 
 /// Lists the states of machines.

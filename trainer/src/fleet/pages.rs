@@ -74,6 +74,13 @@ pub fn report(
         let message = format!("{} is a file; name a folder for the pages", pages.display());
         return Err(Error::option("-o", message));
     }
+    // Pages among the models would hide them from whoever looks into the folder.
+    if let (Ok(own), Ok(other)) = (pages.canonicalize(), folder.canonicalize())
+        && own == other
+    {
+        let message = format!("{} is the folder of the models; name another folder for the pages", pages.display());
+        return Err(Error::option("-o", message));
+    }
     let (files, list, models) = (data.files(), pages.join(INDEX), files(folder)?);
     let inputs = super::paths(&files);
     let all_inputs = [inputs.as_slice(), &super::paths(&models)].concat();

@@ -23,10 +23,10 @@ pub struct MachineStatus {
     pub machine: String,
     /// Number of fresh rows.
     pub rows: usize,
-    /// Share of the rows that alarm, in 0..=1, without those with an anomalous label, unless all have one, as in the next two;
-    /// `None`, as are the next two, if no row was scored.
+    /// Share of the rows that alarm, in 0..=1, without those with an anomalous label, unless all have one, as in the next three;
+    /// `None`, as are the next three, if no row was scored. Also `None` if the model never alarms.
     pub alarm_rate: Option<f64>,
-    /// Share of normal rows that may alarm, in 0..=1.
+    /// Share of normal rows that may alarm, in 0..=1; `None` if the model never alarms.
     pub promised: Option<f64>,
     /// How much the mean surprisal is above that of the calibration rows, in nats per row.
     pub drift: Option<f64>,
@@ -105,18 +105,19 @@ impl MachineStatus {
         // The calibration rows determine the rate only so well, and the fresh rows the share of alarms.
         let (_, most) = promised_interval(&detector);
         let is_alarming = alarms as f64 > count * most + CLEAR * (count * most * (1.0 - most)).sqrt().max(1.0);
+        let is_silent = detector.threshold == Nats::IMPOSSIBLE;
         let state = if is_alarming {
             State::Alarms
         } else if estimate.is_drifted() {
             State::Drifted
-        } else if detector.threshold == Nats::IMPOSSIBLE {
+        } else if is_silent {
             State::NoThreshold
         } else {
             State::Ok
         };
         Self {
-            alarm_rate: (count > 0.0).then(|| alarms as f64 / count),
-            promised: Some(promised),
+            alarm_rate: (count > 0.0 && !is_silent).then(|| alarms as f64 / count),
+            promised: (!is_silent).then_some(promised),
             drift: (count > 0.0).then(|| f64::from(estimate.raw) / 65536.0),
             drift_error: finite(estimate.error),
             ..Self::of(name, applied.rows.len(), state)

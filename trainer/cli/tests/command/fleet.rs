@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use surprisal_trainer::data::checksum;
 
 use crate::data::{Folder, random};
+use crate::fleets::partly;
 
 /// Rows of machines with a load, a temperature that follows it, and a level of their own: `rows` of each, by turns.
 pub fn fleet(machines: &[(&str, f64)], rows: usize, seed: u64) -> String {
@@ -122,7 +123,8 @@ fn a_status_names_the_machines_that_need_attention() {
     // A machine whose table is damaged is listed once.
     folder.write("models/a%2F1.srp", "");
     folder.write("fresh.csv", fleet(&NINE[..3], 100, 4));
-    let value = folder.json("fleet status models fresh.csv");
+    let (value, message) = partly(&folder, "fleet status models fresh.csv");
+    assert!(message.contains("1 of 3 machines cannot be scored; the list says why"), "{message}");
     let machines = value["machines"].as_array().unwrap();
     assert_eq!((machines.len(), &machines[0]["machine"], &machines[0]["state"]), (3, &"a/1".into(), &"failed".into()));
     assert_eq!(machines[0]["rows"], 100);
@@ -189,21 +191,24 @@ fn a_healthy_fleet_does_not_alarm_and_a_silent_one_says_so() {
     folder.write("all.csv", fleet(&machines, 1500, 7));
     folder.write("fresh.csv", fleet(&machines, 2000, 8));
     folder.text("fit all.csv --by machine --label label -o models");
-    let states = |models: &str| -> Vec<String> {
-        let value = folder.json(&format!("fleet status {models} fresh.csv"));
+    let of = |value: Value| -> Vec<String> {
         let machines = value["machines"].as_array().unwrap();
         machines.iter().map(|one| one["state"].as_str().unwrap().to_owned()).collect()
     };
+    let states = |models: &str| of(folder.json(&format!("fleet status {models} fresh.csv")));
     let healthy = states("models");
     assert!(healthy.iter().all(|state| state == "ok"), "{healthy:?}");
     let text = folder.text("fit all.csv --by machine --label label --false-alarm 0.0001 -o silent");
     assert!(text.contains("10 of these never alarm"), "{text}");
     assert!(states("silent").iter().all(|state| state == "no-threshold"));
+    let silent = folder.json("fleet status silent fresh.csv");
+    let one = &silent["machines"][0];
+    assert!(["alarm_rate", "promised"].iter().all(|key| one[key].is_null()) && one["drift"].is_number(), "{one}");
     // A damaged model is a line of its own, and a refit that fails is not taken for a model.
     folder.write("models/p0.srp", "damaged");
     folder.write("all.csv", fleet(&machines[1..2], 10, 9));
     assert_eq!(folder.run("fit all.csv --by machine --label label -o models").status.code(), Some(2));
-    let states = states("models");
+    let states = of(partly(&folder, "fleet status models fresh.csv").0);
     assert_eq!(states.iter().filter(|state| *state == "failed").count(), 2, "{states:?}");
 }
 

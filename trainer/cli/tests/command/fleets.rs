@@ -151,6 +151,7 @@ fn a_machine_without_a_page_does_not_stop_the_others() {
     folder.write("index.html", fleet(&NINE[..4], 100, 5));
     folder.refuses("fleet report models index.html -o .", &["index.html", "would be overwritten"]);
     folder.refuses("fleet report models fresh.csv -o fresh.csv", &["fresh.csv is a file; name a folder"]);
+    folder.refuses("fleet report models fresh.csv -o ./models/", &["./models/ is the folder of the models"]);
     folder.refuses("fleet report pages fresh.csv -o new", &["holds no model of a machine"]);
     assert!(!folder.path("new").exists());
 }
