@@ -1,5 +1,7 @@
 //! Checks that any four shares split rows into disjoint lists, and that neighbours that resemble each other stay together.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -42,10 +44,9 @@ fn stretches_stay_together() {
     }
 }
 
-/// Fits three sensors that follow an autoregression. Returns (length of stretches, share of the held-out rows whose next row is held out
-/// as well).
-fn fitted(rho: f64) -> (usize, f64) {
-    let mut random = ChaCha8Rng::seed_from_u64(7);
+/// Writes rows of two sensors that follow an autoregression.
+fn autoregressive(path: &Path, rho: f64, seed: u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (mut text, mut state) = (String::from("clock,a,b\n"), [0.0f64; 2]);
     for row in 0..4000 {
         for value in &mut state {
@@ -53,9 +54,14 @@ fn fitted(rho: f64) -> (usize, f64) {
         }
         text += &format!("{row},{:.3},{:.3}\n", state[0], state[1]);
     }
+    std::fs::write(path, text).unwrap();
+}
+
+/// Fits such rows. Returns (length of stretches, share of the held-out rows whose next row is held out as well).
+fn fitted(rho: f64) -> (usize, f64) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.csv");
-    std::fs::write(&path, text).unwrap();
+    autoregressive(&path, rho, 7);
     let job = Job { ignore: vec!["clock".into()], ..Job::new(path.clone()) };
     let (artefact, report) = run(&job).unwrap();
     let held_out = artefact.held_out(&artefact.frame(&path, Header::Yes).unwrap()).unwrap();
@@ -71,4 +77,16 @@ fn rows_that_resemble_their_neighbours_are_split_in_stretches() {
     assert!(stretch == 1 && neighbours < 0.2, "{stretch}, {neighbours}");
     let (stretch, neighbours) = fitted(0.95);
     assert!(stretch == 40 && neighbours > 0.9, "{stretch}, {neighbours}");
+}
+
+#[test]
+fn files_that_are_not_split_have_no_stretches() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["train.csv", "valid.csv", "calibrate.csv"].map(|name| folder.path().join(name));
+    (1..).zip(&paths).for_each(|(seed, path)| autoregressive(path, 0.95, seed));
+    let [train, valid, calibrate] = paths;
+    let mut job = Job { ignore: vec!["clock".into()], valid: Some(valid), ..Job::new(train) };
+    assert!(run(&job).unwrap().1.stretch > 1, "the file for validation calibrates as well");
+    job.calibrate = Some(calibrate);
+    assert_eq!(run(&job).unwrap().1.stretch, 1);
 }

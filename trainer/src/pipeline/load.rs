@@ -368,7 +368,8 @@ fn schema_options(job: &Job, frame: &Frame, cells: usize) -> SchemaOptions {
 
 /// Splits rows of a file, and returns the length of the stretches in which they are split, if it is not 1.
 fn split_rows(job: &Job, frame: &Frame, rows: Vec<usize>, shares: [f64; 4]) -> (SplitRows, Option<usize>) {
-    let is_shuffled = job.signal.is_none() && job.history.is_none();
+    let is_split = shares.iter().filter(|&&share| share > 0.0).count() > 1;
+    let is_shuffled = is_split && job.signal.is_none() && job.history.is_none();
     let stretch = is_shuffled.then(|| stretch(frame, &rows, &ignored(job, frame))).filter(|&stretch| stretch > 1);
     (split(rows, shares, split_strategy(job.signal, job.history.as_ref(), job.seed, stretch)), stretch)
 }
