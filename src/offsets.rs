@@ -33,10 +33,11 @@ const HALVINGS: usize = 5;
 /// let offsets = shuttle::TABLE.offsets(&rows, || { /* feed the watchdog */ })?;
 /// let nats = |row: &[Reading]| shuttle::TABLE.surprisal(row);
 /// assert!(nats(&offsets.apply(&rows[0]))? < nats(&rows[0])?);
-/// // Into flash, and back at the next start.
+/// // Into flash, and back at the next start, with the detector that judges the rows.
+/// let detector = &shuttle::TABLE.detector;
 /// let mut bytes = [0; Offsets::<9>::BYTES];
-/// assert_eq!(offsets.write(&shuttle::TABLE.detector, &mut bytes), Some(Offsets::<9>::BYTES));
-/// assert_eq!(Offsets::from_bytes(&bytes, &shuttle::TABLE.detector), Ok(offsets));
+/// assert_eq!(offsets.write(detector, &mut bytes), Some(Offsets::<9>::BYTES));
+/// assert_eq!(Offsets::from_bytes(&bytes, detector), Ok(offsets));
 /// # Ok::<(), surprisal::EncodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,9 +70,13 @@ impl<const R: usize> Offsets<R> {
         reading.less(negated(offset))
     }
 
-    /// Writes [`BYTES`](Self::BYTES) bytes to store, and returns their number, or `None` if `bytes` is shorter. The checksum
-    /// covers the detector in the table, so that a new model in flash refuses the offsets of the old one.
-    pub fn write(&self, factory: &Detector, bytes: &mut [u8]) -> Option<usize> {
+    /// Writes [`BYTES`](Self::BYTES) bytes to store, and returns their number, or `None` if `bytes` is shorter.
+    ///
+    /// The checksum covers the numbers of `detector`. Pass the one that judges rows with these offsets: that of the
+    /// [`Recalibration`](crate::Recalibration) by such rows, or that of the table if there is none. Offsets and a threshold that
+    /// do not belong together are then refused, such as after a loss of power between the two.
+    #[must_use]
+    pub fn write(&self, detector: &Detector, bytes: &mut [u8]) -> Option<usize> {
         let (content, checksum) = bytes.get_mut(..Self::BYTES)?.split_last_chunk_mut::<4>()?;
         for (slot, &offset) in content.chunks_exact_mut(5).zip(&self.each) {
             let (kind, word) = match offset {
@@ -83,19 +88,19 @@ impl<const R: usize> Offsets<R> {
             *first = kind;
             rest.copy_from_slice(&word.to_le_bytes());
         }
-        *checksum = checksum_of(factory, content).to_le_bytes();
+        *checksum = checksum_of(detector, content).to_le_bytes();
         Some(Self::BYTES)
     }
 
-    /// Reads offsets from the bytes that [`write`](Self::write) wrote for the same table.
+    /// Reads offsets from the bytes that [`write`](Self::write) wrote for the same detector.
     ///
     /// # Errors
     /// [`TableError::Truncated`] if there are fewer than [`BYTES`](Self::BYTES) bytes; [`TableError::Corrupt`] if the bytes
-    /// are damaged, empty flash, or the offsets of another table. Find them again, or go on without.
-    pub fn from_bytes(bytes: &[u8], factory: &Detector) -> Result<Self, TableError> {
+    /// are damaged, empty flash, or stored with another detector. Find them again, or go on with the table as it is.
+    pub fn from_bytes(bytes: &[u8], detector: &Detector) -> Result<Self, TableError> {
         let bytes = bytes.get(..Self::BYTES).ok_or(TableError::Truncated)?;
         let (content, &checksum) = bytes.split_last_chunk::<4>().ok_or(TableError::Truncated)?;
-        if u32::from_le_bytes(checksum) != checksum_of(factory, content) {
+        if u32::from_le_bytes(checksum) != checksum_of(detector, content) {
             return Err(TableError::Corrupt);
         }
         let mut found = Self::NONE;
@@ -116,14 +121,14 @@ impl<const R: usize> Offsets<R> {
     fn find(
         scales: &[Reading; R],
         rows: &[[Reading; R]],
-        surprisal: impl Fn(&[Reading]) -> Result<Nats, EncodeError>,
+        nats: impl Fn(&[Reading]) -> Result<Nats, EncodeError>,
         mut pause: impl FnMut(),
     ) -> Result<Self, EncodeError> {
         let mut found = Self::NONE;
         search_offsets(scales, &mut found.each, rows.len(), |each| {
             let (mut sum, offsets) = (0u64, Self { each: <[Reading; R]>::try_from(each).unwrap_or(Self::NONE.each) });
             for row in rows {
-                sum += u64::from(surprisal(&offsets.apply(row))?.raw());
+                sum += u64::from(nats(&offsets.apply(row))?.raw());
                 pause();
             }
             Ok(sum)
@@ -142,8 +147,8 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// hundred rows are usual; they should come from all states of the machine, and from several days.
     ///
     /// Rows that determine offsets fit them too well: let a [`Calibrator`](crate::Calibrator) see others. It takes at most
-    /// 514 D times as long as scoring the rows for D numeric columns, usually a tenth of that. The table of a time series,
-    /// which is scored by its differences from a prediction, has no offsets.
+    /// 514 D times as long as scoring the rows for D numeric columns, usually 30 D times. The table of a time series, which is
+    /// scored by its differences from a prediction, has no offsets: all are [`Reading::Missing`].
     ///
     /// # Errors
     /// [`EncodeError`], as for [`score`](Self::score).
@@ -154,12 +159,13 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     ) -> Result<Offsets<R>, EncodeError> {
         let mut scales = [Reading::Missing; R];
         self.offset_scales(&mut scales);
-        Offsets::find(&scales, rows, |row| self.surprisal(row), pause)
+        Offsets::find(&scales, rows, |row| Ok(self.score(row)?.nats), pause)
     }
 
-    /// Writes the first step of [`search_offsets`] in each column to `scales`, which hold [`Reading::Missing`] and keep it for
-    /// readings that have no offset. Positions beyond the end of `scales` have none.
+    /// Writes the first step of [`search_offsets`] for each reading to `scales`, and [`Reading::Missing`] for those that have no
+    /// offset. Positions beyond the end of `scales` have none.
     pub fn offset_scales(&self, scales: &mut [Reading]) {
+        scales.fill(Reading::Missing);
         if self.predictor.window() == 0 {
             self.encoder.columns().for_each(|(column, _)| set(scales, &column, scale(&column)));
         }
@@ -178,26 +184,28 @@ impl<const C: usize, const V: usize> ViewTable<'_, C, V> {
     ) -> Result<Offsets<R>, EncodeError> {
         let mut scales = [Reading::Missing; R];
         self.offset_scales(&mut scales);
-        Offsets::find(&scales, rows, |row| self.surprisal(row), pause)
+        Offsets::find(&scales, rows, |row| Ok(self.score(row)?.nats), pause)
     }
 
     /// Writes the first step of [`search_offsets`] in each column to `scales`, as [`Table::offset_scales`] does.
     pub fn offset_scales(&self, scales: &mut [Reading]) {
+        scales.fill(Reading::Missing);
         // The first view comes last, because it usually models the readings themselves.
         for view in self.views.iter().rev().filter(|_| self.predictor.window() == 0) {
             for (column, _) in view.encoder.columns() {
                 let residual = view.prototypes.column_of(column.source);
                 let steps = residual.and_then(|at| view.prototypes.slices().columns.get(at));
-                let scale = match (steps, scale(&column)) {
-                    (Some(&[_, steps, ..]), Reading::Integer(scale)) => {
-                        let kind = self.schema.kinds.get(usize::from(column.source)).copied().unwrap_or_default();
-                        let restore = match kind & 15 {
-                            RowSchema::REAL => Reading::real_from_fixed,
-                            _ => Reading::integer_from_fixed,
-                        };
-                        restore(scale.into(), steps as i8)
+                // The edges of residuals are steps of the prototypes, and the type of the reading is in the schema.
+                let kind = self.schema.kinds.get(usize::from(column.source)).map(|kind| kind & 15);
+                let scale = match (steps, scale(&column), kind) {
+                    (None, scale, _) => scale,
+                    (Some(&[_, steps, ..]), Reading::Integer(scale), Some(RowSchema::REAL)) => {
+                        Reading::real_from_fixed(scale.into(), steps as i8)
                     }
-                    (_, scale) => scale,
+                    (Some(&[_, steps, ..]), Reading::Integer(scale), Some(_)) => {
+                        Reading::integer_from_fixed(scale.into(), steps as i8)
+                    }
+                    _ => Reading::Missing,
                 };
                 set(scales, &column, scale);
             }
@@ -207,7 +215,8 @@ impl<const C: usize, const V: usize> ViewTable<'_, C, V> {
 
 /// Finds the offsets that minimise a sum of surprisals, as [`Table::offsets`] does, for callers that add up the rows
 /// themselves, such as the trainer. `total` returns the sum over `rows` rows, given the offsets, in units of 1/65536 nat;
-/// `scales` and `offsets` have one entry per reading, in its type, or [`Reading::Missing`] for readings without an offset.
+/// `scales` are those of [`Table::offset_scales`], and `offsets`, which has as many entries, takes the result:
+/// [`Reading::Missing`] for readings without an offset.
 ///
 /// # Errors
 /// The first error of `total`.
@@ -218,6 +227,7 @@ pub fn search_offsets<E>(
     mut total: impl FnMut(&[Reading]) -> Result<u64, E>,
 ) -> Result<(), E> {
     let columns = || scales.iter().enumerate().filter(|&(_, &scale)| is_positive(scale));
+    offsets.fill(Reading::Missing);
     for (at, &scale) in columns() {
         put(offsets, at, zero(scale));
     }
@@ -269,8 +279,7 @@ pub fn search_offsets<E>(
     Ok(())
 }
 
-/// Returns the distance of the quartiles of a column's edges, or of its outermost edges if that is zero, and
-/// [`Reading::Missing`] for a column that is no number.
+/// Returns the distance of the quartiles of a column's edges, or [`Reading::Missing`] for a column that is no number.
 fn scale(column: &Column) -> Reading {
     let Some(last) = column.values.len().checked_sub(1) else { return Reading::Missing };
     let edge = |at: usize| {
@@ -278,10 +287,7 @@ fn scale(column: &Column) -> Reading {
         if column.kind == Kind::Real { real_of(key) } else { Reading::Integer(key) }
     };
     match column.kind {
-        Kind::Integer | Kind::Real => {
-            let quartiles = edge(last - last / 4).less(edge(last / 4));
-            if is_positive(quartiles) { quartiles } else { edge(last).less(edge(0)) }
-        }
+        Kind::Integer | Kind::Real => edge(last - last / 4).less(edge(last / 4)),
         _ => Reading::Missing,
     }
 }
@@ -337,9 +343,9 @@ fn halved(reading: Reading) -> Reading {
     }
 }
 
-fn checksum_of(factory: &Detector, content: &[u8]) -> u32 {
+fn checksum_of(detector: &Detector, content: &[u8]) -> u32 {
     let mut digest = CHECKSUM.digest();
-    factory.words().iter().for_each(|word| digest.update(&word.to_le_bytes()));
+    detector.words().iter().for_each(|word| digest.update(&word.to_le_bytes()));
     digest.update(content);
     digest.finalize()
 }

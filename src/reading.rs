@@ -111,9 +111,10 @@ impl Reading {
         Self::Real(f32::from_bits(bits | sign))
     }
 
-    /// Returns this number less another one of the same type, rounded towards zero and saturating. Infinite and missing
-    /// readings, and those of another type than `offset`, stay as they are. Integer operations alone compute it, so that a
-    /// core without an FPU links no floating-point code.
+    /// Returns this number less another one of the same type: integers saturate, and real numbers are rounded to the nearest
+    /// `f32`, as an FPU rounds, except that results below the smallest normal number are 0 and none is infinite. Infinite and
+    /// missing readings, and those of another type than `offset`, stay as they are. Integer operations alone compute it, so that a core without an
+    /// FPU links no floating-point code.
     ///
     /// ```
     /// use surprisal::Reading;
@@ -130,9 +131,15 @@ impl Reading {
                 if exponents == 255 || other.to_bits() << 1 == 0 {
                     return self;
                 }
-                // The larger of the two has 2^33 steps.
-                let scale = (exponents - 151).max(-128) as i8;
-                Self::real_from_fixed(self.fixed(scale) - offset.fixed(scale), scale)
+                // The larger of the two has at most 2^61 steps. What the smaller loses is too little to round otherwise.
+                let scale = (exponents - 179).max(-128) as i8;
+                let steps = self.fixed(scale) - offset.fixed(scale);
+                // The nearest multiple of a power of two that has 24 bits, of two the even one.
+                let surplus = 40u32.saturating_sub(steps.unsigned_abs().leading_zeros());
+                let half = (1i64 << surplus) >> 1;
+                let is_odd = steps >> surplus & 1;
+                let rounded = if surplus == 0 { steps } else { (steps + half - 1 + is_odd) >> surplus << surplus };
+                Self::real_from_fixed(rounded, scale)
             }
             _ => self,
         }

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use surprisal::{Calibrator, Cusum, EncodeError, PValue, Reading, search_offsets};
+use surprisal::{Calibrator, Cusum, PValue, Reading, search_offsets};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::pipeline::{Contamination, Job, run as fit};
-use surprisal_trainer::recalibrate::recalibrate;
+use surprisal_trainer::recalibrate::{applied, recalibrate, total};
 use surprisal_trainer::split::{SplitStrategy, split};
 
 use super::fitted::Quality;
@@ -27,9 +27,9 @@ const SHARES: [f64; 3] = [0.01, 0.02, 0.05];
 /// Number of second units, and rows of each that calibrate.
 const UNITS: u64 = 10;
 const ROWS: usize = 500;
-/// Numbers of rows that determine offsets, and at most the threshold, on the board.
+/// On the board, one row in this many determines offsets, up to a number that fits its RAM. The others determine the threshold.
+const OFFSETS_SHARE: usize = 3;
 const OFFSETS_ROWS: usize = 100;
-const CALIBRATION_ROWS: usize = 400;
 /// Largest offset of a column of the second unit, in distances between its quartiles.
 const OFFSET: f64 = 0.25;
 /// Sets of ADBench in which faults are mixed into the training rows, beside those of OddBench.
@@ -109,19 +109,20 @@ fn units(data: &Path) -> Result<()> {
     println!("{:<16}{}", "set", titles.map(|title| format!("{title:>24}")).concat());
     let shuttle = sets::read(&data.join("shuttle/shuttle.csv.gz"))?;
     let set = sets::Set::new(&shuttle, "Class", |class| Some(class != "Rad.Flow"))?;
-    let mut tasks = vec![("shuttle", set.task("operation-shuttle", &set.halves(Some(0)))?)];
+    let mut tasks = vec![("shuttle", set.task("operation-shuttle", &set.halves(Some(0)))?, 0)];
     let valve = sets::read(&data.join("skab/valve1_0.csv.gz"))?;
     let recorded = super::skab::Run::of(&valve)?;
-    tasks.push(("skab valve1_0", recorded.task("operation-skab", &valve)?));
-    for (name, task) in tasks {
+    // Its test file begins with the training rows.
+    tasks.push(("skab valve1_0", recorded.task("operation-skab", &valve)?, super::skab::TRAIN));
+    for (name, task, from) in tasks {
         let (artefact, _) = fit(&job(&task)?)?;
-        let (mut all, mut passes) = (Vec::new(), 0);
+        let (mut all, mut search) = (Vec::new(), [0; 2]);
         for seed in 0..UNITS {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             let second = shifted(&task, &mut random)?;
             let first = Frame::read(&task.folder.join("test.csv"), Header::Yes)?;
             let frame = Frame::read(&second, Header::Yes)?;
-            let every: Vec<usize> = (0..frame.rows()).collect();
+            let every: Vec<usize> = (from..frame.rows()).collect();
             let normal: Vec<usize> = every.iter().copied().filter(|&row| !task.anomalous[row]).collect();
             let share = (ROWS as f64 / normal.len() as f64).min(0.5);
             let of_normal = split(normal, [share, 0.0, 0.0, 1.0 - share], SplitStrategy::Shuffled { seed, stretch: 1 });
@@ -135,7 +136,7 @@ fn units(data: &Path) -> Result<()> {
                 judged(&artefact, &frame, &rows, &anomalous)?,
                 judged(&again(false)?.0, &frame, &rows, &anomalous)?,
                 judged(&again(true)?.0, &frame, &rows, &anomalous)?,
-                on_board(&artefact, &frame, &of_normal.train, (&rows, &anomalous), &mut passes)?,
+                on_board(&artefact, &frame, &of_normal.train, (&rows, &anomalous), &mut search)?,
             ]);
         }
         let cell = |at: usize| {
@@ -146,47 +147,49 @@ fn units(data: &Path) -> Result<()> {
             format!("{:>8.2} ({most:>5.2}){:>8.2}", mean(&alarms), mean(&auc))
         };
         println!("{name:<16}{}", (0..titles.len()).map(cell).collect::<String>());
+        let [rows, passes] = search;
         println!(
-            "{:<16}on the board, the search scores its {OFFSETS_ROWS} rows {} times in the mean",
+            "{:<16}on the board, the search scores its {rows} rows {} times in the mean",
             "",
-            passes / UNITS
+            passes / UNITS as usize
         );
     }
     Ok(())
 }
 
-/// Returns what [`judged`] returns after a calibration as a board does it: offsets by the first rows, the threshold by the
-/// next ones. Counts how often the search scores its rows in `passes`.
+/// Returns what [`judged`] returns after a calibration as a board does it. Writes how many rows the search
+/// scores, and adds how often it does.
 fn on_board(
     artefact: &Artefact,
     frame: &Frame,
     normal: &[usize],
     (rows, anomalous): (&[usize], &[bool]),
-    passes: &mut u64,
+    [scored, passes]: &mut [usize; 2],
 ) -> Result<(f64, f64)> {
-    let normal = artefact.schema.all_readings(frame, normal)?;
-    let (first, rest) = normal.split_at(OFFSETS_ROWS.min(normal.len()));
-    let table = artefact.open()?;
-    let width = artefact.schema.columns.len();
-    let (mut scales, mut offsets) = (vec![Reading::Missing; width], vec![Reading::Missing; width]);
-    table.offset_scales(&mut scales);
-    let score = |row: &[Reading], offsets: &[Reading]| {
-        let row: Vec<Reading> = row.iter().zip(offsets).map(|(reading, &offset)| reading.less(offset)).collect();
-        table.score(&row)
+    let part = |is_first: bool| -> Result<Vec<Vec<Reading>>> {
+        let rows = (0..normal.len()).filter(|&at| (at % OFFSETS_SHARE == 0) == is_first).map(|at| normal[at]);
+        Ok(artefact.schema.all_readings(frame, &rows.collect::<Vec<usize>>())?)
     };
+    let (mut first, rest) = (part(true)?, part(false)?);
+    first.truncate(OFFSETS_ROWS);
+    let table = artefact.open()?;
+    let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
+    table.offset_scales(&mut scales);
+    let mut offsets = scales.clone();
     search_offsets(&scales, &mut offsets, first.len(), |offsets| {
         *passes += 1;
-        first.iter().map(|row| Ok(u64::from(score(row, offsets)?.nats.raw()))).sum::<Result<u64, EncodeError>>()
+        *scored = first.len();
+        total(&*table, &first, offsets)
     })?;
-    let mut calibrator = Calibrator::<CALIBRATION_ROWS>::new();
-    for row in rest {
-        calibrator.push(&score(row, &offsets)?);
+    let mut calibrator = Calibrator::<ROWS>::new();
+    for row in &rest {
+        calibrator.push(&table.score(&applied(row, &offsets))?);
     }
     let factory = artefact.detector();
     let found = calibrator.finish(&factory, PValue::from_ppm((1e6 * RATE) as u32));
     let (detector, mut scores) = (found.detector(&factory), Vec::with_capacity(rows.len()));
     for row in artefact.schema.all_readings(frame, rows)? {
-        scores.push(score(&row, &offsets)?.anomaly);
+        scores.push(table.score(&applied(&row, &offsets))?.anomaly);
     }
     let alarms = |at: usize| detector.judge(scores[at]).is_anomalous();
     let normal: Vec<usize> = (0..rows.len()).filter(|&at| !anomalous[at]).collect();

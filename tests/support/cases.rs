@@ -284,7 +284,7 @@ cases! {
         assert_eq!((found.alarms, found.severities, found.thresholds), (86, 957, 3_636_865));
     }
 
-    /// The constants of another machine are found, and are the host's.
+    /// The offsets of another machine are the host's. 24 rows do not tell them exactly from those that were added.
     fn offsets_agree_everywhere() {
         let is_usual = |row: &[Reading]| views::TABLE.judge(row).is_ok_and(|verdict| !verdict.is_anomalous());
         let usual = rows(&SHUTTLE).map(|(row, _)| row).filter(|row| is_usual(row));

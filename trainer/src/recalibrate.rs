@@ -11,6 +11,7 @@ use crate::calibrate::{Calibration, Rates, reach};
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::golden::with_golden_rows;
+use crate::row_table::RowTable;
 use crate::schema::{ColumnEncoding, from_total_order};
 use crate::{with_shape, with_views};
 
@@ -126,36 +127,40 @@ impl Adjustment {
 /// Returns the offsets, `[source]`, that make the rows most likely: zero for columns that are no numbers, and where an
 /// offset gains less than it costs. A board finds the same, see [`surprisal::Table::offsets`].
 fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>]) -> Result<Vec<f64>> {
-    let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
     let table = artefact.open()?;
+    let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
     table.offset_scales(&mut scales);
-    let mut offsets = vec![Reading::Missing; scales.len()];
-    search_offsets(&scales, &mut offsets, rows.len(), |offsets| -> Result<u64> {
-        let of_row = |row: &Vec<Reading>| -> Result<u64> {
-            let row: Vec<Reading> = row.iter().zip(offsets).map(|(reading, &offset)| reading.less(offset)).collect();
-            Ok(table.surprisal(&row)?.raw().into())
-        };
-        Ok(rows.par_iter().map(of_row).collect::<Result<Vec<u64>>>()?.iter().sum())
-    })?;
+    let mut offsets = scales.clone();
+    search_offsets(&scales, &mut offsets, rows.len(), |offsets| total(&*table, rows, offsets))?;
+    let number = |offset: Reading| match offset {
+        Reading::Integer(offset) => offset.into(),
+        Reading::Real(offset) => offset.into(),
+        Reading::Missing => 0.0,
+    };
     Ok(offsets.into_iter().map(number).collect())
 }
 
-/// Returns the number that a reading holds, or zero for a missing reading.
-fn number(reading: Reading) -> f64 {
-    match reading {
-        Reading::Integer(value) => value.into(),
-        Reading::Real(value) => value.into(),
-        Reading::Missing => 0.0,
-    }
+/// Returns the sum of the surprisals of rows less these offsets, in units of 1/65536 nat, which
+/// [`search_offsets`] minimises.
+///
+/// # Errors
+/// [`Error::Encode`] if a row does not fit the table.
+pub fn total(table: &dyn RowTable, rows: &[Vec<Reading>], offsets: &[Reading]) -> Result<u64> {
+    let of_row = |row: &Vec<Reading>| Ok(u64::from(table.score(&applied(row, offsets))?.nats.raw()));
+    Ok(rows.par_iter().map(of_row).collect::<Result<Vec<u64>>>()?.iter().sum())
+}
+
+/// Returns a row less these offsets.
+pub fn applied(row: &[Reading], offsets: &[Reading]) -> Vec<Reading> {
+    row.iter().zip(offsets).map(|(reading, &offset)| reading.less(offset)).collect()
 }
 
 /// Returns a reading less an offset. Integers stay integers.
 fn less(reading: Reading, offset: f64) -> Reading {
-    match reading {
-        Reading::Integer(value) => Reading::Integer((f64::from(value) - offset.round()) as i32),
-        Reading::Real(value) => Reading::Real((f64::from(value) - offset) as f32),
-        missing => missing,
-    }
+    reading.less(match reading {
+        Reading::Integer(_) => Reading::Integer(offset.round() as i32),
+        _ => Reading::Real(offset as f32),
+    })
 }
 
 /// Returns an artefact whose columns are shifted by offsets (`[source]`, none if empty), with (a calibration, the reach of

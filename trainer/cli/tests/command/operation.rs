@@ -54,7 +54,15 @@ fn another_unit_keeps_the_promise_after_calibration() {
         let folder = Folder::new();
         folder.write("first.csv", PUMP.rows());
         let unit = Pump { offsets: [0.15, -0.8], seed: 2, ..PUMP };
-        folder.write("calibrate.csv", Pump { rows: 500, ..unit }.rows());
+        // A sensor drops out in rows of which some determine offsets and others the threshold.
+        let lost = |(at, line): (usize, &str)| match at % 100 {
+            1..=3 => line.rsplit_once(',').map_or(String::new(), |(rest, label)| {
+                format!("{},,{label}\n", rest.rsplit_once(',').map_or(rest, |(rest, _)| rest))
+            }),
+            _ => format!("{line}\n"),
+        };
+        let rows = Pump { rows: 500, ..unit }.rows();
+        folder.write("calibrate.csv", rows.lines().enumerate().map(lost).collect::<String>());
         folder.write("test.csv", Pump { rows: 2000, faults: 200, seed: 3, ..unit }.rows());
         folder.text(&format!("fit first.csv {FIT} --family {family}"));
         let before = folder.json("eval model.srp test.csv");
