@@ -181,7 +181,7 @@ fn a_board_finds_what_the_search_finds() {
         })
         .expect("no error");
         assert_eq!((found.each, pauses), (each, totals * ROWS));
-        let most = 513 * scales.iter().filter(|scale| !scale.is_missing()).count() + 1;
+        let most = 1153 * scales.iter().filter(|scale| !scale.is_missing()).count() + 1;
         assert!(totals <= most, "{totals} of {most}");
     });
 }

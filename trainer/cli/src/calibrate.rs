@@ -40,13 +40,18 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     line!(text, "{}: {} bytes, calibrated on {} normal rows", path.display(), artefact.file_bytes().len(), new.rows);
     let moved = artefact.notes.fit.recalibrated.as_ref().map_or(&[][..], |done| &done.offsets);
     for (name, offset) in moved {
-        line!(text, "  {name}: {offset:+.6} more than the machine of the fit");
+        line!(text, "  {name}: {:+} more than the machine of the fit", *offset as f32);
     }
     if offsets && moved.is_empty() {
         line!(text, "  no column has an offset that gains more than noise");
     }
+    let [nats, nats_before] = [new, old].map(|detector| (detector.rows > 0).then(|| f64::from(detector.entropy)));
+    if let (Some(nats), Some(before)) = (nats, nats_before) {
+        line!(text, "  mean surprisal {nats:.3} nats per row; before: {before:.3}");
+    }
+    let more = if offsets { "rows for the threshold, which are two in three with --offsets" } else { "normal rows" };
     if new.threshold == Nats::IMPOSSIBLE {
-        line!(text, "  {}", no_alarm_but(&new, "calibrate with --false-alarm", "normal rows"));
+        line!(text, "  {}", no_alarm_but(&new, "calibrate with --false-alarm", more));
     } else {
         let before = finite(old.threshold).map_or("no alarm ever".into(), |threshold| format!("{threshold:.3}"));
         line!(text, "  {}; before: {before}", of_threshold(&new));
@@ -59,7 +64,7 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     }
     let value = json!({
         "output": path, "rows": new.rows, "offsets": moved.iter().cloned().collect::<BTreeMap<_, _>>(),
-        "threshold": finite(new.threshold), "threshold_before": finite(old.threshold),
+        "nats": nats, "nats_before": nats_before, "threshold": finite(new.threshold), "threshold_before": finite(old.threshold),
         "false_alarm_ppm": new.false_alarm_ppm, "average_run_length": new.average_run_length, "block": calibration.block(),
     });
     Ok(Answer { text: text.into_text(), value })

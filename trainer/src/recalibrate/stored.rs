@@ -133,7 +133,10 @@ pub fn read(path: &Path) -> Result<Artefact> {
     let bytes =
         read_bytes(&table, &InputLimits::default(), "cannot be read; keep it beside the calibrations of its machines")?;
     if !is_name || checksum(&bytes) != stored.crc {
-        let message = format!("is the calibration of another table than {}; fit the fleet again", table.display());
+        let message = format!(
+            "does not belong to {}, which is damaged or of another fit; restore it, or fit the fleet again",
+            table.display()
+        );
         return Err(Error::model(path, message));
     }
     stored.applied(&Artefact::from_bytes(&table, &bytes)?)

@@ -326,7 +326,9 @@ fn calibrations_of_machines_are_checked() {
     folder.write("models/b.cal", &whole);
     folder.text("inspect models/b.cal");
     folder.write("models/shared.srp", folder.read("models/shared.srp").split_last().unwrap().1);
-    refused("is the calibration of another table than models/shared.srp; fit the fleet again");
+    refused(
+        "does not belong to models/shared.srp, which is damaged or of another fit; restore it, or fit the fleet again",
+    );
     std::fs::remove_file(folder.path("models/shared.srp")).unwrap();
     refused("models/shared.srp: cannot be read; keep it beside the calibrations of its machines");
     let output = folder.run("fit all.csv --by machine --window 3 --shared -o models");

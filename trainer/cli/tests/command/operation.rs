@@ -70,8 +70,9 @@ fn another_unit_keeps_the_promise_after_calibration() {
         let model = folder.read("model.srp");
         let report = folder.json("calibrate model.srp calibrate.csv --offsets -o unit.srp");
         assert_eq!(folder.read("model.srp"), model, "the model stays as it is");
-        for (name, offset) in [("pressure", 0.15), ("current", -0.8)] {
-            assert!((number(&report["offsets"], name) - offset).abs() < 0.1, "{family}: {report}");
+        // Within half of the deviation at one speed, which is far less than that of all speeds.
+        for (name, offset, most) in [("pressure", 0.15, 0.03), ("current", -0.8, 0.1)] {
+            assert!((number(&report["offsets"], name) - offset).abs() < most, "{family}: {report}");
         }
         let after = folder.json("eval unit.srp test.csv");
         assert!(false_alarms(&after) <= 0.03, "{family}: {after}");
