@@ -11,6 +11,7 @@ use crate::data::Frame;
 use crate::error::Result;
 use crate::evaluate::{Alarms, mean};
 use crate::observer::Observer;
+use crate::resemblance::inflation;
 use crate::sample::text;
 use crate::split::Labels;
 use crate::warning::Warning;
@@ -140,12 +141,19 @@ impl Applied {
         (0..self.scores.len()).map(is_anomalous).collect()
     }
 
-    /// Returns the drift of the scored rows at these positions since the calibration.
+    /// Returns the drift of the scored rows at these positions since the calibration. Where rows resemble their neighbours, its
+    /// standard error is as much larger as theirs, of which a board knows nothing.
     pub fn drift(&self, chosen: &[usize]) -> DriftEstimate {
         let detector = self.artefact.detector();
-        let mut drift = Drift::new();
-        chosen.iter().for_each(|&at| drift.push(&detector, self.surprisals[at]));
-        drift.estimate(&detector)
+        let (mut drift, mut series) = (Drift::new(), Vec::with_capacity(chosen.len()));
+        for &at in chosen {
+            drift.push(&detector, self.surprisals[at]);
+            series.push(self.surprisals[at].min(detector.score_cap).into());
+        }
+        let mut estimate = drift.estimate(&detector);
+        let error = f64::from(estimate.error.raw()) * inflation(&series).sqrt();
+        estimate.error = Nats::from_raw(error as u32);
+        estimate
     }
 
     /// Returns the text of a scored row's label, or an empty text without a label column.

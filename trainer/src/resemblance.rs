@@ -90,6 +90,43 @@ pub(crate) fn product(series: &[f64], lag: usize) -> f64 {
     series.iter().skip(lag).zip(series).map(|(later, earlier)| later * earlier).sum()
 }
 
+/// Sums of products of the rows of a series, in proportion to three variances of the mean of many rows.
+pub(crate) struct LongRun {
+    /// If rows were independent.
+    pub of_rows: f64,
+    /// Of rows in blocks drawn at random, which lose a share k / block of the products of rows that are k apart (Kunsch 1989).
+    pub of_blocks: f64,
+    /// Of rows in the order of the series.
+    pub whole: f64,
+}
+
+impl LongRun {
+    /// `series` has the mean zero, and rows resemble each other up to the lag `last`.
+    pub fn of(series: &[f64], last: usize, block: usize) -> Self {
+        let of_rows = product(series, 0);
+        let (mut whole, mut of_blocks) = (of_rows, of_rows);
+        for lag in 1..2 * last {
+            // A flat top: rows that are further apart than `last` count less and less (Politis & White 2004).
+            let weight = (2.0 - lag as f64 / last as f64).min(1.0);
+            let twice = 2.0 * weight * product(series, lag);
+            whole += twice;
+            of_blocks += twice * block.saturating_sub(lag) as f64 / block as f64;
+        }
+        Self { of_rows, of_blocks, whole }
+    }
+}
+
+/// Returns by what factor the variance of the mean of a series exceeds that of as many independent rows, at least 1.
+pub(crate) fn inflation(series: &[f64]) -> f64 {
+    let series = centred(series);
+    let (last, block) = block(&series, series.len(), 1);
+    if last == 0 {
+        return 1.0;
+    }
+    let LongRun { of_rows, whole, .. } = LongRun::of(&series, last, block);
+    (whole / of_rows).max(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +152,19 @@ mod tests {
         assert_eq!(lag(&autoregressive(0.9), 10), 10);
         for series in [&[][..], &[1.0], &[0.1; 3000]] {
             assert_eq!(lag(series, 10), 0);
+        }
+    }
+
+    #[test]
+    fn the_mean_of_rows_that_resemble_each_other_varies_more() {
+        assert_eq!(inflation(&autoregressive(0.0)), 1.0);
+        // (1 + ρ) / (1 - ρ) of an autoregression.
+        for (rho, expected) in [(0.5, 3.0), (0.9, 19.0)] {
+            let found = inflation(&autoregressive(rho));
+            assert!((0.7..1.4).contains(&(found / expected)), "{found} for {expected}");
+        }
+        for series in [&[][..], &[1.0], &[0.1; 3000]] {
+            assert_eq!(inflation(series), 1.0);
         }
     }
 

@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::resemblance::{block, centred, product};
+use crate::resemblance::{LongRun, block, centred};
 
 /// Number of simulated rows per false alarm, and the largest number of simulated rows.
 const ALARMS: f64 = 60.0;
@@ -58,32 +58,6 @@ impl Trend {
         // That of calibration rows in stretches, which differ as blocks do; single rows differ less.
         let error = spread * ((whole / of_rows).max(1.0) / n).sqrt();
         Self { interval, block, error }
-    }
-}
-
-/// Sums of products of the rows of a series, in proportion to three variances of the mean of many rows.
-struct LongRun {
-    /// If rows were independent.
-    of_rows: f64,
-    /// Of rows in blocks drawn at random, which lose a share k / block of the products of rows that are k apart (Kunsch 1989).
-    of_blocks: f64,
-    /// Of rows in the order of the series.
-    whole: f64,
-}
-
-impl LongRun {
-    /// `series` has the mean zero, and rows resemble each other up to the lag `last`.
-    fn of(series: &[f64], last: usize, block: usize) -> Self {
-        let of_rows = product(series, 0);
-        let (mut whole, mut of_blocks) = (of_rows, of_rows);
-        for lag in 1..2 * last {
-            // A flat top: rows that are further apart than `last` count less and less (Politis & White 2004).
-            let weight = (2.0 - lag as f64 / last as f64).min(1.0);
-            let twice = 2.0 * weight * product(series, lag);
-            whole += twice;
-            of_blocks += twice * block.saturating_sub(lag) as f64 / block as f64;
-        }
-        Self { of_rows, of_blocks, whole }
     }
 }
 
