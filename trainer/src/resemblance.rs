@@ -11,7 +11,8 @@ use crate::data::{Cells, Frame, FrameColumn};
 const PER_LAG: usize = 10;
 /// Number of stretches of the rows of a file, at least.
 const STRETCHES: usize = 100;
-/// Number of rows, the first of a file, and of their cells that tell how long rows resemble their neighbours.
+/// Number of rows, the first of a file, and of their cells that tell how long rows resemble their neighbours: lags take time for
+/// each row.
 const MOST_ROWS: usize = 20_000;
 const MOST_CELLS: usize = 1 << 22;
 
@@ -116,9 +117,10 @@ impl LongRun {
     }
 }
 
-/// Returns by what factor the variance of the mean of a series exceeds that of as many independent rows, at least 1.
+/// Returns by what factor the variance of the mean of a series exceeds that of as many independent rows, at least 1. The first
+/// [`MOST_ROWS`] tell it.
 pub(crate) fn inflation(series: &[f64]) -> f64 {
-    let series = centred(series);
+    let series = centred(&series[..series.len().min(MOST_ROWS)]);
     let (last, block) = block(&series, series.len(), 1);
     if last == 0 {
         return 1.0;

@@ -10,10 +10,10 @@ use surprisal::{
     Absence, Accepted, Activation, Adaptation, AnomalyScore, Blame, Calibrator, Column, ColumnScore, Compressor,
     Conditional, Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Fingerprint,
     Forest, Incoming, Installed, Linear, Logit, Mass, Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats,
-    Offsets, OutcomeTables, OutcomeWalk, PValue, Packet, PacketError, PacketRows, PacketWriter, Packets, Predictor, Prototypes,
-    Reading, Recalibration, Received, Recent, Report, RowCodec, RowSchema, RowScore, SelfTestError, Severity, Slots,
-    Stream, Table, TableError, Term, Terms, UpdateError, UpdateHeader, Verdict, View, ViewTable, Walk, Watch,
-    WatchedRow, flags, total_order,
+    Offsets, OutcomeTables, OutcomeWalk, PValue, Packet, PacketError, PacketRows, PacketWriter, Packets, Predictor,
+    Prototypes, Reading, Recalibration, Received, Recent, Report, RowCodec, RowSchema, RowScore, SelfTestError,
+    Severity, Slots, Stream, Table, TableError, Term, Terms, UpdateError, UpdateHeader, Verdict, View, ViewTable, Walk,
+    Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
