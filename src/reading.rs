@@ -111,8 +111,8 @@ impl Reading {
         Self::Real(f32::from_bits(bits | sign))
     }
 
-    /// Returns this number less another one of the same type: integers saturate, and real numbers are rounded to the nearest
-    /// `f32`, as an FPU rounds, except that results below the smallest normal number are 0 and none is infinite. Infinite and
+    /// Returns this number less another one of the same type: integers saturate, and real numbers above 2^-90 are rounded to the
+    /// nearest `f32`, as an FPU rounds, except that no result is infinite. Smaller numbers lose digits. Infinite and
     /// missing readings, and those of another type than `offset`, stay as they are. Integer operations alone compute it, so that a core without an
     /// FPU links no floating-point code.
     ///

@@ -13,7 +13,7 @@ use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::pipeline::{Contamination, Job, run as fit};
-use surprisal_trainer::recalibrate::{applied, recalibrate, total};
+use surprisal_trainer::recalibrate::{less_offsets, recalibrate, total_nats};
 use surprisal_trainer::split::{SplitStrategy, split};
 
 use super::fitted::Quality;
@@ -175,21 +175,21 @@ fn on_board(
     let table = artefact.open()?;
     let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
     table.offset_scales(&mut scales);
-    let mut offsets = scales.clone();
+    let mut offsets = vec![Reading::Missing; scales.len()];
     search_offsets(&scales, &mut offsets, first.len(), |offsets| {
         *passes += 1;
         *scored = first.len();
-        total(&*table, &first, offsets)
+        total_nats(&*table, &first, offsets)
     })?;
     let mut calibrator = Calibrator::<ROWS>::new();
     for row in &rest {
-        calibrator.push(&table.score(&applied(row, &offsets))?);
+        calibrator.push(&table.score(&less_offsets(row, &offsets))?);
     }
     let factory = artefact.detector();
     let found = calibrator.finish(&factory, PValue::from_ppm((1e6 * RATE) as u32));
     let (detector, mut scores) = (found.detector(&factory), Vec::with_capacity(rows.len()));
     for row in artefact.schema.all_readings(frame, rows)? {
-        scores.push(table.score(&applied(&row, &offsets))?.anomaly);
+        scores.push(table.score(&less_offsets(&row, &offsets))?.anomaly);
     }
     let alarms = |at: usize| detector.judge(scores[at]).is_anomalous();
     let normal: Vec<usize> = (0..rows.len()).filter(|&at| !anomalous[at]).collect();

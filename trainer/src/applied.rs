@@ -141,8 +141,8 @@ impl Applied {
         (0..self.scores.len()).map(is_anomalous).collect()
     }
 
-    /// Returns the drift of the scored rows at these positions since the calibration. Where rows resemble their neighbours, its
-    /// standard error is as much larger as theirs, of which a board knows nothing.
+    /// Returns the drift of the scored rows at these positions since the calibration. If the rows of the fit resembled their
+    /// neighbours, its standard error is larger, in proportion to that of the mean of such rows. A board takes rows for independent.
     pub fn drift(&self, chosen: &[usize]) -> DriftEstimate {
         let detector = self.artefact.detector();
         let (mut drift, mut series) = (Drift::new(), Vec::with_capacity(chosen.len()));
@@ -151,7 +151,8 @@ impl Applied {
             series.push(self.surprisals[at].min(detector.score_cap).into());
         }
         let mut estimate = drift.estimate(&detector);
-        let error = f64::from(estimate.error.raw()) * inflation(&series).sqrt();
+        let error =
+            f64::from(estimate.error.raw()) * inflation(&series, self.artefact.notes.fit.stretch.unwrap_or(1)).sqrt();
         estimate.error = Nats::from_raw(error as u32);
         estimate
     }

@@ -130,8 +130,8 @@ fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>]) -> Result<Vec<f64>> 
     let table = artefact.open()?;
     let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
     table.offset_scales(&mut scales);
-    let mut offsets = scales.clone();
-    search_offsets(&scales, &mut offsets, rows.len(), |offsets| total(&*table, rows, offsets))?;
+    let mut offsets = vec![Reading::Missing; scales.len()];
+    search_offsets(&scales, &mut offsets, rows.len(), |offsets| total_nats(&*table, rows, offsets))?;
     let number = |offset: Reading| match offset {
         Reading::Integer(offset) => offset.into(),
         Reading::Real(offset) => offset.into(),
@@ -145,13 +145,13 @@ fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>]) -> Result<Vec<f64>> 
 ///
 /// # Errors
 /// [`Error::Encode`] if a row does not fit the table.
-pub fn total(table: &dyn RowTable, rows: &[Vec<Reading>], offsets: &[Reading]) -> Result<u64> {
-    let of_row = |row: &Vec<Reading>| Ok(u64::from(table.score(&applied(row, offsets))?.nats.raw()));
+pub fn total_nats(table: &dyn RowTable, rows: &[Vec<Reading>], offsets: &[Reading]) -> Result<u64> {
+    let of_row = |row: &Vec<Reading>| Ok(u64::from(table.score(&less_offsets(row, offsets))?.nats.raw()));
     Ok(rows.par_iter().map(of_row).collect::<Result<Vec<u64>>>()?.iter().sum())
 }
 
 /// Returns a row less these offsets.
-pub fn applied(row: &[Reading], offsets: &[Reading]) -> Vec<Reading> {
+pub fn less_offsets(row: &[Reading], offsets: &[Reading]) -> Vec<Reading> {
     row.iter().zip(offsets).map(|(reading, &offset)| reading.less(offset)).collect()
 }
 

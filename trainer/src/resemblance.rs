@@ -117,16 +117,14 @@ impl LongRun {
     }
 }
 
-/// Returns by what factor the variance of the mean of a series exceeds that of as many independent rows, at least 1. The first
-/// [`MOST_ROWS`] tell it.
-pub(crate) fn inflation(series: &[f64]) -> f64 {
+/// Returns by what factor the variance of the mean of a series exceeds that of as many independent rows, at least 1, if rows
+/// resemble each other as long as those that were split in stretches of this length do. A change within the series makes its rows
+/// alike as well, so that the series itself does not tell how long. Its first [`MOST_ROWS`] rows count.
+pub(crate) fn inflation(series: &[f64], stretch: usize) -> f64 {
     let series = centred(&series[..series.len().min(MOST_ROWS)]);
-    let (last, block) = block(&series, series.len(), 1);
-    if last == 0 {
-        return 1.0;
-    }
-    let LongRun { of_rows, whole, .. } = LongRun::of(&series, last, block);
-    (whole / of_rows).max(1.0)
+    let last = stretch.div_ceil(PER_LAG).min(series.len() / PER_LAG);
+    let LongRun { of_rows, whole, .. } = LongRun::of(&series, last, stretch);
+    if stretch > 1 && of_rows > 0.0 { (whole / of_rows).max(1.0) } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -159,14 +157,22 @@ mod tests {
 
     #[test]
     fn the_mean_of_rows_that_resemble_each_other_varies_more() {
-        assert_eq!(inflation(&autoregressive(0.0)), 1.0);
         // (1 + ρ) / (1 - ρ) of an autoregression.
-        for (rho, expected) in [(0.5, 3.0), (0.9, 19.0)] {
-            let found = inflation(&autoregressive(rho));
+        for (rho, expected) in [(0.0, 1.0), (0.5, 3.0), (0.9, 19.0)] {
+            let found = inflation(&autoregressive(rho), 300);
             assert!((0.7..1.4).contains(&(found / expected)), "{found} for {expected}");
         }
+        assert_eq!(inflation(&autoregressive(0.9), 1), 1.0, "the rows of the fit were independent");
         for series in [&[][..], &[1.0], &[0.1; 3000]] {
-            assert_eq!(inflation(series), 1.0);
+            assert_eq!(inflation(series, 300), 1.0);
+        }
+        // A step of three deviations, or a rise of ten, is no resemblance: of 30,000 rows, their means are far from zero.
+        let noise: Vec<f64> = (0..3).flat_map(|_| autoregressive(0.0)).collect();
+        let of = |change: &dyn Fn(usize) -> f64| -> Vec<f64> {
+            noise.iter().enumerate().map(|(at, noise)| noise * 12f64.sqrt() + change(at)).collect()
+        };
+        for series in [of(&|at| if at < 15_000 { 0.0 } else { 3.0 }), of(&|at| at as f64 / 3000.0)] {
+            assert!(inflation(&series, 50) < 25.0, "{}", inflation(&series, 50));
         }
     }
 

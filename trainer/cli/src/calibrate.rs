@@ -40,7 +40,8 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     line!(text, "{}: {} bytes, calibrated on {} normal rows", path.display(), artefact.file_bytes().len(), new.rows);
     let moved = artefact.notes.fit.recalibrated.as_ref().map_or(&[][..], |done| &done.offsets);
     for (name, offset) in moved {
-        line!(text, "  {name}: {:+} more than the machine of the fit", *offset as f32);
+        let shown = if offset.fract() == 0.0 { format!("{offset:+}") } else { format!("{:+}", *offset as f32) };
+        line!(text, "  {name}: {shown} more than the machine of the fit");
     }
     if offsets && moved.is_empty() {
         line!(text, "  no column has an offset that gains more than noise");

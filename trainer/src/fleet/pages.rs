@@ -61,7 +61,7 @@ pub struct MachinePage {
 /// pages stay; the observer gets a warning if there are other pages, which may be those of an earlier report.
 ///
 /// # Errors
-/// The errors of [`status`](super::status()); [`Error::Option`] if `pages` is a file; [`Error::Io`] if the list cannot be written,
+/// The errors of [`status`](super::status()); [`Error::Option`] if `pages` is a file or the folder of the models; [`Error::Io`] if the list cannot be written,
 /// before any page is; [`Error::OutputIsInput`] if it would replace a file of rows or a model.
 pub fn report(
     folder: &Path,
@@ -74,7 +74,7 @@ pub fn report(
         let message = format!("{} is a file; name a folder for the pages", pages.display());
         return Err(Error::option("-o", message));
     }
-    // Pages among the models would hide them from whoever looks into the folder.
+    // A folder of models is all that a fleet is, and is copied and listed as such.
     if let (Ok(own), Ok(other)) = (pages.canonicalize(), folder.canonicalize())
         && own == other
     {

@@ -23,12 +23,12 @@ pub struct MachineStatus {
     pub machine: String,
     /// Number of fresh rows.
     pub rows: usize,
-    /// Share of the rows that alarm, in 0..=1, without those with an anomalous label, unless all have one, as in the next three;
-    /// `None`, as are the next three, if no row was scored. Also `None` if the model never alarms.
+    /// Share of the rows that alarm, in 0..=1; `None` if no row was scored or the model never alarms. Rows with an anomalous
+    /// label do not count, here and in the next three, unless all have one.
     pub alarm_rate: Option<f64>,
-    /// Share of normal rows that may alarm, in 0..=1; `None` if the model never alarms.
+    /// Share of normal rows that may alarm, in 0..=1; `None` as above.
     pub promised: Option<f64>,
-    /// How much the mean surprisal is above that of the calibration rows, in nats per row.
+    /// How much the mean surprisal is above that of the calibration rows, in nats per row; `None` if no row was scored.
     pub drift: Option<f64>,
     /// Standard error of the drift, in nats per row; `None` if there are too few rows.
     pub drift_error: Option<f64>,
@@ -53,7 +53,7 @@ pub enum State {
     NoThreshold,
     /// There are rows, but no model.
     NoModel,
-    /// There is a model, but no row.
+    /// There is a model, but no row with a reading.
     NoRows,
     /// None of these.
     Ok,
@@ -106,7 +106,9 @@ impl MachineStatus {
         let (_, most) = promised_interval(&detector);
         let is_alarming = alarms as f64 > count * most + CLEAR * (count * most * (1.0 - most)).sqrt().max(1.0);
         let is_silent = detector.threshold == Nats::IMPOSSIBLE;
-        let state = if is_alarming {
+        let state = if judged.is_empty() {
+            State::NoRows
+        } else if is_alarming {
             State::Alarms
         } else if estimate.is_drifted() {
             State::Drifted
@@ -117,7 +119,7 @@ impl MachineStatus {
         };
         Self {
             alarm_rate: (count > 0.0 && !is_silent).then(|| alarms as f64 / count),
-            promised: (!is_silent).then_some(promised),
+            promised: (count > 0.0 && !is_silent).then_some(promised),
             drift: (count > 0.0).then(|| f64::from(estimate.raw) / 65536.0),
             drift_error: finite(estimate.error),
             ..Self::of(name, applied.rows.len(), state)
