@@ -186,6 +186,26 @@ fn a_board_finds_what_the_search_finds() {
     });
 }
 
+/// A table of bits finds what a naive sum over the same rows gives.
+#[test]
+fn tables_of_bits_have_offsets() {
+    let mut dice = Dice(34);
+    let usual = [[43, 1, 77, 0, 42, 0, 34, 35, 2], [37, 0, 76, 0, 28, 18, 40, 48, 8]];
+    let rows: Vec<[Reading; 9]> = (0..12)
+        .map(|at| usual[at % 2].map(|value: i32| Reading::Integer(value + 5 + dice.between(-1, 1) as i32)))
+        .collect();
+    let (mut scales, mut each) = ([Reading::Missing; 9], [Reading::Missing; 9]);
+    shuttle::TABLE.offset_scales(&mut scales);
+    search_offsets(&scales, &mut each, rows.len(), |each| {
+        let offsets = Offsets { each: each.try_into().expect("nine readings") };
+        let nats = |row| shuttle::TABLE.score(&offsets.apply(row)).map(|score| u64::from(score.nats.raw()));
+        rows.iter().map(nats).sum::<Result<u64, _>>()
+    })
+    .expect("the rows fit");
+    assert_eq!(shuttle::TABLE.offsets(&rows, || {}), Ok(Offsets { each }));
+    assert!(each.iter().any(|offset| *offset != Reading::Missing), "{each:?}");
+}
+
 /// A sensor that drops out stops no search, whatever the model.
 #[test]
 fn lost_readings_stop_nothing() {

@@ -95,10 +95,16 @@ macro_rules! each_table {
     };
 }
 
-/// The smallest of the tables with one bit turned. A copy in flash, as small boards have no room for it in RAM.
+/// The begin of a table, whose head says that it is all, so that the checksum is another. Small boards have no room for a second
+/// whole table.
 static CORRUPT: &Aligned<[u8]> = &Aligned({
-    let mut bytes = *include_bytes!("../golden/mixture.srp");
-    bytes[bytes.len() - 5] ^= 1;
+    let whole = include_bytes!("../golden/mixture.srp");
+    let (mut bytes, mut at) = ([0u8; 512], 0);
+    while at < bytes.len() {
+        bytes[at] = whole[at];
+        at += 1;
+    }
+    [bytes[8], bytes[9], bytes[10], bytes[11]] = (bytes.len() as u32).to_le_bytes();
     bytes
 });
 
@@ -288,8 +294,8 @@ cases! {
     fn offsets_agree_everywhere() {
         let is_usual = |row: &[Reading]| views::TABLE.judge(row).is_ok_and(|verdict| !verdict.is_anomalous());
         let usual = rows(&SHUTTLE).map(|(row, _)| row).filter(|row| is_usual(row));
-        let found = offsets::found(&table(&SHUTTLE, &shuttle::TABLE), &views::TABLE, usual);
-        assert_eq!(found, [[4, 0, 9, 0, -2, 2, -7, -1, -1], [0, 0, 7, 0, -8, 0, -5, 2, 0]]);
+        let found = offsets::found(&views::TABLE, usual);
+        assert!(found == [0, 0, 7, 0, -8, 0, -5, 2, 0]);
     }
 
     /// A column's share is its own, and the largest come first.
