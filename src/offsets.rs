@@ -1,6 +1,6 @@
 //! Offsets: constants by which the readings of this machine differ from those of the machine of the fit.
 
-use crate::detector::Detector;
+use crate::detector::{Detector, RowScore};
 use crate::encoder::{Column, Kind};
 use crate::error::{EncodeError, TableError};
 use crate::format::CHECKSUM;
@@ -118,15 +118,16 @@ impl<const R: usize> Offsets<R> {
         Ok(found)
     }
 
-    /// Finds the offsets that make the rows most likely, given the scale of each column.
+    /// Finds the offsets that make the rows most likely, by the scales and the scores of a table.
     fn find(
-        scales: &[Reading; R],
         rows: &[[Reading; R]],
-        nats: impl Fn(&[Reading]) -> Result<Nats, EncodeError>,
+        scales: impl FnOnce(&mut [Reading]),
+        score: impl Fn(&[Reading]) -> Result<RowScore, EncodeError>,
         mut pause: impl FnMut(),
     ) -> Result<Self, EncodeError> {
-        let mut found = Self::NONE;
-        search_offsets(scales, &mut found.each, rows.len(), |each| total(each, rows, &nats, &mut pause))?;
+        let (mut each, mut found) = ([Reading::Missing; R], Self::NONE);
+        scales(&mut each);
+        search_offsets(&each, &mut found.each, rows.len(), |offsets| total(offsets, rows, &score, &mut pause))?;
         Ok(found)
     }
 }
@@ -137,13 +138,13 @@ impl<const R: usize> Offsets<R> {
 fn total<const R: usize>(
     offsets: &[Reading],
     rows: &[[Reading; R]],
-    nats: &impl Fn(&[Reading]) -> Result<Nats, EncodeError>,
+    score: &impl Fn(&[Reading]) -> Result<RowScore, EncodeError>,
     pause: &mut impl FnMut(),
 ) -> Result<u64, EncodeError> {
     let (mut sum, mut each) = (0, [Reading::Missing; R]);
     each.iter_mut().zip(offsets).for_each(|(slot, &offset)| *slot = offset);
     for row in rows {
-        sum += u64::from(nats(&Offsets { each }.apply(row))?.raw());
+        sum += u64::from(score(&Offsets { each }.apply(row))?.nats.raw());
         pause();
     }
     Ok(sum)
@@ -170,9 +171,7 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
         rows: &[[Reading; R]],
         pause: impl FnMut(),
     ) -> Result<Offsets<R>, EncodeError> {
-        let mut scales = [Reading::Missing; R];
-        self.offset_scales(&mut scales);
-        Offsets::find(&scales, rows, |row| Ok(self.score(row)?.nats), pause)
+        Offsets::find(rows, |scales| self.offset_scales(scales), |row| self.score(row), pause)
     }
 
     /// Writes the scale of each reading, the distance of the quartiles of its edges, to `scales`, and [`Reading::Missing`] for
@@ -195,9 +194,7 @@ impl<const C: usize, const V: usize> ViewTable<'_, C, V> {
         rows: &[[Reading; R]],
         pause: impl FnMut(),
     ) -> Result<Offsets<R>, EncodeError> {
-        let mut scales = [Reading::Missing; R];
-        self.offset_scales(&mut scales);
-        Offsets::find(&scales, rows, |row| Ok(self.score(row)?.nats), pause)
+        Offsets::find(rows, |scales| self.offset_scales(scales), |row| self.score(row), pause)
     }
 
     /// Writes the scale of each reading to `scales`, as [`Table::offset_scales`] does. A column that has residuals alone has a

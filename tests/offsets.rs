@@ -244,7 +244,7 @@ fn differences_are_rounded_to_the_nearest() {
     assert_eq!(Reading::Missing.less(Reading::Real(1.0)), Reading::Missing);
 }
 
-/// What was expected comes back in the units of this machine.
+/// A value that the machine of the fit would read is returned as this machine reads it.
 #[test]
 fn expected_values_are_restored() {
     let offsets = Offsets { each: [Reading::Integer(3), Reading::Real(-0.5), Reading::Missing] };

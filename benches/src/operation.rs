@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use surprisal::{Calibrator, Cusum, PValue, Reading, search_offsets};
+use surprisal::{Calibrator, Cusum, Detector, Nats, PValue, Reading, search_offsets};
 use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::data::{Frame, Header};
@@ -77,15 +77,21 @@ pub fn run(args: &Operation) -> Result<()> {
 
 /// Returns (AUC-ROC in percent, share of normal rows that alarm) of an artefact on rows of a frame.
 fn judged(artefact: &Artefact, frame: &Frame, rows: &[usize], anomalous: &[bool]) -> Result<(f64, f64)> {
-    let scores = artefact.scores_of(frame, rows, &())?;
-    let detector = artefact.detector();
-    let anomaly: Vec<f64> = scores.iter().map(|score| score.anomaly.into()).collect();
-    let normal: Vec<bool> = (0..rows.len())
-        .filter(|&at| !anomalous[at])
-        .map(|at| detector.judge(scores[at].anomaly).is_anomalous())
+    let scores: Vec<Nats> = artefact.scores_of(frame, rows, &())?.iter().map(|score| score.anomaly).collect();
+    Ok(judged_by(&artefact.detector(), &scores, anomalous))
+}
+
+/// Returns (AUC-ROC in percent, share of normal rows that alarm) of anomaly scores.
+fn judged_by(detector: &Detector, scores: &[Nats], anomalous: &[bool]) -> (f64, f64) {
+    let normal: Vec<bool> = scores
+        .iter()
+        .zip(anomalous)
+        .filter(|(_, anomalous)| !**anomalous)
+        .map(|(&score, _)| detector.judge(score).is_anomalous())
         .collect();
     let alarms = normal.iter().filter(|&&alarm| alarm).count() as f64 / normal.len().max(1) as f64;
-    Ok((Quality::of(&anomaly, anomalous).roc, alarms))
+    let scores: Vec<f64> = scores.iter().map(|&score| score.into()).collect();
+    (Quality::of(&scores, anomalous).roc, alarms)
 }
 
 /// Returns a job that fits the training file of a task with default settings.
@@ -176,9 +182,9 @@ fn on_board(
     let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
     table.offset_scales(&mut scales);
     let mut offsets = vec![Reading::Missing; scales.len()];
+    *scored = first.len();
     search_offsets(&scales, &mut offsets, first.len(), |offsets| {
         *passes += 1;
-        *scored = first.len();
         total_nats(&*table, &first, offsets)
     })?;
     let mut calibrator = Calibrator::<ROWS>::new();
@@ -187,15 +193,10 @@ fn on_board(
     }
     let factory = artefact.detector();
     let found = calibrator.finish(&factory, PValue::from_ppm((1e6 * RATE) as u32));
-    let (detector, mut scores) = (found.detector(&factory), Vec::with_capacity(rows.len()));
-    for row in artefact.schema.all_readings(frame, rows)? {
-        scores.push(table.score(&less_offsets(&row, &offsets))?.anomaly);
-    }
-    let alarms = |at: usize| detector.judge(scores[at]).is_anomalous();
-    let normal: Vec<usize> = (0..rows.len()).filter(|&at| !anomalous[at]).collect();
-    let share = normal.iter().filter(|&&at| alarms(at)).count() as f64 / normal.len().max(1) as f64;
-    let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
-    Ok((Quality::of(&scores, anomalous).roc, share))
+    let rows = artefact.schema.all_readings(frame, rows)?;
+    let scores =
+        rows.iter().map(|row| Ok(table.score(&less_offsets(row, &offsets))?.anomaly)).collect::<Result<Vec<_>>>()?;
+    Ok(judged_by(&found.detector(&factory), &scores, anomalous))
 }
 
 /// Writes the test file of a task with a random offset in half of its numeric columns, and returns its path.

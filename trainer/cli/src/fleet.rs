@@ -31,15 +31,15 @@ pub fn run(command: FleetCommand, progress: &Progress, print: impl FnOnce(Answer
         FleetCommand::Status { models, data, reading, time, out } => {
             let options = ReadOptions { time, ..reading.options() };
             let inputs = [data.clone(), fleet::files(&models)?].concat();
-            let mut of = (0, 0);
+            let (mut failed, mut all) = (0, 0);
             print(out.deliver(&paths(&inputs), || {
                 let machines = fleet::status(&models, FleetRows::Files(data.clone()), &options, progress)?;
                 progress.clear();
-                of = (machines.iter().filter(|one| one.error.is_some()).count(), machines.len());
+                (failed, all) = (machines.iter().filter(|one| one.error.is_some()).count(), machines.len());
                 Ok(Answer { text: status_table(&machines).into_text(), value: json!({ "machines": machines }) })
             })?)?;
-            if of.0 > 0 {
-                bail!("{} of {} cannot be scored; the list says why", of.0, counted(of.1, "machine"));
+            if failed > 0 {
+                bail!("{failed} of {} cannot be scored; the list says why", counted(all, "machine"));
             }
             Ok(())
         }

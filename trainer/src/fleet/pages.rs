@@ -61,8 +61,8 @@ pub struct MachinePage {
 /// pages stay; the observer gets a warning if there are other pages, which may be those of an earlier report.
 ///
 /// # Errors
-/// The errors of [`status`](super::status()); [`Error::Option`] if `pages` is a file or the folder of the models; [`Error::Io`] if the list cannot be written,
-/// before any page is; [`Error::OutputIsInput`] if it would replace a file of rows or a model.
+/// The errors of [`status`](super::status()); [`Error::Option`] if `pages` is a file or the folder of the models; [`Error::Io`] if
+/// the list cannot be written, before any page is; [`Error::OutputIsInput`] if it would replace a file of rows or a model.
 pub fn report(
     folder: &Path,
     data: FleetRows,
