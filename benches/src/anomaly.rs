@@ -71,6 +71,9 @@ pub struct Anomaly {
     /// The folder with the recordings of SKAB; if absent, skab/ in the folder of --data
     #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
+    /// Seed of the fits, which draws the rows of each purpose; those of SKAB do not depend on it
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
     /// Run without scikit-learn, and without its data set of digits
     #[arg(long)]
     no_baselines: bool,
@@ -277,7 +280,8 @@ impl Bench<'_> {
             if !counts_alarms && !self.wants(part) {
                 continue;
             }
-            let fitted = Fitted::new(&task, family, [FAMILY, Family::Marginal].contains(&family).then_some(FLASH))?;
+            let flash = [FAMILY, Family::Marginal].contains(&family).then_some(FLASH);
+            let fitted = Fitted::new(&task, family, flash, self.args.seed)?;
             if counts_alarms {
                 for rate in RATES {
                     if let Some(alarms) = fitted.alarms(&task, rate)? {

@@ -120,7 +120,7 @@ pub fn run(args: &Args) -> Result<()> {
         let mut found: Vec<(&str, f64)> = Vec::new();
         let mut each = Vec::new();
         for (name, task) in &tasks {
-            let fitted = Fitted::new(task, family, None)?;
+            let fitted = Fitted::new(task, family, None, 0)?;
             let counts = counts(&fitted, replaced(&fitted.readings))?;
             print(name, counts);
             found.push((name, counts.shares()[0]));
@@ -215,7 +215,7 @@ fn counts(fitted: &Fitted, rows: Vec<Wrong>) -> Result<Counts> {
 /// faulty sensor is named first.
 fn pump(family: Family) -> Result<f64> {
     let faults = pump::faults()?;
-    let fitted = Fitted::new(&faults.task, family, None)?;
+    let fitted = Fitted::new(&faults.task, family, None, 0)?;
     let mut total = Counts::default();
     for (fault, name) in FAULTS.iter().enumerate() {
         let rows = faults.rows.iter().zip(&fitted.readings).filter(|((of, _), _)| *of == fault);

@@ -58,12 +58,12 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// Fits the training file of a task with the given family and size limit, as a user of `surprisal fit` would.
+    /// Fits the training file of a task with the given family, size limit and seed, as a user of `surprisal fit` would.
     ///
     /// # Errors
     /// The fit fails.
-    pub fn new(task: &Task, family: Family, flash: Option<usize>) -> Result<Self> {
-        let mut job = job(task, family, flash);
+    pub fn new(task: &Task, family: Family, flash: Option<usize>, seed: u64) -> Result<Self> {
+        let mut job = Job { seed, ..job(task, family, flash) };
         let train = Frame::read(&job.train[0], Header::Yes)?;
         // Some columns of public sets look like identifiers.
         job.keep = train.columns.iter().map(|column| column.name.clone()).collect();

@@ -32,6 +32,9 @@ pub struct OddBench {
     /// The folder that holds oddbench/
     #[arg(long, value_name = "DIR", default_value = "../shared/data")]
     data: PathBuf,
+    /// Seed of the fits, which draws the rows of each purpose
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
     /// Run without scikit-learn
     #[arg(long)]
     no_baselines: bool,
@@ -128,7 +131,7 @@ impl OddSet {
 /// Data is missing, or a fit fails.
 pub fn run(args: &OddBench) -> Result<()> {
     if args.missing {
-        return missing(&args.data);
+        return missing(&args.data, args.seed);
     }
     let python = if args.no_baselines { None } else { Some(Python::find()?) };
     let families = if args.families.is_empty() { &FAMILIES[..] } else { &args.families };
@@ -141,7 +144,7 @@ pub fn run(args: &OddBench) -> Result<()> {
     sets.retain(|set| args.sets.is_empty() || args.sets.contains(&set.name));
     for set in sets {
         // The other sets run even if one fails.
-        match areas(&set, families, python.as_ref()) {
+        match areas(&set, families, args.seed, python.as_ref()) {
             Ok(areas) => {
                 println!("{}", line(&set.name, &areas));
                 rows.push(areas);
@@ -165,12 +168,12 @@ pub fn run(args: &OddBench) -> Result<()> {
 
 /// Returns the AUC-ROC of each method on a set, in percent: of the families, and of the nearest neighbours if there is a
 /// Python environment.
-fn areas(set: &OddSet, families: &[Family], python: Option<&Python>) -> Result<Vec<f64>> {
+fn areas(set: &OddSet, families: &[Family], seed: u64, python: Option<&Python>) -> Result<Vec<f64>> {
     let task = set.task("oddbench", true)?;
     let area = |scores: &[f64]| Quality::of(scores, &task.anomalous).roc;
     let mut areas = Vec::new();
     for &family in families {
-        let [anomaly, ..] = Fitted::new(&task, family, None)?.surprisals()?;
+        let [anomaly, ..] = Fitted::new(&task, family, None, seed)?.surprisals()?;
         areas.push(area(&anomaly));
     }
     if let Some(python) = python {
@@ -182,13 +185,13 @@ fn areas(set: &OddSet, families: &[Family], python: Option<&Python>) -> Result<V
 
 /// Fits tables to the [`MISSING_SETS`] largest sets, and prints AUC-ROC and false alarms with all readings, and in the mean
 /// over the columns if one column is missing in all test rows although no training row misses it.
-fn missing(data: &Path) -> Result<()> {
+fn missing(data: &Path, seed: u64) -> Result<()> {
     println!("tables, percentages; alarms on normal test rows are calibrated for at most 1 %");
     println!("{:<30}{:>14}{:>14}{:>14}{:>14}", "", "AUC of all", "one missing", "alarms of all", "one missing");
     let mut rows = Vec::new();
     for set in OddSet::largest(data, MISSING_SETS)? {
         let task = set.task("oddbench", true)?;
-        let Fitted { artefact, readings, .. } = Fitted::new(&task, Family::Tables, None)?;
+        let Fitted { artefact, readings, .. } = Fitted::new(&task, Family::Tables, None, seed)?;
         let detector = artefact.detector();
         let measure = |rows: &[Vec<Reading>]| -> Result<[f64; 2]> {
             let scores = artefact.scores(rows)?;
