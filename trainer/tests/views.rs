@@ -136,6 +136,59 @@ fn limits_are_kept_and_named() {
     assert!(operations <= 40 && whole.operations > 40, "{operations}, {}", whole.operations);
 }
 
+/// Two views with few prototypes are worth more than one view, if the limits allow them.
+#[test]
+fn limits_take_prototypes_before_a_view() {
+    let text = machine(3000, 20.0, 1.0);
+    let of = |change: &dyn Fn(&mut Job)| {
+        let (artefact, report) = fit(&text, change).unwrap();
+        let prototypes = artefact.views().unwrap().last().map_or(0, |view| view.prototypes.count());
+        (prototypes, report)
+    };
+    let (all, whole) = of(&|_| ());
+    assert_eq!(all, 16);
+    // A distance takes three operations per prototype and numeric column, of which there are two.
+    let (half, _) = of(&|job| job.operations = Some(whole.operations - 6 * 8 + 12));
+    assert!((4..=8).contains(&half), "{half}");
+    let (quarter, small) = of(&|job| job.operations = Some(whole.operations - 6 * 12 + 4));
+    assert_eq!(quarter, 4);
+    let (none, one) = of(&|job| job.operations = Some(40));
+    assert_eq!(none, 0);
+    let density = |report: &FitReport| report.valid_ll - report.log_unit;
+    assert!(density(&small) > density(&one), "{} and {}", density(&small), density(&one));
+    // Named numbers are kept.
+    for change in [|job: &mut Job| job.choices.prototypes = Some(16), |job: &mut Job| job.choices.views = Some(2)] {
+        let refused = fit(&text, |job| {
+            change(job);
+            job.operations = Some(one.operations);
+        });
+        let refused = refused.unwrap_err().to_string();
+        let advised: usize =
+            refused.split("--ops ").nth(1).and_then(|rest| rest.split(',').next()?.parse().ok()).expect("a number");
+        let (artefact, _) = fit(&text, |job| {
+            change(job);
+            job.operations = Some(advised);
+        })
+        .expect("the advice works");
+        assert_eq!(artefact.shape.views, 2);
+    }
+}
+
+#[test]
+fn views_belong_to_tables_and_prototypes_to_two_of_them() {
+    let text = machine(300, 20.0, 1.0);
+    let refused = |family: Family, views: Option<usize>, prototypes: Option<usize>| {
+        let found = fit(&text, |job| {
+            job.choices.family = family;
+            (job.choices.views, job.choices.prototypes) = (views, prototypes);
+        });
+        found.map(|_| ()).unwrap_err().to_string()
+    };
+    assert!(refused(Family::Tables, Some(1), Some(8)).contains("--prototypes: one view has no prototypes"));
+    assert!(refused(Family::LinearTrees, Some(2), None).contains("--views: only the family tables has views"));
+    assert!(refused(Family::Marginal, None, Some(8)).contains("--prototypes: only the family tables has views"));
+}
+
 #[test]
 fn settings_are_honoured_or_refused() {
     let text = machine(1000, 20.0, 1.0);

@@ -142,6 +142,16 @@ impl Job {
         if of_counts && self.choices.strength == Some(0.0) {
             return Err(Error::option("--strength", "leaves need a pseudo-count above zero, for example 1; found 0"));
         }
+        let &Choices { family, views, prototypes, .. } = &self.choices;
+        for (option, given) in [("--views", views.is_some()), ("--prototypes", prototypes.is_some())] {
+            if given && !matches!(family, Family::Tables | Family::Auto) {
+                let message = "only the family tables has views; leave it out, or choose --family tables";
+                return Err(Error::option(option, message));
+            }
+        }
+        if views == Some(1) && prototypes.is_some() {
+            return Err(Error::option("--prototypes", "one view has no prototypes; leave it out, or pass --views 2"));
+        }
         if self.history.as_ref().is_some_and(|history| history.window == 0) {
             return Err(Error::option("--window", "expected at least one earlier row, found 0"));
         }

@@ -20,7 +20,7 @@ use crate::observer::{Event, Observer};
 use crate::order::Order;
 use crate::schema::Schema;
 use crate::select::{Choices, Excluded, over_limit, trial};
-use crate::views::{self, FittedView, OwnedViews, ViewSettings};
+use crate::views::{self, FittedView, OwnedViews, ViewSettings, prototypes};
 
 /// Number of cells (bins) per numeric column. Detection gains from finer cells than likelihood asks for; measured on the
 /// development sets of `docs/anomaly.md`.
@@ -28,9 +28,10 @@ pub(super) const CELLS: usize = 24;
 /// Largest number of cells: two more outcomes lie outside the range, one is for missing readings, and repeated extremes
 /// have cells of their own.
 const MOST_CELLS: usize = 200;
-/// (number of views, largest number of leaves of a column's tree), from the best to the smallest. The first that is
-/// within the limits is used.
-const SIZES: [(usize, usize); 8] = [(2, 24), (2, 12), (2, 6), (1, 24), (1, 12), (1, 6), (1, 3), (1, 1)];
+/// Largest numbers of leaves of a column's tree, from the best to the smallest.
+const LEAVES: [usize; 5] = [24, 12, 6, 3, 1];
+/// Divisors of the number of prototypes, where limits exclude the number that the fit would choose.
+const DIVISORS: [usize; 2] = [2, 4];
 /// Weight of a column's marginal distribution in each row of masses, in training rows.
 pub(super) const STRENGTH: f64 = 3.0;
 
@@ -58,7 +59,7 @@ impl Split<'_> {
         let (train, valid, calibration) = (readings(&self.train)?, readings(&self.valid)?, readings(&self.calibrate)?);
         let test = self.test.as_ref().map(readings).transpose()?;
         let settings = ViewSettings {
-            views: job.choices.views.unwrap_or(2),
+            views: 2,
             prototypes: job.choices.prototypes,
             cells,
             leaves: 1,
@@ -88,10 +89,19 @@ impl Split<'_> {
 
         let parts = if self.sampled_from().is_some() { PARTS } else { 0 };
         observer.event(Event::Stage { name: "outcome tables", steps: 3 + parts });
-        let (mut found, mut largest) = (None, None);
-        for (views, leaves) in SIZES.into_iter().filter(|&(views, _)| views <= settings.views) {
+        let most = prototypes::most(schema.columns.len(), train.len());
+        let (mut found, mut smallest, mut largest) = (None::<(f64, Vec<FittedView>, ViewSettings)>, None, None);
+        let mut last = None;
+        for (at, size) in sizes(job, settings, most).into_iter().enumerate() {
+            if found.as_ref().is_some_and(|(_, _, taken)| taken.views > size.views) {
+                break;
+            }
+            // Smaller trees than the limits allow are not tried: finer ones detect better than likelihood asks for.
+            if last == Some((size.views, size.prototypes)) {
+                continue;
+            }
             go_on(observer)?;
-            let fitted = views::fit(&schema, &train, &ViewSettings { views, leaves, ..settings })?;
+            let fitted = views::fit(&schema, &train, &size)?;
             let table = owned(&fitted, &schema);
             let artefact = assemble(&table, &fitted)?;
             let of_views: usize = fitted.iter().map(|view| (2 * view.columns.len()).next_multiple_of(4)).sum();
@@ -100,31 +110,39 @@ impl Split<'_> {
                 + golden::bytes(schema.columns.len(), job.flash);
             let [file_bytes, operations] =
                 [artefact.file_bytes().len() + calibrated, artefact.views()?.iter().map(views::operations).sum()];
-            let size = [
+            let needs = [
                 ("--flash", file_bytes, job.flash),
                 ("--ram", artefact.shape.state_bytes(), job.ram),
                 ("--ops", operations, job.operations),
             ];
             let spare = golden::spare(schema.columns.len(), job.flash);
-            let exceeded: Vec<(&str, usize)> = size
+            let exceeded: Vec<(&str, usize)> = needs
                 .into_iter()
-                .filter(|(_, size, limit)| limit.is_some_and(|limit| *size > limit))
-                .map(|(option, size, _)| (option, if option == "--flash" { size + spare } else { size }))
+                .filter(|(_, needed, limit)| limit.is_some_and(|limit| *needed > limit))
+                .map(|(option, needed, _)| (option, if option == "--flash" { needed + spare } else { needed }))
                 .collect();
             if exceeded.is_empty() {
-                found = Some(Ok((fitted, leaves)));
-                break;
+                last = Some((size.views, size.prototypes));
+                let nats = mean(&density(&fitted)?);
+                if found.as_ref().is_none_or(|&(best, ..)| nats > best) {
+                    found = Some((nats, fitted, size));
+                }
+                // Without a limit that binds, fewer prototypes are not tried.
+                if at == 0 {
+                    break;
+                }
+                continue;
             }
-            found = Some(Err(exceeded));
+            smallest = Some(exceeded);
             if largest.is_none() {
                 let nats = -mean(&artefact.surprisals(&valid)?) - views::common_unit(&fitted);
                 largest = Some(Excluded { nats, file_bytes, operations });
             }
         }
-        let (fitted, taken) = match found {
-            Some(Ok(found)) => found,
-            Some(Err(exceeded)) => return Err(over_limit("table of the family tables", &exceeded, "with --ignore")),
-            None => return Err(Error::option("--views", "expected 1 or 2")),
+        let (fitted, taken) = match (found, smallest) {
+            (Some((_, fitted, taken)), _) => (fitted, taken),
+            (None, Some(exceeded)) => return Err(over_limit("table of the family tables", &exceeded, "with --ignore")),
+            (None, None) => return Err(Error::option("--views", "expected 1 or 2")),
         };
         observer.event(Event::Step);
         go_on(observer)?;
@@ -134,7 +152,7 @@ impl Split<'_> {
         let marginal_valid_ll = mean(&density(&independent)?) + log_unit;
 
         observer.event(Event::Step);
-        let quick = ViewSettings { views: fitted.len(), leaves: taken, ..settings };
+        let quick = ViewSettings { views: fitted.len(), ..taken };
         let part = |first: usize| {
             observer.event(Event::Step);
             go_on(observer)?;
@@ -209,6 +227,22 @@ impl Split<'_> {
         };
         Ok(Fitted { artefact, report })
     }
+}
+
+/// Returns the sizes of tables that a job may have, where the fit would choose `most` prototypes without limits: two views
+/// before one, and for each number of prototypes the largest trees first.
+fn sizes(job: &Job, settings: ViewSettings, most: usize) -> Vec<ViewSettings> {
+    let Choices { views, prototypes, .. } = job.choices;
+    // Who names a number of prototypes wants two views.
+    let views = views.or(prototypes.map(|_| 2)).map_or(1..=2, |views| views..=views);
+    let of_prototypes = |views: usize| -> Vec<Option<usize>> {
+        let fewer = DIVISORS.iter().map(|divisor| most / divisor).filter(|&count| count > 1).map(Some);
+        if views == 2 && prototypes.is_none() { [None].into_iter().chain(fewer).collect() } else { vec![prototypes] }
+    };
+    let numbers = views.rev().filter(|views| (1..=2).contains(views)).flat_map(|views| {
+        of_prototypes(views).into_iter().map(move |prototypes| ViewSettings { views, prototypes, ..settings })
+    });
+    numbers.flat_map(|size| LEAVES.map(|leaves| ViewSettings { leaves, ..size })).collect()
 }
 
 /// Returns an error if the observer cancels the fit.

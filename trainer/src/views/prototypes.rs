@@ -39,9 +39,7 @@ pub struct FoundPrototypes {
 /// numeric column has more than eight distinct values, or the rows are too few for two prototypes.
 pub fn find(schema: &Schema, train: &[Vec<Reading>], settings: &ViewSettings) -> Option<FoundPrototypes> {
     let axes: Vec<[i32; 4]> = schema.columns.iter().filter_map(|encoding| axis(encoding, train)).collect();
-    // Many columns need many prototypes: as many as columns, rounded up to a power of two.
-    let wanted = schema.columns.len().next_power_of_two().clamp(*PROTOTYPES.start(), *PROTOTYPES.end());
-    let most = settings.prototypes.unwrap_or(wanted.min(train.len() / ROWS_PER_PROTOTYPE)).min(255);
+    let most = settings.prototypes.unwrap_or_else(|| most(schema.columns.len(), train.len())).min(255);
     if axes.is_empty() || most < 2 {
         return None;
     }
@@ -84,6 +82,13 @@ pub fn find(schema: &Schema, train: &[Vec<Reading>], settings: &ViewSettings) ->
         columns,
         step_units,
     })
+}
+
+/// Returns the largest number of prototypes that a fit chooses for so many columns and training rows.
+pub fn most(columns: usize, rows: usize) -> usize {
+    // Many columns need many prototypes: as many as columns, rounded up to a power of two.
+    let wanted = columns.next_power_of_two().clamp(*PROTOTYPES.start(), *PROTOTYPES.end());
+    wanted.min(rows / ROWS_PER_PROTOTYPE)
 }
 
 /// Returns the encoding of the index of the nearest prototype.

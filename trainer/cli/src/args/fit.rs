@@ -185,7 +185,7 @@ pub struct ModelArgs {
     /// Number of views of the family tables: 1 for the readings, 2 to add residuals from prototypes.
     #[arg(long, value_name = "COUNT", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..=2))]
     pub views: Option<u16>,
-    /// Number of prototypes of the family tables; by default 16 to 64, depending on the numbers of columns and rows.
+    /// Number of prototypes of the family tables; by default 16 to 64, depending on the numbers of columns and rows, or fewer within limits.
     #[arg(long, value_name = "K", hide_short_help = true, value_parser = clap::value_parser!(u16).range(2..=255))]
     pub prototypes: Option<u16>,
     /// Quadratic penalty on weights, in nats of the training set.
