@@ -147,7 +147,7 @@ fn limits_take_prototypes_before_a_view() {
     };
     let (all, whole) = of(&|_| ());
     assert_eq!(all, 16);
-    // A distance takes three operations per prototype and numeric column, of which there are two.
+    // Three operations for each of two numeric columns: a prototype fewer saves six.
     let (half, _) = of(&|job| job.operations = Some(whole.operations - 6 * 8 + 12));
     assert!((4..=8).contains(&half), "{half}");
     let (quarter, small) = of(&|job| job.operations = Some(whole.operations - 6 * 12 + 4));

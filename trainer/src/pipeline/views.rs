@@ -91,52 +91,49 @@ impl Split<'_> {
         observer.event(Event::Stage { name: "outcome tables", steps: 3 + parts });
         let most = prototypes::most(schema.columns.len(), train.len());
         let (mut found, mut smallest, mut largest) = (None::<(f64, Vec<FittedView>, ViewSettings)>, None, None);
-        let mut last = None;
-        for (at, size) in sizes(job, settings, most).into_iter().enumerate() {
+        for size in sizes(job, settings, most) {
             if found.as_ref().is_some_and(|(_, _, taken)| taken.views > size.views) {
                 break;
             }
-            // Smaller trees than the limits allow are not tried: finer ones detect better than likelihood asks for.
-            if last == Some((size.views, size.prototypes)) {
-                continue;
-            }
-            go_on(observer)?;
-            let fitted = views::fit(&schema, &train, &size)?;
-            let table = owned(&fitted, &schema);
-            let artefact = assemble(&table, &fitted)?;
-            let of_views: usize = fitted.iter().map(|view| (2 * view.columns.len()).next_multiple_of(4)).sum();
-            let calibrated = of_views
-                + Calibration::bytes(calibration.len(), schema.columns.len())
-                + golden::bytes(schema.columns.len(), job.flash);
-            let [file_bytes, operations] =
-                [artefact.file_bytes().len() + calibrated, artefact.views()?.iter().map(views::operations).sum()];
-            let needs = [
-                ("--flash", file_bytes, job.flash),
-                ("--ram", artefact.shape.state_bytes(), job.ram),
-                ("--ops", operations, job.operations),
-            ];
-            let spare = golden::spare(schema.columns.len(), job.flash);
-            let exceeded: Vec<(&str, usize)> = needs
-                .into_iter()
-                .filter(|(_, needed, limit)| limit.is_some_and(|limit| *needed > limit))
-                .map(|(option, needed, _)| (option, if option == "--flash" { needed + spare } else { needed }))
-                .collect();
-            if exceeded.is_empty() {
-                last = Some((size.views, size.prototypes));
-                let nats = mean(&density(&fitted)?);
-                if found.as_ref().is_none_or(|&(best, ..)| nats > best) {
-                    found = Some((nats, fitted, size));
-                }
-                // Without a limit that binds, fewer prototypes are not tried.
-                if at == 0 {
+            // The largest trees that fit: finer ones detect better than likelihood asks for.
+            for leaves in LEAVES {
+                go_on(observer)?;
+                let size = ViewSettings { leaves, ..size };
+                let fitted = views::fit(&schema, &train, &size)?;
+                let artefact = assemble(&owned(&fitted, &schema), &fitted)?;
+                let of_views: usize = fitted.iter().map(|view| (2 * view.columns.len()).next_multiple_of(4)).sum();
+                let calibrated = of_views
+                    + Calibration::bytes(calibration.len(), schema.columns.len())
+                    + golden::bytes(schema.columns.len(), job.flash);
+                let [file_bytes, operations] =
+                    [artefact.file_bytes().len() + calibrated, artefact.views()?.iter().map(views::operations).sum()];
+                let needs = [
+                    ("--flash", file_bytes, job.flash),
+                    ("--ram", artefact.shape.state_bytes(), job.ram),
+                    ("--ops", operations, job.operations),
+                ];
+                let spare = golden::spare(schema.columns.len(), job.flash);
+                let exceeded: Vec<(&str, usize)> = needs
+                    .into_iter()
+                    .filter(|(_, needed, limit)| limit.is_some_and(|limit| *needed > limit))
+                    .map(|(option, needed, _)| (option, if option == "--flash" { needed + spare } else { needed }))
+                    .collect();
+                let nats = || -> Result<f64> { Ok(-mean(&artefact.surprisals(&valid)?) - views::common_unit(&fitted)) };
+                if exceeded.is_empty() {
+                    // Unless a limit binds, there is nothing to compare.
+                    let nats = if largest.is_some() { nats()? } else { f64::INFINITY };
+                    if found.as_ref().is_none_or(|&(best, ..)| nats > best) {
+                        found = Some((nats, fitted, size));
+                    }
                     break;
                 }
-                continue;
+                smallest = Some(exceeded);
+                if largest.is_none() {
+                    largest = Some(Excluded { nats: nats()?, file_bytes, operations });
+                }
             }
-            smallest = Some(exceeded);
             if largest.is_none() {
-                let nats = -mean(&artefact.surprisals(&valid)?) - views::common_unit(&fitted);
-                largest = Some(Excluded { nats, file_bytes, operations });
+                break;
             }
         }
         let (fitted, taken) = match (found, smallest) {
@@ -229,20 +226,17 @@ impl Split<'_> {
     }
 }
 
-/// Returns the sizes of tables that a job may have, where the fit would choose `most` prototypes without limits: two views
-/// before one, and for each number of prototypes the largest trees first.
-fn sizes(job: &Job, settings: ViewSettings, most: usize) -> Vec<ViewSettings> {
-    let Choices { views, prototypes, .. } = job.choices;
+/// Returns the numbers of views and prototypes that a job may have, from the best to the smallest, where the fit would choose
+/// `most` prototypes without limits.
+fn sizes(job: &Job, settings: ViewSettings, most: usize) -> impl Iterator<Item = ViewSettings> {
+    let named = job.choices.prototypes;
     // Who names a number of prototypes wants two views.
-    let views = views.or(prototypes.map(|_| 2)).map_or(1..=2, |views| views..=views);
-    let of_prototypes = |views: usize| -> Vec<Option<usize>> {
-        let fewer = DIVISORS.iter().map(|divisor| most / divisor).filter(|&count| count > 1).map(Some);
-        if views == 2 && prototypes.is_none() { [None].into_iter().chain(fewer).collect() } else { vec![prototypes] }
-    };
-    let numbers = views.rev().filter(|views| (1..=2).contains(views)).flat_map(|views| {
-        of_prototypes(views).into_iter().map(move |prototypes| ViewSettings { views, prototypes, ..settings })
-    });
-    numbers.flat_map(|size| LEAVES.map(|leaves| ViewSettings { leaves, ..size })).collect()
+    let views = job.choices.views.or(named.map(|_| 2));
+    let fewer = DIVISORS.map(|divisor| most / divisor).into_iter().filter(move |&count| named.is_none() && count > 1);
+    let two = [named].into_iter().chain(fewer.map(Some));
+    let two = two.map(move |prototypes| ViewSettings { views: 2, prototypes, ..settings });
+    let all = two.chain([ViewSettings { views: 1, ..settings }]);
+    all.filter(move |size| views.is_none_or(|views| size.views == views))
 }
 
 /// Returns an error if the observer cancels the fit.
