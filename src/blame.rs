@@ -7,7 +7,9 @@ use crate::table::Table;
 use crate::view::View;
 use crate::view_table::ViewTable;
 
-/// The largest number of values that replace each reading.
+/// The largest number of values that replace each reading in a table of bits, which does not say which are likely.
+const MOST_OF_BITS: usize = 32;
+/// The largest number of values that replace each reading in a table of views.
 const MOST: usize = 16;
 /// The largest number of further values that replace each reading, from the view of residuals.
 const RESIDUALS: usize = 8;
@@ -109,13 +111,13 @@ impl Search {
 impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// Returns the column that is most likely at fault in an anomalous row, and the value that it should have had.
     ///
-    /// It puts at most 16 typical values of each scored column in the place of its reading, one column at a time: cells
+    /// It puts at most 32 typical values of each scored column in the place of its reading, one column at a time: cells
     /// that are spread evenly between the outermost edges, the most frequent codes of a category, or both values of a
     /// flag. A missing reading is replaced as well, but nothing is replaced by a missing reading. `readings` hold the
     /// same values afterwards. For a time series they are the readings that `Stream::push` returned, and so is the
     /// expected value.
     ///
-    /// Takes at most 1 + 16 D times as long as [`score`](Self::score) for D columns. Call it for alarms: on a normal row
+    /// Takes at most 1 + 32 D times as long as [`score`](Self::score) for D columns. Call it for alarms: on a normal row
     /// the answer means nothing.
     ///
     /// ```
@@ -138,7 +140,7 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
         let mut search = Search::new(self.score(readings)?.anomaly);
         for (column, bits) in self.encoder.columns() {
             if !self.model.is_observed(bits.start) {
-                let values = column.spread(MOST).filter_map(|outcome| column.typical(outcome));
+                let values = column.spread(MOST_OF_BITS).filter_map(|outcome| column.typical(outcome));
                 search.consider(column.source, readings, values, |readings| Ok(self.score(readings)?.anomaly));
             }
         }

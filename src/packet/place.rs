@@ -19,10 +19,6 @@ pub(super) enum Grid {
     Residual { decimals: Option<u8>, scale: i8, base: i64 },
 }
 
-/// Every cell of a column with few values holds one of the values as its last reading; other readings are rare.
-const OTHER: Mass = Mass::new(64);
-/// The largest number of edges of such a column.
-const FEW: usize = 17;
 /// log2 of the distance over which the density beyond the outermost edges falls to a quarter, for floats in [`total_order`].
 const FLOAT_TAIL: i32 = 20;
 const EVEN: Mass = Mass::new(1 << 15);
@@ -121,13 +117,7 @@ impl Grid {
         let edge = |at: usize| column.values.get(at).map(|&edge| self.last(edge));
         match (outcome.checked_sub(1).and_then(edge), edge(outcome)) {
             (Some(low), Some(high)) => {
-                let mut last = u32::try_from(high - low - 1).unwrap_or(0);
-                if last > 0 && column.values.len() <= FEW && column.log_widths.first() == Some(&0) {
-                    if !coder.flag(number != high, OTHER) {
-                        return high;
-                    }
-                    last -= 1;
-                }
+                let last = u32::try_from(high - low - 1).unwrap_or(0);
                 let place = u32::try_from(number - low - 1).unwrap_or(0);
                 low + 1 + i64::from(coder.up_to(place, last))
             }

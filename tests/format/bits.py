@@ -166,10 +166,10 @@ class ModelOfBits:
                 continue
             first, number = 0, column.levels + 1
             if column.kind == CATEGORY:
-                number = min(column.levels, 16)
+                number = min(column.levels, 32)
             elif column.numeric and column.levels >= 2:
                 first, number = 1, column.levels - 1
-            tried = min(number, 16)
+            tried = min(number, 32)
             outcomes = [first + (2 * i + 1) * number // 2 // tried for i in range(tried)]
             yield column.position, [column.typical(outcome) for outcome in outcomes]
 

@@ -214,8 +214,9 @@ pub fn blamed(artefact: &Artefact, readings: &[Vec<Reading>]) -> Result<Vec<Blam
     let name = |source: u16| schema.of_source(source).map_or(String::new(), |at| schema.name(at).to_owned());
     // The model of a time series sees residuals, which are no values to expect.
     let is_series = schema.predictor.view().window() > 0;
-    let expected =
-        |blame: &Blame| schema.of_source(blame.column).filter(|_| !is_series).map(|at| text(at, blame.expected));
+    let expected = |blame: &Blame| {
+        schema.of_source(blame.column).filter(|_| !is_series).map(|at| text(at, at.plainest(blame.expected)))
+    };
     let blamed = |blame: Blame| Blamed {
         column: name(blame.column),
         expected: expected(&blame).unwrap_or_default(),

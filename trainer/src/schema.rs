@@ -23,7 +23,7 @@ pub mod toml;
 
 pub use encoding::{CELLS, ColumnEncoding, EncoderTable, from_total_order};
 
-pub(crate) use cells::{has_few_values, true_log_widths};
+pub(crate) use cells::{has_nominal_widths, true_log_widths};
 use encoding::integer;
 pub use faults::without_bad_rows;
 use find::ColumnSearch;

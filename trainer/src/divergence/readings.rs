@@ -21,7 +21,7 @@ use crate::artefact::Artefact;
 use crate::error::{Error, Result};
 use crate::evaluate::mean;
 use crate::sample::readings;
-use crate::schema::{ColumnEncoding, has_few_values, true_log_widths};
+use crate::schema::{ColumnEncoding, has_nominal_widths, true_log_widths};
 use crate::with_views;
 
 /// Two models of the same columns, which may encode them differently.
@@ -75,8 +75,8 @@ impl<'a> Pair<'a> {
         same_width(&p.schema, &q.schema)?;
         for own in &p.schema.columns {
             let other = same_column(&q.schema, &p.schema, own)?;
-            let is_few = [own, other].iter().any(|encoding| has_few_values(&encoding.column()));
-            if own.is_number() && is_few && own.values != other.values {
+            let is_nominal = [own, other].iter().any(|encoding| has_nominal_widths(&encoding.column()));
+            if own.is_number() && is_nominal && own.values != other.values {
                 return Err(Error::Incomparable(format!(
                     "column `{}` has few distinct values, which differ in the two models; {REMEDY}",
                     p.schema.name(own)
@@ -177,8 +177,8 @@ fn ratios([p, q]: &[Vec<f64>; 2]) -> Vec<f64> {
     p.iter().zip(q).map(|(p, q)| q - p).collect()
 }
 
-/// Returns -ln of the density of each row in units of the readings, with the widths of cells from their edges. Columns of
-/// few distinct values count as categories.
+/// Returns -ln of the density of each row in units of the readings, with the widths of cells from their edges. Columns
+/// whose cells have nominal widths count as categories.
 fn surprisals(model: &Artefact, rows: &[Vec<Reading>]) -> Result<Vec<f64>> {
     if model.shape.views == 0 {
         let columns: Vec<Column> = model.schema.columns.iter().map(ColumnEncoding::column).collect();
@@ -229,7 +229,7 @@ fn corrections_of(view: &View, model: &Artefact) -> Vec<Vec<f64>> {
 /// least one.
 fn corrections(column: &Column, residual: Option<(f64, bool)>) -> Vec<f64> {
     let is_number = matches!(column.kind, Kind::Integer | Kind::Real);
-    if !is_number || residual.is_none() && has_few_values(column) {
+    if !is_number || residual.is_none() && has_nominal_widths(column) {
         return Vec::new();
     }
     let width = |width: f64| match residual {

@@ -1,14 +1,18 @@
 //! Divides a numeric column into cells (bins), between edges that a few extremes do not move.
 
-use surprisal::{Column, Kind};
+use std::f64::consts::LN_2;
+
+use surprisal::{Column, Kind, total_order};
 
 use super::encoding::{ColumnEncoding, from_total_order};
 use super::extremes::{Divided, REPEATS, spread};
 
 /// The distance of the outermost quantile levels from the median, in standard deviations of a normal distribution.
 const REACH: f64 = 3.0;
-/// Largest number of distinct values for which each value gets a cell of its own.
+/// Largest number of distinct values for which each value gets a cell of its own, and so does each gap between values.
 const FEW: usize = 16;
+/// Smallest width of the numbers that count as one of few values, in units of the smallest distance between two values.
+const ROUNDING: f64 = 1.0 / 512.0;
 /// Smallest width of a cell, and scale of the tails, as a fraction of the column's scale.
 const GRAIN: f64 = 0.1;
 
@@ -17,7 +21,21 @@ const GRAIN: f64 = 0.1;
 pub(super) fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: usize, real: impl Fn(i32) -> f64) {
     let keys: Vec<(i32, usize)> = keys.iter().copied().filter(|(_, count)| *count > 0).collect();
     let divided = Divided::new(&keys, |&key| real(key));
-    encoding.values = edges(&keys, &divided, cells);
+    // The median distance between neighbouring values is the resolution of the sensor.
+    let mut gaps: Vec<f64> = keys.windows(2).map(|pair| real(pair[1].0) - real(pair[0].0)).collect();
+    gaps.sort_by(f64::total_cmp);
+    let resolution = gaps.get(gaps.len() / 2).copied().unwrap_or(1.0);
+    let grain = (GRAIN * scale(&keys, &real)).max(resolution);
+    encoding.tail_scale = grain.log2().round().clamp(-126.0, 127.0) as i8;
+    let (edges, mut widths) = if keys.len() <= FEW {
+        cells_of_values(&keys, encoding.kind, &real)
+    } else {
+        let edges = edges(&keys, &divided, cells);
+        let lows = std::iter::once(keys[0].0).chain(edges[1..].iter().copied());
+        let widths = lows.zip(&edges[1..]).map(|(low, &high)| (real(high) - real(low)).max(grain)).collect();
+        (edges, widths)
+    };
+    encoding.values = edges;
     let ends = divided.bulk.first().zip(divided.bulk.last());
     let bulk = ends.map(|((smallest, _), (largest, _))| (real(*smallest), real(*largest)));
     encoding.bulk = bulk.filter(|_| divided.bulk.len() < keys.len());
@@ -31,21 +49,6 @@ pub(super) fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: u
     let pivot = encoding.values.iter().position(|&edge| median.is_some_and(|&(key, _)| key <= edge));
     encoding.pivot = if encoding.may_miss { 0 } else { pivot.unwrap_or(0) as u16 };
 
-    // The median distance between neighbouring values is the resolution of the sensor.
-    let mut gaps: Vec<f64> = keys.windows(2).map(|pair| real(pair[1].0) - real(pair[0].0)).collect();
-    gaps.sort_by(f64::total_cmp);
-    let resolution = gaps.get(gaps.len() / 2).copied().unwrap_or(1.0);
-    let grain = (GRAIN * scale(&keys, &real)).max(resolution);
-    encoding.tail_scale = grain.log2().round().clamp(-126.0, 127.0) as i8;
-    let few = keys.len() <= FEW;
-    let mut widths: Vec<f64> = encoding
-        .values
-        .windows(2)
-        .map(|pair| if few { grain } else { (real(pair[1]) - real(pair[0])).max(grain) })
-        .collect();
-    if let (Some(first), false) = (widths.first_mut(), few) {
-        *first = (real(encoding.values[1]) - real(keys[0].0)).max(grain);
-    }
     // The cell of a repeated extreme has no width, and must not become the unit in which all cells are counted.
     let is_bulk =
         |&(_, edge): &(&f64, i32)| encoding.bulk.is_none_or(|(least, most)| (least..=most).contains(&real(edge)));
@@ -55,23 +58,26 @@ pub(super) fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: u
         widths.iter_mut().for_each(|width| *width = width.max(unit));
     }
     encoding.unit = widths.iter().copied().fold(f64::INFINITY, f64::min).ln();
-    encoding.log_widths = log_widths(&widths);
+    encoding.log_widths = log_widths(&widths, f64::from(encoding.tail_scale).exp2());
 }
 
-/// Returns whether a numeric column has few distinct values, each with a cell of the same nominal width.
-pub(crate) fn has_few_values(column: &Column) -> bool {
-    column.values.len() <= FEW + 1 && column.log_widths.iter().all(|&width| width == 0)
+/// Returns whether all cells of a numeric column count as equally wide though they are not. Version 0.2 gave columns with few
+/// values such cells.
+pub(crate) fn has_nominal_widths(column: &Column) -> bool {
+    let own = true_log_widths(column);
+    let is_even = own.iter().all(|width| (width - own[0]).abs() < 1e-3);
+    column.values.len() <= FEW + 1 && column.log_widths.iter().all(|&width| width == 0) && !is_even
 }
 
 /// Returns `[outcome]` the logarithm of the width of each cell of a numeric column, from its edges. The outcomes beyond
-/// the edges have the width of the widest cell.
+/// the edges have the width of the widest cell, or of their tail if it is larger.
 pub(crate) fn true_log_widths(column: &Column) -> Vec<f64> {
     let real = |key: i32| match column.kind {
         Kind::Real => from_total_order(key).into(),
         _ => f64::from(key),
     };
     let widths: Vec<f64> = column.values.windows(2).map(|pair| (real(pair[1]) - real(pair[0])).ln()).collect();
-    let widest = widths.iter().copied().reduce(f64::max).unwrap_or(0.0);
+    let widest = widths.iter().copied().fold(f64::from(column.tail_scale) * LN_2, f64::max);
     std::iter::once(widest).chain(widths).chain(std::iter::once(widest)).collect()
 }
 
@@ -87,16 +93,56 @@ fn scale(keys: &[(i32, usize)], real: impl Fn(i32) -> f64) -> f64 {
     deviation.min(spread(keys, |&key| real(key)).unwrap_or(f64::INFINITY))
 }
 
-/// Returns the ascending edges e of the cells (e, e'], as keys, from (key, count), ascending by key.
+/// Returns the ascending edges, as keys, and the widths of the cells of a column with few values: each value has a cell, and
+/// each gap between two values has one.
 ///
-/// The first edge is just below the smallest key and the last edge is the largest key. Between them is each key, if
-/// there are few, or the keys at quantile levels of the bulk that are evenly spaced in probit units. Each isolated
-/// extreme that repeats has a cell of its own; the others share the cells between those and the bulk.
+/// The cell of a real value holds the numbers that round to it in the decimals that all values have, because a device may
+/// compute a number that the file holds rounded. It counts as wide as the smallest distance between two values, so that a
+/// value between two others that no training row has is not much less likely per unit than the rarest value.
+fn cells_of_values(keys: &[(i32, usize)], kind: Kind, real: impl Fn(i32) -> f64) -> (Vec<i32>, Vec<f64>) {
+    let numbers = keys.iter().map(|&(key, _)| real(key));
+    let (key_of, half, width): (fn(f64) -> i32, f64, f64) = if kind == Kind::Real {
+        let step = decimal_step(numbers.clone());
+        let width = numbers.clone().zip(numbers.skip(1)).map(|(low, high)| high - low).fold(f64::INFINITY, f64::min);
+        let width = if width.is_finite() { width } else { step };
+        (|number| total_order(number as f32), 0.5 * step.max(width * ROUNDING), width)
+    } else {
+        (|number| number.floor() as i32, 0.5, 1.0)
+    };
+    let (mut edges, mut widths) = (Vec::new(), Vec::new());
+    for (at, &(key, _)) in keys.iter().enumerate() {
+        let low = key_of(real(key) - half).min(key.saturating_sub(1));
+        match edges.last() {
+            None => edges.push(low),
+            Some(&last) if real(low) - real(last) > half => {
+                edges.push(low);
+                widths.push(real(low) - real(last));
+            }
+            _ => {}
+        }
+        let next = keys.get(at + 1).map_or(i32::MAX, |&(next, _)| next - 1);
+        edges.push(key_of(real(key) + half).max(key).min(next));
+        widths.push(width);
+    }
+    (edges, widths)
+}
+
+/// Returns the largest power of ten, at most 1, of which all numbers are multiples as far as an `f32` can tell.
+fn decimal_step(numbers: impl Iterator<Item = f64> + Clone) -> f64 {
+    let is_multiple = |steps: f64| (steps - steps.round()).abs() <= steps.abs() * f64::from(f32::EPSILON);
+    // The smallest f32 is 1.4e-45.
+    let mut steps = (0..52).map(|decimals| 10f64.powi(-decimals));
+    steps.find(|step| numbers.clone().all(|number| is_multiple(number / step))).unwrap_or(1e-52)
+}
+
+/// Returns the ascending edges e of the cells (e, e'] of a column with many values, as keys, from (key, count), ascending
+/// by key.
+///
+/// The first edge is just below the smallest key and the last edge is the largest key. Between them are the keys at
+/// quantile levels of the bulk that are evenly spaced in probit units. Each isolated extreme that repeats has a cell of its
+/// own; the others share the cells between those and the bulk.
 fn edges(keys: &[(i32, usize)], divided: &Divided<i32>, cells: usize) -> Vec<i32> {
     let (first, last) = (keys[0].0, keys[keys.len() - 1].0);
-    if keys.len() <= FEW {
-        return std::iter::once(first.saturating_sub(1)).chain(keys.iter().map(|(key, _)| *key)).collect();
-    }
     let own_cells = |side: &[(i32, usize)]| -> Vec<i32> {
         let repeated = side.iter().filter(|(_, count)| *count >= REPEATS);
         repeated.flat_map(|&(key, _)| [key.saturating_sub(1), key]).collect()
@@ -132,10 +178,11 @@ fn bulk_edges(keys: &[(i32, usize)], cells: usize) -> Vec<i32> {
 }
 
 /// Returns `[outcome]` ln(width of the cell / width of the narrowest cell), in units of 1/2048 nat, from the widths of
-/// the cells. The outcomes below and above the range get the width of the widest cell.
-fn log_widths(widths: &[f64]) -> Vec<u16> {
+/// the cells. The outcomes below and above the range get the width of the widest cell, or that of their tail if it is
+/// larger, so that their density adds up to at most their probability.
+fn log_widths(widths: &[f64], tail: f64) -> Vec<u16> {
     let narrowest = widths.iter().copied().fold(f64::INFINITY, f64::min);
     let log = |width: f64| ((width / narrowest).ln() * 2048.0).round().clamp(0.0, 65535.0) as u16;
-    let widest = log(widths.iter().copied().fold(0.0, f64::max));
+    let widest = log(widths.iter().copied().fold(tail, f64::max));
     std::iter::once(widest).chain(widths.iter().map(|&width| log(width))).chain(std::iter::once(widest)).collect()
 }

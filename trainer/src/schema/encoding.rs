@@ -87,6 +87,17 @@ impl ColumnEncoding {
         }
     }
 
+    /// Returns the number with the fewest decimals in the cell of a real number, or the reading itself if it is none.
+    pub fn plainest(&self, reading: Reading) -> Reading {
+        let Reading::Real(value) = reading else { return reading };
+        let cell = |value: f32| self.values.partition_point(|&edge| total_order(value) > edge);
+        let mut rounded = (0..8).map(|decimals| {
+            let steps = 10f64.powi(decimals);
+            ((f64::from(value) * steps).round() / steps) as f32
+        });
+        rounded.find(|&rounded| cell(rounded) == cell(value)).map_or(reading, Reading::Real)
+    }
+
     /// Returns whether a reading is within the bulk of the column's training numbers. Any reading is, if there are no
     /// isolated extremes.
     pub fn is_in_bulk(&self, reading: Reading) -> bool {
