@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::golden::with_golden_rows;
 use crate::row_table::RowTable;
 use crate::schema::{ColumnEncoding, from_total_order};
+use crate::warning::Warning;
 use crate::{with_shape, with_views};
 
 mod stored;
@@ -63,6 +64,30 @@ pub fn recalibrate(
     let adjustment = Adjustment::find(artefact, frame, [&first, rows], &readings, rates)?;
     let done = adjustment.applied(artefact, &readings, frame.digest)?;
     Ok((done, adjustment.calibration))
+}
+
+/// Rise of a column's mean surprisal beyond which its readings are hardly those of the column, in units of 1/1024 nat:
+/// they are seven times as rare as before.
+const STRANGE: u16 = 2048;
+
+/// Returns a warning for each column whose readings surprise a calibrated model far more than they did before the calibration.
+pub fn strange_columns(before: &Artefact, after: &Artefact, frame: &Frame) -> Vec<Warning> {
+    let baselines = [before, after].map(|artefact| artefact.detector().baselines);
+    let warning = |encoding: &ColumnEncoding| {
+        let [old, new] = baselines.map(|each| each.get(usize::from(encoding.source)).copied());
+        let (old, new) = (old?, new?);
+        (new > old.saturating_add(STRANGE)).then(|| Warning {
+            file: frame.path.display().to_string(),
+            column: before.schema.name(encoding).to_owned(),
+            message: format!(
+                "its readings surprise by {:.1} nats in the mean, by {:.1} before: check that it is the same quantity in the same \
+                 unit, and that these rows are normal; --offsets removes a constant difference",
+                f64::from(new) / 1024.0,
+                f64::from(old) / 1024.0
+            ),
+        })
+    };
+    before.schema.columns.iter().filter_map(warning).collect()
 }
 
 /// What a calibration for another machine changes in a table.

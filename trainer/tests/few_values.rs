@@ -115,7 +115,8 @@ fn a_real_reading_counts_as_the_value_that_it_rounds_to() {
 fn samples_hold_the_values() {
     for family in FAMILIES {
         let artefact = fit(family);
-        let drawn = readings(&artefact, 2000, &mut ChaCha8Rng::seed_from_u64(7)).expect("a model of rows can be sampled");
+        let drawn =
+            readings(&artefact, 2000, &mut ChaCha8Rng::seed_from_u64(7)).expect("a model of rows can be sampled");
         let (valves, steps) = (VALVE.map(Reading::Integer), STEP.map(Reading::Integer));
         let is_known = |row: &&Vec<Reading>| valves.contains(&row[0]) && steps.contains(&row[1]);
         let known = drawn.iter().filter(is_known).count();

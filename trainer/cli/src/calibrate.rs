@@ -10,7 +10,7 @@ use surprisal_trainer::alarms::{no_alarm_but, of_threshold};
 use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::output;
 use surprisal_trainer::pipeline::finite;
-use surprisal_trainer::recalibrate::recalibrate;
+use surprisal_trainer::recalibrate::{recalibrate, strange_columns};
 
 use crate::answer::Answer;
 use crate::args::{RateArgs, RowArgs};
@@ -34,6 +34,7 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     read.warn_of_unknown(&normal)?;
     remarks(read.artefact.warning_of_fit(&read.frame, read.selection.rows.len()).as_slice());
     let (artefact, calibration) = recalibrate(&read.artefact, &read.frame, &normal, rates, offsets)?;
+    remarks(&strange_columns(&read.artefact, &artefact, &read.frame));
     output::write_whole(path, &artefact.file_bytes(), &inputs)?;
 
     let (new, mut text) = (artefact.detector(), Lines::default());

@@ -253,7 +253,7 @@ impl Frame {
         let order = if columns.len() > 1 { "; --time gives the columns in the order date, time of day" } else { "" };
         let message = format!(
             "expected a time stamp{before}, found `{found}`{order}; the forms that are read are {FORMS}; \
-             correct the cell, or leave the column out with --ignore in place of --time"
+             correct the cell, or fit with --ignore in place of --time"
         );
         Err(self.fault(row, columns[0], message))
     }

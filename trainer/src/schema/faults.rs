@@ -19,6 +19,8 @@ const NAMED: usize = 20;
 const CODES: usize = 8;
 /// Smallest share of numbers in a column of names. A column with fewer numbers and more names is one of names.
 const FEW: f64 = 0.1;
+/// Smallest number of rows of which at least one has a reading, unless the sensor is dead.
+const MANY_ROWS: usize = 100;
 
 /// A numeric column with cells that are no numbers.
 pub(super) struct Faults {
@@ -129,6 +131,10 @@ fn advice(frame: &Frame, faults: &[Faults], count: usize) -> String {
     let mut texts: Vec<&str> = faults.iter().flat_map(|fault| &fault.texts).map(|(text, _)| text.as_str()).collect();
     texts.sort_unstable();
     texts.dedup();
+    let is_word = |text: &&str| ["true", "false"].contains(&text.to_lowercase().as_str());
+    if texts.iter().all(is_word) {
+        return "write 1 for true and 0 for false".to_owned();
+    }
     let mut advice = Vec::new();
     if texts.iter().any(|text| is_open(text)) {
         advice.push(
@@ -298,8 +304,8 @@ impl Schema {
         Ok(found)
     }
 
-    /// Returns a warning for each column that the rows with these indices lack although no training row lacks it: the column
-    /// is left out of their scores.
+    /// Returns a warning for each column that the rows with these indices lack although no training row lacks it, so that the
+    /// column is left out of their scores, and for each that no one of many rows has.
     ///
     /// # Errors
     /// The errors of [`aligned`](Self::aligned).
@@ -307,16 +313,22 @@ impl Schema {
         let aligned = self.aligned(frame)?;
         let warning = |encoding: &ColumnEncoding| {
             let lacking = rows.iter().filter(|&&row| frame.cell(row, encoding.file).is_missing()).count();
-            (lacking > 0).then(|| Warning {
-                file: frame.path.display().to_string(),
-                column: frame.columns[encoding.file].name.clone(),
-                message: format!(
+            let message = if lacking > 0 && !encoding.may_miss {
+                format!(
                     "no reading in {lacking} of {}, although every training row has one: the column is left out of the \
                      scores of these rows",
                     counted(rows.len(), "row")
-                ),
-            })
+                )
+            } else if lacking == rows.len() && lacking >= MANY_ROWS {
+                format!(
+                    "no reading in any of {lacking} rows, although training rows have some: is the sensor connected?"
+                )
+            } else {
+                return None;
+            };
+            let column = frame.columns[encoding.file].name.clone();
+            Some(Warning { file: frame.path.display().to_string(), column, message })
         };
-        Ok(aligned.columns.iter().filter(|encoding| !encoding.may_miss).filter_map(warning).collect())
+        Ok(aligned.columns.iter().filter_map(warning).collect())
     }
 }

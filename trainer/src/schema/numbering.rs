@@ -22,7 +22,7 @@ const NAMED: usize = 8;
 /// How the values of a numeric column number the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbering {
-    /// Every value is larger than the one before it, as in a clock or a counter.
+    /// No value is smaller than the one before it, and many are larger, as in a clock or a counter.
     Rising {
         /// Whether most values stay distinct as `f32` or `i32`, so that the column can be modelled.
         is_distinct: bool,
@@ -35,24 +35,26 @@ impl Numbering {
     /// Returns how a column numbers the rows, or `None` if it does not. `rows` are the indices of the training rows in
     /// file order.
     ///
-    /// A clock or counter rises strictly in the training rows. An identifier has a different whole number in every row
+    /// A clock or counter never falls in the training rows, and rises more than 50 times. An identifier has a different whole number in every row
     /// of the file, from a range that is less than twice as wide as the number of rows. Missing cells are left out.
     /// Neither is found in 50 rows or fewer.
     ///
     /// In a time series, a number is predicted from the numbers before it, so that a rising column such as an energy
-    /// meter tells something by its increments. Only a clock is found there: nine of ten steps are within 10 % of the
-    /// median step.
+    /// meter tells something by its increments. Only a clock is found there, which rises in every row: nine of ten steps are
+    /// within 10 % of the median step.
     pub fn find(frame: &Frame, file: usize, rows: &[usize], is_time_series: bool) -> Option<Self> {
         let numbers = frame.columns[file].cells.map(|cell| (cell.is_missing(), cell.number()));
         let present = |row: usize| (!numbers[row].0).then_some(numbers[row].1);
         // A text that is no number ends the search.
         let values: Vec<f64> = rows.iter().filter_map(|&row| present(row)).collect::<Option<_>>()?;
-        if values.len() > ROWS && values.is_sorted_by(|a, b| a < b) {
+        let rises = values.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        if rises >= ROWS && values.is_sorted() {
             let as_integers = values.iter().all(|&value| integer(value).is_some());
             let steps = values.windows(2);
             let distinct = steps.filter(|pair| as_integers || (pair[0] as f32) < pair[1] as f32).count();
-            let rising = Self::Rising { is_distinct: 2 * distinct >= values.len() };
-            return (!is_time_series || is_regular(&values)).then_some(rising);
+            let rising = Self::Rising { is_distinct: 2 * distinct >= rises };
+            let is_clock = || rises + 1 == values.len() && is_regular(&values);
+            return (!is_time_series || is_clock()).then_some(rising);
         }
         let mut every: Vec<f64> = (0..frame.rows()).filter_map(present).collect::<Option<_>>()?;
         let count = every.len();

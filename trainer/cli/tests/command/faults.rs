@@ -191,6 +191,10 @@ fn a_value_that_training_never_saw() {
             folder.refuses(&format!("{command} model.srp bad.csv"), &["bad.csv: line 6", &format!("`{name}`")]);
         }
     }
+    for cell in ["True", "false"] {
+        folder.write("bad.csv", with_cell(6, 3, cell));
+        folder.refuses("score model.srp bad.csv", &["bad.csv: line 6", "`door`", "write 1 for true and 0 for false"]);
+    }
     // A sensor that drops out for the first time stops nothing: its column is left out, and the user hears of it.
     for (column, cell, name) in [(1, "", "heat"), (0, "NA", "mode"), (1, "nan", "heat")] {
         folder.write("lacking.csv", with_cell(6, column, cell));

@@ -89,6 +89,62 @@ fn another_unit_keeps_the_promise_after_calibration() {
     }
 }
 
+/// Calibration takes any rows for normal ones, and says which columns do not look like it.
+#[test]
+fn calibration_warns_of_strange_columns() {
+    let folder = Folder::new();
+    folder.write("first.csv", PUMP.rows());
+    let swapped = |(at, line): (usize, &str)| match line.split(',').collect::<Vec<_>>()[..] {
+        [speed, pressure, current, fault] if at > 0 => format!("{speed},{current},{pressure},{fault}\n"),
+        _ => format!("{line}\n"),
+    };
+    let rows = Pump { rows: 500, seed: 2, ..PUMP }.rows();
+    folder.write("swapped.csv", rows.lines().enumerate().map(swapped).collect::<String>());
+    folder.write("same.csv", &rows);
+    for family in ["tables", "linear-trees"] {
+        folder.text(&format!("fit first.csv {FIT} --family {family}"));
+        let notes = |rows: &str| {
+            let output = folder.run(&format!("calibrate model.srp {rows}.csv -o unit.srp"));
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        };
+        assert!(!notes("same").contains("surprise by"), "{family}: {}", notes("same"));
+        for column in ["pressure", "current"] {
+            let warning = format!("swapped.csv: column `{column}`: its readings surprise by");
+            assert!(notes("swapped").contains(&warning), "{family}: {}", notes("swapped"));
+        }
+        assert!(!notes("swapped").contains("`speed`"), "{family}: {}", notes("swapped"));
+    }
+}
+
+/// A sensor that is dead in all rows is named, also if a training row lacks it now and then.
+#[test]
+fn a_dead_sensor_is_named() {
+    let folder = Folder::new();
+    let without = |every: usize| {
+        let cut = |(at, line): (usize, &str)| match line.split(',').collect::<Vec<_>>()[..] {
+            [speed, _, current, fault] if at > 0 && at % every == 0 => format!("{speed},,{current},{fault}\n"),
+            _ => format!("{line}\n"),
+        };
+        PUMP.rows().lines().enumerate().map(cut).collect::<String>()
+    };
+    folder.write("gaps.csv", without(50));
+    folder.write("dead.csv", without(1));
+    folder.text(&format!("fit gaps.csv {FIT}"));
+    for command in ["score", "eval", "explain", "report -o report.html", "calibrate -o unit.srp"] {
+        let (command, output) = command.split_once(' ').unwrap_or((command, ""));
+        let notes = |rows: &str| {
+            let output = folder.run(&format!("{command} model.srp {rows}.csv {output}"));
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        };
+        assert!(
+            notes("dead").contains("column `pressure`: no reading in any of 1500 rows"),
+            "{command}: {}",
+            notes("dead")
+        );
+        assert!(!notes("gaps").contains("no reading in any"), "{command}: {}", notes("gaps"));
+    }
+}
+
 #[test]
 fn calibrations_that_cannot_be() {
     let folder = Folder::new();

@@ -34,6 +34,34 @@ fn a_clock_is_refused_and_the_advice_works() {
     }
 }
 
+/// A meter that stands still in some rows is a counter, in rows but not in a time series; a level that falls once is not.
+#[test]
+fn a_meter_that_never_falls_is_refused() {
+    let folder = Folder::new();
+    let meter = |at: usize| at / 4 * 10;
+    let rows = |energy: &dyn Fn(usize) -> usize| {
+        let line = |(at, line): (usize, &str)| {
+            let rest = line.split_once(',').map_or("", |(_, rest)| rest);
+            if at == 0 { format!("energy,{rest}\n") } else { format!("{},{rest}\n", energy(at)) }
+        };
+        logged().lines().enumerate().map(line).collect::<String>()
+    };
+    folder.write("meter.csv", rows(&meter));
+    folder.refuses(
+        &format!("fit meter.csv {MARGINAL}"),
+        &["column `energy`: only rises", "--ignore energy", "--keep energy"],
+    );
+    for option in ["--keep energy", "--window 3"] {
+        assert_eq!(folder.json(&format!("fit meter.csv {option} {MARGINAL}"))["columns"], 3, "{option}");
+    }
+    let reset: &dyn Fn(usize) -> usize = &|at| meter(at % 300);
+    let step: &dyn Fn(usize) -> usize = &|at| at / 20;
+    for (name, energy) in [("reset.csv", reset), ("step.csv", step)] {
+        folder.write(name, rows(energy));
+        assert_eq!(folder.json(&format!("fit {name} {MARGINAL}"))["columns"], 3, "{name}");
+    }
+}
+
 /// The schema file shows what is suspicious, and keeps a column with one line.
 #[test]
 fn a_schema_file_keeps_a_clock() {
