@@ -71,17 +71,20 @@ pub fn recalibrate(
 const STRANGE: u16 = 2048;
 
 /// Returns a warning for each column whose readings surprise a calibrated model far more than they did before the calibration.
-pub fn strange_columns(before: &Artefact, after: &Artefact, frame: &Frame) -> Vec<Warning> {
+/// `offsets` tells whether the calibration allowed for constant differences.
+pub fn strange_columns(before: &Artefact, after: &Artefact, frame: &Frame, offsets: bool) -> Vec<Warning> {
     let baselines = [before, after].map(|artefact| artefact.detector().baselines);
     let warning = |encoding: &ColumnEncoding| {
         let [old, new] = baselines.map(|each| each.get(usize::from(encoding.source)).copied());
         let (old, new) = (old?, new?);
+        let remedy = "; --offsets removes a constant difference";
+        let remedy = if offsets || !encoding.is_number() { "" } else { remedy };
         (new > old.saturating_add(STRANGE)).then(|| Warning {
             file: frame.path.display().to_string(),
             column: before.schema.name(encoding).to_owned(),
             message: format!(
                 "its readings surprise by {:.1} nats in the mean, by {:.1} before: check that it is the same quantity in the same \
-                 unit, and that these rows are normal; --offsets removes a constant difference",
+                 unit, and that these rows are normal{remedy}",
                 f64::from(new) / 1024.0,
                 f64::from(old) / 1024.0
             ),

@@ -258,14 +258,20 @@ fn draw(column: &Column, outcome: Option<usize>, random: &mut impl Rng) -> Readi
         Kind::Integer if outcome == values.len() => Reading::Integer(values[outcome - 1].saturating_add(1)),
         Kind::Integer => Reading::Integer(random.random_range(values[outcome - 1].saturating_add(1)..=values[outcome])),
         Kind::Real => {
-            // Key -1 is that of -0, which would be read as +0.
-            let real = |key: i32| from_total_order(if key == -1 { -2 } else { key });
+            // Key -1 is that of -0, which would be read as +0. An edge next to the largest number is infinite.
+            let real = |key: i32| from_total_order(if key == -1 { -2 } else { key }).clamp(f32::MIN, f32::MAX);
             let key = match outcome {
                 0 => values[0],
                 _ if outcome == values.len() => values[outcome - 1].saturating_add(1),
                 _ => {
                     let (low, high) = (values[outcome - 1], values[outcome]);
-                    let drawn = real(low) + (real(high) - real(low)) * random.random::<f32>();
+                    let (width, share) = (real(high) - real(low), random.random::<f32>());
+                    let is_wide = width.is_infinite();
+                    let drawn = if is_wide {
+                        real(low) * (1.0 - share) + real(high) * share
+                    } else {
+                        real(low) + width * share
+                    };
                     total_order(drawn).clamp(low.saturating_add(1), high)
                 }
             };

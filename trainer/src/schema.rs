@@ -27,7 +27,7 @@ pub(crate) use cells::{has_nominal_widths, true_log_widths};
 use encoding::integer;
 pub use faults::without_bad_rows;
 use find::ColumnSearch;
-pub(crate) use find::encode_integers;
+pub(crate) use find::{encode_integers, runs};
 use toml::Overrides;
 
 /// The columns of a file, and the encodings of the modelled columns.

@@ -15,8 +15,8 @@ const VALVE: [i32; 3] = [0, 5, 10];
 const STEP: [i32; 7] = [0, 1, 2, 5, 9, 20, 21];
 const HEAT: [f32; 4] = [21.5, 22.0, 22.5, 24.0];
 
-/// Fits a model of a valve, a step, the set point of a heater and the flow through the valve.
-fn fit(family: Family) -> Artefact {
+/// Fits a model of a valve, a step, the set point of a heater and the flow through the valve. `extra` are further rows.
+fn fit_with(family: Family, extra: &str) -> Artefact {
     let mut text = "valve,step,heat,flow\n".to_owned();
     let mut state = 1u64;
     let mut uniform = || {
@@ -29,6 +29,14 @@ fn fit(family: Family) -> Artefact {
         let flow = f64::from(valve) * 3.0 + (pick(1000) + pick(1000)) as f64 / 1000.0;
         writeln!(text, "{valve},{step},{heat:.1},{flow:.3}").expect("a string takes text");
     }
+    run_on(text + extra, family)
+}
+
+fn fit(family: Family) -> Artefact {
+    fit_with(family, "")
+}
+
+fn run_on(text: String, family: Family) -> Artefact {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let path = folder.path().join("data.csv");
     std::fs::write(&path, text).expect("the folder can be written to");
@@ -106,6 +114,57 @@ fn a_real_reading_counts_as_the_value_that_it_rounds_to() {
             assert!(each.iter().all(|nats| *nats == each[0]), "{family:?}: {heat} {each:?}");
             let far = nats(&artefact, &[row(10, 2, heat - 0.07), row(10, 2, heat + 0.07)]);
             assert!(far.iter().all(|nats| *nats > each[0] + 3.0), "{family:?}: {heat} {far:?} {each:?}");
+        }
+    }
+}
+
+/// A single odd row does not make the values of all other rows narrower.
+#[test]
+fn an_odd_value_leaves_the_others_alone() {
+    for family in FAMILIES {
+        let artefact = fit_with(family, "5,9,21.5001,16.0\n0,2,21.96,1.0\n");
+        let near: Vec<Vec<Reading>> = [0.0, -0.03, 0.0001, 0.03].iter().map(|error| row(10, 2, 21.5 + error)).collect();
+        let each = nats(&artefact, &near);
+        assert!(each.iter().all(|nats| *nats == each[0]), "{family:?}: {each:?}");
+    }
+}
+
+/// Values that do not come back, as in the daily means of two weeks, leave no gaps: the next day may lie between them.
+#[test]
+fn values_that_do_not_come_back_leave_no_gaps() {
+    for family in FAMILIES {
+        let days: [i32; 14] = [113, 131, 97, 145, 122, 108, 139, 127, 103, 117, 134, 111, 125, 100];
+        let mut text = "temperature,flow\n".to_owned();
+        for at in 0..2100u32 {
+            let flow = at.wrapping_mul(2_654_435_761) >> 24;
+            writeln!(text, "{}.{},{flow}", days[at as usize / 150] / 10, days[at as usize / 150] % 10)
+                .expect("a string takes text");
+        }
+        let artefact = run_on(text, family);
+        let of_day = |day: f32| nats(&artefact, &[vec![Reading::Real(day), Reading::Integer(100)]])[0];
+        assert!(of_day(11.5) < of_day(11.7) + 4.0, "{family:?}: {} {}", of_day(11.5), of_day(11.7));
+    }
+}
+
+/// The largest numbers and those next to zero have finite edges.
+#[test]
+fn extreme_values_have_cells() {
+    for values in [["0", "1e-45", "-1e-45"], ["3.4028235e38", "-3.4028235e38", "0"], ["2147483647", "-2147483648", "7"]]
+    {
+        let mut text = "a,b\n".to_owned();
+        (0..600u32).for_each(|at| {
+            let value = values[at.wrapping_mul(2_654_435_761) as usize % 3];
+            writeln!(text, "{value},{}", at.wrapping_mul(2_246_822_519) >> 26).expect("a string takes text");
+        });
+        for family in FAMILIES {
+            let artefact = run_on(text.clone(), family);
+            let drawn = readings(&artefact, 500, &mut ChaCha8Rng::seed_from_u64(1)).expect("the model can be sampled");
+            let is_finite = |reading: &Reading| match reading {
+                Reading::Real(value) => value.is_finite(),
+                reading => !reading.is_missing(),
+            };
+            assert!(drawn.iter().flatten().all(is_finite), "{family:?}: {values:?}");
+            assert!(nats(&artefact, &drawn).iter().all(|nats| nats.is_finite()), "{family:?}: {values:?}");
         }
     }
 }

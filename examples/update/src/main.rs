@@ -103,7 +103,8 @@ fn main() -> ! {
             }
         }
     }
-    if is_first_start {
+    // Without a table in the flash, the next start would be the first one again.
+    if is_first_start && in_use.is_some() {
         println!("restart");
         drop((sensors, scores));
         cortex_m::peripheral::SCB::sys_reset();

@@ -34,7 +34,7 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     read.warn_of_unknown(&normal)?;
     remarks(read.artefact.warning_of_fit(&read.frame, read.selection.rows.len()).as_slice());
     let (artefact, calibration) = recalibrate(&read.artefact, &read.frame, &normal, rates, offsets)?;
-    remarks(&strange_columns(&read.artefact, &artefact, &read.frame));
+    remarks(&strange_columns(&read.artefact, &artefact, &read.frame, offsets));
     output::write_whole(path, &artefact.file_bytes(), &inputs)?;
 
     let (new, mut text) = (artefact.detector(), Lines::default());

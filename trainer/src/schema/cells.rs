@@ -11,23 +11,35 @@ use super::extremes::{Divided, REPEATS, spread};
 const REACH: f64 = 3.0;
 /// Largest number of distinct values for which each value gets a cell of its own, and so does each gap between values.
 const FEW: usize = 16;
+/// Smallest number of runs of equal readings per value. Values that hardly come back are readings of a continuous quantity, in a
+/// short file or of something that changes slowly.
+const RUNS: usize = 4;
 /// Smallest width of the numbers that count as one of few values, in units of the smallest distance between two values.
 const ROUNDING: f64 = 1.0 / 512.0;
 /// Smallest width of a cell, and scale of the tails, as a fraction of the column's scale.
 const GRAIN: f64 = 0.1;
 
 /// Divides a numeric column into cells: sets edges, pivot, log-widths and tail scale from (key, count), ascending by
-/// key. `real` converts a key to the number that it represents.
-pub(super) fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: usize, real: impl Fn(i32) -> f64) {
+/// key. `runs` is the number of runs of equal readings in successive rows, and `real` converts a key to the number that it
+/// represents.
+pub(super) fn cut(
+    encoding: &mut ColumnEncoding,
+    keys: &[(i32, usize)],
+    runs: usize,
+    cells: usize,
+    real: impl Fn(i32) -> f64,
+) {
     let keys: Vec<(i32, usize)> = keys.iter().copied().filter(|(_, count)| *count > 0).collect();
     let divided = Divided::new(&keys, |&key| real(key));
+    let total: usize = keys.iter().map(|(_, count)| count).sum();
+
     // The median distance between neighbouring values is the resolution of the sensor.
     let mut gaps: Vec<f64> = keys.windows(2).map(|pair| real(pair[1].0) - real(pair[0].0)).collect();
     gaps.sort_by(f64::total_cmp);
     let resolution = gaps.get(gaps.len() / 2).copied().unwrap_or(1.0);
     let grain = (GRAIN * scale(&keys, &real)).max(resolution);
     encoding.tail_scale = grain.log2().round().clamp(-126.0, 127.0) as i8;
-    let (edges, mut widths) = if keys.len() <= FEW {
+    let (edges, mut widths) = if keys.len() <= FEW && runs >= RUNS * keys.len() {
         cells_of_values(&keys, encoding.kind, &real)
     } else {
         let edges = edges(&keys, &divided, cells);
@@ -39,7 +51,6 @@ pub(super) fn cut(encoding: &mut ColumnEncoding, keys: &[(i32, usize)], cells: u
     let ends = divided.bulk.first().zip(divided.bulk.last());
     let bulk = ends.map(|((smallest, _), (largest, _))| (real(*smallest), real(*largest)));
     encoding.bulk = bulk.filter(|_| divided.bulk.len() < keys.len());
-    let total: usize = keys.iter().map(|(_, count)| count).sum();
     // The thermometer code starts at the cell of the median, which makes long runs of ones rare.
     let mut below = 0;
     let median = keys.iter().find(|(_, count)| {
@@ -76,7 +87,9 @@ pub(crate) fn true_log_widths(column: &Column) -> Vec<f64> {
         Kind::Real => from_total_order(key).into(),
         _ => f64::from(key),
     };
-    let widths: Vec<f64> = column.values.windows(2).map(|pair| (real(pair[1]) - real(pair[0])).ln()).collect();
+    // Negative and positive zero are neighbours without a distance.
+    let width = |pair: &[i32]| (real(pair[1]) - real(pair[0])).max(f32::from_bits(1).into()).ln();
+    let widths: Vec<f64> = column.values.windows(2).map(width).collect();
     let widest = widths.iter().copied().fold(f64::from(column.tail_scale) * LN_2, f64::max);
     std::iter::once(widest).chain(widths).chain(std::iter::once(widest)).collect()
 }
@@ -96,21 +109,28 @@ fn scale(keys: &[(i32, usize)], real: impl Fn(i32) -> f64) -> f64 {
 /// Returns the ascending edges, as keys, and the widths of the cells of a column with few values: each value has a cell, and
 /// each gap between two values has one.
 ///
-/// The cell of a real value holds the numbers that round to it in the decimals that all values have, because a device may
-/// compute a number that the file holds rounded. It counts as wide as the smallest distance between two values, so that a
+/// The cell of a real value holds the numbers that round to it in the decimals that all repeated values have, because a device
+/// may compute a number that the file holds rounded. It counts as wide as the smallest distance between two values, so that a
 /// value between two others that no training row has is not much less likely per unit than the rarest value.
 fn cells_of_values(keys: &[(i32, usize)], kind: Kind, real: impl Fn(i32) -> f64) -> (Vec<i32>, Vec<f64>) {
-    let numbers = keys.iter().map(|&(key, _)| real(key));
+    let repeated: Vec<f64> = keys.iter().filter(|(_, count)| *count >= REPEATS).map(|&(key, _)| real(key)).collect();
     let (key_of, half, width): (fn(f64) -> i32, f64, f64) = if kind == Kind::Real {
-        let step = decimal_step(numbers.clone());
-        let width = numbers.clone().zip(numbers.skip(1)).map(|(low, high)| high - low).fold(f64::INFINITY, f64::min);
+        let width = repeated.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
+        let step = decimal_step(&repeated).min(width);
         let width = if width.is_finite() { width } else { step };
-        (|number| total_order(number as f32), 0.5 * step.max(width * ROUNDING), width)
+        // Positive zero has one key only.
+        let key_of = |number: f64| total_order((number as f32).clamp(f32::MIN, f32::MAX) + 0.0);
+        (key_of, 0.5 * step.max(width * ROUNDING), width)
     } else {
         (|number| number.floor() as i32, 0.5, 1.0)
     };
+    // A rare number that rounds to a repeated one is no value of its own.
+    let is_value = |&&(key, count): &&(i32, usize)| {
+        count >= REPEATS || kind != Kind::Real || repeated.iter().all(|value| (value - real(key)).abs() > half)
+    };
+    let values: Vec<i32> = keys.iter().filter(is_value).map(|(key, _)| *key).collect();
     let (mut edges, mut widths) = (Vec::new(), Vec::new());
-    for (at, &(key, _)) in keys.iter().enumerate() {
+    for (at, &key) in values.iter().enumerate() {
         let low = key_of(real(key) - half).min(key.saturating_sub(1));
         match edges.last() {
             None => edges.push(low),
@@ -120,7 +140,7 @@ fn cells_of_values(keys: &[(i32, usize)], kind: Kind, real: impl Fn(i32) -> f64)
             }
             _ => {}
         }
-        let next = keys.get(at + 1).map_or(i32::MAX, |&(next, _)| next - 1);
+        let next = values.get(at + 1).map_or(i32::MAX, |next| next - 1);
         edges.push(key_of(real(key) + half).max(key).min(next));
         widths.push(width);
     }
@@ -128,11 +148,11 @@ fn cells_of_values(keys: &[(i32, usize)], kind: Kind, real: impl Fn(i32) -> f64)
 }
 
 /// Returns the largest power of ten, at most 1, of which all numbers are multiples as far as an `f32` can tell.
-fn decimal_step(numbers: impl Iterator<Item = f64> + Clone) -> f64 {
-    let is_multiple = |steps: f64| (steps - steps.round()).abs() <= steps.abs() * f64::from(f32::EPSILON);
+fn decimal_step(numbers: &[f64]) -> f64 {
+    let is_multiple = |steps: f64| (steps - steps.round()).abs() <= 0.5 * steps.abs() * f64::from(f32::EPSILON);
     // The smallest f32 is 1.4e-45.
     let mut steps = (0..52).map(|decimals| 10f64.powi(-decimals));
-    steps.find(|step| numbers.clone().all(|number| is_multiple(number / step))).unwrap_or(1e-52)
+    steps.find(|step| numbers.iter().all(|number| is_multiple(number / step))).unwrap_or(1e-52)
 }
 
 /// Returns the ascending edges e of the cells (e, e'] of a column with many values, as keys, from (key, count), ascending

@@ -93,7 +93,7 @@ impl ColumnEncoding {
         let cell = |value: f32| self.values.partition_point(|&edge| total_order(value) > edge);
         let mut rounded = (0..8).map(|decimals| {
             let steps = 10f64.powi(decimals);
-            ((f64::from(value) * steps).round() / steps) as f32
+            ((f64::from(value) * steps).round() / steps) as f32 + 0.0
         });
         rounded.find(|&rounded| cell(rounded) == cell(value)).map_or(reading, Reading::Real)
     }

@@ -131,11 +131,11 @@ fn advice(frame: &Frame, faults: &[Faults], count: usize) -> String {
     let mut texts: Vec<&str> = faults.iter().flat_map(|fault| &fault.texts).map(|(text, _)| text.as_str()).collect();
     texts.sort_unstable();
     texts.dedup();
+    let mut advice = Vec::new();
     let is_word = |text: &&str| ["true", "false"].contains(&text.to_lowercase().as_str());
     if texts.iter().all(is_word) {
-        return "write 1 for true and 0 for false".to_owned();
+        advice.push("write 1 for true and 0 for false if the column holds flags".to_owned());
     }
-    let mut advice = Vec::new();
     if texts.iter().any(|text| is_open(text)) {
         advice.push(
             "pass --decimal comma if commas separate decimals, or --decimal point if they separate thousands"

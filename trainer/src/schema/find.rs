@@ -94,7 +94,11 @@ impl ColumnSearch<'_> {
                 return Err(frame.fault(row, file, message));
             }
         }
-        let distinct = number(&mut encoding, &numbers, self.cells, kind);
+        let mut in_order = rows.to_vec();
+        in_order.sort_unstable();
+        let cells = in_order.iter().map(|&row| frame.cell(row, file)).filter(|cell| !cell.is_missing());
+        let runs = runs(cells.map(Cell::number));
+        let distinct = number(&mut encoding, &numbers, runs, self.cells, kind);
         // One number may be written in several ways, such as 1 and 1.0.
         let mut values: Vec<f64> = numbers.iter().map(|(number, _)| *number).collect();
         values.sort_unstable_by(f64::total_cmp);
@@ -225,7 +229,13 @@ fn by_frequency(values: impl Iterator<Item = (i32, usize)>) -> Vec<i32> {
 
 /// Encodes a column of (number, count in the training rows) and returns how many numbers stay distinct as `i32` or
 /// `f32`.
-fn number(encoding: &mut ColumnEncoding, numbers: &[(f64, usize)], cells: usize, kind: Option<ColumnKind>) -> usize {
+fn number(
+    encoding: &mut ColumnEncoding,
+    numbers: &[(f64, usize)],
+    runs: usize,
+    cells: usize,
+    kind: Option<ColumnKind>,
+) -> usize {
     let integers: Option<Vec<(i32, usize)>> =
         numbers.iter().map(|&(number, count)| Some((integer(number)?, count))).collect();
     let integers = integers.filter(|_| kind != Some(ColumnKind::Real));
@@ -236,7 +246,7 @@ fn number(encoding: &mut ColumnEncoding, numbers: &[(f64, usize)], cells: usize,
     let are_bits = keys.iter().all(|(value, _)| (0..=1).contains(value));
     if is_real {
         encoding.kind = Kind::Real;
-        cut(encoding, &keys, cells, |key| f64::from(from_total_order(key)));
+        cut(encoding, &keys, runs, cells, |key| f64::from(from_total_order(key)));
     } else if kind == Some(ColumnKind::Flag) || kind.is_none() && are_bits {
         let ones: usize = keys.iter().filter(|(value, _)| *value == 1).map(|(_, count)| count).sum();
         let total: usize = keys.iter().map(|(_, count)| count).sum();
@@ -245,15 +255,28 @@ fn number(encoding: &mut ColumnEncoding, numbers: &[(f64, usize)], cells: usize,
         encoding.values = by_frequency(keys.iter().copied());
     } else {
         encoding.kind = Kind::Integer;
-        cut(encoding, &keys, cells, f64::from);
+        cut(encoding, &keys, runs, cells, f64::from);
     }
     keys.len()
 }
 
-/// Makes a column of the integers of the training rows, with at most `cells` cells.
-pub fn encode_integers(encoding: &mut ColumnEncoding, integers: impl Iterator<Item = i32>, cells: usize) {
+/// Makes a column of integers that were computed from the readings of the training rows, of which there are so many
+/// [`runs`], with at most `cells` cells.
+pub fn encode_integers(encoding: &mut ColumnEncoding, integers: impl Iterator<Item = i32>, runs: usize, cells: usize) {
     encoding.kind = Kind::Integer;
-    cut(encoding, &merged(integers.map(|integer| (integer, 1)).collect()), cells, f64::from);
+    cut(encoding, &merged(integers.map(|integer| (integer, 1)).collect()), runs, cells, f64::from);
+}
+
+/// Returns the number of runs of equal readings.
+pub fn runs<T: PartialEq>(readings: impl Iterator<Item = T>) -> usize {
+    let (mut runs, mut last) = (0, None);
+    for reading in readings {
+        if last.as_ref() != Some(&reading) {
+            runs += 1;
+            last = Some(reading);
+        }
+    }
+    runs
 }
 
 /// Sorts (key, count) by ascending key, and adds up the counts of equal keys.

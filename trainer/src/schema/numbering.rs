@@ -24,6 +24,8 @@ const NAMED: usize = 8;
 pub(super) enum Numbering {
     /// No value is smaller than the one before it, and many are larger, as in a clock or a counter.
     Rising {
+        /// Whether every value is larger than the one before it.
+        is_strict: bool,
         /// Whether most values stay distinct as `f32` or `i32`, so that the column can be modelled.
         is_distinct: bool,
     },
@@ -35,7 +37,7 @@ impl Numbering {
     /// Returns how a column numbers the rows, or `None` if it does not. `rows` are the indices of the training rows in
     /// file order.
     ///
-    /// A clock or counter never falls in the training rows, and rises more than 50 times. An identifier has a different whole number in every row
+    /// A clock or counter never falls in the training rows, and rises at least 50 times. An identifier has a different whole number in every row
     /// of the file, from a range that is less than twice as wide as the number of rows. Missing cells are left out.
     /// Neither is found in 50 rows or fewer.
     ///
@@ -52,8 +54,9 @@ impl Numbering {
             let as_integers = values.iter().all(|&value| integer(value).is_some());
             let steps = values.windows(2);
             let distinct = steps.filter(|pair| as_integers || (pair[0] as f32) < pair[1] as f32).count();
-            let rising = Self::Rising { is_distinct: 2 * distinct >= rises };
-            let is_clock = || rises + 1 == values.len() && is_regular(&values);
+            let is_strict = rises + 1 == values.len();
+            let rising = Self::Rising { is_strict, is_distinct: 2 * distinct >= rises };
+            let is_clock = || is_strict && is_regular(&values);
             return (!is_time_series || is_clock()).then_some(rising);
         }
         let mut every: Vec<f64> = (0..frame.rows()).filter_map(present).collect::<Option<_>>()?;
@@ -111,7 +114,7 @@ impl Schema {
                  says nothing about the state of the machine",
                 (0..frame.rows()).filter(|&row| !frame.cell(row, file).is_missing()).count()
             ),
-            Numbering::Rising { .. } => {
+            Numbering::Rising { is_strict, .. } => {
                 let mut present = rows.iter().filter(|&&row| !frame.cell(row, file).is_missing());
                 let (first, last) = (present.next().unwrap_or(&0), present.next_back().unwrap_or(&0));
                 let value = |row: usize| format!("`{}` in {} {}", column.text(row), frame.unit, frame.lines[row]);
@@ -121,7 +124,12 @@ impl Schema {
                 } else {
                     "so that every later row would be out of range"
                 };
-                format!("only rises, from {first} to {last}, as a clock or a counter does, {consequence}")
+                let how = if is_strict {
+                    ["only rises", "a clock or a counter does"]
+                } else {
+                    ["never falls", "a counter does, or a column by which the rows are sorted"]
+                };
+                format!("{}, from {first} to {last}, as {}, {consequence}", how[0], how[1])
             }
         };
         let names: Vec<&str> = found.iter().take(NAMED).map(|&(file, _)| frame.columns[file].name.as_str()).collect();
@@ -132,9 +140,10 @@ impl Schema {
             count => format!(" (and the same holds for {} more columns)", count - 1),
         };
         let (it, ignore) = (if names.len() > 1 { "them" } else { "it" }, all("--ignore"));
-        let can_keep = found.iter().all(|(_, numbering)| *numbering != Numbering::Rising { is_distinct: false });
+        let can_keep =
+            !found.iter().any(|(_, numbering)| matches!(numbering, Numbering::Rising { is_distinct: false, .. }));
         let keep = if can_keep { format!(", or keep {it} with {}", all("--keep")) } else { String::new() };
-        let clock = found.iter().find(|(_, numbering)| matches!(numbering, Numbering::Rising { .. }));
+        let clock = found.iter().find(|(_, numbering)| matches!(numbering, Numbering::Rising { is_strict: true, .. }));
         let time = clock.map_or(String::new(), |&(file, _)| {
             let option = column_option("--time", &frame.columns[file].name);
             match found.len() {

@@ -196,7 +196,8 @@ pub(super) fn write_with(
         let numbering = Numbering::find(frame, file, &every, false);
         if let Some(numbering) = numbering {
             let what = match numbering {
-                Numbering::Rising { .. } => "it only rises, as a clock or a counter does",
+                Numbering::Rising { is_strict: true, .. } => "it only rises, as a clock or a counter does",
+                Numbering::Rising { .. } => "it never falls, as a counter does",
                 Numbering::Identifier => "it has another whole number in every row, as an identifier has",
             };
             out += &format!("# {what}: \"ignore\" leaves it out\n");

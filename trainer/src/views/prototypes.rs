@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use surprisal::{Kind, Prototypes, PrototypesSlices, Reading, View};
 
 use super::{OwnedView, ViewSettings};
-use crate::schema::{ColumnEncoding, Schema, encode_integers};
+use crate::schema::{ColumnEncoding, Schema, encode_integers, runs};
 
 /// Largest number of distinct values of a numeric column that is left as it is, because it is rather a code than a level.
 const CODES: usize = 8;
@@ -73,7 +73,8 @@ pub fn find(schema: &Schema, train: &[Vec<Reading>], settings: &ViewSettings) ->
         });
         let mut residual = ColumnEncoding { labels: Vec::new(), ..encoding.clone() };
         let cells = if encoding.cells > 0 { encoding.cells } else { settings.cells };
-        encode_integers(&mut residual, residuals, cells);
+        let runs = runs(train.iter().map(|row| row[source]).filter(|reading| !reading.is_missing()));
+        encode_integers(&mut residual, residuals, runs, cells);
         columns.push(residual);
     }
     let step_units = axes.iter().map(|axis| f64::from(axis[1] - 8) * 2f64.ln()).sum();

@@ -49,7 +49,7 @@ fn a_meter_that_never_falls_is_refused() {
     folder.write("meter.csv", rows(&meter));
     folder.refuses(
         &format!("fit meter.csv {MARGINAL}"),
-        &["column `energy`: only rises", "--ignore energy", "--keep energy"],
+        &["column `energy`: never falls", "--ignore energy", "--keep energy"],
     );
     for option in ["--keep energy", "--window 3"] {
         assert_eq!(folder.json(&format!("fit meter.csv {option} {MARGINAL}"))["columns"], 3, "{option}");
