@@ -185,7 +185,7 @@ fn numberings(random: &mut ChaCha8Rng) -> Vec<(&'static str, [bool; 2], Vec<Stri
         ("countdown", [true, true], texts((0..200).rev().map(f64::from))),
         ("sparse", [false, false], texts(sparse)),
         ("noise", [false, false], texts(noise)),
-        ("ties", [false, false], texts((0..200).map(|k| f64::from(k / 2)))),
+        ("ties", [true, false], texts((0..200).map(|k| f64::from(k / 2)))),
         ("restarts", [false, false], texts((0..200).map(|k| f64::from(k % 120)))),
         ("short", [false, false], (0..200).map(|k| if k < 50 { k.to_string() } else { String::new() }).collect()),
     ]
@@ -221,7 +221,7 @@ fn one_message_names_all_columns() {
         line.split(option).skip(1).map(|rest| rest.split([' ', ',']).nth(1).expect("a name").to_owned()).collect()
     };
     let ignore = option(&message, "--ignore");
-    assert_eq!(ignore, ["counter", "epoch", "milliseconds", "jitter", "meter", "identifier", "countdown"]);
+    assert_eq!(ignore, ["counter", "epoch", "milliseconds", "jitter", "meter", "identifier", "countdown", "ties"]);
     assert_eq!(option(&message, "--keep"), [""; 0], "one of them cannot be kept: {message}");
     run(&Job { ignore, ..file.job() }).expect("the advice works");
 
