@@ -20,18 +20,17 @@ const ROUNDING: f64 = 1.0 / 512.0;
 const GRAIN: f64 = 0.1;
 
 /// Divides a numeric column into cells: sets edges, pivot, log-widths and tail scale from (key, count), ascending by
-/// key. `runs` is the number of runs of equal readings in successive rows, and `real` converts a key to the number that it
-/// represents.
+/// key. `runs` counts the runs of equal readings in successive rows, which only a column of few values needs, and `real`
+/// converts a key to the number that it represents.
 pub(super) fn cut(
     encoding: &mut ColumnEncoding,
     keys: &[(i32, usize)],
-    runs: usize,
+    runs: impl FnOnce() -> usize,
     cells: usize,
     real: impl Fn(i32) -> f64,
 ) {
     let keys: Vec<(i32, usize)> = keys.iter().copied().filter(|(_, count)| *count > 0).collect();
     let divided = Divided::new(&keys, |&key| real(key));
-    let total: usize = keys.iter().map(|(_, count)| count).sum();
 
     // The median distance between neighbouring values is the resolution of the sensor.
     let mut gaps: Vec<f64> = keys.windows(2).map(|pair| real(pair[1].0) - real(pair[0].0)).collect();
@@ -39,7 +38,7 @@ pub(super) fn cut(
     let resolution = gaps.get(gaps.len() / 2).copied().unwrap_or(1.0);
     let grain = (GRAIN * scale(&keys, &real)).max(resolution);
     encoding.tail_scale = grain.log2().round().clamp(-126.0, 127.0) as i8;
-    let (edges, mut widths) = if keys.len() <= FEW && runs >= RUNS * keys.len() {
+    let (edges, mut widths) = if keys.len() <= FEW && runs() >= RUNS * keys.len() {
         cells_of_values(&keys, encoding.kind, &real)
     } else {
         let edges = edges(&keys, &divided, cells);
@@ -51,6 +50,7 @@ pub(super) fn cut(
     let ends = divided.bulk.first().zip(divided.bulk.last());
     let bulk = ends.map(|((smallest, _), (largest, _))| (real(*smallest), real(*largest)));
     encoding.bulk = bulk.filter(|_| divided.bulk.len() < keys.len());
+    let total: usize = keys.iter().map(|(_, count)| count).sum();
     // The thermometer code starts at the cell of the median, which makes long runs of ones rare.
     let mut below = 0;
     let median = keys.iter().find(|(_, count)| {
@@ -147,7 +147,8 @@ fn cells_of_values(keys: &[(i32, usize)], kind: Kind, real: impl Fn(i32) -> f64)
     (edges, widths)
 }
 
-/// Returns the largest power of ten, at most 1, of which all numbers are multiples as far as an `f32` can tell.
+/// Returns one unit of the last decimal that the numbers need: 0.01 for 21.5 and 22.25, and 1 for whole numbers. Errors of
+/// rounding to `f32` count as none.
 fn decimal_step(numbers: &[f64]) -> f64 {
     let is_multiple = |steps: f64| (steps - steps.round()).abs() <= 0.5 * steps.abs() * f64::from(f32::EPSILON);
     // The smallest f32 is 1.4e-45.

@@ -19,7 +19,7 @@ const NAMED: usize = 20;
 const CODES: usize = 8;
 /// Smallest share of numbers in a column of names. A column with fewer numbers and more names is one of names.
 const FEW: f64 = 0.1;
-/// Smallest number of rows of which at least one has a reading, unless the sensor is dead.
+/// Number of rows from which on a sensor without any reading counts as dead.
 const MANY_ROWS: usize = 100;
 
 /// A numeric column with cells that are no numbers.

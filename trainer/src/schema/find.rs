@@ -31,7 +31,7 @@ pub(super) struct ColumnSearch<'a> {
 
 impl ColumnSearch<'_> {
     /// Finds the encoding of the column. The cells of all rows of the file determine the set of values, so that a rare
-    /// value is known even if it is in no training row. The training rows, whose indices are `rows`, determine
+    /// value is known even if it is in no training row. The training rows, whose indices are `rows` in file order, determine
     /// frequencies and edges.
     ///
     /// # Errors
@@ -94,10 +94,8 @@ impl ColumnSearch<'_> {
                 return Err(frame.fault(row, file, message));
             }
         }
-        let mut in_order = rows.to_vec();
-        in_order.sort_unstable();
-        let cells = in_order.iter().map(|&row| frame.cell(row, file)).filter(|cell| !cell.is_missing());
-        let runs = runs(cells.map(Cell::number));
+        let cells = rows.iter().map(|&row| frame.cell(row, file)).filter(|cell| !cell.is_missing());
+        let runs = || runs(cells.map(Cell::number));
         let distinct = number(&mut encoding, &numbers, runs, self.cells, kind);
         // One number may be written in several ways, such as 1 and 1.0.
         let mut values: Vec<f64> = numbers.iter().map(|(number, _)| *number).collect();
@@ -232,7 +230,7 @@ fn by_frequency(values: impl Iterator<Item = (i32, usize)>) -> Vec<i32> {
 fn number(
     encoding: &mut ColumnEncoding,
     numbers: &[(f64, usize)],
-    runs: usize,
+    runs: impl FnOnce() -> usize,
     cells: usize,
     kind: Option<ColumnKind>,
 ) -> usize {
@@ -260,9 +258,13 @@ fn number(
     keys.len()
 }
 
-/// Makes a column of integers that were computed from the readings of the training rows, of which there are so many
-/// [`runs`], with at most `cells` cells.
-pub fn encode_integers(encoding: &mut ColumnEncoding, integers: impl Iterator<Item = i32>, runs: usize, cells: usize) {
+/// Makes a column of integers with at most `cells` cells. The integers come from readings, whose [`runs`] `runs` counts.
+pub fn encode_integers(
+    encoding: &mut ColumnEncoding,
+    integers: impl Iterator<Item = i32>,
+    runs: impl FnOnce() -> usize,
+    cells: usize,
+) {
     encoding.kind = Kind::Integer;
     cut(encoding, &merged(integers.map(|integer| (integer, 1)).collect()), runs, cells, f64::from);
 }

@@ -37,9 +37,9 @@ impl Numbering {
     /// Returns how a column numbers the rows, or `None` if it does not. `rows` are the indices of the training rows in
     /// file order.
     ///
-    /// A clock or counter never falls in the training rows, and rises at least 50 times. An identifier has a different whole number in every row
-    /// of the file, from a range that is less than twice as wide as the number of rows. Missing cells are left out.
-    /// Neither is found in 50 rows or fewer.
+    /// A clock or counter never falls in the training rows, and rises at least 50 times. An identifier has a different whole
+    /// number in every row of the file, from a range that is less than twice as wide as the number of rows. Missing cells are
+    /// left out. Neither is found in 50 rows or fewer.
     ///
     /// In a time series, a number is predicted from the numbers before it, so that a rising column such as an energy
     /// meter tells something by its increments. Only a clock is found there, which rises in every row: nine of ten steps are

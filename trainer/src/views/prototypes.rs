@@ -73,7 +73,7 @@ pub fn find(schema: &Schema, train: &[Vec<Reading>], settings: &ViewSettings) ->
         });
         let mut residual = ColumnEncoding { labels: Vec::new(), ..encoding.clone() };
         let cells = if encoding.cells > 0 { encoding.cells } else { settings.cells };
-        let runs = runs(train.iter().map(|row| row[source]).filter(|reading| !reading.is_missing()));
+        let runs = || runs(train.iter().map(|row| row[source]).filter(|reading| !reading.is_missing()));
         encode_integers(&mut residual, residuals, runs, cells);
         columns.push(residual);
     }
