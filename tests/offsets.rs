@@ -55,10 +55,12 @@ fn for_random_tables(check: impl Fn(&ViewTable<C, 2>, &[i64], &[Row])) {
 #[test]
 fn offsets_gain_more_than_they_cost() {
     let cost = (0.5 * (ROWS as f64).ln() * 65536.0) as u64;
+    let chance = ((2.0 * ROWS as f64).sqrt() * 65536.0) as u64;
     for_random_tables(|table, kinds, rows| {
         let found = table.offsets(rows, || {}).expect("the rows fit");
         let all = total(table, rows, &found);
-        assert!(all <= total(table, rows, &Offsets::NONE));
+        let kept = found.each.iter().filter(|offset| **offset != Reading::Missing).count() as u64;
+        assert!(all + kept * (cost + chance) <= total(table, rows, &Offsets::NONE) + 2 * kept);
         for (at, &offset) in found.each.iter().enumerate() {
             match (offset, kinds[at]) {
                 (Reading::Missing, _) => {}
@@ -122,7 +124,7 @@ fn constants_that_were_added_are_found() {
     assert_eq!(masses.iter().sum::<u32>(), 65_536);
     let mut dice = Dice(33);
     for residuals in [false, true] {
-        for (integer, real) in [(0, 0.0), (23, -1.7), (-40, 3.1), (-7, 0.6), (90, -8.5)] {
+        for (integer, real) in [(0, 0.0), (23, -1.7), (-40, 3.1), (-14, 1.3), (90, -8.5)] {
             with_bells(&masses, residuals, |table| {
                 let mut scales = [Reading::Missing; 2];
                 table.offset_scales(&mut scales);
@@ -147,10 +149,10 @@ fn constants_that_were_added_are_found() {
     }
 }
 
-/// Sixteen rows in a cell beside one that is a little more likely move there if they gain ½ ln 16 nats, 1/12 nat each.
+/// Sixteen rows in a cell beside one that is a little more likely move there if they gain ½ ln 16 + √32 nats, 0.44 nats each.
 #[test]
-fn an_offset_has_to_gain_what_a_parameter_costs() {
-    for (mass, is_kept) in [(10_800, false), (11_000, true)] {
+fn an_offset_has_to_gain_what_a_parameter_costs_and_chance_gives() {
+    for (mass, is_kept) in [(15_450, false), (15_600, true)] {
         with_bells(&[1, 10_000, mass, 100, 65_536 - 10_101 - mass], false, |table| {
             // The likeliest cell is out of reach, behind one that is hardly likely.
             let rows = [[Reading::Integer(5), Reading::Real(2.5)]; 16];

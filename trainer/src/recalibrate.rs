@@ -11,6 +11,7 @@ use crate::calibrate::{Calibration, Rates, reach};
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::golden::with_golden_rows;
+use crate::resemblance::PER_LAG;
 use crate::row_table::RowTable;
 use crate::schema::{ColumnEncoding, from_total_order};
 use crate::warning::Warning;
@@ -32,9 +33,9 @@ const OFFSETS_ROWS: usize = 600;
 /// Calibrates a model anew by rows of a file, which must be normal, and with `offsets` shifts its numeric columns by
 /// constants.
 ///
-/// Offsets maximise the likelihood of one row in three, column by column, and are kept where they gain more than the ½ ln n
-/// nats that a parameter costs (Schwarz, *Estimating the Dimension of a Model*, 1978). A shift of cells and prototypes by a
-/// constant leaves all densities normalised, and costs nothing on the board.
+/// Offsets maximise the likelihood of one row in three, column by column, and are kept if they gain more than parameters
+/// cost and chance gives, see [`search_offsets`]; rows that resemble each other count as one. A shift of cells and prototypes
+/// by a constant leaves all densities normalised, and costs nothing on the board.
 ///
 /// # Errors
 /// [`Error::Option`] for time series with offsets, whose model sees differences from a prediction; [`Error::Input`] if the
@@ -119,7 +120,10 @@ impl Adjustment {
         let mut shifted = artefact.clone();
         if !first.is_empty() {
             let few: Vec<usize> = first.iter().copied().step_by(first.len().div_ceil(OFFSETS_ROWS)).collect();
-            offsets = find_offsets(artefact, &artefact.schema.all_readings(frame, &few)?)?;
+            // So many of these rows resemble each other, if rows do as long as they did in the fit.
+            let lag = artefact.notes.fit.stretch.unwrap_or(1).div_ceil(PER_LAG);
+            let alike = (lag * few.len()).div_ceil(stream.len()).max(1);
+            offsets = find_offsets(artefact, &artefact.schema.all_readings(frame, &few)?, alike)?;
             shifted = rebuilt(artefact, &offsets, None, &[])?;
             let some = &first[..first.len().min(ROWS_AT_ONCE)];
             baselines = shifted.open()?.view_baselines(&shifted.schema.all_readings(frame, some)?)?;
@@ -154,12 +158,15 @@ impl Adjustment {
 
 /// Returns the offsets, `[source]`, that make the rows most likely: zero for columns that are no numbers, and where an
 /// offset gains less than it costs. A board finds the same, see [`surprisal::Table::offsets`].
-fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>]) -> Result<Vec<f64>> {
+fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>], alike: usize) -> Result<Vec<f64>> {
     let table = artefact.open()?;
+    let independent = rows.len().div_ceil(alike);
     let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
     table.offset_scales(&mut scales);
     let mut offsets = vec![Reading::Missing; scales.len()];
-    search_offsets(&scales, &mut offsets, rows.len(), |offsets| total_nats(&*table, rows, offsets))?;
+    search_offsets(&scales, &mut offsets, independent, |offsets| {
+        Ok::<_, Error>(total_nats(&*table, rows, offsets)? / alike as u64)
+    })?;
     let number = |offset: Reading| match offset {
         Reading::Integer(offset) => offset.into(),
         Reading::Real(offset) => offset.into(),

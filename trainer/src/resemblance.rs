@@ -8,7 +8,7 @@ use crate::data::{Cells, Frame, FrameColumn};
 
 /// Rows per stretch for each row over which neighbours resemble each other, so that most of the resemblance lies within
 /// stretches.
-const PER_LAG: usize = 10;
+pub(crate) const PER_LAG: usize = 10;
 /// Number of stretches of the rows of a file, at least.
 const STRETCHES: usize = 100;
 /// Number of rows, the first of a file, and of their cells that tell how long rows resemble their neighbours: lags take time for

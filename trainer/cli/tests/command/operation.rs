@@ -89,6 +89,23 @@ fn another_unit_keeps_the_promise_after_calibration() {
     }
 }
 
+/// Chance alone makes no offset.
+#[test]
+fn a_unit_like_the_first_one_has_no_offsets() {
+    let folder = Folder::new();
+    folder.write("first.csv", PUMP.rows());
+    for family in ["tables", "linear-trees"] {
+        folder.text(&format!("fit first.csv {FIT} --family {family}"));
+        let found = (2..10).flat_map(|seed| {
+            folder.write("unit.csv", Pump { rows: 300, seed, ..PUMP }.rows());
+            let report = folder.json("calibrate model.srp unit.csv --offsets -o unit.srp");
+            report["offsets"].as_object().unwrap().clone()
+        });
+        let found: Vec<_> = found.collect();
+        assert!(found.len() <= 3, "{family}: {found:?} of 24 columns");
+    }
+}
+
 /// Calibration takes any rows for normal ones, and says which columns do not look like it.
 #[test]
 fn calibration_warns_of_strange_columns() {
