@@ -198,6 +198,19 @@ impl<'t> OutcomeTables<'t> {
         Some(Masses { sums })
     }
 
+    /// Returns whether the conditional of a column, as in [`conditional`](Self::conditional), depends on one of the earlier
+    /// columns for which `is_lost`, `[column]`, is true.
+    pub(crate) fn depends(&self, [_, own, parent]: [u16; 3], start: Start, is_lost: &[bool]) -> bool {
+        let is_lost = |column: usize| is_lost.get(column) == Some(&true);
+        match parent {
+            Self::TREE => {
+                let mut splits = self.slices.splits.iter().skip(start.link).take(usize::from(own).saturating_sub(1));
+                splits.any(|split| is_lost((split & POSITION) as usize))
+            }
+            _ => is_lost(parent.into()),
+        }
+    }
+
     /// Returns the leaf of the tree whose first split is at position `at`, counted from the left.
     #[inline]
     fn leaf(&self, mut at: usize, seen: &[u8]) -> Option<usize> {

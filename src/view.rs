@@ -245,8 +245,9 @@ impl<'t> View<'t> {
         }
     }
 
-    /// Returns, of the conditionals of the column at `at` for the outcomes that an earlier column without a reading may have
-    /// had, the one that gives `outcome` the largest mass: `known`, and those of the lowest and the highest outcomes.
+    /// Returns, of the conditionals of the column at `at` for the outcomes that earlier columns without a reading may have had,
+    /// the one that gives its outcome the largest mass: `known`, and those in which each of these columns has its outcome 0, 1
+    /// and so on up to the last one.
     ///
     /// A reading is not surprising as long as it fits one of the values that the lost reading may have had.
     // Not inlined, because no reading is missing in most rows.
@@ -261,20 +262,28 @@ impl<'t> View<'t> {
     ) -> Masses<'t> {
         let &[.., link, first] = start;
         let start = Start { link: link as usize, row: first as usize };
-        let (mut lowest, mut highest, mut shape) = (*row, *row, [0; 3]);
-        let columns = self.encoder.columns().zip(self.tables.slices().columns);
-        for (position, ((column, _), own)) in columns.take(at + 1).enumerate() {
-            shape = *own;
+        let shapes = self.tables.slices().columns;
+        let shape = shapes.get(at).copied().unwrap_or_default();
+        // [position]: the largest outcome of a column without a reading, and that of the row of any other.
+        let (mut last, mut is_lost, mut most) = (*row, [false; C], 0);
+        let columns = self.encoder.columns().zip(shapes).take(at);
+        for (((column, _), &[outcomes, ..]), (last, is_lost)) in columns.zip(last.iter_mut().zip(&mut is_lost)) {
             let is_missing = readings.get(usize::from(column.source)).is_some_and(|reading| reading.is_missing());
-            if let (Some(low), Some(high)) = (lowest.get_mut(position), highest.get_mut(position))
-                && is_missing
-                && !column.may_miss
-            {
-                (*low, *high) = (0, own[0].wrapping_sub(1) as u8);
+            if is_missing && !column.may_miss {
+                (*last, *is_lost) = (outcomes.wrapping_sub(1) as u8, true);
+                most = most.max(*last);
             }
         }
+        if !self.tables.depends(shape, start, &is_lost) {
+            return known;
+        }
         let outcome = row.get(at).copied().unwrap_or(0);
-        let others = [lowest, highest].into_iter().filter_map(|row| self.tables.conditional(shape, start, &row));
+        let others = (0..=most).filter_map(|value| {
+            let mut other = last;
+            let lost = other.iter_mut().zip(&is_lost).filter(|&(_, &is_lost)| is_lost);
+            lost.for_each(|(outcome, _)| *outcome = value.min(*outcome));
+            self.tables.conditional(shape, start, &other)
+        });
         others.fold(known, |best, other| if other.mass(outcome) > best.mass(outcome) { other } else { best })
     }
 

@@ -62,9 +62,9 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     ///
     /// `readings` holds one reading per column, in the order of the training columns.
     ///
-    /// A reading that is missing although no training row misses it is left out: its column is not scored, the column's
-    /// likeliest, its lowest and its highest value are tried where later columns depend on it, of which the one counts that
-    /// surprises least, and [`RowScore::missing`] counts it. A row in which every scored reading is so missing has the score
+    /// A reading that is missing although no training row misses it is left out: its column is not scored, all outcomes of the
+    /// column are tried where later columns depend on it, of which the one counts that surprises least, and
+    /// [`RowScore::missing`] counts it. Such a row takes several times as long as one without. A row in which every scored reading is so missing has the score
     /// [`RowScore::IMPOSSIBLE`]: nothing is known of it, so that it must not pass for normal.
     ///
     /// # Errors

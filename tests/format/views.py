@@ -208,14 +208,12 @@ class View:
         return outcomes, lost
 
     def row_of_masses(self, j, outcomes, lost):
-        """The row of masses of a column, of up to three if columns before it are lost."""
-        table = self.outcomes[j]
-        if not any(lost[:j]):
-            return table.row(outcomes)
-        first = [0 if gone else o for o, gone in zip(outcomes, lost)]
-        last = [t.outcomes - 1 if gone else o for o, gone, t in zip(outcomes, lost, self.outcomes)]
-        own = outcomes[j]
-        return max([table.row(o) for o in (outcomes, first, last)], key=lambda sums: sums[own + 1] - sums[own])
+        """The row of masses of a column, the kindest one if columns before it are lost."""
+        table, own = self.outcomes[j], outcomes[j]
+        lost = [t.outcomes - 1 if gone else None for t, gone in zip(self.outcomes[:j], lost)]
+        values = range(1 + max((last for last in lost if last is not None), default=-1))
+        others = [[o if last is None else min(value, last) for o, last in zip(outcomes, lost)] for value in values]
+        return max([table.row(o) for o in [outcomes] + others], key=lambda sums: sums[own + 1] - sums[own])
 
     def evaluate(self, row):
         """Per scored column that is not lost (column, index, surprisal, tail or None), and the number of lost ones."""

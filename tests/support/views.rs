@@ -201,12 +201,12 @@ impl RandomView {
             row.push(own);
             let Some(mut masses) = conditional else { continue };
             let (_, width) = naive::encode(column, reading)?;
-            // Of the conditionals for the lowest and highest values of lost readings, the one that suits the outcome.
-            for is_high in [false, true].into_iter().filter(|_| score.missing > 0) {
+            // Of the conditionals for the values that lost readings may have had, the one that suits the outcome.
+            for value in (0..=255).filter(|_| score.missing > 0) {
                 let other: Vec<u8> = (0..=at)
                     .map(|at| {
                         let (column, lost) = (&self.columns[at], is_missing(&seen[at]) && !self.columns[at].may_miss);
-                        if lost { if is_high { (column.outcomes() - 1) as u8 } else { 0 } } else { row[at] }
+                        if lost { value.min((column.outcomes() - 1) as u8) } else { row[at] }
                     })
                     .collect();
                 let mut walk = self.view().tables.walk();

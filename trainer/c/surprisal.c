@@ -709,22 +709,45 @@ static NOT_INLINED bool classify_any(const surprisal_view *view, uint32_t at, co
     return fit != WRONG;
 }
 
+/* Whether the conditional of a column depends on an earlier column without a reading. */
+static bool depends(const surprisal_view *view, uint32_t at, const surprisal_reading *readings) {
+    const surprisal_uint16 *shape = &view->shapes[3u * at];
+    const uint32_t first = view->starts[(5u * at) + 3u];
+    uint32_t split;
+    if (shape[2] != TREE) {
+        return (shape[2] != NO_PARENT) && lacks(view, shape[2], readings);
+    }
+    for (split = 1u; split < (uint32_t)shape[1]; ++split) {
+        if (lacks(view, view->splits[first + split - 1u] & 0xFFFu, readings)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Of the conditionals of a column for the outcomes that earlier columns without a reading may have had, the one that gives
- * the outcome the largest mass. */
-static NOT_INLINED const surprisal_uint16 *likeliest_conditional(const surprisal_view *view, uint32_t at, uint8_t *row,
+ * the outcome the largest mass: `known`, and those in which each of these columns has its outcome 0, 1 and so on up to the
+ * last one. */
+static NOT_INLINED const surprisal_uint16 *likeliest_conditional(const surprisal_view *view, uint32_t at, const uint8_t *row,
                                                          const surprisal_uint16 *known, const surprisal_reading *readings) {
     uint8_t other[SURPRISAL_MAX_COLUMNS];
     const surprisal_uint16 *shape = &view->shapes[3u * at];
     const uint32_t outcome = row[at];
     const surprisal_uint16 *best = known;
-    uint32_t extreme;
-    for (extreme = 0u; extreme < 2u; ++extreme) {
+    uint32_t most = 0u;
+    uint32_t value;
+    if (!depends(view, at, readings)) {
+        return known;
+    }
+    for (value = 0u; value <= most; ++value) {
         const surprisal_uint16 *sums;
         uint32_t before;
         for (before = 0u; before < at; ++before) {
             other[before] = row[before];
             if (lacks(view, before, readings)) {
-                other[before] = (extreme == 0u) ? (uint8_t)0u : (uint8_t)(view->shapes[3u * before] - 1u);
+                const uint32_t last = (uint32_t)view->shapes[3u * before] - 1u;
+                other[before] = (uint8_t)((value < last) ? value : last);
+                most = (most < last) ? last : most;
             }
         }
         sums = conditional(view, shape, &view->starts[5u * at], other);
