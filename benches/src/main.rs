@@ -4,6 +4,7 @@ mod anomaly;
 mod baseline;
 mod blame;
 mod compress;
+mod contradictions;
 mod density;
 mod device;
 mod features;
@@ -52,6 +53,8 @@ enum Command {
     OddBench(oddbench::OddBench),
     /// How often the faulty column of an anomalous row is named
     Blame(blame::Args),
+    /// How often a flag or a text that contradicts the numbers of its row alarms and is named
+    Contradictions(contradictions::Args),
     /// A second unit, faults among the training rows, and trends of rows that resemble their neighbours
     Operation(operation::Operation),
     /// Bearing faults detected by features of a raw signal, and the instructions per window on boards
@@ -90,6 +93,7 @@ fn run(command: Command) -> Result<()> {
         Command::Anomaly(args) => anomaly::run(&args),
         Command::OddBench(args) => oddbench::run(&args),
         Command::Blame(args) => blame::run(&args),
+        Command::Contradictions(args) => contradictions::run(&args),
         Command::Operation(args) => operation::run(&args),
         Command::Features { data } => features::run(&data),
         Command::Device(args) => device::run(&args),

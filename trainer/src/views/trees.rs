@@ -83,13 +83,10 @@ pub fn fit(outcomes: &[Vec<u8>], counts: &[usize], observed: &[bool], settings: 
         tables.columns.push([cells as u16, leaves.len() as u16, kind]);
         let marginal = count(&all, &outcomes[column], cells);
         let smooth: Vec<f64> = marginal.iter().map(|count| (count + 0.5) / (rows + 0.5 * cells as f64)).collect();
-        let single = leaves.len() == 1;
-        for leaf in leaves {
-            let counts = count(&leaf, &outcomes[column], cells);
-            let total = leaf.len() as f64 + settings.strength;
-            let smoothed = |(count, smooth): (&f64, &f64)| (count + settings.strength * smooth) / total;
-            let probabilities: Vec<f64> =
-                if single { smooth.clone() } else { counts.iter().zip(&smooth).map(smoothed).collect() };
+        let counts: Vec<Vec<f64>> = leaves.iter().map(|leaf| count(leaf, &outcomes[column], cells)).collect();
+        let rules = Rules::of(&counts, &smooth, settings.strength);
+        for (leaf, counts) in leaves.iter().zip(&counts) {
+            let probabilities = if leaves.len() == 1 { smooth.clone() } else { rules.probabilities(counts) };
             let masses = masses(&probabilities);
             let term = |(&p, &mass): (&f64, &u32)| if p > 0.0 { p * (p * 65536.0 / f64::from(mass)).ln() } else { 0.0 };
 
@@ -103,6 +100,52 @@ pub fn fit(outcomes: &[Vec<u8>], counts: &[usize], observed: &[bool], settings: 
         }
     }
     tables
+}
+
+/// The prior of the leaves of a column: a leaf is a rule, in which a single outcome occurs, or its probabilities have a Dirichlet
+/// distribution around those of the column. The share of rules is that of the leaves whose rows all have one outcome.
+///
+/// Pseudo-counts alone would take a flag that was never seen with the readings of a thousand rows for as likely as one row in
+/// a thousand, which is no rarer than the usual tails of numbers. See Mitchell & Beauchamp, *Bayesian Variable Selection in Linear
+/// Regression*, 1988, for priors of a spike and a slab.
+struct Rules<'a> {
+    /// The probabilities of the outcomes in all rows.
+    smooth: &'a [f64],
+    /// Pseudo-count of all outcomes together.
+    strength: f64,
+    /// Odds that a leaf is no rule.
+    odds: f64,
+}
+
+impl<'a> Rules<'a> {
+    /// `counts` are those of the outcomes in each leaf.
+    fn of(counts: &[Vec<f64>], smooth: &'a [f64], strength: f64) -> Self {
+        let pure = counts.iter().filter(|counts| only(counts).is_some()).count() as f64;
+        Self { smooth, strength, odds: (counts.len() as f64 - pure + 0.5) / (pure + 0.5) }
+    }
+
+    /// Returns the expected probabilities of the outcomes in a leaf with these counts.
+    fn probabilities(&self, counts: &[f64]) -> Vec<f64> {
+        let Self { smooth, strength, odds } = *self;
+        let rows: f64 = counts.iter().sum();
+        let dirichlet = |(count, smooth): (&f64, &f64)| (count + strength * smooth) / (rows + strength);
+        let mut each: Vec<f64> = counts.iter().zip(smooth).map(dirichlet).collect();
+        if let Some(at) = only(counts) {
+            // The probability that all rows have this outcome although the leaf is no rule (Pólya's urn).
+            let urn = |row: usize| (strength * smooth[at] + row as f64) / (strength + row as f64);
+            let chance = odds * (0..rows as usize).map(urn).product::<f64>();
+            let no_rule = chance / (chance + 1.0);
+            each.iter_mut().for_each(|p| *p *= no_rule);
+            each[at] += 1.0 - no_rule;
+        }
+        each
+    }
+}
+
+/// Returns the only outcome that occurs, or `None` if there are several.
+fn only(counts: &[f64]) -> Option<usize> {
+    let mut occurring = counts.iter().enumerate().filter(|(_, count)| **count > 0.0).map(|(at, _)| at);
+    occurring.next().filter(|_| occurring.next().is_none())
 }
 
 /// Returns the position of the only column that a tree tests, or `None` if it tests none or several.
