@@ -1818,6 +1818,9 @@ static void blame_views(search_t *search) {
 }
 
 #ifndef SURPRISAL_NO_BITS
+/* The largest number of values that replace each reading in a model of bits, which does not say which are likely. */
+#define BITS_VALUES 32u
+
 static void blame_bits(search_t *search) {
     const surprisal_bits *model = &search->table->bits;
     columns_t columns = columns_of(model);
@@ -1832,14 +1835,14 @@ static void blame_bits(search_t *search) {
                 count = 2u;
             } else if (!is_number(column)) {
                 count = column->count;
-                count = (count < 16u) ? count : 16u;
+                count = (count < BITS_VALUES) ? count : BITS_VALUES;
             } else if (column->count > 1u) {
                 first = 1u;
                 count = (uint32_t)column->count - 1u;
             } else {
                 /* Both cells of a single edge. */
             }
-            taken = (count < 16u) ? count : 16u;
+            taken = (count < BITS_VALUES) ? count : BITS_VALUES;
             for (at = 0u; at < taken; ++at) {
                 surprisal_reading value;
                 if (typical_of(column, first + (((((2u * at) + 1u) * count) / 2u) / taken), &value)) {
