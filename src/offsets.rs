@@ -156,11 +156,10 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     ///
     /// The search moves one offset after another, first by a quarter of the distance of the quartiles of the column's edges, then
     /// by ever smaller steps down to a thousandth of it, at most 16 times by each. It begins anew until a round gains less than a
-    /// nat, at most four times. An offset is kept if it gains more than the ½ ln n nats that a parameter costs with n rows
-    /// (Schwarz, *Estimating the Dimension of a Model*, 1978). All are dropped if they do not gain √(2n) nats more each in the mean,
-    /// which chance gives because a fitted density is uneven. Flags and categories have none. A hundred rows are usual, and tell
-    /// another machine by differences of half of a sensor's standard deviation given the others; they should come from all states of
-    /// the machine, and from several days.
+    /// nat, at most four times. An offset is kept if it gains more than ½ ln n + √(2n) nats with n rows: what a parameter costs
+    /// (Schwarz, *Estimating the Dimension of a Model*, 1978), and what some offset gains by chance, because a fitted density is
+    /// uneven. Flags and categories have none. A hundred rows are usual, and show offsets of more than half of a sensor's standard
+    /// deviation given the others; they should come from all states of the machine, and from several days.
     ///
     /// Rows that determine offsets fit them too well: let a [`Calibrator`](crate::Calibrator) see others. It takes at most
     /// 614 D times as long as scoring the rows for D numeric columns, usually 15 D to 60 D times. The table of a time series, which is
@@ -244,8 +243,7 @@ pub fn search_offsets<E>(
     for (at, &scale) in columns() {
         put(offsets, at, zero(scale));
     }
-    let without_any = total(offsets)?;
-    let mut least = without_any;
+    let mut least = total(offsets)?;
     for _ in 0..PASSES {
         let before = least;
         // Large steps of all columns come before small ones, so that columns seldom make up for one another.
@@ -279,10 +277,10 @@ pub fn search_offsets<E>(
             break;
         }
     }
-    // Offsets that gain less than a parameter costs are noise.
+    // Offsets that gain less than a parameter costs and chance gives are noise.
     let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-    let cost = u64::from(Nats::RAREST.saturating_sub(Nats::of_mass(rows)).raw() / 2);
-    let mut kept = 0;
+    let of_parameter = Nats::RAREST.saturating_sub(Nats::of_mass(rows)).raw() / 2;
+    let cost = u64::from(of_parameter) + (u64::from(rows) << 31).isqrt() * 2;
     for (at, &scale) in columns() {
         let own = offsets.get(at).copied().unwrap_or(scale);
         if own == zero(scale) {
@@ -293,16 +291,8 @@ pub fn search_offsets<E>(
         let without = total(offsets)?;
         match without < least.saturating_add(cost) {
             true => least = without,
-            false => {
-                put(offsets, at, own);
-                kept += 1;
-            }
+            false => put(offsets, at, own),
         }
-    }
-    // So are all of them, if they gain no more than chance gives to some offsets.
-    let chance = (u64::from(rows) << 31).isqrt() * 2;
-    if without_any.saturating_sub(least) < kept * (cost + chance) {
-        offsets.fill(Reading::Missing);
     }
     Ok(())
 }

@@ -62,10 +62,11 @@ impl<'t, const C: usize, const V: usize> ViewTable<'t, C, V> {
     ///
     /// `readings` holds one reading per column, in the order of the training columns.
     ///
-    /// A reading that is missing although no training row misses it is left out: its column is not scored, all outcomes of the
-    /// column are tried where later columns depend on it, of which the one counts that surprises least, and
-    /// [`RowScore::missing`] counts it. Such a row takes several times as long as one without. A row in which every scored reading is so missing has the score
-    /// [`RowScore::IMPOSSIBLE`]: nothing is known of it, so that it must not pass for normal.
+    /// A reading that is missing although no training row misses it is left out: its column is not scored, and
+    /// [`RowScore::missing`] counts it. Where later columns depend on such columns, their outcomes are tried, the same number in
+    /// each, and the one counts that surprises least; such a row takes several times as long as one without. A row in which every
+    /// scored reading is so missing has the score [`RowScore::IMPOSSIBLE`]: nothing is known of it, so that it must not pass for
+    /// normal.
     ///
     /// # Errors
     /// [`EncodeError`] names the reading that does not fit its column: it is of the wrong type, or absent.

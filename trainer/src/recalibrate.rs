@@ -33,8 +33,8 @@ const OFFSETS_ROWS: usize = 600;
 /// Calibrates a model anew by rows of a file, which must be normal, and with `offsets` shifts its numeric columns by
 /// constants.
 ///
-/// Offsets maximise the likelihood of one row in three, column by column, and are kept if they gain more than parameters
-/// cost and chance gives, see [`search_offsets`]; rows that resemble each other count as one. A shift of cells and prototypes
+/// Offsets maximise the likelihood of one row in three, column by column, and are kept where they gain more than a parameter
+/// costs and chance gives, see [`search_offsets`]; rows that resemble each other count as one. A shift of cells and prototypes
 /// by a constant leaves all densities normalised, and costs nothing on the board.
 ///
 /// # Errors
@@ -157,7 +157,8 @@ impl Adjustment {
 }
 
 /// Returns the offsets, `[source]`, that make the rows most likely: zero for columns that are no numbers, and where an
-/// offset gains less than it costs. A board finds the same, see [`surprisal::Table::offsets`].
+/// offset gains less than it costs. So many of the rows as `alike` count as one. If it is 1, a board finds the same, see
+/// [`surprisal::Table::offsets`].
 fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>], alike: usize) -> Result<Vec<f64>> {
     let table = artefact.open()?;
     let independent = rows.len().div_ceil(alike);
