@@ -277,10 +277,11 @@ pub fn search_offsets<E>(
             break;
         }
     }
-    // Offsets that gain less than a parameter costs and chance gives are noise.
+    // Offsets that gain less than a parameter costs and chance gives are noise. More rows than 2^15 count as so many.
     let rows = u32::try_from(rows).unwrap_or(u32::MAX);
     let of_parameter = Nats::RAREST.saturating_sub(Nats::of_mass(rows)).raw() / 2;
-    let cost = u64::from(of_parameter) + (u64::from(rows) << 31).isqrt() * 2;
+    let chance = (rows.min((1 << 15) - 1) << 17).isqrt() << 8;
+    let cost = u64::from(of_parameter.wrapping_add(chance));
     for (at, &scale) in columns() {
         let own = offsets.get(at).copied().unwrap_or(scale);
         if own == zero(scale) {
