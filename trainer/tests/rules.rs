@@ -68,7 +68,7 @@ fn a_flag_or_a_text_that_contradicts_the_numbers_alarms_and_is_named() {
     }
 }
 
-/// Where one row in fifty has exceptions, a leaf without one is no rule.
+/// Where one row in fifty is an exception, exceptions are normal.
 #[test]
 fn exceptions_that_occur_do_not_alarm_beyond_the_promise() {
     let artefact = fit(3000, Some(50));

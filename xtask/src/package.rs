@@ -27,11 +27,11 @@ const NEW_USER: &str = "#![no_std]\n\npub mod table;\n\nuse surprisal::{EncodeEr
     pub fn is_anomalous(row: &[Reading; 9]) -> Result<bool, EncodeError> {\n    \
     Ok(table::TABLE.judge(row)?.is_anomalous())\n}\n";
 
-/// Packages the three published crates and builds each from its package, runs the documentation tests of the packaged device
+/// Packages the three published crates and checks that each compiles from its package, runs the documentation tests of the packaged device
 /// crate, and builds a new user's crate and all firmware examples against it, outside the repository.
 ///
 /// Cargo's own check of packages takes the device crate from the folder where an earlier check has unpacked it, as long as
-/// the version is the same. The packages are therefore unpacked and built here.
+/// the version is the same. The packages are therefore unpacked and compiled here.
 ///
 /// # Errors
 /// A package does not build from its own files, or something fails that depends on it.
@@ -51,7 +51,7 @@ pub fn run() -> Result<()> {
         let manifest = folder.join("Cargo.toml");
         let text = fs::read_to_string(&manifest)?;
         fs::write(&manifest, text.clone() + &patch)?;
-        // What compiles for a check builds as well; the workspace builds the same code.
+        // Other parts of the tests build this code. A check finds what a package lacks, and takes less time.
         succeed(&mut outside(&folder, &["check"]))?;
         fs::write(&manifest, text)?;
         patch += &format!("{name} = {{ path = {folder:?} }}\n");

@@ -328,7 +328,7 @@ fn tool(name: &str, version: &str) -> Result<PathBuf> {
     if !program.exists() {
         let by_hand = format!("cargo install {name} --locked --version {version}");
         say(&format!("{by_hand} (a few minutes, once)"));
-        // Each runs for seconds here, and takes half as long to compile without optimisation.
+        // Each runs for seconds here, and compiles sooner without optimisation.
         let mut install = cargo();
         install.args(by_hand.split(' ').skip(1)).arg("--debug").arg("--root").arg(&tools);
         output(install.env("CARGO_PROFILE_DEV_DEBUG", "0"))
