@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 use surprisal::{
-    Encoder, EncoderSlices, Kind, Nats, Prototypes, PrototypesSlices, Reading, View, search_offsets, total_order,
+    Encoder, EncoderSlices, Kind, Nats, OffsetSums, Prototypes, PrototypesSlices, Reading, View, search_offsets,
+    total_order,
 };
 
 use crate::artefact::{Artefact, ROWS_AT_ONCE, Recalibrated};
@@ -11,7 +12,7 @@ use crate::calibrate::{Calibration, Rates, reach};
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::golden::with_golden_rows;
-use crate::resemblance::PER_LAG;
+use crate::resemblance::lag_of;
 use crate::row_table::RowTable;
 use crate::schema::{ColumnEncoding, from_total_order};
 use crate::warning::Warning;
@@ -34,8 +35,8 @@ const OFFSETS_ROWS: usize = 600;
 /// constants.
 ///
 /// Offsets maximise the likelihood of one row in three, column by column, and are kept where they gain more than a parameter
-/// costs and chance gives, see [`search_offsets`]; rows that resemble each other count as one. A shift of cells and prototypes
-/// by a constant leaves all densities normalised, and costs nothing on the board.
+/// costs and chance gives, see [`surprisal::Table::offsets`]; rows that resemble each other count as one. A shift of cells and
+/// prototypes by a constant leaves all densities normalised, and costs nothing on the board.
 ///
 /// # Errors
 /// [`Error::Option`] for time series with offsets, whose model sees differences from a prediction; [`Error::Input`] if the
@@ -121,7 +122,7 @@ impl Adjustment {
         if !first.is_empty() {
             let few: Vec<usize> = first.iter().copied().step_by(first.len().div_ceil(OFFSETS_ROWS)).collect();
             // So many of these rows resemble each other, if rows do as long as they did in the fit.
-            let lag = artefact.notes.fit.stretch.unwrap_or(1).div_ceil(PER_LAG);
+            let lag = lag_of(artefact.notes.fit.stretch.unwrap_or(1));
             let alike = (lag * few.len()).div_ceil(stream.len()).max(1);
             offsets = find_offsets(artefact, &artefact.schema.all_readings(frame, &few)?, alike)?;
             shifted = rebuilt(artefact, &offsets, None, &[])?;
@@ -165,8 +166,10 @@ fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>], alike: usize) -> Res
     let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
     table.offset_scales(&mut scales);
     let mut offsets = vec![Reading::Missing; scales.len()];
-    search_offsets(&scales, &mut offsets, independent, |offsets| {
-        Ok::<_, Error>(total_nats(&*table, rows, offsets)? / alike as u64)
+    search_offsets(&scales, &mut offsets, independent, |offsets, other| {
+        let OffsetSums { nats, gain, squares } = sums(&*table, rows, offsets, other)?;
+        let [nats, squares] = [nats, squares].map(|sum| sum / alike as u64);
+        Ok::<_, Error>(OffsetSums { nats, gain: gain / alike as i64, squares })
     })?;
     let number = |offset: Reading| match offset {
         Reading::Integer(offset) => offset.into(),
@@ -176,14 +179,31 @@ fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>], alike: usize) -> Res
     Ok(offsets.into_iter().map(number).collect())
 }
 
-/// Returns the sum of the surprisals of rows less these offsets, in units of 1/65536 nat, which
-/// [`search_offsets`] minimises.
+/// Returns the sums by which [`search_offsets`] finds the offsets of rows.
 ///
 /// # Errors
 /// [`Error::Encode`] if a row does not fit the table.
-pub fn total_nats(table: &dyn RowTable, rows: &[Vec<Reading>], offsets: &[Reading]) -> Result<u64> {
-    let of_row = |row: &Vec<Reading>| Ok(u64::from(table.score(&less_offsets(row, offsets))?.nats.raw()));
-    Ok(rows.par_iter().map(of_row).collect::<Result<Vec<u64>>>()?.iter().sum())
+pub fn sums(
+    table: &dyn RowTable,
+    rows: &[Vec<Reading>],
+    offsets: &[Reading],
+    other: Option<(usize, Reading)>,
+) -> Result<OffsetSums> {
+    let others = other.map(|(at, offset)| {
+        let mut others = offsets.to_vec();
+        others[at] = offset;
+        others
+    });
+    let of_row = |row: &Vec<Reading>| -> Result<(Nats, Nats)> {
+        let nats = |offsets: &[Reading]| Ok::<_, Error>(table.score(&less_offsets(row, offsets))?.nats);
+        let own = nats(offsets)?;
+        Ok((own, others.as_deref().map_or(Ok(own), nats)?))
+    };
+    let mut sums = OffsetSums::default();
+    for (own, other) in rows.par_iter().map(of_row).collect::<Result<Vec<_>>>()? {
+        sums.push(own, other);
+    }
+    Ok(sums)
 }
 
 /// Returns a row less these offsets.

@@ -8,7 +8,7 @@ use crate::data::{Cells, Frame, FrameColumn};
 
 /// Rows per stretch for each row over which neighbours resemble each other, so that most of the resemblance lies within
 /// stretches.
-pub(crate) const PER_LAG: usize = 10;
+const PER_LAG: usize = 10;
 /// Number of stretches of the rows of a file, at least.
 const STRETCHES: usize = 100;
 /// Number of rows, the first of a file, and of their cells that tell how long rows resemble their neighbours: lags take time for
@@ -117,12 +117,17 @@ impl LongRun {
     }
 }
 
+/// Returns the lag up to which rows resemble each other that were split in stretches of this length.
+pub(crate) fn lag_of(stretch: usize) -> usize {
+    stretch.div_ceil(PER_LAG)
+}
+
 /// Returns by what factor the variance of the mean of a series exceeds that of as many independent rows, at least 1, if rows
 /// resemble each other as long as those that were split in stretches of this length do. A change within the series makes its rows
 /// alike as well, so that the series itself does not tell how long. Its first [`MOST_ROWS`] rows count.
 pub(crate) fn inflation(series: &[f64], stretch: usize) -> f64 {
     let series = centred(&series[..series.len().min(MOST_ROWS)]);
-    let last = stretch.div_ceil(PER_LAG).min(series.len() / PER_LAG);
+    let last = lag_of(stretch).min(series.len() / PER_LAG);
     let LongRun { of_rows, whole, .. } = LongRun::of(&series, last, stretch);
     if stretch > 1 && of_rows > 0.0 { (whole / of_rows).max(1.0) } else { 1.0 }
 }

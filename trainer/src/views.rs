@@ -209,7 +209,8 @@ fn fit_view(
 
 /// Returns the largest number of additions, multiplications, comparisons and tree steps that scoring one row by a view
 /// takes, without the fixed work per column: three per coordinate of a prototype, the search for the outcome of each
-/// reading, and the longest path of each tree.
+/// reading, and the longest path of each tree. A row that lacks a reading that no training row lacked takes more: columns
+/// that depend on it are tried with each of its outcomes.
 pub fn operations(view: &View) -> usize {
     let distances = 3 * view.prototypes.slices().points.len();
     let search = |column: Column| match column.kind {

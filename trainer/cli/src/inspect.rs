@@ -83,8 +83,8 @@ fn show_views(artefact: &Artefact, text: &mut Lines) -> Result<Value> {
     let operations: usize = artefact.views()?.iter().map(operations).sum();
     line!(
         text,
-        "  a row takes at most {operations} additions, multiplications, comparisons and tree steps beside the fixed work per \
-         column, and {state} bytes of state"
+        "  a row that lacks no reading takes at most {operations} additions, multiplications, comparisons and tree steps beside \
+         the fixed work per column, and {state} bytes of state"
     );
     Ok(json!({ "each_view": listed, "most_operations": operations }))
 }

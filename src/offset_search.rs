@@ -1,0 +1,179 @@
+//! The search for offsets: constants of the readings that make rows most likely, of which those stay that many rows support.
+
+use crate::nats::Nats;
+use crate::reading::Reading;
+
+/// Largest number of passes over the columns.
+const PASSES: usize = 4;
+/// Largest number of moves of one column by steps of the same size in a pass.
+const MOVES: usize = 16;
+/// Halvings of the scale of a column down to the largest and to the smallest step: a quarter and a thousandth.
+const LARGEST: u32 = 2;
+const SMALLEST: u32 = 10;
+/// What one row counts for an offset or against it, at most: 4 nats.
+const MOST_OF_ROW: u32 = 4 << 16;
+
+/// Finds the offsets that minimise a sum of surprisals, as [`Table::offsets`](crate::Table::offsets) does, for callers that
+/// add up the rows themselves, such as the trainer. `scales` are those of
+/// [`Table::offset_scales`](crate::Table::offset_scales), and `offsets`, which has as many entries, takes the result:
+/// [`Reading::Missing`] for readings without an offset.
+///
+/// `sums` gets offsets, and pushes the surprisals of `rows` rows less these offsets to [`OffsetSums`]; if it also gets the
+/// offset that another solution has for one reading, it pushes the surprisals by that solution beside them.
+///
+/// # Errors
+/// The first error of `sums`.
+pub fn search_offsets<E>(
+    scales: &[Reading],
+    offsets: &mut [Reading],
+    rows: usize,
+    mut sums: impl FnMut(&[Reading], Option<(usize, Reading)>) -> Result<OffsetSums, E>,
+) -> Result<(), E> {
+    let columns = || scales.iter().enumerate().filter(|&(_, &scale)| is_positive(scale));
+    offsets.fill(Reading::Missing);
+    for (at, &scale) in columns() {
+        put(offsets, at, zero(scale));
+    }
+    let none = sums(offsets, None)?.nats;
+    let mut least = none;
+    for _ in 0..PASSES {
+        let before = least;
+        // Large steps of all columns come before small ones, so that columns seldom make up for one another.
+        for halvings in LARGEST..=SMALLEST {
+            for (at, &scale) in columns() {
+                let step = divided(scale, halvings);
+                if !is_positive(step) {
+                    continue;
+                }
+                // After a move, the other direction leads back.
+                for step in [step, negated(step)] {
+                    let mut moved = false;
+                    for _ in 0..MOVES {
+                        let own = offsets.get(at).copied().unwrap_or(scale);
+                        put(offsets, at, own.less(step));
+                        let nats = sums(offsets, None)?.nats;
+                        if nats >= least {
+                            put(offsets, at, own);
+                            break;
+                        }
+                        (least, moved) = (nats, true);
+                    }
+                    if moved {
+                        break;
+                    }
+                }
+            }
+        }
+        // A pass that gains less than a nat is the last one.
+        if before - least < 1 << 16 {
+            break;
+        }
+    }
+    let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+    let cost = Nats::RAREST.saturating_sub(Nats::of_mass(rows)).raw() / 2;
+    let mut is_settled = false;
+    while !is_settled {
+        is_settled = true;
+        for (at, &scale) in columns() {
+            let own = offsets.get(at).copied().unwrap_or(scale);
+            put(offsets, at, Reading::Missing);
+            if own.is_missing() || own == zero(scale) {
+                continue;
+            }
+            let without = sums(offsets, Some((at, own)))?;
+            if without.gains_more_than(cost) {
+                put(offsets, at, own);
+            } else {
+                // The other offsets gain less or more without this one.
+                (least, is_settled) = (without.nats, false);
+            }
+        }
+    }
+    // Offsets that need each other may be left without one of them.
+    if least > none {
+        offsets.fill(Reading::Missing);
+    }
+    Ok(())
+}
+
+/// Sums over rows by which [`search_offsets`] compares offsets.
+///
+/// ```
+/// use surprisal::{Nats, OffsetSums};
+/// let mut sums = OffsetSums::default();
+/// sums.push(Nats::from_raw(5 << 16), Nats::from_raw(2 << 16));
+/// assert_eq!((sums.nats, sums.gain, sums.squares), (5 << 16, 3 << 16, 9 << 16));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OffsetSums {
+    /// The sum of surprisals, in units of 1/65536 nat.
+    pub nats: u64,
+    /// The sum of what each row gains by another solution, at most 4 nats more or less, in units of 1/65536 nat.
+    pub gain: i64,
+    /// The sum of the squares of what each row gains, in units of 1/65536 square nat.
+    pub squares: u64,
+}
+
+impl OffsetSums {
+    /// Adds a row: its surprisal, and that by the other solution, or the same again if there is none.
+    pub fn push(&mut self, own: Nats, other: Nats) {
+        let gain = own.raw().abs_diff(other.raw()).min(MOST_OF_ROW);
+        let signed = if own < other { -i64::from(gain) } else { gain.into() };
+        self.nats = self.nats.saturating_add(own.raw().into());
+        self.gain = self.gain.saturating_add(signed);
+        self.squares = self.squares.saturating_add(((gain >> 8) * (gain >> 8)).into());
+    }
+
+    /// Returns whether the gain exceeds a cost by twice the root of the sum of squares.
+    fn gains_more_than(&self, cost: u32) -> bool {
+        let excess = (self.gain.saturating_sub(cost.into()).max(0) >> 8).min(u32::MAX.into()) as u64;
+        excess * excess > self.squares.saturating_mul(4)
+    }
+}
+
+pub(crate) fn put(row: &mut [Reading], at: usize, reading: Reading) {
+    if let Some(slot) = row.get_mut(at) {
+        *slot = reading;
+    }
+}
+
+/// Returns whether a reading is a finite number above zero.
+pub(crate) fn is_positive(reading: Reading) -> bool {
+    match reading {
+        Reading::Integer(value) => value > 0,
+        // Comparing bits needs no FPU.
+        Reading::Real(value) => (1..f32::INFINITY.to_bits()).contains(&value.to_bits()),
+        Reading::Missing => false,
+    }
+}
+
+/// Returns zero in the type of a reading.
+fn zero(reading: Reading) -> Reading {
+    match reading {
+        Reading::Integer(_) => Reading::Integer(0),
+        Reading::Real(_) => Reading::Real(0.0),
+        Reading::Missing => Reading::Missing,
+    }
+}
+
+pub(crate) fn negated(reading: Reading) -> Reading {
+    match reading {
+        Reading::Integer(value) => Reading::Integer(value.saturating_neg()),
+        Reading::Real(value) => Reading::Real(f32::from_bits(value.to_bits() ^ 1 << 31)),
+        Reading::Missing => Reading::Missing,
+    }
+}
+
+/// Returns a number above zero, divided by 2^halvings. The largest step of an integer is at least 1, and smaller ones can be 0,
+/// as those of real numbers below 2^-116 are.
+fn divided(reading: Reading, halvings: u32) -> Reading {
+    match reading {
+        Reading::Integer(value) if halvings == LARGEST => Reading::Integer((value >> halvings).max(1)),
+        Reading::Integer(value) => Reading::Integer(value >> halvings),
+        Reading::Real(value) => match value.to_bits().checked_sub(halvings << 23) {
+            Some(bits) if bits >= 1 << 23 => Reading::Real(f32::from_bits(bits)),
+            _ => Reading::Real(0.0),
+        },
+        Reading::Missing => Reading::Missing,
+    }
+}
