@@ -14,12 +14,13 @@ const SMALLEST: u32 = 10;
 const MOST_OF_ROW: u32 = 4 << 16;
 
 /// Finds the offsets that minimise a sum of surprisals, as [`Table::offsets`](crate::Table::offsets) does, for callers that
-/// add up the rows themselves, such as the trainer. `scales` are those of
+/// add up the rows themselves, such as the trainer, and keeps those that many rows support. `scales` are those of
 /// [`Table::offset_scales`](crate::Table::offset_scales), and `offsets`, which has as many entries, takes the result:
 /// [`Reading::Missing`] for readings without an offset.
 ///
-/// `sums` gets offsets, and pushes the surprisals of `rows` rows less these offsets to [`OffsetSums`]; if it also gets the
-/// offset that another solution has for one reading, it pushes the surprisals by that solution beside them.
+/// `sums` gets offsets, and pushes the surprisals of rows less these offsets to [`OffsetSums`]; if it also gets the offset
+/// that another solution has for one reading, it pushes the surprisals by that solution beside them. `rows` is the number of
+/// rows that count as independent; if there are more rows, divide the sums accordingly.
 ///
 /// # Errors
 /// The first error of `sums`.
@@ -71,7 +72,7 @@ pub fn search_offsets<E>(
     }
     let rows = u32::try_from(rows).unwrap_or(u32::MAX);
     let cost = Nats::RAREST.saturating_sub(Nats::of_mass(rows)).raw() / 2;
-    let mut is_settled = false;
+    let (mut total, mut is_settled) = (least, false);
     while !is_settled {
         is_settled = true;
         for (at, &scale) in columns() {
@@ -85,12 +86,12 @@ pub fn search_offsets<E>(
                 put(offsets, at, own);
             } else {
                 // The other offsets gain less or more without this one.
-                (least, is_settled) = (without.nats, false);
+                (total, is_settled) = (without.nats, false);
             }
         }
     }
-    // Offsets that need each other may be left without one of them.
-    if least > none {
+    // Offsets that need each other may be left without one of them, and are then worse than none.
+    if total > none {
         offsets.fill(Reading::Missing);
     }
     Ok(())
@@ -103,6 +104,9 @@ pub fn search_offsets<E>(
 /// let mut sums = OffsetSums::default();
 /// sums.push(Nats::from_raw(5 << 16), Nats::from_raw(2 << 16));
 /// assert_eq!((sums.nats, sums.gain, sums.squares), (5 << 16, 3 << 16, 9 << 16));
+/// // A row counts for 4 nats at most.
+/// sums.push(Nats::ZERO, Nats::from_raw(20 << 16));
+/// assert_eq!((sums.nats, sums.gain, sums.squares), (5 << 16, -1 << 16, 25 << 16));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OffsetSums {
@@ -126,8 +130,8 @@ impl OffsetSums {
 
     /// Returns whether the gain exceeds a cost by twice the root of the sum of squares.
     fn gains_more_than(&self, cost: u32) -> bool {
-        let excess = (self.gain.saturating_sub(cost.into()).max(0) >> 8).min(u32::MAX.into()) as u64;
-        excess * excess > self.squares.saturating_mul(4)
+        let excess = (self.gain.saturating_sub(cost.into()).max(0) >> 8) as u64;
+        excess.saturating_mul(excess) > self.squares.saturating_mul(4)
     }
 }
 

@@ -128,6 +128,7 @@ impl<const R: usize> Offsets<R> {
     }
 }
 
+/// Returns the sums of [`search_offsets`] over rows.
 // Not inlined, because the search calls it at several places.
 #[inline(never)]
 fn sums<const R: usize>(
@@ -145,8 +146,9 @@ fn sums<const R: usize>(
     }
     for row in rows {
         let mut nats = |each| {
+            let scored = score(&Offsets { each }.apply(row));
             pause();
-            Ok(score(&Offsets { each }.apply(row))?.nats)
+            Ok(scored?.nats)
         };
         let own = nats(each)?;
         sums.push(own, if other.is_some() { nats(others)? } else { own });
@@ -158,17 +160,18 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// Finds the [`Offsets`] of this machine: the constants that make these normal rows most likely. `pause` is called after
     /// each row that is scored, to feed a watchdog.
     ///
-    /// The search moves one offset after another, first by a quarter of the distance of the quartiles of the column's edges, then
-    /// by ever smaller steps down to a thousandth of it, at most 16 times by each. It begins anew until a round gains less than a
-    /// nat, at most four times. An offset is kept if many rows gain by it: with n rows, ½ ln n nats, what a parameter costs (Schwarz,
-    /// *Estimating the Dimension of a Model*, 1978), and twice the root of the sum of the squares of what each row gains, at most
-    /// four nats (after Vuong, *Likelihood Ratio Tests for Model Selection and Non-Nested Hypotheses*, 1989), which takes five rows.
-    /// Flags and categories have none. A hundred rows are usual, and show offsets of 0.65 of a sensor's standard deviation given the
-    /// others nine times in ten; they should come from all states of the machine, and from several days.
+    /// The search moves one offset after another, first by a quarter of the distance of the quartiles of the column's edges,
+    /// then by ever smaller steps down to a thousandth of it, at most 16 times by each. It begins anew until a round gains less
+    /// than a nat, at most four times. An offset is kept if many rows gain by it: with n rows, ½ ln n nats, what a parameter
+    /// costs (Schwarz, *Estimating the Dimension of a Model*, 1978), and twice the root of the sum of the squares of what each
+    /// row gains, where a row counts for four nats at most (after Vuong, *Likelihood Ratio Tests for Model Selection and
+    /// Non-Nested Hypotheses*, 1989). Fewer than five rows never suffice. Flags and categories have no offset. A hundred rows are
+    /// usual, and show offsets of 0.65 of a sensor's standard deviation given the others nine times in ten; they should come from
+    /// all states of the machine, and from several days.
     ///
     /// Rows that determine offsets fit them too well: let a [`Calibrator`](crate::Calibrator) see others. It takes at most
-    /// 615 D + 2 D² times as long as scoring the rows for D numeric columns, usually 15 D to 60 D times. The table of a time series, which is
-    /// scored by its differences from a prediction, has no offsets: all are [`Reading::Missing`].
+    /// 613 D + D² + 1 times as long as scoring the rows for D numeric columns, usually 15 D to 65 D times. The table of a time
+    /// series, which is scored by its differences from a prediction, has no offsets: all are [`Reading::Missing`].
     ///
     /// # Errors
     /// [`EncodeError`], as for [`score`](Self::score).

@@ -88,7 +88,7 @@ fn offsets_gain_more_than_they_cost() {
                     (nats(&without) - nats(&found)).clamp(-4.0, 4.0)
                 });
                 let (gain, squares) = gains.fold((0.0, 0.0), |sums, gain| (sums.0 + gain, sums.1 + gain * gain));
-                // The gains are rounded to 1/256 nat where they are squared.
+                // The gains are cut to 1/256 nat where they are squared.
                 let least = 0.5 * (ROWS as f64).ln() + 2.0 * f64::sqrt(squares) - 0.1;
                 assert!(gain >= least, "{found:?} without {at}: {gain} of {least} nats");
                 kept.set(kept.get() + 1);
@@ -194,6 +194,74 @@ fn an_offset_is_that_of_many_rows() {
     }
 }
 
+/// A single row of many cannot carry an offset, however much it gains, and neither can five.
+#[test]
+fn a_row_counts_for_four_nats_at_most() {
+    for few in 1..=6 {
+        let found = found([4, 0], 100, |row, [a, _]| match a {
+            0 => {
+                if row < few {
+                    40
+                } else {
+                    5
+                }
+            }
+            1 => {
+                if row < few {
+                    10
+                } else {
+                    5
+                }
+            }
+            _ => 99,
+        });
+        assert_eq!(found[0] != Reading::Missing, few >= 6, "{few} rows");
+    }
+}
+
+/// Offsets that stay are judged again without those that do not.
+#[test]
+fn an_offset_that_another_one_needs_goes_with_it() {
+    // In tenths of a nat: the first one gains 2.2 beside the second one, and 0.1 alone.
+    let needed = |_, each: [i32; 2]| match each {
+        [0, 0] => 50,
+        [1, 0] => 49,
+        [1, 1] => 48,
+        [0, 1] => 70,
+        _ => 990,
+    };
+    assert_eq!(found([4, 4], 16, needed), [Reading::Missing; 2]);
+    // The first one gains 2 nats in most rows, and costs one row far more than all of them gain without the second one.
+    let costly = |row, each: [i32; 2]| match (row, each) {
+        (0, [0, 0]) | (0, [1, 1]) => 100,
+        (0, [1, 0]) => 1100,
+        (0, [0, 1]) => 80,
+        (_, [a @ 0..=1, 0..=1]) => 50 - 20 * a as u32,
+        _ => 990,
+    };
+    assert_eq!(found([4, 4], 16, costly), [Reading::Missing; 2]);
+}
+
+/// The offsets that are found with these scales if rows have these surprisals, in tenths of a nat.
+fn found(scales: [i32; 2], rows: usize, tenths: impl Fn(usize, [i32; 2]) -> u32) -> [Reading; 2] {
+    let number = |reading| if let Reading::Integer(value) = reading { value } else { 0 };
+    let nats = |row, each| Nats::from_raw(tenths(row, each) * 65536 / 10);
+    let mut found = [Reading::Missing; 2];
+    search_offsets(&scales.map(Reading::Integer), &mut found, rows, |offsets, other| {
+        // An offset is what the machine reads more.
+        let one = [number(offsets[0]), number(offsets[1])];
+        let mut two = one;
+        if let Some((at, offset)) = other {
+            two[at] = number(offset);
+        }
+        let mut sums = OffsetSums::default();
+        (0..rows).for_each(|row| sums.push(nats(row, one), nats(row, two)));
+        Ok::<_, ()>(sums)
+    })
+    .expect("no error");
+    found
+}
+
 fn offset_of_first(table: &ViewTable<2, 1>, rows: &[[Reading; 2]]) -> Reading {
     let mut found = Offsets::<2>::NONE.each;
     let scales = [Reading::Integer(32), Reading::Missing];
@@ -218,7 +286,8 @@ fn a_board_finds_what_the_search_finds() {
         })
         .expect("no error");
         assert_eq!((found.each, pauses), (each, totals * ROWS));
-        let most = 614 * scales.iter().filter(|scale| !scale.is_missing()).count() + 1;
+        let columns = scales.iter().filter(|scale| !scale.is_missing()).count();
+        let most = 613 * columns + columns * columns + 1;
         assert!(totals <= most, "{totals} of {most}");
     });
 }

@@ -157,8 +157,8 @@ impl Adjustment {
     }
 }
 
-/// Returns the offsets, `[source]`, that make the rows most likely: zero for columns that are no numbers, and where an
-/// offset gains less than it costs. So many of the rows as `alike` count as one. If it is 1, a board finds the same, see
+/// Returns the offsets, `[source]`, that make the rows most likely: zero for columns that are no numbers, and where too
+/// few rows gain by one. So many of the rows as `alike` count as one. If it is 1, a board finds the same, see
 /// [`surprisal::Table::offsets`].
 fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>], alike: usize) -> Result<Vec<f64>> {
     let table = artefact.open()?;
@@ -167,9 +167,11 @@ fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>], alike: usize) -> Res
     table.offset_scales(&mut scales);
     let mut offsets = vec![Reading::Missing; scales.len()];
     search_offsets(&scales, &mut offsets, independent, |offsets, other| {
-        let OffsetSums { nats, gain, squares } = sums(&*table, rows, offsets, other)?;
-        let [nats, squares] = [nats, squares].map(|sum| sum / alike as u64);
-        Ok::<_, Error>(OffsetSums { nats, gain: gain / alike as i64, squares })
+        let mut sums = sums(&*table, rows, offsets, other)?;
+        sums.nats /= alike as u64;
+        sums.gain /= alike as i64;
+        sums.squares /= alike as u64;
+        Ok::<_, Error>(sums)
     })?;
     let number = |offset: Reading| match offset {
         Reading::Integer(offset) => offset.into(),
