@@ -10,10 +10,10 @@ use surprisal::{
     Absence, Accepted, Activation, Adaptation, AnomalyScore, Blame, Calibrator, Column, ColumnScore, Compressor,
     Conditional, Constraint, Cusum, Decompressor, Detector, Drift, DriftEstimate, EncodeError, Encoder, Fingerprint,
     Forest, Incoming, Installed, Linear, Logit, Mass, Masses, Mixture, Model, Monitor, Nade, NamedReport, Nats,
-    Offsets, OutcomeTables, OutcomeWalk, PValue, Packet, PacketError, PacketRows, PacketWriter, Packets, Predictor,
-    Prototypes, Reading, Recalibration, Received, Recent, Report, RowCodec, RowSchema, RowScore, SelfTestError,
-    Severity, Slots, Stream, Table, TableError, Term, Terms, UpdateError, UpdateHeader, Verdict, View, ViewTable, Walk,
-    Watch, WatchedRow, flags, total_order,
+    OffsetSums, Offsets, OutcomeTables, OutcomeWalk, PValue, Packet, PacketError, PacketRows, PacketWriter, Packets,
+    Predictor, Prototypes, Reading, Recalibration, Received, Recent, Report, RowCodec, RowSchema, RowScore,
+    SelfTestError, Severity, Slots, Stream, Table, TableError, Term, Terms, UpdateError, UpdateHeader, Verdict, View,
+    ViewTable, Walk, Watch, WatchedRow, flags, total_order,
 };
 
 use crate::Hardware;
@@ -70,6 +70,7 @@ pub fn linked() {
         Monitor: new push reset resume;
         Nade<32>: bits new slices units;
         Nats: from_raw millinats of_mass raw saturating_sub;
+        OffsetSums: push;
         Offsets<9>: apply from_bytes restore write;
         OutcomeTables: columns new slices split split_parts surprisal walk;
         OutcomeWalk: next;
