@@ -10,7 +10,7 @@ const MOVES: usize = 16;
 /// Halvings of the scale of a column down to the largest and to the smallest step: a quarter and a thousandth.
 const LARGEST: u32 = 2;
 const SMALLEST: u32 = 10;
-/// What one row counts for an offset or against it, at most: 4 nats.
+/// The most that one row adds to the gain of an offset, or takes from it: 4 nats.
 const MOST_OF_ROW: u32 = 4 << 16;
 
 /// Finds the offsets that minimise a sum of surprisals, as [`Table::offsets`](crate::Table::offsets) does, for callers that

@@ -27,8 +27,8 @@ const NEW_USER: &str = "#![no_std]\n\npub mod table;\n\nuse surprisal::{EncodeEr
     pub fn is_anomalous(row: &[Reading; 9]) -> Result<bool, EncodeError> {\n    \
     Ok(table::TABLE.judge(row)?.is_anomalous())\n}\n";
 
-/// Packages the three published crates and checks that each compiles from its package, runs the documentation tests of the packaged device
-/// crate, and builds a new user's crate and all firmware examples against it, outside the repository.
+/// Packages the three published crates and checks that each compiles from its package, runs the documentation tests of the
+/// packaged device crate, and builds a new user's crate and all firmware examples against it, outside the repository.
 ///
 /// Cargo's own check of packages takes the device crate from the folder where an earlier check has unpacked it, as long as
 /// the version is the same. The packages are therefore unpacked and compiled here.
