@@ -8,6 +8,17 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Builds a program of the workspace that uses the trainer, `surprisal` or `benches`, unless that was done before, and returns
+/// its path. Cargo is told of both packages, so that the trainer has the same features in both and is built once.
+///
+/// # Errors
+/// The build fails.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--package", "surprisal-cli", "--package", "surprisal-benches", "--bin", name]);
+    firmware::build_with(build, root())
+}
+
 /// The command `surprisal`.
 pub struct Surprisal(pub PathBuf);
 
@@ -17,9 +28,7 @@ impl Surprisal {
     /// # Errors
     /// The build fails.
     pub fn build() -> Result<Self> {
-        let mut build = cargo();
-        build.args(["build", "--package", "surprisal-cli", "--bin", "surprisal"]);
-        firmware::build_with(build, root()).map(Self)
+        program("surprisal").map(Self)
     }
 
     /// Fits a model of the shuttle data.

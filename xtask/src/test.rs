@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::process::Command;
 use xtask::board::{BOARDS, Board};
+use xtask::command::program;
 use xtask::setup::{self, cargo, cargo_of, output, root, succeed};
 
 /// Packages outside the workspace, each with its own lock file.
@@ -132,7 +133,7 @@ impl Part {
             Self::Msrv => msrv(),
             Self::NoPanic => no_panic::run(),
             Self::OnTarget => on_target::run(boards),
-            Self::Device => benches(&["device", "--golden"]),
+            Self::Device => succeed(&mut benches(&["device", "--golden"])?),
             Self::Stream => documents::hold("cargo benches stream", &printed(&["stream"])?),
             Self::C => c(),
             Self::FormatPage => format_page(),
@@ -229,13 +230,16 @@ fn device_crate(mut cargo: Command, args: &[&str], target_dir: &str) -> Command 
     cargo
 }
 
-fn benches(args: &[&str]) -> Result<()> {
-    succeed(cargo().arg("benches").args(args))
+/// Returns a command that runs a benchmark.
+fn benches(args: &[&str]) -> Result<Command> {
+    let mut benches = Command::new(program("benches")?);
+    benches.args(args).current_dir(root());
+    Ok(benches)
 }
 
 /// Runs a benchmark and returns what it prints, which is shown when it ends.
 fn printed(args: &[&str]) -> Result<String> {
-    let text = output(cargo().arg("benches").args(args))?;
+    let text = output(&mut benches(args)?)?;
     println!("{text}");
     Ok(text)
 }
