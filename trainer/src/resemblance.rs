@@ -18,12 +18,16 @@ const MOST_CELLS: usize = 1 << 22;
 
 /// Returns the length of the stretches of consecutive rows in which the normal rows of a file are split: [`PER_LAG`] times the
 /// longest resemblance of a column, so that rows of different shares seldom resemble each other, and at most a hundredth of
-/// the rows. It is 1 if rows are independent of their neighbours. Columns in `ignored` do not count.
+/// the rows. It is 1 if rows are independent of their neighbours. Outages of a sensor are resemblance as well. Columns in
+/// `ignored` do not count.
 pub(crate) fn stretch(frame: &Frame, rows: &[usize], ignored: &HashSet<String>) -> usize {
     let most = rows.len() / STRETCHES;
     let columns: Vec<_> = frame.columns.iter().filter(|column| !ignored.contains(&column.name)).collect();
     let first = &rows[..rows.len().min(MOST_ROWS).min(MOST_CELLS / columns.len().max(1))];
-    let of_column = |column: &&FrameColumn| block(&numbers(&column.cells, first), most, columns.len()).1;
+    let of_column = |column: &&FrameColumn| {
+        let series = [numbers(&column.cells, first), outages(&column.cells, first)];
+        series.map(|series| block(&series, most, columns.len()).1).into_iter().max().unwrap_or(1)
+    };
     columns.par_iter().map(of_column).max().unwrap_or(1)
 }
 
@@ -34,8 +38,16 @@ pub(crate) fn block(series: &[f64], most: usize, count: usize) -> (usize, usize)
     (last, (PER_LAG * last).min(most).max(1))
 }
 
-/// Returns a number for each of these rows, less the mean: the cell, the last one where it is missing, or, for the texts of a
-/// category, a number for each text.
+/// Returns for each of these rows whether the cell is missing, as 0 or 1 less the mean, or nothing if so few are missing that they
+/// fit into a stretch.
+fn outages(cells: &Cells, rows: &[usize]) -> Vec<f64> {
+    let flags: Vec<f64> = rows.iter().map(|&row| f64::from(u8::from(cells.get(row).is_missing()))).collect();
+    if flags.iter().sum::<f64>() > (rows.len() / STRETCHES) as f64 { centred(&flags) } else { Vec::new() }
+}
+
+/// Returns a number for each of these rows, less the mean: the cell, or, for the texts of a category, a number for each text.
+/// Where the cell is missing, it is zero, so that readings that are lost now and then resemble nothing; in a column that most
+/// rows lack, because a logger writes it less often than the others, it is the last number.
 fn numbers(cells: &Cells, rows: &[usize]) -> Vec<f64> {
     let mut codes = HashMap::new();
     let mut number = |&row: &usize| {
@@ -48,15 +60,17 @@ fn numbers(cells: &Cells, rows: &[usize]) -> Vec<f64> {
         number.or_else(|| (!cell.is_missing()).then(of_text))
     };
     let known: Vec<Option<f64>> = rows.iter().map(&mut number).collect();
-    let mut last = known.iter().flatten().next().copied().unwrap_or(0.0);
-    let filled: Vec<f64> = known
-        .into_iter()
-        .map(|number| {
-            last = number.unwrap_or(last);
-            last
-        })
-        .collect();
-    centred(&filled)
+    let mut some = known.iter().flatten();
+    if 4 * some.clone().count() >= known.len() {
+        let mut less_mean = centred(&some.copied().collect::<Vec<_>>()).into_iter();
+        return known.iter().map(|number| number.and_then(|_| less_mean.next()).unwrap_or(0.0)).collect();
+    }
+    let mut last = some.next().copied().unwrap_or(0.0);
+    let filled = known.iter().map(|number| {
+        last = number.unwrap_or(last);
+        last
+    });
+    centred(&filled.collect::<Vec<_>>())
 }
 
 /// Returns a series less its mean. A constant series becomes zero exactly.
@@ -201,6 +215,18 @@ mod tests {
         assert_eq!(of_column(|_| "0.1".into()), 1);
         assert_eq!(of_column(|row| if row < 10 { String::new() } else { (1000 + chance[row]).to_string() }), 1);
         assert_eq!(of_column(|row| words[chance[row] as usize].into()), 1);
+        // Readings that are lost at random.
+        let lost: Vec<f64> = (0..3000).map(|_| random.random()).collect();
+        for share in [0.05, 0.2, 0.45, 0.6] {
+            let cell = |row: usize| if lost[row] < share { String::new() } else { (1000 + chance[row]).to_string() };
+            assert_eq!(of_column(cell), 1);
+        }
+        // A sensor without any state that drops out for a while.
+        let dropped = |row: usize| if row % 700 < 60 { String::new() } else { (1000 + chance[row]).to_string() };
+        assert!(of_column(dropped) > 1);
+        // A column that a logger writes in one row of 20.
+        let logged = |row: usize| if row % 20 == 0 { (row / 20 % 7).to_string() } else { String::new() };
+        assert_eq!(of_column(logged), 30);
         // States that last, and a slow rise and fall.
         assert_eq!(of_column(|row| words[row / 100 % 3].into()), 30);
         assert_eq!(of_column(|row| (row % 200).to_string()), 30);
