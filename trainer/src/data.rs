@@ -166,25 +166,39 @@ impl Frame {
     /// [`Error::Input`] if no column has the name; the message lists the names.
     pub fn position(&self, name: &str) -> Result<usize> {
         let found = self.columns.iter().position(|column| column.name == name);
-        found.ok_or_else(|| self.no_column(name))
+        found.ok_or_else(|| self.no_column(&[name]))
     }
 
     /// Returns the indices of the columns with these names, in the order of the names.
     ///
     /// # Errors
-    /// [`Error::Input`] for the first name that no column has.
+    /// [`Error::Input`] if there are names that no column has; the message lists them.
     pub fn positions<'n>(&self, names: impl IntoIterator<Item = &'n String>) -> Result<Vec<usize>> {
         let columns = self.columns.iter().enumerate();
         let positions: HashMap<&str, usize> = columns.map(|(at, column)| (column.name.as_str(), at)).collect();
-        let position = |name: &String| positions.get(name.as_str()).copied().ok_or_else(|| self.no_column(name));
-        names.into_iter().map(position).collect()
+        let (mut found, mut absent) = (Vec::new(), Vec::new());
+        for name in names {
+            match positions.get(name.as_str()) {
+                Some(&at) => found.push(at),
+                None => absent.push(name.as_str()),
+            }
+        }
+        if absent.is_empty() { Ok(found) } else { Err(self.no_column(&absent)) }
     }
 
-    fn no_column(&self, name: &str) -> Error {
+    /// Returns the error that no column has these names.
+    fn no_column(&self, absent: &[&str]) -> Error {
+        let noun = if absent.len() == 1 { "column" } else { "columns" };
+        let shown = |name: &&str| {
+            let alike = self.columns.iter().find(|column| column.name.to_lowercase() == name.to_lowercase());
+            let hint = alike.map_or(String::new(), |column| format!(" (did you mean `{}`?)", column.name));
+            format!("`{name}`{hint}")
+        };
+        let more = if absent.len() > 30 { format!(" and {} more", absent.len() - 30) } else { String::new() };
+        let absent: Vec<_> = absent.iter().take(30).map(shown).collect();
         let names: Vec<_> = self.columns.iter().map(|column| column.name.as_str()).take(30).collect();
-        let alike = self.columns.iter().find(|column| column.name.to_lowercase() == name.to_lowercase());
-        let hint = alike.map_or(String::new(), |column| format!(" (did you mean `{}`?)", column.name));
-        Error::input(&self.path, format!("no column `{name}`{hint}; the columns are {}", names.join(", ")))
+        let message = format!("no {noun} {}{more}; the columns are {}", absent.join(", "), names.join(", "));
+        Error::input(&self.path, message)
     }
 
     /// Returns the file that a row comes from.

@@ -4,6 +4,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use crate::counted::counted;
 use crate::data::{Cell, Frame};
 use crate::error::{Error, Result};
 
@@ -96,7 +97,10 @@ pub fn split(mut rows: Vec<usize>, shares: [f64; 4], strategy: SplitStrategy) ->
 pub fn check_enough(frame: &Frame, counts: [usize; 3]) -> Result<()> {
     for ((few, kind), count) in MIN_ROWS.into_iter().zip(counts) {
         if count < few {
-            let message = format!("{count} normal {kind} rows, but at least {few} are needed; supply more rows");
+            let message = format!(
+                "{}, but at least {few} are needed; supply more rows",
+                counted(count, &format!("normal {kind} row"))
+            );
             return Err(Error::input(&frame.path, message));
         }
     }

@@ -56,7 +56,8 @@ pub fn explain(args: &RowArgs, top: usize, line: Option<u64>, progress: &Progres
         for (encoding, &nats) in columns {
             let (name, reading) = (aligned.name(encoding), frame.columns[encoding.file].text(row));
             let baseline = detector.baseline(encoding.source);
-            line!(text, "  {name:<20} {reading:>14} {:>10}, baseline {baseline}", nats.to_string());
+            let shown = if reading.is_empty() { "missing" } else { &*reading };
+            line!(text, "  {name:<20} {shown:>14} {:>10}, baseline {baseline}", nats.to_string());
             listed.push(json!({
                 "column": name, "reading": reading, "nats": f64::from(nats), "baseline": f64::from(baseline)
             }));

@@ -8,6 +8,7 @@ use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::data::{Frame, ReadOptions};
 use surprisal_trainer::fleet::SHARED_FILE;
 use surprisal_trainer::recalibrate;
+use surprisal_trainer::split::{anomalous_rows, no_normal_row};
 use surprisal_trainer::warning::Warning;
 
 use crate::args::RowArgs;
@@ -30,9 +31,15 @@ impl Read {
         self.selection.of_kind(&self.frame, anomalous)
     }
 
-    /// Returns the selected rows that are normal and do not follow an anomalous row on which they depend.
-    pub fn normal_rows(&self) -> Vec<usize> {
-        self.of_kind(false).into_iter().filter(|&row| self.frame.may_be_normal(row)).collect()
+    /// Returns the selected rows that are normal and do not follow an anomalous row on which they depend. If no label of the
+    /// file is that of normal rows, the error names the labels.
+    pub fn normal_rows(&self) -> Result<Vec<usize>> {
+        if let (Some((column, normal)), Some(_)) = (&self.selection.label, &self.selection.anomalous)
+            && !anomalous_rows(&self.frame, column, normal)?.contains(&Some(false))
+        {
+            return Err(no_normal_row(&self.frame, column, normal, "")?.into());
+        }
+        Ok(self.of_kind(false).into_iter().filter(|&row| self.frame.may_be_normal(row)).collect())
     }
 
     /// Warns of texts of categories that no training row has, and of readings that no training row lacks, in some rows of

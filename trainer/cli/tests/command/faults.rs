@@ -182,6 +182,18 @@ fn a_detector_without_a_threshold_says_so_wherever_it_goes() {
 }
 
 #[test]
+fn all_columns_that_a_file_lacks_are_named() {
+    let folder = with_model();
+    folder.write("few.csv", "mode,Heat\nday,1\n");
+    for command in ["eval", "score", "explain", "calibrate -o unit.srp"] {
+        folder.refuses(
+            &format!("{command} model.srp few.csv"),
+            &["few.csv", "no columns `heat` (did you mean `Heat`?), `shake`, `door`", "the columns are mode, Heat"],
+        );
+    }
+}
+
+#[test]
 fn a_value_that_training_never_saw() {
     let folder = with_model();
     let cases = [(1, "hot", "heat"), (3, "open", "door")];
@@ -206,6 +218,10 @@ fn a_value_that_training_never_saw() {
                 "{notes}"
             );
         }
+        let shown = folder.text("explain model.srp lacking.csv --line 6");
+        let shown = shown.lines().find(|line| line.trim_start().starts_with(name)).map(str::to_owned);
+        let cell = if cell.is_empty() { "missing" } else { cell };
+        assert!(shown.as_ref().is_some_and(|line| line.contains(cell)), "{shown:?}");
         let scored = folder.json("score model.srp lacking.csv");
         assert_eq!((&scored["missing"][4], &scored["missing"][5]), (&1.into(), &0.into()));
     }

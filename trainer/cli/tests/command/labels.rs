@@ -73,6 +73,9 @@ fn labels_of_which_none_is_that_of_normal_rows_are_refused() {
     for command in ["eval model.srp data.csv", "report model.srp data.csv -o page.html"] {
         folder.refuses(command, &["`label`", "no row with the value `ok`", "--normal", "`0`, `1`", "--normal ok"]);
     }
+    let answer = ["`label`", "no row with the value `ok`", "--normal, one of `0`, `1`"];
+    folder.refuses("calibrate model.srp data.csv -o unit.srp", &answer);
+    folder.text("calibrate model.srp data.csv --normal 0 -o unit.srp");
     let value = folder.json("eval model.srp data.csv --normal 0");
     assert_eq!((number(&value["normal"], "rows"), number(&value["anomalous"], "rows")), (400.0, 20.0));
     // A file of anomalous rows only is one that the user knows.
