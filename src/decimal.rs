@@ -86,6 +86,34 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// Returns the fewest decimals, at least `least` and at most six, with which this reading is a number of at most seven
+    /// digits, or `None` if there are none. An integer has `least`.
+    pub(crate) fn decimals(self, least: u8) -> Option<u8> {
+        let is_short = |&decimals: &u8| {
+            steps(self, decimals)
+                .is_some_and(|steps| matches!(self, Self::Integer(_)) || steps.unsigned_abs() < 10_000_000)
+        };
+        (least..=6).find(is_short)
+    }
+
+    /// Returns a decimal number less another one, as decimal numbers are subtracted, or `None` if one of them is none.
+    pub(crate) fn less_decimal(self, offset: Self) -> Option<Self> {
+        let decimals = self.decimals(offset.decimals(0)?)?;
+        let steps = steps(self, decimals)?.checked_sub(steps(offset, decimals)?)?;
+        Some(Self::from_decimal(steps, decimals))
+    }
+}
+
+/// Returns a reading as steps of 10^-decimals. An integer is its own number of steps.
+pub(crate) fn steps(reading: Reading, decimals: u8) -> Option<i32> {
+    match reading {
+        Reading::Integer(value) => Some(value),
+        Reading::Real(value) if value.to_bits() << 1 == 0 => Some(0),
+        _ => reading.to_decimal(decimals),
+    }
+}
+
 /// Returns the largest number of steps of 10^-decimals that is at most the real number with this key in
 /// [`total_order`](crate::total_order), or that is read as that number.
 #[inline(never)]

@@ -1,7 +1,8 @@
 //! The search for offsets: constants of the readings that make rows most likely, of which those stay that many rows support.
 
+use crate::decimal::{floor, steps};
 use crate::nats::Nats;
-use crate::reading::Reading;
+use crate::reading::{Reading, total_order};
 
 /// Largest number of passes over the columns.
 const PASSES: usize = 4;
@@ -15,8 +16,8 @@ const MOST_OF_ROW: u32 = 4 << 16;
 
 /// Finds the offsets that minimise a sum of surprisals, as [`Table::offsets`](crate::Table::offsets) does, for callers that
 /// add up the rows themselves, such as the trainer, and keeps those that many rows support. `scales` are those of
-/// [`Table::offset_scales`](crate::Table::offset_scales), and `offsets`, which has as many entries, takes the result:
-/// [`Reading::Missing`] for readings without an offset.
+/// [`Table::offset_scales`](crate::Table::offset_scales), `grains` those of [`grain`], and `offsets`, which has as many entries
+/// as `scales`, takes the result: [`Reading::Missing`] for readings without an offset.
 ///
 /// `sums` gets offsets, and pushes the surprisals of rows less these offsets to [`OffsetSums`]; if it also gets the offset
 /// that another solution has for one reading, it pushes the surprisals by that solution beside them. `rows` is the number of
@@ -26,6 +27,7 @@ const MOST_OF_ROW: u32 = 4 << 16;
 /// The first error of `sums`.
 pub fn search_offsets<E>(
     scales: &[Reading],
+    grains: &[Reading],
     offsets: &mut [Reading],
     rows: usize,
     mut sums: impl FnMut(&[Reading], Option<(usize, Reading)>) -> Result<OffsetSums, E>,
@@ -42,7 +44,9 @@ pub fn search_offsets<E>(
         // Large steps of all columns come before small ones, so that columns seldom make up for one another.
         for halvings in LARGEST..=SMALLEST {
             for (at, &scale) in columns() {
-                let step = divided(scale, halvings);
+                let grain = grains.get(at).and_then(|&grain| Grain::of(grain, scale));
+                let coarse = grain.and_then(|grain| grain.step(halvings));
+                let step = coarse.unwrap_or_else(|| divided(scale, halvings));
                 if !is_positive(step) {
                     continue;
                 }
@@ -95,6 +99,78 @@ pub fn search_offsets<E>(
         offsets.fill(Reading::Missing);
     }
     Ok(())
+}
+
+/// Returns the largest number of which all differences of these readings are multiples: what a sensor tells at best, if the
+/// readings are many. It is [`Reading::Missing`] if all are equal, if they differ in type, or if one is a real number of more
+/// than six decimals or seven digits.
+///
+/// ```
+/// use surprisal::{Reading, grain};
+/// let readings = [20.5, 21.0, 19.5, 19.5, 20.0].map(Reading::Real);
+/// assert_eq!(grain(readings.into_iter()), Reading::Real(0.5));
+/// ```
+#[must_use]
+pub fn grain(readings: impl Iterator<Item = Reading> + Clone) -> Reading {
+    let mut readings = readings.filter(|reading| !reading.is_missing());
+    let Some(decimals) = readings.clone().try_fold(0, |most, reading| reading.decimals(most)) else {
+        return Reading::Missing;
+    };
+    let Some(first) = readings.next() else { return Reading::Missing };
+    let is_real = matches!(first, Reading::Real(_));
+    let mut common = 0_u32;
+    for reading in readings {
+        let (Some(first), Some(own)) = (steps(first, decimals), steps(reading, decimals)) else {
+            return Reading::Missing;
+        };
+        if matches!(reading, Reading::Real(_)) != is_real {
+            return Reading::Missing;
+        }
+        let mut rest = own.abs_diff(first);
+        // Euclid's algorithm.
+        while let Some(remainder) = common.checked_rem(rest) {
+            (common, rest) = (rest, remainder);
+        }
+    }
+    match i32::try_from(common) {
+        Err(_) | Ok(0) => Reading::Missing,
+        Ok(common) if is_real => Reading::from_decimal(common, decimals),
+        Ok(common) => Reading::Integer(common),
+    }
+}
+
+/// What a sensor tells at best, where that is more than the smallest step of the search. An offset that is no multiple of it is
+/// far less likely than those beside it, so that smaller steps would never leave a multiple.
+#[derive(Clone, Copy)]
+struct Grain {
+    is_real: bool,
+    decimals: u8,
+    /// The grain in steps of 10^-decimals.
+    own: u32,
+    /// The scale of the column in the same steps.
+    scale: u32,
+}
+
+impl Grain {
+    fn of(grain: Reading, scale: Reading) -> Option<Self> {
+        let decimals = grain.decimals(0)?;
+        let own = u32::try_from(steps(grain, decimals)?).ok()?;
+        let (is_real, scale) = match scale {
+            Reading::Real(value) => (true, floor(total_order(value), decimals)),
+            scale => (false, steps(scale, 0)?.into()),
+        };
+        let scale = u32::try_from(scale).ok()?;
+        (own > scale >> SMALLEST).then_some(Self { is_real, decimals, own, scale })
+    }
+
+    /// Returns a scale divided by 2^halvings as a multiple of the grain, or `None` if that is less than the grain. The largest
+    /// step is at least the grain.
+    fn step(self, halvings: u32) -> Option<Reading> {
+        let multiple = (self.scale >> halvings).checked_div(self.own)?;
+        let multiple = if halvings == LARGEST { multiple.max(1) } else { multiple };
+        let steps = i32::try_from(multiple.saturating_mul(self.own)).ok().filter(|&steps| steps > 0)?;
+        Some(if self.is_real { Reading::from_decimal(steps, self.decimals) } else { Reading::Integer(steps) })
+    }
 }
 
 /// Sums over rows by which [`search_offsets`] compares offsets.

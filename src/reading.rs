@@ -111,14 +111,16 @@ impl Reading {
         Self::Real(f32::from_bits(bits | sign))
     }
 
-    /// Returns this number less another one of the same type: integers saturate, and real numbers above 2^-90 are rounded to the
-    /// nearest `f32`, as an FPU rounds, except that no result is infinite. Smaller numbers lose digits. Infinite and
-    /// missing readings, and those of another type than `offset`, stay as they are. Integer operations alone compute it, so that a core without an
-    /// FPU links no floating-point code.
+    /// Returns this number less another one of the same type. Integers saturate. Real numbers of at most six decimals and seven
+    /// digits are subtracted as decimal numbers, so that a reading in tenths stays one: a unit in the last place of an `f32` more
+    /// could lie in another cell. Others above 2^-90 are rounded to the nearest `f32`, as an FPU rounds, except that no result is
+    /// infinite, and smaller numbers lose digits. Infinite and missing readings, and those of another type than `offset`, stay as
+    /// they are. Integer operations alone compute it, so that a core without an FPU links no floating-point code.
     ///
     /// ```
     /// use surprisal::Reading;
-    /// assert_eq!(Reading::Real(2.5).less(Reading::Real(0.25)), Reading::Real(2.25));
+    /// assert_eq!(Reading::Real(18.6).less(Reading::Real(0.3)), Reading::Real(18.3));
+    /// assert_ne!(18.6_f32 - 0.3, 18.3);
     /// assert_eq!(Reading::Integer(7).less(Reading::Missing), Reading::Integer(7));
     /// ```
     #[must_use]
@@ -130,6 +132,9 @@ impl Reading {
                 let exponents = exponent(value).max(exponent(other));
                 if exponents == 255 || other.to_bits() << 1 == 0 {
                     return self;
+                }
+                if let Some(less) = self.less_decimal(offset) {
+                    return less;
                 }
                 // The larger of the two has at most 2^61 steps. What the smaller loses is too little to round otherwise.
                 let scale = (exponents - 179).max(-128) as i8;

@@ -3,7 +3,7 @@
 
 use surprisal::{
     Column, Detector, Encoder, EncoderSlices, Kind, Nats, OffsetSums, Offsets, OutcomeTables, OutcomeTablesSlices,
-    Predictor, PredictorSlices, Prototypes, PrototypesSlices, Reading, RowSchema, TableError, View, ViewTable,
+    Predictor, PredictorSlices, Prototypes, PrototypesSlices, Reading, RowSchema, TableError, View, ViewTable, grain,
     search_offsets, total_order,
 };
 
@@ -41,6 +41,10 @@ fn sums<const R: usize>(
     let mut sums = OffsetSums::default();
     rows.iter().for_each(|row| sums.push(nats(&one.apply(row)), nats(&two.apply(row))));
     sums
+}
+
+fn grains<const R: usize>(rows: &[[Reading; R]]) -> [Reading; R] {
+    std::array::from_fn(|at| grain(rows.iter().map(|row| row[at])))
 }
 
 fn total(table: &ViewTable<C, 2>, rows: &[Row], offsets: &Offsets<4>) -> u64 {
@@ -194,79 +198,11 @@ fn an_offset_is_that_of_many_rows() {
     }
 }
 
-/// A single row of many cannot carry an offset, however much it gains, and neither can five.
-#[test]
-fn a_row_counts_for_four_nats_at_most() {
-    for few in 1..=6 {
-        let found = found([4, 0], 100, |row, [a, _]| match a {
-            0 => {
-                if row < few {
-                    40
-                } else {
-                    5
-                }
-            }
-            1 => {
-                if row < few {
-                    10
-                } else {
-                    5
-                }
-            }
-            _ => 99,
-        });
-        assert_eq!(found[0] != Reading::Missing, few >= 6, "{few} rows");
-    }
-}
-
-/// Offsets that stay are judged again without those that do not.
-#[test]
-fn an_offset_that_another_one_needs_goes_with_it() {
-    // In tenths of a nat: the first one gains 2.2 beside the second one, and 0.1 alone.
-    let needed = |_, each: [i32; 2]| match each {
-        [0, 0] => 50,
-        [1, 0] => 49,
-        [1, 1] => 48,
-        [0, 1] => 70,
-        _ => 990,
-    };
-    assert_eq!(found([4, 4], 16, needed), [Reading::Missing; 2]);
-    // The first one gains 2 nats in most rows, and costs one row far more than all of them gain without the second one.
-    let costly = |row, each: [i32; 2]| match (row, each) {
-        (0, [0, 0]) | (0, [1, 1]) => 100,
-        (0, [1, 0]) => 1100,
-        (0, [0, 1]) => 80,
-        (_, [a @ 0..=1, 0..=1]) => 50 - 20 * a as u32,
-        _ => 990,
-    };
-    assert_eq!(found([4, 4], 16, costly), [Reading::Missing; 2]);
-}
-
-/// The offsets that are found with these scales if rows have these surprisals, in tenths of a nat.
-fn found(scales: [i32; 2], rows: usize, tenths: impl Fn(usize, [i32; 2]) -> u32) -> [Reading; 2] {
-    let number = |reading| if let Reading::Integer(value) = reading { value } else { 0 };
-    let nats = |row, each| Nats::from_raw(tenths(row, each) * 65536 / 10);
-    let mut found = [Reading::Missing; 2];
-    search_offsets(&scales.map(Reading::Integer), &mut found, rows, |offsets, other| {
-        // An offset is what the machine reads more.
-        let one = [number(offsets[0]), number(offsets[1])];
-        let mut two = one;
-        if let Some((at, offset)) = other {
-            two[at] = number(offset);
-        }
-        let mut sums = OffsetSums::default();
-        (0..rows).for_each(|row| sums.push(nats(row, one), nats(row, two)));
-        Ok::<_, ()>(sums)
-    })
-    .expect("no error");
-    found
-}
-
 fn offset_of_first(table: &ViewTable<2, 1>, rows: &[[Reading; 2]]) -> Reading {
     let mut found = Offsets::<2>::NONE.each;
     let scales = [Reading::Integer(32), Reading::Missing];
     let nats = |row: &[Reading]| table.surprisal(row).expect("the rows fit");
-    search_offsets(&scales, &mut found, rows.len(), |each, other| Ok::<_, ()>(sums(nats, rows, each, other)))
+    search_offsets(&scales, &[], &mut found, rows.len(), |each, other| Ok::<_, ()>(sums(nats, rows, each, other)))
         .expect("no error");
     found[0]
 }
@@ -280,7 +216,7 @@ fn a_board_finds_what_the_search_finds() {
         let (mut totals, mut pauses) = (0, 0);
         let found = table.offsets(rows, || pauses += 1).expect("the rows fit");
         let nats = |row: &[Reading]| table.surprisal(row).expect("the rows fit");
-        search_offsets(&scales, &mut each, ROWS, |each, other| {
+        search_offsets(&scales, &grains(rows), &mut each, ROWS, |each, other| {
             totals += 1 + usize::from(other.is_some());
             Ok::<_, ()>(sums(nats, rows, each, other))
         })
@@ -303,8 +239,10 @@ fn tables_of_bits_have_offsets() {
     let (mut scales, mut each) = ([Reading::Missing; 9], [Reading::Missing; 9]);
     shuttle::TABLE.offset_scales(&mut scales);
     let nats = |row: &[Reading]| shuttle::TABLE.surprisal(row).expect("the rows fit");
-    search_offsets(&scales, &mut each, rows.len(), |each, other| Ok::<_, ()>(sums(nats, &rows, each, other)))
-        .expect("no error");
+    search_offsets(&scales, &grains(&rows), &mut each, rows.len(), |each, other| {
+        Ok::<_, ()>(sums(nats, &rows, each, other))
+    })
+    .expect("no error");
     assert_eq!(shuttle::TABLE.offsets(&rows, || {}), Ok(Offsets { each }));
     assert!(each.iter().any(|offset| *offset != Reading::Missing), "{each:?}");
 }
@@ -318,7 +256,7 @@ fn lost_readings_stop_nothing() {
     assert!(shuttle::TABLE.offsets(&rows, || {}).is_ok());
 }
 
-/// The differences of readings are those of an FPU.
+/// The differences of readings are those of an FPU, except that decimal numbers are subtracted as such.
 #[test]
 fn differences_are_rounded_to_the_nearest() {
     let mut dice = Dice(32);
@@ -330,8 +268,20 @@ fn differences_are_rounded_to_the_nearest() {
             number * 2f32.powi(dice.between(-exponents, exponents) as i32)
         };
         let (own, offset) = (draw(), draw());
-        let Reading::Real(less) = Reading::Real(own).less(Reading::Real(offset)) else { panic!("a real number") };
-        assert_eq!(less, own - offset, "{own} - {offset}");
+        let less = |own, offset| match Reading::Real(own).less(Reading::Real(offset)) {
+            Reading::Real(less) => less,
+            _ => panic!("a real number"),
+        };
+        let is_decimal = |number: f32| {
+            let digits = |decimals| Reading::Real(number).to_decimal(decimals).filter(|steps| steps.abs() < 10_000_000);
+            number == 0.0 || (0..=6).any(|decimals| digits(decimals).is_some())
+        };
+        if !is_decimal(own) || !is_decimal(offset) {
+            assert_eq!(less(own, offset), own - offset, "{own} - {offset}");
+        }
+        let (places, [own, offset]) = (dice.between(0, 6), [0, 0].map(|_| dice.between(-999_999, 999_999)));
+        let number = |steps: i64| format!("{steps}e-{places}").parse::<f32>().expect("a number");
+        assert_eq!(less(number(own), number(offset)), number(own - offset), "{own} - {offset}, {places} places");
         let [own, offset] = [0, 0].map(|_| dice.between(i32::MIN.into(), i32::MAX.into()) as i32);
         assert_eq!(Reading::Integer(own).less(Reading::Integer(offset)), Reading::Integer(own.saturating_sub(offset)));
     }

@@ -13,7 +13,7 @@ use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::pipeline::{Contamination, Job, run as fit};
-use surprisal_trainer::recalibrate::{less_offsets, recalibrate, sums};
+use surprisal_trainer::recalibrate::{grains, less_offsets, recalibrate, sums};
 use surprisal_trainer::split::{SplitStrategy, split};
 
 use super::fitted::Quality;
@@ -183,7 +183,7 @@ fn on_board(
     table.offset_scales(&mut scales);
     let mut offsets = vec![Reading::Missing; scales.len()];
     *scored = first.len();
-    search_offsets(&scales, &mut offsets, first.len(), |offsets, other| {
+    search_offsets(&scales, &grains(&first, &scales), &mut offsets, first.len(), |offsets, other| {
         *passes += 1 + usize::from(other.is_some());
         sums(&*table, &first, offsets, other)
     })?;

@@ -2,24 +2,24 @@
 //! with the model as it is.
 
 use rayon::prelude::*;
-use surprisal::{
-    Encoder, EncoderSlices, Kind, Nats, OffsetSums, Prototypes, PrototypesSlices, Reading, View, search_offsets,
-    total_order,
-};
+use surprisal::{Encoder, EncoderSlices, Nats, OffsetSums, Reading, grain, search_offsets};
 
 use crate::artefact::{Artefact, ROWS_AT_ONCE, Recalibrated};
 use crate::calibrate::{Calibration, Rates, reach};
+use crate::counted::counted;
 use crate::data::Frame;
 use crate::error::{Error, Result};
 use crate::golden::with_golden_rows;
 use crate::resemblance::lag_of;
 use crate::row_table::RowTable;
-use crate::schema::{ColumnEncoding, from_total_order};
+use crate::schema::ColumnEncoding;
 use crate::warning::Warning;
 use crate::{with_shape, with_views};
 
+mod shifted;
 mod stored;
 
+use shifted::{ShiftedView, less, shifted_values};
 pub use stored::read;
 pub(crate) use stored::{ENDING, Stored};
 
@@ -49,7 +49,8 @@ pub fn recalibrate(
     offsets: bool,
 ) -> Result<(Artefact, Calibration)> {
     if rows.len() < LEAST {
-        let message = format!("{} normal rows, but a calibration needs at least {LEAST}; supply more rows", rows.len());
+        let rows = counted(rows.len(), "normal row");
+        let message = format!("{rows}, but a calibration needs at least {LEAST}; supply more rows");
         return Err(Error::input(&frame.path, message));
     }
     if offsets && artefact.notes.fit.history.is_some() {
@@ -166,7 +167,7 @@ fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>], alike: usize) -> Res
     let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
     table.offset_scales(&mut scales);
     let mut offsets = vec![Reading::Missing; scales.len()];
-    search_offsets(&scales, &mut offsets, independent, |offsets, other| {
+    search_offsets(&scales, &grains(rows, &scales), &mut offsets, independent, |offsets, other| {
         let mut sums = sums(&*table, rows, offsets, other)?;
         sums.nats /= alike as u64;
         sums.gain /= alike as i64;
@@ -179,6 +180,14 @@ fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>], alike: usize) -> Res
         Reading::Missing => 0.0,
     };
     Ok(offsets.into_iter().map(number).collect())
+}
+
+/// Returns the [`grain`] of each reading that has a scale, as [`search_offsets`] takes them.
+pub fn grains(rows: &[Vec<Reading>], scales: &[Reading]) -> Vec<Reading> {
+    let of_column = |(at, scale): (usize, &Reading)| {
+        if scale.is_missing() { Reading::Missing } else { grain(rows.iter().map(|row| row[at])) }
+    };
+    scales.iter().enumerate().map(of_column).collect()
 }
 
 /// Returns the sums by which [`search_offsets`] finds the offsets of rows.
@@ -213,14 +222,6 @@ pub fn less_offsets(row: &[Reading], offsets: &[Reading]) -> Vec<Reading> {
     row.iter().zip(offsets).map(|(reading, &offset)| reading.less(offset)).collect()
 }
 
-/// Returns a reading less an offset. Integers stay integers.
-fn less(reading: Reading, offset: f64) -> Reading {
-    reading.less(match reading {
-        Reading::Integer(_) => Reading::Integer(offset.round() as i32),
-        _ => Reading::Real(offset as f32),
-    })
-}
-
 /// Returns an artefact whose columns are shifted by offsets (`[source]`, none if empty), with (a calibration, the reach of
 /// its prototypes) and baselines of views (none if empty) in place of its own.
 fn rebuilt(
@@ -244,8 +245,7 @@ fn rebuilt(
         }),
         _ => with_views!(artefact.shape, C, V => {
             let mut table = artefact.view_table::<C, V>()?;
-            let shifted: Vec<ShiftedView> =
-                table.views.iter().map(|view| ShiftedView::of(view, &offset)).collect();
+            let shifted: Vec<ShiftedView> = table.views.iter().map(|view| ShiftedView::of(view, &offset)).collect();
             for (at, (view, shifted)) in table.views.iter_mut().zip(&shifted).enumerate() {
                 *view = shifted.view(view)?;
                 if let Some((_, reach)) = calibration.filter(|_| view.prototypes.count() > 0) {
@@ -262,53 +262,4 @@ fn rebuilt(
         }),
     }
     artefact.with_table(&bytes)
-}
-
-/// The parts of a view that offsets change.
-struct ShiftedView {
-    values: Vec<i32>,
-    columns: Vec<[i32; 4]>,
-}
-
-impl ShiftedView {
-    fn of(view: &View, offset: &dyn Fn(u16) -> f64) -> Self {
-        let mut columns = view.prototypes.slices().columns.to_vec();
-        // Residuals stay as they are when the prototypes move.
-        let is_residual = |source: u16| columns.iter().any(|column| column[0] == i32::from(source));
-        let values = shifted_values(&view.encoder, &|source| if is_residual(source) { 0.0 } else { offset(source) });
-        for [source, scale, origin, _] in &mut columns {
-            let steps = offset(*source as u16) * 256.0 / f64::from(*scale).exp2();
-            *origin = (f64::from(*origin) + steps).round() as i32;
-        }
-        Self { values, columns }
-    }
-
-    fn view<'t>(&'t self, view: &View<'t>) -> Result<View<'t>> {
-        let slices = EncoderSlices { values: &self.values, ..view.encoder.slices() };
-        let points = view.prototypes.slices().points;
-        let prototypes = Prototypes::new(PrototypesSlices { columns: &self.columns, points })?;
-        Ok(View { encoder: Encoder::new(slices), prototypes, ..*view })
-    }
-}
-
-/// Returns the values of an encoder with the edges of numeric columns shifted by the offset of their source.
-fn shifted_values(encoder: &Encoder, offset: &dyn Fn(u16) -> f64) -> Vec<i32> {
-    let mut values = Vec::with_capacity(encoder.slices().values.len());
-    for (column, _) in encoder.columns() {
-        let offset = if column.source == View::REGIME { 0.0 } else { offset(column.source) };
-        let mut last = None;
-        for &edge in column.values {
-            let shifted = match column.kind {
-                Kind::Integer => (f64::from(edge) + offset.round()) as i32,
-                Kind::Real if offset != 0.0 => total_order((f64::from(from_total_order(edge)) + offset) as f32),
-                _ => edge,
-            };
-            // Neighbouring edges of a real column may be closer than its precision after the shift.
-            let is_number = matches!(column.kind, Kind::Integer | Kind::Real) && offset != 0.0;
-            let shifted = last.filter(|_| is_number).map_or(shifted, |last: i32| shifted.max(last.saturating_add(1)));
-            values.push(shifted);
-            last = Some(shifted);
-        }
-    }
-    values
 }

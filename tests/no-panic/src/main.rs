@@ -18,7 +18,7 @@ use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use surprisal::{
     Activation, AnomalyScore, Column, Compressor, Cusum, Decompressor, Detector, Drift, Encoder, EncoderSlices, Kind,
     Logit, Mixture, MixtureSlices, Model, Monitor, Nade, NadeSlices, Nats, OffsetSums, PValue, Predictor,
-    PredictorSlices, Reading, Recent, Report, RowScore, Stream, Table, Terms, View, ViewTable, Watch, flags,
+    PredictorSlices, Reading, Recent, Report, RowScore, Stream, Table, Terms, View, ViewTable, Watch, flags, grain,
     search_offsets, total_order,
 };
 
@@ -227,11 +227,17 @@ fn main() -> ! {
         loop {}
     }
     every::linked();
-    _ = any(search_offsets(any(&[]), any(&mut []), any(0), |offsets, other| {
-        let mut sums = OffsetSums::default();
-        sums.push(any(Nats::ZERO), any(Nats::ZERO));
-        any(if offsets.len() > other.map_or(0, |(at, _)| at) { Ok(sums) } else { Err(()) })
-    }));
+    _ = any(search_offsets(
+        any(&[]),
+        any(&[any(grain(any([Reading::Missing; 9]).into_iter()))]),
+        any(&mut []),
+        any(0),
+        |offsets, other| {
+            let mut sums = OffsetSums::default();
+            sums.push(any(Nats::ZERO), any(Nats::ZERO));
+            any(if offsets.len() > other.map_or(0, |(at, _)| at) { Ok(sums) } else { Err(()) })
+        },
+    ));
     every_view::<1>(bytes, readings);
     every_view::<2>(bytes, readings);
     every_operation::<0, 0>(bytes, readings);

@@ -8,6 +8,7 @@ use serde_json::json;
 use surprisal::Nats;
 use surprisal_trainer::alarms::{no_alarm_but, of_threshold};
 use surprisal_trainer::calibrate::Rates;
+use surprisal_trainer::counted::counted;
 use surprisal_trainer::output;
 use surprisal_trainer::pipeline::finite;
 use surprisal_trainer::recalibrate::{recalibrate, strange_columns};
@@ -30,7 +31,7 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
         },
     };
     let rates = rates.rates(defaults)?;
-    let normal = read.normal_rows();
+    let normal = read.normal_rows()?;
     read.warn_of_unknown(&normal)?;
     remarks(read.artefact.warning_of_fit(&read.frame, read.selection.rows.len()).as_slice());
     let (artefact, calibration) = recalibrate(&read.artefact, &read.frame, &normal, rates, offsets)?;
@@ -38,11 +39,13 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
     output::write_whole(path, &artefact.file_bytes(), &inputs)?;
 
     let (new, mut text) = (artefact.detector(), Lines::default());
-    line!(text, "{}: {} bytes, calibrated on {} normal rows", path.display(), artefact.file_bytes().len(), new.rows);
+    let others = counted(normal.len() - new.rows as usize, "other");
+    let others = if offsets { format!("; {others} set aside for offsets") } else { String::new() };
+    let (bytes, rows) = (artefact.file_bytes().len(), counted(new.rows as usize, "normal row"));
+    line!(text, "{}: {bytes} bytes, calibrated on {rows}{others}", path.display());
     let moved = artefact.notes.fit.recalibrated.as_ref().map_or(&[][..], |done| &done.offsets);
     for (name, offset) in moved {
-        let shown = if offset.fract() == 0.0 { format!("{offset:+}") } else { format!("{:+}", *offset as f32) };
-        line!(text, "  {name}: {shown} more than the machine of the fit");
+        line!(text, "  {name}: {} compared with the machine of the fit", shown(*offset));
     }
     if offsets && moved.is_empty() {
         line!(text, "  no column has an offset that gains more than noise");
@@ -70,4 +73,20 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
         "false_alarm_ppm": new.false_alarm_ppm, "average_run_length": new.average_run_length, "block": calibration.block(),
     });
     Ok(Answer { text: text.into_text(), value })
+}
+
+/// Returns an offset with its sign and four digits, or more where there are more before the point.
+fn shown(offset: f64) -> String {
+    let decimals = (3.0 - offset.abs().log10().floor()).clamp(1.0, 9.0) as usize;
+    let shown = format!("{offset:+.decimals$}");
+    shown.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn offsets_are_shown_with_four_digits() {
+        let offsets = [0.3_f32.into(), -0.08789062, 12.0, 1234.5, -101_325.26, 1e-12];
+        assert_eq!(offsets.map(super::shown), ["+0.3", "-0.08789", "+12", "+1234.5", "-101325.3", "+0"]);
+    }
 }

@@ -1,0 +1,111 @@
+//! Laws of the search for offsets, on surprisals that are given: it keeps what many rows support, and leaves no valley of coarse
+//! readings.
+
+use surprisal::{Nats, OffsetSums, Reading, grain, search_offsets};
+
+/// A single row of many cannot carry an offset, however much it gains, and neither can five.
+#[test]
+fn a_row_counts_for_four_nats_at_most() {
+    for few in 1..=6 {
+        let found = found([4, 0], 0, 100, |row, [a, _]| match a {
+            0 => {
+                if row < few {
+                    40
+                } else {
+                    5
+                }
+            }
+            1 => {
+                if row < few {
+                    10
+                } else {
+                    5
+                }
+            }
+            _ => 99,
+        });
+        assert_eq!(found[0] != Reading::Missing, few >= 6, "{few} rows");
+    }
+}
+
+/// Offsets that stay are judged again without those that do not.
+#[test]
+fn an_offset_that_another_one_needs_goes_with_it() {
+    // In tenths of a nat: the first one gains 2.2 beside the second one, and 0.1 alone.
+    let needed = |_, each: [i32; 2]| match each {
+        [0, 0] => 50,
+        [1, 0] => 49,
+        [1, 1] => 48,
+        [0, 1] => 70,
+        _ => 990,
+    };
+    assert_eq!(found([4, 4], 0, 16, needed), [Reading::Missing; 2]);
+    // The first one gains 2 nats in most rows, and costs one row far more than all of them gain without the second one.
+    let costly = |row, each: [i32; 2]| match (row, each) {
+        (0, [0, 0]) | (0, [1, 1]) => 100,
+        (0, [1, 0]) => 1100,
+        (0, [0, 1]) => 80,
+        (_, [a @ 0..=1, 0..=1]) => 50 - 20 * a as u32,
+        _ => 990,
+    };
+    assert_eq!(found([4, 4], 0, 16, costly), [Reading::Missing; 2]);
+}
+
+/// A sensor that tells multiples of 10 alone is found to read multiples of 10 more, also if any other offset is less likely than
+/// none.
+#[test]
+fn offsets_of_coarse_readings_are_multiples_of_their_grain() {
+    for truth in -30..=30 {
+        let tenths = |_, [a, _]: [i32; 2]| {
+            let apart = (a - 10 * truth).unsigned_abs();
+            apart + if a % 10 == 0 { 0 } else { 60 }
+        };
+        let expected = if truth == 0 { Reading::Missing } else { Reading::Integer(10 * truth) };
+        assert_eq!(found([100, 0], 10, 50, tenths)[0], expected);
+    }
+    // Offsets are the decimal numbers to the last bit: a neighbour of one is as unlikely as any other number.
+    for truth in -30..=30 {
+        let (scales, grains) = ([Reading::Real(9.7)], [Reading::from_decimal(7, 1)]);
+        let mut found = [Reading::Missing];
+        let nats = |offset: Reading| match offset.to_decimal(1) {
+            Some(tenths) if tenths % 7 == 0 => (tenths - 7 * truth).unsigned_abs() << 10,
+            _ => 60 << 16,
+        };
+        search_offsets(&scales, &grains, &mut found, 50, |offsets, other| {
+            let [own, other] = [offsets[0], other.map_or(offsets[0], |(_, offset)| offset)]
+                .map(|offset| Nats::from_raw(nats(if offset.is_missing() { Reading::Real(0.0) } else { offset })));
+            let mut sums = OffsetSums::default();
+            (0..50).for_each(|_| sums.push(own, other));
+            Ok::<_, ()>(sums)
+        })
+        .expect("no error");
+        let expected = if truth == 0 { Reading::Missing } else { Reading::from_decimal(7 * truth, 1) };
+        assert_eq!(found, [expected]);
+    }
+    assert_eq!(grain([3, 23, 23, 13, -37].map(Reading::Integer).into_iter()), Reading::Integer(10));
+    let three = [1.7, 0.2, -0.7].map(Reading::Real).into_iter();
+    assert_eq!(grain(three.chain([Reading::Missing, Reading::Real(0.8)])), Reading::Real(0.3));
+    for none in [&[][..], &[Reading::Integer(5)], &[Reading::Real(0.5); 2]] {
+        assert_eq!(grain(none.iter().copied()), Reading::Missing);
+    }
+}
+
+/// The offsets that are found with these scales, and this grain of the first reading, if rows have these surprisals, in tenths of a nat.
+fn found(scales: [i32; 2], grain: i32, rows: usize, tenths: impl Fn(usize, [i32; 2]) -> u32) -> [Reading; 2] {
+    let number = |reading| if let Reading::Integer(value) = reading { value } else { 0 };
+    let nats = |row, each| Nats::from_raw(tenths(row, each) * 65536 / 10);
+    let mut found = [Reading::Missing; 2];
+    search_offsets(&scales.map(Reading::Integer), &[Reading::Integer(grain)], &mut found, rows, |offsets, other| {
+        // An offset is what the machine reads more.
+        let one = [number(offsets[0]), number(offsets[1])];
+        let mut two = one;
+        if let Some((at, offset)) = other {
+            two[at] = number(offset);
+        }
+        let mut sums = OffsetSums::default();
+        (0..rows).for_each(|row| sums.push(nats(row, one), nats(row, two)));
+        Ok::<_, ()>(sums)
+    })
+    .expect("no error");
+    found
+}
