@@ -4,12 +4,37 @@ use crate::reading::{Reading, real_of};
 
 /// Powers of ten: `[decimals]`.
 const POWERS: [u32; 10] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+/// 2^64 / 10^decimals, rounded down, by which a multiplication divides: `[decimals]`. The first one is not used.
+const RECIPROCALS: [u64; 10] = {
+    let (mut reciprocals, mut at) = ([0; 10], 1);
+    while at < 10 {
+        reciprocals[at] = u64::MAX / POWERS[at] as u64;
+        at += 1;
+    }
+    reciprocals
+};
 /// Stands for multiples that are far outside the range of an `i32`.
 const FAR: i64 = 1 << 32;
 
 /// Returns 10^decimals. Larger numbers of decimals count as 9.
 fn power(decimals: u8) -> u32 {
     POWERS.get(usize::from(decimals)).copied().unwrap_or(1_000_000_000)
+}
+
+/// Returns `number` / 10^decimals, rounded down, without a division of 64 bits, which a core of 32 bits computes bit by bit.
+fn divided(number: u64, decimals: u8) -> u64 {
+    if decimals == 0 {
+        return number;
+    }
+    let power = u64::from(power(decimals));
+    let reciprocal = RECIPROCALS.get(usize::from(decimals)).copied().unwrap_or(u64::MAX / 1_000_000_000);
+    // At most two too small, because the reciprocal is less than one too small, and so is the product.
+    let mut quotient = (u128::from(number) * u128::from(reciprocal) >> 64) as u64;
+    for _ in 0..2 {
+        let rest = number.wrapping_sub(quotient.wrapping_mul(power));
+        quotient = quotient.wrapping_add(u64::from(rest >= power));
+    }
+    quotient
 }
 
 /// Returns (magnitude, exponent of two, whether it is negative) of the bits of a finite number.
@@ -41,7 +66,7 @@ impl Reading {
         let zeros = magnitude.leading_zeros();
         let scaled = magnitude << zeros;
         // At least 2^33, so that 24 bits and one for rounding are there.
-        let quotient = scaled.checked_div(power).unwrap_or(scaled);
+        let quotient = divided(scaled, decimals);
         let is_inexact = quotient.wrapping_mul(power) != scaled;
         let shift = 40_u32.wrapping_sub(quotient.leading_zeros()) & 63;
         let (kept, rest, half) = (quotient >> shift, quotient & ((1 << shift) - 1), 1 << shift >> 1);
