@@ -234,6 +234,7 @@ fn bits_have_typical_values_too() {
 
 /// A reading of the shuttle that is replaced by a wrong one is found, also where another column has the largest surprisal.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn replaced_readings_of_the_shuttle_are_found() {
     let (words, _) = include_bytes!("golden/shuttle.readings").as_chunks::<2>();
     let (rows, _) = words.as_chunks::<{ shuttle::COLUMNS.len() }>();

@@ -267,6 +267,7 @@ fn one_glitch_is_no_drift_and_a_change_is() {
 
 /// Sums that are full stay as they are.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn the_largest_scores_do_not_wrap() {
     let detector = Detector { rows: 2, ..Detector::OFF };
     let (mut monitor, mut recent) = (Monitor::new(), Recent::<3>::new());

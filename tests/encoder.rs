@@ -104,6 +104,7 @@ fn every_number_has_an_outcome_and_a_finite_cost() {
 
 /// The farther out, the dearer; and a thousand times as far costs 2 ln 1000 more, give or take the straight lines.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn the_cost_beyond_the_range_grows_with_the_distance() {
     let mut dice = Dice(9);
     for column in every_scale().filter(|column| !matches!(column.kind, Kind::Category)) {
@@ -162,6 +163,7 @@ fn cells_end_with_their_edge_and_outcomes_lie_below_and_above_the_range() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn reals_order_as_numbers_do_without_a_float_comparison() {
     let mut dice = Dice(3);
     let random = (0..20_000).map(|_| f32::from_bits(dice.word() as u32));
@@ -176,6 +178,7 @@ fn reals_order_as_numbers_do_without_a_float_comparison() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn the_bits_of_a_column_decode_to_its_outcome() {
     for column in every_column() {
         for reading in every_reading() {
@@ -272,6 +275,7 @@ fn no_reading_violates_the_constraints_of_its_thermometer() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn a_score_is_its_row_s_surprisal_plus_its_widths_and_the_columns_add_up_to_it() {
     let mut dice = Dice(4);
     for _ in 0..60 {

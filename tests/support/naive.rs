@@ -129,9 +129,11 @@ pub fn tail(column: &Column, reading: Reading) -> f64 {
         (Kind::Real, Reading::Real(value)) if !value.is_nan() => (f64::from(value), real(first), real(last)),
         _ => return 0.0,
     };
-    let scale = 2f64.powi(column.tail_scale.into());
-    let scaled = |x: f64| x.clamp(-(2f64.powi(128)), 2f64.powi(128)) / scale;
-    let most = |x: f64| x.clamp(-(2f64.powi(53)), 2f64.powi(53));
+    // Exact, also under Miri, which returns other numbers than `powi` does on purpose.
+    let power_of_two = |exponent: i16| f64::from_bits((1023 + i64::from(exponent)).cast_unsigned() << 52);
+    let limit = |x: f64, exponent| x.clamp(-power_of_two(exponent), power_of_two(exponent));
+    let scaled = |x: f64| limit(x, 128) / power_of_two(column.tail_scale.into());
+    let most = |x: f64| limit(x, 53);
     let [value, first, last] = [value, first, last].map(|x| most(scaled(x)));
     2.0 * most((first - value).max(value - last).max(0.0)).ln_1p()
 }
