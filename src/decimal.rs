@@ -5,14 +5,18 @@ use crate::reading::{Reading, real_of};
 /// Powers of ten: `[decimals]`.
 const POWERS: [u32; 10] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 /// 2^64 / 10^decimals, rounded down, by which a multiplication divides: `[decimals]`. The first one is not used.
-const RECIPROCALS: [u64; 10] = {
-    let (mut reciprocals, mut at) = ([0; 10], 1);
-    while at < 10 {
-        reciprocals[at] = u64::MAX / POWERS[at] as u64;
-        at += 1;
-    }
-    reciprocals
-};
+const RECIPROCALS: [u64; 10] = [
+    0,
+    u64::MAX / 10,
+    u64::MAX / 100,
+    u64::MAX / 1_000,
+    u64::MAX / 10_000,
+    u64::MAX / 100_000,
+    u64::MAX / 1_000_000,
+    u64::MAX / 10_000_000,
+    u64::MAX / 100_000_000,
+    u64::MAX / 1_000_000_000,
+];
 /// Stands for multiples that are far outside the range of an `i32`.
 const FAR: i64 = 1 << 32;
 
@@ -28,13 +32,10 @@ fn divided(number: u64, decimals: u8) -> u64 {
     }
     let power = u64::from(power(decimals));
     let reciprocal = RECIPROCALS.get(usize::from(decimals)).copied().unwrap_or(u64::MAX / 1_000_000_000);
-    // At most two too small, because the reciprocal is less than one too small, and so is the product.
-    let mut quotient = (u128::from(number) * u128::from(reciprocal) >> 64) as u64;
-    for _ in 0..2 {
-        let rest = number.wrapping_sub(quotient.wrapping_mul(power));
-        quotient = quotient.wrapping_add(u64::from(rest >= power));
-    }
-    quotient
+    let quotient = ((u128::from(number) * u128::from(reciprocal)) >> 64) as u64;
+    // It is one too small at most: the reciprocal lacks less than one, and the number is below 2^64.
+    let rest = number.wrapping_sub(quotient.wrapping_mul(power));
+    quotient.wrapping_add(u64::from(rest >= power))
 }
 
 /// Returns (magnitude, exponent of two, whether it is negative) of the bits of a finite number.

@@ -111,8 +111,8 @@ impl Reading {
         Self::Real(f32::from_bits(bits | sign))
     }
 
-    /// Returns this number less another one of the same type. Integers saturate. Real numbers of at most six decimals and seven
-    /// digits are subtracted as decimal numbers, so that a reading in tenths stays one: a unit in the last place of an `f32` more
+    /// Returns this number less another one of the same type. Integers saturate. Real numbers that have the same decimals, at most six,
+    /// and at most seven digits are subtracted as decimal numbers, so that a reading in tenths stays one: a unit in the last place of an `f32` more
     /// could lie in another cell. Others above 2^-90 are rounded to the nearest `f32`, as an FPU rounds, except that no result is
     /// infinite, and smaller numbers lose digits. Infinite and missing readings, and those of another type than `offset`, stay as
     /// they are. Integer operations alone compute it, so that a core without an FPU links no floating-point code.

@@ -38,16 +38,19 @@ pub(crate) fn block(series: &[f64], most: usize, count: usize) -> (usize, usize)
     (last, (PER_LAG * last).min(most).max(1))
 }
 
-/// Returns for each of these rows whether the cell is missing, as 0 or 1 less the mean, or nothing if so few are missing that they
-/// fit into a stretch.
+/// Returns for each of these rows whether the cell is missing, as 0 or 1 less the mean; or nothing if so few are missing that they
+/// fit into a stretch, or if missing cells follow one another no more often than by chance, as in a column that is logged in every
+/// second row.
 fn outages(cells: &Cells, rows: &[usize]) -> Vec<f64> {
     let flags: Vec<f64> = rows.iter().map(|&row| f64::from(u8::from(cells.get(row).is_missing()))).collect();
-    if flags.iter().sum::<f64>() > (rows.len() / STRETCHES) as f64 { centred(&flags) } else { Vec::new() }
+    let is_rare = flags.iter().sum::<f64>() <= (rows.len() / STRETCHES) as f64;
+    let flags = centred(&flags);
+    if is_rare || product(&flags, 1) <= 0.0 { Vec::new() } else { flags }
 }
 
 /// Returns a number for each of these rows, less the mean: the cell, or, for the texts of a category, a number for each text.
-/// Where the cell is missing, it is zero, so that readings that are lost now and then resemble nothing; in a column that most
-/// rows lack, because a logger writes it less often than the others, it is the last number.
+/// Where the cell is missing, it is zero, so that readings that are lost now and then resemble nothing; in a column that
+/// more than three rows in four lack, because a logger writes it less often than the others, it is the last number.
 fn numbers(cells: &Cells, rows: &[usize]) -> Vec<f64> {
     let mut codes = HashMap::new();
     let mut number = |&row: &usize| {
@@ -224,8 +227,13 @@ mod tests {
         // A sensor without any state that drops out for a while.
         let dropped = |row: usize| if row % 700 < 60 { String::new() } else { (1000 + chance[row]).to_string() };
         assert!(of_column(dropped) > 1);
-        // A column that a logger writes in one row of 20.
-        let logged = |row: usize| if row % 20 == 0 { (row / 20 % 7).to_string() } else { String::new() };
+        // A column that a logger writes in every second or third row, and in one row of 20.
+        for every in [2, 3] {
+            let cell =
+                |row: usize| if row.is_multiple_of(every) { (1000 + chance[row]).to_string() } else { String::new() };
+            assert_eq!(of_column(cell), 1);
+        }
+        let logged = |row: usize| if row.is_multiple_of(20) { (row / 20 % 7).to_string() } else { String::new() };
         assert_eq!(of_column(logged), 30);
         // States that last, and a slow rise and fall.
         assert_eq!(of_column(|row| words[row / 100 % 3].into()), 30);

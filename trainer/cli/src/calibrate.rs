@@ -77,7 +77,10 @@ pub fn calibrate(args: &RowArgs, rates: &RateArgs, offsets: bool, path: &Path, p
 
 /// Returns an offset with its sign and four digits, or more where there are more before the point.
 fn shown(offset: f64) -> String {
-    let decimals = (3.0 - offset.abs().log10().floor()).clamp(1.0, 9.0) as usize;
+    if offset.abs() < 1e-5 {
+        return format!("{offset:+.3e}");
+    }
+    let decimals = (3.0 - offset.abs().log10().floor()).max(1.0) as usize;
     let shown = format!("{offset:+.decimals$}");
     shown.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -86,7 +89,8 @@ fn shown(offset: f64) -> String {
 mod tests {
     #[test]
     fn offsets_are_shown_with_four_digits() {
-        let offsets = [0.3_f32.into(), -0.08789062, 12.0, 1234.5, -101_325.26, 1e-12];
-        assert_eq!(offsets.map(super::shown), ["+0.3", "-0.08789", "+12", "+1234.5", "-101325.3", "+0"]);
+        let offsets = [0.3_f32.into(), -0.08789062, 12.0, 1200.0, 1234.5, -101_325.26, 0.000012345, -1.2345e-8];
+        let shown = ["+0.3", "-0.08789", "+12", "+1200", "+1234.5", "-101325.3", "+0.00001234", "-1.234e-8"];
+        assert_eq!(offsets.map(super::shown), shown);
     }
 }

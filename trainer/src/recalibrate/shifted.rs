@@ -17,8 +17,8 @@ impl ShiftedView {
         let mut is_cut = Vec::new();
         for [source, scale, origin, _] in &mut columns {
             let moved = f64::from(*origin) + offset(*source as u16) * 256.0 / f64::from(*scale).exp2();
-            // Rounded up, because a cell ends with a reading of the fit: rounded down, most such readings would lie in the next one.
-            *origin = moved.ceil() as i32;
+            // Rounded down, so that no reading gets a smaller coordinate, of which many begin with a reading of the fit.
+            *origin = moved.floor() as i32;
             is_cut.extend((moved.fract() != 0.0).then_some(*source as u16));
         }
         // Residuals stay as they are when the prototypes move, except for what is cut.
@@ -44,17 +44,23 @@ impl ShiftedView {
     }
 }
 
-/// Widens cells of one step by a step at either end, as far as there is room: residuals of readings that a shift moves by no whole
-/// number of steps are cut to the step beside their own. Cells of one step are those of a value of the fit, between gaps that no
-/// reading fills, and keep their log-widths, because the readings that they hold are the same.
+/// Moves the edges of residuals that are cut, and hence their own or one step more, by a step, because cells end with readings of
+/// the fit. Cells of one step, usually those of a value of the fit between gaps that no reading fills, keep their lower edge, and
+/// their log-widths, because the readings that they hold are the same. They also get a step more above, where there is room, for
+/// readings whose sign the offset changes.
 fn widen(edges: &mut [i32], before: &[i32]) {
-    for at in (1..edges.len()).filter(|&at| before[at].checked_sub(1) == Some(before[at - 1])) {
-        let (low, high) = (edges[at - 1].saturating_sub(1), edges[at].saturating_add(1));
-        let is_gap = |low: usize| before[low + 1].saturating_sub(before[low]) > 1;
-        if at < 2 || is_gap(at - 2) && low > edges[at - 2] {
-            edges[at - 1] = low;
-        }
-        if at + 1 == edges.len() || is_gap(at) && high < edges[at + 1] {
+    if before.last() == Some(&i32::MAX) {
+        return;
+    }
+    edges.iter_mut().for_each(|edge| *edge += 1);
+    let is_gap = |low: usize| before[low + 1].saturating_sub(before[low]) > 1;
+    let single = || (1..before.len()).filter(|&at| before[at].checked_sub(1) == Some(before[at - 1]));
+    for at in single().filter(|&at| at < 2 || is_gap(at - 2)) {
+        edges[at - 1] -= 1;
+    }
+    for at in single() {
+        let high = edges[at].saturating_add(1);
+        if edges.get(at + 1).is_none_or(|&next| high < next) {
             edges[at] = high;
         }
     }
@@ -101,11 +107,11 @@ mod tests {
             super::widen(&mut edges, before);
             edges
         };
-        // Two values between gaps, a cell of many steps, and two values without a gap.
-        assert_eq!(widened(&[9, 10, 19, 20]), [8, 11, 18, 21]);
-        assert_eq!(widened(&[9, 15, 20]), [9, 15, 20]);
-        assert_eq!(widened(&[9, 10, 11]), [8, 10, 12]);
-        assert_eq!(widened(&[9, 10, 12, 13]), [8, 11, 12, 14]);
+        // Two values between gaps, a cell of many steps, values without a gap, and with a gap of two steps.
+        assert_eq!(widened(&[9, 10, 19, 20]), [9, 12, 19, 22]);
+        assert_eq!(widened(&[9, 15, 20]), [10, 16, 21]);
+        assert_eq!(widened(&[9, 10, 11]), [9, 11, 13]);
+        assert_eq!(widened(&[9, 10, 12, 13]), [9, 11, 12, 15]);
         assert_eq!(widened(&[i32::MIN, i32::MIN + 1, i32::MAX - 1, i32::MAX]).len(), 4);
         assert!(widened(&[]).is_empty());
     }
