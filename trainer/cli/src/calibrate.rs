@@ -89,7 +89,7 @@ fn shown(offset: f64) -> String {
 mod tests {
     #[test]
     fn offsets_are_shown_with_four_digits() {
-        let offsets = [0.3_f32.into(), -0.08789062, 12.0, 1200.0, 1234.5, -101_325.26, 0.000012345, -1.2345e-8];
+        let offsets = [0.3_f32.into(), -0.08789062, 12.0, 1200.0, 1234.5, -101_325.26, 0.000012344, -1.2344e-8];
         let shown = ["+0.3", "-0.08789", "+12", "+1200", "+1234.5", "-101325.3", "+0.00001234", "-1.234e-8"];
         assert_eq!(offsets.map(super::shown), shown);
     }
