@@ -26,16 +26,16 @@ fn power(decimals: u8) -> u32 {
 }
 
 /// Returns `number` / 10^decimals, rounded down, without a division of 64 bits, which a core of 32 bits computes bit by bit.
-fn divided(number: u64, decimals: u8) -> u64 {
+fn quotient(number: u64, decimals: u8) -> u64 {
     if decimals == 0 {
         return number;
     }
     let power = u64::from(power(decimals));
     let reciprocal = RECIPROCALS.get(usize::from(decimals)).copied().unwrap_or(u64::MAX / 1_000_000_000);
-    let quotient = ((u128::from(number) * u128::from(reciprocal)) >> 64) as u64;
+    let product = ((u128::from(number) * u128::from(reciprocal)) >> 64) as u64;
     // It is one too small at most: the reciprocal lacks less than one, and the number is below 2^64.
-    let rest = number.wrapping_sub(quotient.wrapping_mul(power));
-    quotient.wrapping_add(u64::from(rest >= power))
+    let rest = number.wrapping_sub(product.wrapping_mul(power));
+    product.wrapping_add(u64::from(rest >= power))
 }
 
 /// Returns (magnitude, exponent of two, whether it is negative) of the bits of a finite number.
@@ -67,7 +67,7 @@ impl Reading {
         let zeros = magnitude.leading_zeros();
         let scaled = magnitude << zeros;
         // At least 2^33, so that 24 bits and one for rounding are there.
-        let quotient = divided(scaled, decimals);
+        let quotient = quotient(scaled, decimals);
         let is_inexact = quotient.wrapping_mul(power) != scaled;
         let shift = 40_u32.wrapping_sub(quotient.leading_zeros()) & 63;
         let (kept, rest, half) = (quotient >> shift, quotient & ((1 << shift) - 1), 1 << shift >> 1);
@@ -110,9 +110,7 @@ impl Reading {
         let steps = i32::try_from(steps).ok().filter(|_| apart * nearness < power)?;
         Some(if is_negative { -steps } else { steps })
     }
-}
 
-impl Reading {
     /// Returns the fewest decimals, at least `least` and at most six, with which this reading is a number of at most seven
     /// digits, or `None` if there are none. An integer has `least`.
     pub(crate) fn decimals(self, least: u8) -> Option<u8> {

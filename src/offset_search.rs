@@ -44,8 +44,7 @@ pub fn search_offsets<E>(
         // Large steps of all columns come before small ones, so that columns seldom make up for one another.
         for halvings in LARGEST..=SMALLEST {
             for (at, &scale) in columns() {
-                let grain = grains.get(at).and_then(|&grain| Grain::of(grain, scale));
-                let coarse = grain.and_then(|grain| grain.step(halvings));
+                let coarse = grains.get(at).and_then(|&grain| multiple(grain, scale, halvings));
                 let step = coarse.unwrap_or_else(|| divided(scale, halvings));
                 if !is_positive(step) {
                     continue;
@@ -101,9 +100,9 @@ pub fn search_offsets<E>(
     Ok(())
 }
 
-/// Returns the largest number of which all differences of these readings are multiples: what a sensor tells at best, if the
-/// readings are many. It is [`Reading::Missing`] if all are equal, if they differ in type, or if one is a real number of more
-/// than six decimals or seven digits.
+/// Returns the grain of these readings: the largest number that divides all their differences. For many readings of a sensor it is
+/// the smallest difference that the sensor tells. It is [`Reading::Missing`] if all are equal, if they differ in type, or if one is a
+/// real number of more than six decimals or seven digits.
 ///
 /// ```
 /// use surprisal::{Reading, grain};
@@ -112,65 +111,53 @@ pub fn search_offsets<E>(
 /// ```
 #[must_use]
 pub fn grain(readings: impl Iterator<Item = Reading> + Clone) -> Reading {
-    let mut readings = readings.filter(|reading| !reading.is_missing());
-    let Some(decimals) = readings.clone().try_fold(0, |most, reading| reading.decimals(most)) else {
-        return Reading::Missing;
-    };
-    let Some(first) = readings.next() else { return Reading::Missing };
+    grain_of(readings.filter(|reading| !reading.is_missing())).unwrap_or(Reading::Missing)
+}
+
+fn grain_of(mut readings: impl Iterator<Item = Reading> + Clone) -> Option<Reading> {
+    let decimals = readings.clone().try_fold(0, |most, reading| reading.decimals(most))?;
+    let first = readings.next()?;
     let is_real = matches!(first, Reading::Real(_));
+    let first = steps(first, decimals)?;
     let mut common = 0_u32;
     for reading in readings {
-        let (Some(first), Some(own)) = (steps(first, decimals), steps(reading, decimals)) else {
-            return Reading::Missing;
-        };
         if matches!(reading, Reading::Real(_)) != is_real {
-            return Reading::Missing;
+            return None;
         }
-        let mut rest = own.abs_diff(first);
+        let mut rest = steps(reading, decimals)?.abs_diff(first);
         // Euclid's algorithm.
         while let Some(remainder) = common.checked_rem(rest) {
             (common, rest) = (rest, remainder);
         }
     }
-    match i32::try_from(common) {
-        Err(_) | Ok(0) => Reading::Missing,
-        Ok(common) if is_real => Reading::from_decimal(common, decimals),
-        Ok(common) => Reading::Integer(common),
-    }
+    let common = i32::try_from(common).ok().filter(|&common| common > 0)?;
+    Some(if is_real { Reading::from_decimal(common, decimals) } else { Reading::Integer(common) })
 }
 
-/// What a sensor tells at best, where that is more than the smallest step of the search. An offset that is no multiple of it is
-/// far less likely than those beside it, so that smaller steps would never leave a multiple.
-#[derive(Clone, Copy)]
-struct Grain {
-    is_real: bool,
-    decimals: u8,
-    /// The grain in steps of 10^-decimals.
-    own: u32,
-    /// The scale of the column in the same steps.
-    scale: u32,
-}
-
-impl Grain {
-    fn of(grain: Reading, scale: Reading) -> Option<Self> {
-        let decimals = grain.decimals(0)?;
-        let own = u32::try_from(steps(grain, decimals)?).ok()?;
-        let (is_real, scale) = match scale {
-            Reading::Real(value) => (true, floor(total_order(value), decimals)),
-            scale => (false, steps(scale, 0)?.into()),
-        };
-        let scale = u32::try_from(scale).ok()?;
-        (own > scale >> SMALLEST).then_some(Self { is_real, decimals, own, scale })
+/// Returns a scale divided by 2^halvings and rounded down to a multiple of the grain; for the largest step, at least the grain.
+/// Returns `None` if that is zero, or if the smallest step of the search is a grain or more.
+///
+/// An offset that is no multiple of the grain is far less likely than the multiples on both sides of it, so that a search by smaller
+/// steps would never leave a multiple.
+fn multiple(grain: Reading, scale: Reading, halvings: u32) -> Option<Reading> {
+    let decimals = grain.decimals(0)?;
+    let own = u32::try_from(steps(grain, decimals)?).ok()?;
+    let whole = match scale {
+        Reading::Real(value) => floor(total_order(value), decimals),
+        _ => steps(scale, decimals)?.into(),
+    };
+    let whole = u32::try_from(whole).ok()?;
+    if own <= whole >> SMALLEST {
+        return None;
     }
-
-    /// Returns a scale divided by 2^halvings as a multiple of the grain, or `None` if that is less than the grain. The largest
-    /// step is at least the grain.
-    fn step(self, halvings: u32) -> Option<Reading> {
-        let multiple = (self.scale >> halvings).checked_div(self.own)?;
-        let multiple = if halvings == LARGEST { multiple.max(1) } else { multiple };
-        let steps = i32::try_from(multiple.saturating_mul(self.own)).ok().filter(|&steps| steps > 0)?;
-        Some(if self.is_real { Reading::from_decimal(steps, self.decimals) } else { Reading::Integer(steps) })
-    }
+    let count = (whole >> halvings).checked_div(own)?;
+    let count = if halvings == LARGEST { count.max(1) } else { count };
+    let steps = i32::try_from(count.saturating_mul(own)).ok().filter(|&steps| steps > 0)?;
+    Some(if matches!(scale, Reading::Real(_)) {
+        Reading::from_decimal(steps, decimals)
+    } else {
+        Reading::Integer(steps)
+    })
 }
 
 /// Sums over rows by which [`search_offsets`] compares offsets.

@@ -25,7 +25,8 @@ pub(crate) fn stretch(frame: &Frame, rows: &[usize], ignored: &HashSet<String>) 
     let columns: Vec<_> = frame.columns.iter().filter(|column| !ignored.contains(&column.name)).collect();
     let first = &rows[..rows.len().min(MOST_ROWS).min(MOST_CELLS / columns.len().max(1))];
     let of_column = |column: &&FrameColumn| {
-        let series = [numbers(&column.cells, first), outages(&column.cells, first)];
+        let known = numbers(&column.cells, first);
+        let series = [filled(&known), outages(&known)];
         series.map(|series| block(&series, most, columns.len()).1).into_iter().max().unwrap_or(1)
     };
     columns.par_iter().map(of_column).max().unwrap_or(1)
@@ -38,22 +39,11 @@ pub(crate) fn block(series: &[f64], most: usize, count: usize) -> (usize, usize)
     (last, (PER_LAG * last).min(most).max(1))
 }
 
-/// Returns for each of these rows whether the cell is missing, as 0 or 1 less the mean; or nothing if so few are missing that they
-/// fit into a stretch, or if missing cells follow one another no more often than by chance, as in a column that is logged in every
-/// second row.
-fn outages(cells: &Cells, rows: &[usize]) -> Vec<f64> {
-    let flags: Vec<f64> = rows.iter().map(|&row| f64::from(u8::from(cells.get(row).is_missing()))).collect();
-    let is_rare = flags.iter().sum::<f64>() <= (rows.len() / STRETCHES) as f64;
-    let flags = centred(&flags);
-    if is_rare || product(&flags, 1) <= 0.0 { Vec::new() } else { flags }
-}
-
-/// Returns a number for each of these rows, less the mean: the cell, or, for the texts of a category, a number for each text.
-/// Where the cell is missing, it is zero, so that readings that are lost now and then resemble nothing; in a column that
-/// more than three rows in four lack, because a logger writes it less often than the others, it is the last number.
-fn numbers(cells: &Cells, rows: &[usize]) -> Vec<f64> {
+/// Returns a number for each of these rows: the cell, or, for the texts of a category, a number for each text. `None` where the cell
+/// is missing.
+fn numbers(cells: &Cells, rows: &[usize]) -> Vec<Option<f64>> {
     let mut codes = HashMap::new();
-    let mut number = |&row: &usize| {
+    let number = |&row: &usize| {
         let cell = cells.get(row);
         let of_text = || {
             let next = codes.len() as f64;
@@ -62,7 +52,12 @@ fn numbers(cells: &Cells, rows: &[usize]) -> Vec<f64> {
         let number = cell.number().filter(|number| number.is_finite());
         number.or_else(|| (!cell.is_missing()).then(of_text))
     };
-    let known: Vec<Option<f64>> = rows.iter().map(&mut number).collect();
+    rows.iter().map(number).collect()
+}
+
+/// Returns numbers less their mean. A missing one is zero, so that readings that are lost now and then resemble nothing; in a
+/// column that more than three rows in four lack, because a logger writes it less often than the others, it is the last number.
+fn filled(known: &[Option<f64>]) -> Vec<f64> {
     let mut some = known.iter().flatten();
     if 4 * some.clone().count() >= known.len() {
         let mut less_mean = centred(&some.copied().collect::<Vec<_>>()).into_iter();
@@ -74,6 +69,15 @@ fn numbers(cells: &Cells, rows: &[usize]) -> Vec<f64> {
         last
     });
     centred(&filled.collect::<Vec<_>>())
+}
+
+/// Returns whether each number is missing, as 0 or 1 less the mean; or nothing if so few are missing that they fit into a stretch, or
+/// if missing ones follow one another no more often than by chance, as in a column that is logged in every second row.
+fn outages(known: &[Option<f64>]) -> Vec<f64> {
+    let flags: Vec<f64> = known.iter().map(|number| f64::from(u8::from(number.is_none()))).collect();
+    let is_rare = flags.iter().sum::<f64>() <= (known.len() / STRETCHES) as f64;
+    let flags = centred(&flags);
+    if is_rare || product(&flags, 1) <= 0.0 { Vec::new() } else { flags }
 }
 
 /// Returns a series less its mean. A constant series becomes zero exactly.

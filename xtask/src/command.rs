@@ -8,8 +8,11 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Builds a program of the workspace that uses the trainer, `surprisal` or `benches`, unless that was done before, and returns
-/// its path. Cargo is told of both packages, so that the trainer has the same features in both and is built once.
+/// Builds `surprisal` or `benches`, the programs of the workspace that use the trainer, unless that was done before. Returns the
+/// path of the program.
+///
+/// The build always selects the packages of both programs. Cargo then gives the trainer the same features for either program, so
+/// that it builds the trainer once.
 ///
 /// # Errors
 /// The build fails.

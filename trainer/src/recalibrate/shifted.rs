@@ -29,7 +29,7 @@ impl ShiftedView {
         for (column, _) in view.encoder.columns() {
             let (edges, others) = rest.split_at_mut(column.values.len());
             if is_cut.contains(&column.source) {
-                widen(edges, column.values);
+                raise(edges, column.values);
             }
             rest = others;
         }
@@ -48,7 +48,7 @@ impl ShiftedView {
 /// the fit. Cells of one step, usually those of a value of the fit between gaps that no reading fills, keep their lower edge, and
 /// their log-widths, because the readings that they hold are the same. They also get a step more above, where there is room, for
 /// readings whose sign the offset changes.
-fn widen(edges: &mut [i32], before: &[i32]) {
+fn raise(edges: &mut [i32], before: &[i32]) {
     if before.last() == Some(&i32::MAX) {
         return;
     }
@@ -102,17 +102,17 @@ pub(super) fn less(reading: Reading, offset: f64) -> Reading {
 mod tests {
     #[test]
     fn cells_of_one_step_are_widened_where_there_is_room() {
-        let widened = |before: &[i32]| {
+        let raised = |before: &[i32]| {
             let mut edges = before.to_vec();
-            super::widen(&mut edges, before);
+            super::raise(&mut edges, before);
             edges
         };
         // Two values between gaps, a cell of many steps, values without a gap, and with a gap of two steps.
-        assert_eq!(widened(&[9, 10, 19, 20]), [9, 12, 19, 22]);
-        assert_eq!(widened(&[9, 15, 20]), [10, 16, 21]);
-        assert_eq!(widened(&[9, 10, 11]), [9, 11, 13]);
-        assert_eq!(widened(&[9, 10, 12, 13]), [9, 11, 12, 15]);
-        assert_eq!(widened(&[i32::MIN, i32::MIN + 1, i32::MAX - 1, i32::MAX]).len(), 4);
-        assert!(widened(&[]).is_empty());
+        assert_eq!(raised(&[9, 10, 19, 20]), [9, 12, 19, 22]);
+        assert_eq!(raised(&[9, 15, 20]), [10, 16, 21]);
+        assert_eq!(raised(&[9, 10, 11]), [9, 11, 13]);
+        assert_eq!(raised(&[9, 10, 12, 13]), [9, 11, 12, 15]);
+        assert_eq!(raised(&[i32::MIN, i32::MIN + 1, i32::MAX - 1, i32::MAX]).len(), 4);
+        assert!(raised(&[]).is_empty());
     }
 }
