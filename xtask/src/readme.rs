@@ -20,7 +20,9 @@ const PAGES: [(&str, usize); 7] = [
 ];
 /// The pages whose commands stand in blocks ```` ```console ````, each after a `$`, with what they print.
 const CONSOLES: [(&str, usize); 4] =
-    [("docs/tutorial.md", 9), ("docs/alarms.md", 7), ("docs/theory.md", 15), ("docs/grammar.md", 1)];
+    [(TUTORIAL, 9), ("docs/alarms.md", 7), ("docs/theory.md", 15), ("docs/grammar.md", 1)];
+/// The page whose text explains the numbers that its commands print.
+const TUTORIAL: &str = "docs/tutorial.md";
 /// The table of the tutorial, which is in the repository so that its firmware builds.
 const TABLE: &str = "examples/pump/src/table.rs";
 
@@ -49,6 +51,8 @@ pub fn run() -> Result<()> {
     for (page, least) in CONSOLES {
         let (dir, text) = start(page)?;
         let commands = commands(&text);
+        let unshown = if page == TUTORIAL { unshown(&text) } else { Vec::new() };
+        ensure!(unshown.is_empty(), "{page} speaks of {}, which no command prints", unshown.join(", "));
         println!("\n{page}: {} commands", commands.len());
         ensure!(commands.len() >= least, "{page} shows {} commands, expected at least {least}", commands.len());
         copy_folder(&root().join("examples/c"), &dir.join("examples/c"))?;
@@ -97,6 +101,16 @@ fn commands(text: &str) -> Vec<(&str, Vec<&str>)> {
     commands
 }
 
+/// Returns the numbers with three decimals or more in the text of a page that none of its blocks holds.
+fn unshown(text: &str) -> Vec<&str> {
+    // Blocks and text take turns.
+    let parts: Vec<&str> = text.split("```").collect();
+    let words = parts.iter().step_by(2).flat_map(|part| part.split(|sign: char| !sign.is_ascii_digit() && sign != '.'));
+    let has_decimals = |word: &&str| word.split_once('.').is_some_and(|(_, decimals)| decimals.len() >= 3);
+    let is_shown = |word: &str| parts.iter().skip(1).step_by(2).any(|block| block.contains(word));
+    words.map(|word| word.trim_matches('.')).filter(has_decimals).filter(|word| !is_shown(word)).collect()
+}
+
 /// Runs a command of a page in a shell, and compares what it prints.
 fn check(page: &str, command: &str, shown: &[&str], dir: &Path, surprisal: &Surprisal) -> Result<()> {
     println!("\n$ {command}");
@@ -126,6 +140,12 @@ fn is_shown(page: &[&str], printed: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_no_block_shows_is_noticed() {
+        let page = "0.105 nats, 2 of 3,000 and 1.5; 20.259.\n```console\n$ first\n0.105 ± 0.2\n```\n7.321 `0.105`\n";
+        assert_eq!(unshown(page), ["20.259", "7.321"]);
+    }
 
     #[test]
     fn another_output_is_noticed() {
