@@ -64,7 +64,7 @@ pub use hal::{NamedReport, Watch, WatchError, WatchedRow, flags};
 pub use logit::{Logit, Mass};
 pub use model::{Conditional, Model};
 pub use nats::Nats;
-pub use offset_search::{OffsetSums, grain, search_offsets};
+pub use offset_search::{OffsetSums, concordance, grain, search_offsets};
 pub use offsets::Offsets;
 pub use outcome_tables::{Masses, OutcomeTables, OutcomeTablesSlices, OutcomeWalk};
 pub use packet::{Damage, Packet, PacketError, PacketRows, PacketTable, PacketWriter, Packets, RowCodec};

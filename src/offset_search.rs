@@ -1,5 +1,7 @@
 //! The search for offsets: constants of the readings that make rows most likely, of which those stay that many rows support.
 
+use core::cmp::Ordering;
+
 use crate::decimal::{floor, steps};
 use crate::nats::Nats;
 use crate::reading::{Reading, total_order};
@@ -14,23 +16,37 @@ const SMALLEST: u32 = 10;
 /// The most that one row adds to the gain of an offset, or takes from it: 4 nats.
 const MOST_OF_ROW: u32 = 4 << 16;
 
+/// A step of the search.
+struct Step {
+    /// The column that moves.
+    first: usize,
+    /// Whether the columns after it that rise and fall together with it move as well.
+    with_others: bool,
+    /// Each column moves by its scale divided by two to this power.
+    halvings: u32,
+    /// Whether the first column moves up.
+    is_up: bool,
+}
+
 /// Finds the offsets that minimise a sum of surprisals, as [`Table::offsets`](crate::Table::offsets) does, for callers that
 /// add up the rows themselves, such as the trainer, and keeps those that many rows support. `scales` are those of
-/// [`Table::offset_scales`](crate::Table::offset_scales), `grains` those of [`grain`], and `offsets`, which has as many entries
-/// as `scales`, takes the result: [`Reading::Missing`] for readings without an offset.
+/// [`Table::offset_scales`](crate::Table::offset_scales), `grains` those of [`grain`], and `together` is the [`concordance`] of
+/// two columns. `offsets`, which has as many entries as `scales`, takes the result: [`Reading::Missing`] for readings without
+/// an offset. `scratch` is as long, for offsets that are tried.
 ///
-/// `sums` gets offsets, and pushes the surprisals of rows less these offsets to [`OffsetSums`]; if it also gets the offset
-/// that another solution has for one reading, it pushes the surprisals by that solution beside them. `rows` is the number of
-/// rows that count as independent; if there are more rows, divide the sums accordingly.
+/// `sums` gets offsets, and pushes the surprisals of rows less these offsets to [`OffsetSums`]; if it also gets other offsets,
+/// it pushes the surprisals by those beside them. `rows` is the number of rows that count as independent; if there are more
+/// rows, divide the sums accordingly.
 ///
 /// # Errors
 /// The first error of `sums`.
 pub fn search_offsets<E>(
     scales: &[Reading],
     grains: &[Reading],
-    offsets: &mut [Reading],
+    together: impl Fn(usize, usize) -> Ordering,
+    [offsets, scratch]: [&mut [Reading]; 2],
     rows: usize,
-    mut sums: impl FnMut(&[Reading], Option<(usize, Reading)>) -> Result<OffsetSums, E>,
+    mut sums: impl FnMut(&[Reading], Option<&[Reading]>) -> Result<OffsetSums, E>,
 ) -> Result<(), E> {
     let columns = || scales.iter().enumerate().filter(|&(_, &scale)| is_positive(scale));
     offsets.fill(Reading::Missing);
@@ -39,31 +55,52 @@ pub fn search_offsets<E>(
     }
     let none = sums(offsets, None)?.nats;
     let mut least = none;
+    // Writes offsets after a step to `scratch`, and returns the number of those that moved.
+    let shift = |offsets: &[Reading], scratch: &mut [Reading], step: &Step| {
+        copy(offsets, scratch);
+        let mut moved = 0_usize;
+        for (at, &scale) in columns() {
+            let order = match at.cmp(&step.first) {
+                Ordering::Equal => Ordering::Greater,
+                Ordering::Greater if step.with_others => together(step.first, at),
+                _ => continue,
+            };
+            let coarse = grains.get(at).and_then(|&grain| multiple(grain, scale, step.halvings));
+            let size = coarse.unwrap_or_else(|| divided(scale, step.halvings));
+            if order != Ordering::Equal && is_positive(size) {
+                let own = scratch.get(at).copied().unwrap_or(scale);
+                put(scratch, at, own.less(if step.is_up == order.is_gt() { negated(size) } else { size }));
+                moved = moved.saturating_add(1);
+            }
+        }
+        moved
+    };
+    // Repeats a move as long as rows become more likely. Returns whether it was made at all.
+    let mut line = |offsets: &mut [Reading], least: &mut u64, step: &Step| {
+        for count in 0..MOVES {
+            if shift(offsets, scratch, step) <= usize::from(step.with_others) {
+                return Ok(count > 0);
+            }
+            let nats = sums(scratch, None)?.nats;
+            if nats >= *least {
+                return Ok(count > 0);
+            }
+            *least = nats;
+            copy(scratch, offsets);
+        }
+        Ok(true)
+    };
     for _ in 0..PASSES {
         let before = least;
         // Large steps of all columns come before small ones, so that columns seldom make up for one another.
         for halvings in LARGEST..=SMALLEST {
-            for (at, &scale) in columns() {
-                let coarse = grains.get(at).and_then(|&grain| multiple(grain, scale, halvings));
-                let step = coarse.unwrap_or_else(|| divided(scale, halvings));
-                if !is_positive(step) {
-                    continue;
-                }
-                // After a move, the other direction leads back.
-                for step in [step, negated(step)] {
-                    let mut moved = false;
-                    for _ in 0..MOVES {
-                        let own = offsets.get(at).copied().unwrap_or(scale);
-                        put(offsets, at, own.less(step));
-                        let nats = sums(offsets, None)?.nats;
-                        if nats >= least {
-                            put(offsets, at, own);
-                            break;
-                        }
-                        (least, moved) = (nats, true);
-                    }
-                    if moved {
-                        break;
+            // Sensors that tell the same and are off by the same become more likely only if all of them move.
+            for with_others in [false, true] {
+                for (first, _) in columns() {
+                    // After a move, the other direction leads back.
+                    let step = Step { first, with_others, halvings, is_up: false };
+                    if !line(offsets, &mut least, &step)? {
+                        line(offsets, &mut least, &Step { is_up: true, ..step })?;
                     }
                 }
             }
@@ -73,23 +110,40 @@ pub fn search_offsets<E>(
             break;
         }
     }
+    // An offset of zero is none.
+    for (at, &scale) in columns() {
+        if offsets.get(at) == Some(&zero(scale)) {
+            put(offsets, at, Reading::Missing);
+        }
+    }
     let rows = u32::try_from(rows).unwrap_or(u32::MAX);
     let cost = Nats::RAREST.saturating_sub(Nats::of_mass(rows)).raw() / 2;
     let (mut total, mut is_settled) = (least, false);
     while !is_settled {
         is_settled = true;
-        for (at, &scale) in columns() {
-            let own = offsets.get(at).copied().unwrap_or(scale);
-            put(offsets, at, Reading::Missing);
-            if own.is_missing() || own == zero(scale) {
-                continue;
-            }
-            let without = sums(offsets, Some((at, own)))?;
-            if without.gains_more_than(cost) {
-                put(offsets, at, own);
-            } else {
-                // The other offsets gain less or more without this one.
-                (total, is_settled) = (without.nats, false);
+        // Of sensors that tell the same, one cannot go without the others.
+        for with_others in [true, false] {
+            for (first, _) in columns() {
+                copy(offsets, scratch);
+                let mut dropped = 0_u32;
+                for (at, _) in columns() {
+                    let is_one = at == first || with_others && at > first && together(first, at).is_ne();
+                    if is_one && offsets.get(at).is_some_and(|offset| !offset.is_missing()) {
+                        put(offsets, at, Reading::Missing);
+                        dropped = dropped.saturating_add(1);
+                    }
+                }
+                if dropped <= u32::from(with_others) {
+                    copy(scratch, offsets);
+                    continue;
+                }
+                let without = sums(offsets, Some(scratch))?;
+                if without.gains_more_than(cost.saturating_mul(dropped)) {
+                    copy(scratch, offsets);
+                } else {
+                    // The other offsets gain less or more without these.
+                    (total, is_settled) = (without.nats, false);
+                }
             }
         }
     }
@@ -132,6 +186,36 @@ fn grain_of(mut readings: impl Iterator<Item = Reading> + Clone) -> Option<Readi
     }
     let common = i32::try_from(common).ok().filter(|&common| common > 0)?;
     Some(if is_real { Reading::from_decimal(common, decimals) } else { Reading::Integer(common) })
+}
+
+/// Returns whether two sensors rise and fall together ([`Ordering::Greater`]), one falls where the other one rises
+/// ([`Ordering::Less`]), or neither: whether Kendall's τ (*A New Measure of Rank Correlation*, 1938), by the pairs of rows that
+/// are half of all rows apart, exceeds 1/2 or is below -1/2. The iterator yields the readings of both in each row.
+///
+/// ```
+/// use surprisal::{Reading, concordance};
+/// let rows = [(2.0, -4.0), (3.0, -7.0), (5.0, -9.0), (8.0, -10.0)];
+/// let rows = rows.map(|(first, second)| (Reading::Real(first), Reading::Real(second)));
+/// assert_eq!(concordance(rows.into_iter()), std::cmp::Ordering::Less);
+/// ```
+#[must_use]
+pub fn concordance(rows: impl ExactSizeIterator<Item = (Reading, Reading)> + Clone) -> Ordering {
+    let half = rows.len() / 2;
+    let pairs = rows.clone().take(half).zip(rows.skip(half));
+    let sum = pairs.fold(0_i32, |sum, ((first, second), (later_first, later_second))| {
+        sum.saturating_add(order(first, later_first) as i32 * order(second, later_second) as i32)
+    });
+    // Fewer than half of the pairs, or as many, are neither.
+    if sum.unsigned_abs() as usize <= half / 2 { Ordering::Equal } else { sum.cmp(&0) }
+}
+
+/// Returns the order of two numbers of the same type; others have none, and count as equal.
+fn order(one: Reading, other: Reading) -> Ordering {
+    match (one, other) {
+        (Reading::Integer(one), Reading::Integer(other)) => one.cmp(&other),
+        (Reading::Real(one), Reading::Real(other)) => total_order(one).cmp(&total_order(other)),
+        _ => Ordering::Equal,
+    }
 }
 
 /// Returns a scale divided by 2^halvings and rounded down to a multiple of the grain; for the largest step, at least the grain.
@@ -196,6 +280,10 @@ impl OffsetSums {
         let excess = (self.gain.saturating_sub(cost.into()).max(0) >> 8) as u64;
         excess.saturating_mul(excess) > self.squares.saturating_mul(4)
     }
+}
+
+fn copy(from: &[Reading], to: &mut [Reading]) {
+    to.iter_mut().zip(from).for_each(|(slot, &reading)| *slot = reading);
 }
 
 pub(crate) fn put(row: &mut [Reading], at: usize, reading: Reading) {

@@ -4,7 +4,7 @@ use crate::detector::{Detector, RowScore};
 use crate::encoder::{Column, Kind};
 use crate::error::{EncodeError, TableError};
 use crate::format::CHECKSUM;
-use crate::offset_search::{OffsetSums, grain, is_positive, negated, put, search_offsets};
+use crate::offset_search::{OffsetSums, concordance, grain, is_positive, negated, put, search_offsets};
 use crate::reading::{Reading, real_of};
 use crate::row_schema::RowSchema;
 use crate::table::Table;
@@ -125,7 +125,12 @@ impl<const R: usize> Offsets<R> {
         for (at, (slot, _)) in grains.iter_mut().zip(&each).enumerate().filter(|(_, (_, scale))| is_positive(**scale)) {
             *slot = grain(rows.iter().filter_map(|row| row.get(at).copied()));
         }
-        search_offsets(&each, &grains, &mut found.each, rows.len(), |offsets, other| {
+        let together = |one: usize, other: usize| {
+            let reading = |row: &[Reading; R], at: usize| row.get(at).copied().unwrap_or(Reading::Missing);
+            concordance(rows.iter().map(|row| (reading(row, one), reading(row, other))))
+        };
+        let solutions = [&mut found.each[..], &mut [Reading::Missing; R]];
+        search_offsets(&each, &grains, together, solutions, rows.len(), |offsets, other| {
             sums(offsets, other, rows, &score, &mut pause)
         })?;
         Ok(found)
@@ -137,25 +142,25 @@ impl<const R: usize> Offsets<R> {
 #[inline(never)]
 fn sums<const R: usize>(
     offsets: &[Reading],
-    other: Option<(usize, Reading)>,
+    other: Option<&[Reading]>,
     rows: &[[Reading; R]],
     score: &impl Fn(&[Reading]) -> Result<RowScore, EncodeError>,
     pause: &mut impl FnMut(),
 ) -> Result<OffsetSums, EncodeError> {
-    let (mut sums, mut each) = (OffsetSums::default(), [Reading::Missing; R]);
-    each.iter_mut().zip(offsets).for_each(|(slot, &offset)| *slot = offset);
-    let mut others = each;
-    if let Some((at, offset)) = other {
-        put(&mut others, at, offset);
-    }
+    let each = |offsets: &[Reading]| {
+        let mut each = [Reading::Missing; R];
+        each.iter_mut().zip(offsets).for_each(|(slot, &offset)| *slot = offset);
+        each
+    };
+    let (mut sums, one, other) = (OffsetSums::default(), each(offsets), other.map(each));
     for row in rows {
         let mut nats = |each| {
             let scored = score(&Offsets { each }.apply(row));
             pause();
             Ok(scored?.nats)
         };
-        let own = nats(each)?;
-        sums.push(own, if other.is_some() { nats(others)? } else { own });
+        let own = nats(one)?;
+        sums.push(own, other.map_or(Ok(own), &mut nats)?);
     }
     Ok(sums)
 }
@@ -165,9 +170,11 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// each row that is scored, to feed a watchdog.
     ///
     /// The search moves one offset after another, first by a quarter of the distance of the quartiles of the column's edges,
-    /// then by ever smaller steps down to a thousandth of it, at most 16 times by each. Steps above the [`grain`] of the
-    /// readings are multiples of it, and the first one is at least that. The search begins anew until a round gains less than
-    /// a nat, at most four times. An offset is kept if many rows gain by it: with n rows, ½ ln n nats, what a parameter costs
+    /// then by ever smaller steps down to a thousandth of it, at most 16 times by each; then each one with those after it whose
+    /// readings rise and fall together with it, by their [`concordance`]. Steps above the [`grain`] of the readings are
+    /// multiples of it, and the first one is at least that. The search begins anew until a round gains less than
+    /// a nat, at most four times. Offsets are kept, each and those of columns that move together, if many
+    /// rows gain by them: with n rows, ½ ln n nats for each, what a parameter costs
     /// (Schwarz, *Estimating the Dimension of a Model*, 1978), and twice the root of the sum of the squares of what each row
     /// gains, where a row counts for four nats at most (after Vuong, *Likelihood Ratio Tests for Model Selection and
     /// Non-Nested Hypotheses*, 1989). Fewer than five rows never suffice. Flags and categories have no offset. A hundred rows
@@ -175,7 +182,7 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// come from all states of the machine, and from several days.
     ///
     /// Rows that determine offsets fit them too well: let a [`Calibrator`](crate::Calibrator) see others. It takes at most
-    /// 613 D + D² + 1 times as long as scoring the rows for D numeric columns, usually 15 D to 65 D times. The table of a time
+    /// 1224 D + 2 D² + 1 times as long as scoring the rows for D numeric columns, usually 15 D to 65 D times. The table of a time
     /// series, which is scored by its differences from a prediction, has no offsets: all are [`Reading::Missing`].
     ///
     /// # Errors

@@ -1,13 +1,15 @@
 //! Laws of the search for offsets, on surprisals that are given: it keeps what many rows support, and leaves no valley of coarse
 //! readings.
 
-use surprisal::{Nats, OffsetSums, Reading, grain, search_offsets};
+use std::cmp::Ordering;
+
+use surprisal::{Nats, OffsetSums, Reading, concordance, grain, search_offsets};
 
 /// A single row of many cannot carry an offset, however much it gains, and neither can five.
 #[test]
 fn a_row_counts_for_four_nats_at_most() {
     for few in 1..=6 {
-        let found = found([4, 0], 0, 100, |row, [a, _]| match a {
+        let found = found([4, 0], 0, 100, Ordering::Equal, |row, [a, _]| match a {
             0 => {
                 if row < few {
                     40
@@ -39,7 +41,7 @@ fn an_offset_that_another_one_needs_goes_with_it() {
         [0, 1] => 70,
         _ => 990,
     };
-    assert_eq!(found([4, 4], 0, 16, needed), [Reading::Missing; 2]);
+    assert_eq!(found([4, 4], 0, 16, Ordering::Equal, needed), [Reading::Missing; 2]);
     // The first one gains 2 nats in most rows, and costs one row far more than all of them gain without the second one.
     let costly = |row, each: [i32; 2]| match (row, each) {
         (0, [0, 0]) | (0, [1, 1]) => 100,
@@ -48,7 +50,7 @@ fn an_offset_that_another_one_needs_goes_with_it() {
         (_, [a @ 0..=1, 0..=1]) => 50 - 20 * a as u32,
         _ => 990,
     };
-    assert_eq!(found([4, 4], 0, 16, costly), [Reading::Missing; 2]);
+    assert_eq!(found([4, 4], 0, 16, Ordering::Equal, costly), [Reading::Missing; 2]);
 }
 
 /// A sensor that tells multiples of 10 alone is found to read multiples of 10 more, also if any other offset is less likely than
@@ -61,7 +63,7 @@ fn offsets_of_coarse_readings_are_multiples_of_their_grain() {
             apart + if a % 10 == 0 { 0 } else { 60 }
         };
         let expected = if truth == 0 { Reading::Missing } else { Reading::Integer(10 * truth) };
-        assert_eq!(found([100, 0], 10, 50, tenths)[0], expected);
+        assert_eq!(found([100, 0], 10, 50, Ordering::Equal, tenths)[0], expected);
     }
     // Offsets are the decimal numbers to the last bit: a neighbour of one is as unlikely as any other number.
     for truth in -30..=30 {
@@ -71,13 +73,20 @@ fn offsets_of_coarse_readings_are_multiples_of_their_grain() {
             Some(tenths) if tenths % 7 == 0 => (tenths - 7 * truth).unsigned_abs() << 10,
             _ => 60 << 16,
         };
-        search_offsets(&scales, &grains, &mut found, 50, |offsets, other| {
-            let [own, other] = [offsets[0], other.map_or(offsets[0], |(_, offset)| offset)]
-                .map(|offset| Nats::from_raw(nats(if offset.is_missing() { Reading::Real(0.0) } else { offset })));
-            let mut sums = OffsetSums::default();
-            (0..50).for_each(|_| sums.push(own, other));
-            Ok::<_, ()>(sums)
-        })
+        search_offsets(
+            &scales,
+            &grains,
+            |_, _| Ordering::Equal,
+            [&mut found, &mut [Reading::Missing]],
+            50,
+            |offsets, other| {
+                let [own, other] = [offsets[0], other.map_or(offsets[0], |other| other[0])]
+                    .map(|offset| Nats::from_raw(nats(if offset.is_missing() { Reading::Real(0.0) } else { offset })));
+                let mut sums = OffsetSums::default();
+                (0..50).for_each(|_| sums.push(own, other));
+                Ok::<_, ()>(sums)
+            },
+        )
         .expect("no error");
         let expected = if truth == 0 { Reading::Missing } else { Reading::from_decimal(7 * truth, 1) };
         assert_eq!(found, [expected]);
@@ -90,22 +99,83 @@ fn offsets_of_coarse_readings_are_multiples_of_their_grain() {
     }
 }
 
+/// Two sensors that tell the same, or the opposite, and are off by as much: an offset of one alone is far less likely than none.
+#[test]
+fn sensors_that_tell_the_same_move_together() {
+    for truth in (-40..=40_i32).filter(|truth| truth.abs() > 1) {
+        for (together, sign) in [(Ordering::Greater, 1), (Ordering::Less, -1)] {
+            let tenths = |_, [a, b]: [i32; 2]| (a - truth).unsigned_abs() + 5 * (a - sign * b).unsigned_abs();
+            let both = [truth, sign * truth].map(Reading::Integer);
+            assert_eq!(found([64, 64], 0, 50, together, tenths), both);
+            assert_eq!(found([64, 64], 0, 50, Ordering::Equal, tenths), [Reading::Missing; 2], "alone");
+        }
+    }
+}
+
+/// Sensors that tell the same cannot go one without the other, so that both are judged together.
+#[test]
+fn sensors_that_move_together_are_judged_together() {
+    // In tenths of a nat per row; two parameters cost 3.7 nats of 40 rows.
+    for (gain, is_kept) in [(1, false), (20, true)] {
+        let tenths = |_, [a, b]: [i32; 2]| if a == b { 50 - gain.min(gain * a.unsigned_abs()) } else { 200 };
+        let found = found([4, 4], 0, 40, Ordering::Greater, tenths);
+        assert_eq!(found.map(|offset| offset != Reading::Missing), [is_kept; 2], "{gain}");
+    }
+}
+
+/// Kendall's τ of pairs that are half of the rows apart, counted one by one.
+#[test]
+fn sensors_rise_and_fall_together_in_most_pairs_of_rows() {
+    let later = |pairs: &[(i32, i32)]| {
+        let number = Reading::Integer;
+        let first = pairs.iter().map(|_| (number(0), number(0)));
+        first.chain(pairs.iter().map(|&(a, b)| (number(a), number(b)))).collect::<Vec<_>>()
+    };
+    let [same, opposite, tied] = [(1, 7), (-2, 3), (0, 1)];
+    for (pairs, expected) in [
+        (&[same, same, same, tied][..], Ordering::Greater),
+        (&[same, same, tied, tied], Ordering::Equal),
+        (&[same, same, same, opposite], Ordering::Equal),
+        (&[opposite, opposite, opposite, tied], Ordering::Less),
+        (&[same], Ordering::Greater),
+        (&[], Ordering::Equal),
+    ] {
+        assert_eq!(concordance(later(pairs).into_iter()), expected, "{pairs:?}");
+    }
+    // A reading that is lost, or a number of another type, is no pair.
+    for none in [Reading::Missing, Reading::Real(1.0)] {
+        let rows = [(Reading::Integer(0), Reading::Integer(0)), (Reading::Integer(1), none)];
+        assert_eq!(concordance(rows.into_iter()), Ordering::Equal);
+    }
+}
+
 /// The offsets that are found with these scales, and this grain of the first reading, if rows have these surprisals, in tenths of a nat.
-fn found(scales: [i32; 2], grain: i32, rows: usize, tenths: impl Fn(usize, [i32; 2]) -> u32) -> [Reading; 2] {
+fn found(
+    scales: [i32; 2],
+    grain: i32,
+    rows: usize,
+    together: Ordering,
+    tenths: impl Fn(usize, [i32; 2]) -> u32,
+) -> [Reading; 2] {
     let number = |reading| if let Reading::Integer(value) = reading { value } else { 0 };
     let nats = |row, each| Nats::from_raw(tenths(row, each) * 65536 / 10);
     let mut found = [Reading::Missing; 2];
-    search_offsets(&scales.map(Reading::Integer), &[Reading::Integer(grain)], &mut found, rows, |offsets, other| {
-        // An offset is what the machine reads more.
-        let one = [number(offsets[0]), number(offsets[1])];
-        let mut two = one;
-        if let Some((at, offset)) = other {
-            two[at] = number(offset);
-        }
-        let mut sums = OffsetSums::default();
-        (0..rows).for_each(|row| sums.push(nats(row, one), nats(row, two)));
-        Ok::<_, ()>(sums)
-    })
+    let solutions = [&mut found[..], &mut [Reading::Missing; 2]];
+    search_offsets(
+        &scales.map(Reading::Integer),
+        &[Reading::Integer(grain)],
+        |_, _| together,
+        solutions,
+        rows,
+        |offsets, other| {
+            // An offset is what the machine reads more.
+            let one = [number(offsets[0]), number(offsets[1])];
+            let two = other.map_or(one, |other| [number(other[0]), number(other[1])]);
+            let mut sums = OffsetSums::default();
+            (0..rows).for_each(|row| sums.push(nats(row, one), nats(row, two)));
+            Ok::<_, ()>(sums)
+        },
+    )
     .expect("no error");
     found
 }

@@ -13,7 +13,7 @@ use surprisal_trainer::artefact::Artefact;
 use surprisal_trainer::calibrate::Rates;
 use surprisal_trainer::data::{Frame, Header};
 use surprisal_trainer::pipeline::{Contamination, Job, run as fit};
-use surprisal_trainer::recalibrate::{grains, less_offsets, recalibrate, sums};
+use surprisal_trainer::recalibrate::{grains, less_offsets, recalibrate, sums, together};
 use surprisal_trainer::split::{SplitStrategy, split};
 
 use super::fitted::Quality;
@@ -181,9 +181,10 @@ fn on_board(
     let table = artefact.open()?;
     let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
     table.offset_scales(&mut scales);
-    let mut offsets = vec![Reading::Missing; scales.len()];
+    let (mut offsets, mut scratch) = (scales.clone(), scales.clone());
+    let solutions = [&mut offsets[..], &mut scratch];
     *scored = first.len();
-    search_offsets(&scales, &grains(&first, &scales), &mut offsets, first.len(), |offsets, other| {
+    search_offsets(&scales, &grains(&first, &scales), together(&first), solutions, first.len(), |offsets, other| {
         *passes += 1 + usize::from(other.is_some());
         sums(&*table, &first, offsets, other)
     })?;

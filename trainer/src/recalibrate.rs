@@ -1,8 +1,10 @@
 //! A model for another machine of the same kind, or another season: calibration and constant offsets from its normal rows,
 //! with the model as it is.
 
+use std::cmp::Ordering;
+
 use rayon::prelude::*;
-use surprisal::{Encoder, EncoderSlices, Nats, OffsetSums, Reading, grain, search_offsets};
+use surprisal::{Encoder, EncoderSlices, Nats, OffsetSums, Reading, concordance, grain, search_offsets};
 
 use crate::artefact::{Artefact, ROWS_AT_ONCE, Recalibrated};
 use crate::calibrate::{Calibration, Rates, reach};
@@ -166,8 +168,9 @@ fn find_offsets(artefact: &Artefact, rows: &[Vec<Reading>], alike: usize) -> Res
     let independent = rows.len().div_ceil(alike);
     let mut scales = vec![Reading::Missing; artefact.schema.columns.len()];
     table.offset_scales(&mut scales);
-    let mut offsets = vec![Reading::Missing; scales.len()];
-    search_offsets(&scales, &grains(rows, &scales), &mut offsets, independent, |offsets, other| {
+    let (mut offsets, mut scratch) = (scales.clone(), scales.clone());
+    let solutions = [&mut offsets[..], &mut scratch];
+    search_offsets(&scales, &grains(rows, &scales), together(rows), solutions, independent, |offsets, other| {
         let mut sums = sums(&*table, rows, offsets, other)?;
         sums.nats /= alike as u64;
         sums.gain /= alike as i64;
@@ -190,6 +193,11 @@ pub fn grains(rows: &[Vec<Reading>], scales: &[Reading]) -> Vec<Reading> {
     scales.iter().enumerate().map(of_column).collect()
 }
 
+/// Returns the [`concordance`] of two columns of these rows.
+pub fn together(rows: &[Vec<Reading>]) -> impl Fn(usize, usize) -> Ordering {
+    |one, other| concordance(rows.iter().map(|row| (row[one], row[other])))
+}
+
 /// Returns the sums by which [`search_offsets`] finds the offsets of rows.
 ///
 /// # Errors
@@ -198,17 +206,12 @@ pub fn sums(
     table: &dyn RowTable,
     rows: &[Vec<Reading>],
     offsets: &[Reading],
-    other: Option<(usize, Reading)>,
+    other: Option<&[Reading]>,
 ) -> Result<OffsetSums> {
-    let others = other.map(|(at, offset)| {
-        let mut others = offsets.to_vec();
-        others[at] = offset;
-        others
-    });
     let of_row = |row: &Vec<Reading>| -> Result<(Nats, Nats)> {
         let nats = |offsets: &[Reading]| Ok::<_, Error>(table.score(&less_offsets(row, offsets))?.nats);
         let own = nats(offsets)?;
-        Ok((own, others.as_deref().map_or(Ok(own), nats)?))
+        Ok((own, other.map_or(Ok(own), nats)?))
     };
     let mut sums = OffsetSums::default();
     for (own, other) in rows.par_iter().map(of_row).collect::<Result<Vec<_>>>()? {

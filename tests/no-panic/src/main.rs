@@ -18,8 +18,8 @@ use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use surprisal::{
     Activation, AnomalyScore, Column, Compressor, Cusum, Decompressor, Detector, Drift, Encoder, EncoderSlices, Kind,
     Logit, Mixture, MixtureSlices, Model, Monitor, Nade, NadeSlices, Nats, OffsetSums, PValue, Predictor,
-    PredictorSlices, Reading, Recent, Report, RowScore, Stream, Table, Terms, View, ViewTable, Watch, flags, grain,
-    search_offsets, total_order,
+    PredictorSlices, Reading, Recent, Report, RowScore, Stream, Table, Terms, View, ViewTable, Watch, concordance,
+    flags, grain, search_offsets, total_order,
 };
 
 #[panic_handler]
@@ -230,12 +230,16 @@ fn main() -> ! {
     _ = any(search_offsets(
         any(&[]),
         any(&[any(grain(any([Reading::Missing; 9]).into_iter()))]),
-        any(&mut []),
+        |one, other| {
+            let reading = |at: usize| any([Reading::Missing; 9]).get(at).copied().unwrap_or(Reading::Missing);
+            concordance(any([(); 9]).into_iter().map(|()| (reading(one), reading(other))))
+        },
+        [any(&mut []), any(&mut [])],
         any(0),
         |offsets, other| {
             let mut sums = OffsetSums::default();
             sums.push(any(Nats::ZERO), any(Nats::ZERO));
-            any(if offsets.len() > other.map_or(0, |(at, _)| at) { Ok(sums) } else { Err(()) })
+            any(if offsets.len() > other.map_or(0, <[Reading]>::len) { Ok(sums) } else { Err(()) })
         },
     ));
     every_view::<1>(bytes, readings);
