@@ -8,7 +8,7 @@ use crate::reading::{Reading, total_order};
 
 /// Largest number of passes over the columns.
 const PASSES: usize = 4;
-/// Largest number of moves of one column by steps of the same size in a pass.
+/// Largest number of moves of a column, alone or with others, by steps of the same size in a pass.
 const MOVES: usize = 16;
 /// Halvings of the scale of a column down to the largest and to the smallest step: a quarter and a thousandth.
 const LARGEST: u32 = 2;
@@ -20,9 +20,9 @@ const MOST_OF_ROW: u32 = 4 << 16;
 struct Step {
     /// The column that moves.
     first: usize,
-    /// Whether the columns after it that rise and fall together with it move as well.
+    /// Whether the columns after it that rise and fall together with it move as well, if it moves itself.
     with_others: bool,
-    /// Each column moves by its scale divided by two to this power.
+    /// Each column moves by its scale divided by two to this power, or by the next smaller multiple of its grain.
     halvings: u32,
     /// Whether the first column moves up.
     is_up: bool,
@@ -60,14 +60,14 @@ pub fn search_offsets<E>(
         copy(offsets, scratch);
         let mut moved = 0_usize;
         for (at, &scale) in columns() {
-            let order = match at.cmp(&step.first) {
-                Ordering::Equal => Ordering::Greater,
-                Ordering::Greater if step.with_others => together(step.first, at),
-                _ => continue,
-            };
             let coarse = grains.get(at).and_then(|&grain| multiple(grain, scale, step.halvings));
             let size = coarse.unwrap_or_else(|| divided(scale, step.halvings));
-            if order != Ordering::Equal && is_positive(size) {
+            let order = match at.cmp(&step.first) {
+                Ordering::Equal => Ordering::Greater,
+                Ordering::Greater if step.with_others && moved > 0 && is_positive(size) => together(step.first, at),
+                _ => Ordering::Equal,
+            };
+            if order.is_ne() && is_positive(size) {
                 let own = scratch.get(at).copied().unwrap_or(scale);
                 put(scratch, at, own.less(if step.is_up == order.is_gt() { negated(size) } else { size }));
                 moved = moved.saturating_add(1);
@@ -111,24 +111,24 @@ pub fn search_offsets<E>(
         }
     }
     // An offset of zero is none.
-    for (at, &scale) in columns() {
-        if offsets.get(at) == Some(&zero(scale)) {
-            put(offsets, at, Reading::Missing);
-        }
-    }
+    offsets.iter_mut().filter(|offset| is_zero(**offset)).for_each(|offset| *offset = Reading::Missing);
     let rows = u32::try_from(rows).unwrap_or(u32::MAX);
     let cost = Nats::RAREST.saturating_sub(Nats::of_mass(rows)).raw() / 2;
     let (mut total, mut is_settled) = (least, false);
     while !is_settled {
         is_settled = true;
-        // Of sensors that tell the same, one cannot go without the others.
-        for with_others in [true, false] {
+        // Of sensors that tell the same, one may not go without the others. A single one comes first, so that noise of the others
+        // does not count against it.
+        for with_others in [false, true] {
             for (first, _) in columns() {
+                if !is_some(offsets, first) {
+                    continue;
+                }
                 copy(offsets, scratch);
                 let mut dropped = 0_u32;
                 for (at, _) in columns() {
-                    let is_one = at == first || with_others && at > first && together(first, at).is_ne();
-                    if is_one && offsets.get(at).is_some_and(|offset| !offset.is_missing()) {
+                    if is_some(offsets, at) && (at == first || with_others && at > first && together(first, at).is_ne())
+                    {
                         put(offsets, at, Reading::Missing);
                         dropped = dropped.saturating_add(1);
                     }
@@ -190,7 +190,8 @@ fn grain_of(mut readings: impl Iterator<Item = Reading> + Clone) -> Option<Readi
 
 /// Returns whether two sensors rise and fall together ([`Ordering::Greater`]), one falls where the other one rises
 /// ([`Ordering::Less`]), or neither: whether Kendall's τ (*A New Measure of Rank Correlation*, 1938), by the pairs of rows that
-/// are half of all rows apart, exceeds 1/2 or is below -1/2. The iterator yields the readings of both in each row.
+/// are half of all rows apart, exceeds 1/2 or is below -1/2. Pairs with a lost reading, or with equal ones, count as neither. Sensors that drift through all of the rows rise and fall
+/// together as well. The iterator yields the readings of both in each row.
 ///
 /// ```
 /// use surprisal::{Reading, concordance};
@@ -282,6 +283,10 @@ impl OffsetSums {
     }
 }
 
+fn is_some(row: &[Reading], at: usize) -> bool {
+    row.get(at).is_some_and(|reading| !reading.is_missing())
+}
+
 fn copy(from: &[Reading], to: &mut [Reading]) {
     to.iter_mut().zip(from).for_each(|(slot, &reading)| *slot = reading);
 }
@@ -298,6 +303,15 @@ pub(crate) fn is_positive(reading: Reading) -> bool {
         Reading::Integer(value) => value > 0,
         // Comparing bits needs no FPU.
         Reading::Real(value) => (1..f32::INFINITY.to_bits()).contains(&value.to_bits()),
+        Reading::Missing => false,
+    }
+}
+
+fn is_zero(reading: Reading) -> bool {
+    match reading {
+        Reading::Integer(value) => value == 0,
+        // Comparing bits needs no FPU.
+        Reading::Real(value) => value.to_bits() << 1 == 0,
         Reading::Missing => false,
     }
 }

@@ -169,20 +169,21 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// Finds the [`Offsets`] of this machine: the constants that make these normal rows most likely. `pause` is called after
     /// each row that is scored, to feed a watchdog.
     ///
-    /// The search moves one offset after another, first by a quarter of the distance of the quartiles of the column's edges,
-    /// then by ever smaller steps down to a thousandth of it, at most 16 times by each; then each one with those after it whose
-    /// readings rise and fall together with it, by their [`concordance`]. Steps above the [`grain`] of the readings are
-    /// multiples of it, and the first one is at least that. The search begins anew until a round gains less than
-    /// a nat, at most four times. Offsets are kept, each and those of columns that move together, if many
-    /// rows gain by them: with n rows, ½ ln n nats for each, what a parameter costs
-    /// (Schwarz, *Estimating the Dimension of a Model*, 1978), and twice the root of the sum of the squares of what each row
+    /// The search moves one offset after another, first by a quarter of the distance of the quartiles of the column's
+    /// edges, then by ever smaller steps down to a thousandth of it, at most 16 times by each: by each step first
+    /// alone, then with those after it whose readings rise and fall together with it, by their [`concordance`]. Steps
+    /// above the [`grain`] of the readings are multiples of it, and the first one is at least that. The search begins
+    /// anew until a round gains less than a nat, at most four times. An offset is kept, and so are those of columns
+    /// that move together, if many rows gain by it: with n rows, ½ ln n nats, what a parameter costs (Schwarz,
+    /// *Estimating the Dimension of a Model*, 1978), and twice the root of the sum of the squares of what each row
     /// gains, where a row counts for four nats at most (after Vuong, *Likelihood Ratio Tests for Model Selection and
-    /// Non-Nested Hypotheses*, 1989). Fewer than five rows never suffice. Flags and categories have no offset. A hundred rows
-    /// are usual, and show offsets of 0.65 of a sensor's standard deviation given the others nine times in ten; they should
-    /// come from all states of the machine, and from several days.
+    /// Non-Nested Hypotheses*, 1989). Fewer than five rows never suffice. Flags and categories have no offset. A
+    /// hundred rows are usual, and show offsets of 0.65 of a sensor's standard deviation given the others nine times in
+    /// ten; they should come from all states of the machine, and from several days.
     ///
-    /// Rows that determine offsets fit them too well: let a [`Calibrator`](crate::Calibrator) see others. It takes at most
-    /// 1224 D + 2 D² + 1 times as long as scoring the rows for D numeric columns, usually 15 D to 65 D times. The table of a time
+    /// Rows that determine offsets fit them too well: let a [`Calibrator`](crate::Calibrator) see others. It takes at
+    /// most 1224 D + 2 D² times as long as scoring the rows for D numeric columns, usually 15 D to 65 D times, and
+    /// between two calls of `pause` it compares at most D² / 4 pairs of readings of each row. The table of a time
     /// series, which is scored by its differences from a prediction, has no offsets: all are [`Reading::Missing`].
     ///
     /// # Errors

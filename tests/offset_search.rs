@@ -123,6 +123,49 @@ fn sensors_that_move_together_are_judged_together() {
     }
 }
 
+/// An offset that many rows support stays, also if the others that its sensor moves together with are noise.
+#[test]
+fn noise_of_others_does_not_count_against_an_offset() {
+    let tenths = |row, each: [i32; 2]| match each {
+        [a @ 0..=1, b @ 0..=1] => 50 - u32::from(row < 50 && a == 1) - u32::from(row == 99 && b == 1),
+        _ => 990,
+    };
+    for together in [Ordering::Equal, Ordering::Greater, Ordering::Less] {
+        let found = found([4, 4], 0, 100, together, tenths);
+        assert_eq!(found, [Reading::Integer(1), Reading::Missing], "{together:?}");
+    }
+}
+
+/// The longest searches: many sensors that all move together, and sums that fall with each call, so that each move is made, or fall
+/// never.
+#[test]
+fn the_search_ends() {
+    for columns in [1_u64, 2, 30] {
+        let scales = vec![Reading::Integer(4096); columns as usize];
+        for falls in [false, true] {
+            let (mut offsets, mut scratch, mut calls) = (scales.clone(), scales.clone(), 0);
+            let solutions = [&mut offsets[..], &mut scratch];
+            search_offsets(
+                &scales,
+                &[],
+                |_, _| Ordering::Greater,
+                solutions,
+                100,
+                |_, other| {
+                    calls += 1 + u64::from(other.is_some());
+                    let nats = if falls { u64::MAX / 2 - (calls << 20) } else { 1 << 20 };
+                    Ok::<_, ()>(OffsetSums { nats, gain: 0, squares: 0 })
+                },
+            )
+            .expect("no error");
+            let most = 1224 * columns + 2 * columns * columns;
+            assert!(calls <= most, "{calls} of {most}");
+            // Each column moves 16 times by each of nine steps in four passes, alone and with others.
+            assert!(!falls || calls > 4 * 9 * 16 * (2 * columns - 1), "{calls}");
+        }
+    }
+}
+
 /// Kendall's τ of pairs that are half of the rows apart, counted one by one.
 #[test]
 fn sensors_rise_and_fall_together_in_most_pairs_of_rows() {

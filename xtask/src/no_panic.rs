@@ -140,8 +140,9 @@ fn functions(text: &str) -> Vec<Function> {
             let name = rest.split(['<', '(']).next().unwrap_or_default().to_owned();
             let signature: String = text.lines().skip(at).take_while(|line| !line.ends_with('{')).collect();
             let signature = signature + line;
-            let takes_closure =
-                ["impl Fn", ": impl Iterator", "<impl Iterator"].iter().any(|generic| signature.contains(generic));
+            let takes_closure = ["impl Fn", ": impl Iterator", ": impl ExactSizeIterator", "<impl Iterator"]
+                .iter()
+                .any(|generic| signature.contains(generic));
             found.push(Function { of: of.clone(), name, takes_closure });
         }
     }
