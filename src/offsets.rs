@@ -182,7 +182,7 @@ impl<const N: usize, const H: usize, const K: usize> Table<'_, N, H, K> {
     /// ten; they should come from all states of the machine, and from several days.
     ///
     /// Rows that determine offsets fit them too well: let a [`Calibrator`](crate::Calibrator) see others. It takes at
-    /// most 1224 D + 2 D² times as long as scoring the rows for D numeric columns, usually 15 D to 65 D times, and
+    /// most 1224 D + 2 D² times as long as scoring the rows for D numeric columns, usually 20 D to 75 D times, and
     /// between two calls of `pause` it compares at most D² / 4 pairs of readings of each row. The table of a time
     /// series, which is scored by its differences from a prediction, has no offsets: all are [`Reading::Missing`].
     ///
